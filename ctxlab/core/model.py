@@ -1,0 +1,33 @@
+"""What a model source owes the rest."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What a stage must know of a built model to judge whether a strategy fits it."""
+
+    kind: str
+    """``encoder``, ``decoder`` or ``encoder_decoder``."""
+    positions: str
+    """``learned``, ``rotary``, ``relative`` or ``none``."""
+    trained_length: int | None
+    """Tokens that the positions were trained for; None where any length works."""
+    num_layers: int
+    hidden_size: int
+
+
+class ModelSource(Protocol):
+    """One file under ``ctxlab/models`` a model: where tokenizer and weights come from."""
+
+    name: str
+
+    def tokenizer(self) -> Any:
+        """A fast tokenizer that neither cuts nor pads; raises UserError where there is none."""
+        ...
+
+    def build(self, head: str, labels: Sequence[str]) -> Any:
+        """The model with a head for ``labels``, in fp32 and evaluation mode."""
+        ...

@@ -1,0 +1,64 @@
+"""What a task owes the rest: from a record to a whole document, and from outputs back to an answer."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+
+from ctxlab.core.types import Document, Encoded, Merged, Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Sum over labels and their weight, so that parts of a batch add up exactly."""
+
+    total: torch.Tensor
+    weight: torch.Tensor
+
+
+class Task(Protocol):
+    """One file under ``ctxlab/tasks`` a task."""
+
+    name: str
+    head: str
+    """Kind of model head: ``token_classification``."""
+    metric: str
+    """File under ``ctxlab/evaluation/metrics`` that scores it."""
+    primary_metric: str
+    """Key of the score that selects checkpoints; larger is better."""
+    labels: list[str]
+    """Names behind the model's outputs, known after ``learn_labels``."""
+    notes: list[str]
+    """What was repaired or worked around in the data, a sentence each, for the report."""
+
+    def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
+        """Check a record as a source gave it; raises UserError naming ``origin`` and the field.
+
+        With ``gold=False`` (prediction) the record needs no labels, and plain text is accepted.
+        """
+        ...
+
+    def learn_labels(self, documents: Sequence[Document]) -> None:
+        """Fix the label list from the training documents (unless the user gave one)."""
+        ...
+
+    def check_labels(self, documents: Sequence[Document]) -> None:
+        """Refuse gold labels that the model cannot give; raises UserError."""
+        ...
+
+    def encode(self, documents: Sequence[Document], tokenizer: Any) -> list[Encoded]:
+        """Whole documents as token ids with labels."""
+        ...
+
+    def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
+        """Loss of outputs (B, W, C) against labels (B, W)."""
+        ...
+
+    def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
+        """The answer for a whole document."""
+        ...
+
+    def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
+        """The prediction as one JSON line."""
+        ...

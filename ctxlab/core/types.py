@@ -1,0 +1,115 @@
+"""What flows from a source to a report: documents, windows, predictions, tables.
+
+Shape legend: L tokens of a document, W tokens of a window, B windows of a batch, C outputs per token.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+
+NO_LABEL = -100
+"""Label of a token that takes no part in the loss (the default ignore index of cross entropy)."""
+
+ADDED = -1
+"""Document token behind a window token that the document does not have (special tokens, a question)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One unit as the user has it; nothing cuts it before the strategy does."""
+
+    id: str
+    fields: Mapping[str, Any]
+    """The record after the task has checked it."""
+    origin: str
+    """Where it comes from, for messages: ``train.jsonl line 3``."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoded:
+    """A whole document as token ids, without special tokens and without a length limit."""
+
+    input_ids: IntArray
+    """(L,)"""
+    word_ids: IntArray
+    """(L,) index of the word that a token belongs to."""
+    labels: IntArray
+    """(L,) gold label of a token, ``NO_LABEL`` where it has none."""
+    before: tuple[int, ...] = ()
+    """Token ids put in front of every window ([CLS], a question)."""
+    after: tuple[int, ...] = ()
+    """Token ids put behind every window ([SEP])."""
+
+    def __len__(self) -> int:
+        return len(self.input_ids)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """What one forward pass sees of one document."""
+
+    input_ids: IntArray
+    """(W,)"""
+    token_index: IntArray
+    """(W,) document token behind each window token, ``ADDED`` for tokens that the document does not have."""
+
+    def __len__(self) -> int:
+        return len(self.input_ids)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Merged:
+    """Window outputs put back onto the document."""
+
+    outputs: FloatArray
+    """(L, C); zero where no window saw the token."""
+    seen: BoolArray
+    """(L,)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a task says about one whole document."""
+
+    id: str
+    answer: Any
+    """In the task's own form; for named entities one BIO tag a word."""
+    seen: Sequence[bool]
+    """Which units of the answer (words) the model saw."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows that a person reads and a program finds again in ``result.json``."""
+
+    name: str
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Share of a split that the model saw."""
+
+    tokens: float
+    labels: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Figures over whole documents; gold that the model never saw counts as missed."""
+
+    metrics: Mapping[str, float]
+    coverage_labels: float
+    """Share of the gold that the model saw whole."""
+    tables: Sequence[Table] = ()
+    notes: Sequence[str] = field(default_factory=tuple)
