@@ -63,6 +63,10 @@ class Window:
     def __len__(self) -> int:
         return len(self.input_ids)
 
+    def labels(self, encoded: Encoded) -> IntArray:
+        """(W,) labels of the window's tokens, ``NO_LABEL`` where the document has no token."""
+        return np.where(self.token_index == ADDED, NO_LABEL, encoded.labels[self.token_index])
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Merged:

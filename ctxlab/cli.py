@@ -1,0 +1,96 @@
+"""``ctxlab <stage> [overrides]``: from the words of a command line to an exit status."""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+from ctxlab.config import catalogue, completion, help
+from ctxlab.config.nearest import suggestion
+from ctxlab.core.errors import UserError
+
+TRACEBACK = "CTXLAB_TRACEBACK"
+"""Environment variable that shows tracebacks when it is 1."""
+
+HELP_FLAGS = ("-h", "--help")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status: 0, 1 unexpected, 2 a mistake that can be mended, 130 Ctrl-C.
+
+    Args:
+        argv: Words behind the program's name; those of the process where None.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(words)
+    except UserError as error:
+        return _report(error)
+    except BrokenPipeError:  # the reader of a pipe has had enough
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123  (kept open: the interpreter flushes it at its end)
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted.\n")
+        return 130
+    except Exception as error:
+        return _report(error)
+
+
+def _dispatch(words: list[str]) -> int:
+    first, rest = (words[0], words[1:]) if words else ("--help", [])
+    if first in HELP_FLAGS:
+        return _print(help.overview())
+    if first == "--version":
+        return _print(f"{help.version()}\n")
+    if first == "completion":
+        return _completion(rest)
+    _check_stage(first)
+    if any(word in HELP_FLAGS for word in rest):
+        return _print(help.stage(first))
+    from ctxlab.config.launch import launch  # with Hydra, which help and completion do without
+
+    return launch(first, rest)
+
+
+def _completion(words: list[str]) -> int:
+    if words[:1] == ["query"]:
+        return _print("".join(f"{reply}\n" for reply in completion.query(" ".join(words[1:]))))
+    if len(words) != 1:
+        raise UserError(f"ctxlab completion needs the name of a shell: {' or '.join(completion.SCRIPTS)}.")
+    return _print(completion.script(words[0]))
+
+
+def _check_stage(word: str) -> None:
+    stages = catalogue.stages()
+    if word in stages:
+        return
+    if word.startswith("-"):
+        raise UserError(f"{word} is not a flag of ctxlab{suggestion(word, ['--help', '--version'], 'flags')}")
+    if "=" in word:
+        raise UserError(
+            f"Say first which stage '{word}' is for, as in ctxlab train {word}; stages: {', '.join(stages)}."
+        )
+    raise UserError(f"There is no stage '{word}'{suggestion(word, stages, 'stages')}")
+
+
+def _print(text: str) -> int:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+    return 0
+
+
+def _report(error: BaseException) -> int:
+    """Say in one line what went wrong."""
+    from ctxlab.config.explain import UNEXPECTED, explain
+
+    wanted = os.environ.get(TRACEBACK) == "1"
+    if wanted:
+        traceback.print_exception(error)
+    explanation = explain(error)
+    hint = f" ({TRACEBACK}=1 shows the traceback.)" if explanation.status == UNEXPECTED and not wanted else ""
+    sys.stderr.write(f"{explanation.sentence}{hint}\n")
+    return explanation.status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,171 @@
+"""The only place that makes objects from configuration.
+
+A target is a class that is defined, not merely reachable, in a component package of ctxlab or in a distribution that
+declares the ``ctxlab.plugins`` entry point. Nothing is imported before that is known.
+"""
+
+import importlib
+import importlib.metadata
+import importlib.util
+import inspect
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue
+
+from ctxlab.config.nearest import nearest, suggestion
+from ctxlab.core.errors import UserError
+
+FAMILIES = ("tasks", "strategies", "models", "data", "optim", "tracking")
+"""Packages of ctxlab whose classes a configuration may name."""
+
+PLUGINS = "ctxlab.plugins"
+"""Entry point group by which a distribution says that its classes are meant to be named."""
+
+TARGET = re.compile(r"[A-Za-z]\w*(?:\.[A-Za-z]\w*)+", re.ASCII)
+"""A dotted name without relative parts, private parts or white space."""
+
+SPECIAL = ("_target_", "_args_", "_partial_", "_convert_", "_recursive_")
+"""Keys with which a configuration could steer the call."""
+
+LABEL = "name"
+"""Key that only labels an option, passed on to classes that ask for it."""
+
+
+def build(config: DictConfig | Mapping[str, Any], **kwargs: Any) -> Any:
+    """Make the object that ``config`` names by ``_target_``, with its other keys as keywords.
+
+    Args:
+        config: One component of the composed configuration.
+        kwargs: Further keywords that only the program knows; they win over the configuration's.
+
+    Raises:
+        UserError: for a target that may not be named, for a key that its class does not have, and with the text of a
+            ``ValueError`` that the class raises.
+    """
+    place = config._get_full_key("") if isinstance(config, DictConfig) else ""
+    values = _plain(config, place)
+    target = values.pop("_target_", None)
+    _check_special(values, place)
+    cls = locate(target, place)
+    values = _accepted(cls, values | kwargs, place, given=kwargs)
+    # Only the target passes through instantiate: values are neither interpreted again nor turned into configuration.
+    factory = instantiate({"_target_": target}, _partial_=True, _recursive_=False)
+    try:
+        return factory(**values)
+    except ValueError as error:
+        raise UserError(f"{_at(place)}{error}") from error
+
+
+def locate(target: Any, place: str = "") -> type:
+    """The class that a target names.
+
+    Raises:
+        UserError: naming the target, where it is anything else.
+    """
+    if not isinstance(target, str) or not TARGET.fullmatch(target):
+        raise UserError(f"{_at(place)}_target_ {target!r} is refused: name a class, as in the YAML files under conf/.")
+    module_name, _, class_name = target.rpartition(".")
+    if not _is_open(module_name):
+        allowed = ", ".join(f"ctxlab.{family}" for family in FAMILIES)
+        raise UserError(
+            f"{_at(place)}_target_ {target} is refused: "
+            f"only classes under {allowed}, or of a package that declares the entry point {PLUGINS}, are built."
+        )
+    return _defined(_module(module_name, target, place), class_name, target, place)
+
+
+def _is_open(module_name: str) -> bool:
+    parts = module_name.split(".")
+    if parts[0] == "ctxlab":
+        return len(parts) > 2 and parts[1] in FAMILIES
+    return parts[0] in _plugins()
+
+
+def _plugins() -> Iterator[str]:
+    """Top-level packages of the distributions that declare the entry point, never the standard library's."""
+    for point in importlib.metadata.entry_points(group=PLUGINS):
+        package = point.module.split(".")[0]
+        if package not in sys.stdlib_module_names and package != "ctxlab":
+            yield package
+
+
+def _module(name: str, target: str, place: str) -> Any:
+    """Import a module, each of its parents first, so that a missing one is named instead of reached otherwise."""
+    parts = name.split(".")
+    for end in range(1, len(parts) + 1):
+        parent = ".".join(parts[:end])
+        try:
+            found = importlib.util.find_spec(parent)
+        except (ImportError, ValueError, AttributeError):
+            found = None
+        if found is None:
+            raise UserError(f"{_at(place)}_target_ {target} is not there: no module {parent}.")
+    return importlib.import_module(name)
+
+
+def _defined(module: Any, name: str, target: str, place: str) -> type:
+    found = vars(module).get(name)
+    if isinstance(found, type) and (found.__module__, found.__qualname__) == (module.__name__, name):
+        return found
+    classes = [
+        key for key, value in vars(module).items() if isinstance(value, type) and value.__module__ == module.__name__
+    ]
+    raise UserError(
+        f"{_at(place)}_target_ {target} is refused: {module.__name__} defines no class {name}"
+        f"{suggestion(name, classes, 'classes')}"
+    )
+
+
+def _plain(config: DictConfig | Mapping[str, Any], place: str) -> dict[str, Any]:
+    """The configuration as Python data, interpolations resolved."""
+    if not isinstance(config, (DictConfig, Mapping)):
+        raise UserError(f"{_at(place)}{config!r} is not a component: it needs a _target_.")
+    if not isinstance(config, DictConfig):
+        config = OmegaConf.create(dict(config))
+    try:
+        plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except MissingMandatoryValue as error:
+        raise UserError(f"{error.full_key or place} is missing: give it a value.") from error
+    if not isinstance(plain, dict) or "_target_" not in plain:
+        raise UserError(f"{place or 'A component'} has no _target_: it does not say which class it is.")
+    return {str(key): value for key, value in plain.items()}
+
+
+def _check_special(values: Any, place: str) -> None:
+    """Refuse keys that would make Hydra call something, at any depth."""
+    items = values.items() if isinstance(values, dict) else enumerate(values) if isinstance(values, list) else ()
+    for key, value in items:
+        if key in SPECIAL:
+            raise UserError(f"{_at(place)}{key} is refused: a component has one _target_ and plain values.")
+        _check_special(value, place)
+
+
+def _accepted(cls: type, values: dict[str, Any], place: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The values as the constructor takes them: no unknown key, none missing, the label only where it is wanted."""
+    parameters = inspect.signature(cls).parameters.values()
+    names = [parameter.name for parameter in parameters if parameter.kind in _BY_KEYWORD]
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters):
+        return values
+    if LABEL not in names and LABEL not in given:
+        values.pop(LABEL, None)
+    for key in values:
+        if key not in names:
+            guess = nearest(key, names)
+            hint = f"did you mean '{guess}'? It" if guess else "it"
+            raise UserError(f"{_at(place)}{cls.__name__} has no '{key}'; {hint} takes {', '.join(names) or 'nothing'}.")
+    needed = [p.name for p in parameters if p.kind in _BY_KEYWORD and p.default is p.empty and p.name not in values]
+    if needed:
+        raise UserError(f"{_at(place)}{cls.__name__} needs a value for {', '.join(needed)}.")
+    return values
+
+
+_BY_KEYWORD = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+def _at(place: str) -> str:
+    return f"{place}: " if place else ""

@@ -1,0 +1,163 @@
+"""What ``conf/`` offers, read with directory listings and PyYAML so that help and completion answer at once."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ctxlab
+import ctxlab.stages
+
+HIDDEN = {"defaults", "hydra", "_target_"}
+"""Keys that are not for the user of a configuration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of a YAML file."""
+
+    name: str
+    """Dotted, from the root of the file."""
+    value: str
+    """As written."""
+    comment: str
+    line: int
+    """Counted from 1."""
+
+
+def conf_dir() -> Path:
+    """Absolute folder of the configuration: the packaged one, else the repository's."""
+    package = Path(ctxlab.__file__).resolve().parent
+    packaged = package / "conf"
+    return packaged if packaged.is_dir() else package.parent / "conf"
+
+
+def stages() -> list[str]:
+    """Names that have both a primary config and a module, neither of them imported."""
+    found = {path.stem for folder in ctxlab.stages.__path__ for path in Path(folder).glob("[!_]*.py")}
+    return sorted(path.stem for path in conf_dir().glob("*.yaml") if path.stem in found)
+
+
+def groups() -> list[str]:
+    """Every group but Hydra's own, such as ``strategy`` and ``strategy/reading``."""
+    root = conf_dir()
+    names = {path.parent.relative_to(root).as_posix() for path in root.rglob("*.yaml")} - {"."}
+    return sorted(name for name in names if name.split("/")[0] != "hydra")
+
+
+def options(group: str) -> list[str]:
+    """Options of a group, those that are numbers in numeric order."""
+    names = [path.stem for path in (conf_dir() / group).glob("*.yaml")]
+    return sorted(names, key=lambda name: (0, int(name), name) if name.isdecimal() else (1, 0, name))
+
+
+def option_file(group: str, option: str) -> Path:
+    """The YAML file of an option, or of a stage where ``group`` is empty."""
+    return conf_dir() / group / f"{option}.yaml"
+
+
+def header(path: Path) -> list[str]:
+    """Comment lines at the top of a file, without the ``# @package`` directive."""
+    lines = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            break
+        lines.append(line.lstrip("#").strip())
+    return [line for line in lines if line and not line.startswith("@package")]
+
+
+def summary(path: Path) -> str:
+    """What a file is for, in a line."""
+    lines = header(path)
+    return lines[0] if lines else ""
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The file as plain data."""
+    import yaml
+
+    loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return loaded if isinstance(loaded, dict) else {}
+
+
+def keys(path: Path) -> list[Key]:
+    """Keys of a file in order, nested ones dotted, each with the comment behind or above it."""
+    import yaml
+
+    text = path.read_text(encoding="utf-8")
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    return list(_keys(root, text.splitlines(), "")) if isinstance(root, yaml.MappingNode) else []
+
+
+def _keys(node: Any, lines: list[str], prefix: str) -> Iterator[Key]:
+    for key, value in node.value:
+        name = f"{prefix}{key.value}"
+        if name in HIDDEN:
+            continue
+        start = key.start_mark.line
+        nested = value.id == "mapping" and value.start_mark.line > start
+        text = "" if nested else _source(lines, value)
+        yield Key(name, text, _comment(lines, start, start if nested else value.end_mark.line), start + 1)
+        if nested:
+            yield from _keys(value, lines, f"{name}.")
+
+
+def _source(lines: list[str], node: Any) -> str:
+    """The value as written, in one line."""
+    begin, end = node.start_mark, node.end_mark
+    if begin.line == end.line:
+        return str(lines[begin.line][begin.column : end.column])
+    parts = [lines[begin.line][begin.column :], *lines[begin.line + 1 : end.line], lines[end.line][: end.column]]
+    return " ".join(part.split(" #")[0].strip() for part in parts)
+
+
+def _comment(lines: list[str], first: int, last: int) -> str:
+    for line in lines[first : last + 1]:
+        behind = re.search(r"(?:^|\s)#\s*(.+?)\s*$", line)
+        if behind and not line.lstrip().startswith("#"):
+            return behind.group(1)
+    above: list[str] = []
+    for line in reversed(lines[:first]):
+        if not line.lstrip().startswith("#"):
+            break
+        above.insert(0, line.strip().lstrip("#").strip())
+    return " ".join(above) if first - len(above) > 0 else ""
+
+
+def defaults(path: Path, group: str = "") -> Iterator[tuple[str, str]]:
+    """Groups and options in a file's defaults list, files that it extends first."""
+    for entry in read(path).get("defaults", []):
+        if isinstance(entry, str):
+            extended = option_file(group, entry)
+            if entry != "_self_" and extended.is_file():
+                yield from defaults(extended, group)
+            continue
+        for name, option in entry.items():
+            chosen = str(name).split("@")[0].removeprefix("override ").removeprefix("optional ").strip()
+            within = chosen.lstrip("/") if chosen.startswith("/") else f"{group}/{chosen}".lstrip("/")
+            if isinstance(option, str) and within.split("/")[0] != "hydra":
+                yield within, option
+
+
+def tree(stage: str, chosen: Mapping[str, str] | None = None) -> dict[str, Key]:
+    """Every key of a stage by its full dotted name, under the options ``chosen`` or else the defaults."""
+    return dict(_tree(option_file("", stage), "", chosen or {}))
+
+
+def _tree(path: Path, group: str, chosen: Mapping[str, str]) -> Iterator[tuple[str, Key]]:
+    if not path.is_file():
+        return
+    for name, option in defaults(path, group):
+        yield from _tree(option_file(name, chosen.get(name, option)), name, chosen)
+    prefix = group.replace("/", ".") + "." if group else ""
+    for file in [*_extended(path, group), path]:
+        for key in keys(file):
+            yield prefix + key.name, key
+
+
+def _extended(path: Path, group: str) -> Iterator[Path]:
+    for entry in read(path).get("defaults", []):
+        if isinstance(entry, str) and entry != "_self_" and option_file(group, entry).is_file():
+            yield from _extended(option_file(group, entry), group)
+            yield option_file(group, entry)

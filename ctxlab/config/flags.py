@@ -1,0 +1,88 @@
+"""Hydra's flags told apart from overrides, so that they may stand in any order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ctxlab.config.nearest import suggestion
+from ctxlab.core.errors import UserError
+
+SWITCHES = {
+    "--help": "-h", "--hydra-help": "", "--version": "", "--resolve": "", "--run": "-r", "--multirun": "-m",
+    "--shell-completion": "-sc",
+}  # fmt: skip
+"""Flags without a value, and their short forms."""
+
+VALUED = {
+    "--cfg": "-c", "--package": "-p", "--config-path": "-cp", "--config-name": "-cn", "--config-dir": "-cd",
+    "--experimental-rerun": "", "--info": "-i",
+}  # fmt: skip
+"""Flags with a value."""
+
+INFO_TOPICS = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
+"""Values of ``--info``, the only flag whose value may be left out."""
+
+REFUSED = {
+    "--experimental-rerun": "it would load a pickle, which may run code: give the overrides of the run again instead",
+    "--config-name": "the stage says which configuration is meant",
+    "--shell-completion": 'write eval "$(ctxlab completion bash)" instead',
+}
+
+LONG = {short or name: name for name, short in (SWITCHES | VALUED).items()}
+"""Short form, where there is one, → long form."""
+
+
+@dataclass(slots=True)
+class Arguments:
+    """What stands behind the name of the stage."""
+
+    flags: list[str] = field(default_factory=list)
+    """Hydra's, with their values."""
+    names: set[str] = field(default_factory=set)
+    """Long names of the flags."""
+    overrides: list[str] = field(default_factory=list)
+
+
+def split(words: Sequence[str]) -> Arguments:
+    """Tell flags from overrides.
+
+    Raises:
+        UserError: for a flag that does not exist, that lacks its value or that is refused.
+    """
+    found = Arguments()
+    queue = list(words)
+    while queue:
+        word = queue.pop(0)
+        if word.startswith("-"):
+            _take_flag(word, queue, found)
+        else:
+            found.overrides.append(word)
+    return found
+
+
+def _take_flag(word: str, queue: list[str], found: Arguments) -> None:
+    text, _, value = word.partition("=")
+    name = LONG.get(text, text)
+    if name not in SWITCHES and name not in VALUED:
+        raise UserError(
+            f"{word} is not a flag{suggestion(word, [name for name in LONG.values() if name not in REFUSED], 'flags')}"
+        )
+    if name in REFUSED:
+        raise UserError(f"{word} is refused: {REFUSED[name]}.")
+    found.names.add(name)
+    found.flags.append(name)
+    if name in VALUED:
+        _take_value(name, value, queue, found)
+
+
+def _take_value(name: str, value: str, queue: list[str], found: Arguments) -> None:
+    if value:
+        found.flags.append(value)
+    elif name == "--info":
+        if queue and queue[0] in INFO_TOPICS:
+            found.flags.append(queue.pop(0))
+        else:
+            found.flags.append("all")
+    elif queue and not queue[0].startswith("-"):
+        found.flags.append(queue.pop(0))
+    else:
+        raise UserError(f"{name} needs a value, such as --cfg job.")

@@ -1,0 +1,177 @@
+"""Types and limits of the keys that every stage shares; the values are in ``conf/``."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import MISSING, DictConfig, OmegaConf
+
+from ctxlab.core.errors import UserError
+
+MIN_CONTEXT = 16
+"""Tokens below which no document is readable."""
+
+
+@dataclass
+class ContextConfig:
+    """``conf/context``."""
+
+    length: int = MISSING
+
+
+@dataclass
+class TrainerConfig:
+    """``conf/trainer``; what each key means is said there."""
+
+    max_steps: int | None = MISSING
+    max_epochs: int | None = MISSING
+    max_seconds: float | None = MISSING
+    max_tokens: int | None = MISSING
+    tokens_per_step: int = MISSING
+    tokens_per_forward: int | None = MISSING
+    eval_every_steps: int | None = MISSING
+    save_every_steps: int = MISSING
+    log_every_steps: int = MISSING
+    keep_checkpoints: int = MISSING
+    precision: str = MISSING
+    device: str = MISSING
+    num_workers: int = MISSING
+    clip_norm: float | None = MISSING
+    early_stopping_patience: int | None = MISSING
+
+
+@dataclass
+class RunConfig:
+    """Root of ``ctxlab train``, and what the stages that start from a run inherit."""
+
+    stage: str = MISSING
+    task: Any = MISSING
+    model: Any = MISSING
+    data: Any = MISSING
+    context: ContextConfig = field(default_factory=ContextConfig)
+    strategy: Any = MISSING
+    optimizer: Any = MISSING
+    scheduler: Any = MISSING
+    tuning: Any = MISSING
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    tracking: Any = MISSING
+    seed: int = MISSING
+    resume: str | None = MISSING
+
+
+@dataclass
+class EvalConfig(RunConfig):
+    """Root of ``ctxlab eval``."""
+
+    run: str = MISSING
+    split: str = MISSING
+    checkpoint: str = MISSING
+
+
+@dataclass
+class PredictConfig(RunConfig):
+    """Root of ``ctxlab predict``."""
+
+    run: str = MISSING
+    input: str = MISSING
+    output: str = MISSING
+    overwrite: bool = MISSING
+    checkpoint: str = MISSING
+
+
+SCHEMAS = {"run_schema": RunConfig, "eval_schema": EvalConfig, "predict_schema": PredictConfig}
+"""Names under which the primary configs list them."""
+
+LEAST = {
+    "seed": 0,
+    "context.length": MIN_CONTEXT,
+    "trainer.max_steps": 1,
+    "trainer.max_epochs": 1,
+    "trainer.max_tokens": 1,
+    "trainer.tokens_per_step": 1,
+    "trainer.tokens_per_forward": 1,
+    "trainer.eval_every_steps": 1,
+    "trainer.save_every_steps": 1,
+    "trainer.log_every_steps": 1,
+    "trainer.keep_checkpoints": 1,
+    "trainer.num_workers": 0,
+    "trainer.early_stopping_patience": 1,
+}
+"""Smallest value of whole numbers."""
+
+POSITIVE = ("trainer.max_seconds", "trainer.clip_norm")
+
+CHOICES = {
+    "trainer.precision": ("auto", "fp32", "bf16", "fp16"),
+    "trainer.device": ("auto", "cpu", "cuda"),
+    "split": ("train", "validation", "test"),
+    "checkpoint": ("best", "latest"),
+}
+
+REQUIRED = {
+    "run": "run=<directory of a training run>",
+    "input": "input=<file of documents, one JSON line each>",
+    "output": "output=<file to write>",
+}
+
+BUDGETS = ("max_steps", "max_epochs", "max_seconds", "max_tokens")
+
+MAX_SEED = 2**32 - 1
+"""What numpy's seeding accepts."""
+
+
+def validate(config: DictConfig) -> None:
+    """Check the values of the keys above, whichever of them ``config`` has.
+
+    Raises:
+        UserError: naming the first key that is wrong, its value and what it may be.
+    """
+    _check_required(config)
+    _check_ranges(config)
+    _check_choices(config)
+    if "trainer" in config:
+        _check_trainer(config.trainer)
+
+
+def _check_required(config: DictConfig) -> None:
+    for key, example in REQUIRED.items():
+        if OmegaConf.is_missing(config, key):
+            raise UserError(f"ctxlab {config.stage} needs {key}: add {example}.")
+
+
+def _check_ranges(config: DictConfig) -> None:
+    for key, least in LEAST.items():
+        value = OmegaConf.select(config, key)
+        if value is not None and value < least:
+            raise UserError(f"{key}={value} is too small: give a whole number of at least {least}.")
+    for key in POSITIVE:
+        value = OmegaConf.select(config, key)
+        if value is not None and not value > 0:
+            raise UserError(f"{key}={value} is not positive: give a number above 0, or null for no limit.")
+    seed = OmegaConf.select(config, "seed")
+    if seed is not None and seed > MAX_SEED:
+        raise UserError(f"seed={seed} is too large: give a whole number from 0 to {MAX_SEED}.")
+
+
+def _check_choices(config: DictConfig) -> None:
+    for key, choices in CHOICES.items():
+        value = OmegaConf.select(config, key)
+        if value is not None and value not in choices:
+            raise UserError(f"{key}={value} is not known: use {', '.join(choices[:-1])} or {choices[-1]}.")
+
+
+def _check_trainer(trainer: DictConfig) -> None:
+    if all(trainer.get(budget) is None for budget in BUDGETS):
+        raise UserError(
+            f"The run would never end: give trainer.{', trainer.'.join(BUDGETS[:-1])} or trainer.{BUDGETS[-1]}."
+        )
+    if trainer.get("early_stopping_patience") is not None and trainer.get("eval_every_steps") is None:
+        raise UserError(
+            f"trainer.early_stopping_patience={trainer.early_stopping_patience} has nothing to look at: "
+            "give trainer.eval_every_steps too."
+        )
+    per_forward = trainer.get("tokens_per_forward")
+    if per_forward is not None and per_forward > trainer.tokens_per_step:
+        raise UserError(
+            f"trainer.tokens_per_forward={per_forward} is more than trainer.tokens_per_step={trainer.tokens_per_step}: "
+            "a step cannot hold less than one forward pass."
+        )

@@ -1,0 +1,24 @@
+"""What a data source owes the rest: raw records of a split, each with its place."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One document as a source gave it, not checked by any task yet."""
+
+    fields: dict[str, Any]
+    origin: str
+    """Where it comes from, for messages: ``train.jsonl line 3``."""
+
+
+class Source(Protocol):
+    """One file under ``ctxlab/data`` a source."""
+
+    def load(self, task_name: str, split: str, seed: int) -> list[Record] | None:
+        """Records of ``train``, ``validation`` or ``test``, or None where the source has no such split.
+
+        Every record has an ``id`` (text) that no other record of the split has. Raises UserError naming the file.
+        """
+        ...

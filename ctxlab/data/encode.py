@@ -1,0 +1,202 @@
+"""Documents tokenised once per content and tokenizer, kept as Arrow on the disk."""
+
+import hashlib
+import json
+import logging
+import multiprocessing
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ctxlab.core.task import Task
+from ctxlab.core.types import Document, Encoded
+
+FORMAT = 1
+"""Raised whenever what is stored, or how tasks encode, changes."""
+
+MANIFEST = "manifest.json"
+DOCUMENTS_PER_SHARE = 16
+"""Documents that a tokenising process gets at a time."""
+
+logger = logging.getLogger(__name__)
+
+
+def cache_dir() -> Path:
+    """``CTXLAB_CACHE``, else ``ctxlab`` in the user's cache folder."""
+    if chosen := os.environ.get("CTXLAB_CACHE"):
+        return Path(chosen).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "ctxlab"
+
+
+def encode_documents(
+    task: Task, documents: Sequence[Document], tokenizer: Any, cache_dir: Path, num_workers: int = 0
+) -> list[Encoded]:
+    """Whole documents as token ids, from ``<cache_dir>/encoded/<fingerprint>`` where they are there already.
+
+    A broken entry is made anew; where the cache cannot be written the work goes on without it, and a warning is
+    logged once. What the task notes while encoding is kept in the entry and noted again.
+
+    Args:
+        task: How to encode, its labels fixed.
+        documents: As the task parsed them.
+        tokenizer: A fast tokenizer.
+        cache_dir: Root of the cache.
+        num_workers: Processes that tokenise; 0 does it in this one.
+    """
+    if not documents:
+        return []
+    entry = cache_dir / "encoded" / fingerprint(task, documents, tokenizer)
+    stored = _load(entry, len(documents))
+    if stored is None:
+        stored = _encode(task, documents, tokenizer, num_workers)
+        try:
+            _store(entry, *stored)
+        except OSError as error:
+            _say_once(f"The token cache {cache_dir} cannot be written ({error.strerror or error}): going on without.")
+    encoded, notes = stored
+    task.notes.extend(note for note in notes if note not in task.notes)
+    return encoded
+
+
+def fingerprint(task: Task, documents: Sequence[Document], tokenizer: Any) -> str:
+    """Name of the cache entry: 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for part in (FORMAT, task.name, task.labels):
+        digest.update(json.dumps(part).encode() + b"\n")
+    # The task's other options act before (parse) or after (loss), so that labels and content say all.
+    digest.update(tokenizer.backend_tokenizer.to_str().encode() + b"\n")
+    for document in documents:
+        # The origin occurs in notes.
+        digest.update(
+            json.dumps([document.id, document.origin, dict(document.fields)], default=_plain).encode() + b"\n"
+        )
+    return digest.hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)
+
+
+def _encode(
+    task: Task, documents: Sequence[Document], tokenizer: Any, num_workers: int
+) -> tuple[list[Encoded], list[str]]:
+    if not num_workers:
+        return _encode_share(task, documents, tokenizer)
+    shares = [documents[i : i + DOCUMENTS_PER_SHARE] for i in range(0, len(documents), DOCUMENTS_PER_SHARE)]
+    # Spawned, as a process that has used the tokenizer's threads must not be forked.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(num_workers, len(shares)), mp_context=context) as pool:
+        results = list(pool.map(_encode_share, [task] * len(shares), shares, [tokenizer] * len(shares)))
+    return [e for encoded, _ in results for e in encoded], [note for _, notes in results for note in notes]
+
+
+def _encode_share(task: Task, documents: Sequence[Document], tokenizer: Any) -> tuple[list[Encoded], list[str]]:
+    """Encoded documents, and what the task noted about them (taken out of its notes)."""
+    count = len(task.notes)
+    encoded = task.encode(documents, tokenizer)
+    notes = task.notes[count:]
+    del task.notes[count:]
+    return encoded, notes
+
+
+def _store(entry: Path, encoded: Sequence[Encoded], notes: Sequence[str]) -> None:
+    """Write beside ``entry`` and rename, so that it is whole or not there; the first of several writers wins."""
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=entry.parent))
+    try:
+        with _quiet():
+            _dataset(encoded).save_to_disk(str(temporary / "documents"))
+        manifest = {"notes": list(notes), "sha256": _sums(temporary / "documents")}
+        (temporary / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+        if entry.exists() and not _is_whole(entry):
+            entry.rename(temporary / "broken")
+            shutil.rmtree(temporary / "broken", ignore_errors=True)
+        temporary.chmod(0o755)  # made for its owner alone, but a cache may be shared
+        temporary.rename(entry)
+    except OSError:
+        if not _is_whole(entry):  # else another writer was faster
+            raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _dataset(encoded: Sequence[Encoded]) -> Any:
+    from datasets import Dataset, Features, List, Value
+
+    columns = ("input_ids", "word_ids", "labels", "before", "after")
+    features = Features({name: List(Value("int32")) for name in columns})
+    return Dataset.from_dict(
+        {name: [getattr(document, name) for document in encoded] for name in columns}, features=features
+    )
+
+
+def _load(entry: Path, count: int) -> tuple[list[Encoded], list[str]] | None:
+    """What ``entry`` holds, None unless it is there and whole."""
+    if not entry.is_dir():
+        return None
+    from datasets import Dataset
+
+    try:
+        manifest = _manifest(entry)
+        rows = Dataset.load_from_disk(str(entry / "documents")).with_format("numpy")
+        encoded = [_encoded(row) for row in rows]
+        if len(encoded) != count:
+            raise ValueError(f"it holds {len(encoded)} documents instead of {count}")
+    except Exception as error:  # whatever is wrong with it, it can be made anew
+        logger.warning("The token cache entry %s is broken (%s): it is made anew.", entry, error)
+        return None
+    return encoded, manifest["notes"]
+
+
+def _manifest(entry: Path) -> dict[str, Any]:
+    manifest: dict[str, Any] = json.loads((entry / MANIFEST).read_text(encoding="utf-8"))
+    if manifest["sha256"] != _sums(entry / "documents"):
+        raise ValueError("its checksum is wrong")
+    return manifest
+
+
+def _is_whole(entry: Path) -> bool:
+    try:
+        return bool(_manifest(entry))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _encoded(row: dict[str, Any]) -> Encoded:
+    arrays = {name: np.asarray(row[name], dtype=np.int64) for name in ("input_ids", "word_ids", "labels")}
+    return Encoded(**arrays, before=tuple(map(int, row["before"])), after=tuple(map(int, row["after"])))
+
+
+def _sums(folder: Path) -> dict[str, str]:
+    sums = {}
+    for path in sorted(folder.iterdir()):
+        with path.open("rb") as file:
+            sums[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return sums
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars of the library for what takes a moment."""
+    from datasets import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    shown = not are_progress_bars_disabled()
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            enable_progress_bars()
+
+
+@cache
+def _say_once(message: str) -> None:
+    logger.warning(message)

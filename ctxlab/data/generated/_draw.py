@@ -1,0 +1,33 @@
+"""Draws from lists, quick and reproducible."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+
+T = TypeVar("T")
+
+SPLITS = ("train", "validation", "test")
+
+
+class Draw:
+    """Random choices, a pure function of (seed, split, index); no global state."""
+
+    def __init__(self, seed: int, split: str, index: int) -> None:
+        self._random = np.random.default_rng((seed % 2**63, SPLITS.index(split), index))
+
+    def share(self) -> float:
+        """A number from 0 to 1, the latter not included."""
+        return float(self._random.random())
+
+    def below(self, count: int) -> int:
+        """An integer from 0 to ``count``, the latter not included."""
+        return int(self._random.random() * count)
+
+    def one(self, choices: Sequence[T]) -> T:
+        """One of the choices."""
+        return choices[self.below(len(choices))]
+
+    def shuffled(self, choices: Sequence[T]) -> list[T]:
+        """All choices in random order."""
+        return [choices[i] for i in np.argsort(self._random.random(len(choices)), kind="stable")]

@@ -1,0 +1,71 @@
+"""Data sets of the hub, and folders that hold one."""
+
+import difflib
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ctxlab.core.data import Record
+from ctxlab.core.errors import UserError
+from ctxlab.data.class_names import named
+from ctxlab.data.identity import check_max_documents, identified
+
+ALIASES = {"train": ("train",), "validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
+"""Names that data sets give to each split, the usual one first."""
+
+
+class Hub:
+    """A hub id or a local data set folder, through ``datasets.load_dataset``; no code of it is ever run."""
+
+    def __init__(self, path: str | None, name: str | None = None, max_documents: int | None = None) -> None:
+        if not path:
+            raise UserError("data=hub has no data set to load: set data.path=<hub id or folder>.")
+        check_max_documents(max_documents)
+        self._path, self._name, self._max_documents = path, name, max_documents
+
+    def load(self, task_name: str, split: str, seed: int) -> list[Record] | None:
+        """Records of the split, class numbers turned into names, the first ``max_documents`` of them."""
+        found = next((alias for alias in ALIASES[split] if alias in self._splits), None)
+        if found is None:
+            return None
+        rows = self._splits[found]
+        count = min(len(rows), self._max_documents or len(rows))
+        if not count:
+            raise UserError(f"The split '{found}' of {self._path} is empty: name another data set in data.path.")
+        label = f"{self._path}/{found}"
+        records = [
+            Record(named(fields, rows.features), f"{label} row {row}")
+            for row, fields in enumerate(rows.select(range(count)), start=1)
+        ]
+        return identified(records, f"{Path(self._path).name}-{found}")
+
+    @cached_property
+    def _splits(self) -> Mapping[str, Any]:
+        from datasets import Dataset
+
+        loaded = self._load()
+        return {"train": loaded} if isinstance(loaded, Dataset) else loaded
+
+    def _load(self) -> Any:
+        from datasets import load_dataset, load_from_disk
+
+        folder = Path(self._path).expanduser()
+        try:
+            if any((folder / marker).is_file() for marker in ("dataset_dict.json", "state.json")):
+                return load_from_disk(str(folder))
+            return load_dataset(str(folder) if folder.exists() else self._path, self._name)
+        except Exception as error:  # whatever the library and its clients raise, the person can mend only the name
+            raise UserError(self._explain(folder, error)) from error
+
+    def _explain(self, folder: Path, error: Exception) -> str:
+        reason = " ".join(str(error).split()).rstrip(". ")[:300]
+        if folder.exists():
+            return f"The folder {folder} does not load as a data set ({reason}): check data.path and data.name."
+        near = [entry.name for entry in folder.parent.iterdir()] if folder.parent.is_dir() else []
+        close = difflib.get_close_matches(folder.name, near, n=1, cutoff=0.8)
+        hint = f" (or the folder {folder.parent / close[0]})" if close else ""
+        return (
+            f"The data set '{self._path}' cannot be loaded from the hub ({type(error).__name__}: {reason}): check "
+            f"data.path{hint} and the connection, or use your own files with data=files data.train_file=…."
+        )

@@ -1,0 +1,31 @@
+"""Parquet: one document a row."""
+
+from pathlib import Path
+
+from ctxlab.core.data import Record
+from ctxlab.core.errors import UserError
+from ctxlab.data.class_names import named
+
+
+def read(path: Path) -> list[Record]:
+    """One record a row; class numbers become names where the file says what they stand for.
+
+    Raises:
+        UserError: The file is not Parquet, or has no row.
+    """
+    import pyarrow
+    import pyarrow.parquet
+    from datasets import Features
+
+    try:
+        table = pyarrow.parquet.read_table(path)
+    except (pyarrow.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0].rstrip(". ")
+        raise UserError(f"{path} is not a Parquet file that can be read ({reason}): write it anew.") from None
+    if not table.num_rows:
+        raise UserError(f"{path} is empty: put at least one document into it, or name another file.")
+    features = Features.from_arrow_schema(table.schema)
+    return [
+        Record(named(fields, features), f"{path.name} row {row}")
+        for row, fields in enumerate(table.to_pylist(), start=1)
+    ]

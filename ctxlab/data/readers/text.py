@@ -1,0 +1,29 @@
+"""Text files, byte by byte: what every line-based reader starts from."""
+
+from pathlib import Path
+
+from ctxlab.core.errors import UserError
+
+
+def read_lines(path: Path) -> list[str]:
+    r"""Lines of a UTF-8 file without their line ends; only ``\n`` and ``\r\n`` end a line.
+
+    ``str.splitlines`` would also cut at U+2028 and other characters that occur inside JSON strings and tokens.
+
+    Raises:
+        UserError: The file holds nothing, or is not UTF-8.
+    """
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        # The codec counts from behind a byte order mark.
+        position = error.start + (3 if data.startswith(b"\xef\xbb\xbf") else 0)
+        line = data.count(b"\n", 0, position) + 1
+        raise UserError(
+            f"{path} line {line} is not UTF-8 (byte 0x{data[position]:02x} at offset {position}): convert the file, "
+            f"for example with `iconv -f latin1 -t utf-8 {path.name} > {path.stem}.utf8{path.suffix}`."
+        ) from None
+    if not text.strip():
+        raise UserError(f"{path} is empty: put at least one document into it, or name another file.")
+    return [line.removesuffix("\r") for line in text.split("\n")]

@@ -1,0 +1,60 @@
+"""From a source to the documents of each split."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ctxlab.core.data import Source
+from ctxlab.core.task import Task
+from ctxlab.core.types import Document
+
+HELD_OUT_SHARE = 0.1
+"""Share of the training documents that stands in for a missing validation split."""
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """Documents of each split; a split that the source does not have is an empty list."""
+
+    train: list[Document]
+    validation: list[Document]
+    test: list[Document]
+    notes: list[str] = field(default_factory=list)
+    """What was decided in the user's stead, a sentence each, for the report."""
+
+
+def load_documents(source: Source, task: Task, seed: int) -> Splits:
+    """All splits; without a validation split a tenth of the training documents is set apart by ``seed``."""
+    train, validation, test = (load_split(source, task, split, seed) for split in ("train", "validation", "test"))
+    notes = []
+    if train and validation is None:
+        total = len(train)
+        train, validation = set_apart(train, seed)
+        notes.append(
+            f"There is no validation split: {len(validation)} of {total} training documents were set apart for it by "
+            f"seed {seed}."
+            if validation
+            else "There is no validation split, and a single training document leaves none to set apart."
+        )
+    return Splits(train or [], validation or [], test or [], notes)
+
+
+def load_split(source: Source, task: Task, split: str, seed: int) -> list[Document] | None:
+    """Documents of one split with their gold labels, None where the source has no such split."""
+    records = source.load(task.name, split, seed)
+    return None if records is None else [task.parse(r.fields, r.origin, gold=True) for r in records]
+
+
+def set_apart(documents: Sequence[Document], seed: int) -> tuple[list[Document], list[Document]]:
+    """Training and validation documents, each in their old order; a pure function of their number and ``seed``.
+
+    At least one document is set apart, unless there is only one.
+    """
+    count = max(1, round(len(documents) * HELD_OUT_SHARE)) if len(documents) > 1 else 0
+    order = np.random.default_rng((seed % 2**63, len(documents))).permutation(len(documents))
+    held_out = set(order[:count].tolist())
+    return (
+        [document for index, document in enumerate(documents) if index not in held_out],
+        [document for index, document in enumerate(documents) if index in held_out],
+    )

@@ -1,0 +1,202 @@
+"""Strict entity scores: an entity counts only with its type and both of its ends right.
+
+Figures and the per-type table come from seqeval in strict IOB2 mode; the breakdowns count the same entities.
+"""
+
+import tempfile
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from ctxlab.core.types import Document, Prediction, Scores, Table
+from ctxlab.evaluation.statistics import bootstrap, f1, ratio
+from ctxlab.tasks.bio import Span, spans
+
+LENGTH_BINS = (512, 1024, 2048, 4096, 8192, 16384)
+"""Last word count of each bin of document lengths; the last bin is open."""
+
+POSITION_BINS = 10
+"""Equal parts of a document, by the word at which an entity starts."""
+
+DISTANCE_BINS = (32, 128, 512, 2048)
+"""Last word count of each bin of distances to the evidence; the last bin is open."""
+
+METRICS = {"precision": "precision", "recall": "recall", "f1": "f1-score"}
+"""Our names of figures, and seqeval's."""
+
+AVERAGES = ("micro avg", "macro avg", "weighted avg")
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One document, its gold and what was predicted."""
+
+    document: Document
+    prediction: Prediction
+    gold: frozenset[Span]
+    predicted: frozenset[Span]
+
+    @property
+    def num_words(self) -> int:
+        return len(self.prediction.answer)
+
+
+def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> Scores:
+    """Precision, recall and F1 over all entities, with breakdowns; what was not seen counts as missed.
+
+    Args:
+        documents: With gold ``tags``, and ``probes`` where the gold hangs on evidence elsewhere.
+        predictions: One for each document, in the same order; one tag a word, in valid BIO order.
+
+    Raises:
+        ValueError: A prediction does not have one tag a word.
+    """
+    cases = [_case(document, prediction) for document, prediction in zip(documents, predictions, strict=True)]
+    report = _report([case.document.fields["tags"] for case in cases], [case.prediction.answer for case in cases])
+    micro = report["micro avg"]
+    metrics = {name: float(micro[key]) for name, key in METRICS.items()}
+    tables = [_per_type(report), _by_length(cases), _by_position(cases), *_by_evidence(cases)]
+    notes = [] if micro["support"] else ["There is no gold entity in these documents, so every score is 0."]
+    return Scores(metrics, _coverage(cases), tables, notes)
+
+
+def _case(document: Document, prediction: Prediction) -> _Case:
+    if len(prediction.answer) != len(document.fields["tags"]):
+        raise ValueError(
+            f"{document.origin} has {len(document.fields['tags'])} words and {len(prediction.answer)} predicted tags."
+        )
+    gold, predicted = (frozenset(spans(tags)) for tags in (document.fields["tags"], prediction.answer))
+    return _Case(document, prediction, gold, predicted)
+
+
+def _coverage(cases: Sequence[_Case]) -> float:
+    """Share of the gold entities all of whose words were seen; 1 where there is none."""
+    seen = [all(case.prediction.seen[span.start : span.end]) for case in cases for span in case.gold]
+    return float(np.mean(seen)) if seen else 1.0
+
+
+def _report(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Mapping[str, Mapping[str, float]]:
+    """Rows by entity type and the averages: ``precision, recall, f1-score, support``."""
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
+        warnings.simplefilter("ignore")  # of the libraries, about their own insides
+        metric = _metric()(keep_in_memory=True, cache_dir=folder, seed=0)
+        report: Mapping[str, Mapping[str, float]] = metric.compute(predictions=predicted, references=gold)
+    return report
+
+
+@cache
+def _metric() -> Callable[..., Any]:
+    """The metric, made when it is first used: importing ``evaluate`` takes seconds."""
+    import datasets
+    import evaluate
+    from seqeval.metrics import classification_report
+    from seqeval.scheme import IOB2
+
+    class StrictEntities(evaluate.Metric):
+        """seqeval in strict mode under the IOB2 scheme."""
+
+        def _info(self) -> Any:
+            tags = datasets.List(datasets.Value("string"))
+            return evaluate.MetricInfo(
+                description="Strict entity precision, recall and F1.",
+                citation="",
+                inputs_description="",
+                features=datasets.Features({"predictions": tags, "references": tags}),
+            )
+
+        def _compute(self, predictions: Any, references: Any) -> Any:
+            references, predictions = list(references), list(predictions)
+            if all(tag == "O" for tags in (*references, *predictions) for tag in tags):
+                # seqeval has no weighted average of nothing.
+                nothing = {"precision": 0.0, "recall": 0.0, "f1-score": 0.0, "support": 0}
+                return dict.fromkeys(AVERAGES, nothing)
+            return classification_report(
+                references, predictions, mode="strict", scheme=IOB2, output_dict=True, zero_division=0
+            )
+
+    return StrictEntities
+
+
+def _per_type(report: Mapping[str, Mapping[str, float]]) -> Table:
+    rows = [
+        (name, float(row["precision"]), float(row["recall"]), float(row["f1-score"]), int(row["support"]))
+        for name, row in report.items()
+    ]
+    columns = ("type", "precision", "recall", "f1", "support")
+    return Table("per_type", "Strict scores by entity type", columns, rows, "support = gold entities")
+
+
+def _by_length(cases: Sequence[_Case]) -> Table:
+    rows = []
+    edges = (0, *LENGTH_BINS, np.inf)
+    for low, high in pairwise(edges):
+        chosen = [case for case in cases if low < case.num_words <= high]
+        if chosen:
+            counts = [_counts(case.gold, case.predicted) for case in chosen]
+            rows.append((_bin_name(low, high), len(chosen), *_f1_row(counts)))
+    columns = ("words", "documents", "entities", "f1", "low", "high")
+    return Table("by_length", "F1 by length of the document", columns, rows, _interval_note())
+
+
+def _by_position(cases: Sequence[_Case]) -> Table:
+    rows = []
+    for part in range(POSITION_BINS):
+        counts = [
+            _counts(_starting_in(case, case.gold, part), _starting_in(case, case.predicted, part)) for case in cases
+        ]
+        share = f"{100 * part // POSITION_BINS}–{100 * (part + 1) // POSITION_BINS} %"
+        rows.append((share, *_f1_row(counts)))
+    columns = ("part of the document", "entities", "f1", "low", "high")
+    return Table("by_position", "F1 by place of the entity in the document", columns, rows, _interval_note())
+
+
+def _starting_in(case: _Case, found: frozenset[Span], part: int) -> frozenset[Span]:
+    return frozenset(span for span in found if span.start * POSITION_BINS // case.num_words == part)
+
+
+def _counts(gold: frozenset[Span], predicted: frozenset[Span]) -> tuple[int, int, int]:
+    return len(gold & predicted), len(predicted), len(gold)
+
+
+def _f1_row(counts: Sequence[tuple[int, int, int]]) -> tuple[int, float, float, float]:
+    """Gold entities, F1 and its interval."""
+    interval = bootstrap(counts, f1)
+    sums = np.sum(np.asarray(counts, dtype=np.float64), axis=0)
+    return int(sums[2]), float(f1(sums)), interval.low, interval.high
+
+
+def _by_evidence(cases: Sequence[_Case]) -> list[Table]:
+    """Accuracy on mentions whose type only another sentence tells, by distance; nothing where there are none."""
+    rows = []
+    edges = (0, *DISTANCE_BINS, np.inf)
+    for low, high in pairwise(edges):
+        counts = [_resolved(case, low, high) for case in cases]
+        correct, asked = map(sum, zip(*counts, strict=True)) if counts else (0, 0)
+        if asked:
+            interval = bootstrap(counts, ratio)
+            rows.append((_bin_name(low, high), asked, correct / asked, interval.low, interval.high))
+    if not rows:
+        return []
+    columns = ("words to the evidence", "mentions", "accuracy", "low", "high")
+    note = f"chance 0.25; {_interval_note()}"
+    return [Table("by_evidence", "Type of ambiguous mentions by distance of the evidence", columns, rows, note)]
+
+
+def _resolved(case: _Case, low: float, high: float) -> tuple[int, int]:
+    """Ambiguous mentions with the right type at their first word, and all of them, within the distances."""
+    gold, answer = case.document.fields["tags"], case.prediction.answer
+    chosen = [p["start"] for p in case.document.fields.get("probes", ()) if low < p["distance"] <= high]
+    return sum(answer[start][2:] == gold[start][2:] for start in chosen), len(chosen)
+
+
+def _bin_name(low: float, high: float) -> str:
+    return f"over {low:,.0f}" if high == np.inf else f"{low + 1:,.0f}–{high:,.0f}"
+
+
+def _interval_note() -> str:
+    return "low and high: 95 % bootstrap interval over documents"

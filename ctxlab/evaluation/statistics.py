@@ -1,0 +1,60 @@
+"""How sure a figure is: bootstrap intervals over documents.
+
+Shape legend: N documents, K counts per document, R resamples.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Counts = npt.NDArray[np.float64]
+Statistic = Callable[[Counts], Counts]
+"""Summed counts (R, K) to figures (R,)."""
+
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Between these the figure lies with the stated confidence."""
+
+    low: float
+    high: float
+
+
+def bootstrap(
+    counts: npt.ArrayLike, statistic: Statistic, confidence: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+) -> Interval:
+    """Percentile interval of ``statistic`` when documents are drawn anew with replacement.
+
+    Documents are drawn, not entities, as entities of one document are alike (Efron and Tibshirani, An Introduction to
+    the Bootstrap, 1993).
+
+    Args:
+        counts: (N, K) what each document adds to the figure, at least one document.
+        statistic: Summed counts (R, K) to figures (R,).
+        confidence: Share of the resampled figures that the interval holds.
+        resamples: R.
+        seed: Of the draws, so that a report can be repeated.
+    """
+    table = np.asarray(counts, dtype=np.float64)
+    num_documents = len(table)
+    times = np.random.default_rng(seed).multinomial(
+        num_documents, np.full(num_documents, 1 / num_documents), size=resamples
+    )
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(statistic(times @ table), [tail, 1 - tail])
+    return Interval(float(low), float(high))
+
+
+def ratio(sums: Counts) -> Counts:
+    """First count over second, 0 where there is nothing to divide by; (…, 2) to (…)."""
+    return np.divide(sums[..., 0], sums[..., 1], out=np.zeros(sums.shape[:-1]), where=sums[..., 1] > 0)
+
+
+def f1(sums: Counts) -> Counts:
+    """F1 of (correct, predicted, gold) counts, 0 where there is nothing; (…, 3) to (…)."""
+    both = sums[..., 1] + sums[..., 2]
+    return ratio(np.stack([2 * sums[..., 0], both], axis=-1))

@@ -1,0 +1,54 @@
+"""A model as a run saved it."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ctxlab.core.errors import UserError
+from ctxlab.models.dropout import set_dropout
+from ctxlab.models.loading import Configure, load_model, load_tokenizer
+
+
+class Checkpointed:
+    """Weights, config and tokenizer out of a checkpoint folder; everything must be there, the head included.
+
+    Positions come extended from the saved config. The attention pattern is code: whoever loads installs it again.
+    """
+
+    def __init__(
+        self, path: str, dropout: float | None = None, attention_dropout: float = 0.0, name: str = "checkpoint"
+    ) -> None:
+        """Take the folder, and rates as ``Pretrained`` does."""
+        self.path, self.name = Path(path), name
+        self.dropout, self.attention_dropout = dropout, attention_dropout
+
+    def labels(self) -> list[str]:
+        """Names behind the model's outputs, in order."""
+        try:
+            names = json.loads((self.path / "config.json").read_text(encoding="utf-8"))["id2label"]
+        except (OSError, ValueError, KeyError) as error:
+            raise UserError(
+                f"checkpoint {self.path} has no config.json with labels; give another checkpoint."
+            ) from error
+        return [names[index] for index in sorted(names, key=int)]
+
+    def tokenizer(self) -> Any:
+        """The tokenizer that was saved beside the model."""
+        return load_tokenizer(self.path, str(self.path))
+
+    def build(self, head: str, labels: Sequence[str], configure: Configure | None = None) -> Any:
+        """The model as it was saved; raises UserError where its labels are not ``labels`` in this order."""
+        saved = self.labels()
+        if saved != list(labels):
+            raise UserError(
+                f"checkpoint {self.path} was trained for the labels {', '.join(saved)}, "
+                f"not for {', '.join(labels)}; give a checkpoint of this task and data."
+            )
+
+        def change(config: Any) -> None:
+            set_dropout(config, self.dropout, self.attention_dropout)
+            if configure is not None:
+                configure(config)
+
+        return load_model(self.path, str(self.path), head, labels, change, new_head=False)

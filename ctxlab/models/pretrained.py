@@ -1,0 +1,38 @@
+"""Any model of the hub or of a local folder."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ctxlab.models.dropout import set_dropout
+from ctxlab.models.loading import Configure, folder, load_model, load_tokenizer
+
+
+class Pretrained:
+    """A hub id or a folder that loads with the head of the task, safetensors weights and a fast tokenizer."""
+
+    def __init__(
+        self, path: str, dropout: float | None = None, attention_dropout: float = 0.0, name: str | None = None
+    ) -> None:
+        """Take where the model is; None for ``dropout`` keeps the model's own."""
+        self.path, self.name = str(path), name or str(path).rstrip("/").rsplit("/", 1)[-1]
+        self.dropout, self.attention_dropout = dropout, attention_dropout
+
+    def tokenizer(self) -> Any:
+        """A fast tokenizer that neither cuts nor pads; raises UserError where there is none."""
+        return load_tokenizer(folder(self.path), self.path)
+
+    def build(self, head: str, labels: Sequence[str], configure: Configure | None = None) -> Any:
+        """The model with a head for ``labels``, in fp32 and evaluation mode.
+
+        Args:
+            head: Kind of head, see ``heads``; a new one is drawn with torch's global seed.
+            labels: Names behind the outputs.
+            configure: Changes the config before the model is built, for what takes effect only there.
+        """
+
+        def change(config: Any) -> None:
+            set_dropout(config, self.dropout, self.attention_dropout)
+            if configure is not None:
+                configure(config)
+
+        return load_model(folder(self.path), self.path, head, labels, change)

@@ -1,0 +1,21 @@
+"""AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True)
+class Adamw:
+    """Adam with weight decay apart from the gradient, in torch's fused kernel."""
+
+    lr: float
+    weight_decay: float
+    betas: Sequence[float]
+    eps: float
+
+    def build(self, groups: Sequence[dict[str, Any]]) -> torch.optim.Optimizer:
+        """The optimizer over ``groups``."""
+        return torch.optim.AdamW(groups, lr=self.lr, betas=(self.betas[0], self.betas[1]), eps=self.eps, fused=True)

@@ -1,0 +1,21 @@
+"""Stochastic gradient descent with momentum."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True)
+class Sgd:
+    """The plain baseline; needs a learning rate some hundred times that of adamw."""
+
+    lr: float
+    weight_decay: float
+    momentum: float
+    nesterov: bool
+
+    def build(self, groups: Sequence[dict[str, Any]]) -> torch.optim.Optimizer:
+        """The optimizer over ``groups``."""
+        return torch.optim.SGD(groups, lr=self.lr, momentum=self.momentum, nesterov=self.nesterov)

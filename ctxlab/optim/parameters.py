@@ -1,0 +1,20 @@
+"""Which parameters an optimizer sees, and which of them decay."""
+
+from typing import Any
+
+import torch
+
+
+def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Trainable parameters in two groups: matrices decay, vectors (biases, norms) do not."""
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for p in trainable if p.ndim >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in trainable if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    return [group for group in groups if group["params"]]
+
+
+def count_parameters(model: torch.nn.Module, *, trainable: bool = False) -> int:
+    """Number of weights, or of those that learn."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad or not trainable)

@@ -1,0 +1,15 @@
+"""Everything but the embeddings learns."""
+
+from typing import Any
+
+from ctxlab.optim.tuning.parts import embedding_parameters
+
+
+class FreezeEmbeddings:
+    """Saves the memory of the largest gradient; word vectors of words not seen in training stay comparable."""
+
+    def apply(self, model: Any) -> None:
+        """Freeze token, position and type embeddings and their norm."""
+        model.requires_grad_(True)
+        for parameter in embedding_parameters(model):
+            parameter.requires_grad_(False)

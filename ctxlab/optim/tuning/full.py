@@ -1,0 +1,11 @@
+"""Every parameter learns."""
+
+from typing import Any
+
+
+class Full:
+    """The default."""
+
+    def apply(self, model: Any) -> None:
+        """Unfreeze all."""
+        model.requires_grad_(True)

@@ -1,0 +1,15 @@
+"""Only the new head learns."""
+
+from typing import Any
+
+from ctxlab.optim.tuning.parts import head_parameters
+
+
+class Head:
+    """A linear probe: the pretrained body stays as it was, stretched positions included."""
+
+    def apply(self, model: Any) -> None:
+        """Freeze the body."""
+        model.requires_grad_(False)
+        for parameter in head_parameters(model):
+            parameter.requires_grad_(True)

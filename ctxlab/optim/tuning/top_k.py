@@ -1,0 +1,23 @@
+"""The head and the last k layers learn."""
+
+from typing import Any
+
+from ctxlab.core.errors import UserError
+from ctxlab.optim.tuning.head import Head
+from ctxlab.optim.tuning.parts import layers
+
+
+class TopK:
+    """Cheaper than full tuning: the backward pass stops below the last ``k`` layers."""
+
+    def __init__(self, k: int) -> None:
+        self.k = k
+
+    def apply(self, model: Any) -> None:
+        """Freeze everything below the last ``k`` layers; raises UserError where there are not so many."""
+        stack = layers(model)
+        if not 1 <= self.k <= len(stack):
+            raise UserError(f"tuning.k={self.k} does not fit a model of {len(stack)} layers; use 1 to {len(stack)}.")
+        Head().apply(model)
+        for layer in stack[-self.k :]:
+            layer.requires_grad_(True)

@@ -1,0 +1,62 @@
+"""Pictures that people would rather look at than read: the loss, and where quality is lost."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ctxlab.core.types import Table
+
+_DRAWN = ("by_length", "by_position", "by_evidence")
+
+
+def draw(run_dir: Path, tables: Mapping[str, Sequence[Table]]) -> list[Path]:
+    """Draw the loss curve, if there was training, and the breakdowns of each split; returns the files."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    from ctxlab.tracking.metrics_file import read_metrics
+
+    pictures = []
+    metrics = run_dir / "metrics.jsonl"
+    losses = [row for row in read_metrics(metrics) if row["kind"] == "train"] if metrics.exists() else []
+    if losses:
+        figure, axes = pyplot.subplots(figsize=(6, 3), layout="constrained")
+        axes.plot([row["tokens"] for row in losses], [row["loss"] for row in losses])
+        axes.set(xlabel="tokens seen", ylabel="training loss", ylim=(0, None))
+        pictures.append(_save(figure, run_dir / "loss.png"))
+    for split, split_tables in tables.items():
+        drawn = [table for table in split_tables if table.name in _DRAWN and table.rows]
+        if drawn:
+            figure, row = pyplot.subplots(1, len(drawn), figsize=(5 * len(drawn), 3.2), layout="constrained", squeeze=False)
+            for axes, table in zip(row[0], drawn, strict=True):
+                _bars(axes, table)
+            pictures.append(_save(figure, run_dir / f"{split}.png"))
+    return pictures
+
+
+def _bars(axes: Any, table: Table) -> None:
+    """Score (a column named f1 or accuracy) of each row, with its interval (columns low and high) where there is one."""
+    records = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    score = next(name for name in ("f1", "accuracy") if name in table.columns)
+    records = [record for record in records if record[score] is not None]
+    names = [str(record[table.columns[0]]) for record in records]
+    heights = [record[score] for record in records]
+    errors = None
+    if {"low", "high"} <= set(table.columns):
+        errors = [
+            [max(record[score] - record["low"], 0) for record in records],
+            [max(record["high"] - record[score], 0) for record in records],
+        ]
+    axes.bar(names, heights, yerr=errors, capsize=3, color="#4477aa")
+    axes.set(title=table.title, ylabel=score, ylim=(0, 1))
+    axes.tick_params(axis="x", labelrotation=30, labelsize=8)
+
+
+def _save(figure: Any, path: Path) -> Path:
+    from matplotlib import pyplot
+
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)
+    return path

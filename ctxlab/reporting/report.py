@@ -1,0 +1,59 @@
+"""``report.md``: what a person reads after a run."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ctxlab.core.files import write_text
+from ctxlab.core.types import Table
+from ctxlab.reporting.tables import markdown
+
+
+def summary_table(result: Mapping[str, Any]) -> Table:
+    """Scores, coverage and cost of a run as rows of name and value."""
+    rows: list[tuple[str, Any]] = [
+        (f"{split} {name}", value) for split, scores in result["metrics"].items() for name, value in scores.items()
+    ]
+    for split, coverage in result["coverage"].items():
+        rows += [(f"{split} coverage, {what}", f"{share:.1%}") for what, share in coverage.items()]
+    rows += _cost_rows(result["cost"])
+    rows.append(("checkpoint", result["checkpoint"]))
+    title = (
+        f"{result['stage']}: {result['task']}, {result['model']}, {result['strategy']}, "
+        f"context {result['context_length']:,}, seed {result['seed']}"
+    )
+    return Table("summary", title, ("what", "value"), rows)
+
+
+def _cost_rows(cost: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    shown = {
+        "train_tokens": lambda v: f"{v:,}",
+        "train_seconds": lambda v: f"{v:,.1f} s",
+        "tokens_per_second": lambda v: f"{v:,.0f}",
+        "padding_share": lambda v: f"{v:.2%}",
+        "peak_memory_bytes": lambda v: f"{v / 2**30:.2f} GiB",
+        "flops": lambda v: f"{v:.3g} (estimated)",
+        "parameters": lambda v: f"{v:,}",
+        "trainable_parameters": lambda v: f"{v:,}",
+    }
+    return [(name.replace("_", " "), show(cost[name])) for name, show in shown.items() if cost.get(name) is not None]
+
+
+def write_report(
+    path: Path,
+    result: Mapping[str, Any],
+    tables: Mapping[str, Sequence[Table]],
+    notes: Sequence[str],
+    pictures: Sequence[Path],
+    config: str,
+) -> None:
+    """Write the report: summary, notes, tables of each split, pictures, configuration."""
+    summary = summary_table(result)
+    parts = [f"# {summary.title}", "", f"Primary metric: {result['primary_metric']}.", "", markdown(summary)]
+    if notes:
+        parts += ["## Notes", "", *(f"- {note}" for note in notes), ""]
+    for split, split_tables in tables.items():
+        parts += [f"## {split.capitalize()} split", "", *(markdown(table) for table in split_tables)]
+    parts += [f"![{picture.stem}]({picture.name})\n" for picture in pictures]
+    parts += ["## Configuration", "", "```yaml", config.rstrip(), "```", ""]
+    write_text(path, "\n".join(parts))

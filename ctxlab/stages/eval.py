@@ -1,0 +1,61 @@
+"""``ctxlab eval run=<run directory>``: a checkpoint on any split or file, at any context and strategy that fits it."""
+
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from ctxlab.config.build import build
+from ctxlab.core.errors import UserError
+from ctxlab.data.splits import load_documents
+from ctxlab.optim.parameters import count_parameters
+from ctxlab.stages.finish import Split, leave, make_result, score_split
+from ctxlab.stages.trained import Trained, load_trained
+from ctxlab.stages.watch import open_tracker
+from ctxlab.training.cost import FlopModel, MemoryMeter
+from ctxlab.training.state import TrainState
+
+
+def run(cfg: DictConfig, run_dir: Path) -> None:
+    """Score ``cfg.split`` and leave the same files as training does."""
+    trained = load_trained(cfg)
+    bench = trained.bench
+    splits = load_documents(build(cfg.data), bench.task, cfg.seed)
+    documents = getattr(splits, cfg.split)
+    if not documents:
+        raise UserError(f"There are no documents in split={cfg.split}; give data.{cfg.split}_file=<file>.")
+    bench.task.check_labels(documents)
+    bench.task.notes.extend(splits.notes)
+    memory = MemoryMeter(bench.accelerator.device)
+    tracker = open_tracker(cfg, run_dir, TrainState())
+    result = None
+    try:
+        split = score_split(bench, trained.model, cfg.split, documents)
+        labels = {"model": cfg.model.name, "strategy": cfg.strategy.name, "seed": cfg.seed}
+        cost = evaluation_cost(trained, split, memory.peak_bytes())
+        result = make_result("eval", bench, labels, {cfg.split: split}, cost, str(trained.folder), None)
+        leave(run_dir, bench, result, {cfg.split: split})
+    finally:
+        tracker.finish(result, run_dir / "report.md" if result is not None else None)
+
+
+def evaluation_cost(trained: Trained, split: Split, peak_bytes: int) -> dict[str, Any]:
+    """Cost of reading the split, beside what training the checkpoint had taken."""
+    bench, evaluation = trained.bench, split.evaluation
+    flops = FlopModel.of(bench.model, bench.facts.num_layers, bench.facts.hidden_size)
+    widths = [
+        len(window)
+        for document in bench.encode(split.documents)
+        for window in bench.strategy.reading.windows(document, bench.length)
+    ]
+    return {
+        "train_tokens": trained.state["tokens"],
+        "train_seconds": trained.state["seconds"],
+        "evaluation_tokens": evaluation.tokens,
+        "evaluation_seconds": evaluation.seconds,
+        "tokens_per_second": evaluation.tokens / evaluation.seconds,
+        "peak_memory_bytes": peak_bytes,
+        "flops": sum(flops.forward(width, bench.strategy.attention.pairs(width)) for width in widths),
+        "parameters": count_parameters(bench.model),
+        "trainable_parameters": count_parameters(bench.model, trainable=True),
+    }

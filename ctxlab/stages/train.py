@@ -1,0 +1,144 @@
+"""``ctxlab train``: documents and a model in, a scored checkpoint out."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from ctxlab.config.build import build
+from ctxlab.core.errors import UserError
+from ctxlab.core.model import ModelSource
+from ctxlab.core.task import Task
+from ctxlab.data.splits import Splits, load_documents
+from ctxlab.evaluation.evaluator import evaluate
+from ctxlab.models.checkpointed import Checkpointed
+from ctxlab.optim.parameters import count_parameters, parameter_groups
+from ctxlab.stages.assemble import Workbench, assemble
+from ctxlab.stages.finish import Split, leave, make_result, score_split
+from ctxlab.stages.watch import TrainingWatcher, announce, open_tracker
+from ctxlab.training import checkpoint
+from ctxlab.training.cost import FlopModel, MemoryMeter
+from ctxlab.training.loop import Job, Trainer, read_state_file
+from ctxlab.training.state import TrainState
+from ctxlab.training.stream import Stream
+
+
+def run(cfg: DictConfig, run_dir: Path) -> None:
+    """Train under a budget, then score the best checkpoint on validation and test."""
+    task: Task = build(cfg.task)
+    splits = load_documents(build(cfg.data), task, cfg.seed)
+    if not splits.train:
+        raise UserError("There are no training documents; give data.train_file=<file> or use data=generated.")
+    task.learn_labels(splits.train)
+    for documents in (splits.train, splits.validation, splits.test):
+        task.check_labels(documents)
+    task.notes.extend(splits.notes)
+    folder, state = start_point(cfg, run_dir)
+    source: ModelSource = Checkpointed(str(folder)) if folder else build(cfg.model)
+    bench = assemble(cfg, task, source)
+    memory = MemoryMeter(bench.accelerator.device)
+    tracker = open_tracker(cfg, run_dir, state)
+    result = None
+    try:
+        trainer = make_trainer(cfg, run_dir, bench, splits, TrainingWatcher(tracker, memory))
+        announce(bench, splits)
+        if folder is not None:
+            trainer.resume(folder, state)
+        with trainer.watcher:
+            trainer.run(state)
+        result = score(cfg, run_dir, bench, trainer, splits, state, memory)
+    finally:
+        report = run_dir / "report.md"
+        tracker.finish(result, report if result is not None and report.exists() else None)
+
+
+def start_point(cfg: DictConfig, run_dir: Path) -> tuple[Path | None, TrainState]:
+    """Where training starts: the last valid checkpoint of a resumed run, or the beginning."""
+    folder = checkpoint.latest_valid(run_dir) if cfg.resume else None
+    if folder is None:
+        return None, TrainState()
+    saved = read_state_file(folder)
+    if saved["task"] != cfg.task.name:
+        raise UserError(f"{folder} is a checkpoint of task {saved['task']}, not {cfg.task.name}; drop task= to resume.")
+    state = TrainState.from_dict(saved["state"])
+    state.resumed_from = folder.name
+    return folder, state
+
+
+def make_trainer(
+    cfg: DictConfig, run_dir: Path, bench: Workbench, splits: Splits, watcher: TrainingWatcher
+) -> "Trainer":
+    """Everything the loop needs, from configuration."""
+    build(cfg.tuning).apply(bench.model)
+    factory, schedule = build(cfg.optimizer), build(cfg.scheduler)
+    read = bench.strategy.reading.windows
+    validation = splits.validation
+    encoded = bench.encode(validation) if validation else []
+
+    def scores() -> dict[str, float]:
+        evaluation = evaluate(bench.reader(trainer.model), bench.task, validation, encoded)
+        return dict(evaluation.scores.metrics)
+
+    job = Job(
+        run_dir=run_dir,
+        task=bench.task,
+        model=bench.model,
+        tokenizer=bench.tokenizer,
+        strategy=bench.strategy,
+        optimizer=factory.build(parameter_groups(bench.model, factory.weight_decay)),
+        schedule=schedule,
+        learning_rate=factory.lr,
+        stream=Stream(bench.encode(splits.train), read, bench.settings.tokens_per_step, cfg.seed),
+        context_length=bench.length,
+        flops=FlopModel.of(bench.model, bench.facts.num_layers, bench.facts.hidden_size),
+        settings=bench.settings,
+        seed=cfg.seed,
+        document_ids=[document.id for document in splits.train],
+        evaluate=scores if validation else None,
+    )
+    bench.model.train()
+    trainer = Trainer(job, bench.accelerator, watcher)
+    return trainer
+
+
+def score(
+    cfg: DictConfig,
+    run_dir: Path,
+    bench: Workbench,
+    trainer: Trainer,
+    splits: Splits,
+    state: TrainState,
+    memory: MemoryMeter,
+) -> dict[str, Any]:
+    """Scores of the best checkpoint on the splits that there are, written and shown."""
+    peak_bytes = memory.peak_bytes()
+    best = checkpoint.find(run_dir, "best" if state.best_step is not None else "latest")
+    if best.name != checkpoint.step_name(state.step):
+        Checkpointed(str(best)).load_weights(bench.model)
+    held_out = {"validation": splits.validation, "test": splits.test}
+    scored: dict[str, Split] = {
+        name: score_split(bench, trainer.model, name, documents) for name, documents in held_out.items() if documents
+    }
+    labels = {"model": cfg.model.name, "strategy": cfg.strategy.name, "seed": cfg.seed}
+    cost = training_cost(bench, state, peak_bytes)
+    reference = str(best.relative_to(run_dir))
+    result = make_result("train", bench, labels, scored, cost, reference, state.resumed_from)
+    leave(run_dir, bench, result, scored)
+    return result
+
+
+def training_cost(bench: Workbench, state: TrainState, peak_bytes: int) -> Mapping[str, Any]:
+    """What training took; units are in the names."""
+    return {
+        "train_tokens": state.tokens,
+        "train_seconds": state.seconds,
+        "train_steps": state.step,
+        "train_epochs": state.epochs,
+        "tokens_per_second": state.tokens / state.seconds if state.seconds else 0.0,
+        "padding_share": 1 - state.tokens / state.padded_tokens if state.padded_tokens else 0.0,
+        "peak_memory_bytes": peak_bytes,
+        "flops": state.flops,
+        "parameters": count_parameters(bench.model),
+        "trainable_parameters": count_parameters(bench.model, trainable=True),
+    }

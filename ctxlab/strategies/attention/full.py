@@ -1,0 +1,31 @@
+"""Every token attends to every token."""
+
+from typing import Any
+
+import torch
+
+from ctxlab.core.strategy import ModelKind
+
+
+class Full:
+    """The library's own attention: SDPA where the model has it, else what the model comes with.
+
+    Cost and, outside the fast kernels, memory grow with the square of the window's length.
+    """
+
+    supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
+
+    def allowed(self, query: torch.Tensor, key: torch.Tensor, length: int) -> torch.Tensor:
+        """Everything."""
+        del length
+        return torch.ones(torch.broadcast_shapes(query.shape, key.shape), dtype=torch.bool, device=query.device)
+
+    def pairs(self, length: int) -> int:
+        """All of them."""
+        return length * length
+
+    def install(self, model: Any) -> None:
+        """Set SDPA; a model without it keeps its own implementation, which is full as well."""
+        if getattr(model, "_supports_sdpa", False) and model.config._attn_implementation != "sdpa":
+            model.set_attn_implementation("sdpa")
+        model.config.ctxlab = {**getattr(model.config, "ctxlab", {}), "attention": {"name": "full"}}

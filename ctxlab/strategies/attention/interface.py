@@ -1,0 +1,103 @@
+"""How a pattern gets into a model: the library's attention and mask interfaces, always both, and proof that it took.
+
+Some models accept the name of an attention function and never call it. So the setting is never trusted: a forward
+pass of a few tokens counts the calls.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.utils import logging as library_logging
+
+from ctxlab.core.errors import UserError
+
+AttentionFunction = Callable[..., tuple[torch.Tensor, None]]
+"""(module, query, key, value, mask, ...) to ((B, L, H, D), None)."""
+MaskFunction = Callable[..., Any]
+
+PROBE_TOKENS = 8
+
+
+def install(
+    model: Any, name: str, attention: AttentionFunction, mask: MaskFunction, declared: dict[str, Any] | None = None
+) -> None:
+    """Make every self-attention of ``model`` call ``attention`` with what ``mask`` returns, and prove that it does.
+
+    Args:
+        model: A model of Transformers; left as it was where the pattern cannot be installed.
+        name: Unique for this pattern with these parameters.
+        attention: Follows the library's ``AttentionInterface``.
+        mask: Follows the library's ``AttentionMaskInterface``; without it a causal model would see the future.
+        declared: What the saved config says about it, under ``ctxlab.attention``.
+
+    Raises:
+        UserError: The model's layers do not go through the interface.
+    """
+    before = model.config._attn_implementation
+    AttentionInterface.register(name, attention)
+    AttentionMaskInterface.register(name, mask)
+    try:
+        with _quiet():
+            model.set_attn_implementation(name)
+        calls, masks = _count_calls(model, name, attention, mask)
+    except (ValueError, ImportError, KeyError, NotImplementedError) as error:
+        _restore(model, before)
+        raise _refusal(model, name, str(error).split("\n")[0]) from error
+    num_layers = model.config.get_text_config().num_hidden_layers
+    if calls != num_layers or not masks:
+        _restore(model, before)
+        raise _refusal(model, name, f"{calls} of its {num_layers} layers called it and {masks} masks were asked for")
+    model.config.ctxlab = {**getattr(model.config, "ctxlab", {}), "attention": declared or {"name": name}}
+
+
+def _refusal(model: Any, name: str, why: str) -> UserError:
+    return UserError(
+        f"attention `{name}` would not take effect on model type `{model.config.model_type}` ({why}); "
+        "use strategy/attention=full or strategy=truncate, or a model such as BERT, RoBERTa or ModernBERT."
+    )
+
+
+def _restore(model: Any, name: str | None) -> None:
+    with _quiet():
+        model.set_attn_implementation(name or "eager")
+
+
+def _count_calls(model: Any, name: str, attention: AttentionFunction, mask: MaskFunction) -> tuple[int, int]:
+    """Calls of the attention and of the mask function in one forward pass."""
+    calls = {"attention": 0, "mask": 0}
+
+    def counted_attention(*args: Any, **kwargs: Any) -> tuple[torch.Tensor, None]:
+        calls["attention"] += 1
+        return attention(*args, **kwargs)
+
+    def counted_mask(*args: Any, **kwargs: Any) -> Any:
+        calls["mask"] += 1
+        return mask(*args, **kwargs)
+
+    AttentionInterface.register(name, counted_attention)
+    AttentionMaskInterface.register(name, counted_mask)
+    training = model.training
+    try:
+        tokens = torch.arange(PROBE_TOKENS, device=model.device)[None] % model.config.get_text_config().vocab_size
+        with torch.no_grad():
+            model.eval()(input_ids=tokens, attention_mask=torch.ones_like(tokens))
+    finally:
+        model.train(training)
+        AttentionInterface.register(name, attention)
+        AttentionMaskInterface.register(name, mask)
+    return calls["attention"], calls["mask"]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The library warns where it does not support a name; what follows says it better."""
+    level = library_logging.get_verbosity()
+    library_logging.set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        library_logging.set_verbosity(level)

@@ -1,0 +1,157 @@
+"""From a declared pattern and the library's own mask to the mask that a kernel takes.
+
+Causality, padding, packed documents and a model's own sliding window reach us as the library's ``mask_function`` on
+(window, head, query, key) indices. It is evaluated only at the pairs that a block computes, never on L × L.
+
+Shape legend: as in ``blocks``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from transformers.masking_utils import (  # type: ignore[attr-defined]
+    TransformGetItemToIndex,
+    and_masks,
+    bidirectional_mask_function,
+    causal_mask_function,
+    padding_mask_function,
+    prepare_padding_mask,
+)
+
+from ctxlab.strategies.attention.blocks import BlockMask, Layout
+
+Pattern = Callable[[torch.Tensor, torch.Tensor, int], torch.Tensor]
+"""``allowed`` of a strategy part: query indices, key indices, length, to bool."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DenseMask:
+    """A mask over all pairs, where blocks would not be cheaper or do not apply (queries read a cache)."""
+
+    pairs: torch.Tensor | None
+    """(B, 1, queries, keys) bool; None where every pair is allowed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LibraryMask:
+    """What the model itself allows, by index."""
+
+    batch_size: int
+    num_queries: int
+    num_keys: int
+    query_offset: int
+    key_offset: int
+    function: Callable[..., Any]
+    vectorised: bool
+    """Whether ``function`` takes index tensors that broadcast; the library marks those that may not."""
+    device: torch.device
+
+    def at(self, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
+        """(B or 1, ...) bool for absolute index tensors that broadcast against each other to (...)."""
+        shape = torch.broadcast_shapes(query.shape, key.shape)
+        head = torch.zeros((), dtype=torch.long, device=self.device)
+        window = torch.arange(self.batch_size, device=self.device).view(-1, *[1] * len(shape))
+        query, key = query[None], key[None]
+        if self.vectorised:
+            result: torch.Tensor = self.function(window, head, query, key)
+            return result.expand(result.shape[0] if result.ndim else 1, *shape)
+        index = [part.flatten() for part in torch.broadcast_tensors(window, query, key)]
+        with TransformGetItemToIndex():
+            flat = torch.vmap(self.function, in_dims=(0, None, 0, 0))(index[0], head, index[1], index[2])
+        return torch.as_tensor(flat).view(self.batch_size, *shape)
+
+
+def library_mask(
+    batch_size: int,
+    q_length: int,
+    kv_length: int,
+    q_offset: Any = 0,
+    kv_offset: int = 0,
+    mask_function: Callable[..., Any] = bidirectional_mask_function,
+    attention_mask: torch.Tensor | None = None,
+    use_vmap: bool = False,
+    device: Any = "cpu",
+    **_: Any,
+) -> LibraryMask:
+    """The arguments of a function in the library's mask interface, with the padding put into the mask."""
+    padding = prepare_padding_mask(attention_mask, kv_length, kv_offset)
+    function = and_masks(mask_function, padding_mask_function(padding.bool())) if padding is not None else mask_function
+    return LibraryMask(
+        batch_size, q_length, kv_length, int(q_offset), kv_offset, function, not use_vmap, torch.device(device)
+    )
+
+
+def from_tensor(query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None, causal: bool) -> LibraryMask:
+    """The mask of a model that handed over none, or a ready one (B or 1, 1, queries, keys) of bool."""
+    sizes = (query.shape[0], query.shape[2], key.shape[2], key.shape[2] - query.shape[2])
+    if mask is None:
+        plain: Callable[..., Any] = causal_mask_function if causal else bidirectional_mask_function
+        return library_mask(*sizes, mask_function=plain, device=query.device)
+    offset = sizes[-1]
+
+    def ready(window: Any, head: Any, query_index: Any, key_index: Any) -> torch.Tensor:
+        return mask[window if mask.shape[0] > 1 else 0, 0, query_index - offset, key_index]
+
+    return library_mask(*sizes, mask_function=ready, device=query.device)
+
+
+def build(library: LibraryMask, allowed: Pattern, layout: Layout) -> BlockMask | DenseMask:
+    """The mask for a kernel that computes the pairs of ``layout``, or all of them where that is cheaper."""
+    if library.num_queries != library.num_keys or library.num_keys <= layout.keys:
+        return DenseMask(_dense(library, allowed))
+    local = _local(library, allowed, layout)
+    return _trim(layout, local, _rows(library, allowed, layout.num_global), library.batch_size)
+
+
+def _dense(library: LibraryMask, allowed: Pattern) -> torch.Tensor | None:
+    """(B, 1, queries, keys), or None where it would hide nothing."""
+    query = torch.arange(library.num_queries, device=library.device)[:, None] + library.query_offset
+    key = torch.arange(library.num_keys, device=library.device)[None] + library.key_offset
+    pairs = allowed(query, key, library.num_keys + library.key_offset) & library.at(query, key)
+    pairs = _never_empty(pairs, query == key)
+    return None if bool(pairs.all()) else pairs[:, None]
+
+
+def _local(library: LibraryMask, allowed: Pattern, layout: Layout) -> torch.Tensor:
+    """(B or 1, N, Q, S): global keys first, then the span without them, so that none counts twice."""
+    length, device = library.num_keys, library.device
+    blocks = torch.arange(layout.num_blocks(length), device=device)[:, None] * layout.block
+    query = (blocks + torch.arange(layout.block, device=device))[:, :, None]
+    span = blocks + torch.arange(-layout.left, layout.block + layout.right, device=device)
+    outside = (span < layout.num_global) | (span >= length)
+    first = torch.arange(layout.num_global, device=device).expand(len(blocks), -1)
+    key = torch.cat([first, span], dim=1)[:, None, :]
+    hidden = torch.cat([torch.zeros_like(first, dtype=torch.bool), outside], dim=1)[:, None, :]
+    # Positions past the document are hidden, but are looked up all the same: keep the index valid.
+    inside_query, inside_key = query.clamp(max=length - 1), key.clamp(0, length - 1)
+    seen = allowed(inside_query, inside_key, length) & library.at(inside_query, inside_key) & ~hidden
+    itself = query == key
+    itself[..., layout.num_global :] &= span[:, None, :] >= layout.num_global
+    return _never_empty(seen, itself)
+
+
+def _rows(library: LibraryMask, allowed: Pattern, num_global: int) -> torch.Tensor | None:
+    """(B, 1, G, L), or None where the global queries see no key beyond the global ones."""
+    if not num_global:
+        return None
+    query = torch.arange(num_global, device=library.device)[:, None]
+    key = torch.arange(library.num_keys, device=library.device)[None]
+    seen = allowed(query, key, library.num_keys) & library.at(query, key)
+    if not bool(seen[..., num_global:].any()):
+        return None
+    return _never_empty(seen, query == key)[:, None].expand(library.batch_size, -1, -1, -1)
+
+
+def _never_empty(seen: torch.Tensor, itself: torch.Tensor) -> torch.Tensor:
+    """Let a query that sees nothing (padding) see itself: a softmax over nothing is not a number."""
+    return seen | (~seen.any(-1, keepdim=True) & itself)
+
+
+def _trim(layout: Layout, local: torch.Tensor, rows: torch.Tensor | None, batch_size: int) -> BlockMask:
+    """Leave out the side of the spans that no query sees: a causal model pays for two windows, not three."""
+    if layout.right and not bool(local[..., -layout.right :].any()):
+        local, layout = local[..., : -layout.right], replace(layout, right=0)
+    local = local.expand(batch_size, -1, -1, -1).flatten(0, 1)[:, None]
+    return BlockMask(layout, local, rows)

@@ -1,0 +1,10 @@
+"""The context is as long from the first step to the last."""
+
+
+class Constant:
+    """No curriculum."""
+
+    def length(self, progress: float, longest: int) -> int:
+        """``longest`` at any progress."""
+        del progress
+        return longest

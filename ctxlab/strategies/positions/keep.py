@@ -1,0 +1,17 @@
+"""Positions stay as they were trained."""
+
+from typing import Any
+
+from ctxlab.core.strategy import ModelKind
+
+
+class Keep:
+    """Changes nothing: right within the trained length, and for relative buckets at any length."""
+
+    supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
+    extends = False
+    kinds: frozenset[str] = frozenset()
+
+    def extend(self, model: Any, length: int) -> None:
+        """Nothing to do."""
+        del model, length

@@ -1,0 +1,31 @@
+"""New positions drawn at random: the control that the other methods must beat."""
+
+from typing import Any
+
+import torch
+
+from ctxlab.core.strategy import ModelKind
+from ctxlab.strategies.positions.table import lengthen
+
+
+class Random:
+    """Trained rows are kept; rows past them are drawn as the model draws its own when it is made."""
+
+    supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
+    extends = True
+    kinds: frozenset[str] = frozenset({"learned"})
+
+    def __init__(self, seed: int = 0) -> None:
+        """Take the ``seed`` of the draw, which is independent of every other."""
+        self.seed = seed
+
+    def extend(self, model: Any, length: int) -> None:
+        """Add normal rows with the standard deviation of the model's initialisation (0.02 where it names none)."""
+        deviation = float(getattr(model.config, "initializer_range", None) or 0.02)
+
+        def draw(rows: torch.Tensor, length: int) -> torch.Tensor:
+            generator = torch.Generator().manual_seed(self.seed)
+            new = torch.randn(length - len(rows), rows.shape[1], generator=generator) * deviation
+            return torch.cat([rows, new.to(rows)])
+
+        lengthen(model, length, draw, "random")

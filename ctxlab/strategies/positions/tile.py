@@ -1,0 +1,28 @@
+"""Learned positions, repeated."""
+
+from typing import Any
+
+import torch
+
+from ctxlab.core.strategy import ModelKind
+from ctxlab.strategies.positions.table import lengthen
+
+
+class Tile:
+    """Position p past the trained ones starts as position p modulo the trained length, and learns from there.
+
+    Source: Longformer (Beltagy et al. 2020, arXiv:2004.05150), section 5: near positions keep their trained relation
+    everywhere but at the seams.
+    """
+
+    supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
+    extends = True
+    kinds: frozenset[str] = frozenset({"learned"})
+
+    def extend(self, model: Any, length: int) -> None:
+        """Repeat the trained rows up to ``length``."""
+        lengthen(model, length, _repeat, "tile")
+
+
+def _repeat(rows: torch.Tensor, length: int) -> torch.Tensor:
+    return rows[torch.arange(length, device=rows.device) % len(rows)]

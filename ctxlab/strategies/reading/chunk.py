@@ -1,0 +1,51 @@
+"""The whole document in windows, side by side or overlapping."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ctxlab.core.errors import UserError
+from ctxlab.core.strategy import ModelKind
+from ctxlab.core.types import Encoded, FloatArray, Merged, Window
+from ctxlab.strategies.reading import merging
+from ctxlab.strategies.reading.framing import frame, room
+
+MERGE = {"first": merging.first, "mean": merging.mean, "central": merging.central}
+
+
+class Chunk:
+    """Windows that together cover every token; a document that fits is one window.
+
+    Neighbours share ``overlap_tokens`` of the document; the usual scripts call that the stride.
+    """
+
+    supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
+
+    def __init__(self, overlap_tokens: int = 0, merge: str = "central") -> None:
+        """Take the overlap of neighbours in tokens, and the rule that settles it: first, mean or central."""
+        if overlap_tokens < 0:
+            raise UserError(f"strategy.reading.overlap_tokens={overlap_tokens} must be 0 or more tokens.")
+        if merge not in MERGE:
+            raise UserError(f"strategy.reading.merge={merge} is not one of {', '.join(MERGE)}.")
+        self.overlap_tokens, self.rule = overlap_tokens, merge
+
+    def longest(self, length: int) -> int:
+        """A document that is longer fills its windows."""
+        return length
+
+    def windows(self, encoded: Encoded, length: int) -> list[Window]:
+        """Windows in document order, the last one perhaps short; none for a document without tokens."""
+        fits = room(encoded, length)
+        if self.overlap_tokens >= fits:
+            raise UserError(
+                f"strategy.reading.overlap_tokens={self.overlap_tokens} is not smaller than the {fits} document tokens "
+                f"of a window at context.length={length}; use {fits - 1} or less."
+            )
+        step = fits - self.overlap_tokens
+        # The last window is the first to reach the end: another would see nothing new.
+        starts = range(0, max(len(encoded) - self.overlap_tokens, min(len(encoded), 1)), step)
+        return [frame(encoded, np.arange(start, min(start + fits, len(encoded)))) for start in starts]
+
+    def merge(self, windows: Sequence[Window], outputs: Sequence[FloatArray], num_tokens: int) -> Merged:
+        """Settle tokens that several windows saw."""
+        return MERGE[self.rule](windows, outputs, num_tokens)

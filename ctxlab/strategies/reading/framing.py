@@ -1,0 +1,29 @@
+"""Windows out of a document: what is put before and after, and how much room that leaves."""
+
+import numpy as np
+
+from ctxlab.core.errors import UserError
+from ctxlab.core.types import ADDED, Encoded, IntArray, Window
+
+
+def room(encoded: Encoded, length: int) -> int:
+    """Document tokens that fit a window of ``length`` tokens.
+
+    Raises:
+        UserError: None would.
+    """
+    added = len(encoded.before) + len(encoded.after)
+    if length <= added:
+        raise UserError(
+            f"context.length={length} leaves no room for the document beside {added} special tokens; "
+            f"use context.length={added + 1} or more."
+        )
+    return length - added
+
+
+def frame(encoded: Encoded, tokens: IntArray) -> Window:
+    """The window that sees these ``tokens`` (indices into the document, in order)."""
+    before, after = (np.asarray(ids, dtype=np.int64) for ids in (encoded.before, encoded.after))
+    ids = np.concatenate([before, encoded.input_ids[tokens], after])
+    index = np.concatenate([np.full(len(before), ADDED), tokens, np.full(len(after), ADDED)])
+    return Window(input_ids=ids, token_index=index)

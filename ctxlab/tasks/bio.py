@@ -1,0 +1,56 @@
+"""BIO tags: ``B-X`` begins an entity of type X, ``I-X`` continues it, ``O`` is outside."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+OUTSIDE = "O"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """An entity: words ``start`` to ``end``, the latter not included."""
+
+    start: int
+    end: int
+    type: str
+
+
+def is_tag(tag: str) -> bool:
+    """Whether ``tag`` is ``O``, ``B-X`` or ``I-X`` with some X."""
+    return tag == OUTSIDE or (tag[:2] in ("B-", "I-") and len(tag) > 2)
+
+
+def repair(tags: Sequence[str]) -> tuple[list[str], int]:
+    """Valid tags, and how many were changed: ``I-X`` that continues no X becomes ``B-X``.
+
+    This is how the ``conlleval`` script of the CoNLL shared tasks reads such tags.
+    """
+    repaired, changed, before = [], 0, OUTSIDE
+    for tag in tags:
+        if tag[0] == "I" and (before == OUTSIDE or before[2:] != tag[2:]):
+            tag, changed = f"B-{tag[2:]}", changed + 1
+        repaired.append(tag)
+        before = tag
+    return repaired, changed
+
+
+def spans(tags: Sequence[str]) -> list[Span]:
+    """Entities of valid tags, in order."""
+    found: list[Span] = []
+    start: int | None = None
+    for index, tag in enumerate([*tags, OUTSIDE]):
+        if tag[0] != "I":
+            if start is not None:
+                found.append(Span(start, index, tags[start][2:]))
+            start = index if tag[0] == "B" else None
+    return found
+
+
+def entity_types(tags: Sequence[str]) -> set[str]:
+    """Types that occur in ``tags``."""
+    return {tag[2:] for tag in set(tags) if tag != OUTSIDE}
+
+
+def tag_set(types: Sequence[str]) -> list[str]:
+    """Tags for the entity types: ``O``, then ``B-X`` and ``I-X`` for each X in alphabetical order."""
+    return [OUTSIDE, *(f"{prefix}-{name}" for name in sorted(types) for prefix in "BI")]

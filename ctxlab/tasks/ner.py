@@ -1,0 +1,262 @@
+"""Named entities: every word of a whole document gets a BIO tag.
+
+Shape legend: L tokens of a document, W tokens of a window, B windows of a batch, C tags.
+"""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ctxlab.core.errors import UserError
+from ctxlab.core.task import Loss
+from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Prediction
+from ctxlab.tasks.bio import OUTSIDE, entity_types, is_tag, repair, spans, tag_set
+from ctxlab.tasks.subwords import Subwords, frame, needs_leading_space, split_words
+from ctxlab.tasks.words import words_of
+
+OTHER_TASKS = {
+    "relation": ("entities", "relations"),
+    "qa": ("context", "questions"),
+    "summarization": ("document", "summaries"),
+    "translation": ("source", "target"),
+    "nli": ("premise", "hypothesis"),
+    "dialogue": ("turns",),
+    "classification": ("text", "label"),
+}
+"""Fields by which a record of another task is told."""
+
+KEPT_FIELDS = ("sentence_starts", "probes")
+"""Fields of a record that pass through to strategies and scores."""
+
+
+class NER:
+    """Named entity recognition over words, with the tag on a word's first sub-token.
+
+    ``outside_weight`` weighs words outside entities in the loss; at 0 only entities count.
+    """
+
+    name = "ner"
+    head = "token_classification"
+    metric = "entities"
+    primary_metric = "f1"
+
+    def __init__(
+        self,
+        labels: Sequence[str] | None = None,
+        tokens_field: str = "tokens",
+        tags_field: str = "tags",
+        text_field: str = "text",
+        outside_weight: float = 1.0,
+    ) -> None:
+        if outside_weight < 0:
+            raise UserError(f"task.outside_weight={outside_weight} is negative: give 0 or more.")
+        self.labels = [] if labels is None else tag_set(_checked_types(labels))
+        self.notes: list[str] = []
+        self._tokens_field, self._tags_field, self._text_field = tokens_field, tags_field, text_field
+        self._outside_weight = outside_weight
+        self._repaired_tags = self._repaired_documents = 0
+        self._repair_note = ""
+
+    def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
+        """Words and tags of a record, checked; invalid BIO order is repaired and counted in ``notes``.
+
+        With ``gold=False`` no tags are needed, and ``text`` is split into words where there are no tokens.
+        """
+        fields: dict[str, Any] = {name: record[name] for name in KEPT_FIELDS if record.get(name) is not None}
+        if not gold and self._tokens_field not in record and isinstance(record.get(self._text_field), str):
+            text = record[self._text_field]
+            words, offsets = words_of(text)
+            fields |= {"tokens": words, "offsets": offsets, "text": text}
+        else:
+            fields["tokens"] = self._list(record, self._tokens_field, origin, gold)
+        _check_words(fields["tokens"], origin)
+        if gold:
+            fields["tags"] = self._tags(record, fields["tokens"], origin)
+        return Document(str(record.get("id", origin)), fields, origin)
+
+    def _list(self, record: Mapping[str, Any], name: str, origin: str, gold: bool) -> list[Any]:
+        if name not in record:
+            raise UserError(self._missing(record, name, origin, gold))
+        value = record[name]
+        if not isinstance(value, list | tuple | np.ndarray):
+            raise UserError(f"The field '{name}' of {origin} is {_kind(value)}: give a list with one entry a word.")
+        return list(value)
+
+    def _missing(self, record: Mapping[str, Any], name: str, origin: str, gold: bool) -> str:
+        for task, signature in OTHER_TASKS.items():
+            if all(field in record for field in signature):
+                return (
+                    f"{origin} has no field '{name}'; it looks like a record for task={task}: use a file for task=ner."
+                )
+        present = [field for field in record if field != "id"]
+        option = {self._tokens_field: "tokens_field", self._tags_field: "tags_field"}[name]
+        close = (difflib.get_close_matches(name, present, n=1, cutoff=0.4) or ["<field>"])[0]
+        text = "" if gold else f" (or a text in '{self._text_field}')"
+        return (
+            f"{origin} has no field '{name}'{text}, only {', '.join(present) or 'an id'}: "
+            f"name the right one with task.{option}={close}."
+        )
+
+    def _tags(self, record: Mapping[str, Any], tokens: Sequence[str], origin: str) -> list[str]:
+        tags = self._list(record, self._tags_field, origin, gold=True)
+        if len(tags) != len(tokens):
+            raise UserError(
+                f"{origin} has {len(tokens)} in '{self._tokens_field}' and {len(tags)} in '{self._tags_field}': "
+                "give one tag a word."
+            )
+        for index, tag in enumerate(tags):
+            if not isinstance(tag, str) or not is_tag(tag):
+                raise UserError(
+                    f"The tag {tag!r} of word {index} ({tokens[index]!r}) of {origin} is not BIO: "
+                    "write O, B-<type> or I-<type>."
+                )
+        repaired, changed = repair(tags)
+        if changed:
+            self._note_repairs(changed)
+        return repaired
+
+    def _note_repairs(self, changed: int) -> None:
+        self._repaired_tags += changed
+        self._repaired_documents += 1
+        if self._repair_note in self.notes:
+            self.notes.remove(self._repair_note)
+        self._repair_note = (
+            f"{self._repaired_tags} I- tags in {self._repaired_documents} documents continued no entity of their type "
+            "and were read as B-, as conlleval does."
+        )
+        self.notes.append(self._repair_note)
+
+    def learn_labels(self, documents: Sequence[Document]) -> None:
+        """Fix the tags from the training documents, unless ``labels`` were given.
+
+        Raises:
+            UserError: There is no entity to learn from.
+        """
+        if self.labels:
+            return
+        types = set().union(*(entity_types(document.fields["tags"]) for document in documents))
+        if not types:
+            raise UserError(
+                f"The {len(documents)} training documents have no entity (every tag is O): check '{self._tags_field}'."
+            )
+        self.labels = tag_set(sorted(types))
+
+    def check_labels(self, documents: Sequence[Document]) -> None:
+        """Refuse entity types that the model has no output for."""
+        known = entity_types(self.labels)
+        for document in documents:
+            for name in sorted(entity_types(document.fields.get("tags", ())) - known):
+                raise UserError(
+                    f"The entity type '{name}' of {document.origin} is none that the model has from training "
+                    f"({', '.join(sorted(known))}): train with task.labels=[{','.join(sorted({*known, name}))}], "
+                    "or take it out of the file."
+                )
+
+    def encode(self, documents: Sequence[Document], tokenizer: Any) -> list[Encoded]:
+        """Whole documents as token ids; a word's tag is the label of its first sub-token."""
+        before, after = frame(tokenizer)
+        leading_space = needs_leading_space(tokenizer)
+        label_ids = {label: index for index, label in enumerate(self.labels)}
+        encoded, replaced, example = [], 0, ""
+        for document in documents:
+            subwords = split_words(tokenizer, document.fields["tokens"], leading_space=leading_space)
+            if subwords.replaced and not replaced:
+                example = f"{document.fields['tokens'][subwords.replaced[0]]!r} in {document.origin}"
+            replaced += len(subwords.replaced)
+            labels = _labels(subwords, document.fields.get("tags"), label_ids)
+            encoded.append(Encoded(subwords.input_ids, subwords.word_ids, labels, before, after))
+        if replaced:
+            self.notes.append(
+                f"The tokenizer leaves nothing of {replaced} words (the first is {example}): "
+                "its unknown token stands in for each."
+            )
+        return encoded
+
+    def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
+        """Cross entropy summed over labelled tokens, in fp32; outputs (B, W, C), labels (B, W)."""
+        weights = torch.ones(outputs.shape[-1], device=outputs.device)
+        weights[0] = self._outside_weight
+        total = F.cross_entropy(
+            outputs.float().flatten(0, 1), labels.flatten(), weight=weights, ignore_index=NO_LABEL, reduction="sum"
+        )
+        return Loss(total, weights[labels[labels != NO_LABEL]].sum())
+
+    def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
+        """The best tag at each word's first sub-token, ``O`` where it was not seen, in valid BIO order."""
+        first = np.flatnonzero(np.diff(encoded.word_ids, prepend=-1))
+        seen = merged.seen[first]
+        best = np.where(seen, merged.outputs[first].argmax(axis=-1), 0)
+        tags, _ = repair([self.labels[index] for index in best])
+        return Prediction(document.id, tags, seen.tolist())
+
+    def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
+        """Words, tags, and entities by words and by characters.
+
+        Characters count in the text as it was given, or in the words joined by single blanks.
+        """
+        tokens = document.fields["tokens"]
+        text = document.fields.get("text", " ".join(tokens))
+        offsets = document.fields.get("offsets") or joined_offsets(tokens)
+        entities = []
+        for span in spans(prediction.answer):
+            start, end = offsets[span.start][0], offsets[span.end - 1][1]
+            entities.append(
+                {
+                    "type": span.type,
+                    "start": span.start,
+                    "end": span.end,
+                    "start_char": start,
+                    "end_char": end,
+                    "text": text[start:end],
+                }
+            )
+        return {"id": document.id, "tokens": list(tokens), "tags": list(prediction.answer), "entities": entities}
+
+
+def joined_offsets(tokens: Sequence[str]) -> list[tuple[int, int]]:
+    """First and last character (not included) of each word in the words joined by single blanks."""
+    offsets, position = [], 0
+    for token in tokens:
+        offsets.append((position, position + len(token)))
+        position += len(token) + 1
+    return offsets
+
+
+def _labels(subwords: Subwords, tags: Sequence[str] | None, label_ids: Mapping[str, int]) -> IntArray:
+    labels = np.full(len(subwords.input_ids), NO_LABEL, dtype=np.int64)
+    if tags is not None:
+        labels[subwords.first()] = [label_ids[tag] for tag in tags]
+    return labels
+
+
+def _checked_types(labels: Sequence[str]) -> list[str]:
+    types = list(labels)
+    for name in types:
+        if not isinstance(name, str) or not name or name == OUTSIDE or name[:2] in ("B-", "I-"):
+            raise UserError(f"task.labels has {name!r}: list entity types without prefix, such as [PER, ORG].")
+    if not types or len(set(types)) != len(types):
+        raise UserError(f"task.labels={types} is empty or repeats a type: list each entity type once.")
+    return types
+
+
+def _check_words(tokens: Sequence[Any], origin: str) -> None:
+    if not tokens:
+        raise UserError(f"{origin} is a document of zero tokens: take it out, or give it at least one word.")
+    for index, token in enumerate(tokens):
+        if not isinstance(token, str):
+            raise UserError(f"Word {index} of {origin} is {_kind(token)} ({token!r}): words must be strings.")
+    try:
+        "".join(tokens).encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"{origin} holds half of a surrogate pair ({error.object[error.start]!r}), which is no character: "
+            "mend the escape in the file."
+        ) from None
+
+
+def _kind(value: Any) -> str:
+    return "empty" if value is None else f"of type {type(value).__name__}"

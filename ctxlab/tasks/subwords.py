@@ -1,0 +1,114 @@
+"""Words to sub-tokens, for documents of any length.
+
+Shape legend: L tokens of a document.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ctxlab.core.errors import UserError
+from ctxlab.core.types import IntArray
+
+WORDS_PER_CALL = 2048
+"""Words that a tokenizer gets in one piece; longer ones cost more memory and are no faster."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subwords:
+    """The sub-tokens of a list of words."""
+
+    input_ids: IntArray
+    """(L,)"""
+    word_ids: IntArray
+    """(L,) index of the word behind each sub-token; every word has at least one."""
+    replaced: list[int]
+    """Words of which the tokenizer leaves nothing; the unknown token keeps their place."""
+
+    def first(self) -> IntArray:
+        """(words,) index of the first sub-token of each word."""
+        return np.flatnonzero(np.diff(self.word_ids, prepend=-1)).astype(np.int64)
+
+
+def split_words(tokenizer: Any, words: Sequence[str], *, leading_space: bool) -> Subwords:
+    """Sub-tokens of ``words``, without special tokens, in time linear in their number.
+
+    ``leading_space`` as ``needs_leading_space`` says.
+
+    Raises:
+        UserError: The tokenizer leaves nothing of a word and has no unknown token.
+    """
+    if leading_space:
+        words = [f" {word}" for word in words]
+    pieces = [list(words[start : start + WORDS_PER_CALL]) for start in range(0, len(words), WORDS_PER_CALL)]
+    # verbose=False: that the document is longer than the model is the point, not a mistake.
+    encoded = tokenizer(
+        pieces, is_split_into_words=True, add_special_tokens=False, truncation=False, padding=False, verbose=False
+    )
+    ids = [np.asarray(row, dtype=np.int64) for row in encoded["input_ids"]]
+    owners = [
+        np.asarray(encoded.word_ids(piece), dtype=np.int64) + piece * WORDS_PER_CALL for piece in range(len(pieces))
+    ]
+    return _with_every_word(np.concatenate(ids), np.concatenate(owners), len(words), tokenizer)
+
+
+def _with_every_word(input_ids: IntArray, word_ids: IntArray, num_words: int, tokenizer: Any) -> Subwords:
+    missing = np.flatnonzero(np.bincount(word_ids, minlength=num_words) == 0)
+    if len(missing):
+        places = np.searchsorted(word_ids, missing)
+        input_ids = np.insert(input_ids, places, _unknown(tokenizer))
+        word_ids = np.insert(word_ids, places, missing)
+    return Subwords(input_ids, word_ids, missing.tolist())
+
+
+def _unknown(tokenizer: Any) -> int:
+    for token in (tokenizer.unk_token_id, tokenizer.mask_token_id, tokenizer.eos_token_id):
+        if token is not None:
+            return int(token)
+    raise UserError(
+        f"{type(tokenizer).__name__} leaves nothing of some words and has no unknown token to stand in: "
+        "choose another model, or take these words out."
+    )
+
+
+def needs_leading_space(tokenizer: Any) -> bool:
+    """Whether words must be given with a blank in front to be read as in running text.
+
+    Byte-level tokenizers made without a prefix space read a list of words as if they were glued together, which the
+    model has never seen.
+
+    Raises:
+        UserError: The tokenizer is not a fast one.
+    """
+    if not getattr(tokenizer, "is_fast", False):
+        raise UserError(
+            f"{type(tokenizer).__name__} is not a fast tokenizer, so words cannot be followed into tokens: "
+            "choose a model that comes with a tokenizer.json."
+        )
+
+    def ids(words: Any, **options: Any) -> list[int]:
+        return list(tokenizer(words, add_special_tokens=False, truncation=False, verbose=False, **options)["input_ids"])
+
+    running = ids("x the time")
+    return (
+        ids(["x", "the", "time"], is_split_into_words=True) != running
+        and ids(["x", " the", " time"], is_split_into_words=True) == running
+    )
+
+
+def frame(tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Special token ids that the tokenizer puts before and behind one text.
+
+    Found by trying, as this works for every family: [CLS] … [SEP], <s> … </s>, <bos> …, or none.
+    """
+    bare = list(tokenizer("time", add_special_tokens=False, verbose=False)["input_ids"])
+    whole = list(tokenizer("time", add_special_tokens=True, verbose=False)["input_ids"])
+    for start in range(len(whole) - len(bare) + 1):
+        if whole[start : start + len(bare)] == bare:
+            return tuple(whole[:start]), tuple(whole[start + len(bare) :])
+    raise UserError(
+        f"{type(tokenizer).__name__} changes a text when it adds special tokens, so windows cannot be framed: "
+        "choose another model."
+    )

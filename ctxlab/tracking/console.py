@@ -1,0 +1,70 @@
+"""Progress that a person watches: a bar in a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+def console() -> Console:
+    """Standard output, as wide as a table needs when it is no terminal."""
+    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 140, highlight=False)
+
+
+class ProgressDisplay:
+    """Share done, facts and time left of one piece of work; a context manager."""
+
+    def __init__(self, title: str) -> None:
+        self._title, self._console = title, console()
+        self._started = self._last_line = time.monotonic()
+        self._first_share: float | None = None
+        self._bar: Progress | None = None
+        if self._console.is_terminal:
+            columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[facts]}"))
+            self._bar = Progress(*columns, console=self._console, transient=False)
+            self._task = self._bar.add_task(title, total=1.0, facts="")
+
+    def __enter__(self) -> "ProgressDisplay":
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def update(self, share: float, facts: str = "", *, line: bool = False) -> None:
+        """Show that ``share`` (0 to 1) is done; without a terminal a line at most every ten seconds unless ``line``."""
+        left = f"{facts} · {self._left(share)}" if facts else self._left(share)
+        if self._bar is not None:
+            self._bar.update(self._task, completed=share, facts=left)
+            return
+        now = time.monotonic()
+        if line or now - self._last_line >= _SECONDS_BETWEEN_LINES:
+            self._last_line = now
+            self._console.print(f"{self._title} {share:4.0%} · {left}", soft_wrap=True)
+
+    def _left(self, share: float) -> str:
+        if self._first_share is None:
+            self._first_share = share
+        gained = share - self._first_share
+        elapsed = time.monotonic() - self._started
+        if gained <= 0 or share >= 1:
+            return f"{clock(elapsed)} spent"
+        return f"{clock(elapsed * (1 - share) / gained)} left"
+
+
+def clock(seconds: float) -> str:
+    """Seconds as ``h:mm:ss`` or ``m:ss``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def gibibytes(number: float) -> str:
+    """Bytes for people."""
+    return f"{number / 2**30:.2f} GiB"

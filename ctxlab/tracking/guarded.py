@@ -1,0 +1,44 @@
+"""A tracker that may break without breaking the run."""
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ctxlab.core.errors import UserError
+from ctxlab.core.tracking import RunInfo, Tracker
+
+log = logging.getLogger(__name__)
+
+
+class Guarded:
+    """Passes calls on to ``tracker``; at the first error says so once and lets the run go on without it."""
+
+    def __init__(self, tracker: Tracker) -> None:
+        self._tracker: Tracker | None = tracker
+
+    def start(self, info: RunInfo) -> str | None:
+        """See Tracker.start; a UserError (a missing extra, say) does pass."""
+        return self._call(lambda tracker: tracker.start(info))
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        """See Tracker.log."""
+        self._call(lambda tracker: tracker.log(values, step))
+
+    def finish(self, result: Mapping[str, Any] | None, report: Path | None) -> None:
+        """See Tracker.finish; a second call does nothing."""
+        self._call(lambda tracker: tracker.finish(result, report))
+        self._tracker = None
+
+    def _call(self, action: Callable[[Tracker], Any]) -> Any:
+        if self._tracker is None:
+            return None
+        try:
+            return action(self._tracker)
+        except UserError:
+            raise
+        except Exception as error:  # a tracker's own errors are of every kind
+            name = type(self._tracker).__name__
+            log.warning("%s failed (%s: %s); the run goes on without it.", name, type(error).__name__, error)
+            self._tracker = None
+            return None

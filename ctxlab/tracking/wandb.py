@@ -1,0 +1,69 @@
+"""Weights & Biases, offline without a key or a server, and never a reason for a run to fail."""
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ctxlab.core.errors import UserError
+from ctxlab.core.tracking import RunInfo
+from ctxlab.tracking.flat import flatten_numbers
+
+log = logging.getLogger(__name__)
+
+
+class Wandb:
+    """One W&B run a job: configuration, figures while training, final scores, costs and the report."""
+
+    def __init__(self, project: str, entity: str | None, mode: str, timeout_seconds: float) -> None:
+        if mode not in ("auto", "online", "offline"):
+            raise UserError(f"tracking.mode={mode} is not known; use auto, online or offline.")
+        self.project, self.entity, self.mode, self.timeout_seconds = project, entity, mode, timeout_seconds
+        self._run: Any = None
+
+    def start(self, info: RunInfo) -> str | None:
+        """Open the run online where that works, else offline, and say which."""
+        online = self.mode == "online" or (self.mode == "auto" and bool(os.environ.get("WANDB_API_KEY")))
+        if online:
+            try:
+                self._run = self._init(info, "online")
+            except Exception as error:  # the client raises its own, network and usage errors alike
+                reason = str(error).strip().split("\n")[0]
+                log.warning("W&B does not answer (%s); the run is logged offline.", reason)
+        if self._run is None:
+            self._run = self._init(info, "offline")
+        return str(self._run.id)
+
+    def _init(self, info: RunInfo, mode: str) -> Any:
+        import wandb
+
+        return wandb.init(
+            project=self.project,
+            entity=self.entity,
+            mode=mode,  # type: ignore[arg-type]
+            dir=str(info.run_dir),
+            name=info.name,
+            group=info.group or None,
+            config=dict(info.config),
+            id=info.run_id,
+            resume="allow" if info.run_id and mode == "online" else None,
+            reinit="create_new",  # a second job in one process is a second run
+            settings=wandb.Settings(
+                silent=True, init_timeout=self.timeout_seconds, console="off", disable_git=True, x_disable_stats=False
+            ),
+        )
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        """Figures of one step."""
+        self._run.log(dict(values), step=step)
+
+    def finish(self, result: Mapping[str, Any] | None, report: Path | None) -> None:
+        """Scores and costs into the summary, the report as an artifact file, and close."""
+        if result is not None:
+            self._run.summary.update(flatten_numbers(result))
+        if report is not None:
+            self._run.save(str(report), base_path=str(report.parent), policy="now")
+            for picture in sorted(report.parent.glob("*.png")):
+                self._run.save(str(picture), base_path=str(picture.parent), policy="now")
+        self._run.finish(exit_code=0 if result is not None else 1)

@@ -1,0 +1,39 @@
+"""Where a model runs and in which precision, by accelerate."""
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+
+from ctxlab.core.errors import UserError
+
+
+def make_accelerator(device: str, precision: str) -> Accelerator:
+    """An accelerator for ``auto | cpu | cuda`` and ``auto | fp32 | bf16 | fp16``.
+
+    ``auto`` takes bf16 where the hardware multiplies it natively, else fp32.
+
+    Raises:
+        UserError: The device is not there, it cannot do the precision, or several processes were started.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError("trainer.device=cuda finds no CUDA device; use trainer.device=auto or cpu.")
+    on_cuda = device != "cpu" and torch.cuda.is_available()
+    if precision == "fp16" and not on_cuda:
+        raise UserError("trainer.precision=fp16 needs a CUDA device; use trainer.precision=auto, bf16 or fp32.")
+    if precision == "auto":
+        precision = "bf16" if _multiplies_bf16(on_cuda) else "fp32"
+    AcceleratorState._reset_state(reset_partial_state=True)  # jobs of one multirun may differ in precision
+    accelerator = Accelerator(cpu=device == "cpu", mixed_precision="no" if precision == "fp32" else precision)
+    if accelerator.num_processes > 1:
+        raise UserError(
+            f"{accelerator.num_processes} processes were started, but a run uses one for now; start ctxlab itself "
+            "rather than torchrun or accelerate launch."
+        )
+    return accelerator
+
+
+def _multiplies_bf16(on_cuda: bool) -> bool:
+    if on_cuda:
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -1,0 +1,57 @@
+"""What may go wrong while training, caught before it does harm."""
+
+import math
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+from ctxlab.core.errors import UserError
+
+
+class Interrupted(Exception):
+    """The process was asked to stop; the run was saved first."""
+
+    def __init__(self, signal_number: int, message: str) -> None:
+        super().__init__(message)
+        self.signal_number = signal_number
+
+
+class StopRequest:
+    """Set by SIGTERM (a cluster's notice) or SIGINT (Ctrl-C); the loop looks at it between steps."""
+
+    signal_number: int | None = None
+
+    def _receive(self, number: int, _frame: FrameType | None) -> None:
+        if self.signal_number is not None:  # a second Ctrl-C does not wait for the save
+            raise KeyboardInterrupt
+        self.signal_number = number
+
+    @contextmanager
+    def listening(self) -> Iterator["StopRequest"]:
+        """Listen while the block runs, then put the former handlers back."""
+        former = {}
+        try:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                former[number] = signal.signal(number, self._receive)
+        except ValueError:  # not the main thread: signals are somebody else's
+            pass
+        try:
+            yield self
+        finally:
+            for number, handler in former.items():
+                signal.signal(number, handler)
+
+
+def check_finite(name: str, value: float, step: int, document_ids: Sequence[str]) -> None:
+    """Refuse to go on with a loss or gradient that is not a number, before the weights change.
+
+    Raises:
+        UserError: Names the step and the documents.
+    """
+    if not math.isfinite(value):
+        shown = ", ".join(list(dict.fromkeys(document_ids))[:5])
+        raise UserError(
+            f"The {name} is {value} at step {step} (documents {shown}); the weights are as they were before it: "
+            "lower optimizer.lr, set trainer.precision=fp32, or look at these documents."
+        )

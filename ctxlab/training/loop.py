@@ -1,0 +1,280 @@
+"""The training loop: steps under a budget, exact across crashes.
+
+One step: the windows of (seed, epoch, step), forward and backward in parts that fit memory, gradients divided by the
+labels of the whole step, checked, clipped, applied. Randomness (dropout) is seeded by (seed, step), so a checkpoint
+needs no generator state and a resumed run is the same run to the bit.
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+
+from ctxlab.config.schema import TrainerConfig
+from ctxlab.core.files import write_json
+from ctxlab.core.optim import Schedule
+from ctxlab.core.strategy import Strategy
+from ctxlab.core.task import Task
+from ctxlab.data.collate import collate
+from ctxlab.data.sampler import split_forward
+from ctxlab.tracking.metrics_file import MetricsFile
+from ctxlab.training import checkpoint
+from ctxlab.training.budget import Budget
+from ctxlab.training.cost import FlopModel
+from ctxlab.training.faults import Interrupted, StopRequest, check_finite
+from ctxlab.training.optimizer_file import load_optimizer, save_optimizer
+from ctxlab.training.state import TrainState
+from ctxlab.training.stream import Epoch, Item, Stream
+
+STATE = "state.json"
+OPTIMIZER = "optimizer.safetensors"
+
+
+class Watcher(Protocol):
+    """Who wants to know how the run goes: a progress display, a tracker."""
+
+    def step(self, progress: float, state: TrainState) -> None:
+        """After every step."""
+        ...
+
+    def row(self, row: Mapping[str, Any]) -> None:
+        """At every logged point."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """All that a training run is made of."""
+
+    run_dir: Path
+    task: Task
+    model: Any
+    tokenizer: Any
+    strategy: Strategy
+    optimizer: torch.optim.Optimizer
+    schedule: Schedule
+    learning_rate: float
+    stream: Stream
+    context_length: int
+    flops: FlopModel
+    settings: TrainerConfig
+    seed: int
+    document_ids: list[str]
+    evaluate: Callable[[], dict[str, float]] | None
+    """Scores on the validation split, or None where there is none."""
+
+
+class Trainer:
+    """Runs a job from a state to the end of its budget."""
+
+    def __init__(self, job: Job, accelerator: Accelerator, watcher: Watcher) -> None:
+        self.job, self.accelerator, self.watcher = job, accelerator, watcher
+        self.settings = job.settings
+        self.budget = Budget(
+            job.settings.max_steps, job.settings.max_epochs, job.settings.max_seconds, job.settings.max_tokens
+        )
+        self.model, self.optimizer = accelerator.prepare(job.model, job.optimizer)
+        self.trainable = [p for p in job.model.parameters() if p.requires_grad]
+        self._logged = (0, 0.0)
+
+    def resume(self, folder: Path, state: TrainState) -> None:
+        """Put optimizer and loss scaler back to where ``folder`` left them (weights are loaded with the model)."""
+        load_optimizer(self.job.optimizer, folder / OPTIMIZER)
+        scaler = read_state_file(folder).get("scaler")
+        if scaler and self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(scaler)
+        if state.best_step is not None:  # the run may have died between a save and its pointer
+            best = checkpoint.step_name(state.best_step)
+            checkpoint.point(self.job.run_dir, "best", best, step=state.best_step, metric=state.best_metric)
+
+    def run(self, state: TrainState) -> TrainState:
+        """Train until the budget is spent, early stopping says so, or a signal asks for it.
+
+        Raises:
+            Interrupted: A signal came; a checkpoint was written first.
+            UserError: A loss or gradient is not finite, or a checkpoint cannot be written.
+        """
+        resumed = state.step > 0
+        kept = state.step if resumed else -1
+        self.metrics = MetricsFile(self.job.run_dir / "metrics.jsonl", keep_until_step=kept)
+        try:
+            with StopRequest().listening() as stop:
+                self._loop(state, stop)
+        finally:
+            self.metrics.close()
+        return state
+
+    def _loop(self, state: TrainState, stop: StopRequest) -> None:
+        self._logged = (state.tokens, state.seconds)
+        saved_at = state.step
+        while True:
+            epoch, progress = self._position(state)
+            if progress >= 1 or self._out_of_patience(state):
+                break
+            self._step(state, epoch, progress)
+            self.watcher.step(self.budget.progress(state, len(epoch.steps)), state)
+            if state.step % self.settings.log_every_steps == 0:
+                self._log_step(state)
+            due = _due(state.step, self.settings.eval_every_steps) and self._evaluate(state)
+            if due or _due(state.step, self.settings.save_every_steps) or stop.signal_number is not None:
+                self._save(state)
+                saved_at = state.step
+            if stop.signal_number is not None:
+                raise Interrupted(
+                    stop.signal_number,
+                    f"Stopped at step {state.step}, saved; go on with `ctxlab train resume={self.job.run_dir}`.",
+                )
+        if state.loss_weight:
+            self._log_step(state)
+        if self._evaluate(state) or saved_at != state.step or not checkpoint.names(self.job.run_dir):
+            self._save(state)
+
+    def _position(self, state: TrainState) -> tuple[Epoch, float]:
+        """The epoch that the next step is in, and the share of the budget spent before it."""
+        curriculum, longest = self.job.strategy.curriculum, self.job.context_length
+        state.length = state.length or curriculum.length(0.0, longest)
+        epoch = self.job.stream.epoch(state.epoch, state.length)
+        if state.batch >= len(epoch.steps):
+            state.epoch, state.batch = state.epoch + 1, 0
+            epoch = self.job.stream.epoch(state.epoch, state.length)
+        progress = self.budget.progress(state, len(epoch.steps))
+        length = curriculum.length(progress, longest)
+        if length != state.length:  # a longer context starts a new epoch of longer windows
+            state.epoch, state.batch, state.length = state.epoch + (state.batch > 0), 0, length
+            epoch = self.job.stream.epoch(state.epoch, state.length)
+        return epoch, progress
+
+    def _step(self, state: TrainState, epoch: Epoch, progress: float) -> None:
+        started = perf_counter()
+        torch.manual_seed(int(np.random.SeedSequence((self.job.seed, state.step)).generate_state(1)[0]))
+        state.learning_rate = self.job.learning_rate * self.job.schedule.factor(progress)
+        for group in self.optimizer.param_groups:
+            group["lr"] = state.learning_rate
+        indices = epoch.steps[state.batch]
+        ids = [self.job.document_ids[epoch.items[i].document] for i in indices]
+        loss, weight = self._accumulate(state, epoch, indices)
+        check_finite("loss", loss, state.step, ids)
+        if weight > 0:  # a step without a weighted label has nothing to learn from
+            state.gradient_norm = self._apply(weight, state.step, ids)
+        self.optimizer.zero_grad()
+        state.loss_sum += loss
+        state.loss_weight += weight
+        state.step += 1
+        state.batch += 1
+        state.epochs = state.epoch + state.batch / len(epoch.steps)
+        state.seconds += perf_counter() - started
+
+    def _accumulate(self, state: TrainState, epoch: Epoch, indices: Any) -> tuple[float, float]:
+        """Forward and backward over the parts of a step; returns the sum of the loss and of its weights."""
+        total = weight = 0.0
+        for batch, items in self._parts(epoch, indices):
+            labels = batch.pop("labels")
+            memory = self.job.strategy.memory
+            outputs, _ = memory.step(self._forward, batch, memory.start(len(items)))
+            loss = self.job.task.loss(outputs, labels)
+            self.accelerator.backward(loss.total)
+            total += loss.total.item()
+            weight += loss.weight.item()
+            rows, width = batch["input_ids"].shape
+            state.tokens += sum(len(item.window) for item in items)
+            state.padded_tokens += rows * width
+            state.flops += rows * self.job.flops.training(width, self.job.strategy.attention.pairs(width))
+        return total, weight
+
+    def _parts(self, epoch: Epoch, indices: Any) -> Iterator[tuple[dict[str, torch.Tensor], list[Item]]]:
+        limit = self.settings.tokens_per_forward or self.settings.tokens_per_step
+        for part in split_forward(indices, epoch.lengths, limit):
+            items = [epoch.items[i] for i in part]
+            batch = collate([i.window for i in items], [i.labels for i in items], self.job.tokenizer.pad_token_id)
+            yield {name: tensor.to(self.accelerator.device) for name, tensor in batch.items()}, items
+
+    def _forward(self, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        outputs: torch.Tensor = self.model(**inputs).logits
+        return outputs
+
+    def _apply(self, weight: float, step: int, ids: list[str]) -> float:
+        """Divide the gradients by the weight of the whole step, check, clip, and change the weights."""
+        for parameter in self.trainable:
+            if parameter.grad is not None:
+                parameter.grad.div_(weight)
+        norm = float(self.accelerator.clip_grad_norm_(self.trainable, self.settings.clip_norm or math.inf))
+        if self.accelerator.scaler is None:  # the fp16 scaler skips such steps by itself and lowers its scale
+            check_finite("gradient norm", norm, step, ids)
+        self.optimizer.step()
+        return norm
+
+    def _log_step(self, state: TrainState) -> None:
+        tokens, seconds = state.tokens - self._logged[0], state.seconds - self._logged[1]
+        self._logged = (state.tokens, state.seconds)
+        self._log(
+            state,
+            "train",
+            loss=state.loss_sum / state.loss_weight if state.loss_weight else 0.0,
+            learning_rate=state.learning_rate,
+            gradient_norm=state.gradient_norm,
+            epoch=state.epochs,
+            tokens=state.tokens,
+            context_length=state.length,
+            seconds=state.seconds,
+            tokens_per_second=tokens / max(seconds, 1e-9),
+        )
+        state.loss_sum = state.loss_weight = 0.0
+
+    def _log(self, state: TrainState, kind: str, **values: float) -> None:
+        row = {"kind": kind, "step": state.step, **values}
+        self.metrics.log(row)
+        self.watcher.row(row)
+
+    def _evaluate(self, state: TrainState) -> bool:
+        """Score the validation split and remember the best step; False where that was done or cannot be."""
+        if self.job.evaluate is None or state.evaluated_step == state.step:
+            return False
+        self.job.model.eval()
+        scores = self.job.evaluate()
+        self.job.model.train()
+        self._log(state, "validation", **scores)
+        state.evaluated_step = state.step
+        score = scores[self.job.task.primary_metric]
+        if state.best_metric is None or score > state.best_metric:
+            state.best_metric, state.best_step, state.evaluations_without_gain = score, state.step, 0
+        else:
+            state.evaluations_without_gain += 1
+        return True
+
+    def _out_of_patience(self, state: TrainState) -> bool:
+        patience = self.settings.early_stopping_patience
+        return patience is not None and state.evaluations_without_gain >= patience
+
+    def _save(self, state: TrainState) -> None:
+        self.metrics.sync()
+        run_dir = self.job.run_dir
+        name = checkpoint.save(run_dir, state.step, lambda folder: self._write(folder, state))
+        checkpoint.point(run_dir, "latest", name, step=state.step)
+        if state.best_step == state.step:
+            checkpoint.point(run_dir, "best", name, step=state.step, metric=state.best_metric)
+        checkpoint.rotate(run_dir, self.settings.keep_checkpoints)
+
+    def _write(self, folder: Path, state: TrainState) -> None:
+        self.job.model.save_pretrained(folder, max_shard_size="100GB")
+        self.job.tokenizer.save_pretrained(folder)
+        save_optimizer(self.job.optimizer, folder / OPTIMIZER)
+        scaler = self.accelerator.scaler
+        values = {"state": state.to_dict(), "task": self.job.task.name, "context_length": self.job.context_length}
+        write_json(folder / STATE, {**values, "scaler": scaler.state_dict() if scaler is not None else None})
+
+
+def read_state_file(folder: Path) -> dict[str, Any]:
+    """``state.json`` of a checkpoint: ``state``, ``task``, ``context_length``, ``scaler``."""
+    values: dict[str, Any] = json.loads((folder / STATE).read_text(encoding="utf-8"))
+    return values
+
+
+def _due(step: int, every: int | None) -> bool:
+    return every is not None and step % every == 0

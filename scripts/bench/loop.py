@@ -1,0 +1,76 @@
+"""What ctxlab's training loop adds to a bare torch loop on the same batches."""
+
+import copy
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import torch
+
+from ctxlab.config.build import build
+from ctxlab.config.compose import compose
+from ctxlab.data.splits import load_documents
+from ctxlab.stages.assemble import assemble
+from ctxlab.stages.train import make_trainer
+from ctxlab.training.loop import Trainer
+from ctxlab.training.state import TrainState
+from scripts.bench.timing import row
+
+STEPS = 16
+
+
+class Silent:
+    """A watcher that watches nothing."""
+
+    def step(self, progress: float, state: TrainState) -> None:
+        """Nothing."""
+
+    def row(self, row: Any) -> None:
+        """Nothing."""
+
+
+def measure(_: Path) -> list[dict[str, Any]]:
+    """Step by step in turns, each on its own copy of the model."""
+    cfg = compose("train", ["data.documents=16", "data.validation_documents=0", "tracking=none", "context=4096"])
+    task = build(cfg.task)
+    splits = load_documents(build(cfg.data), task, cfg.seed)
+    task.learn_labels(splits.train)
+    bench = assemble(cfg, task, build(cfg.model))
+    bare_model = copy.deepcopy(bench.model)
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = make_trainer(cfg, Path(folder), bench, splits, Silent())  # type: ignore[arg-type]
+        bare = bare_step(trainer, bare_model, bf16=bench.accelerator.mixed_precision == "bf16")
+        state, ours, theirs = TrainState(), [], []
+        for index in range(STEPS + 2):
+            epoch, progress = trainer._position(state)
+            indices = epoch.steps[state.batch]
+            batches = [batch for batch, _ in trainer._parts(epoch, indices)]
+            started = perf_counter()
+            trainer._step(state, epoch, progress)
+            between = perf_counter()
+            bare(batches)
+            if index >= 2:  # the first steps warm up
+                ours.append(between - started)
+                theirs.append(perf_counter() - between)
+    ratio = median(a / b for a, b in zip(ours, theirs, strict=True))
+    return [row("step time of the loop over a bare torch loop", ratio, at_most=1.05)]
+
+
+def bare_step(trainer: Trainer, model: torch.nn.Module, *, bf16: bool) -> Callable[[list[Any]], None]:
+    """Forward, backward, clip, AdamW, as short as torch allows."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
+    model.train()
+
+    def step(batches: list[dict[str, torch.Tensor]]) -> None:
+        for batch in batches:
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+            torch.nn.functional.cross_entropy(logits.float().flatten(0, 1), batch["labels"].flatten()).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step

@@ -1,0 +1,27 @@
+"""What a newcomer waits for: the main job of ``make run``, once everything is installed."""
+
+import json
+import re
+import shlex
+import tempfile
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from scripts.bench.timing import ctxlab, row
+
+
+def measure(_: Path) -> list[dict[str, Any]]:
+    """The command of the Makefile, as it stands there, from a cold cache."""
+    recipe = re.search(r"^run:.*\n\t\S+/ctxlab (.*) \$\(RUN_OPTIONS\)$", Path("Makefile").read_text(), re.MULTILINE)
+    assert recipe is not None, "the Makefile has no target run"
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder) / "run"
+        started = perf_counter()
+        ctxlab(*shlex.split(recipe[1]), f"hydra.run.dir={run}")
+        minutes = (perf_counter() - started) / 60
+        result = json.loads((run / "result.json").read_text())
+    return [
+        row("main job of `make run`, minutes", minutes, at_most=5),
+        row("… strict F1 on the built-in corpus", result["metrics"]["validation"]["f1"], at_least=0.85),
+    ]

@@ -1,0 +1,161 @@
+"""No secret on the disk or on the screen."""
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ctxlab.config.redact import MASK, is_secret, redact, redact_yaml
+
+SECRET = "s3cr3t-0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "api_key",
+        "key",
+        "WANDB_API_KEY",
+        "hf_token",
+        "token",
+        "password",
+        "client-secret",
+        "tracking.apikey",
+        "credentials",
+    ],
+)
+def test_names_of_secrets(name):
+    assert is_secret(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tokens_per_step",
+        "max_tokens",
+        "tokens_field",
+        "token_field",
+        "keys",
+        "monkey",
+        "pad_token",
+        "global_tokens",
+        "keep",
+        "tokenizer",
+    ],
+)
+def test_names_that_are_none(name):
+    assert not is_secret(name)
+
+
+def test_masking_by_hand(monkeypatch):
+    monkeypatch.setenv("MY_TOKEN", "from-the-environment")
+    tree = {
+        "tracking": {"api_key": SECRET, "project": "x", "note": f"see {SECRET}", "reference_key": "${oc.env:KEY}"},
+        "list": ["seed=1", "+tracking.password=hunter2", "x from-the-environment y"],
+        "dirname": "seed=1,tracking.password=hunter2,task=ner",
+        "empty_token": None,
+        "max_tokens": 512,
+        "nested_secret": {"a": ["deep"], "b": 7},
+        "fallback_key": "${oc.env:KEY,default-secret}",
+    }
+    assert redact(tree) == {
+        "tracking": {"api_key": MASK, "project": "x", "note": f"see {MASK}", "reference_key": "${oc.env:KEY}"},
+        "list": ["seed=1", f"+tracking.password={MASK}", f"x {MASK} y"],
+        "dirname": f"seed=1,tracking.password={MASK},task=ner",
+        "empty_token": None,
+        "max_tokens": 512,
+        "nested_secret": {"a": [MASK], "b": MASK},
+        "fallback_key": MASK,
+    }
+
+
+TREES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.text("abc ", max_size=5)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.sampled_from(["lr", "max_tokens", "api_key", "hf_token", "parts"]), inner, max_size=4),
+    ),
+    max_leaves=12,
+)
+
+
+@given(TREES, st.sampled_from(["api_key", "password"]))
+def test_a_secret_is_nowhere_in_what_is_left(tree, name):
+    planted = {"parts": tree, "deep": [{name: SECRET}], "echo": [f"+x.{name}={SECRET}", f"a,{SECRET},b"]}
+    clean = redact(planted)
+    assert SECRET not in repr(clean)
+    assert list(clean) == list(planted)
+
+
+@given(TREES)
+def test_what_has_no_secret_name_is_left_alone(tree):
+    def strip(value):
+        if isinstance(value, dict):
+            return {key: strip(inner) for key, inner in value.items() if not is_secret(key)}
+        return [strip(inner) for inner in value] if isinstance(value, list) else value
+
+    assert redact(strip(tree)) == strip(tree)
+
+
+def test_yaml_keeps_its_form():
+    text = "# @package a\nb:\n- x: ${c}\n  d: '2025-01-31'\n  api_key: {}\nc: ???\ne: see {}\nf: null\n"
+    shown = redact_yaml(text.replace("{}", "hidden-value"))
+    assert shown == text.replace("{}", "'***'", 1).replace("{}", "***")
+    assert redact_yaml("a:   1  # kept as it is\n") == "a:   1  # kept as it is\n"
+    assert redact_yaml("just a value\n") == "just a value\n"
+
+
+@pytest.fixture
+def secretive(monkeypatch):
+    monkeypatch.setenv("WANDB_API_KEY", SECRET)
+    return (
+        "hydra.job.env_copy=[WANDB_API_KEY]",
+        "+tracking.note=${oc.env:WANDB_API_KEY}",
+        "+tracking.password=correct-horse",
+        "+tracking.echo=${tracking.password}",
+    )
+
+
+def test_nothing_in_a_run_directory_holds_a_secret(ctxlab, secretive):
+    outcome = ctxlab("train", *secretive)
+    assert outcome.config.tracking.note == SECRET  # the stage itself has it
+    assert outcome.config.tracking.echo == "correct-horse"
+    files = [path for path in outcome.run_dir.rglob("*") if path.is_file()]
+    assert len(files) >= 5
+    for path in files:
+        assert SECRET not in path.read_text(), path
+        assert "correct-horse" not in path.read_text(), path
+    recorded = yaml.safe_load((outcome.run_dir / "config.yaml").read_text())
+    assert recorded["tracking"]["password"] == MASK
+    assert recorded["tracking"]["note"] == "${oc.env:WANDB_API_KEY}"
+
+
+def test_nothing_in_a_sweep_directory_holds_a_secret(ctxlab, secretive):
+    outcome = ctxlab("train", "-m", "seed=1,13", *secretive)
+    folder = outcome.calls[0][1].parent
+    for path in (path for path in folder.rglob("*") if path.is_file()):
+        assert SECRET not in path.read_text(), path
+        assert "correct-horse" not in path.read_text(), path
+    assert "correct-horse" not in outcome.out
+    assert "Job 1" in outcome.err
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        "--cfg job",
+        "--cfg job --resolve",
+        "--cfg all",
+        "--cfg hydra",
+        "--info config",
+        "--cfg job -p tracking",
+        "--cfg job -p tracking.password",
+        "--cfg job --resolve -p tracking.note",
+    ],
+)
+def test_nothing_that_is_shown_holds_a_secret(ctxlab, secretive, flags):
+    shown = ctxlab("train", *flags.split(), *secretive)
+    assert shown.status == 0
+    assert shown.out.strip()
+    assert SECRET not in shown.out + shown.err
+    assert "correct-horse" not in shown.out + shown.err

@@ -1,0 +1,92 @@
+"""Shared by all tests: a command line whose stages are told what to do instead of training."""
+
+import importlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FAKE_STAGE = """
+import errno, json
+from ctxlab.core.errors import UserError
+
+calls = []
+errors = {13: RuntimeError("unlucky number"), 14: UserError("seed=14 is refused: take another."),
+          15: OSError(errno.ENOSPC, "No space left on device", "somewhere"), 16: KeyboardInterrupt()}
+
+def run(cfg, run_dir):
+    calls.append((cfg, run_dir))
+    if cfg.seed == 17:
+        cfg.trainer.nonsense
+    if cfg.seed in errors:
+        raise errors[cfg.seed]
+    result = {"primary_metric": "f1", "metrics": {"validation": {"f1": cfg.seed / 10}},
+              "coverage": {"validation": {"tokens": 0.75}},
+              "cost": {"tokens_per_second": 1234.5, "peak_memory_bytes": 3 * 2**20}}
+    (run_dir / "result.json").write_text(json.dumps(result))
+"""
+
+
+@dataclass
+class Outcome:
+    """What a call of the command line left."""
+
+    status: int
+    out: str
+    err: str
+    calls: list[tuple[Any, Path]]
+
+    @property
+    def config(self) -> Any:
+        assert len(self.calls) == 1
+        return self.calls[0][0]
+
+    @property
+    def run_dir(self) -> Path:
+        assert len(self.calls) == 1
+        return self.calls[0][1]
+
+
+class CommandLine:
+    """``ctxlab`` in this process, with fake stages, from the current directory."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *words: str) -> Outcome:
+        from ctxlab import cli
+
+        stage = importlib.import_module(f"ctxlab.stages.{words[0]}") if words and words[0] in FAKE_STAGES else None
+        if stage:
+            stage.calls.clear()
+        self._capsys.readouterr()
+        status = cli.main(words)
+        captured = self._capsys.readouterr()
+        return Outcome(status, captured.out, captured.err, list(stage.calls) if stage else [])
+
+
+FAKE_STAGES = ("train", "eval", "predict")
+
+
+@pytest.fixture
+def ctxlab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> CommandLine:
+    """The command line in an empty directory; its stages record their calls, and fail for seeds 13 to 17."""
+    import ctxlab.stages
+
+    folder = tmp_path / "stages"
+    folder.mkdir()
+    for name in FAKE_STAGES:
+        (folder / f"{name}.py").write_text(FAKE_STAGE)
+        monkeypatch.delitem(sys.modules, f"ctxlab.stages.{name}", raising=False)
+        monkeypatch.delattr(ctxlab.stages, name, raising=False)
+    monkeypatch.setattr(ctxlab.stages, "__path__", [str(folder)])
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    monkeypatch.delenv("CTXLAB_TRACEBACK", raising=False)
+    yield CommandLine(capsys)
+    for name in FAKE_STAGES:
+        sys.modules.pop(f"ctxlab.stages.{name}", None)
+        vars(ctxlab.stages).pop(name, None)

@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ctxlab.data.sampler import padding_share, plan_epoch, split_forward
+
+lengths_lists = st.lists(st.integers(1, 5000), max_size=120)
+budgets = st.integers(1, 20_000)
+
+
+@given(lengths=lengths_lists, budget=budgets, seed=st.integers(-3, 2**64), epoch=st.integers(0, 5))
+def test_every_item_once_within_the_budget_and_again_the_same(lengths, budget, seed, epoch):
+    plan = plan_epoch(lengths, budget, seed, epoch)
+    assert sorted(item for step in plan for item in step) == list(range(len(lengths)))
+    assert all(step for step in plan)
+    assert all(len(step) == 1 or sum(lengths[i] for i in step) <= budget for step in plan)
+    state = np.random.get_state()[1].copy()
+    assert plan_epoch(tuple(lengths), budget, seed, epoch) == plan
+    np.testing.assert_array_equal(np.random.get_state()[1], state)
+
+
+@given(lengths=lengths_lists, budget=budgets)
+def test_forward_passes_hold_padding_within_the_budget(lengths, budget):
+    items = list(range(0, len(lengths), 2))
+    parts = split_forward(items, lengths, budget)
+    assert sorted(i for part in parts for i in part) == items
+    assert all(len(p) == 1 or len(p) * max(lengths[i] for i in p) <= budget for p in parts)
+    longest = [lengths[i] for part in parts for i in part]
+    assert longest == sorted(longest, reverse=True)
+
+
+def test_seed_and_epoch_change_the_order_and_the_company():
+    lengths = np.random.default_rng(0).integers(2000, 3500, 70).tolist()
+    plans = [plan_epoch(lengths, 8192, seed, epoch) for seed, epoch in [(1, 0), (1, 1), (2, 0)]]
+    assert len({str(plan) for plan in plans}) == 3
+    assert len({frozenset(frozenset(step) for step in plan) for plan in plans}) == 3
+    # Steps do not come sorted by length.
+    means = [np.mean([lengths[i] for i in step]) for step in plans[0]]
+    assert abs(np.corrcoef(means, np.arange(len(means)))[0, 1]) < 0.6
+
+
+def padded(lengths, budget, epoch=0):
+    plan = plan_epoch(lengths, budget, 1, epoch)
+    forwards = [part for step in plan for part in split_forward(step, lengths, budget)]
+    return padding_share(lengths, forwards), len(forwards), len(plan)
+
+
+@pytest.mark.parametrize("budget", [4096, 8192, 16384])
+@pytest.mark.parametrize("epoch", [0, 1, 2])
+def test_novels_whole(budget, epoch):
+    lengths = np.random.default_rng(epoch).integers(2000, 3500, 70).tolist()
+    share, _, _ = padded(lengths, budget, epoch)
+    assert share < 0.05
+
+
+@pytest.mark.parametrize("budget", [4096, 8192, 16384])
+@pytest.mark.parametrize("window", [256, 512, 1024, 2048])
+def test_windows_with_short_rests(budget, window):
+    documents = np.random.default_rng(window).integers(2000, 3500, 70)
+    lengths = [min(window, int(n) - start) for n in documents for start in range(0, int(n), window)]
+    share, forwards, steps = padded(lengths, budget)
+    assert share < 0.05
+    assert forwards < 1.7 * steps  # little padding is not bought with many small passes
+    plan = plan_epoch(lengths, budget, 1, 0)
+    assert sum(lengths) / len(plan) > 0.9 * budget
+
+
+@pytest.mark.parametrize("budget", [4096, 16384])
+def test_mails_of_every_length(budget):
+    lengths = np.exp(np.random.default_rng(0).normal(5.5, 1.2, 1600)).astype(int).clip(10, 4096).tolist()
+    assert padded(lengths, budget)[0] < 0.05
+
+
+def test_padding_by_hand():
+    assert padding_share([4, 2, 1], [[0, 1], [2]]) == pytest.approx(1 - 7 / 9)
+    assert padding_share([], []) == 0.0
+
+
+def test_large_corpora_are_planned_quickly_and_stay_mixed():
+    import time
+
+    lengths = np.random.default_rng(0).integers(10, 512, 200_000).tolist()
+    started = time.process_time()
+    plan = plan_epoch(lengths, 8192, 1, 0)
+    assert time.process_time() - started < 5
+    first = [item for step in plan[:200] for item in step]
+    assert 0.4 < np.mean(first) / 100_000 < 1.6
+
+
+def test_a_budget_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="tokens_per_step=0"):
+        plan_epoch([1], 0, 1, 0)

@@ -1,0 +1,46 @@
+import pytest
+
+from ctxlab.core.data import Record
+from ctxlab.data.splits import load_documents, set_apart
+from ctxlab.tasks.ner import NER
+
+
+class Memory:
+    def __init__(self, **splits):
+        self.splits = splits
+
+    def load(self, task_name, split, seed):
+        count = self.splits.get(split)
+        return count and [
+            Record({"id": f"{split}{i}", "tokens": ["a"], "tags": ["O"]}, f"{split} {i}") for i in range(count)
+        ]
+
+
+@pytest.mark.parametrize(("total", "apart"), [(2, 1), (9, 1), (10, 1), (70, 7), (101, 10)])
+def test_a_tenth_is_set_apart_by_seed_and_said(total, apart):
+    one = load_documents(Memory(train=total), NER(), seed=1)
+    again = load_documents(Memory(train=total), NER(), seed=1)
+    ids = [d.id for d in one.train], [d.id for d in one.validation]
+    assert ids == ([d.id for d in again.train], [d.id for d in again.validation])
+    assert len(one.validation) == apart
+    assert set(ids[0]) | set(ids[1]) == {f"train{i}" for i in range(total)}
+    assert not set(ids[0]) & set(ids[1])
+    assert f"{apart} of {total}" in one.notes[0]
+
+
+def test_another_seed_sets_others_apart():
+    documents = load_documents(Memory(train=100, validation=1), NER(), 1).train
+    chosen = {tuple(d.id for d in set_apart(documents, seed)[1]) for seed in range(5)}
+    assert len(chosen) == 5
+
+
+def test_a_given_validation_split_is_left_alone():
+    splits = load_documents(Memory(train=10, validation=3, test=2), NER(), 1)
+    assert [len(splits.train), len(splits.validation), len(splits.test), splits.notes] == [10, 3, 2, []]
+
+
+def test_one_document_and_none():
+    splits = load_documents(Memory(train=1), NER(), 1)
+    assert [len(splits.train), len(splits.validation)] == [1, 0]
+    assert "single training document" in splits.notes[0]
+    assert load_documents(Memory(test=1), NER(), 1).train == []

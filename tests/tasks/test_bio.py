@@ -1,0 +1,34 @@
+from hypothesis import given
+from hypothesis import strategies as st
+from seqeval.metrics.sequence_labeling import get_entities
+
+from ctxlab.tasks.bio import Span, entity_types, is_tag, repair, spans, tag_set
+
+tags = st.lists(st.sampled_from(["O", "B-X", "I-X", "B-Y", "I-Y"]), max_size=30)
+
+
+def test_repair_by_hand():
+    assert repair(["I-X", "I-X", "O", "B-X", "I-Y", "I-X", "I-X", "O", "I-Y"]) == (
+        ["B-X", "I-X", "O", "B-X", "B-Y", "B-X", "I-X", "O", "B-Y"],
+        4,
+    )
+
+
+@given(tags)
+def test_repair_keeps_what_conlleval_reads(given_tags):
+    # seqeval's default mode is a port of conlleval, which accepts any order of tags.
+    repaired, changed = repair(given_tags)
+    assert [(s.type, s.start, s.end - 1) for s in spans(repaired)] == get_entities(given_tags)
+    assert changed == sum(a != b for a, b in zip(given_tags, repaired, strict=True))
+    assert repair(repaired) == (repaired, 0)
+
+
+def test_spans_at_the_ends_and_side_by_side():
+    assert spans(["B-X", "B-X", "I-X", "B-Y"]) == [Span(0, 1, "X"), Span(1, 3, "X"), Span(3, 4, "Y")]
+    assert spans([]) == []
+
+
+def test_tags_and_types():
+    assert [is_tag(t) for t in ("O", "B-X", "I-A-B", "B-", "b-X", "X", "", "S-X", "BX")] == [True] * 3 + [False] * 6
+    assert entity_types(["O", "B-A-B", "I-Y"]) == {"A-B", "Y"}
+    assert tag_set(["Y", "X"]) == ["O", "B-X", "I-X", "B-Y", "I-Y"]

@@ -1,0 +1,80 @@
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from ctxlab.core.errors import UserError
+from ctxlab.tasks import subwords
+from ctxlab.tasks.subwords import frame, needs_leading_space, split_words
+
+WORDS = ["the", "town", "thetown", "The", ",", "xyz", "café", "the"]
+
+
+def test_frame_is_what_the_tokenizer_adds(family):
+    tokenizer, before, after = family
+    assert frame(tokenizer) == (before, after)
+    whole = tokenizer("the town")["input_ids"]
+    bare = tokenizer("the town", add_special_tokens=False)["input_ids"]
+    assert whole == [*before, *bare, *after]
+
+
+def test_words_are_read_as_in_running_text(family):
+    tokenizer, _, _ = family
+    words = ["x", *WORDS]
+    split = split_words(tokenizer, words, leading_space=needs_leading_space(tokenizer))
+    running = tokenizer(" ".join(words), add_special_tokens=False)
+    if isinstance(tokenizer.backend_tokenizer.normalizer, type(None)):
+        assert split.input_ids[split.word_ids > 0].tolist() == running["input_ids"][-(split.word_ids > 0).sum() :]
+    else:
+        assert split.input_ids.tolist() == running["input_ids"]
+        assert split.word_ids.tolist() == running.word_ids()
+    assert split.replaced == []
+
+
+def test_slices_do_not_show(family, monkeypatch):
+    tokenizer, _, _ = family
+    leading_space = needs_leading_space(tokenizer)
+    whole = split_words(tokenizer, WORDS * 5, leading_space=leading_space)
+    monkeypatch.setattr(subwords, "WORDS_PER_CALL", 3)
+    cut = split_words(tokenizer, WORDS * 5, leading_space=leading_space)
+    np.testing.assert_array_equal(whole.input_ids, cut.input_ids)
+    np.testing.assert_array_equal(whole.word_ids, cut.word_ids)
+
+
+@pytest.mark.parametrize("words_per_call", [2, 100])
+def test_a_word_without_tokens_keeps_its_place(tokenizer, monkeypatch, words_per_call):
+    monkeypatch.setattr(subwords, "WORDS_PER_CALL", words_per_call)
+    words = ["\u200b", "the", "\u200b", "\u200b", "towns", "\u200b"]
+    split = split_words(tokenizer, words, leading_space=False)
+    assert tokenizer.convert_ids_to_tokens(split.input_ids.tolist()) == (
+        ["[UNK]", "the", "[UNK]", "[UNK]", "town", "##s", "[UNK]"]
+    )
+    assert split.word_ids.tolist() == [0, 1, 2, 3, 4, 4, 5]
+    assert split.first().tolist() == [0, 1, 2, 3, 4, 6]
+    assert split.replaced == [0, 2, 3, 5]
+
+
+def test_a_document_of_nothing_but_such_words(tokenizer):
+    assert split_words(tokenizer, ["\u200b"] * 3, leading_space=False).word_ids.tolist() == [0, 1, 2]
+
+
+def test_no_token_to_stand_in(nameless_tokenizer):
+    with pytest.raises(UserError, match="no unknown token"):
+        split_words(nameless_tokenizer, ["\u200b"], leading_space=False)
+
+
+def test_time_grows_with_the_words(tokenizer):
+    def seconds(count):
+        started = time.process_time()
+        split = split_words(tokenizer, ["towns"] * count, leading_space=False)
+        assert len(split.word_ids) == 2 * count
+        return time.process_time() - started
+
+    seconds(1000)
+    assert seconds(200_000) < 30 * max(seconds(20_000), 0.02)
+
+
+def test_a_slow_tokenizer_is_refused():
+    with pytest.raises(UserError, match=r"not a fast tokenizer.*tokenizer\.json"):
+        needs_leading_space(SimpleNamespace(is_fast=False))

@@ -1,0 +1,101 @@
+"""Trains, kills and resumes real processes; run by test_kill.py, which judges what this prints.
+
+Heavy libraries are imported once and every run is a fork, so that forty runs take a minute rather than ten. No tensor
+is touched before the forks: each child starts its own threads.
+"""
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+import accelerate  # noqa: F401
+import datasets  # noqa: F401
+import evaluate  # noqa: F401
+import matplotlib.pyplot  # noqa: F401
+import seqeval.metrics  # noqa: F401
+import transformers
+import transformers.models.bert.modeling_bert  # noqa: F401
+
+from ctxlab.cli import main
+
+OPTIONS = [
+    "task=ner", "model=tiny_bert", "model.dropout=0.1", "context=256", "strategy=longformer", "tracking=none",
+    "data.documents=6", "data.validation_documents=2", "data.test_documents=0", "data.words_per_document=120",
+    "trainer.tokens_per_step=1024", "trainer.tokens_per_forward=512", "trainer.max_steps=16", "trainer.max_epochs=null",
+    "trainer.save_every_steps=2", "trainer.eval_every_steps=5", "trainer.log_every_steps=3", "trainer.precision=fp32",
+]  # fmt: skip
+
+
+def start(argv: list[str], log: Path) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    code = 1
+    try:
+        code = main(argv)
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
+
+
+def finish(pid: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def ended(pid: int) -> bool:
+    return os.waitpid(pid, os.WNOHANG)[0] == pid
+
+
+def kill_at(pid: int, run: Path, seconds: float, *, in_save: bool) -> tuple[bool, bool]:
+    """Kill after ``seconds`` of training, or inside the first save after that; (killed, inside a save)."""
+    while not (run / "metrics.jsonl").exists():
+        if ended(pid):
+            return False, False
+        time.sleep(0.001)
+    until = time.monotonic() + seconds
+    give_up = until + 5
+    while time.monotonic() < until or (in_save and not saving(run) and time.monotonic() < give_up):
+        if ended(pid):
+            return False, False
+        time.sleep(0.0005)
+    os.kill(pid, signal.SIGKILL)
+    finish(pid)
+    return True, saving(run)
+
+
+def saving(run: Path) -> bool:
+    return any((run / "checkpoints").glob(".saving-*"))
+
+
+def run_all(root: Path, points: int) -> dict:
+    random.seed(7)
+    log = root / "log.txt"
+    whole = root / "whole"
+    started = time.monotonic()
+    codes = [finish(start(["train", *OPTIONS, f"hydra.run.dir={whole}"], log))]
+    training_seconds = sum(json.loads((whole / "result.json").read_text())["cost"][k] for k in ("train_seconds",))
+    facts = {"whole": str(whole), "seconds": time.monotonic() - started, "killed": 0, "inside": 0, "runs": []}
+    for index in range(points):
+        run = root / f"killed-{index}"
+        killed, inside = False, False
+        pid = start(["train", *OPTIONS, f"hydra.run.dir={run}"], log)
+        killed, inside = kill_at(pid, run, random.uniform(0, 1.5 * training_seconds), in_save=index % 2 == 0)
+        if index % 5 == 0:  # a moved directory goes on too
+            run = run.rename(root / f"moved-{index}")
+        facts["killed"] += killed
+        facts["inside"] += inside
+        codes.append(finish(start(["train", f"resume={run}"], log)))
+        facts["runs"].append(str(run))
+    return {**facts, "codes": codes}
+
+
+if __name__ == "__main__":
+    transformers.logging.set_verbosity_error()
+    print(json.dumps(run_all(Path(sys.argv[1]), int(sys.argv[2]))))

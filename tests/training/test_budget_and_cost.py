@@ -1,0 +1,76 @@
+"""Budgets compose; operations are counted right; memory peaks are seen."""
+
+import math
+import signal
+import os
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import BertConfig, BertModel
+
+from ctxlab.core.errors import UserError
+from ctxlab.training.budget import Budget
+from ctxlab.training.cost import FlopModel, MemoryMeter
+from ctxlab.training.faults import StopRequest, check_finite
+from ctxlab.training.state import TrainState
+
+
+def test_the_nearest_limit_counts():
+    state = TrainState(step=10, epoch=1, batch=5, seconds=30.0, tokens=1000)
+    assert Budget(max_steps=100).progress(state, 10) == 0.1
+    assert Budget(max_epochs=3).progress(state, 10) == 0.5
+    assert Budget(max_seconds=40).progress(state, 10) == 0.75
+    assert Budget(max_tokens=4000).progress(state, 10) == 0.25
+    assert Budget(100, 3, 40, 4000).progress(state, 10) == 0.75
+    assert Budget(max_steps=5).progress(state, 10) == 1.0
+    assert Budget().progress(state, 10) == 0.0
+
+
+@pytest.mark.parametrize("length", [32, 128])
+def test_flops_match_the_formula_and_torchs_counter(length):
+    n, d = 2, 64
+    config = BertConfig(
+        hidden_size=d, num_hidden_layers=n, num_attention_heads=4, intermediate_size=4 * d, vocab_size=50,
+        attn_implementation="eager",
+    )  # fmt: skip
+    model = BertModel(config, add_pooling_layer=False).eval()
+    counted = FlopModel.of(model, n, d).forward(length, length * length)
+    assert counted == n * (24 * length * d**2 + 4 * length**2 * d)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(torch.zeros(1, length, dtype=torch.long))
+    assert math.isclose(counted, counter.get_total_flops(), rel_tol=1e-3)
+
+
+def test_training_costs_three_forwards():
+    model = FlopModel(matrix_weights=10, num_layers=2, hidden_size=4)
+    assert model.training(5, 25) == 3 * model.forward(5, 25) == 3 * (100 + 800)
+
+
+def test_a_peak_of_memory_is_seen_and_forgotten_by_the_next_meter():
+    before = MemoryMeter(torch.device("cpu")).peak_bytes()
+    meter = MemoryMeter(torch.device("cpu"))
+    block = torch.ones(64 * 2**20, dtype=torch.uint8)
+    del block
+    peak = meter.peak_bytes()
+    assert peak - before > 48 * 2**20
+    assert MemoryMeter(torch.device("cpu")).peak_bytes() < peak - 32 * 2**20
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_figure_that_is_not_finite_names_step_and_documents(value):
+    with pytest.raises(UserError, match=r"loss is .* at step 7 \(documents a, b\)"):
+        check_finite("loss", value, 7, ["a", "b", "a"])
+    check_finite("loss", 1.0, 7, ["a"])
+
+
+def test_signals_are_heard_and_handlers_put_back():
+    former = signal.getsignal(signal.SIGTERM)
+    with StopRequest().listening() as stop:
+        assert stop.signal_number is None
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.signal_number == signal.SIGTERM
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+            signal.pause()
+    assert signal.getsignal(signal.SIGTERM) == former
