@@ -96,6 +96,9 @@ def test_eval_help_has_the_keys_of_train_and_its_own(ctxlab):
         (["train", "seed=${nowhere}"], ["nowhere"]),
         (["train", "stage=eval"], ["stage=eval", "ctxlab train"]),
         (["train", "--cfg"], ["--cfg", "value"]),
+        (["train", "--cfg", "job", "-m", "seed=1,2"], ["--cfg", "--multirun"]),
+        (["train", "--cfg", "jobs"], ["--cfg jobs", "hydra"]),
+        (["train", "--resolve"], ["--resolve", "--cfg job"]),
         (["train", "--experimental-rerun", "x.pickle"], ["--experimental-rerun", "pickle"]),
         (["train", "resume=nowhere"], ["resume=nowhere", "directory of a run"]),
         (["train", "run=somewhere"], ["run=", "resume="]),
@@ -146,6 +149,14 @@ def test_the_trainer_section_becomes_the_dataclass(ctxlab):
 
 def test_flags_may_stand_behind_overrides(ctxlab):
     assert ctxlab("train", "context=512", "--cfg", "job").out == ctxlab("train", "--cfg=job", "context=512").out
+
+
+def test_questions_to_hydra_itself_are_answered(ctxlab):
+    for words, part in ((["--version"], "Hydra 1."), (["--hydra-help"], "hydra"), (["--info", "defaults-tree"], "ner")):
+        shown = ctxlab("train", *words)
+        assert shown.status == 0
+        assert part in shown.out
+        assert shown.calls == []
 
 
 def test_cfg_prints_the_job_and_runs_nothing(ctxlab, tmp_path):

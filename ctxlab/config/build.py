@@ -17,6 +17,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
+from ctxlab.config import annotations
 from ctxlab.config.nearest import nearest, suggestion
 from ctxlab.core.errors import UserError
 
@@ -44,14 +45,15 @@ def build(config: DictConfig | Mapping[str, Any], **kwargs: Any) -> Any:
         kwargs: Further keywords that only the program knows; they win over the configuration's.
 
     Raises:
-        UserError: for a target that may not be named, for a key that its class does not have, and with the text of a
-            ``ValueError`` that the class raises.
+        UserError: for a target that may not be named, for a key that its class does not have, for a value of another
+            type than annotated, and with the text of a ``ValueError`` that the class raises.
     """
     place = config._get_full_key("") if isinstance(config, DictConfig) else ""
     values = _plain(config, place)
     target = values.pop("_target_", None)
     _check_special(values, place)
     cls = locate(target, place)
+    annotations.check(cls, {key: value for key, value in values.items() if key not in kwargs}, place)
     values = _accepted(cls, values | kwargs, place, given=kwargs)
     # Only the target passes through instantiate: values are neither interpreted again nor turned into configuration.
     factory = instantiate({"_target_": target}, _partial_=True, _recursive_=False)

@@ -1,5 +1,6 @@
 """What ``conf/`` offers, read with directory listings and PyYAML so that help and completion answer at once."""
 
+import importlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -7,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import ctxlab
-import ctxlab.stages
 
 HIDDEN = {"defaults", "hydra", "_target_"}
 """Keys that are not for the user of a configuration."""
@@ -35,7 +35,8 @@ def conf_dir() -> Path:
 
 def stages() -> list[str]:
     """Names that have both a primary config and a module, neither of them imported."""
-    found = {path.stem for folder in ctxlab.stages.__path__ for path in Path(folder).glob("[!_]*.py")}
+    folders = importlib.import_module("ctxlab.stages").__path__  # an empty package, above this one in the layers
+    found = {path.stem for folder in folders for path in Path(folder).glob("[!_]*.py")}
     return sorted(path.stem for path in conf_dir().glob("*.yaml") if path.stem in found)
 
 

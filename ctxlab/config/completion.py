@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from ctxlab.config import catalogue
-from ctxlab.config.flags import INFO_TOPICS, LONG, REFUSED
+from ctxlab.config.flags import CFG_PARTS, INFO_TOPICS, LONG, REFUSED
 from ctxlab.config.nearest import suggestion
 from ctxlab.core.errors import UserError
 
@@ -73,7 +73,7 @@ def query(line: str) -> list[str]:
     if last.startswith("-"):
         return _beginning(last, [name for name in LONG.values() if name not in REFUSED])
     if before[-1] in ("--cfg", "-c"):
-        return _beginning(last, ("job", "hydra", "all"))
+        return _beginning(last, CFG_PARTS)
     if before[-1] in ("--info", "-i"):
         return _beginning(last, INFO_TOPICS)
     return _overrides(before[0], before[1:], last)

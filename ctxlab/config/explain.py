@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException, ValidationError
 
 from ctxlab.config.nearest import suggestion
-from ctxlab.core.errors import UserError
+from ctxlab.core.errors import Interrupted, UserError
 
 MISTAKE = 2
 """Exit status of what a person can mend."""
 
 UNEXPECTED = 1
 
-INTERRUPTED = 130
-"""What shells give for Ctrl-C."""
+SIGNALLED = 128
+"""What shells add to the number of the signal that ended a program (Ctrl-C gives 130)."""
 
 FIXES = {
     errno.ENOSPC: "free some space or write elsewhere",
@@ -50,6 +50,8 @@ def explain(error: BaseException) -> Explanation:
     for link in chain:
         if isinstance(link, UserError):
             return Explanation(_line(str(link)), MISTAKE)
+        if isinstance(link, Interrupted):
+            return Explanation(_line(str(link)), SIGNALLED + link.signal_number)
     for link in [] if _is_from_a_stage(error) else chain:
         sentence = _composition(link)
         if sentence:

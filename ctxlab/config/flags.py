@@ -18,6 +18,12 @@ VALUED = {
 }  # fmt: skip
 """Flags with a value."""
 
+CFG_PARTS = ("job", "hydra", "all")
+"""Values of ``--cfg``."""
+
+COMMANDS = {"--run", "--multirun", "--cfg", "--info"}
+"""Flags of which Hydra takes one at most."""
+
 INFO_TOPICS = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 """Values of ``--info``, the only flag whose value may be left out."""
 
@@ -46,7 +52,7 @@ def split(words: Sequence[str]) -> Arguments:
     """Tell flags from overrides.
 
     Raises:
-        UserError: for a flag that does not exist, that lacks its value or that is refused.
+        UserError: for a flag that does not exist, lacks its value, is refused or does not go with another.
     """
     found = Arguments()
     queue = list(words)
@@ -56,7 +62,16 @@ def split(words: Sequence[str]) -> Arguments:
             _take_flag(word, queue, found)
         else:
             found.overrides.append(word)
+    _check_together(found.names)
     return found
+
+
+def _check_together(names: set[str]) -> None:
+    commands = sorted(names & COMMANDS)
+    if len(commands) > 1:
+        raise UserError(f"{' and '.join(commands)} exclude each other: give one of them.")
+    if "--resolve" in names and "--cfg" not in names:
+        raise UserError("--resolve goes with --cfg, as in --cfg job --resolve.")
 
 
 def _take_flag(word: str, queue: list[str], found: Arguments) -> None:
@@ -86,3 +101,5 @@ def _take_value(name: str, value: str, queue: list[str], found: Arguments) -> No
         found.flags.append(queue.pop(0))
     else:
         raise UserError(f"{name} needs a value, such as --cfg job.")
+    if name == "--cfg" and found.flags[-1] not in CFG_PARTS:
+        raise UserError(f"--cfg {found.flags[-1]} is not known: use {', '.join(CFG_PARTS[:-1])} or {CFG_PARTS[-1]}.")

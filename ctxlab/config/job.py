@@ -17,6 +17,7 @@ from ctxlab.config.explain import explain
 from ctxlab.config.redact import redact_file, redact_yaml, secrets_in
 from ctxlab.config.schema import validate
 from ctxlab.config.stop import Stop
+from ctxlab.core.errors import Interrupted
 from ctxlab.core.files import write_json, write_text
 
 log = logging.getLogger(__name__)
@@ -32,10 +33,10 @@ register()  # launchers that start processes import this module first
 def job(config: DictConfig) -> None:
     """Run the stage in its directory.
 
-    In a multirun a failing job is recorded and does not stop the others.
+    In a multirun a failing job is recorded and does not stop the others; a signal stops them all.
 
     Raises:
-        Stop: with the error of the stage, in a single run.
+        Stop: with the error of the stage, in a single run or on a signal.
     """
     hydra = HydraConfig.get()
     run_dir = Path(hydra.runtime.output_dir)
@@ -46,7 +47,7 @@ def job(config: DictConfig) -> None:
         (run_dir / FINISHED).touch()
     except Exception as error:
         _record(error, run_dir)
-        if hydra.mode != RunMode.MULTIRUN:
+        if hydra.mode != RunMode.MULTIRUN or isinstance(error, Interrupted):
             raise Stop(error) from error
 
 

@@ -21,7 +21,7 @@ from ctxlab.config.run_directory import CLAIMS
 from ctxlab.config.stop import Stop
 from ctxlab.config.sweep import summarise
 
-SHOWING = {"--cfg", "--info", "--hydra-help"}
+SHOWING = {"--cfg", "--info", "--hydra-help", "--version"}
 """Flags that print and run nothing."""
 
 

@@ -47,11 +47,12 @@ def summarise(folder: Path) -> int:
     rows = [_row(path, folder) for path in _jobs(folder)]
     if not rows:
         return 0
-    _write(rows, folder / CSV)
     _print(rows, folder)
     failed = [row for row in rows if row.status != "done"]
     for row in failed:
         sys.stderr.write(f"Job {row.job} ({row.overrides}) failed: {row.error}\n")
+    _write(rows, folder / CSV)
+    sys.stdout.write(f"Written to {folder / CSV}\n")
     if not failed:
         return 0
     return MISTAKE if len(failed) == len(rows) and all(row.mistake for row in failed) else UNEXPECTED
@@ -137,9 +138,7 @@ def _print(rows: Sequence[Row], folder: Path) -> None:
     common = set.intersection(*(set(row.overrides.split(" ")) for row in rows)) if len(rows) > 1 else set()
     for row in rows:
         table.add_row(*_cells(row, common))
-    console = Console(width=None if sys.stdout.isatty() else WIDE, markup=False, highlight=False)
-    console.print(table)
-    console.print(f"Written to {folder / CSV}", soft_wrap=True)
+    Console(width=None if sys.stdout.isatty() else WIDE, markup=False, highlight=False).print(table)
 
 
 def _cells(row: Row, common: Collection[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The one exception that stands for a mistake a person can make and mend."""
+"""How a run ends before its end: by a mistake that a person can mend, or because somebody asked."""
 
 
 class UserError(Exception):
@@ -6,3 +6,11 @@ class UserError(Exception):
 
     The command line prints it without a traceback and exits with status 2.
     """
+
+
+class Interrupted(Exception):
+    """A signal asked the process to stop; what was done is saved, and the message says how to go on."""
+
+    def __init__(self, signal_number: int, message: str) -> None:
+        super().__init__(message)
+        self.signal_number = signal_number

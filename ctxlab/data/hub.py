@@ -1,7 +1,9 @@
 """Data sets of the hub, and folders that hold one."""
 
 import difflib
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -48,24 +50,47 @@ class Hub:
         return {"train": loaded} if isinstance(loaded, Dataset) else loaded
 
     def _load(self) -> Any:
-        from datasets import load_dataset, load_from_disk
-
         folder = Path(self._path).expanduser()
+        if not folder.exists() and self._path[0] in "/.~":  # no hub id begins like this
+            raise UserError(f"The folder {folder} does not exist{_nearest(folder)}: set data.path to one that does.")
         try:
-            if any((folder / marker).is_file() for marker in ("dataset_dict.json", "state.json")):
-                return load_from_disk(str(folder))
-            return load_dataset(str(folder) if folder.exists() else self._path, self._name)
+            with _quiet():
+                return self._read(folder)
         except Exception as error:  # whatever the library and its clients raise, the person can mend only the name
             raise UserError(self._explain(folder, error)) from error
+
+    def _read(self, folder: Path) -> Any:
+        from datasets import load_dataset, load_from_disk
+
+        if any((folder / marker).is_file() for marker in ("dataset_dict.json", "state.json")):
+            return load_from_disk(str(folder))
+        return load_dataset(str(folder) if folder.exists() else self._path, self._name)
 
     def _explain(self, folder: Path, error: Exception) -> str:
         reason = " ".join(str(error).split()).rstrip(". ")[:300]
         if folder.exists():
             return f"The folder {folder} does not load as a data set ({reason}): check data.path and data.name."
-        near = [entry.name for entry in folder.parent.iterdir()] if folder.parent.is_dir() else []
-        close = difflib.get_close_matches(folder.name, near, n=1, cutoff=0.8)
-        hint = f" (or the folder {folder.parent / close[0]})" if close else ""
         return (
             f"The data set '{self._path}' cannot be loaded from the hub ({type(error).__name__}: {reason}): check "
-            f"data.path{hint} and the connection, or use your own files with data=files data.train_file=…."
+            f"data.path and the connection{_nearest(folder)}, or use your own files with data=files "
+            "data.train_file=…."
         )
+
+
+def _nearest(folder: Path) -> str:
+    """A folder with nearly the same name, as the end of a clause."""
+    near = [entry.name for entry in folder.parent.iterdir() if entry.is_dir()] if folder.parent.is_dir() else []
+    close = difflib.get_close_matches(folder.name, near, n=1, cutoff=0.8)
+    return f" (the nearest folder is {folder.parent / close[0]})" if close else ""
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No line for each attempt of the hub's client; what it ends with is told in one sentence."""
+    client = logging.getLogger("huggingface_hub")
+    level = client.level
+    client.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        client.setLevel(level)

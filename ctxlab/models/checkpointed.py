@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from safetensors.torch import load_model as load_safetensors
+
 from ctxlab.core.errors import UserError
 from ctxlab.models.dropout import set_dropout
 from ctxlab.models.loading import Configure, load_model, load_tokenizer
@@ -52,3 +54,7 @@ class Checkpointed:
                 configure(config)
 
         return load_model(self.path, str(self.path), head, labels, change, new_head=False)
+
+    def load_weights(self, model: Any) -> None:
+        """Put the saved weights into ``model``, which was built like the saved one."""
+        load_safetensors(model, self.path / "model.safetensors")

@@ -1,6 +1,7 @@
 """``report.md``: what a person reads after a run."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def write_report(
 ) -> None:
     """Write the report: summary, notes, tables of each split, pictures, configuration."""
     summary = summary_table(result)
-    parts = [f"# {summary.title}", "", f"Primary metric: {result['primary_metric']}.", "", markdown(summary)]
+    parts = [f"# {summary.title}", "", f"Primary metric: {result['primary_metric']}.", "", markdown(replace(summary, title="Scores and cost"))]
     if notes:
         parts += ["## Notes", "", *(f"- {note}" for note in notes), ""]
     for split, split_tables in tables.items():

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from omegaconf import DictConfig, OmegaConf
+from transformers.utils.logging import disable_progress_bar
 
 from ctxlab.config.build import build
 from ctxlab.config.schema import TrainerConfig
@@ -111,6 +112,7 @@ class Workbench:
 
 def assemble(cfg: DictConfig, task: Task, source: ModelSource) -> Workbench:
     """Build model and strategy for a task whose labels are known, and prove that they fit."""
+    disable_progress_bar()  # the library's own bars would cut through ours
     settings = OmegaConf.to_object(cfg.trainer)
     assert isinstance(settings, TrainerConfig)
     accelerator = make_accelerator(settings.device, settings.precision)

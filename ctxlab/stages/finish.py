@@ -4,10 +4,13 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 
 from ctxlab.core.files import write_json, write_text
 from ctxlab.core.types import Document
@@ -85,13 +88,16 @@ def leave(run_dir: Path, bench: Workbench, result: Mapping[str, Any], splits: Ma
     write_report(run_dir / "report.md", result, tables, result["notes"], pictures, config)
     write_json(run_dir / "result.json", result)
     screen = console()
+    if HydraConfig.get().mode == RunMode.MULTIRUN:  # one table over all jobs follows
+        scores = " ".join(f"{name} {scores[result['primary_metric']]:.4f}" for name, scores in result["metrics"].items())
+        screen.print(f"{summary_table(result).title}: {result['primary_metric']} {scores}", soft_wrap=True)
+        return
     for name, split_tables in tables.items():
-        show(screen, split_tables[0])
-        screen.print(f"[dim]{name} split; breakdowns by length, position and evidence are in the report[/dim]")
+        show(screen, replace(split_tables[0], title=f"{split_tables[0].title}, {name} split"))
     show(screen, summary_table(result))
     for note in result["notes"]:
         screen.print(f"note: {note}")
-    screen.print(f"report: {os.path.relpath(run_dir / 'report.md')}", soft_wrap=True)
+    screen.print(f"report, with breakdowns and pictures: {os.path.relpath(run_dir / 'report.md')}", soft_wrap=True)
 
 
 def write_predictions(path: Path, bench: Workbench, split: Split) -> None:

@@ -87,12 +87,13 @@ class NER:
         return list(value)
 
     def _missing(self, record: Mapping[str, Any], name: str, origin: str, gold: bool) -> str:
-        for task, signature in OTHER_TASKS.items():
-            if all(field in record for field in signature):
-                return (
-                    f"{origin} has no field '{name}'; it looks like a record for task={task}: use a file for task=ner."
-                )
         present = [field for field in record if field != "id"]
+        likely = [task for task, signature in OTHER_TASKS.items() if all(field in record for field in signature)]
+        if likely or (gold and present == [self._text_field]):
+            return (
+                f"{origin} has no field '{name}'; it looks like a record for task={[*likely, 'lm'][0]}: "
+                "use a file for task=ner."
+            )
         option = {self._tokens_field: "tokens_field", self._tags_field: "tags_field"}[name]
         close = (difflib.get_close_matches(name, present, n=1, cutoff=0.4) or ["<field>"])[0]
         text = "" if gold else f" (or a text in '{self._text_field}')"

@@ -1,5 +1,6 @@
 """Progress that a person watches: a bar in a terminal, plain lines elsewhere."""
 
+import math
 import sys
 import time
 from types import TracebackType
@@ -7,7 +8,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-_SECONDS_BETWEEN_LINES = 10.0
+_SECONDS_BETWEEN_LINES = 5.0
 
 
 def console() -> Console:
@@ -20,7 +21,7 @@ class ProgressDisplay:
 
     def __init__(self, title: str) -> None:
         self._title, self._console = title, console()
-        self._started = self._last_line = time.monotonic()
+        self._started, self._last_line = time.monotonic(), -math.inf
         self._first_share: float | None = None
         self._bar: Progress | None = None
         if self._console.is_terminal:
@@ -38,13 +39,13 @@ class ProgressDisplay:
             self._bar.stop()
 
     def update(self, share: float, facts: str = "", *, line: bool = False) -> None:
-        """Show that ``share`` (0 to 1) is done; without a terminal a line at most every ten seconds unless ``line``."""
+        """Show that ``share`` (0 to 1) is done; without a terminal a line at most every five seconds unless ``line``."""
         left = f"{facts} · {self._left(share)}" if facts else self._left(share)
         if self._bar is not None:
             self._bar.update(self._task, completed=share, facts=left)
             return
         now = time.monotonic()
-        if line or now - self._last_line >= _SECONDS_BETWEEN_LINES:
+        if line or share >= 1 or now - self._last_line >= _SECONDS_BETWEEN_LINES:
             self._last_line = now
             self._console.print(f"{self._title} {share:4.0%} · {left}", soft_wrap=True)
 

@@ -12,7 +12,7 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -100,13 +100,7 @@ def fault(folder: Path) -> str | None:
 
 def latest_valid(run_dir: Path) -> Path | None:
     """The newest checkpoint that is whole; damaged ones are named and passed over."""
-    for name in reversed(names(run_dir)):
-        folder = run_dir / FOLDER / name
-        problem = fault(folder)
-        if problem is None:
-            return folder
-        log.warning("Checkpoint %s is not used: %s.", folder, problem)
-    return None
+    return _first_whole(run_dir, reversed(names(run_dir)))
 
 
 def find(run_dir: Path, pointer: str) -> Path:
@@ -114,17 +108,21 @@ def find(run_dir: Path, pointer: str) -> Path:
 
     Raises UserError where the run has none.
     """
-    name = pointed(run_dir, pointer)
-    if name is not None:
+    wanted = pointed(run_dir, pointer)
+    folder = _first_whole(run_dir, dict.fromkeys([*([wanted] if wanted else []), *reversed(names(run_dir))]))
+    if folder is None:
+        raise UserError(f"{run_dir} holds no whole checkpoint; train it first, or name another run directory.")
+    return folder
+
+
+def _first_whole(run_dir: Path, candidates: Iterable[str]) -> Path | None:
+    for name in candidates:
         folder = run_dir / FOLDER / name
         problem = fault(folder)
         if problem is None:
             return folder
         log.warning("Checkpoint %s is not used: %s.", folder, problem)
-    folder_or_none = latest_valid(run_dir)
-    if folder_or_none is None:
-        raise UserError(f"{run_dir} holds no whole checkpoint; train it first, or name another run directory.")
-    return folder_or_none
+    return None
 
 
 def rotate(run_dir: Path, keep: int) -> None:

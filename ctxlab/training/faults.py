@@ -9,14 +9,6 @@ from types import FrameType
 from ctxlab.core.errors import UserError
 
 
-class Interrupted(Exception):
-    """The process was asked to stop; the run was saved first."""
-
-    def __init__(self, signal_number: int, message: str) -> None:
-        super().__init__(message)
-        self.signal_number = signal_number
-
-
 class StopRequest:
     """Set by SIGTERM (a cluster's notice) or SIGINT (Ctrl-C); the loop looks at it between steps."""
 

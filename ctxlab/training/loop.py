@@ -18,6 +18,7 @@ import torch
 from accelerate import Accelerator
 
 from ctxlab.config.schema import TrainerConfig
+from ctxlab.core.errors import Interrupted
 from ctxlab.core.files import write_json
 from ctxlab.core.optim import Schedule
 from ctxlab.core.strategy import Strategy
@@ -28,7 +29,7 @@ from ctxlab.tracking.metrics_file import MetricsFile
 from ctxlab.training import checkpoint
 from ctxlab.training.budget import Budget
 from ctxlab.training.cost import FlopModel
-from ctxlab.training.faults import Interrupted, StopRequest, check_finite
+from ctxlab.training.faults import StopRequest, check_finite
 from ctxlab.training.optimizer_file import load_optimizer, save_optimizer
 from ctxlab.training.state import TrainState
 from ctxlab.training.stream import Epoch, Item, Stream

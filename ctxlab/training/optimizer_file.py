@@ -8,6 +8,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+_REST = "rest"
+
 
 def save_optimizer(optimizer: torch.optim.Optimizer, path: Path) -> None:
     """Write the state of ``optimizer``; exact to the bit."""
@@ -21,21 +23,22 @@ def save_optimizer(optimizer: torch.optim.Optimizer, path: Path) -> None:
             else:
                 scalars[name] = value
     groups = [{key: value for key, value in group.items() if key != "params"} for group in state["param_groups"]]
-    save_file(tensors, path, metadata={"scalars": json.dumps(scalars), "groups": json.dumps(groups)})
+    rest = {"scalars": scalars, "groups": groups}
+    save_file(tensors, path, metadata={_REST: json.dumps(rest)})  # one key: the order of several is not stable
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, path: Path) -> None:
     """Put a saved state into ``optimizer``, built over the same parameters."""
     state: dict[int, dict[str, Any]] = {}
     with safe_open(path, framework="pt") as file:
-        metadata = file.metadata()
+        rest = json.loads(file.metadata()[_REST])
         for name in file.keys():  # noqa: SIM118 - safe_open is no mapping
             index, key = name.split(".", 1)
             state.setdefault(int(index), {})[key] = file.get_tensor(name)
-    for name, value in json.loads(metadata["scalars"]).items():
+    for name, value in rest["scalars"].items():
         index, key = name.split(".", 1)
         state.setdefault(int(index), {})[key] = value
     groups = optimizer.state_dict()["param_groups"]
-    for group, saved in zip(groups, json.loads(metadata["groups"]), strict=True):
+    for group, saved in zip(groups, rest["groups"], strict=True):
         group.update(saved)
     optimizer.load_state_dict({"state": state, "param_groups": groups})

@@ -34,7 +34,7 @@ class Silent:
 
 def measure(_: Path) -> list[dict[str, Any]]:
     """Step by step in turns, each on its own copy of the model."""
-    cfg = compose("train", ["data.documents=16", "data.validation_documents=0", "tracking=none", "context=4096"])
+    cfg = compose("train", ["data.documents=16", "data.validation_documents=1", "tracking=none", "context=4096"])
     task = build(cfg.task)
     splits = load_documents(build(cfg.data), task, cfg.seed)
     task.learn_labels(splits.train)

@@ -17,6 +17,8 @@ PARTS = """
 import os
 import subprocess
 from os import system
+from collections.abc import Sequence
+from typing import Literal
 from collections import OrderedDict
 from ctxlab.core.errors import UserError
 
@@ -42,6 +44,14 @@ class Part:
 
 class Unlabelled:
     def __init__(self, *, size: int = 1):
+        self.size = size
+
+class Typed:
+    def __init__(self, labels: "Sequence[str] | None" = None, rate: float = 1, rule: Literal["first", "mean"] = "mean"):
+        self.values = (labels, rate, rule)
+
+class Sketchy:
+    def __init__(self, size: "Unknown"):
         self.size = size
 
 class Anything:
@@ -285,6 +295,14 @@ def test_an_honest_part_is_built_from_plain_python(parts):
     assert part.name == "p"
 
 
+@pytest.mark.parametrize("values", [{"labels": ["A"], "rate": 2, "rule": "first"}, {"labels": None, "rate": 0.5}, {}])
+def test_values_that_fit_their_annotations_pass(parts, values):
+    assert build({"_target_": f"{MODULE}.Typed"} | values).values == (
+        values.get("labels"), values.get("rate", 1), values.get("rule", "mean")
+    )  # fmt: skip
+    assert build({"_target_": f"{MODULE}.Sketchy", "size": "whatever"}).size == "whatever"
+
+
 def test_keywords_of_the_program_win_and_pass_untouched(parts):
     @dataclasses.dataclass
     class Opaque:
@@ -310,6 +328,12 @@ def test_the_name_is_a_label_unless_the_class_asks_for_it(parts):
         ({"_target_": f"{MODULE}.Part", "size": "???"}, ["part.size", "missing"]),
         ({"_target_": f"{MODULE}.Part", "size": -1}, ["part: ", "size=-1 is negative"]),
         ({"_target_": f"{MODULE}.Picky"}, ["Picky wants nothing."]),
+        ({"_target_": f"{MODULE}.Unlabelled", "size": "big"}, ["part.size=big", "a whole number"]),
+        ({"_target_": f"{MODULE}.Unlabelled", "size": 1.5}, ["part.size=1.5", "a whole number"]),
+        ({"_target_": f"{MODULE}.Unlabelled", "size": True}, ["part.size=True", "a whole number"]),
+        ({"_target_": f"{MODULE}.Typed", "labels": "PER"}, ["part.labels=PER", "a list", "null"]),
+        ({"_target_": f"{MODULE}.Typed", "rate": "fast"}, ["part.rate=fast", "a number"]),
+        ({"_target_": f"{MODULE}.Typed", "rule": "third"}, ["part.rule=third", "first or mean"]),
         ({"_target_": f"{MODULE}.Prat", "size": 1}, ["'Part'"]),
         ({"size": 1}, ["part", "_target_"]),
     ],

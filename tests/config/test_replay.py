@@ -2,10 +2,14 @@
 
 import os
 import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 import yaml
+from omegaconf import DictConfig
+
+from ctxlab.config.compose import compose
 
 RUN = (
     "task=ner",
@@ -20,16 +24,35 @@ RUN = (
 )
 
 
+@dataclass(frozen=True)
+class Run:
+    run_dir: Path
+    config: DictConfig
+    cwd: Path
+    """Where the user stood."""
+
+
+@pytest.fixture(scope="module")
+def made():
+    """The run of the first test that needs one, for the others to copy."""
+    return []
+
+
 @pytest.fixture
-def run(ctxlab):
+def run(ctxlab, made, tmp_path):
     """A run that was made in another directory."""
-    home = Path.cwd()
-    Path("made/here").mkdir(parents=True)
-    os.chdir("made/here")
-    outcome = ctxlab("train", *RUN)
-    os.chdir(home)
-    assert outcome.status == 0
-    return outcome
+    if not made:
+        cwd, home = tmp_path / "made here", Path.cwd()
+        cwd.mkdir()
+        os.chdir(cwd)
+        outcome = ctxlab("train", *RUN)
+        os.chdir(home)
+        assert outcome.status == 0
+        made.append(Run(outcome.run_dir, outcome.config, cwd))
+    origin = made[0]
+    folder = tmp_path / "moved" / "run"
+    shutil.copytree(origin.run_dir, folder)
+    return replace(origin, run_dir=folder)
 
 
 def comparable(config, *without):
@@ -45,7 +68,7 @@ def test_eval_composes_what_the_run_was(ctxlab, run):
     outcome = ctxlab("eval", f"run={run.run_dir}")
     assert outcome.status == 0
     expected = comparable(run.config)
-    expected["data"]["train_file"] = str(Path("made/here/files/a.jsonl").absolute())
+    expected["data"]["train_file"] = str(run.cwd / "files" / "a.jsonl")
     assert comparable(outcome.config) == expected
     assert outcome.config.run == str(run.run_dir)
     assert outcome.config.split == "validation"
@@ -61,12 +84,12 @@ def test_what_the_user_asks_for_replaces_the_run_s(ctxlab, run):
     outcome = ctxlab("eval", f"run={run.run_dir}", "context=512", "strategy=truncate", "seed=4", "split=test")
     assert outcome.config.context.length == 512
     assert outcome.config.seed == 4
-    assert outcome.config.strategy == ctxlab("train", "strategy=truncate").config.strategy  # no positions of the run's
+    assert outcome.config.strategy == compose("train", ["strategy=truncate"]).strategy  # no positions of the run's
 
 
 def test_a_part_replaces_only_itself(ctxlab, run):
     outcome = ctxlab("eval", f"run={run.run_dir}", "strategy/positions=keep")
-    assert outcome.config.strategy == ctxlab("train", "strategy=chunk", "strategy/positions=keep").config.strategy
+    assert outcome.config.strategy == compose("train", ["strategy=chunk", "strategy/positions=keep"]).strategy
 
 
 def test_another_file_stays_with_the_run_s_source(ctxlab, run):
@@ -103,7 +126,7 @@ def test_resume_goes_on_in_the_same_directory_even_after_a_move(ctxlab, run):
     assert outcome.config.context.length == 6000
     again = ctxlab("train", f"resume='{quoted}'")
     assert again.config.trainer.max_steps == 20
-    assert again.config.data.train_file == str(Path("made/here/files/a.jsonl").absolute())
+    assert again.config.data.train_file == str(run.cwd / "files" / "a.jsonl")
 
 
 def test_resume_from_inside_by_a_relative_path(ctxlab, run, monkeypatch):

@@ -37,7 +37,7 @@ def test_the_others_run_on_and_the_failed_are_named(ctxlab):
     assert "context=1024" not in outcome.out  # all jobs share it
 
 
-@pytest.mark.parametrize(("seeds", "status"), [("1,2", 0), ("14,15", 2), ("13,14", 1), ("1,14", 1)])
+@pytest.mark.parametrize(("seeds", "status"), [("1,2", 0), ("14,15", 2), ("1,14", 1)])
 def test_exit_status(ctxlab, seeds, status):
     assert ctxlab("train", "-m", f"seed={seeds}").status == status
 

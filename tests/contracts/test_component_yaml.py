@@ -5,7 +5,7 @@ import inspect
 import pytest
 from omegaconf import OmegaConf
 
-from ctxlab.config import catalogue
+from ctxlab.config import annotations, catalogue
 from ctxlab.config.build import locate
 from ctxlab.config.compose import compose
 
@@ -48,6 +48,13 @@ def test_keys_are_the_parameters_of_the_target(pair):
     parameters = inspect.signature(locate(content["_target_"])).parameters
     label = set() if "name" in parameters else {"name"}
     assert set(content) - {"_target_", "defaults"} - label == set(parameters)
+
+
+@pytest.mark.parametrize("pair", COMPONENTS, ids=ids)
+def test_values_fit_the_annotations_of_the_target(pair):
+    content = catalogue.read(catalogue.option_file(*pair))
+    plain = {key: value for key, value in content.items() if "${" not in str(value) and value != "???"}
+    annotations.check(locate(content["_target_"]), plain, pair[0])
 
 
 @pytest.mark.parametrize("pair", FILES, ids=ids)

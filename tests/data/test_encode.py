@@ -154,7 +154,10 @@ def test_a_cache_that_cannot_be_written_is_said_once(tokenizer, tmp_path, caplog
     task = Counted()
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
-            same(NER(labels=["X"]).encode(documents(), tokenizer), encode_documents(task, documents(), tokenizer, blocked))
+            same(
+                NER(labels=["X"]).encode(documents(), tokenizer),
+                encode_documents(task, documents(), tokenizer, blocked),
+            )
     assert task.count == 10
     assert len([r for r in caplog.records if "cannot be written" in r.message]) == 1
     assert blocked.read_text() == "not a folder"

@@ -3,6 +3,7 @@ import json
 import re
 import time
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctxlab.core.errors import UserError
+from ctxlab.data.generated._draw import Draw
 from ctxlab.data.generated._names import names, split_of
 from ctxlab.data.generated._naming import AMBIGUOUS, DEFINING, FORMS, KINDS, TYPES
 from ctxlab.data.generated._prose import FILLERS, LISTS, exactly
 from ctxlab.data.generated.corpus import Generated
-from ctxlab.data.generated._draw import Draw
 from ctxlab.tasks.bio import repair, spans
 from ctxlab.tasks.ner import NER
 
@@ -30,7 +31,7 @@ def corpus():
 
 def sentences(document):
     starts = [*document["sentence_starts"], len(document["tokens"])]
-    return [range(a, b) for a, b in zip(starts, starts[1:], strict=False)]
+    return [range(a, b) for a, b in pairwise(starts)]
 
 
 def test_default_sizes_and_time(corpus):

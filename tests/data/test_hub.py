@@ -6,7 +6,11 @@ from ctxlab.core.errors import UserError
 from ctxlab.data.hub import Hub
 
 FEATURES = Features(
-    {"tokens": List(Value("string")), "tags": List(ClassLabel(names=["O", "B-X"])), "kind": ClassLabel(names=["u", "v"])}
+    {
+        "tokens": List(Value("string")),
+        "tags": List(ClassLabel(names=["O", "B-X"])),
+        "kind": ClassLabel(names=["u", "v"]),
+    }
 )
 
 
@@ -68,3 +72,14 @@ def test_an_unreachable_hub_is_one_sentence(monkeypatch, error):
 def test_a_hub_without_a_path_is_refused():
     with pytest.raises(UserError, match=r"data\.path"):
         Hub(None)
+
+
+def test_a_missing_folder_names_the_nearest_without_asking_the_hub(folder, monkeypatch):
+    monkeypatch.setattr(datasets, "load_dataset", lambda *a, **k: pytest.fail("asked the hub"))
+    with pytest.raises(UserError, match=r"sett does not exist \(the nearest folder is .*set\)"):
+        Hub(f"{folder}t").load("ner", "train", 1)
+
+
+def test_a_folder_that_is_no_data_set(tmp_path):
+    with pytest.raises(UserError, match="does not load as a data set"):
+        Hub(str(tmp_path)).load("ner", "train", 1)

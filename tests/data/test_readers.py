@@ -29,7 +29,9 @@ def test_jsonl_gives_a_record_a_line_with_its_place(tmp_path):
 @pytest.mark.parametrize("separator", ["\u2028", "\x85", "\x0c", "\x1c"])
 def test_only_a_newline_ends_a_line(tmp_path, separator):
     # str.splitlines would cut these in two.
-    path = write(tmp_path / "a.jsonl", line(tokens=[f"a{separator}b"]) if separator != "\x0c" else '{"tokens":[]}\x0c\n')
+    path = write(
+        tmp_path / "a.jsonl", line(tokens=[f"a{separator}b"]) if separator != "\x0c" else '{"tokens":[]}\x0c\n'
+    )
     if separator == "\x0c":
         with pytest.raises(UserError, match="line 1"):
             read_file(path)
@@ -72,7 +74,7 @@ def test_bytes_that_are_not_utf8_are_located(tmp_path, bom):
 
 def test_a_missing_file_names_the_nearest(tmp_path):
     write(tmp_path / "train.jsonl", line(tokens=["a"]))
-    with pytest.raises(UserError, match="nearest name there is train.jsonl"):
+    with pytest.raises(UserError, match=r"nearest name there is train\.jsonl"):
         read_file(tmp_path / "trian.jsonl")
     with pytest.raises(UserError, match="exists only as far as"):
         read_file(tmp_path / "nowhere" / "deep" / "train.jsonl")

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+import time
 import warnings
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctxlab.core.types import Document, Prediction
+from ctxlab.evaluation.metrics import entities
 from ctxlab.evaluation.metrics.entities import score
 from ctxlab.tasks.bio import repair, spans
 
@@ -44,7 +46,9 @@ def test_by_hand():
 
 
 tags = st.lists(st.sampled_from(["O", "B-X", "I-X", "B-Y", "I-Y"]), min_size=1, max_size=15).map(lambda t: repair(t)[0])
-pairs = st.lists(tags.flatmap(lambda t: st.tuples(st.just(t), st.permutations(t).map(lambda p: repair(p)[0]))), min_size=1)
+pairs = st.lists(
+    tags.flatmap(lambda t: st.tuples(st.just(t), st.permutations(t).map(lambda p: repair(p)[0]))), min_size=1
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -176,11 +180,27 @@ def test_scores_leave_no_trace_and_no_warning(tmp_path):
     assert not list((tmp_path / "hf").rglob("*.arrow"))
 
 
-def test_long_documents_take_seconds():
-    import time
+def draw(count, seed):
+    choices = ["O", "O", "O", "B-X", "I-X", "I-X", "B-Y", "I-Y"]
+    return repair(np.random.default_rng(seed).choice(choices, count).tolist())[0]
 
-    rng = np.random.default_rng(0)
-    truth = repair(rng.choice(["O", "O", "O", "B-X", "I-X", "B-Y"], 200_000).tolist())[0]
-    started = time.process_time()
-    score([gold(truth)], [said(truth)])
-    assert time.process_time() - started < 15
+
+@pytest.mark.parametrize("words_per_piece", [1, 2, 7, 1000])
+def test_cutting_a_document_for_seqeval_changes_nothing(words_per_piece, monkeypatch):
+    truth, guess = draw(500, 0), draw(500, 1)
+    expected = score([gold(truth)], [said(guess)])
+    monkeypatch.setattr(entities, "WORDS_PER_PIECE", words_per_piece)
+    assert score([gold(truth)], [said(guess)]) == expected
+    left, right = set(spans(truth)), set(spans(guess))
+    assert expected.metrics["recall"] == pytest.approx(len(left & right) / len(left))
+
+
+def test_time_grows_with_the_words_of_a_document():
+    def seconds(count):
+        truth = draw(count, 0)
+        started = time.process_time()
+        score([gold(truth)], [said(truth)])
+        return time.process_time() - started
+
+    seconds(100)
+    assert seconds(40_000) < 30 * max(seconds(4_000), 0.05)

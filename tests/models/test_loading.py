@@ -185,14 +185,17 @@ def test_no_tokenizer_at_all(saved):
 
 
 def test_nothing_in_a_saved_tokenizer_cuts_or_pads(saved):
-    tokenizer = TinyBert().tokenizer()
-    tokenizer.backend_tokenizer.enable_truncation(8)
-    tokenizer.backend_tokenizer.enable_padding(length=10)
-    tokenizer.model_max_length = 8
-    tokenizer.save_pretrained(saved)
+    backend = TinyBert().tokenizer().backend_tokenizer
+    backend.enable_truncation(8)
+    backend.enable_padding(length=10)
+    tf.PreTrainedTokenizerFast(
+        tokenizer_object=backend, unk_token="[UNK]", pad_token="[PAD]", model_max_length=8
+    ).save_pretrained(saved)
+    assert tf.AutoTokenizer.from_pretrained(saved).backend_tokenizer.truncation is not None
     loaded = Pretrained(str(saved)).tokenizer()
-    with_limits = loaded(["a " * 5000, "b"]).input_ids
-    assert [len(ids) for ids in with_limits] == [5002, 3]
+    # The backend first: the library's own call would reset it.
+    assert [len(encoding.ids) for encoding in loaded.backend_tokenizer.encode_batch(["a " * 5000, "b"])] == [5002, 3]
+    assert [len(ids) for ids in loaded(["a " * 5000, "b"]).input_ids] == [5002, 3]
     assert loaded.model_max_length > 10**9
 
 

@@ -171,12 +171,17 @@ def test_relative_biases_are_refused():
         Local().install(tf.T5ForTokenClassification(config).eval())
 
 
-@pytest.mark.parametrize("missing", ["attention", "mask"])
+@pytest.mark.parametrize("missing", ["attention", "layer", "other", "mask"])
 def test_half_an_installation_is_refused(tiny, missing, monkeypatch):
-    """Planted faults: a model that never calls the attention function, or never asks for a mask."""
+    """Planted faults: the attention function or the mask is never asked for, or one layer goes its own way."""
     part, model = Local(), tiny("bert")
+    last = model.bert.encoder.layer[1].attention.self
     if missing == "attention":
         monkeypatch.setattr(model, "set_attn_implementation", lambda name: None)
+    elif missing == "layer":
+        monkeypatch.setattr(last, "forward", lambda states, *args, **kwargs: (states, None))
+    elif missing == "other":
+        monkeypatch.setattr(last, "config", copy.deepcopy(model.config))
     else:
         ready = torch.ones(1, 1, 8, 8, dtype=torch.bool)
         monkeypatch.setattr(model.bert, "_create_attention_masks", lambda **kwargs: (ready, None))

@@ -197,6 +197,17 @@ def test_queries_that_read_a_cache_see_what_they_would_have_seen():
     assert_close(part._attend(module, query[:, :, -1:], key, value, mask)[0], whole[:, -1:], atol=1e-6, rtol=0)
 
 
+def test_a_ready_mask_reaches_back_into_the_cache():
+    torch.manual_seed(0)
+    query, key, value = (torch.randn(1, 2, 50, 8) for _ in range(3))
+    part, module = Local(window=6, num_global=1), SimpleNamespace(is_causal=True)
+    index = torch.arange(50)
+    ready = ((key_index := index[None]) <= index[:, None]) & (key_index % 5 != 2)
+    whole = part._attend(module, query, key, value, ready[None, None])[0]
+    last = part._attend(module, query[:, :, -3:], key, value, ready[None, None, -3:])[0]
+    assert_close(last, whole[:, -3:], atol=1e-6, rtol=0)
+
+
 def test_a_mask_function_for_scalars_gives_the_same_mask():
     limits = torch.tensor([30, 55])
 

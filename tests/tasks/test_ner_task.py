@@ -54,6 +54,8 @@ def test_fields_may_have_other_names():
         ({"text": "x", "label": "spam"}, "task=classification"),
         ({"source": "x", "target": "y"}, "task=translation"),
         ({"turns": []}, "task=dialogue"),
+        ({"text": "x"}, "task=lm"),
+        ({"text": "x", "words": ["x"]}, "task.tokens_field="),
         ({"document": "x", "summaries": []}, "task=summarization"),
         ({"tokens": ["a"], "entities": [], "relations": []}, "task=relation"),
     ],
@@ -94,7 +96,7 @@ def test_prediction_on_nothing_is_refused(record):
 
 
 def test_prediction_without_words_says_what_it_takes():
-    with pytest.raises(UserError, match="no field 'tokens' .or a text in 'text'"):
+    with pytest.raises(UserError, match=r"no field 'tokens' \(or a text in 'text'\)"):
         parse(gold=False, id="x", body="abc")
 
 
@@ -236,7 +238,9 @@ def test_record_counts_characters_in_the_given_text():
 
 def test_record_counts_characters_in_joined_words():
     task = NER(labels=["X"])
-    record = task.record(parse(tokens=["a", "bc", "d"], tags=["O"] * 3), Prediction("x", ["B-X", "O", "B-X"], [True] * 3))
+    record = task.record(
+        parse(tokens=["a", "bc", "d"], tags=["O"] * 3), Prediction("x", ["B-X", "O", "B-X"], [True] * 3)
+    )
     assert [(e["start_char"], e["end_char"], e["text"]) for e in record["entities"]] == [(0, 1, "a"), (5, 6, "d")]
 
 

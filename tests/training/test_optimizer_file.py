@@ -70,3 +70,11 @@ def test_biases_and_norms_do_not_decay():
     assert {name: decay[id(p)] for name, p in model.named_parameters()} == {
         "0.weight": 0.01, "0.bias": 0.0, "1.weight": 0.0, "1.bias": 0.0, "2.weight": 0.01, "2.bias": 0.0,
     }  # fmt: skip
+
+
+def test_equal_states_are_equal_files(tmp_path):
+    model, optimizer = make("adamw")
+    step(model, optimizer, 0)
+    for index in range(8):
+        save_optimizer(optimizer, tmp_path / f"{index}")
+    assert len({(tmp_path / f"{index}").read_bytes() for index in range(8)}) == 1

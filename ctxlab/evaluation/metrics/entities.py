@@ -5,7 +5,7 @@ Figures and the per-type table come from seqeval in strict IOB2 mode; the breakd
 
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -28,6 +28,9 @@ DISTANCE_BINS = (32, 128, 512, 2048)
 
 METRICS = {"precision": "precision", "recall": "recall", "f1": "f1-score"}
 """Our names of figures, and seqeval's."""
+
+WORDS_PER_PIECE = 256
+"""Words that seqeval gets at a time, at least."""
 
 AVERAGES = ("micro avg", "macro avg", "weighted avg")
 
@@ -57,7 +60,7 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
         ValueError: A prediction does not have one tag a word.
     """
     cases = [_case(document, prediction) for document, prediction in zip(documents, predictions, strict=True)]
-    report = _report([case.document.fields["tags"] for case in cases], [case.prediction.answer for case in cases])
+    report = _report(cases)
     micro = report["micro avg"]
     metrics = {name: float(micro[key]) for name, key in METRICS.items()}
     tables = [_per_type(report), _by_length(cases), _by_position(cases), *_by_evidence(cases)]
@@ -80,13 +83,25 @@ def _coverage(cases: Sequence[_Case]) -> float:
     return float(np.mean(seen)) if seen else 1.0
 
 
-def _report(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Mapping[str, Mapping[str, float]]:
+def _report(cases: Sequence[_Case]) -> Mapping[str, Mapping[str, float]]:
     """Rows by entity type and the averages: ``precision, recall, f1-score, support``."""
+    pieces = [piece for case in cases for piece in _pieces(case.document.fields["tags"], case.prediction.answer)]
+    gold, predicted = [piece[0] for piece in pieces], [piece[1] for piece in pieces]
     with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
         warnings.simplefilter("ignore")  # of the libraries, about their own insides
         metric = _metric()(keep_in_memory=True, cache_dir=folder, seed=0)
         report: Mapping[str, Mapping[str, float]] = metric.compute(predictions=predicted, references=gold)
     return report
+
+
+def _pieces(gold: Sequence[str], predicted: Sequence[str]) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
+    """Both taggings, cut between entities: seqeval's time grows with the square of a sequence's length."""
+    start = 0
+    for index in range(1, len(gold)):
+        if index - start >= WORDS_PER_PIECE and gold[index][0] != "I" and predicted[index][0] != "I":
+            yield gold[start:index], predicted[start:index]
+            start = index
+    yield gold[start:], predicted[start:]
 
 
 @cache

@@ -21,6 +21,9 @@ MaskFunction = Callable[..., Any]
 
 PROBE_TOKENS = 8
 
+REFUSALS = (ValueError, ImportError, KeyError, NotImplementedError, TypeError, AttributeError, RuntimeError)
+"""How a model that cannot take the pattern fails: refusing the name, or stumbling over a mask that is no tensor."""
+
 
 def install(
     model: Any, name: str, attention: AttentionFunction, mask: MaskFunction, declared: dict[str, Any] | None = None
@@ -44,7 +47,7 @@ def install(
         with _quiet():
             model.set_attn_implementation(name)
         calls, masks = _count_calls(model, name, attention, mask)
-    except (ValueError, ImportError, KeyError, NotImplementedError) as error:
+    except REFUSALS as error:
         _restore(model, before)
         raise _refusal(model, name, str(error).split("\n")[0]) from error
     num_layers = model.config.get_text_config().num_hidden_layers

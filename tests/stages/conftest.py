@@ -1,0 +1,62 @@
+"""Real runs of the real command, on a tiny model and small generated documents."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from ctxlab.cli import main
+
+SMALL = (
+    "task=ner", "model=tiny_bert", "tracking=none", "context=256", "data.documents=6", "data.validation_documents=2",
+    "data.test_documents=2", "data.words_per_document=150", "data.evidence_distance=[40]", "trainer.max_steps=4",
+    "trainer.tokens_per_step=1024", "trainer.log_every_steps=2", "trainer.precision=fp32",
+)  # fmt: skip
+"""Options of a run that takes a second."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def token_cache(tmp_path_factory):
+    """One cache of tokens for all runs, and none of the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CTXLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+def train(folder: Path, *options: str) -> int:
+    """``ctxlab train`` into ``folder`` with the small options, those given last winning; the exit status."""
+    given = {option.split("=")[0] for option in options}
+    implied = {"data.documents", "data.validation_documents", "data.test_documents", "data.words_per_document",
+               "data.evidence_distance"} if given & {"data.train_file", "data.path"} else set()  # fmt: skip
+    defaults = [option for option in SMALL if option.split("=")[0] not in given | implied]
+    return main(["train", *defaults, *options, f"hydra.run.dir={folder}"])
+
+
+def result(folder: Path) -> dict:
+    """``result.json`` of a run."""
+    return json.loads((folder / "result.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory) -> Path:
+    """A finished run that tests must not change."""
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    assert train(folder) == 0
+    return folder
+
+
+@pytest.fixture
+def refused(capsys) -> Callable[[Sequence[str]], str]:
+    """Run a command that must be refused; the sentence."""
+
+    def run(words: Sequence[str]) -> str:
+        capsys.readouterr()
+        assert main(list(words)) == 2
+        error = capsys.readouterr().err.strip()
+        assert "Traceback" not in error
+        *warnings, sentence = error.splitlines()
+        assert all("is not used" in warning for warning in warnings), error
+        return sentence
+
+    return run

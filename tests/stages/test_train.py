@@ -1,0 +1,204 @@
+"""``ctxlab train``: what it leaves behind, and what each option does to a real run."""
+
+import csv
+import json
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForTokenClassification, AutoTokenizer
+
+from ctxlab.cli import main
+from ctxlab.tracking.metrics_file import read_metrics
+from ctxlab.training import checkpoint
+from tests.stages.conftest import SMALL, result, train
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(checkpoint.find(folder, "latest") / "model.safetensors")
+
+
+def test_a_run_leaves_what_the_design_says(trained):
+    for name in (".hydra/config.yaml", "config.yaml", "metrics.jsonl", "best.json", "latest.json", "result.json",
+                 "report.md", "predictions/validation.jsonl", "predictions/test.jsonl", "loss.png",
+                 "validation.png"):  # fmt: skip
+        assert (trained / name).is_file(), name
+    found = result(trained)
+    assert {"stage", "task", "model", "strategy", "context_length", "seed", "metrics", "primary_metric", "coverage",
+            "cost", "checkpoint", "git_sha", "versions", "resumed_from"} <= set(found)  # fmt: skip
+    assert {"train_tokens", "train_seconds", "tokens_per_second", "peak_memory_bytes", "flops", "parameters",
+            "trainable_parameters"} <= set(found["cost"])  # fmt: skip
+    assert set(found["metrics"]) == set(found["coverage"]) == {"validation", "test"}
+    assert found["coverage"]["test"] == {"tokens": 1.0, "labels": 1.0}
+    assert found["primary_metric"] in found["metrics"]["test"]
+    assert set(p.name for p in (trained / found["checkpoint"]).iterdir()) >= {
+        "model.safetensors", "optimizer.safetensors", "state.json", "manifest.json", "config.json"}  # fmt: skip
+    report = (trained / "report.md").read_text()
+    for heading in ("Strict scores by entity type", "F1 by length", "F1 by place", "distance of the evidence"):
+        assert heading in report
+
+
+def test_a_checkpoint_loads_without_ctxlab_and_gives_the_same_tags(trained):
+    """Full attention would differ, but a document within one window of local attention must not."""
+    folder = trained / result(trained)["checkpoint"]
+    model = AutoModelForTokenClassification.from_pretrained(folder).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    record = json.loads((trained / "predictions" / "validation.jsonl").read_text().splitlines()[0])
+    encoded = tokenizer(record["tokens"][:60], is_split_into_words=True, return_tensors="pt")
+    assert model.config.id2label[0] == "O"
+    assert model(**encoded).logits.shape[1] == encoded["input_ids"].shape[1]
+
+
+def test_rows_are_logged_as_asked(trained):
+    rows = read_metrics(trained / "metrics.jsonl")
+    assert [(row["kind"], row["step"]) for row in rows] == [("train", 2), ("train", 4), ("validation", 4)]
+    assert rows[0]["loss"] > 0
+
+
+def test_the_same_seed_gives_the_same_run_and_another_another(trained, tmp_path):
+    assert train(tmp_path / "same") == 0
+    assert train(tmp_path / "other", "seed=2") == 0
+    first, same, other = (weights(folder) for folder in (trained, tmp_path / "same", tmp_path / "other"))
+    assert all(torch.equal(first[name], same[name]) for name in first)
+    assert any(not torch.equal(first[name], other[name]) for name in first)
+
+
+def test_accumulation_changes_nothing_but_rounding(trained, tmp_path):
+    """Four forward passes a step against one: the same gradient, as no dropout draws differ."""
+    assert train(tmp_path / "one", "model.dropout=0.0", "optimizer=sgd") == 0
+    assert train(tmp_path / "four", "model.dropout=0.0", "optimizer=sgd", "trainer.tokens_per_forward=256") == 0
+    one, four = weights(tmp_path / "one"), weights(tmp_path / "four")
+    assert all(torch.allclose(one[name], four[name], atol=1e-5) for name in one)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("optimizer=sgd", "scheduler=cosine"),
+        ("optimizer=adafactor", "scheduler=constant", "trainer.clip_norm=null"),
+        ("tuning=head",),
+        ("tuning=top_k", "tuning.k=1"),
+        ("tuning=freeze_embeddings",),
+        ("trainer.precision=bf16",),
+        ("task.outside_weight=0",),
+        ("strategy=truncate",),
+        ("strategy=chunk", "context=64", "strategy.reading.overlap_tokens=16", "strategy.reading.merge=central"),
+        ("strategy=dense",),
+        ("strategy=longformer", "strategy/positions=interpolate", "model.trained_length=128"),
+        ("trainer.num_workers=1",),
+    ],
+)
+def test_every_option_trains(options, tmp_path):
+    assert train(tmp_path / "run", *options, "trainer.max_steps=2") == 0
+    assert result(tmp_path / "run")["cost"]["train_steps"] == 2
+
+
+def test_tuning_only_the_head_leaves_the_body_as_it_was(tmp_path):
+    assert train(tmp_path / "one", "tuning=head", "trainer.max_steps=1") == 0
+    assert train(tmp_path / "three", "tuning=head", "trainer.max_steps=3") == 0
+    one, three = weights(tmp_path / "one"), weights(tmp_path / "three")
+    assert {name for name in one if not torch.equal(one[name], three[name])} == {"classifier.weight", "classifier.bias"}
+    cost = result(tmp_path / "one")["cost"]
+    assert cost["trainable_parameters"] == sum(one[name].numel() for name in ("classifier.weight", "classifier.bias"))
+
+
+def test_budgets_end_the_run_where_they_say(tmp_path):
+    assert train(tmp_path / "tokens", "trainer.max_tokens=3000", "trainer.max_steps=null") == 0
+    cost = result(tmp_path / "tokens")["cost"]
+    assert 3000 <= cost["train_tokens"] < 3000 + 1024
+    assert train(tmp_path / "epochs", "trainer.max_epochs=2", "trainer.max_steps=null") == 0
+    assert result(tmp_path / "epochs")["cost"]["train_epochs"] == 2.0
+    assert train(tmp_path / "seconds", "trainer.max_seconds=0.3", "trainer.max_steps=null", "trainer.max_epochs=null") == 0
+    assert result(tmp_path / "seconds")["cost"]["train_seconds"] >= 0.3
+
+
+def test_early_stopping_stops_and_the_best_checkpoint_is_scored(tmp_path):
+    """A learning rate of nothing never gains: the first evaluation stays the best, and two more end the run."""
+    options = ("optimizer.lr=0", "trainer.eval_every_steps=1", "trainer.early_stopping_patience=2", "trainer.max_steps=9")
+    assert train(tmp_path / "run", *options) == 0
+    assert json.loads((tmp_path / "run" / "best.json").read_text())["step"] == 1
+    assert result(tmp_path / "run")["cost"]["train_steps"] == 3
+    assert result(tmp_path / "run")["checkpoint"].endswith("step-00000001")
+
+
+def test_a_resumed_run_goes_on_and_a_finished_one_ends_at_once(trained, tmp_path):
+    run = tmp_path / "elsewhere" / "moved run"
+    shutil.copytree(trained, run)
+    assert main(["train", f"resume={run}"]) == 0
+    assert result(run)["cost"]["train_steps"] == 4
+    assert result(run)["resumed_from"] == "step-00000004"
+    assert main(["train", f"resume={run}", "trainer.max_steps=6"]) == 0
+    assert [row["step"] for row in read_metrics(run / "metrics.jsonl") if row["kind"] == "train"] == [2, 4, 6]
+
+
+def test_a_signal_saves_and_says_how_to_go_on(tmp_path, capsys, monkeypatch):
+    from ctxlab.training.loop import Trainer
+
+    step = Trainer._step
+
+    def signalled(self, state, *rest):
+        step(self, state, *rest)
+        if state.step == 2:
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(Trainer, "_step", signalled)
+    assert train(tmp_path / "run", "trainer.save_every_steps=100") == 128 + signal.SIGTERM
+    assert "resume=" in capsys.readouterr().err
+    assert checkpoint.names(tmp_path / "run") == ["step-00000002"]
+    monkeypatch.undo()
+    assert main(["train", f"resume={tmp_path / 'run'}"]) == 0
+    assert result(tmp_path / "run")["cost"]["train_steps"] == 4
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_weights_change(tmp_path, refused):
+    run = tmp_path / "run"
+    words = [*SMALL, "optimizer=sgd", "optimizer.lr=1e30", "scheduler.warmup_share=0", "trainer.clip_norm=null",
+             "trainer.save_every_steps=1", "trainer.max_steps=9", f"hydra.run.dir={run}"]  # fmt: skip
+    words = [word for index, word in enumerate(words) if word.split("=")[0] not in
+             {later.split("=")[0] for later in words[index + 1 :]}]  # fmt: skip
+    error = refused(["train", *words])
+    assert "at step" in error
+    assert "generated-train" in error
+    assert json.loads((run / "failure.json").read_text())["error"] == error
+    assert all(tensor.isfinite().all() for tensor in weights(run).values())
+
+
+def test_truncation_is_scored_on_whole_documents(tmp_path):
+    assert train(tmp_path / "run", "strategy=truncate", "context=64") == 0
+    found = result(tmp_path / "run")
+    assert found["coverage"]["validation"]["tokens"] < 0.6
+    assert found["metrics"]["validation"]["recall"] <= found["coverage"]["validation"]["labels"]
+
+
+def test_a_strategy_that_does_not_fit_is_refused_with_one_that_does(refused, tmp_path):
+    words = [word for word in SMALL if not word.startswith("context")]
+    error = refused(["train", *words, "strategy=chunk", "context=2048", f"hydra.run.dir={tmp_path / 'a'}"])
+    assert "2,048" in error
+    assert "strategy=longformer" in error
+
+
+def test_an_existing_run_directory_is_left_alone(trained, refused):
+    before = {path: path.stat().st_mtime_ns for path in sorted(trained.rglob("*"))}
+    assert "exists" in refused(["train", *SMALL, f"hydra.run.dir={trained}"])
+    assert {path: path.stat().st_mtime_ns for path in sorted(trained.rglob("*"))} == before
+
+
+def test_a_failing_job_does_not_stop_the_others(tmp_path, capsys):
+    words = [word for word in SMALL if not word.startswith("context")]
+    command = ["train", "-m", *words, "context=64,2048", "strategy=chunk,longformer", f"hydra.sweep.dir={tmp_path / 's'}"]
+    assert main(command) == 1
+    captured = capsys.readouterr()
+    assert "Job 2" in captured.err
+    with (tmp_path / "s" / "sweep.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["status"] for row in rows] == ["done", "done", "failed", "done"]
+    assert [bool(row["f1"]) for row in rows] == [True, True, False, True]
+
+
+def test_weights_and_biases_gets_one_offline_run_with_the_scores(tmp_path, monkeypatch):
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    assert train(tmp_path / "run", "tracking=wandb", "trainer.max_steps=2") == 0
+    assert len(list((tmp_path / "run" / "wandb").glob("offline-run-*/run-*.wandb"))) == 1
