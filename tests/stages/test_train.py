@@ -195,7 +195,7 @@ def test_a_failing_job_does_not_stop_the_others(tmp_path, capsys):
     with (tmp_path / "s" / "sweep.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["status"] for row in rows] == ["done", "done", "failed", "done"]
-    assert [bool(row["f1"]) for row in rows] == [True, True, False, True]
+    assert [bool(row["score"]) for row in rows] == [True, True, False, True]
 
 
 def test_weights_and_biases_gets_one_offline_run_with_the_scores(tmp_path, monkeypatch):
