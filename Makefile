@@ -28,10 +28,10 @@ run: $(STAMP) ## the main job: MiniLM at 4,096 tokens on the built-in corpus, ab
 	$(BIN)/ctxlab train task=ner context=4096 trainer.max_seconds=180 $(RUN_OPTIONS)
 
 test: $(STAMP) ## the default tests, under 8 minutes
-	$(BIN)/pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup
 
 test-slow: $(STAMP) ## the tests that train for minutes
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow --durations=0
 
 check: $(STAMP) ## lint, format, types, import contracts
 	$(BIN)/ruff check .

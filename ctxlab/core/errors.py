@@ -8,7 +8,7 @@ class UserError(Exception):
     """
 
 
-class Interrupted(Exception):
+class Interrupted(Exception):  # noqa: N818 - nothing went wrong
     """A signal asked the process to stop; what was done is saved, and the message says how to go on."""
 
     def __init__(self, signal_number: int, message: str) -> None:

@@ -29,7 +29,9 @@ def draw(run_dir: Path, tables: Mapping[str, Sequence[Table]]) -> list[Path]:
     for split, split_tables in tables.items():
         drawn = [table for table in split_tables if table.name in _DRAWN and table.rows]
         if drawn:
-            figure, row = pyplot.subplots(1, len(drawn), figsize=(5 * len(drawn), 3.2), layout="constrained", squeeze=False)
+            figure, row = pyplot.subplots(
+                1, len(drawn), figsize=(5 * len(drawn), 3.2), layout="constrained", squeeze=False
+            )
             for axes, table in zip(row[0], drawn, strict=True):
                 _bars(axes, table)
             pictures.append(_save(figure, run_dir / f"{split}.png"))
@@ -37,7 +39,7 @@ def draw(run_dir: Path, tables: Mapping[str, Sequence[Table]]) -> list[Path]:
 
 
 def _bars(axes: Any, table: Table) -> None:
-    """Score (a column named f1 or accuracy) of each row, with its interval (columns low and high) where there is one."""
+    """Score (column f1 or accuracy) of each row, with its interval (columns low and high) where there is one."""
     records = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
     score = next(name for name in ("f1", "accuracy") if name in table.columns)
     records = [record for record in records if record[score] is not None]

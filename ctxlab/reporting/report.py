@@ -50,7 +50,13 @@ def write_report(
 ) -> None:
     """Write the report: summary, notes, tables of each split, pictures, configuration."""
     summary = summary_table(result)
-    parts = [f"# {summary.title}", "", f"Primary metric: {result['primary_metric']}.", "", markdown(replace(summary, title="Scores and cost"))]
+    parts = [
+        f"# {summary.title}",
+        "",
+        f"Primary metric: {result['primary_metric']}.",
+        "",
+        markdown(replace(summary, title="Scores and cost")),
+    ]
     if notes:
         parts += ["## Notes", "", *(f"- {note}" for note in notes), ""]
     for split, split_tables in tables.items():

@@ -98,10 +98,10 @@ class Workbench:
         """Whole documents as tokens, from the cache where they were seen before."""
         return encode_documents(self.task, documents, self.tokenizer, cache_dir(), self.settings.num_workers)
 
-    def reader(self, model: Any) -> Reader:
-        """How ``model`` (prepared by the accelerator) reads documents."""
+    def reader(self) -> Reader:
+        """How the model, which the accelerator has prepared in place, reads documents."""
         return Reader(
-            model,
+            self.model,
             self.strategy,
             self.length,
             self.settings.tokens_per_forward or max(self.settings.tokens_per_step, self.length),

@@ -30,7 +30,7 @@ def run(cfg: DictConfig, run_dir: Path) -> None:
     tracker = open_tracker(cfg, run_dir, TrainState())
     result = None
     try:
-        split = score_split(bench, trained.model, cfg.split, documents)
+        split = score_split(bench, cfg.split, documents)
         labels = {"model": cfg.model.name, "strategy": cfg.strategy.name, "seed": cfg.seed}
         cost = evaluation_cost(trained, split, memory.peak_bytes())
         result = make_result("eval", bench, labels, {cfg.split: split}, cost, str(trained.folder), None)

@@ -32,7 +32,7 @@ class Split:
     evaluation: Evaluation
 
 
-def score_split(bench: Workbench, model: Any, name: str, documents: Sequence[Document]) -> Split:
+def score_split(bench: Workbench, name: str, documents: Sequence[Document]) -> Split:
     """Score a split with a progress display."""
     encoded = bench.encode(documents)
     total = sum(len(document) for document in encoded)
@@ -44,7 +44,7 @@ def score_split(bench: Workbench, model: Any, name: str, documents: Sequence[Doc
             read += tokens
             display.update(min(read / max(total, 1), 1.0), f"{read:,} tokens")
 
-        return Split(documents, evaluate(bench.reader(model), bench.task, documents, encoded, done))
+        return Split(documents, evaluate(bench.reader(), bench.task, documents, encoded, done))
 
 
 def make_result(
@@ -89,7 +89,9 @@ def leave(run_dir: Path, bench: Workbench, result: Mapping[str, Any], splits: Ma
     write_json(run_dir / "result.json", result)
     screen = console()
     if HydraConfig.get().mode == RunMode.MULTIRUN:  # one table over all jobs follows
-        scores = " ".join(f"{name} {scores[result['primary_metric']]:.4f}" for name, scores in result["metrics"].items())
+        scores = " ".join(
+            f"{name} {scores[result['primary_metric']]:.4f}" for name, scores in result["metrics"].items()
+        )
         screen.print(f"{summary_table(result).title}: {result['primary_metric']} {scores}", soft_wrap=True)
         return
     for name, split_tables in tables.items():

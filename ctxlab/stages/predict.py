@@ -45,7 +45,7 @@ def run(cfg: DictConfig, run_dir: Path) -> None:
 
 def _lines(trained: Trained, documents: Sequence[Document]) -> Iterator[str]:
     bench, finished = trained.bench, 0
-    reader = bench.reader(trained.model)
+    reader = bench.reader()
     with ProgressDisplay("predict") as display:
         for group in _groups(documents):
             for document, (answer, _) in zip(

@@ -1,6 +1,6 @@
 """``ctxlab train``: documents and a model in, a scored checkpoint out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,9 @@ from ctxlab.config.build import build
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import ModelSource
 from ctxlab.core.task import Task
-from ctxlab.data.splits import Splits, load_documents
-from ctxlab.evaluation.evaluator import evaluate
+from ctxlab.core.types import Document
+from ctxlab.data.splits import load_documents
+from ctxlab.evaluation.evaluator import Evaluation, evaluate
 from ctxlab.models.checkpointed import Checkpointed
 from ctxlab.optim.parameters import count_parameters, parameter_groups
 from ctxlab.stages.assemble import Workbench, assemble
@@ -19,7 +20,7 @@ from ctxlab.stages.finish import Split, leave, make_result, score_split
 from ctxlab.stages.watch import TrainingWatcher, announce, open_tracker
 from ctxlab.training import checkpoint
 from ctxlab.training.cost import FlopModel, MemoryMeter
-from ctxlab.training.loop import Job, Trainer, read_state_file
+from ctxlab.training.loop import Job, Trainer, Watcher, read_state_file
 from ctxlab.training.state import TrainState
 from ctxlab.training.stream import Stream
 
@@ -41,13 +42,13 @@ def run(cfg: DictConfig, run_dir: Path) -> None:
     tracker = open_tracker(cfg, run_dir, state)
     result = None
     try:
-        trainer = make_trainer(cfg, run_dir, bench, splits, TrainingWatcher(tracker, memory))
+        validation = Validation(bench, splits.validation)
+        trainer = make_trainer(cfg, run_dir, bench, splits.train, validation, TrainingWatcher(tracker, memory))
         announce(bench, splits)
         if folder is not None:
             trainer.resume(folder, state)
-        with trainer.watcher:
-            trainer.run(state)
-        result = score(cfg, run_dir, bench, trainer, splits, state, memory)
+        trainer.run(state)
+        result = score(cfg, run_dir, validation, splits.test, state, memory)
     finally:
         report = run_dir / "report.md"
         tracker.finish(result, report if result is not None and report.exists() else None)
@@ -66,20 +67,31 @@ def start_point(cfg: DictConfig, run_dir: Path) -> tuple[Path | None, TrainState
     return folder, state
 
 
+class Validation:
+    """Scores the validation split while training, and remembers what came out last."""
+
+    def __init__(self, bench: Workbench, documents: Sequence[Document]) -> None:
+        self.bench, self.documents = bench, documents
+        self.last: Evaluation | None = None
+
+    def __call__(self) -> dict[str, float]:
+        """Scores of the model as it is now."""
+        self.last = evaluate(self.bench.reader(), self.bench.task, self.documents, self.bench.encode(self.documents))
+        return dict(self.last.scores.metrics)
+
+
 def make_trainer(
-    cfg: DictConfig, run_dir: Path, bench: Workbench, splits: Splits, watcher: TrainingWatcher
-) -> "Trainer":
+    cfg: DictConfig,
+    run_dir: Path,
+    bench: Workbench,
+    documents: Sequence[Document],
+    validation: Validation,
+    watcher: Watcher,
+) -> Trainer:
     """Everything the loop needs, from configuration."""
     build(cfg.tuning).apply(bench.model)
     factory, schedule = build(cfg.optimizer), build(cfg.scheduler)
     read = bench.strategy.reading.windows
-    validation = splits.validation
-    encoded = bench.encode(validation) if validation else []
-
-    def scores() -> dict[str, float]:
-        evaluation = evaluate(bench.reader(trainer.model), bench.task, validation, encoded)
-        return dict(evaluation.scores.metrics)
-
     job = Job(
         run_dir=run_dir,
         task=bench.task,
@@ -89,37 +101,38 @@ def make_trainer(
         optimizer=factory.build(parameter_groups(bench.model, factory.weight_decay)),
         schedule=schedule,
         learning_rate=factory.lr,
-        stream=Stream(bench.encode(splits.train), read, bench.settings.tokens_per_step, cfg.seed),
+        stream=Stream(bench.encode(documents), read, bench.settings.tokens_per_step, cfg.seed),
         context_length=bench.length,
         flops=FlopModel.of(bench.model, bench.facts.num_layers, bench.facts.hidden_size),
         settings=bench.settings,
         seed=cfg.seed,
-        document_ids=[document.id for document in splits.train],
-        evaluate=scores if validation else None,
+        document_ids=[document.id for document in documents],
+        evaluate=validation if validation.documents else None,
     )
     bench.model.train()
-    trainer = Trainer(job, bench.accelerator, watcher)
-    return trainer
+    return Trainer(job, bench.accelerator, watcher)
 
 
 def score(
     cfg: DictConfig,
     run_dir: Path,
-    bench: Workbench,
-    trainer: Trainer,
-    splits: Splits,
+    validation: Validation,
+    test: Sequence[Document],
     state: TrainState,
     memory: MemoryMeter,
 ) -> dict[str, Any]:
     """Scores of the best checkpoint on the splits that there are, written and shown."""
-    peak_bytes = memory.peak_bytes()
+    peak_bytes, bench = memory.peak_bytes(), validation.bench
     best = checkpoint.find(run_dir, "best" if state.best_step is not None else "latest")
     if best.name != checkpoint.step_name(state.step):
         Checkpointed(str(best)).load_weights(bench.model)
-    held_out = {"validation": splits.validation, "test": splits.test}
-    scored: dict[str, Split] = {
-        name: score_split(bench, trainer.model, name, documents) for name, documents in held_out.items() if documents
-    }
+        validation.last = None
+    scored: dict[str, Split] = {}
+    if validation.last is not None:
+        scored["validation"] = Split(validation.documents, validation.last)
+    for name, documents in (("validation", validation.documents), ("test", test)):
+        if documents and name not in scored:
+            scored[name] = score_split(bench, name, documents)
     labels = {"model": cfg.model.name, "strategy": cfg.strategy.name, "seed": cfg.seed}
     cost = training_cost(bench, state, peak_bytes)
     reference = str(best.relative_to(run_dir))

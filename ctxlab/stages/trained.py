@@ -20,8 +20,6 @@ class Trained:
     """A checkpoint on the workbench."""
 
     bench: Workbench
-    model: Any
-    """Prepared by the accelerator for evaluation."""
     folder: Path
     state: dict[str, Any]
     """``state`` of the checkpoint's state.json."""
@@ -36,9 +34,12 @@ def load_trained(cfg: DictConfig) -> Trained:
     folder = checkpoint.find(Path(cfg.run), cfg.checkpoint)
     saved = read_state_file(folder)
     if saved["task"] != cfg.task.name:
-        raise UserError(f"{folder} is a checkpoint of task {saved['task']}, not {cfg.task.name}; drop task={cfg.task.name}.")
+        raise UserError(
+            f"{folder} is a checkpoint of task {saved['task']}, not {cfg.task.name}; drop task={cfg.task.name}."
+        )
     source = Checkpointed(str(folder))
     task: Task = build(cfg.task)
     task.labels = source.labels()
     bench = assemble(cfg, task, source)
-    return Trained(bench, bench.accelerator.prepare_model(bench.model, evaluation_mode=True), folder, saved["state"])
+    bench.accelerator.prepare_model(bench.model, evaluation_mode=True)
+    return Trained(bench, folder, saved["state"])

@@ -32,7 +32,9 @@ class TrainingWatcher:
         self._display.__enter__()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._display.__exit__(kind, error, trace)
 
     def step(self, progress: float, state: TrainState) -> None:

@@ -25,7 +25,12 @@ class ProgressDisplay:
         self._first_share: float | None = None
         self._bar: Progress | None = None
         if self._console.is_terminal:
-            columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[facts]}"))
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TaskProgressColumn(),
+                TextColumn("{task.fields[facts]}"),
+            )
             self._bar = Progress(*columns, console=self._console, transient=False)
             self._task = self._bar.add_task(title, total=1.0, facts="")
 
@@ -34,12 +39,14 @@ class ProgressDisplay:
             self._bar.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._bar is not None:
             self._bar.stop()
 
     def update(self, share: float, facts: str = "", *, line: bool = False) -> None:
-        """Show that ``share`` (0 to 1) is done; without a terminal a line at most every five seconds unless ``line``."""
+        """Show that ``share`` (0 to 1) is done; without a terminal, a line every five seconds or when ``line``."""
         left = f"{facts} · {self._left(share)}" if facts else self._left(share)
         if self._bar is not None:
             self._bar.update(self._task, completed=share, facts=left)

@@ -19,7 +19,8 @@ class Guarded:
 
     def start(self, info: RunInfo) -> str | None:
         """See Tracker.start; a UserError (a missing extra, say) does pass."""
-        return self._call(lambda tracker: tracker.start(info))
+        run_id: str | None = self._call(lambda tracker: tracker.start(info))
+        return run_id
 
     def log(self, values: Mapping[str, float], step: int) -> None:
         """See Tracker.log."""

@@ -1,6 +1,7 @@
 """What a run costs: floating point operations by formula, peak memory by the system."""
 
 import resource
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,17 +53,13 @@ class MemoryMeter:
 
 
 def _reset_process_peak() -> None:
-    try:
+    with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # Linux: forget the peak of an earlier job in this process
-    except OSError:
-        pass
 
 
 def _process_peak() -> int:
-    try:
+    with suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
-    except OSError:
-        pass
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

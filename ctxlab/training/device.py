@@ -34,6 +34,6 @@ def make_accelerator(device: str, precision: str) -> Accelerator:
 
 def _multiplies_bf16(on_cuda: bool) -> bool:
     if on_cuda:
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

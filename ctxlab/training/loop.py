@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+from types import TracebackType
 from typing import Any, Protocol
 
 import numpy as np
@@ -39,7 +40,17 @@ OPTIMIZER = "optimizer.safetensors"
 
 
 class Watcher(Protocol):
-    """Who wants to know how the run goes: a progress display, a tracker."""
+    """Who wants to know how the run goes: a progress display, a tracker; a context manager around the run."""
+
+    def __enter__(self) -> "Watcher":
+        """Before the first step."""
+        ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """After the last one."""
+        ...
 
     def step(self, progress: float, state: TrainState) -> None:
         """After every step."""
@@ -106,7 +117,7 @@ class Trainer:
         kept = state.step if resumed else -1
         self.metrics = MetricsFile(self.job.run_dir / "metrics.jsonl", keep_until_step=kept)
         try:
-            with StopRequest().listening() as stop:
+            with self.watcher, StopRequest().listening() as stop:
                 self._loop(state, stop)
         finally:
             self.metrics.close()

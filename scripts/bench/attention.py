@@ -37,7 +37,8 @@ def local(length: int, dtype: torch.dtype) -> Callable[[], None]:
 
     def step() -> None:
         mask = part._mask(batch_size=1, q_length=length, kv_length=length)
-        part._attend(module, *parts, mask)[0].sum().backward()
+        query, key, value = parts
+        part._attend(module, query, key, value, mask)[0].sum().backward()
 
     return step
 
@@ -47,6 +48,7 @@ def dense(length: int, dtype: torch.dtype) -> Callable[[], None]:
     parts = tensors(length, dtype)
 
     def step() -> None:
-        F.scaled_dot_product_attention(*parts).sum().backward()
+        query, key, value = parts
+        F.scaled_dot_product_attention(query, key, value).sum().backward()
 
     return step

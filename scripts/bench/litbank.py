@@ -20,7 +20,11 @@ def measure(data: Path) -> list[dict[str, Any]]:
         )  # fmt: skip
         result = json.loads((run / "result.json").read_text())
     return [
-        row("strict F1 on LitBank validation, minilm, 4,096, 240 s", result["metrics"]["validation"]["f1"], at_least=0.58),
+        row(
+            "strict F1 on LitBank validation, minilm, 4,096, 240 s",
+            result["metrics"]["validation"]["f1"],
+            at_least=0.58,
+        ),
         row("… padding share while training", result["cost"]["padding_share"], at_most=0.05),
         row("… training tokens/s", result["cost"]["tokens_per_second"]),
     ]

@@ -3,6 +3,7 @@
 import copy
 import tempfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -14,7 +15,7 @@ from ctxlab.config.build import build
 from ctxlab.config.compose import compose
 from ctxlab.data.splits import load_documents
 from ctxlab.stages.assemble import assemble
-from ctxlab.stages.train import make_trainer
+from ctxlab.stages.train import Validation, make_trainer
 from ctxlab.training.loop import Trainer
 from ctxlab.training.state import TrainState
 from scripts.bench.timing import row
@@ -22,8 +23,11 @@ from scripts.bench.timing import row
 STEPS = 16
 
 
-class Silent:
+class Silent(AbstractContextManager["Silent"]):
     """A watcher that watches nothing."""
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to close."""
 
     def step(self, progress: float, state: TrainState) -> None:
         """Nothing."""
@@ -41,7 +45,8 @@ def measure(_: Path) -> list[dict[str, Any]]:
     bench = assemble(cfg, task, build(cfg.model))
     bare_model = copy.deepcopy(bench.model)
     with tempfile.TemporaryDirectory() as folder:
-        trainer = make_trainer(cfg, Path(folder), bench, splits, Silent())  # type: ignore[arg-type]
+        validation = Validation(bench, [])
+        trainer = make_trainer(cfg, Path(folder), bench, splits.train, validation, Silent())
         bare = bare_step(trainer, bare_model, bf16=bench.accelerator.mixed_precision == "bf16")
         state, ours, theirs = TrainState(), [], []
         for index in range(STEPS + 2):

@@ -12,8 +12,8 @@ from ctxlab.strategies.positions.tile import Tile
 
 WINDOW = 128
 SIZES: dict[str, Any] = {
-    "hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536, "vocab_size": 30522,
-    "num_labels": 9, "attention_probs_dropout_prob": 0.0,
+    "hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536,
+    "vocab_size": 30522, "num_labels": 9, "attention_probs_dropout_prob": 0.0,
 }  # fmt: skip
 
 

@@ -30,7 +30,11 @@ def measure(_: Path) -> list[dict[str, Any]]:
     grown = take_turns({str(length): step for length, step in growing.items()}, rounds=5)
     return [
         row(f"training tokens/s at 4,096, {precision}", LENGTH / seconds["local"]),
-        row("… times LongformerForTokenClassification of the same sizes", seconds["longformer"] / seconds["local"], at_least=3),
+        row(
+            "… times LongformerForTokenClassification of the same sizes",
+            seconds["longformer"] / seconds["local"],
+            at_least=3,
+        ),
         row("… times dense SDPA without attention dropout", seconds["dense"] / seconds["local"], at_least=2),
         row("seconds per token at 16,384 over those at 2,048", grown["16384"] / grown["2048"], at_most=1.25),
     ]

@@ -31,7 +31,7 @@ def test_schedules_follow_their_formulae(progress, warmup):
 
 
 def test_a_warm_up_over_the_whole_budget_is_refused():
-    with pytest.raises(UserError, match="warmup_share=1.0"):
+    with pytest.raises(UserError, match=r"warmup_share=1\.0"):
         Linear(1.0)
 
 
@@ -42,7 +42,9 @@ def bert():
 
 
 def distilbert():
-    return DistilBertForTokenClassification(DistilBertConfig(dim=16, n_layers=3, n_heads=2, hidden_dim=32, vocab_size=20))
+    return DistilBertForTokenClassification(
+        DistilBertConfig(dim=16, n_layers=3, n_heads=2, hidden_dim=32, vocab_size=20)
+    )
 
 
 def learning(model):
@@ -67,7 +69,7 @@ def test_tuning_rules_freeze_what_they_say(make):
 
 
 def test_more_layers_than_there_are_is_refused():
-    with pytest.raises(UserError, match="tuning.k=4 .* 3 layers"):
+    with pytest.raises(UserError, match=r"tuning\.k=4 .* 3 layers"):
         TopK(4).apply(bert())
 
 

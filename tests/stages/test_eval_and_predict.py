@@ -43,7 +43,9 @@ def test_eval_takes_another_file(trained, tmp_path):
 
 def test_a_label_that_the_model_never_had_is_refused(trained, tmp_path, refused):
     file = write(tmp_path / "mine.jsonl", {"tokens": ["Monday"], "tags": ["B-DATE"]})
-    error = refused(["eval", f"run={trained}", "split=test", f"data.test_file={file}", f"hydra.run.dir={tmp_path / 'e'}"])
+    error = refused(
+        ["eval", f"run={trained}", "split=test", f"data.test_file={file}", f"hydra.run.dir={tmp_path / 'e'}"]
+    )
     assert "DATE" in error
 
 
@@ -71,7 +73,13 @@ def test_a_damaged_best_checkpoint_is_not_used(trained, tmp_path, refused):
 def predict(trained, tmp_path):
     def run(source: Path, *options: str) -> list[dict]:
         output = tmp_path / "tags.jsonl"
-        command = ["predict", f"run={trained}", f"input={source}", f"output={output}", f"hydra.run.dir={tmp_path / 'p'}"]
+        command = [
+            "predict",
+            f"run={trained}",
+            f"input={source}",
+            f"output={output}",
+            f"hydra.run.dir={tmp_path / 'p'}",
+        ]
         assert main([*command, *options]) == 0
         return [json.loads(line) for line in output.read_text().splitlines()]
 

@@ -34,7 +34,7 @@ def test_a_run_leaves_what_the_design_says(trained):
     assert set(found["metrics"]) == set(found["coverage"]) == {"validation", "test"}
     assert found["coverage"]["test"] == {"tokens": 1.0, "labels": 1.0}
     assert found["primary_metric"] in found["metrics"]["test"]
-    assert set(p.name for p in (trained / found["checkpoint"]).iterdir()) >= {
+    assert {p.name for p in (trained / found["checkpoint"]).iterdir()} >= {
         "model.safetensors", "optimizer.safetensors", "state.json", "manifest.json", "config.json"}  # fmt: skip
     report = (trained / "report.md").read_text()
     for heading in ("Strict scores by entity type", "F1 by length", "F1 by place", "distance of the evidence"):
@@ -111,13 +111,20 @@ def test_budgets_end_the_run_where_they_say(tmp_path):
     assert 3000 <= cost["train_tokens"] < 3000 + 1024
     assert train(tmp_path / "epochs", "trainer.max_epochs=2", "trainer.max_steps=null") == 0
     assert result(tmp_path / "epochs")["cost"]["train_epochs"] == 2.0
-    assert train(tmp_path / "seconds", "trainer.max_seconds=0.3", "trainer.max_steps=null", "trainer.max_epochs=null") == 0
+    assert (
+        train(tmp_path / "seconds", "trainer.max_seconds=0.3", "trainer.max_steps=null", "trainer.max_epochs=null") == 0
+    )
     assert result(tmp_path / "seconds")["cost"]["train_seconds"] >= 0.3
 
 
 def test_early_stopping_stops_and_the_best_checkpoint_is_scored(tmp_path):
     """A learning rate of nothing never gains: the first evaluation stays the best, and two more end the run."""
-    options = ("optimizer.lr=0", "trainer.eval_every_steps=1", "trainer.early_stopping_patience=2", "trainer.max_steps=9")
+    options = (
+        "optimizer.lr=0",
+        "trainer.eval_every_steps=1",
+        "trainer.early_stopping_patience=2",
+        "trainer.max_steps=9",
+    )
     assert train(tmp_path / "run", *options) == 0
     assert json.loads((tmp_path / "run" / "best.json").read_text())["step"] == 1
     assert result(tmp_path / "run")["cost"]["train_steps"] == 3
@@ -188,7 +195,14 @@ def test_an_existing_run_directory_is_left_alone(trained, refused):
 
 def test_a_failing_job_does_not_stop_the_others(tmp_path, capsys):
     words = [word for word in SMALL if not word.startswith("context")]
-    command = ["train", "-m", *words, "context=64,2048", "strategy=chunk,longformer", f"hydra.sweep.dir={tmp_path / 's'}"]
+    command = [
+        "train",
+        "-m",
+        *words,
+        "context=64,2048",
+        "strategy=chunk,longformer",
+        f"hydra.sweep.dir={tmp_path / 's'}",
+    ]
     assert main(command) == 1
     captured = capsys.readouterr()
     assert "Job 2" in captured.err

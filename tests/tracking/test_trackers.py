@@ -68,7 +68,7 @@ def test_a_mistake_of_the_user_passes_through():
 
 
 def test_an_unknown_mode_is_refused():
-    with pytest.raises(UserError, match="tracking.mode=cloud"):
+    with pytest.raises(UserError, match=r"tracking\.mode=cloud"):
         Wandb("ctxlab", None, "cloud", 1)
 
 

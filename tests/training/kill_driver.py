@@ -18,7 +18,7 @@ import evaluate  # noqa: F401
 import matplotlib.pyplot  # noqa: F401
 import seqeval.metrics  # noqa: F401
 import transformers
-import transformers.models.bert.modeling_bert  # noqa: F401
+import transformers.models.bert.modeling_bert
 
 from ctxlab.cli import main
 

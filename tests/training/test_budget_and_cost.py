@@ -2,7 +2,6 @@
 
 import math
 import signal
-import os
 
 import pytest
 import torch
@@ -68,9 +67,8 @@ def test_signals_are_heard_and_handlers_put_back():
     former = signal.getsignal(signal.SIGTERM)
     with StopRequest().listening() as stop:
         assert stop.signal_number is None
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
         assert stop.signal_number == signal.SIGTERM
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
-            signal.pause()
+            signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGTERM) == former

@@ -17,7 +17,9 @@ def outcome(run: Path) -> tuple:
     checkpoint = run / "checkpoints" / "step-00000016"
     files = {name: hashlib.sha256((checkpoint / name).read_bytes()).hexdigest() for name in
              ("model.safetensors", "optimizer.safetensors", "config.json", "tokenizer.json")}  # fmt: skip
-    rows = [{key: value for key, value in row.items() if key not in CLOCK} for row in read_metrics(run / "metrics.jsonl")]
+    rows = [
+        {key: value for key, value in row.items() if key not in CLOCK} for row in read_metrics(run / "metrics.jsonl")
+    ]
     scores = json.loads((run / "result.json").read_text())["metrics"]
     return files, rows, scores
 

@@ -36,8 +36,9 @@ class Generated:
             "test_documents": test_documents,
         }
         for name, count in counts.items():
-            if count < 1:
-                raise UserError(f"data.{name}={count} leaves no document: give at least 1.")
+            least = 1 if name == "documents" else 0
+            if count < least:
+                raise UserError(f"data.{name}={count} is too few: give at least {least}.")
         if words_per_document < SHORTEST:
             raise UserError(f"data.words_per_document={words_per_document} is too short: give at least {SHORTEST}.")
         if not 0 <= ambiguous_share <= 1:

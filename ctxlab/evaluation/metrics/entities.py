@@ -178,10 +178,12 @@ def _counts(gold: frozenset[Span], predicted: frozenset[Span]) -> tuple[int, int
     return len(gold & predicted), len(predicted), len(gold)
 
 
-def _f1_row(counts: Sequence[tuple[int, int, int]]) -> tuple[int, float, float, float]:
-    """Gold entities, F1 and its interval."""
-    interval = bootstrap(counts, f1)
+def _f1_row(counts: Sequence[tuple[int, int, int]]) -> tuple[int, float | None, float | None, float | None]:
+    """Gold entities, F1 and its interval; no figure where there is no gold."""
     sums = np.sum(np.asarray(counts, dtype=np.float64), axis=0)
+    if not sums[2]:
+        return 0, None, None, None
+    interval = bootstrap(counts, f1)
     return int(sums[2]), float(f1(sums)), interval.low, interval.high
 
 
