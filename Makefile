@@ -25,7 +25,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $(STAMP)
 
 run: $(STAMP) ## the main job: MiniLM at 4,096 tokens on the built-in corpus, about 4 minutes
-	$(BIN)/ctxlab train task=ner context=4096 trainer.max_seconds=180 $(RUN_OPTIONS)
+	$(BIN)/ctxlab train task=ner context=4096 trainer.max_seconds=225 $(RUN_OPTIONS)
 
 test: $(STAMP) ## the default tests, under 8 minutes
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup

@@ -13,9 +13,16 @@ LENGTH = 4096
 
 
 def measure(_: Path) -> list[dict[str, Any]]:
-    """In the precision that ``trainer.precision=auto`` takes here, for all alike."""
-    bf16 = make_accelerator("cpu", "auto").mixed_precision == "bf16"
-    precision = "bf16" if bf16 else "fp32"
+    """Each model in fp32 and bf16; growth in the precision that ``trainer.precision=auto`` takes here."""
+    auto = make_accelerator("cpu", "auto").mixed_precision == "bf16"
+    return [*comparison(bf16=False), *comparison(bf16=True), growth(bf16=auto)]
+
+
+def comparison(*, bf16: bool) -> list[dict[str, Any]]:
+    """Tokens per second at 4,096, and how many times those of the others.
+
+    The targets are held in fp32, the precision that the library's models come in.
+    """
     models = {
         "local": bert(LENGTH, Local(WINDOW, 1)),
         "dense": bert(LENGTH, Full()),
@@ -23,18 +30,27 @@ def measure(_: Path) -> list[dict[str, Any]]:
     }
     steps = {name: training_step(model, LENGTH, bf16=bf16) for name, model in models.items()}
     seconds = take_turns(steps, rounds=5)
-    growing = {
-        length: training_step(bert(length, Local(WINDOW, 1)), length, bf16=bf16, rows=16384 // length)
-        for length in (2048, 16384)
-    }
-    grown = take_turns({str(length): step for length, step in growing.items()}, rounds=5)
+    precision = "bf16" if bf16 else "fp32"
     return [
         row(f"training tokens/s at 4,096, {precision}", LENGTH / seconds["local"]),
         row(
-            "… times LongformerForTokenClassification of the same sizes",
+            f"… times LongformerForTokenClassification of the same sizes, {precision}",
             seconds["longformer"] / seconds["local"],
-            at_least=3,
+            at_least=None if bf16 else 3,
         ),
-        row("… times dense SDPA without attention dropout", seconds["dense"] / seconds["local"], at_least=2),
-        row("seconds per token at 16,384 over those at 2,048", grown["16384"] / grown["2048"], at_most=1.25),
+        row(
+            f"… times dense SDPA without attention dropout, {precision}",
+            seconds["dense"] / seconds["local"],
+            at_least=2,
+        ),
     ]
+
+
+def growth(*, bf16: bool) -> dict[str, Any]:
+    """Seconds per token of one long row against as many tokens in short rows."""
+    steps = {
+        str(length): training_step(bert(length, Local(WINDOW, 1)), length, bf16=bf16, rows=16384 // length)
+        for length in (2048, 16384)
+    }
+    seconds = take_turns(steps, rounds=5)
+    return row("seconds per token at 16,384 over those at 2,048", seconds["16384"] / seconds["2048"], at_most=1.25)

@@ -15,8 +15,11 @@ from ctxlab.data.generated._names import names
 from ctxlab.data.generated._naming import AMBIGUOUS, BARE, CLEAR, DEFINING, FORMS, KINDS, TYPES
 from ctxlab.data.generated._prose import FILLERS, exactly, fill, sentence
 
-MENTIONS_PER_WORD = 0.06
+MENTIONS_PER_WORD = 0.08
 """Density of clear mentions in text without ambiguous ones."""
+
+CLEAR_SHARE = 0.75
+"""Share of the sentences with clear mentions whose names are clear on their face; in the others the sentence tells."""
 
 PAIR_WORDS = 12
 """Words that an ambiguous mention takes on average, with its defining sentence."""
@@ -179,7 +182,7 @@ class _Writer:
         room = min(self._free, self._due[0].at - len(self._tokens)) if self._due else self._free
         wanted = clear_per_word * (len(self._tokens) + ROOM_FOR_SENTENCE / 2)
         for _ in range(TRIES if room < ROOM_FOR_SENTENCE else 1):
-            is_clear = self._draw.share() < (0.8 if self._clear < wanted else 0.15)
+            is_clear = self._draw.share() < (0.9 if self._clear < wanted else 0.15)
             chosen = self._clear_sentence() if clear_per_word and is_clear else self._plain_sentence()
             length = len(chosen.words)
             if (length == room or length <= room - 2) and self._free - length != 1:
@@ -193,7 +196,7 @@ class _Writer:
 
     def _clear_sentence(self) -> _Sentence:
         kind = self._draw.one(TYPES)
-        template = self._draw.one((CLEAR if self._draw.share() < 0.6 else BARE)[kind])
+        template = self._draw.one((CLEAR if self._draw.share() < CLEAR_SHARE else BARE)[kind])
         words: list[str] = []
         entities: list[tuple[int, int, str]] = []
         for part in template.split(" "):

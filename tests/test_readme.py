@@ -1,0 +1,44 @@
+"""Commands of the README are commands that ctxlab understands."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ctxlab.config.catalogue import options
+from ctxlab.config.compose import compose
+from ctxlab.config.schema import validate
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+README = (REPOSITORY / "README.md").read_text()
+BLOCKS = re.findall(r"^```\w*\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+COMMANDS = [line for block in BLOCKS for line in block.splitlines() if line.startswith("ctxlab ")]
+INLINE = re.findall(r"`(ctxlab train [^`]+)`", README)
+
+
+@pytest.mark.parametrize("line", [c for c in dict.fromkeys(COMMANDS + INLINE) if "<" not in c and "--help" not in c])
+def test_train_commands_compose(line):
+    _, stage, *words = line.split("#")[0].split()
+    single = [re.sub(r"=([^,\[]+),\S+", r"=\1", word) for word in words if word != "-m"]
+    validate(compose(stage, single))
+
+
+def test_there_are_commands_to_check():
+    assert len(COMMANDS) >= 4
+
+
+def test_every_preset_of_the_table_exists_and_the_other_way_round():
+    rows = re.findall(r"^\| `(\w+)`(?: \(default\))? \| (\w+) \| (\w+) \| (\w+) \|", README, re.MULTILINE)
+    assert {name for name, *_ in rows} == set(options("strategy"))
+    for name, *parts in rows:
+        preset = yaml.safe_load((REPOSITORY / "conf" / "strategy" / f"{name}.yaml").read_text())
+        chosen = {key: value for entry in preset["defaults"] if isinstance(entry, dict) for key, value in entry.items()}
+        assert parts == [chosen["reading"], chosen["positions"], chosen["attention"]], name
+
+
+def test_make_targets_of_the_readme_exist():
+    listed = subprocess.run(["make", "help"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    for target in {*re.findall(r"`make ([a-z-]+)", README), *re.findall(r"^make ([a-z-]+)", README, re.MULTILINE)}:
+        assert f"make {target} " in listed, target
