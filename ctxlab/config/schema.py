@@ -113,8 +113,6 @@ REQUIRED = {
     "output": "output=<file to write>",
 }
 
-BUDGETS = ("max_steps", "max_epochs", "max_seconds", "max_tokens")
-
 MAX_SEED = 2**32 - 1
 """What numpy's seeding accepts."""
 
@@ -160,10 +158,6 @@ def _check_choices(config: DictConfig) -> None:
 
 
 def _check_trainer(trainer: DictConfig) -> None:
-    if all(trainer.get(budget) is None for budget in BUDGETS):
-        raise UserError(
-            f"The run would never end: give trainer.{', trainer.'.join(BUDGETS[:-1])} or trainer.{BUDGETS[-1]}."
-        )
     if trainer.get("early_stopping_patience") is not None and trainer.get("eval_every_steps") is None:
         raise UserError(
             f"trainer.early_stopping_patience={trainer.early_stopping_patience} has nothing to look at: "

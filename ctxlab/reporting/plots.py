@@ -52,7 +52,8 @@ def _bars(axes: Any, table: Table) -> None:
             [max(record["high"] - record[score], 0) for record in records],
         ]
     axes.bar(names, heights, yerr=errors, capsize=3, color="#4477aa")
-    axes.set(title=table.title, ylabel=score, ylim=(0, 1))
+    axes.set(xlabel=table.columns[0], ylabel=score, ylim=(0, 1), xlim=(-0.75, max(len(names), 4) - 0.25))
+    axes.set_title(table.title, fontsize=9)
     axes.tick_params(axis="x", labelrotation=30, labelsize=8)
 
 

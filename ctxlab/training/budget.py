@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 
+from ctxlab.config.schema import TrainerConfig
 from ctxlab.training.state import TrainState
+
+DEFAULT_EPOCHS = 3
+"""Where no limit is given at all."""
 
 
 @dataclass(frozen=True)
@@ -13,6 +17,12 @@ class Budget:
     max_epochs: float | None = None
     max_seconds: float | None = None
     max_tokens: int | None = None
+
+    @classmethod
+    def of(cls, settings: TrainerConfig) -> "Budget":
+        """The limits that were given, or a few epochs."""
+        limits = cls(settings.max_steps, settings.max_epochs, settings.max_seconds, settings.max_tokens)
+        return cls(max_epochs=DEFAULT_EPOCHS) if limits == cls() else limits
 
     def progress(self, state: TrainState, steps_in_epoch: int) -> float:
         """Share of the budget that is spent, 0 to 1, by the limit that is nearest."""

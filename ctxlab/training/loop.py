@@ -89,9 +89,7 @@ class Trainer:
     def __init__(self, job: Job, accelerator: Accelerator, watcher: Watcher) -> None:
         self.job, self.accelerator, self.watcher = job, accelerator, watcher
         self.settings = job.settings
-        self.budget = Budget(
-            job.settings.max_steps, job.settings.max_epochs, job.settings.max_seconds, job.settings.max_tokens
-        )
+        self.budget = Budget.of(job.settings)
         self.model, self.optimizer = accelerator.prepare(job.model, job.optimizer)
         self.trainable = [p for p in job.model.parameters() if p.requires_grad]
         self._logged = (0, 0.0)

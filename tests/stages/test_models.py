@@ -25,9 +25,7 @@ def make(kind: str, vocabulary: int):
     if kind == "roberta":
         return RobertaForTokenClassification(RobertaConfig(**shared, max_position_embeddings=130, type_vocab_size=1))
     if kind == "electra":
-        return ElectraForTokenClassification(
-            ElectraConfig(**shared, embedding_size=32, max_position_embeddings=128)
-        )
+        return ElectraForTokenClassification(ElectraConfig(**shared, embedding_size=32, max_position_embeddings=128))
     if kind == "distilbert":
         sizes = {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64}
         return DistilBertForTokenClassification(
@@ -66,4 +64,6 @@ def test_a_model_that_would_ignore_the_attention_is_refused_but_reads_with_its_o
     error = refused(["train", *words, f"model.path={folder}", f"hydra.run.dir={tmp_path / 'a'}"])
     assert "deberta-v2" in error
     assert "attention=full" in error
-    assert train(tmp_path / "b", "model=pretrained", f"model.path={folder}", "strategy=chunk", "trainer.max_steps=1") == 0
+    assert (
+        train(tmp_path / "b", "model=pretrained", f"model.path={folder}", "strategy=chunk", "trainer.max_steps=1") == 0
+    )

@@ -18,7 +18,6 @@ RECIPE = (
     "task=ner", "model=minilm", "tracking=none", "task.outside_weight=0", "optimizer.lr=1e-4", "seed=3",
     "data.documents=800", "data.validation_documents=60", "data.test_documents=1", "data.words_per_document=100",
     "data.ambiguous_share=1.0", "data.evidence_distance=[40]", "trainer.tokens_per_step=2048", "trainer.max_steps=200",
-    "trainer.max_epochs=null",
 )  # fmt: skip
 """Only mentions in the loss and many of them in each document: without that, the loss is swamped by ``O``."""
 

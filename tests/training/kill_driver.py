@@ -25,7 +25,7 @@ from ctxlab.cli import main
 OPTIONS = [
     "task=ner", "model=tiny_bert", "model.dropout=0.1", "context=256", "strategy=longformer", "tracking=none",
     "data.documents=6", "data.validation_documents=2", "data.test_documents=1", "data.words_per_document=120",
-    "trainer.tokens_per_step=1024", "trainer.tokens_per_forward=512", "trainer.max_steps=16", "trainer.max_epochs=null",
+    "trainer.tokens_per_step=1024", "trainer.tokens_per_forward=512", "trainer.max_steps=16",
     "trainer.save_every_steps=2", "trainer.eval_every_steps=5", "trainer.log_every_steps=3", "trainer.precision=fp32",
 ]  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 import math
 import signal
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -24,6 +25,12 @@ def test_the_nearest_limit_counts():
     assert Budget(100, 3, 40, 4000).progress(state, 10) == 0.75
     assert Budget(max_steps=5).progress(state, 10) == 1.0
     assert Budget().progress(state, 10) == 0.0
+
+
+def test_without_any_limit_a_run_has_three_epochs():
+    limits = {"max_steps": None, "max_epochs": None, "max_seconds": None, "max_tokens": None}
+    assert Budget.of(SimpleNamespace(**limits)) == Budget(max_epochs=3)
+    assert Budget.of(SimpleNamespace(**{**limits, "max_seconds": 9.0})) == Budget(max_seconds=9.0)
 
 
 @pytest.mark.parametrize("length", [32, 128])
