@@ -141,8 +141,8 @@ def blocked_sdpa(
     """
     if query.dtype == torch.bfloat16 and _is_slow_in_bf16(query.device):
         with torch.autocast(query.device.type, enabled=False):
-            wide = [tokens.float() for tokens in (query, key, value)]
-            return blocked_sdpa(*wide, mask, dropout=dropout, scaling=scaling).to(query.dtype)
+            wide = blocked_sdpa(query.float(), key.float(), value.float(), mask, dropout=dropout, scaling=scaling)
+            return wide.to(query.dtype)
     batch, heads, length, _ = query.shape
     layout = mask.layout
     num_blocks = layout.num_blocks(length)
