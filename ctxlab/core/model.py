@@ -1,6 +1,6 @@
 """What a model source owes the rest."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -28,6 +28,9 @@ class ModelSource(Protocol):
         """A fast tokenizer that neither cuts nor pads; raises UserError where there is none."""
         ...
 
-    def build(self, head: str, labels: Sequence[str]) -> Any:
-        """The model with a head for ``labels``, in fp32 and evaluation mode."""
+    def build(self, head: str, labels: Sequence[str], configure: Callable[[Any], None] | None = None) -> Any:
+        """The model with a head for ``labels``, in fp32 and evaluation mode.
+
+        ``configure`` changes the config before the model is built, for what takes effect only there.
+        """
         ...

@@ -48,8 +48,18 @@ class Positions(Protocol):
     kinds: frozenset[str]
     """Position kinds that it can extend: ``learned``, ``rotary``, ``relative``."""
 
+    def configure(self, config: Any, length: int) -> None:
+        """Change a model's config for windows of ``length`` tokens, before the model is built from it.
+
+        For what takes effect only there (rotary positions); nothing where the length fits or another kind is meant.
+        """
+        ...
+
     def extend(self, model: Any, length: int) -> None:
-        """Make ``model`` accept windows of ``length`` tokens, in place, its config included."""
+        """Make ``model`` accept windows of ``length`` tokens, in place, its config included.
+
+        What ``configure`` set must be proved here to be active; raises UserError where it is not.
+        """
         ...
 
 

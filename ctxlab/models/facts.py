@@ -10,14 +10,19 @@ TABLES = ("position_embeddings", "position_embedding", "wpe", "embed_positions")
 RELATIVE = ("relative_attention_num_buckets", "position_buckets", "max_relative_positions")
 
 
-def describe(model: Any) -> ModelFacts:
-    """Facts about ``model``; positions that a strategy has extended count as trained."""
-    config = model.config.get_text_config()
-    positions, trained = _positions(model, config)
+def describe(model: Any, trained: Any = None) -> ModelFacts:
+    """Facts about ``model``; positions that a strategy has extended count as trained.
+
+    Args:
+        model: As it was built.
+        trained: Its config before anything was changed for this run; None where nothing was.
+    """
+    config = (model.config if trained is None else trained).get_text_config()
+    positions, length = _positions(model, config)
     return ModelFacts(
         kind=_kind(model),
         positions=positions,
-        trained_length=trained,
+        trained_length=length,
         num_layers=int(config.num_hidden_layers),
         hidden_size=int(config.hidden_size),
     )

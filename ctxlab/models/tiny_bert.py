@@ -1,19 +1,13 @@
 """A BERT with random weights, for tests and smoke runs: built in under a second, from nothing but this file."""
 
-import string
 from collections.abc import Sequence
-from itertools import product
 from typing import Any
 
-import torch
-from transformers import BertConfig, BertTokenizer
+from transformers import BertConfig
 
+from ctxlab.models import tiny
 from ctxlab.models.dropout import set_dropout
-from ctxlab.models.heads import auto_class
-from ctxlab.models.loading import NO_LIMIT, Configure, quiet
-
-SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-MORE_PUNCTUATION = "“”‘’«»–—…•°€£§"
+from ctxlab.models.loading import Configure
 
 
 class TinyBert:
@@ -43,28 +37,12 @@ class TinyBert:
 
     def tokenizer(self) -> Any:
         """Lower-casing WordPiece over letters, pairs of letters, digits and punctuation, made in code."""
-        return BertTokenizer(vocab=_vocabulary(), do_lower_case=True, model_max_length=NO_LIMIT)
+        return tiny.make_tokenizer()
 
     def build(self, head: str, labels: Sequence[str], configure: Configure | None = None) -> Any:
         """The model with a head for ``labels``, in fp32 and evaluation mode; see ``Pretrained.build``."""
-        names = dict(enumerate(labels))
-        config = BertConfig(
-            vocab_size=len(_vocabulary()),
-            id2label=names,
-            label2id={name: index for index, name in names.items()},
-            **self.sizes,
-        )
+        config = BertConfig(vocab_size=len(tiny.vocabulary()), **tiny.label_names(labels), **self.sizes)
         set_dropout(config, self.dropout, self.attention_dropout)
         if configure is not None:
             configure(config)
-        with torch.random.fork_rng(devices=[]), quiet():
-            torch.manual_seed(self.seed)
-            return auto_class(head).from_config(config, dtype=torch.float32).eval()
-
-
-def _vocabulary() -> dict[str, int]:
-    """Any word of letters and digits has pieces: single ones always fit."""
-    pairs = ["".join(pair) for pair in product(string.ascii_lowercase, repeat=2)]
-    pieces = [*string.ascii_lowercase, *string.digits, *pairs]
-    tokens = [*SPECIAL, *string.punctuation, *MORE_PUNCTUATION, *pieces, *(f"##{piece}" for piece in pieces)]
-    return {token: index for index, token in enumerate(tokens)}
+        return tiny.draw(config, head, self.seed)

@@ -1,5 +1,6 @@
 """From configuration to parts that fit together; every stage starts here."""
 
+import copy
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from ctxlab.config.build import build
 from ctxlab.config.schema import TrainerConfig
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import ModelFacts, ModelSource
-from ctxlab.core.strategy import Strategy
+from ctxlab.core.strategy import Positions, Strategy
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document, Encoded
 from ctxlab.data.encode import cache_dir, encode_documents
@@ -43,38 +44,74 @@ def build_strategy(cfg: DictConfig) -> Strategy:
     )
 
 
+STRETCH = {
+    "learned": "strategy=longformer or dense, which stretch positions, add strategy/positions=tile",
+    "rotary": "strategy=yarn or ntk, which stretch positions, add strategy/positions=yarn",
+}
+"""What reaches further than a model was trained for, by its kind of positions."""
+
+
 def check_fit(strategy: Strategy, facts: ModelFacts, length: int) -> None:
     """Refuse a strategy that cannot work on this model at this length, naming one that can.
 
     Raises:
-        UserError: A part does not support the kind of model, or windows are longer than its positions reach.
+        UserError: A part does not support the kind of model or of positions, or windows are longer than these reach.
     """
     for name in ("reading", "attention", "positions", "memory"):
         part = getattr(strategy, name)
         if facts.kind not in part.supports:
             raise UserError(
-                f"strategy/{name}={type(part).__name__.lower()} does not work on a model of kind {facts.kind} "
+                f"strategy/{name}={_option(part)} does not work on a model of kind {facts.kind} "
                 f"(only {', '.join(sorted(part.supports))}); strategy=truncate does."
             )
-    longest = strategy.reading.longest(length)
-    if facts.trained_length is None or longest <= facts.trained_length:
+    longest, trained = strategy.reading.longest(length), facts.trained_length
+    _check_positions(strategy.positions, facts, longest)
+    if trained is None or longest <= trained or strategy.positions.extends:
         return
-    reach = f"windows of {longest:,} tokens, but the model was trained for {facts.trained_length:,}"
-    if not strategy.positions.extends:
-        raise UserError(
-            f"context.length={length} with strategy={strategy.name} gives {reach}: use strategy=longformer or dense, "
-            f"which stretch positions, add strategy/positions=tile, or use context={facts.trained_length}."
-        )
-    if facts.positions not in strategy.positions.kinds:
-        raise UserError(
-            f"strategy/positions={type(strategy.positions).__name__.lower()} cannot stretch {facts.positions} "
-            f"positions, and context.length={length} gives {reach}; use context={facts.trained_length}."
-        )
+    raise UserError(
+        f"context.length={length} with strategy={strategy.name} gives windows of {longest:,} tokens, but the model was "
+        f"trained for {trained:,}: use {STRETCH[facts.positions]}, or use context={trained}."
+    )
 
 
-def apply_strategy(strategy: Strategy, model: Any, length: int) -> ModelFacts:
-    """Check the fit, then put positions and attention into ``model``; returns the facts before that."""
-    facts = describe(model)
+def _check_positions(part: Positions, facts: ModelFacts, longest: int) -> None:
+    """Refuse a part that stretches another kind of positions than the model has."""
+    if not part.extends or facts.positions in part.kinds:
+        return
+    if facts.positions == "rotary" and longest <= (facts.trained_length or 0):
+        return  # presets made for learned tables bring such a part along, and there is nothing to stretch
+    begin = f"strategy/positions={_option(part)} stretches {' and '.join(sorted(part.kinds))} positions, but the model"
+    if facts.positions not in STRETCH:
+        raise UserError(f"{begin} has none such, and works at any length without: use strategy/positions=keep.")
+    raise UserError(
+        f"{begin} has {facts.positions} ones, trained for {facts.trained_length:,} tokens: "
+        f"use {STRETCH[facts.positions]}, or use context={facts.trained_length} with strategy/positions=keep."
+    )
+
+
+def _option(part: Any) -> str:
+    """A part's name on the command line: that of its file."""
+    return type(part).__module__.rsplit(".", 1)[-1]
+
+
+def build_model(strategy: Strategy, source: ModelSource, task: Task, length: int) -> tuple[Any, ModelFacts]:
+    """The model with the strategy's positions and attention, and what it was before these changed it."""
+    trained: list[Any] = []
+
+    def configure(config: Any) -> None:
+        trained.append(copy.deepcopy(config))
+        strategy.positions.configure(config, strategy.reading.longest(length))
+
+    model = source.build(task.head, task.labels, configure)
+    return model, apply_strategy(strategy, model, length, trained[-1])
+
+
+def apply_strategy(strategy: Strategy, model: Any, length: int, trained: Any = None) -> ModelFacts:
+    """Check the fit, then put positions and attention into ``model``; returns the facts before that.
+
+    ``trained`` is the config that the model came with, where ``configure`` changed it before the model was built.
+    """
+    facts = describe(model, trained)
     check_fit(strategy, facts, length)
     strategy.positions.extend(model, strategy.reading.longest(length))
     strategy.attention.install(model)
@@ -118,7 +155,6 @@ def assemble(cfg: DictConfig, task: Task, source: ModelSource) -> Workbench:
     accelerator = make_accelerator(settings.device, settings.precision)
     strategy = build_strategy(cfg)
     seed_everything(cfg.seed)  # the new head starts from it
-    model = source.build(task.head, task.labels)
-    facts = apply_strategy(strategy, model, cfg.context.length)
+    model, facts = build_model(strategy, source, task, cfg.context.length)
     tokenizer = source.tokenizer()
     return Workbench(task, tokenizer, model, strategy, facts, accelerator, cfg.context.length, settings)

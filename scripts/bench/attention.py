@@ -1,4 +1,9 @@
-"""The kernel alone: forward and backward of local attention against dense SDPA."""
+"""The kernels alone: forward and backward of every sparse part against dense SDPA, and their growth with the length.
+
+Parts are those of ``conf/strategy/attention``, with the defaults of their files: a new one is measured by existing.
+They are called as a model calls them, through the library's attention and mask interfaces, the mask built anew each
+time.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,22 +11,44 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from transformers import BertConfig, BertModel
+from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from ctxlab.strategies.attention.local import Local
-from scripts.bench.models import WINDOW
+from ctxlab.config import catalogue
+from ctxlab.config.build import build
 from scripts.bench.timing import row, take_turns
 
 HEADS, WIDTH = 12, 32
+LENGTH = 8192
+SHORT, LONG = 2048, 16384
+AT_LEAST: dict[str, float] = {"local": 7, "dilated": 7, "time_mask": 7, "lsh": 2}
+"""Times faster than dense SDPA at ``LENGTH``; others 4, parts that are dense by nature none."""
+AT_MOST: dict[str, float] = {"lsh": 14}
+"""Times as long for eight times the tokens; others 10."""
+DENSE = {"full", "adaptive_span", "dynamic_heads"}
+"""Parts that compute all pairs, of some heads or spans: no sparse patterns."""
 
 
 def measure(_: Path) -> list[dict[str, Any]]:
-    """At 8,192 tokens in fp32 and bf16, and growth with the length."""
+    """All parts take turns with dense SDPA at 8,192 tokens, then each with itself at two lengths."""
+    names = [name for name in catalogue.options("strategy/attention") if name not in DENSE]
     rows = []
     for dtype in (torch.float32, torch.bfloat16):
-        seconds = take_turns({"local": local(8192, dtype), "dense": dense(8192, dtype)}, rounds=5)
-        name = str(dtype).removeprefix("torch.")
-        what = f"local attention, forward + backward, {name}: times faster than dense SDPA at 8,192"
-        rows.append(row(what, seconds["dense"] / seconds["local"], at_least=7))
+        wanted = names if dtype == torch.float32 else ["local"]
+        seconds = take_turns(
+            {"dense": dense(LENGTH, dtype)} | {name: sparse(name, LENGTH, dtype) for name in wanted}, rounds=5
+        )
+        for name in wanted:
+            precision = str(dtype).removeprefix("torch.")
+            what = f"{name} attention, forward + backward, {precision}: times faster than dense SDPA at {LENGTH:,}"
+            rows.append(row(what, seconds["dense"] / seconds[name], at_least=AT_LEAST.get(name, 4)))
+    for name in names:
+        actions = {str(length): sparse(name, length, torch.float32) for length in (SHORT, LONG)}
+        seconds = take_turns(actions, rounds=5)
+        growth = seconds[str(LONG)] / seconds[str(SHORT)]
+        what = f"… {name}: times as long at {LONG:,} as at {SHORT:,}"
+        rows.append(row(what, growth, at_most=AT_MOST.get(name, 10)))
     return rows
 
 
@@ -31,14 +58,22 @@ def tensors(length: int, dtype: torch.dtype) -> list[torch.Tensor]:
     return [torch.randn(1, length, HEADS, WIDTH, dtype=dtype).transpose(1, 2).requires_grad_() for _ in range(3)]
 
 
-def local(length: int, dtype: torch.dtype) -> Callable[[], None]:
-    """One layer of ctxlab's local attention, its mask built anew."""
-    part, parts, module = Local(WINDOW, 1), tensors(length, dtype), torch.nn.Module()
+def sparse(name: str, length: int, dtype: torch.dtype) -> Callable[[], None]:
+    """One layer with the part of that name, its mask built anew."""
+    part = build(catalogue.read(catalogue.option_file("strategy/attention", name)))
+    sizes = {"hidden_size": HEADS * WIDTH, "intermediate_size": 8, "vocab_size": 16}
+    config: Any = BertConfig.from_dict(sizes | {"num_hidden_layers": 1, "num_attention_heads": HEADS})
+    config.attention_probs_dropout_prob = 0.0
+    model: Any = BertModel(config)
+    part.install(model)
+    installed = model.config._attn_implementation
+    attend, mask_of = ALL_ATTENTION_FUNCTIONS[installed], ALL_MASK_ATTENTION_FUNCTIONS[installed]
+    module, parts = model.encoder.layer[0].attention.self, tensors(length, dtype)
 
     def step() -> None:
-        mask = part._mask(batch_size=1, q_length=length, kv_length=length)
+        mask = mask_of(batch_size=1, q_length=length, kv_length=length)
         query, key, value = parts
-        part._attend(module, query, key, value, mask)[0].sum().backward()
+        attend(module, query, key, value, mask)[0].sum().backward()
 
     return step
 

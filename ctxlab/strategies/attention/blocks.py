@@ -1,10 +1,11 @@
 """Attention in blocks of queries over spans of neighbouring keys: cost grows with the length, not its square.
 
-Queries are cut into blocks; each block sees one span of consecutive keys around it, and the global keys in front of
-the span. ``scaled_dot_product_attention`` runs over many blocks of many documents as its batch.
+Queries are cut into blocks; each block sees one span of consecutive keys around it, and in front of the span the global
+keys and any others picked for the block. ``scaled_dot_product_attention`` runs over many blocks of many documents as
+its batch.
 
 Shape legend: B windows, H query heads, K key heads, L tokens, D head width, N blocks of a window, Q tokens of a block,
-G global tokens, S = G + left + Q + right keys that a block sees.
+G global tokens, E extra keys of a block, S = G + E + left + Q + right keys that a block sees.
 """
 
 import math
@@ -31,11 +32,18 @@ class Layout:
     """Keys behind the block that it may see."""
     num_global: int
     """First tokens of a window whose keys every block sees (G)."""
+    num_extra: int = 0
+    """Keys picked one by one for each block, or for all of them (E)."""
 
     @property
     def keys(self) -> int:
         """Keys that a block sees (S)."""
-        return self.num_global + self.left + self.block + self.right
+        return self.lead + self.left + self.block + self.right
+
+    @property
+    def lead(self) -> int:
+        """Keys in front of the span: global and extra ones."""
+        return self.num_global + self.num_extra
 
     def num_blocks(self, length: int) -> int:
         """Blocks of a window of ``length`` tokens; the last one may be short."""
@@ -60,6 +68,8 @@ class BlockMask:
     """(B·N, 1 or H, Q, S) bool."""
     rows: torch.Tensor | None
     """(B, 1 or H, G, L) bool: global queries over all keys; None where the blocks already say all."""
+    extra: torch.Tensor | None = None
+    """(1 or B, 1 or N, E) token indices of the extra keys; negative where a block has fewer."""
     _additive: dict[torch.dtype, torch.Tensor] = field(default_factory=dict)
 
     def additive(self, dtype: torch.dtype) -> torch.Tensor:
@@ -78,9 +88,11 @@ class Spans(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, tokens: torch.Tensor, layout: Layout) -> tuple[torch.Tensor, ...]:
-        """Copy the spans out of the padded tokens."""
-        ctx.layout, ctx.shape = layout, tokens.shape
+    def forward(
+        ctx: Any, tokens: torch.Tensor, layout: Layout, extra: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, ...]:
+        """Copy the spans out of the padded tokens, and what is picked in front of them."""
+        ctx.layout, ctx.shape, ctx.extra = layout, tokens.shape, extra
         batch, length, heads, width = tokens.shape
         num_global, num_blocks = layout.num_global, layout.num_blocks(length)
         tail = num_blocks * layout.block - length
@@ -89,16 +101,18 @@ class Spans(torch.autograd.Function):
         for rows, first, count in layout.pieces(batch, length):
             spans = tokens.new_empty(rows.stop - rows.start, count, layout.keys, heads, width)
             spans[:, :, :num_global] = tokens[rows, None, :num_global]
-            spans[:, :, num_global:] = _strided(padded[rows], layout, first, count, 0, layout.keys - num_global)
+            if extra is not None:
+                spans[:, :, num_global : layout.lead] = _pick(tokens[rows], _of_piece(extra, rows, first, count))
+            spans[:, :, layout.lead :] = _strided(padded[rows], layout, first, count, 0, layout.keys - layout.lead)
             pieces.append(spans.flatten(0, 1))
         return tuple(pieces)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         """Add up what the blocks say about each token."""
         layout: Layout = ctx.layout
         batch, length, heads, width = ctx.shape
-        num_global, num_local = layout.num_global, layout.keys - layout.num_global
+        num_global, lead = layout.num_global, layout.lead
         padding = layout.left + layout.right
         padded = gradients[0].new_zeros(batch, layout.num_blocks(length) * layout.block + padding, heads, width)
         total = padded[:, layout.left : layout.left + length]
@@ -106,12 +120,42 @@ class Spans(torch.autograd.Function):
         for (rows, first, count), piece in zip(layout.pieces(batch, length), gradients, strict=True):
             spans = piece.unflatten(0, (-1, count))
             shared[rows] += spans[:, :, :num_global].sum(1)
-            for start in range(0, num_local, layout.block):
-                size = min(layout.block, num_local - start)
+            if ctx.extra is not None:
+                _add_picked(total[rows], _of_piece(ctx.extra, rows, first, count), spans[:, :, num_global:lead])
+            for start in range(0, layout.keys - lead, layout.block):
+                size = min(layout.block, layout.keys - lead - start)
                 target = _strided(padded[rows], layout, first, count, start, size)
-                target.add_(spans[:, :, num_global + start : num_global + start + size])
+                target.add_(spans[:, :, lead + start : lead + start + size])
         total[:, :num_global] += shared
-        return total, None
+        return total, None, None
+
+
+def _of_piece(extra: torch.Tensor, rows: slice, first: int, count: int) -> torch.Tensor:
+    """The part (1 or b, 1 or count, E) of the indices that a piece needs; what is absent reads the first token."""
+    rows = rows if extra.shape[0] > 1 else slice(None)
+    blocks = slice(first, first + count) if extra.shape[1] > 1 else slice(None)
+    return extra[rows, blocks].clamp(min=0)
+
+
+def _pick(tokens: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+    """Tokens (b, L, K, D) at ``index`` (1 or b, n, E), as (b, n, E, K, D)."""
+    if len(index) == 1:
+        picked = tokens.index_select(1, index.flatten())
+    else:
+        picked = torch.stack([row.index_select(0, own.flatten()) for row, own in zip(tokens, index, strict=True)])
+    by_block: torch.Tensor = picked.unflatten(1, index.shape[1:])
+    return by_block
+
+
+def _add_picked(total: torch.Tensor, index: torch.Tensor, gradient: torch.Tensor) -> None:
+    """The reverse of ``_pick``: add ``gradient`` (b, n, E, K, D) to ``total`` (b, L, K, D) in place.
+
+    Absent keys are hidden, so that what they add to the first token is zero.
+    """
+    if index.shape[1] == 1:  # the same keys for all blocks: add these up first, in order
+        gradient = gradient.sum(1, keepdim=True)
+    for row, own in enumerate(index.expand(len(total), -1, -1)):
+        total[row].index_add_(0, own.flatten(), gradient[row].flatten(0, 1))
 
 
 def _strided(padded: torch.Tensor, layout: Layout, first: int, count: int, start: int, size: int) -> torch.Tensor:
@@ -148,7 +192,7 @@ def blocked_sdpa(
     num_blocks = layout.num_blocks(length)
     blocks = F.pad(query.transpose(1, 2), (0, 0, 0, 0, 0, num_blocks * layout.block - length))
     blocks = blocks.unflatten(1, (num_blocks, layout.block)).flatten(0, 1).transpose(1, 2)
-    keys, values = (Spans.apply(tokens.transpose(1, 2), layout) for tokens in (key, value))
+    keys, values = (Spans.apply(tokens.transpose(1, 2), layout, mask.extra) for tokens in (key, value))
     sizes = [len(piece) for piece in keys]
     pieces = zip(blocks.split(sizes), keys, values, mask.additive(query.dtype).split(sizes), strict=True)
     outputs = torch.cat(

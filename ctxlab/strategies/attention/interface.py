@@ -5,7 +5,7 @@ pass of a few tokens counts the calls.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -55,6 +55,13 @@ def install(
         _restore(model, before)
         raise _refusal(model, name, f"{calls} of its {num_layers} layers called it and {masks} masks were asked for")
     model.config.ctxlab = {**getattr(model.config, "ctxlab", {}), "attention": declared or {"name": name}}
+
+
+def refuse_unknown(kwargs: Mapping[str, Any]) -> None:
+    """What would change the scores and is not computed here must not be dropped in silence."""
+    for name in ("position_bias", "softcap", "s_aux"):
+        if kwargs.get(name) is not None:
+            raise NotImplementedError(f"the model passes `{name}`, which blocked attention does not compute")
 
 
 def _refusal(model: Any, name: str, why: str) -> UserError:

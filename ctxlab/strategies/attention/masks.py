@@ -6,7 +6,7 @@ Causality, padding, packed documents and a model's own sliding window reach us a
 Shape legend: as in ``blocks``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -47,6 +47,25 @@ class LibraryMask:
     vectorised: bool
     """Whether ``function`` takes index tensors that broadcast; the library marks those that may not."""
     device: torch.device
+    padding: torch.Tensor | None = None
+    """(B, keys) bool: which keys are real tokens; None where all are."""
+
+    def lengths(self) -> list[int]:
+        """Tokens of each document up to its last real one; a single figure where all are alike."""
+        end = self.num_keys + self.key_offset
+        if self.padding is None or self.num_queries != self.num_keys:
+            return [end]
+        last = (self.padding[:, :end] * torch.arange(1, end + 1, device=self.device)).amax(1).clamp(min=1)
+        lengths: list[int] = last.tolist()
+        return lengths if len(set(lengths)) > 1 else lengths[:1]
+
+    def row(self, index: int) -> "LibraryMask":
+        """The mask of one window alone."""
+
+        def function(window: Any, head: Any, query: Any, key: Any) -> Any:
+            return self.function(window + index, head, query, key)
+
+        return replace(self, batch_size=1, function=function)
 
     def at(self, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
         """(B or 1, ...) bool for absolute index tensors that broadcast against each other to (...)."""
@@ -77,9 +96,10 @@ def library_mask(
 ) -> LibraryMask:
     """The arguments of a function in the library's mask interface, with the padding put into the mask."""
     padding = prepare_padding_mask(attention_mask, kv_length, kv_offset)
-    function = and_masks(mask_function, padding_mask_function(padding.bool())) if padding is not None else mask_function
+    padding = padding.bool() if padding is not None else None
+    function = and_masks(mask_function, padding_mask_function(padding)) if padding is not None else mask_function
     return LibraryMask(
-        batch_size, q_length, kv_length, int(q_offset), kv_offset, function, not use_vmap, torch.device(device)
+        batch_size, q_length, kv_length, int(q_offset), kv_offset, function, not use_vmap, torch.device(device), padding
     )
 
 
@@ -97,51 +117,90 @@ def from_tensor(query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | Non
     return library_mask(*sizes, mask_function=ready, device=query.device)
 
 
-def build(library: LibraryMask, allowed: Pattern, layout: Layout) -> BlockMask | DenseMask:
-    """The mask for a kernel that computes the pairs of ``layout``, or all of them where that is cheaper."""
+def build(
+    library: LibraryMask,
+    allowed: Pattern,
+    layout: Layout,
+    extra: torch.Tensor | None = None,
+    lengths: Sequence[int] = (),
+    *,
+    fill: bool = True,
+) -> BlockMask | DenseMask:
+    """The mask for a kernel that computes the pairs of ``layout``, or all of them where that is cheaper.
+
+    Args:
+        library: What the model itself allows.
+        allowed: The declared pattern.
+        layout: Which keys the kernel gives to each block.
+        extra: (1 or B, 1 or N, E) token indices of the layout's extra keys; negative where a block has fewer.
+        lengths: Tokens of each document, or of all, where the pattern depends on it; else that of the batch is taken.
+        fill: Whether a query that sees nothing is made to see itself in its block.
+    """
+    extra = extra if extra is None else extra.to(library.device)
+    rows = _apart(library, allowed, extra, lengths)
     if library.num_queries != library.num_keys or library.num_keys <= layout.keys:
-        return DenseMask(_dense(library, allowed))
-    local = _local(library, allowed, layout)
-    return _trim(layout, local, _rows(library, allowed, layout.num_global), library.batch_size)
+        pairs = torch.cat([_dense(one, pattern) for one, pattern, _ in rows])
+        return DenseMask(None if bool(pairs.all()) else pairs[:, None])
+    local = torch.cat([_local(one, pattern, layout, own, fill=fill) for one, pattern, own in rows])
+    first = _rows(rows, layout.num_global, library.batch_size) if layout.num_global else None
+    return _trim(layout, local, first, library.batch_size, extra)
 
 
-def _dense(library: LibraryMask, allowed: Pattern) -> torch.Tensor | None:
-    """(B, 1, queries, keys), or None where it would hide nothing."""
+Row = tuple[LibraryMask, Pattern, torch.Tensor | None]
+"""One window, or all: what the model allows, the declared pattern, and the extra keys (1 or N, E)."""
+
+
+def _apart(library: LibraryMask, allowed: Pattern, extra: torch.Tensor | None, lengths: Sequence[int]) -> list[Row]:
+    """All windows together, or each alone with the pattern and the extra keys for its own length."""
+
+    def fixed(length: int) -> Pattern:
+        return lambda query, key, _: allowed(query, key, length)
+
+    if len(lengths) <= 1:
+        return [(library, fixed(lengths[0]) if lengths else allowed, None if extra is None else extra[0])]
+    keys = [None] * len(lengths) if extra is None else extra.expand(len(lengths), -1, -1)
+    return [(library.row(i), fixed(length), keys[i]) for i, length in enumerate(lengths)]
+
+
+def _dense(library: LibraryMask, allowed: Pattern) -> torch.Tensor:
+    """(B or 1, queries, keys)."""
     query = torch.arange(library.num_queries, device=library.device)[:, None] + library.query_offset
     key = torch.arange(library.num_keys, device=library.device)[None] + library.key_offset
     pairs = allowed(query, key, library.num_keys + library.key_offset) & library.at(query, key)
-    pairs = _never_empty(pairs, query == key)
-    return None if bool(pairs.all()) else pairs[:, None]
+    return _never_empty(pairs, query == key)
 
 
-def _local(library: LibraryMask, allowed: Pattern, layout: Layout) -> torch.Tensor:
-    """(B or 1, N, Q, S): global keys first, then the span without them, so that none counts twice."""
+def _local(
+    library: LibraryMask, allowed: Pattern, layout: Layout, extra: torch.Tensor | None, *, fill: bool
+) -> torch.Tensor:
+    """(B or 1, N, Q, S): each key in one place only, global ones before extra ones (1 or N, E) before the span."""
     length, device = library.num_keys, library.device
     blocks = torch.arange(layout.num_blocks(length), device=device)[:, None] * layout.block
     query = (blocks + torch.arange(layout.block, device=device))[:, :, None]
     span = blocks + torch.arange(-layout.left, layout.block + layout.right, device=device)
-    outside = (span < layout.num_global) | (span >= length)
     first = torch.arange(layout.num_global, device=device).expand(len(blocks), -1)
-    key = torch.cat([first, span], dim=1)[:, None, :]
-    hidden = torch.cat([torch.zeros_like(first, dtype=torch.bool), outside], dim=1)[:, None, :]
+    picked = first[:, :0] if extra is None else extra.expand(len(blocks), -1)
+    twice = (picked >= span[:, :1]) & (picked <= span[:, -1:]) | (picked < layout.num_global) | (picked >= length)
+    key = torch.cat([first, picked, span], dim=1)[:, None, :]
+    shared = torch.zeros_like(first, dtype=torch.bool)
+    hidden = torch.cat([shared, twice, (span < layout.num_global) | (span >= length)], dim=1)[:, None, :]
     # Positions past the document are hidden, but are looked up all the same: keep the index valid.
     inside_query, inside_key = query.clamp(max=length - 1), key.clamp(0, length - 1)
     seen = allowed(inside_query, inside_key, length) & library.at(inside_query, inside_key) & ~hidden
-    itself = query == key
-    itself[..., layout.num_global :] &= span[:, None, :] >= layout.num_global
-    return _never_empty(seen, itself)
+    if not fill:
+        return seen
+    elsewhere = torch.cat([shared, torch.ones_like(twice), span < layout.num_global], dim=1)[:, None, :]
+    return _never_empty(seen, (query == key) & ~elsewhere)
 
 
-def _rows(library: LibraryMask, allowed: Pattern, num_global: int) -> torch.Tensor | None:
+def _rows(windows: Sequence[Row], num_global: int, batch_size: int) -> torch.Tensor | None:
     """(B, 1, G, L), or None where the global queries see no key beyond the global ones."""
-    if not num_global:
-        return None
-    query = torch.arange(num_global, device=library.device)[:, None]
-    key = torch.arange(library.num_keys, device=library.device)[None]
-    seen = allowed(query, key, library.num_keys) & library.at(query, key)
+    device, length = windows[0][0].device, windows[0][0].num_keys
+    query, key = torch.arange(num_global, device=device)[:, None], torch.arange(length, device=device)[None]
+    seen = torch.cat([allowed(query, key, length) & library.at(query, key) for library, allowed, _ in windows])
     if not bool(seen[..., num_global:].any()):
         return None
-    return _never_empty(seen, query == key)[:, None].expand(library.batch_size, -1, -1, -1)
+    return _never_empty(seen, query == key)[:, None].expand(batch_size, -1, -1, -1)
 
 
 def _never_empty(seen: torch.Tensor, itself: torch.Tensor) -> torch.Tensor:
@@ -149,9 +208,11 @@ def _never_empty(seen: torch.Tensor, itself: torch.Tensor) -> torch.Tensor:
     return seen | (~seen.any(-1, keepdim=True) & itself)
 
 
-def _trim(layout: Layout, local: torch.Tensor, rows: torch.Tensor | None, batch_size: int) -> BlockMask:
+def _trim(
+    layout: Layout, local: torch.Tensor, rows: torch.Tensor | None, batch_size: int, extra: torch.Tensor | None
+) -> BlockMask:
     """Leave out the side of the spans that no query sees: a causal model pays for two windows, not three."""
     if layout.right and not bool(local[..., -layout.right :].any()):
         local, layout = local[..., : -layout.right], replace(layout, right=0)
     local = local.expand(batch_size, -1, -1, -1).flatten(0, 1)[:, None]
-    return BlockMask(layout, local, rows)
+    return BlockMask(layout, local, rows, extra)

@@ -4,20 +4,15 @@ from typing import Any
 
 import torch
 
-from ctxlab.core.strategy import ModelKind
-from ctxlab.strategies.positions.table import lengthen
+from ctxlab.strategies.positions.table import Learned, lengthen
 
 
-class Interpolate:
+class Interpolate(Learned):
     """The trained table stretched to the new length, linearly between neighbouring rows.
 
     Source: the idea of position interpolation (Chen et al. 2023, arXiv:2306.15595). Deviation: theirs scales rotary
     angles; here the rows of a learned table are interpolated, first on first and last on last.
     """
-
-    supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
-    extends = True
-    kinds: frozenset[str] = frozenset({"learned"})
 
     def extend(self, model: Any, length: int) -> None:
         """Stretch the trained rows to ``length``."""

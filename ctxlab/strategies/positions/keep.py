@@ -12,6 +12,10 @@ class Keep:
     extends = False
     kinds: frozenset[str] = frozenset()
 
+    def configure(self, config: Any, length: int) -> None:
+        """Nothing to do."""
+        del config, length
+
     def extend(self, model: Any, length: int) -> None:
         """Nothing to do."""
         del model, length

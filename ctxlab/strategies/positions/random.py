@@ -4,16 +4,11 @@ from typing import Any
 
 import torch
 
-from ctxlab.core.strategy import ModelKind
-from ctxlab.strategies.positions.table import lengthen
+from ctxlab.strategies.positions.table import Learned, lengthen
 
 
-class Random:
+class Random(Learned):
     """Trained rows are kept; rows past them are drawn as the model draws its own when it is made."""
-
-    supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
-    extends = True
-    kinds: frozenset[str] = frozenset({"learned"})
 
     def __init__(self, seed: int = 0) -> None:
         """Take the ``seed`` of the draw, which is independent of every other."""

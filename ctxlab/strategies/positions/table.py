@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ctxlab.core.errors import UserError
+from ctxlab.core.strategy import ModelKind
 
 NAMES = ("position_embeddings", "position_embedding", "wpe", "embed_positions")
 
@@ -29,6 +30,18 @@ class Table:
     def length(self) -> int:
         """Tokens that a window may have."""
         return self.module.num_embeddings - self.offset
+
+
+class Learned:
+    """What the parts that make a learned table longer have in common."""
+
+    supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
+    extends = True
+    kinds: frozenset[str] = frozenset({"learned"})
+
+    def configure(self, config: Any, length: int) -> None:
+        """Nothing: the table is made longer when the trained one is there."""
+        del config, length
 
 
 def find(model: Any) -> list[Table]:

@@ -4,20 +4,15 @@ from typing import Any
 
 import torch
 
-from ctxlab.core.strategy import ModelKind
-from ctxlab.strategies.positions.table import lengthen
+from ctxlab.strategies.positions.table import Learned, lengthen
 
 
-class Tile:
+class Tile(Learned):
     """Position p past the trained ones starts as position p modulo the trained length, and learns from there.
 
     Source: Longformer (Beltagy et al. 2020, arXiv:2004.05150), section 5: near positions keep their trained relation
     everywhere but at the seams.
     """
-
-    supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
-    extends = True
-    kinds: frozenset[str] = frozenset({"learned"})
 
     def extend(self, model: Any, length: int) -> None:
         """Repeat the trained rows up to ``length``."""
