@@ -4,6 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+PARTS = "ctxlab_parts"
+"""Attribute of a model that holds the trainable modules of a strategy; so begin their names in a checkpoint."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:

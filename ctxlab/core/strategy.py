@@ -3,7 +3,7 @@
 Parts never ask what kind of model or which other part they are with: a stage reads the attributes that they
 declare and refuses a combination that cannot work.
 
-Shape legend: B windows, W tokens of a window, C outputs per token, Q queries, K keys.
+Shape legend: B windows of a batch, W tokens of a window, C outputs per token, N windows of a document.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,30 +12,52 @@ from typing import Any, Protocol
 
 import torch
 
-from ctxlab.core.types import Encoded, FloatArray, Merged, Window
+from ctxlab.core.types import BoolArray, Encoded, FloatArray, Merged, Table, Window
 
 ModelKind = str
 """``encoder``, ``decoder`` or ``encoder_decoder``."""
 
-Forward = Callable[[Mapping[str, torch.Tensor]], torch.Tensor]
-"""One call of the model: named inputs (B, W) to outputs (B, W, C)."""
+Forward = Callable[[Mapping[str, Any]], Any]
+"""One call of the model: named inputs (B, W) to what the library's models return (``logits`` (B, W, C) and more)."""
 
 
 class Reading(Protocol):
     """What does one forward pass see?"""
 
     supports: frozenset[ModelKind]
+    contiguous: bool
+    """Whether every window is an unbroken stretch of the document, so that the next token is the next token."""
+    links: bool
+    """Whether windows go on from one another: some have ``begins=False``."""
+    joins: bool
+    """Whether the reading itself carries something between linked windows, which must then share a forward pass.
+
+    The model is then given ``groups``: (B,) windows of one number are linked, in order of their rows.
+    """
+
+    def fit(self, trained_length: int | None, added: int) -> None:
+        """Settle what depends on the model; called when it is known, perhaps again with a better figure.
+
+        Args:
+            trained_length: Tokens that the model's positions reach; None where any length works.
+            added: Positions that a memory takes beside the window's own.
+        """
+        ...
 
     def longest(self, length: int) -> int:
         """Tokens of the longest window at this context length."""
         ...
 
     def windows(self, encoded: Encoded, length: int) -> list[Window]:
-        """Windows of at most ``length`` tokens, special tokens included, in document order."""
+        """Windows in document order; information flows across ``length`` tokens at most, special tokens included."""
         ...
 
     def merge(self, windows: Sequence[Window], outputs: Sequence[FloatArray], num_tokens: int) -> Merged:
         """Put outputs (W, C) of the windows back onto the ``num_tokens`` tokens of the document."""
+        ...
+
+    def install(self, model: Any) -> None:
+        """Put what the reading needs into ``model``, trainable modules by ``strategies.modules.attach``."""
         ...
 
 
@@ -67,6 +89,8 @@ class Attention(Protocol):
     """Which pairs of tokens attend, and at what cost?"""
 
     supports: frozenset[ModelKind]
+    wants_marks: bool
+    """Whether the model is to be given ``marks`` (B, W) of the tokens (``core.types.SENTENCE`` and the like)."""
 
     def allowed(self, query: torch.Tensor, key: torch.Tensor, length: int) -> torch.Tensor:
         """Declared pattern: may ``query`` attend to ``key`` (index tensors that broadcast)?
@@ -83,25 +107,63 @@ class Attention(Protocol):
         """Make every self-attention of ``model`` use the pattern; raises UserError where it would not take effect."""
         ...
 
+    def penalty(self, model: Any) -> torch.Tensor | None:
+        """What the installed part adds to the loss of one label; None where it learns nothing."""
+        ...
+
+    def tables(self, model: Any) -> list[Table]:
+        """What the installed part has learned, for the report; empty where it learns nothing."""
+        ...
+
 
 class Memory(Protocol):
     """What is carried from one window to the next?"""
 
     supports: frozenset[ModelKind]
+    positions: frozenset[str]
+    """Kinds of positions (``ModelFacts.positions``) that it works with."""
     sequential: bool
-    """Whether the windows of a document are steps in order rather than independent rows."""
+    """Whether linked windows are steps in order rather than independent rows."""
+    num_added: int
+    """Tokens that run through the model with every window."""
+    num_cached: int
+    """Positions that keys of earlier windows take at most."""
+    gradient_windows: int
+    """Windows after which what is carried is cut off from the gradient, so that memory stays bounded."""
+
+    def install(self, model: Any) -> None:
+        """Put what the memory needs into ``model``; raises UserError where the model gives no hold for it."""
+        ...
 
     def start(self, batch_size: int) -> Any:
         """State before the first window of ``batch_size`` documents."""
         ...
 
-    def step(self, forward: Forward, inputs: Mapping[str, torch.Tensor], state: Any) -> tuple[torch.Tensor, Any]:
-        """Outputs (B, W, C) of one window per document, and the state for the next."""
+    def step(self, forward: Forward, inputs: Mapping[str, Any], state: Any) -> tuple[torch.Tensor, Any]:
+        """Outputs (B, W, C) of one window per document, and the state for the next; memory tokens are left out."""
+        ...
+
+    def first(self, state: Any, num_rows: int) -> Any:
+        """The state of the first ``num_rows`` documents, when the others have come to their end."""
+        ...
+
+    def detach(self, state: Any) -> Any:
+        """The same state, cut off from the gradient."""
+        ...
+
+    def reach(self, num_windows: int, num_layers: int) -> BoolArray:
+        """(N, N) declared: may something in a window (row) depend on another (column) after so many layers?
+
+        Within a window (the diagonal) the attention part says more.
+        """
         ...
 
 
 class Curriculum(Protocol):
     """How does the length grow while training?"""
+
+    sorts: bool
+    """Whether documents are sorted by length over a whole epoch, and not only within pools."""
 
     def length(self, progress: float, longest: int) -> int:
         """Context length at ``progress`` (share of the budget spent, 0 to 1), at most ``longest``."""

@@ -22,13 +22,19 @@ class Task(Protocol):
 
     name: str
     head: str
-    """Kind of model head: ``token_classification``."""
+    """Kind of model head, a key of ``models.heads.HEADS``."""
+    kinds: frozenset[str]
+    """Kinds of model that it works with: ``encoder``, ``decoder``, ``encoder_decoder``."""
+    contiguous: bool
+    """Whether windows must be unbroken stretches, as the next token is what is asked for."""
     metric: str
     """File under ``ctxlab/evaluation/metrics`` that scores it."""
     primary_metric: str
-    """Key of the score that selects checkpoints; larger is better."""
+    """Key of the score that selects checkpoints."""
+    lower_is_better: bool
+    """Whether a smaller primary metric is the better one."""
     labels: list[str]
-    """Names behind the model's outputs, known after ``learn_labels``."""
+    """Names behind the model's outputs, known after ``learn_labels``; empty where these are its vocabulary."""
     notes: list[str]
     """What was repaired or worked around in the data, a sentence each, for the report."""
 
@@ -51,12 +57,20 @@ class Task(Protocol):
         """Whole documents as token ids with labels."""
         ...
 
+    def renew(self, encoded: Encoded, seed: int) -> Encoded:
+        """A training document as one epoch sees it (masked anew, say); a pure function of the document and ``seed``."""
+        ...
+
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
         """Loss of outputs (B, W, C) against labels (B, W)."""
         ...
 
+    def observe(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """What scores and answers need of outputs (B, W, C) with labels (B, W): (B, W, D), D perhaps much smaller."""
+        ...
+
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
-        """The answer for a whole document."""
+        """The answer for a whole document, from what was observed on its tokens (L, D)."""
         ...
 
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:

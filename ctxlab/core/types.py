@@ -20,6 +20,9 @@ NO_LABEL = -100
 ADDED = -1
 """Document token behind a window token that the document does not have (special tokens, a question)."""
 
+SENTENCE, PARAGRAPH, HEADING, GIVEN = 1, 2, 4, 8
+"""Marks of a token, which add up: a sentence, a paragraph or a heading begins with it, or the data names it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -46,6 +49,10 @@ class Encoded:
     """Token ids put in front of every window ([CLS], a question)."""
     after: tuple[int, ...] = ()
     """Token ids put behind every window ([SEP])."""
+    query: tuple[int, ...] = ()
+    """Token ids of what is asked of the document (also in ``before``); empty where nothing is."""
+    marks: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    """(L,) sums of ``SENTENCE``, ``PARAGRAPH``, ``HEADING`` and ``GIVEN``; empty where nothing is known."""
 
     def __len__(self) -> int:
         return len(self.input_ids)
@@ -59,6 +66,8 @@ class Window:
     """(W,)"""
     token_index: IntArray
     """(W,) document token behind each window token, ``ADDED`` for tokens that the document does not have."""
+    begins: bool = True
+    """Whether it is read by itself; False where it goes on from the window before it (memory, hierarchy)."""
 
     def __len__(self) -> int:
         return len(self.input_ids)
@@ -66,6 +75,12 @@ class Window:
     def labels(self, encoded: Encoded) -> IntArray:
         """(W,) labels of the window's tokens, ``NO_LABEL`` where the document has no token."""
         return np.where(self.token_index == ADDED, NO_LABEL, encoded.labels[self.token_index])
+
+    def marks(self, encoded: Encoded) -> IntArray:
+        """(W,) marks of the window's tokens, 0 where the document has no token or nothing is known."""
+        if not len(encoded.marks):
+            return np.zeros(len(self), np.int64)
+        return np.where(self.token_index == ADDED, 0, encoded.marks[self.token_index])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

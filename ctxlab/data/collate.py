@@ -10,13 +10,19 @@ import torch
 from ctxlab.core.types import NO_LABEL, IntArray, Window
 
 
-def collate(windows: Sequence[Window], labels: Sequence[IntArray] | None, pad_id: int) -> dict[str, torch.Tensor]:
-    """``input_ids``, ``attention_mask`` and, if given, ``labels``: int64 (B, W), padded behind to the longest window.
+def collate(
+    windows: Sequence[Window],
+    labels: Sequence[IntArray] | None,
+    pad_id: int,
+    marks: Sequence[IntArray] | None = None,
+) -> dict[str, torch.Tensor]:
+    """``input_ids``, ``attention_mask`` and, if given, ``labels`` and ``marks``: int64 (B, W), padded behind.
 
     Args:
         windows: What the model is to see, at least one window.
         labels: One label per token of each window (``Window.labels``).
-        pad_id: Token id of the padding; its attention mask is 0 and its label ``NO_LABEL``.
+        pad_id: Token id of the padding; its attention mask is 0, its label ``NO_LABEL`` and its mark 0.
+        marks: One mark per token of each window (``Window.marks``).
 
     Raises:
         ValueError: A row of labels is not as long as its window.
@@ -29,10 +35,15 @@ def collate(windows: Sequence[Window], labels: Sequence[IntArray] | None, pad_id
     for row, window in enumerate(windows):
         batch["input_ids"][row, : len(window)] = torch.from_numpy(window.input_ids)
         batch["attention_mask"][row, : len(window)] = 1
-    if labels is not None:
-        batch["labels"] = torch.full(shape, NO_LABEL, dtype=torch.int64)
-        for row, (window, label) in enumerate(zip(windows, labels, strict=True)):
-            if len(label) != len(window):
-                raise ValueError(f"Row {row} has {len(label)} labels for {len(window)} tokens.")
-            batch["labels"][row, : len(window)] = torch.from_numpy(label)
+    for name, values, absent in (("labels", labels, NO_LABEL), ("marks", marks, 0)):
+        if values is not None:
+            batch[name] = torch.full(shape, absent, dtype=torch.int64)
+            _fill(batch[name], name, windows, values)
     return batch
+
+
+def _fill(target: torch.Tensor, name: str, windows: Sequence[Window], values: Sequence[IntArray]) -> None:
+    for row, (window, value) in enumerate(zip(windows, values, strict=True)):
+        if len(value) != len(window):
+            raise ValueError(f"Row {row} has {len(value)} {name} for {len(window)} tokens.")
+        target[row, : len(window)] = torch.from_numpy(value)

@@ -19,8 +19,11 @@ import numpy as np
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document, Encoded
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever what is stored, or how tasks encode, changes."""
+
+ARRAYS, TUPLES = ("input_ids", "word_ids", "labels", "marks"), ("before", "after", "query")
+"""Fields of ``Encoded``, by type."""
 
 MANIFEST = "manifest.json"
 DOCUMENTS_PER_SHARE = 16
@@ -131,10 +134,9 @@ def _store(entry: Path, encoded: Sequence[Encoded], notes: Sequence[str]) -> Non
 def _dataset(encoded: Sequence[Encoded]) -> Any:
     from datasets import Dataset, Features, List, Value
 
-    columns = ("input_ids", "word_ids", "labels", "before", "after")
-    features = Features({name: List(Value("int32")) for name in columns})
+    features = Features({name: List(Value("int32")) for name in (*ARRAYS, *TUPLES)})
     return Dataset.from_dict(
-        {name: [getattr(document, name) for document in encoded] for name in columns}, features=features
+        {name: [getattr(document, name) for document in encoded] for name in features}, features=features
     )
 
 
@@ -171,8 +173,9 @@ def _is_whole(entry: Path) -> bool:
 
 
 def _encoded(row: dict[str, Any]) -> Encoded:
-    arrays = {name: np.asarray(row[name], dtype=np.int64) for name in ("input_ids", "word_ids", "labels")}
-    return Encoded(**arrays, before=tuple(map(int, row["before"])), after=tuple(map(int, row["after"])))
+    arrays: dict[str, Any] = {name: np.asarray(row[name], dtype=np.int64) for name in ARRAYS}
+    tuples: dict[str, Any] = {name: tuple(map(int, row[name])) for name in TUPLES}
+    return Encoded(**arrays, **tuples)
 
 
 def _sums(folder: Path) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Which items make up a step: pure functions of lengths, seed and epoch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -15,7 +15,9 @@ PADDING_PER_FORWARD = 0.04
 """Padding that a forward pass takes on before another one is begun, as a share of ``tokens_per_forward``."""
 
 
-def plan_epoch(lengths: Sequence[int], tokens_per_step: int, seed: int, epoch: int) -> list[list[int]]:
+def plan_epoch(
+    lengths: Sequence[int], tokens_per_step: int, seed: int, epoch: int, *, sort_all: bool = False
+) -> list[list[int]]:
     """Steps of one epoch, each a list of item indices; every item occurs once.
 
     Items are shuffled, cut into pools, sorted by length within a pool and filled into steps, whose order is shuffled.
@@ -25,15 +27,18 @@ def plan_epoch(lengths: Sequence[int], tokens_per_step: int, seed: int, epoch: i
         tokens_per_step: Tokens of a step at most, padding not counted; a longer item is a step by itself.
         seed: Of the run; with ``epoch`` it determines the plan.
         epoch: Index of the pass over the items.
+        sort_all: Whether the whole epoch is one pool.
     """
     if tokens_per_step < 1:
         raise ValueError(f"tokens_per_step={tokens_per_step} holds no token: give at least 1.")
     random = np.random.default_rng((seed % 2**63, epoch))
     sizes = np.asarray(lengths, dtype=np.int64)
     keys = sizes * random.uniform(1 - JITTER, 1 + JITTER, len(sizes))
+    shuffled = random.permutation(len(sizes)).tolist()
+    pools = [shuffled] if sort_all else _cut(shuffled, sizes, STEPS_PER_POOL * tokens_per_step)
     steps = [
         step
-        for pool in _cut(random.permutation(len(sizes)).tolist(), sizes, STEPS_PER_POOL * tokens_per_step)
+        for pool in pools
         for step in _cut(sorted(pool, key=keys.__getitem__, reverse=True), sizes, tokens_per_step)
     ]
     return [steps[i] for i in random.permutation(len(steps))]
@@ -53,7 +58,9 @@ def _cut(items: Sequence[int], sizes: Sequence[int] | np.ndarray, budget: int) -
     return runs
 
 
-def split_forward(items: Sequence[int], lengths: Sequence[int], tokens_per_forward: int) -> list[list[int]]:
+def split_forward(
+    items: Sequence[int], lengths: Sequence[int] | Mapping[int, int], tokens_per_forward: int
+) -> list[list[int]]:
     """Forward passes of at most ``tokens_per_forward`` tokens, padding included, or of one item.
 
     Longest first, so that items of like length share a pass and a lack of memory shows at once.

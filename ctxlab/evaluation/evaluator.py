@@ -1,7 +1,7 @@
 """Whole documents through model and strategy, and back to answers, scores and coverage."""
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -11,8 +11,8 @@ import torch
 
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
-from ctxlab.core.types import Coverage, Document, Encoded, FloatArray, Merged, Prediction, Scores, Window
-from ctxlab.data.collate import collate
+from ctxlab.core.types import Coverage, Document, Encoded, FloatArray, Merged, Prediction, Scores
+from ctxlab.data.forward import Item, Passes, make_items, model_call
 from ctxlab.data.sampler import split_forward
 
 _TOKENS_AT_ONCE = 1 << 19
@@ -21,7 +21,7 @@ _TOKENS_AT_ONCE = 1 << 19
 
 @dataclass(frozen=True, eq=False)
 class Reader:
-    """A model, ready to read: how windows become outputs."""
+    """A model, ready to read: how documents become outputs."""
 
     model: Any
     strategy: Strategy
@@ -29,36 +29,32 @@ class Reader:
     tokens_per_forward: int
     pad_id: int
     device: torch.device
+    observe: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    """What is kept of outputs (B, W, C) with labels (B, W): the task's ``observe``."""
 
     def read(self, encoded: Sequence[Encoded], done: Callable[[int], None] = lambda _: None) -> Iterator[Merged]:
-        """Outputs on every token of every document, in order; ``done`` hears of each token count read."""
+        """What was observed on every token of every document, in order; ``done`` hears of each token count read."""
         self.model.eval()
         for group in _groups(encoded):
             windows = [self.strategy.reading.windows(document, self.length) for document in group]
-            outputs = self._outputs([window for row in windows for window in row], done)
-            start = 0
-            for document, row in zip(group, windows, strict=True):
-                yield self.strategy.reading.merge(row, outputs[start : start + len(row)], len(document))
-                start += len(row)
+            items = [make_items(i, document, row) for i, (document, row) in enumerate(zip(group, windows, strict=True))]
+            outputs = iter(self._outputs([item for row in items for item in row], done))
+            for document, row, own in zip(group, windows, items, strict=True):
+                seen = [output for _ in own for output in next(outputs)]
+                yield self.strategy.reading.merge(row, seen, len(document))
 
     @torch.inference_mode()
-    def _outputs(self, windows: Sequence[Window], done: Callable[[int], None]) -> list[FloatArray]:
-        """(W, C) outputs of each window; windows of like length share a forward pass."""
-        lengths = [len(window) for window in windows]
-        order = sorted(range(len(windows)), key=lengths.__getitem__, reverse=True)
-        outputs: list[FloatArray] = [np.empty((0, 0), np.float32)] * len(windows)
-        for part in split_forward(order, lengths, self.tokens_per_forward):
-            batch = collate([windows[i] for i in part], None, self.pad_id)
-            inputs = {name: tensor.to(self.device) for name, tensor in batch.items()}
-            memory = self.strategy.memory
-            result, _ = memory.step(self._forward, inputs, memory.start(len(part)))
-            for i, row in zip(part, result.float().cpu().numpy(), strict=True):
-                outputs[i] = row[: lengths[i]].copy()
-            done(sum(lengths[i] for i in part))
-        return outputs
-
-    def _forward(self, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        outputs: torch.Tensor = self.model(**inputs).logits
+    def _outputs(self, items: Sequence[Item], done: Callable[[int], None]) -> list[list[FloatArray]]:
+        """(W, D) of each window of each item; items of like length share a forward pass."""
+        passes = Passes(self.strategy, model_call(self.model), self.pad_id, self.device)
+        sizes = [passes.size(item) for item in items]
+        outputs = [[np.empty((0, 0), np.float32)] * len(item.windows) for item in items]
+        for part in split_forward(range(len(items)), sizes, self.tokens_per_forward):
+            for passed in passes.run([items[i] for i in part]):
+                kept = self.observe(passed.outputs, passed.labels).float().cpu().numpy()
+                for (i, w), row in zip(passed.rows, kept, strict=True):
+                    outputs[part[i]][w] = row[: len(items[part[i]].windows[w])].copy()
+                done(passed.tokens)
         return outputs
 
 

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from safetensors import safe_open
 from safetensors.torch import load_model as load_safetensors
 
 from ctxlab.core.errors import UserError
+from ctxlab.core.model import PARTS
 from ctxlab.models.dropout import set_dropout
 from ctxlab.models.loading import Configure, load_model, load_tokenizer
 
@@ -54,6 +56,24 @@ class Checkpointed:
                 configure(config)
 
         return load_model(self.path, str(self.path), head, labels, change, new_head=False)
+
+    def load_parts(self, model: Any) -> None:
+        """Put the saved weights of the strategy's own modules into ``model``.
+
+        Raises:
+            UserError: The checkpoint was trained without them.
+        """
+        wanted = {name: tensor for name, tensor in model.state_dict().items() if name.startswith(f"{PARTS}.")}
+        if not wanted:
+            return
+        with safe_open(self.path / "model.safetensors", framework="pt") as file:
+            for name, tensor in wanted.items():
+                if name not in file.keys() or file.get_slice(name).get_shape() != list(tensor.shape):  # noqa: SIM118
+                    raise UserError(
+                        f"checkpoint {self.path} was trained without this {name.split('.')[1]} part of the strategy, "
+                        f"or with another size of it ({name} does not fit): train with it first, or use the run's own."
+                    )
+                tensor.copy_(file.get_tensor(name))
 
     def load_weights(self, model: Any) -> None:
         """Put the saved weights into ``model``, which was built like the saved one."""

@@ -38,6 +38,8 @@ def run(cfg: DictConfig, run_dir: Path) -> None:
     folder, state = start_point(cfg, run_dir)
     source: ModelSource = Checkpointed(str(folder)) if folder else build(cfg.model)
     bench = assemble(cfg, task, source)
+    if folder is not None:
+        Checkpointed(str(folder)).load_parts(bench.model)
     memory = MemoryMeter(bench.accelerator.device)
     tracker = open_tracker(cfg, run_dir, state)
     result = None
@@ -91,7 +93,6 @@ def make_trainer(
     """Everything the loop needs, from configuration."""
     build(cfg.tuning).apply(bench.model)
     factory, schedule = build(cfg.optimizer), build(cfg.scheduler)
-    read = bench.strategy.reading.windows
     job = Job(
         run_dir=run_dir,
         task=bench.task,
@@ -101,7 +102,14 @@ def make_trainer(
         optimizer=factory.build(parameter_groups(bench.model, factory.weight_decay)),
         schedule=schedule,
         learning_rate=factory.lr,
-        stream=Stream(bench.encode(documents), read, bench.settings.tokens_per_step, cfg.seed),
+        stream=Stream(
+            bench.encode(documents),
+            bench.strategy.reading.windows,
+            bench.task.renew,
+            bench.settings.tokens_per_step,
+            cfg.seed,
+            sort_all=bench.strategy.curriculum.sorts,
+        ),
         context_length=bench.length,
         flops=FlopModel.of(bench.model, bench.facts.num_layers, bench.facts.hidden_size),
         settings=bench.settings,

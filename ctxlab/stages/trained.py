@@ -41,5 +41,6 @@ def load_trained(cfg: DictConfig) -> Trained:
     task: Task = build(cfg.task)
     task.labels = source.labels()
     bench = assemble(cfg, task, source)
+    source.load_parts(bench.model)
     bench.accelerator.prepare_model(bench.model, evaluation_mode=True)
     return Trained(bench, folder, saved["state"])

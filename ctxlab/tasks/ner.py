@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from ctxlab.core.errors import UserError
 from ctxlab.core.task import Loss
 from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Prediction
+from ctxlab.tasks.base import Base
 from ctxlab.tasks.bio import OUTSIDE, entity_types, is_tag, repair, spans, tag_set
 from ctxlab.tasks.subwords import Subwords, frame, needs_leading_space, split_words
 from ctxlab.tasks.words import words_of
@@ -29,11 +30,11 @@ OTHER_TASKS = {
 }
 """Fields by which a record of another task is told."""
 
-KEPT_FIELDS = ("sentence_starts", "probes")
+KEPT_FIELDS = ("sentence_starts", "global_words", "probes")
 """Fields of a record that pass through to strategies and scores."""
 
 
-class NER:
+class NER(Base):
     """Named entity recognition over words, with the tag on a word's first sub-token.
 
     ``outside_weight`` weighs words outside entities in the loss; at 0 only entities count.
@@ -54,8 +55,7 @@ class NER:
     ) -> None:
         if outside_weight < 0:
             raise UserError(f"task.outside_weight={outside_weight} is negative: give 0 or more.")
-        self.labels = [] if labels is None else tag_set(_checked_types(labels))
-        self.notes: list[str] = []
+        super().__init__([] if labels is None else tag_set(_checked_types(labels)))
         self._tokens_field, self._tags_field, self._text_field = tokens_field, tags_field, text_field
         self._outside_weight = outside_weight
         self._repaired_tags = self._repaired_documents = 0
@@ -169,7 +169,8 @@ class NER:
                 example = f"{document.fields['tokens'][subwords.replaced[0]]!r} in {document.origin}"
             replaced += len(subwords.replaced)
             labels = _labels(subwords, document.fields.get("tags"), label_ids)
-            encoded.append(Encoded(subwords.input_ids, subwords.word_ids, labels, before, after))
+            marks = subwords.marks(document.fields.get("sentence_starts", ()), document.fields.get("global_words", ()))
+            encoded.append(Encoded(subwords.input_ids, subwords.word_ids, labels, before, after, marks=marks))
         if replaced:
             self.notes.append(
                 f"The tokenizer leaves nothing of {replaced} words (the first is {example}): "

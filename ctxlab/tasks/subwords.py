@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ctxlab.core.errors import UserError
-from ctxlab.core.types import IntArray
+from ctxlab.core.types import GIVEN, SENTENCE, IntArray
 
 WORDS_PER_CALL = 2048
 """Words that a tokenizer gets in one piece; longer ones cost more memory and are no faster."""
@@ -30,6 +30,13 @@ class Subwords:
     def first(self) -> IntArray:
         """(words,) index of the first sub-token of each word."""
         return np.flatnonzero(np.diff(self.word_ids, prepend=-1)).astype(np.int64)
+
+    def marks(self, sentences: Sequence[int], given: Sequence[int]) -> IntArray:
+        """(L,) marks of tokens: words at which ``sentences`` begin, and words that the data names."""
+        first, marks = self.first(), np.zeros(len(self.input_ids), dtype=np.int64)
+        for words, mark in ((sentences, SENTENCE), (given, GIVEN)):
+            marks[first[np.asarray(words, dtype=np.int64)]] += mark
+        return marks
 
 
 def split_words(tokenizer: Any, words: Sequence[str], *, leading_space: bool) -> Subwords:

@@ -7,7 +7,7 @@ needs no generator state and a resumed run is the same run to the bit.
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -24,7 +24,7 @@ from ctxlab.core.files import write_json
 from ctxlab.core.optim import Schedule
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
-from ctxlab.data.collate import collate
+from ctxlab.data.forward import Item, Passed, Passes, model_call
 from ctxlab.data.sampler import split_forward
 from ctxlab.tracking.metrics_file import MetricsFile
 from ctxlab.training import checkpoint
@@ -33,7 +33,7 @@ from ctxlab.training.cost import FlopModel
 from ctxlab.training.faults import StopRequest, check_finite
 from ctxlab.training.optimizer_file import load_optimizer, save_optimizer
 from ctxlab.training.state import TrainState
-from ctxlab.training.stream import Epoch, Item, Stream
+from ctxlab.training.stream import Epoch, Stream
 
 STATE = "state.json"
 OPTIMIZER = "optimizer.safetensors"
@@ -92,6 +92,7 @@ class Trainer:
         self.budget = Budget.of(job.settings)
         self.model, self.optimizer = accelerator.prepare(job.model, job.optimizer)
         self.trainable = [p for p in job.model.parameters() if p.requires_grad]
+        self.passes = Passes(job.strategy, model_call(self.model), job.tokenizer.pad_token_id, accelerator.device)
         self._logged = (0, 0.0)
 
     def resume(self, folder: Path, state: TrainState) -> None:
@@ -184,30 +185,34 @@ class Trainer:
     def _accumulate(self, state: TrainState, epoch: Epoch, indices: Any) -> tuple[float, float]:
         """Forward and backward over the parts of a step; returns the sum of the loss and of its weights."""
         total = weight = 0.0
-        for batch, items in self._parts(epoch, indices):
-            labels = batch.pop("labels")
-            memory = self.job.strategy.memory
-            outputs, _ = memory.step(self._forward, batch, memory.start(len(items)))
-            loss = self.job.task.loss(outputs, labels)
-            self.accelerator.backward(loss.total)
-            total += loss.total.item()
-            weight += loss.weight.item()
-            rows, width = batch["input_ids"].shape
-            state.tokens += sum(len(item.window) for item in items)
-            state.padded_tokens += rows * width
-            state.flops += rows * self.job.flops.training(width, self.job.strategy.attention.pairs(width))
+        for items in self._parts(epoch, indices):
+            carried: torch.Tensor | float = 0.0
+            for passed in self.passes.run(items):
+                loss = self.job.task.loss(passed.outputs, passed.labels)
+                carried = carried + loss.total
+                penalty = self.job.strategy.attention.penalty(self.job.model)
+                if penalty is not None:
+                    carried = carried + penalty * loss.weight
+                if passed.cut:
+                    self.accelerator.backward(carried)
+                    carried = 0.0
+                total += loss.total.item()
+                weight += loss.weight.item()
+                self._count(state, passed)
         return total, weight
 
-    def _parts(self, epoch: Epoch, indices: Any) -> Iterator[tuple[dict[str, torch.Tensor], list[Item]]]:
-        limit = self.settings.tokens_per_forward or self.settings.tokens_per_step
-        for part in split_forward(indices, epoch.lengths, limit):
-            items = [epoch.items[i] for i in part]
-            batch = collate([i.window for i in items], [i.labels for i in items], self.job.tokenizer.pad_token_id)
-            yield {name: tensor.to(self.accelerator.device) for name, tensor in batch.items()}, items
+    def _count(self, state: TrainState, passed: Passed) -> None:
+        rows, width = passed.labels.shape
+        state.tokens += passed.tokens
+        state.padded_tokens += rows * width
+        width += self.job.strategy.memory.num_added
+        state.flops += rows * self.job.flops.training(width, self.job.strategy.attention.pairs(width))
 
-    def _forward(self, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        outputs: torch.Tensor = self.model(**inputs).logits
-        return outputs
+    def _parts(self, epoch: Epoch, indices: Sequence[int]) -> Iterator[list[Item]]:
+        limit = self.settings.tokens_per_forward or self.settings.tokens_per_step
+        sizes = {i: self.passes.size(epoch.items[i]) for i in indices}
+        for part in split_forward(indices, sizes, limit):
+            yield [epoch.items[i] for i in part]
 
     def _apply(self, weight: float, step: int, ids: list[str]) -> float:
         """Divide the gradients by the weight of the whole step, check, clip, and change the weights."""
@@ -251,8 +256,8 @@ class Trainer:
         self.job.model.train()
         self._log(state, "validation", **scores)
         state.evaluated_step = state.step
-        score = scores[self.job.task.primary_metric]
-        if state.best_metric is None or score > state.best_metric:
+        score, lower = scores[self.job.task.primary_metric], self.job.task.lower_is_better
+        if state.best_metric is None or (score < state.best_metric if lower else score > state.best_metric):
             state.best_metric, state.best_step, state.evaluations_without_gain = score, state.step, 0
         else:
             state.evaluations_without_gain += 1

@@ -13,6 +13,7 @@ import torch
 
 from ctxlab.config.build import build
 from ctxlab.config.compose import compose
+from ctxlab.data.collate import collate
 from ctxlab.data.splits import load_documents
 from ctxlab.stages.assemble import assemble
 from ctxlab.stages.train import Validation, make_trainer
@@ -52,7 +53,11 @@ def measure(_: Path) -> list[dict[str, Any]]:
         for index in range(STEPS + 2):
             epoch, progress = trainer._position(state)
             indices = epoch.steps[state.batch]
-            batches = [batch for batch, _ in trainer._parts(epoch, indices)]
+            pad_id = bench.tokenizer.pad_token_id
+            batches = [
+                collate([item.windows[0] for item in items], [item.labels[0] for item in items], pad_id)
+                for items in trainer._parts(epoch, indices)
+            ]
             started = perf_counter()
             trainer._step(state, epoch, progress)
             between = perf_counter()

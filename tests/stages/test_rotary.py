@@ -8,7 +8,8 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.model import ModelFacts
 from ctxlab.core.strategy import Strategy
 from ctxlab.models.tiny_llama import TinyLlama
-from ctxlab.stages.assemble import build_model, check_fit
+from ctxlab.stages.assemble import build_model
+from ctxlab.stages.fit import check_fit
 from ctxlab.strategies.attention.full import Full
 from ctxlab.strategies.curriculum.constant import Constant
 from ctxlab.strategies.memory.none import NoMemory

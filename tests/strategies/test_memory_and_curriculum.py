@@ -1,5 +1,7 @@
 """The null parts do nothing, exactly."""
 
+from types import SimpleNamespace
+
 import torch
 
 from ctxlab.strategies.curriculum.constant import Constant
@@ -11,7 +13,7 @@ def test_no_memory_is_one_call_of_the_model():
 
     def forward(inputs):
         calls.append(inputs)
-        return inputs["input_ids"] * 2
+        return SimpleNamespace(logits=inputs["input_ids"] * 2)
 
     memory, inputs = NoMemory(), {"input_ids": torch.arange(3)}
     outputs, state = memory.step(forward, inputs, memory.start(2))

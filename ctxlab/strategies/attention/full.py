@@ -5,9 +5,10 @@ from typing import Any
 import torch
 
 from ctxlab.core.strategy import ModelKind
+from ctxlab.strategies.attention.base import Base
 
 
-class Full:
+class Full(Base):
     """The library's own attention: SDPA where the model has it, else what the model comes with.
 
     Cost and, outside the fast kernels, memory grow with the square of the window's length.

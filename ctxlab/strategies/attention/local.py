@@ -8,6 +8,7 @@ import torch
 from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import ModelKind
 from ctxlab.strategies.attention import masks
+from ctxlab.strategies.attention.base import Base
 from ctxlab.strategies.attention.blocks import BlockMask, Layout, blocked_sdpa, sdpa
 from ctxlab.strategies.attention.interface import install
 from ctxlab.strategies.attention.masks import DenseMask
@@ -16,7 +17,7 @@ SMALLEST_BLOCK, LARGEST_BLOCK = 32, 256
 """Measured on a CPU: smaller blocks copy too many keys, larger ones compute too many pairs."""
 
 
-class Local:
+class Local(Base):
     """Sliding window and global tokens.
 
     Source: Longformer (Beltagy et al. 2020, arXiv:2004.05150). Deviations: global tokens use the projections that the

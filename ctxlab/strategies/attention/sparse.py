@@ -9,12 +9,13 @@ import torch
 from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import ModelKind
 from ctxlab.strategies.attention import masks
+from ctxlab.strategies.attention.base import Base
 from ctxlab.strategies.attention.interface import install, refuse_unknown
 from ctxlab.strategies.attention.masks import LibraryMask
 from ctxlab.strategies.attention.plan import Plan, Ready, ReadyPlans, attend_by_heads
 
 
-class Sparse(ABC):
+class Sparse(Base, ABC):
     """A pattern of attention and the plans by which it is computed; never L × L where the plans are smaller."""
 
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder"})

@@ -4,6 +4,8 @@
 class Constant:
     """No curriculum."""
 
+    sorts = False
+
     def length(self, progress: float, longest: int) -> int:
         """``longest`` at any progress."""
         del progress

@@ -5,19 +5,19 @@ from typing import Any
 
 import torch
 
-from ctxlab.core.strategy import Forward, ModelKind
+from ctxlab.core.strategy import Forward
+from ctxlab.strategies.memory.base import Base
 
 
-class NoMemory:
+class NoMemory(Base):
     """Windows are independent rows, batched across documents."""
 
-    supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
     sequential = False
 
     def start(self, batch_size: int) -> None:
         """No state."""
         del batch_size
 
-    def step(self, forward: Forward, inputs: Mapping[str, torch.Tensor], state: Any) -> tuple[torch.Tensor, Any]:
+    def step(self, forward: Forward, inputs: Mapping[str, Any], state: Any) -> tuple[torch.Tensor, Any]:
         """One call of the model."""
-        return forward(inputs), state
+        return forward(inputs).logits, state

@@ -5,21 +5,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from ctxlab.core.errors import UserError
-from ctxlab.core.strategy import ModelKind
 from ctxlab.core.types import Encoded, FloatArray, Merged, Window
 from ctxlab.strategies.reading import merging
+from ctxlab.strategies.reading.base import Base
 from ctxlab.strategies.reading.framing import frame, room
 
 MERGE = {"first": merging.first, "mean": merging.mean, "central": merging.central}
 
 
-class Chunk:
+class Chunk(Base):
     """Windows that together cover every token; a document that fits is one window.
 
     Neighbours share ``overlap_tokens`` of the document; the usual scripts call that the stride.
     """
-
-    supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
 
     def __init__(self, overlap_tokens: int = 0, merge: str = "central") -> None:
         """Take the overlap of neighbours in tokens, and the rule that settles it: first, mean or central."""

@@ -21,9 +21,9 @@ def room(encoded: Encoded, length: int) -> int:
     return length - added
 
 
-def frame(encoded: Encoded, tokens: IntArray) -> Window:
-    """The window that sees these ``tokens`` (indices into the document, in order)."""
+def frame(encoded: Encoded, tokens: IntArray, *, begins: bool = True) -> Window:
+    """The window that sees these ``tokens`` (indices into the document, in order); ``begins`` as in ``Window``."""
     before, after = (np.asarray(ids, dtype=np.int64) for ids in (encoded.before, encoded.after))
     ids = np.concatenate([before, encoded.input_ids[tokens], after])
     index = np.concatenate([np.full(len(before), ADDED), tokens, np.full(len(after), ADDED)])
-    return Window(input_ids=ids, token_index=index)
+    return Window(input_ids=ids, token_index=index, begins=begins)

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ctxlab.core.errors import UserError
-from ctxlab.core.strategy import ModelKind
 from ctxlab.core.types import Encoded, FloatArray, IntArray, Merged, Window
 from ctxlab.strategies.reading import merging
+from ctxlab.strategies.reading.base import Base
 from ctxlab.strategies.reading.framing import frame, room
 
 KEEP: dict[str, Callable[[int, int], IntArray]] = {
@@ -19,20 +19,19 @@ KEEP: dict[str, Callable[[int, int], IntArray]] = {
 """Tokens kept of ``num`` where ``fits`` of them fit."""
 
 
-class Truncate:
+class Truncate(Base):
     """Keeps the head, the tail, the middle, or half from the head and half from the tail.
 
     Source: the usual script; head and tail together after Sun et al. 2019 (arXiv:1905.05583), which keeps 128 and 382
     tokens where this keeps equal halves (the head gets the odd one).
     """
 
-    supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
-
     def __init__(self, keep: str = "head") -> None:
         """Take which part of the document to ``keep``: head, tail, head_tail or middle."""
         if keep not in KEEP:
             raise UserError(f"strategy.reading.keep={keep} is not one of {', '.join(KEEP)}.")
         self.keep = keep
+        self.contiguous = keep != "head_tail"
 
     def longest(self, length: int) -> int:
         """A document that is longer fills the context."""

@@ -1,0 +1,107 @@
+"""Whether model, task and strategy can work together; what cannot is refused with something that can."""
+
+from typing import Any
+
+from ctxlab.core.errors import UserError
+from ctxlab.core.model import ModelFacts
+from ctxlab.core.strategy import Positions, Strategy
+from ctxlab.core.task import Task
+
+STRETCH = {
+    "learned": "strategy=longformer or dense, which stretch positions, add strategy/positions=tile",
+    "rotary": "strategy=yarn or ntk, which stretch positions, add strategy/positions=yarn",
+}
+"""What reaches further than a model was trained for, by its kind of positions."""
+
+
+def check_fit(strategy: Strategy, facts: ModelFacts, length: int) -> None:
+    """Refuse a strategy that cannot work on this model at this length, naming one that can.
+
+    Raises:
+        UserError: A part does not support the kind of model or of positions, or windows are longer than these reach.
+    """
+    for name in ("reading", "attention", "positions", "memory"):
+        part = getattr(strategy, name)
+        if facts.kind not in part.supports:
+            raise UserError(
+                f"strategy/{name}={_option(part)} does not work on a model of kind {facts.kind} "
+                f"(only {', '.join(sorted(part.supports))}); strategy=truncate does."
+            )
+    _check_memory(strategy, facts)
+    longest, trained = strategy.reading.longest(length) + taken(strategy), facts.trained_length
+    _check_positions(strategy.positions, facts, longest)
+    if trained is None or longest <= trained or strategy.positions.extends:
+        return
+    raise UserError(
+        f"context.length={length} with strategy={strategy.name} gives windows of {longest:,} tokens, but the model was "
+        f"trained for {trained:,}: use {STRETCH[facts.positions]}, or use context={trained}."
+    )
+
+
+def taken(strategy: Strategy) -> int:
+    """Positions that the memory takes beside those of a window."""
+    return strategy.memory.num_added + strategy.memory.num_cached
+
+
+def check_task(task: Task, strategy: Strategy, facts: ModelFacts) -> None:
+    """Refuse a task that the kind of model or the way of reading cannot serve, naming what can.
+
+    Raises:
+        UserError: Another kind of model is needed, or the task needs unbroken windows.
+    """
+    if facts.kind not in task.kinds:
+        raise UserError(
+            f"task={task.name} needs a model of kind {' or '.join(sorted(task.kinds))}, and this one is of kind "
+            f"{facts.kind}: {_MODELS[min(task.kinds)]}."
+        )
+    if task.contiguous and not strategy.reading.contiguous:
+        raise UserError(
+            f"task={task.name} asks for the next token, which strategy/reading={_option(strategy.reading)} may leave "
+            "out: use strategy/reading=chunk."
+        )
+
+
+_MODELS = {
+    "decoder": "use model=smollm2 or model=tiny_llama",
+    "encoder": "use model=minilm or model=tiny_bert",
+    "encoder_decoder": "use model=tiny_t5 or model.path=<folder or hub id>",
+}
+"""What to take where a kind is missing."""
+
+
+def _check_memory(strategy: Strategy, facts: ModelFacts) -> None:
+    """Refuse a memory that has nothing to carry, or a model whose positions it cannot work with."""
+    memory, reading = strategy.memory, strategy.reading
+    if not memory.sequential:
+        return
+    name = f"strategy/memory={_option(memory)}"
+    if reading.joins or not reading.links:
+        raise UserError(
+            f"{name} carries something from window to window, but strategy/reading={_option(reading)} has no windows "
+            "in a row: use strategy/reading=segments."
+        )
+    if facts.positions not in memory.positions:
+        raise UserError(
+            f"{name} works with {' or '.join(sorted(memory.positions))} positions, and the model has "
+            f"{facts.positions} ones: use strategy=rmt, or a model such as model=smollm2."
+        )
+
+
+def _check_positions(part: Positions, facts: ModelFacts, longest: int) -> None:
+    """Refuse a part that stretches another kind of positions than the model has."""
+    if not part.extends or facts.positions in part.kinds:
+        return
+    if facts.positions == "rotary" and longest <= (facts.trained_length or 0):
+        return  # presets made for learned tables bring such a part along, and there is nothing to stretch
+    begin = f"strategy/positions={_option(part)} stretches {' and '.join(sorted(part.kinds))} positions, but the model"
+    if facts.positions not in STRETCH:
+        raise UserError(f"{begin} has none such, and works at any length without: use strategy/positions=keep.")
+    raise UserError(
+        f"{begin} has {facts.positions} ones, trained for {facts.trained_length:,} tokens: "
+        f"use {STRETCH[facts.positions]}, or use context={facts.trained_length} with strategy/positions=keep."
+    )
+
+
+def _option(part: Any) -> str:
+    """A part's name on the command line: that of its file."""
+    return type(part).__module__.rsplit(".", 1)[-1]

@@ -1,0 +1,38 @@
+"""What most tasks have in common: every method here may stay as it is."""
+
+from collections.abc import Sequence
+
+import torch
+
+from ctxlab.core.types import Document, Encoded
+
+
+class Base:
+    """Defaults of ``core.task.Task``; a task adds ``parse``, ``encode``, ``loss``, ``decode`` and ``record``."""
+
+    kinds: frozenset[str] = frozenset({"encoder", "decoder", "encoder_decoder"})
+    contiguous = False
+    lower_is_better = False
+
+    def __init__(self, labels: list[str] | None = None) -> None:
+        """Take the names behind the outputs, where they are known or there are none."""
+        self.labels: list[str] = labels or []
+        self.notes: list[str] = []
+
+    def learn_labels(self, documents: Sequence[Document]) -> None:
+        """Nothing to learn."""
+        del documents
+
+    def check_labels(self, documents: Sequence[Document]) -> None:
+        """Nothing to refuse."""
+        del documents
+
+    def renew(self, encoded: Encoded, seed: int) -> Encoded:
+        """Every epoch sees the same document."""
+        del seed
+        return encoded
+
+    def observe(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """The outputs themselves."""
+        del labels
+        return outputs
