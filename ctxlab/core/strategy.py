@@ -35,12 +35,16 @@ class Reading(Protocol):
     The model is then given ``groups``: (B,) windows of one number are linked, in order of their rows.
     """
 
-    def fit(self, trained_length: int | None, added: int) -> None:
+    def fit(self, trained_length: int | None, added: int, length: int) -> None:
         """Settle what depends on the model; called when it is known, perhaps again with a better figure.
 
         Args:
             trained_length: Tokens that the model's positions reach; None where any length works.
             added: Positions that a memory takes beside the window's own.
+            length: Context of the run; a curriculum may stay below it for a while.
+
+        Raises:
+            UserError: The reading cannot work so.
         """
         ...
 
@@ -81,6 +85,13 @@ class Positions(Protocol):
         """Make ``model`` accept windows of ``length`` tokens, in place, its config included.
 
         What ``configure`` set must be proved here to be active; raises UserError where it is not.
+        """
+        ...
+
+    def grow(self, model: Any, trained: int, length: int) -> None:
+        """Fit an extended model to windows of ``length`` tokens, where positions up to ``trained`` have learned.
+
+        Called when a curriculum grows, and around an evaluation that reads further than the curriculum has come.
         """
         ...
 

@@ -27,13 +27,14 @@ def plan_epoch(
         tokens_per_step: Tokens of a step at most, padding not counted; a longer item is a step by itself.
         seed: Of the run; with ``epoch`` it determines the plan.
         epoch: Index of the pass over the items.
-        sort_all: Whether the whole epoch is one pool.
+        sort_all: Whether the whole epoch is one pool, sorted exactly.
     """
     if tokens_per_step < 1:
         raise ValueError(f"tokens_per_step={tokens_per_step} holds no token: give at least 1.")
     random = np.random.default_rng((seed % 2**63, epoch))
     sizes = np.asarray(lengths, dtype=np.int64)
-    keys = sizes * random.uniform(1 - JITTER, 1 + JITTER, len(sizes))
+    jitter = 0.0 if sort_all else JITTER
+    keys = sizes * random.uniform(1 - jitter, 1 + jitter, len(sizes))
     shuffled = random.permutation(len(sizes)).tolist()
     pools = [shuffled] if sort_all else _cut(shuffled, sizes, STEPS_PER_POOL * tokens_per_step)
     steps = [

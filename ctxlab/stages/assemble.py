@@ -51,7 +51,7 @@ def build_model(strategy: Strategy, source: ModelSource, task: Task, length: int
 
     def configure(config: Any) -> None:
         trained.append(copy.deepcopy(config))
-        strategy.reading.fit(getattr(config.get_text_config(), "max_position_embeddings", None), added)
+        strategy.reading.fit(getattr(config.get_text_config(), "max_position_embeddings", None), added, length)
         strategy.positions.configure(config, strategy.reading.longest(length) + added)
 
     model = source.build(task.head, task.labels, configure)
@@ -65,7 +65,7 @@ def apply_strategy(strategy: Strategy, model: Any, length: int, trained: Any = N
     ``trained`` is the config that the model came with, where ``configure`` changed it before the model was built.
     """
     facts = describe(model, trained)
-    strategy.reading.fit(facts.trained_length, taken(strategy))
+    strategy.reading.fit(facts.trained_length, taken(strategy), length)
     check_fit(strategy, facts, length)
     strategy.positions.extend(model, strategy.reading.longest(length) + taken(strategy))
     strategy.attention.install(model)

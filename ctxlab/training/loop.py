@@ -125,6 +125,8 @@ class Trainer:
     def _loop(self, state: TrainState, stop: StopRequest) -> None:
         self._logged = (state.tokens, state.seconds)
         saved_at = state.step
+        self._position(state)
+        self._grow(state.length, state.length)
         while True:
             epoch, progress = self._position(state)
             if progress >= 1 or self._out_of_patience(state):
@@ -144,7 +146,9 @@ class Trainer:
                 )
         if state.loss_weight:
             self._log_step(state)
-        if self._evaluate(state) or saved_at != state.step or not checkpoint.names(self.job.run_dir):
+        evaluated = self._evaluate(state)
+        self._grow(state.length, self.job.context_length)
+        if evaluated or saved_at != state.step or not checkpoint.names(self.job.run_dir):
             self._save(state)
 
     def _position(self, state: TrainState) -> tuple[Epoch, float]:
@@ -158,9 +162,15 @@ class Trainer:
         progress = self.budget.progress(state, len(epoch.steps))
         length = curriculum.length(progress, longest)
         if length != state.length:  # a longer context starts a new epoch of longer windows
+            self._grow(state.length, length)
             state.epoch, state.batch, state.length = state.epoch + (state.batch > 0), 0, length
             epoch = self.job.stream.epoch(state.epoch, state.length)
         return epoch, progress
+
+    def _grow(self, trained: int, length: int) -> None:
+        """Positions for windows at a context of ``length``; what follows learns them."""
+        longest = self.job.strategy.reading.longest
+        self.job.strategy.positions.grow(self.job.model, longest(trained), longest(length))
 
     def _step(self, state: TrainState, epoch: Epoch, progress: float) -> None:
         started = perf_counter()
@@ -252,7 +262,9 @@ class Trainer:
         if self.job.evaluate is None or state.evaluated_step == state.step:
             return False
         self.job.model.eval()
+        self._grow(state.length, self.job.context_length)  # evaluation reads at the whole context
         scores = self.job.evaluate()
+        self._grow(state.length, state.length)
         self.job.model.train()
         self._log(state, "validation", **scores)
         state.evaluated_step = state.step

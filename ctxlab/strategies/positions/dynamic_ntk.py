@@ -17,6 +17,7 @@ class DynamicNtk(Rotary):
     gets its own.
     """
 
+    grows = False
     enlarges = False  # the library takes it for the trained length: enlarging it would switch the method off
 
     def parameters(self, rope: Rope) -> dict[str, Any]:

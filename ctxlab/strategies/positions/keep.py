@@ -19,3 +19,7 @@ class Keep:
     def extend(self, model: Any, length: int) -> None:
         """Nothing to do."""
         del model, length
+
+    def grow(self, model: Any, trained: int, length: int) -> None:
+        """Nothing to do."""
+        del model, trained, length

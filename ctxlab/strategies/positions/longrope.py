@@ -20,6 +20,8 @@ class Longrope(Rotary):
     do not depend on what a window is batched with.
     """
 
+    grows = False
+
     def __init__(
         self,
         factor: float | None = None,

@@ -11,7 +11,7 @@ import logging
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -61,6 +61,8 @@ class Rotary(ABC):
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
     extends = True
     kinds: frozenset[str] = frozenset({"rotary"})
+    grows = True
+    """Whether a curriculum may set a smaller stretch for a while; not where the library itself adapts to the length."""
     enlarges = True
     """Whether ``max_position_embeddings`` grows (where the library takes it as the trained length, it must not)."""
 
@@ -127,6 +129,23 @@ class Rotary(ABC):
             for window in (rope.trained, length):  # some formulae leave short windows alone
                 self._prove(model, layer_type, rope, window)
 
+    @torch.no_grad()
+    def grow(self, model: Any, trained: int, length: int) -> None:
+        """Stretch the positions as far as ``length`` needs, and for the last length just as the config says."""
+        del trained
+        text = model.config.get_text_config()
+        note = _note(text)
+        if note.get("name") != self.name or not self.grows:
+            return
+        for layer_type, rope in _ropes(text, note).items():
+            factor = min(max(length / rope.trained, 1.0), rope.factor)
+            for module in _modules(model, layer_type):
+                _stretch(module, prefix(layer_type), None if factor == rope.factor else self._angles_at(rope, factor))
+
+    def _angles_at(self, rope: Rope, factor: float) -> Angles:
+        """The formula for a smaller stretch than the config's."""
+        return self.angles(replace(rope, factor=factor), math.ceil(rope.trained * factor))
+
     def attach(self, module: Any, layer_type: str) -> None:
         """Add to a rotary module what a formula needs beside its config; most need nothing."""
         del module, layer_type
@@ -164,7 +183,7 @@ class Rotary(ABC):
         )
 
     def _prove(self, model: Any, layer_type: str, rope: Rope, length: int) -> None:
-        modules = [module for module in model.modules() if hasattr(module, f"{prefix(layer_type)}inv_freq")]
+        modules = _modules(model, layer_type)
         declared = self.angles(rope, length)
         for module in modules:
             self.attach(module, layer_type)
@@ -195,6 +214,23 @@ def _note(config: Any) -> dict[str, Any]:
     """What a part wrote into the config when it changed the positions."""
     note: dict[str, Any] = getattr(config, "ctxlab", {}).get("positions", {})
     return note
+
+
+def _modules(model: Any, layer_type: str) -> list[Any]:
+    """Rotary modules that serve a type of layer."""
+    return [module for module in model.modules() if hasattr(module, f"{prefix(layer_type)}inv_freq")]
+
+
+def _stretch(module: Any, before: str, angles: Angles | None) -> None:
+    """Make a rotary module use ``angles``, or what it was built with."""
+    built = module.__dict__.setdefault(f"{before}ctxlab_built", {})
+    if not built:
+        inv_freq = getattr(module, f"{before}inv_freq")
+        built.update(inv_freq=inv_freq.clone(), attention_scaling=getattr(module, f"{before}attention_scaling"))
+    inv_freq = built["inv_freq"] if angles is None else angles.inv_freq.to(built["inv_freq"])
+    setattr(module, f"{before}inv_freq", inv_freq.to(getattr(module, f"{before}inv_freq").device))
+    scaling = built["attention_scaling"] if angles is None else angles.scaling
+    setattr(module, f"{before}attention_scaling", scaling)
 
 
 def _layers(parameters: Mapping[str, Any]) -> dict[str, Any]:

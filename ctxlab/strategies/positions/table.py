@@ -43,6 +43,10 @@ class Learned:
         """Nothing: the table is made longer when the trained one is there."""
         del config, length
 
+    def grow(self, model: Any, trained: int, length: int) -> None:
+        """Nothing: the table has its last length from the start, and rows not used yet wait for their turn."""
+        del model, trained, length
+
 
 def find(model: Any) -> list[Table]:
     """The learned tables of ``model`` (an encoder and a decoder may have one each), or none."""

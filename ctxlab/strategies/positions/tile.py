@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from ctxlab.strategies.positions.table import Learned, lengthen
+from ctxlab.strategies.positions.table import Learned, find, lengthen
 
 
 class Tile(Learned):
@@ -17,6 +17,14 @@ class Tile(Learned):
     def extend(self, model: Any, length: int) -> None:
         """Repeat the trained rows up to ``length``."""
         lengthen(model, length, _repeat, "tile")
+
+    @torch.no_grad()
+    def grow(self, model: Any, trained: int, length: int) -> None:
+        """Repeat what has been learned so far, in the rows from ``trained`` to ``length``."""
+        known = max(trained, getattr(model.config, "ctxlab", {}).get("positions", {}).get("trained_length", length))
+        for table in find(model):
+            rows = table.module.weight[table.offset :]
+            rows[known:length] = _repeat(rows[:known], max(length, known))[known:length]
 
 
 def _repeat(rows: torch.Tensor, length: int) -> torch.Tensor:

@@ -13,9 +13,9 @@ class Base:
     links = False
     joins = False
 
-    def fit(self, trained_length: int | None, added: int) -> None:
+    def fit(self, trained_length: int | None, added: int, length: int) -> None:
         """Nothing depends on the model."""
-        del trained_length, added
+        del trained_length, added, length
 
     def install(self, model: Any) -> None:
         """Nothing to put into it."""

@@ -29,7 +29,7 @@ class Segments(Base):
         self.window = window
         self._default = UNTRAINED_WINDOW
 
-    def fit(self, trained_length: int | None, added: int) -> None:
+    def fit(self, trained_length: int | None, added: int, length: int) -> None:
         """By default a window and what a memory adds to it fill the trained length."""
         self._default = (trained_length or UNTRAINED_WINDOW) - added
         if self.window is None and self._default < 1:
@@ -38,13 +38,14 @@ class Segments(Base):
                 "leaves none for a window: make the memory smaller."
             )
 
-    def longest(self, length: int) -> int:
-        """A window, or the context where that is shorter."""
         if self.window is not None and self.window > length:
             raise UserError(
                 f"strategy.reading.window={self.window} is wider than context.length={length}: "
                 f"use {length} or less, or a longer context."
             )
+
+    def longest(self, length: int) -> int:
+        """A window, or the context where that is shorter."""
         return min(self.window or self._default, length)
 
     def windows(self, encoded: Encoded, length: int) -> list[Window]:
