@@ -44,6 +44,8 @@ def _dispatch(words: list[str]) -> int:
         return _print(f"{help.version()}\n")
     if first == "completion":
         return _completion(rest)
+    if first == "strategies":
+        return _strategies(rest)
     _check_stage(first)
     if any(word in HELP_FLAGS for word in rest):
         return _print(help.stage(first))
@@ -58,6 +60,14 @@ def _completion(words: list[str]) -> int:
     if len(words) != 1:
         raise UserError(f"ctxlab completion needs the name of a shell: {' or '.join(completion.SCRIPTS)}.")
     return _print(completion.script(words[0]))
+
+
+def _strategies(words: list[str]) -> int:
+    if words:
+        raise UserError(f"ctxlab strategies takes nothing behind it, and got {words[0]}: it prints the whole page.")
+    from ctxlab.config import strategies  # reads what the classes declare, and so imports them
+
+    return _print(strategies.page())
 
 
 def _check_stage(word: str) -> None:

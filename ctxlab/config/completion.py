@@ -43,7 +43,7 @@ compdef _ctxlab ctxlab
 """,
 }
 
-COMMANDS = ("completion", "--help", "--version")
+COMMANDS = ("completion", "strategies", "--help", "--version")
 """First words that are no stages."""
 
 SWITCH_VALUES = ("true", "false")

@@ -42,6 +42,7 @@ def overview() -> str:
             [
                 ("<stage> --help", "groups, options, keys and examples of a stage"),
                 ("completion bash", 'print completion, for eval "$(ctxlab completion bash)"; also zsh'),
+                ("strategies", "every strategy and part: what it does, paper, models, cost, when not to use it"),
                 ("--version", "print the version"),
             ]
         ),

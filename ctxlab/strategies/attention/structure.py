@@ -1,0 +1,59 @@
+"""Which tokens of a window the document's structure makes global: pure functions of its own tokens and marks.
+
+Shape legend: L tokens of a window.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ctxlab.core.types import GIVEN, HEADING, PARAGRAPH, SENTENCE, IntArray
+
+MARKS = {"given": GIVEN, "headings": HEADING, "paragraphs": PARAGRAPH, "sentences": SENTENCE}
+"""Sources of global tokens that the data says, the most telling first."""
+
+SALIENT = "salient"
+
+STRETCH = 64
+"""Tokens that stand in for a sentence where none is marked."""
+
+
+def choose(ids: IntArray, marks: IntArray, sources: Sequence[str], num_salient: int, most: int) -> IntArray:
+    """Places of the global tokens of one window, in order, at most ``most``.
+
+    What the data names comes first, then headings, paragraphs, sentences, salient terms; where a source has more than
+    there is room for, it gives places evenly spread over the window.
+
+    Args:
+        ids: (L,) token ids, without padding.
+        marks: (L,) marks as in ``core.types``; all 0 where nothing is known.
+        sources: Of ``MARKS`` and ``SALIENT``.
+        num_salient: Salient terms.
+        most: Room for places.
+    """
+    chosen: list[int] = []
+    for source in (*MARKS, SALIENT):
+        if source in sources:
+            found = salient(ids, marks, num_salient) if source == SALIENT else np.flatnonzero(marks & MARKS[source])
+            new = np.setdiff1d(found, chosen)
+            room = most - len(chosen)
+            if len(new) > room:
+                new = new[(np.arange(room) * len(new)) // max(room, 1)]
+            chosen += new.tolist()
+    return np.sort(np.asarray(chosen, dtype=np.int64))
+
+
+def salient(ids: IntArray, marks: IntArray, num_terms: int) -> IntArray:
+    """First places of the terms (token ids) with the largest TF-IDF.
+
+    Term frequency counts in the window; document frequency counts its sentences, or stretches of ``STRETCH`` tokens
+    where none is marked: log((1 + n) / (1 + sentences with the term)) for n sentences (Salton and Buckley 1988).
+    """
+    starts = (marks & SENTENCE) > 0 if (marks & SENTENCE).any() else np.arange(len(ids)) % STRETCH == 0
+    sentence = np.cumsum(starts)
+    terms, first, term_of, count = np.unique(ids, return_index=True, return_inverse=True, return_counts=True)
+    pairs = np.unique(np.stack([term_of, sentence]), axis=1)
+    containing = np.bincount(pairs[0], minlength=len(terms))
+    weight = count * np.log((1 + sentence[-1] - sentence[0] + 1) / (1 + containing)) if len(ids) else count
+    best = np.argsort(-weight, kind="stable")[:num_terms]
+    return np.sort(first[best][weight[best] > 0]).astype(np.int64)
