@@ -17,7 +17,9 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
+from transformers import T5Config
 from transformers.masking_utils import bidirectional_mask_function, causal_mask_function
+from transformers.models.t5.modeling_t5 import T5Attention
 
 from ctxlab.config import catalogue
 from ctxlab.config.build import build, locate
@@ -26,11 +28,14 @@ from ctxlab.strategies import attention
 from ctxlab.strategies.attention import blocks
 from ctxlab.strategies.attention.blocks import BlockMask
 from ctxlab.strategies.attention.masks import DenseMask
+from ctxlab.strategies.attention.relative import RelativeBias, keep_relative
 from ctxlab.strategies.attention.sparse import Sparse
 
 GROUP = "strategy/attention"
 CONFIGS = {name: catalogue.read(catalogue.option_file(GROUP, name)) for name in catalogue.options(GROUP)}
 PARTS = [name for name, config in CONFIGS.items() if issubclass(locate(config["_target_"]), Sparse)]
+BIASED = [name for name in PARTS if "encoder_decoder" in locate(CONFIGS[name]["_target_"]).supports]
+"""Those that take the bias of a T5."""
 SMALL_BLOCK = 4
 
 
@@ -72,11 +77,11 @@ def declared(part, length, num_heads, causal, padding):
     return seen | (~seen.any(-1, keepdim=True) & torch.eye(length, dtype=torch.bool))
 
 
-def dense(query, key, value, seen, scaling):
-    """Softmax attention (B, H, L, D) under ``seen`` (B, H, L, L), in float64."""
+def dense(query, key, value, seen, scaling, bias=0.0):
+    """Softmax attention (B, H, L, D) under ``seen`` (B, H, L, L) with ``bias`` on the scores, in float64."""
     groups = query.shape[1] // key.shape[1]
     key, value = (tokens.repeat_interleave(groups, 1) for tokens in (key, value))
-    scores = (torch.einsum("bhqd,bhkd->bhqk", query, key) * scaling).masked_fill(~seen, -math.inf)
+    scores = (torch.einsum("bhqd,bhkd->bhqk", query, key) * scaling + bias).masked_fill(~seen, -math.inf)
     return torch.einsum("bhqk,bhkd->bhqd", scores.softmax(-1), value)
 
 
@@ -160,6 +165,100 @@ def test_equals_dense_attention_in_fp32(name):
             assert_close(ours, theirs, atol=1e-5, rtol=0)
 
     check()
+
+
+def relative_attention(num_heads):
+    """An attention of a T5 encoder that owns a bias with a different value in each bucket."""
+    sizes = {"relative_attention_num_buckets": 12, "relative_attention_max_distance": 40}
+    config = T5Config(d_model=8, d_kv=4, num_heads=num_heads, **sizes)
+    config._attn_implementation = "ctxlab_test"
+    attention = T5Attention(config, has_relative_attention_bias=True)
+    torch.nn.init.normal_(attention.relative_attention_bias.weight)
+    keep_relative(attention)
+    return attention
+
+
+def run_biased(part, case, kind, dtype=torch.float32, dropout=0.0):
+    """As ``run``, with what the bias is made of among the inputs: weights by bucket, or (1 or B, 1 or H, L, L)."""
+    torch.manual_seed(case.seed)
+    inputs = [torch.randn(case.batch, case.length, heads, 5).transpose(1, 2).to(dtype)
+              for heads in (case.heads, case.key_heads, case.key_heads)]  # fmt: skip
+    upstream = torch.randn(case.batch, case.heads, case.length, 5).to(dtype)
+    attention, length = relative_attention(case.heads), case.length
+    pairs = torch.randn(case.batch if "batch" in kind else 1, 1 if "shared" in kind else case.heads, length, length)
+    own, other = (copy.deepcopy(attention).to(wide) for wide in (torch.float32, torch.float64))
+    tables = [pairs.clone(), pairs.double()]
+    if kind == "relative":
+        tables = [own.relative_attention_bias.weight, other.relative_attention_bias.weight]
+        assert isinstance(own.compute_bias(length, length), RelativeBias)
+    with mock.patch.object(blocks, "TOKENS_PER_CALL", case.tokens_per_call):
+        ours = [*(tensor.clone().requires_grad_() for tensor in inputs), tables[0].requires_grad_()]
+        bias = own.compute_bias(length, length) if kind == "relative" else ours[-1]
+        module, options = SimpleNamespace(is_causal=case.causal), {"scaling": case.scaling, "dropout": dropout}
+        output = part._attend(module, *ours[:3], mask_of(part, case), position_bias=bias, **options)[0].transpose(1, 2)
+        output.backward(upstream)
+    theirs = [*(tensor.double().requires_grad_() for tensor in inputs), tables[1].requires_grad_()]
+    bias = T5Attention.compute_bias(other, length, length) if kind == "relative" else theirs[-1]
+    seen = declared(part, length, case.heads, case.causal, case.padding)
+    expected = dense(*theirs[:3], seen, case.scaling or 5**-0.5, bias)
+    expected.backward(upstream.double())
+    found = [output, *(tensor.grad for tensor in ours)]
+    return [one.double() for one in found], [expected, *(tensor.grad for tensor in theirs)]
+
+
+BIASES = ["relative", "pairs", "pairs by batch", "pairs shared by heads"]
+
+
+@pytest.mark.parametrize("name", BIASED)
+def test_equals_dense_attention_with_a_bias(name):
+    """Outputs, and the gradients of queries, keys, values and of what the bias is made of."""
+
+    @settings(max_examples=200, deadline=None, derandomize=True)
+    @given(parts(name), shapes(), st.sampled_from([*BIASES, "relative"]))
+    def check(part, case, kind):
+        for ours, theirs in zip(*run_biased(part, case, kind), strict=True):
+            scale = max(1.0, float(theirs.detach().abs().max()) / 10)  # an entry adds up hundreds of pairs
+            assert_close(ours, theirs, atol=1e-5 * scale, rtol=0)
+
+    check()
+
+
+@pytest.mark.parametrize("kind", BIASES)
+@pytest.mark.parametrize("name", BIASED)
+def test_a_bias_in_blocks_and_in_bf16(name, kind):
+    for part in variants(name):
+        for causal in (False, True):
+            assert all(isinstance(plan.mask, BlockMask) for plan in mask_of(part, example(causal=causal)).plans)
+            for dtype, tolerance in ((torch.float32, 1e-5), (torch.bfloat16, 0.05)):
+                for ours, theirs in zip(*run_biased(part, example(causal=causal), kind, dtype), strict=True):
+                    scale = max(1.0, float(theirs.detach().abs().max()) / (10 if dtype == torch.float32 else 1))
+                    assert_close(ours, theirs, atol=tolerance * scale, rtol=0)
+
+
+@pytest.mark.parametrize("name", BIASED)
+def test_a_bias_in_true_bf16(name):
+    """As where the processor is fast at it: the kernel runs in bf16, its backward pass in fp32."""
+    with mock.patch.object(blocks, "_is_slow_in_bf16", return_value=False):
+        for part in variants(name):
+            for ours, theirs in zip(*run_biased(part, example(), "relative", torch.bfloat16), strict=True):
+                assert_close(ours, theirs, atol=0.05 * max(1.0, float(theirs.detach().abs().max())), rtol=0)
+
+
+@pytest.mark.parametrize("name", BIASED)
+def test_dropout_keeps_the_mean_with_a_bias(name):
+    for part in variants(name):
+        torch.manual_seed(0)
+        query, key, value, pairs = (*(torch.randn(1, 2, 90, 4) for _ in range(3)), torch.randn(1, 2, 90, 90))
+        pairs.requires_grad_()
+        module = SimpleNamespace(is_causal=False)
+        plain = part._attend(module, query, key, value, None, position_bias=pairs)[0]
+        dropped = torch.stack(
+            [part._attend(module, query, key, value, None, dropout=0.3, position_bias=pairs)[0] for _ in range(60)]
+        )
+        dropped.sum().backward()
+        assert pairs.grad.isfinite().all()
+        assert not torch.equal(dropped[0], dropped[1])
+        assert (dropped.mean(0) - plain).abs().mean() < 0.08
 
 
 def example(**changes):
@@ -299,7 +398,7 @@ def test_dropout_keeps_the_mean(name):
         assert (dropped.mean(0) - plain).abs().mean() < 0.08
 
 
-@pytest.mark.parametrize("argument", ["position_bias", "softcap", "s_aux"])
+@pytest.mark.parametrize("argument", ["softcap", "s_aux"])
 @pytest.mark.parametrize("name", PARTS)
 def test_what_would_change_the_scores_is_not_dropped_in_silence(name, argument):
     query = torch.randn(1, 2, 4, 4)

@@ -15,6 +15,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from ctxlab.strategies.attention.bias import Bias, Places, biased_sdpa
+
 TOKENS_PER_CALL = 2048
 """Queries of one kernel call. Spans stay in the cache, and small enough that the allocator reuses their memory:
 in one piece, 16,384 tokens took 1.4 times as long per token as 2,048 (fp32, measured on a CPU)."""
@@ -75,9 +77,25 @@ class BlockMask:
     def additive(self, dtype: torch.dtype) -> torch.Tensor:
         """The local mask as the kernel wants it: 0 or −inf. Made once for all layers, which also save it only once."""
         if dtype not in self._additive:
-            zeros = torch.zeros(self.local.shape, dtype=dtype, device=self.local.device)
-            self._additive[dtype] = zeros.masked_fill_(~self.local, -math.inf)
+            self._additive[dtype] = as_additive(self.local, dtype)
         return self._additive[dtype]
+
+    def biases(self, bias: Bias, batch: int, length: int) -> list[Places]:
+        """Where ``bias`` stands for the pairs of each kernel call, in the order of ``Layout.pieces``."""
+        layout, device, places = self.layout, self.local.device, []
+        for rows, first, count in layout.pieces(batch, length):
+            start = torch.arange(first, first + count, device=device)[None, :, None] * layout.block
+            query = start + torch.arange(layout.block, device=device)
+            span = start + torch.arange(-layout.left, layout.block + layout.right, device=device)
+            lead = [torch.arange(layout.num_global, device=device)[None, None]] if layout.num_global else []
+            lead += [] if self.extra is None else [_of_piece(self.extra, rows, first, count)]
+            places.append(bias.of_blocks(query, lead, span, rows=rows, length=length))
+        return places
+
+
+def as_additive(seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """0 where a pair is seen, −inf where it is hidden."""
+    return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, -math.inf)
 
 
 class Spans(torch.autograd.Function):
@@ -175,6 +193,7 @@ def blocked_sdpa(
     *,
     dropout: float = 0.0,
     scaling: float | None = None,
+    bias: Bias | None = None,
 ) -> torch.Tensor:
     """Attention of ``query`` (B, H, L, D) to ``key`` and ``value`` (B, K, L, D) under ``mask``; H is a multiple of K.
 
@@ -185,8 +204,9 @@ def blocked_sdpa(
     """
     if query.dtype == torch.bfloat16 and _is_slow_in_bf16(query.device):
         with torch.autocast(query.device.type, enabled=False):
-            wide = blocked_sdpa(query.float(), key.float(), value.float(), mask, dropout=dropout, scaling=scaling)
-            return wide.to(query.dtype)
+            bias = bias and bias.in_fp32()
+            wide = (query.float(), key.float(), value.float())
+            return blocked_sdpa(*wide, mask, dropout=dropout, scaling=scaling, bias=bias).to(query.dtype)
     batch, heads, length, _ = query.shape
     layout = mask.layout
     num_blocks = layout.num_blocks(length)
@@ -194,19 +214,59 @@ def blocked_sdpa(
     blocks = blocks.unflatten(1, (num_blocks, layout.block)).flatten(0, 1).transpose(1, 2)
     keys, values = (Spans.apply(tokens.transpose(1, 2), layout, mask.extra) for tokens in (key, value))
     sizes = [len(piece) for piece in keys]
-    pieces = zip(blocks.split(sizes), keys, values, mask.additive(query.dtype).split(sizes), strict=True)
+    places = [None] * len(sizes) if bias is None else mask.biases(bias, batch, length)
+    pieces = zip(blocks.split(sizes), keys, values, mask.additive(query.dtype).split(sizes), places, strict=True)
     outputs = torch.cat(
         [
-            sdpa(q, k.transpose(1, 2), v.transpose(1, 2), seen, dropout=dropout, scaling=scaling).transpose(1, 2)
-            for q, k, v, seen in pieces
+            _sdpa(
+                q, k.transpose(1, 2), v.transpose(1, 2), seen, bias, where, dropout=dropout, scaling=scaling
+            ).transpose(1, 2)
+            for q, k, v, seen, where in pieces
         ]
     )
     outputs = outputs.view(batch, -1, heads, value.shape[-1])[:, :length]
     if mask.rows is not None:
         # Global queries see every key: a few dense rows, in place of what their block found.
-        rows = sdpa(query[:, :, : layout.num_global], key, value, mask.rows, dropout=dropout, scaling=scaling)
+        first = query[:, :, : layout.num_global]
+        rows = dense_sdpa(first, key, value, mask.rows, dropout=dropout, scaling=scaling, bias=bias)
         outputs[:, : layout.num_global] = rows.transpose(1, 2)
     return outputs
+
+
+def dense_sdpa(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    seen: torch.Tensor | None,
+    *,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    bias: Bias | None = None,
+) -> torch.Tensor:
+    """As ``sdpa``, of the first queries with all keys, where ``seen`` (B or 1, 1 or H, queries, keys) says so."""
+    if bias is None:
+        return sdpa(query, key, value, seen, dropout=dropout, scaling=scaling)
+    queries, keys = query.shape[2], key.shape[2]
+    shown = torch.ones(1, 1, queries, keys, dtype=torch.bool, device=query.device) if seen is None else seen
+    places, hidden = bias.everywhere(queries, keys), as_additive(shown, query.dtype)
+    return biased_sdpa(query, key, value, bias, places, hidden, dropout=dropout, scaling=scaling)
+
+
+def _sdpa(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    hidden: torch.Tensor,
+    bias: Bias | None,
+    places: Places | None,
+    *,
+    dropout: float,
+    scaling: float | None,
+) -> torch.Tensor:
+    """One kernel call, with a bias or without."""
+    if bias is None or places is None:
+        return sdpa(query, key, value, hidden, dropout=dropout, scaling=scaling)
+    return biased_sdpa(query, key, value, bias, places, hidden, dropout=dropout, scaling=scaling)
 
 
 def _is_slow_in_bf16(device: torch.device) -> bool:

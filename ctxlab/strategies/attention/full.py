@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from transformers import PreTrainedModel
 
 from ctxlab.core.strategy import ModelKind
 from ctxlab.strategies.attention.base import Base
@@ -27,6 +28,7 @@ class Full(Base):
 
     def install(self, model: Any) -> None:
         """Set SDPA; a model without it keeps its own implementation, which is full as well."""
-        if getattr(model, "_supports_sdpa", False) and model.config._attn_implementation != "sdpa":
+        own = {module.config._attn_implementation for module in model.modules() if isinstance(module, PreTrainedModel)}
+        if getattr(model, "_supports_sdpa", False) and own != {"sdpa"}:
             model.set_attn_implementation("sdpa")
         model.config.ctxlab = {**getattr(model.config, "ctxlab", {}), "attention": {"name": "full"}}

@@ -4,6 +4,7 @@ Some models accept the name of an attention function and never call it. So the s
 pass of a few tokens counts the calls.
 """
 
+import copy
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.utils import logging as library_logging
 
 from ctxlab.core.errors import UserError
+from ctxlab.strategies.attention.relative import keep_relative
 
 AttentionFunction = Callable[..., tuple[torch.Tensor, None]]
 """(module, query, key, value, mask, ...) to ((B, L, H, D), None)."""
@@ -30,6 +32,8 @@ def install(
 ) -> None:
     """Make every self-attention of ``model`` call ``attention`` with what ``mask`` returns, and prove that it does.
 
+    Of an encoder-decoder only the encoder is meant: what the decoder attends to, in itself and in the encoder, stays.
+
     Args:
         model: A model of Transformers; left as it was where the pattern cannot be installed.
         name: Unique for this pattern with these parameters.
@@ -40,19 +44,21 @@ def install(
     Raises:
         UserError: The model's layers do not go through the interface.
     """
-    before = model.config._attn_implementation
+    stack = _own_encoder(model) if model.config.is_encoder_decoder else model
+    before = stack.config._attn_implementation
+    keep_relative(stack)
     AttentionInterface.register(name, attention)
     AttentionMaskInterface.register(name, mask)
     try:
         with _quiet():
-            model.set_attn_implementation(name)
+            stack.set_attn_implementation(name)
         calls, masks = _count_calls(model, name, attention, mask)
     except REFUSALS as error:
-        _restore(model, before)
+        _restore(stack, before)
         raise _refusal(model, name, str(error).split("\n")[0]) from error
-    num_layers = model.config.get_text_config().num_hidden_layers
+    num_layers = stack.config.get_text_config().num_hidden_layers
     if calls != num_layers or not masks:
-        _restore(model, before)
+        _restore(stack, before)
         raise _refusal(model, name, f"{calls} of its {num_layers} layers called it and {masks} masks were asked for")
     model.config.ctxlab = {**getattr(model.config, "ctxlab", {}), "attention": declared or {"name": name}}
 
@@ -67,8 +73,23 @@ def refuse_unknown(kwargs: Mapping[str, Any]) -> None:
 def _refusal(model: Any, name: str, why: str) -> UserError:
     return UserError(
         f"attention `{name}` would not take effect on model type `{model.config.model_type}` ({why}); "
-        "use strategy/attention=full or strategy=truncate, or a model such as BERT, RoBERTa or ModernBERT."
+        "use strategy/attention=full or strategy=truncate, or a model such as BERT, ModernBERT, T5 or BART."
     )
+
+
+def _own_encoder(model: Any) -> Any:
+    """The encoder of ``model``, with a config of its own.
+
+    Many models give one and the same config to encoder and decoder, and a name set in one would be set in both.
+    """
+    encoder = model.get_encoder()
+    shared = model.config
+    if encoder.config is shared:
+        own = copy.deepcopy(shared)
+        for module in encoder.modules():
+            if getattr(module, "config", None) is shared:
+                module.config = own
+    return encoder
 
 
 def _restore(model: Any, name: str | None) -> None:
@@ -92,14 +113,25 @@ def _count_calls(model: Any, name: str, attention: AttentionFunction, mask: Mask
     AttentionMaskInterface.register(name, counted_mask)
     training = model.training
     try:
-        tokens = torch.arange(PROBE_TOKENS, device=model.device)[None] % model.config.get_text_config().vocab_size
         with torch.no_grad():
-            model.eval()(input_ids=tokens, attention_mask=torch.ones_like(tokens))
+            model.eval()(**_probe(model))
     finally:
         model.train(training)
         AttentionInterface.register(name, attention)
         AttentionMaskInterface.register(name, mask)
     return calls["attention"], calls["mask"]
+
+
+def _probe(model: Any) -> dict[str, torch.Tensor]:
+    """A few tokens as a model takes them."""
+    config = model.config
+    tokens = torch.arange(PROBE_TOKENS, device=model.device)[None] % config.get_text_config().vocab_size
+    inputs = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
+    if config.is_encoder_decoder:
+        if config.eos_token_id not in tokens:  # some heads read what stands at the end of the text
+            tokens[0, -1] = config.eos_token_id
+        inputs["decoder_input_ids"] = tokens
+    return inputs
 
 
 @contextmanager

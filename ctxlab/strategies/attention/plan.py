@@ -5,15 +5,18 @@ Shape legend: B windows, H query heads, K key heads, L tokens, D head width, E e
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from ctxlab.strategies.attention import masks
-from ctxlab.strategies.attention.blocks import BlockMask, Layout, blocked_sdpa, sdpa
-from ctxlab.strategies.attention.local import LARGEST_BLOCK, SMALLEST_BLOCK
+from ctxlab.strategies.attention.bias import Bias
+from ctxlab.strategies.attention.blocks import BlockMask, Layout, blocked_sdpa, dense_sdpa
 from ctxlab.strategies.attention.masks import DenseMask, LibraryMask, Pattern
 from ctxlab.strategies.attention.order import Order
+
+SMALLEST_BLOCK, LARGEST_BLOCK = 32, 256
+"""Measured on a CPU: smaller blocks copy too many keys, larger ones compute too many pairs."""
 
 
 def sliding(window: int, num_global: int = 0, *, block: int | None = None, num_extra: int = 0) -> Layout:
@@ -53,21 +56,30 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ready:
-    """A plan with the mask of a batch."""
+    """A plan with the mask of a batch, and with what a layer adds to the scores."""
 
     mask: BlockMask | DenseMask
     order: Order | None = None
+    bias: Bias | None = None
+    """In the order of the tokens."""
+
+    def of_heads(self, heads: slice) -> "Ready":
+        """For some of the heads."""
+        return self if self.bias is None else replace(self, bias=self.bias.of_heads(heads))
 
     def attend(
         self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *, dropout: float, scaling: float | None
     ) -> torch.Tensor:
         """(B, H, L, D), (B, K, L, D) twice, to (B, L, H, D)."""
         if isinstance(self.mask, DenseMask):
-            return sdpa(query, key, value, self.mask.pairs, dropout=dropout, scaling=scaling).transpose(1, 2)
+            pairs, bias = self.mask.pairs, self.bias
+            return dense_sdpa(query, key, value, pairs, dropout=dropout, scaling=scaling, bias=bias).transpose(1, 2)
         if self.order is None:
-            return blocked_sdpa(query, key, value, self.mask, dropout=dropout, scaling=scaling)
+            return blocked_sdpa(query, key, value, self.mask, dropout=dropout, scaling=scaling, bias=self.bias)
         query, key, value = (self.order.sort(part.transpose(1, 2)).transpose(1, 2) for part in (query, key, value))
-        return self.order.restore(blocked_sdpa(query, key, value, self.mask, dropout=dropout, scaling=scaling))
+        bias = self.bias and self.bias.sorted_by(self.order.tokens)
+        outputs = blocked_sdpa(query, key, value, self.mask, dropout=dropout, scaling=scaling, bias=bias)
+        return self.order.restore(outputs)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +88,10 @@ class ReadyPlans:
 
     plans: tuple[Ready, ...]
     """One for all heads, or one for each half of them."""
+
+    def biased(self, bias: Bias) -> tuple[Ready, ...]:
+        """With what a layer adds to the scores."""
+        return tuple(replace(plan, bias=bias) for plan in self.plans)
 
 
 def attend_by_heads(
@@ -103,5 +119,6 @@ def attend_by_heads(
         (query[:, :first], key[:, :cut], value[:, :cut]),
         (query[:, first:], key[:, cut:], value[:, cut:]),
     )
-    outputs = [plan.attend(*half, dropout=dropout, scaling=scaling) for plan, half in zip(plans, halves, strict=True)]
+    own = (plans[0].of_heads(slice(first)), plans[1].of_heads(slice(first, None)))
+    outputs = [plan.attend(*half, dropout=dropout, scaling=scaling) for plan, half in zip(own, halves, strict=True)]
     return torch.cat(outputs, dim=2)

@@ -13,12 +13,13 @@ from ctxlab.strategies.attention.base import Base
 from ctxlab.strategies.attention.interface import install, refuse_unknown
 from ctxlab.strategies.attention.masks import LibraryMask
 from ctxlab.strategies.attention.plan import Plan, Ready, ReadyPlans, attend_by_heads
+from ctxlab.strategies.attention.relative import RelativeBias, as_bias
 
 
 class Sparse(Base, ABC):
     """A pattern of attention and the plans by which it is computed; never L × L where the plans are smaller."""
 
-    supports: frozenset[ModelKind] = frozenset({"encoder", "decoder"})
+    supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
     by_length: bool = False
     """Whether the pattern depends on the length of the document, so that each row of a batch has its own."""
 
@@ -62,7 +63,7 @@ class Sparse(Base, ABC):
         return "_".join(["ctxlab", self.kind, *(str(value) for value in self.parameters.values())])
 
     def install(self, model: Any) -> None:
-        """Put the pattern into every self-attention of ``model``."""
+        """Put the pattern into every self-attention of ``model``; of its encoder alone, where it has a decoder too."""
         install(model, self.name, self._attend, self._mask, {"name": self.kind, **self.parameters})
 
     def _mask(self, *args: Any, **kwargs: Any) -> ReadyPlans:
@@ -85,6 +86,7 @@ class Sparse(Base, ABC):
         dropout: float = 0.0,
         scaling: float | None = None,
         is_causal: bool | None = None,
+        position_bias: RelativeBias | torch.Tensor | None = None,
         **kwargs: Any,
     ) -> tuple[torch.Tensor, None]:
         """For the library's attention interface: (B, H, L, D) to (B, L, H, D)."""
@@ -92,7 +94,10 @@ class Sparse(Base, ABC):
         if isinstance(attention_mask, torch.Tensor) or attention_mask is None:
             causal = bool(getattr(module, "is_causal", True) if is_causal is None else is_causal)
             attention_mask = self._ready(masks.from_tensor(query, key, attention_mask, causal))
-        output = self._compute(query, key, value, attention_mask.plans, dropout, scaling)
+        plans = attention_mask.plans
+        if position_bias is not None:
+            plans = attention_mask.biased(as_bias(position_bias))
+        output = self._compute(query, key, value, plans, dropout, scaling)
         return output.contiguous(), None
 
     def _compute(

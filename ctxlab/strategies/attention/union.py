@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 import torch
 import torch.nn.functional as F
 
-from ctxlab.strategies.attention.blocks import BlockMask, Spans
+from ctxlab.strategies.attention.bias import Bias, add
+from ctxlab.strategies.attention.blocks import BlockMask, Spans, as_additive
 from ctxlab.strategies.attention.masks import LibraryMask
 from ctxlab.strategies.attention.order import Order
 from ctxlab.strategies.attention.plan import Plan, Ready
@@ -61,17 +62,28 @@ class Part:
     order: Order | None
     batch: int
     length: int
+    bias: Bias | None = None
+    """In the order of the places."""
 
     @classmethod
     def of(cls, plan: Ready, batch: int, length: int) -> "Part":
         """Of a plan that runs in blocks."""
         assert isinstance(plan.mask, BlockMask)
-        return cls(plan.mask, plan.order, batch, length)
+        bias = plan.bias if plan.bias is None or plan.order is None else plan.bias.sorted_by(plan.order.tokens)
+        return cls(plan.mask, plan.order, batch, length, bias)
 
     def scores(self, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
         """(B, L, H, D) twice to (B, L, H, S), −inf where a pair is hidden."""
         scores = torch.einsum("nqhd,nkhd->nqhk", self.cut(query), self.spans(key))
-        return self.restore(scores.masked_fill(~self.mask.local.transpose(1, 2), -math.inf))
+        if self.bias is None:
+            return self.restore(scores.masked_fill(~self.mask.local.transpose(1, 2), -math.inf))
+        return self.restore(scores + self._added(self.bias, scores.dtype).transpose(1, 2))
+
+    def _added(self, bias: Bias, dtype: torch.dtype) -> torch.Tensor:
+        """(B·N, H, Q, S) of biases, −inf where a pair is hidden."""
+        places = self.mask.biases(bias, self.batch, self.length if self.order is None else len(self.order))
+        hidden = as_additive(self.mask.local, dtype).split([where.blocks for where in places])
+        return torch.cat([add(bias, *piece) for piece in zip(places, hidden, strict=True)])
 
     def mix(self, weights: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
         """Weights (B, L, H, S) of the values (B, L, H, D), to (B, L, H, D)."""
