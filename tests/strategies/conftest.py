@@ -28,6 +28,20 @@ ROTARY = COMMON | {
     "eos_token_id": 2,
     "initializer_range": 0.3,
 }
+T5 = COMMON | {
+    "d_model": 32,
+    "d_kv": 8,
+    "d_ff": 48,
+    "num_layers": 2,
+    "num_heads": 4,
+    "relative_attention_num_buckets": 12,
+    "relative_attention_max_distance": 40,
+    "dropout_rate": 0.0,
+    "classifier_dropout": 0.0,
+    "eos_token_id": 1,
+    "decoder_start_token_id": 0,
+    "initializer_factor": 1.0,
+}
 
 
 def config(kind: str, positions: int) -> Any:
@@ -77,6 +91,8 @@ def config(kind: str, positions: int) -> Any:
             )
         case "llama":
             return tf.LlamaConfig(**ROTARY, num_key_value_heads=2, max_position_embeddings=positions)
+        case "t5":
+            return tf.T5Config(**T5 | {"is_encoder_decoder": False})
         case "deberta":
             return tf.DebertaV2Config(**BERT, max_position_embeddings=positions, relative_attention=True)
     raise ValueError(kind)

@@ -3,6 +3,7 @@
 At 16,384 tokens that tensor takes a gigabyte for each head.
 """
 
+import inspect
 from dataclasses import dataclass
 from types import MethodType
 from typing import Any
@@ -43,8 +44,15 @@ def as_bias(position_bias: RelativeBias | torch.Tensor) -> Bias:
 def keep_relative(model: Any) -> None:
     """Let the attentions of ``model`` that own a relative bias hand it over as a ``RelativeBias``."""
     for module in model.modules():
-        if getattr(module, "has_relative_attention_bias", False) and hasattr(module, "compute_bias"):
+        if getattr(module, "has_relative_attention_bias", False) and _is_over_pairs(module):
             module.compute_bias = MethodType(_compute_bias, module)
+
+
+def _is_over_pairs(module: Any) -> bool:
+    """As in T5; LongT5, which has blocks of its own, computes other biases under the same name."""
+    compute = getattr(type(module), "compute_bias", None)
+    wanted = {"query_length", "key_length", "device", "past_seen_tokens"}
+    return compute is not None and wanted <= set(inspect.signature(compute).parameters)
 
 
 def _compute_bias(
