@@ -10,7 +10,7 @@ from safetensors.torch import load_model as load_safetensors
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import PARTS
-from ctxlab.models.dropout import set_dropout
+from ctxlab.models.dropout import set_attention_dropout, set_dropout
 from ctxlab.models.loading import Configure, load_model, load_tokenizer
 
 
@@ -55,7 +55,9 @@ class Checkpointed:
             if configure is not None:
                 configure(config)
 
-        return load_model(self.path, str(self.path), head, labels, change, new_head=False)
+        model = load_model(self.path, str(self.path), head, labels, change, new_head=False)
+        set_attention_dropout(model, self.attention_dropout)
+        return model
 
     def load_parts(self, model: Any) -> None:
         """Put the saved weights of the strategy's own modules into ``model``.

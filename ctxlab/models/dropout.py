@@ -9,6 +9,7 @@ logger = logging.getLogger(__name__)
 
 HIDDEN = (
     "hidden_dropout_prob", "dropout", "resid_pdrop", "embd_pdrop", "embedding_dropout", "mlp_dropout", "hidden_dropout",
+    "dropout_rate",
 )  # fmt: skip
 ATTENTION = ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop")
 
@@ -36,6 +37,16 @@ def set_dropout(config: Any, dropout: float | None, attention_dropout: float) ->
     if dropout is not None:
         _write(config, HIDDEN, dropout)
     _write(config, ATTENTION, attention_dropout)
+
+
+def set_attention_dropout(model: Any, rate: float) -> None:
+    """Set the rate on attention probabilities where the config has no field for it, in a model that is built.
+
+    T5 and its kin have a single rate for everything, and each attention keeps a copy of it.
+    """
+    for module in model.modules():
+        if hasattr(module, "relative_attention_num_buckets") and isinstance(getattr(module, "dropout", None), float):
+            module.dropout = float(rate)
 
 
 def _write(config: Any, names: tuple[str, ...], rate: float) -> None:

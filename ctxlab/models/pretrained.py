@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ctxlab.models.dropout import set_dropout
+from ctxlab.models.dropout import set_attention_dropout, set_dropout
 from ctxlab.models.loading import Configure, folder, load_model, load_tokenizer
 
 
@@ -35,4 +35,6 @@ class Pretrained:
             if configure is not None:
                 configure(config)
 
-        return load_model(folder(self.path), self.path, head, labels, change)
+        model = load_model(folder(self.path), self.path, head, labels, change)
+        set_attention_dropout(model, self.attention_dropout)
+        return model

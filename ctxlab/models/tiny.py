@@ -1,6 +1,7 @@
 """What the tiny random models share: one tokenizer, and weights that depend on nothing but a seed."""
 
 import string
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from itertools import product
 from typing import Any
@@ -8,11 +9,45 @@ from typing import Any
 import torch
 from transformers import BertTokenizer
 
+from ctxlab.models.dropout import set_attention_dropout, set_dropout
 from ctxlab.models.heads import auto_class
-from ctxlab.models.loading import NO_LIMIT, quiet
+from ctxlab.models.loading import NO_LIMIT, Configure, quiet
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 MORE_PUNCTUATION = "“”‘’«»–—…•°€£§"
+
+
+class Tiny(ABC):
+    """Random weights, the same for the same ``seed``, whatever torch's global seed is.
+
+    A tiny model says what its sizes are, and makes the config of its architecture.
+    """
+
+    def __init__(self, *, name: str, seed: int, dropout: float | None, attention_dropout: float) -> None:
+        """Take rates as ``Pretrained`` does."""
+        self.name, self.seed = name, seed
+        self.dropout, self.attention_dropout = dropout, attention_dropout
+
+    @abstractmethod
+    def config(self, **tokens: Any) -> Any:
+        """A new config, given the size of the vocabulary and the ids of its special tokens."""
+
+    def tokenizer(self) -> Any:
+        """The tokenizer of all tiny models: lower-casing WordPiece, made in code."""
+        return make_tokenizer()
+
+    def build(self, head: str, labels: Sequence[str], configure: Configure | None = None) -> Any:
+        """The model with a head for ``labels``, in fp32 and evaluation mode; see ``Pretrained.build``."""
+        ids = vocabulary()
+        tokens = {"pad_token_id": ids["[PAD]"], "bos_token_id": ids["[CLS]"], "eos_token_id": ids["[SEP]"]}
+        config = self.config(vocab_size=len(ids), **tokens)
+        config.update(label_names(labels))
+        set_dropout(config, self.dropout, self.attention_dropout)
+        if configure is not None:
+            configure(config)
+        model = draw(config, head, self.seed)
+        set_attention_dropout(model, self.attention_dropout)
+        return model
 
 
 def make_tokenizer() -> Any:

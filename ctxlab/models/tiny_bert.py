@@ -1,17 +1,14 @@
 """A BERT with random weights, for tests and smoke runs: built in under a second, from nothing but this file."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from transformers import BertConfig
 
-from ctxlab.models import tiny
-from ctxlab.models.dropout import set_dropout
-from ctxlab.models.loading import Configure
+from ctxlab.models.tiny import Tiny
 
 
-class TinyBert:
-    """Random weights, the same for the same ``seed``, whatever torch's global seed is."""
+class TinyBert(Tiny):
+    """An encoder with learned positions."""
 
     def __init__(
         self,
@@ -25,8 +22,7 @@ class TinyBert:
         name: str = "tiny_bert",
     ) -> None:
         """Take sizes; ``trained_length`` is the number of positions in the table, in tokens."""
-        self.name, self.seed = name, seed
-        self.dropout, self.attention_dropout = dropout, attention_dropout
+        super().__init__(name=name, seed=seed, dropout=dropout, attention_dropout=attention_dropout)
         self.sizes: dict[str, Any] = {
             "hidden_size": hidden_size,
             "num_hidden_layers": num_layers,
@@ -35,14 +31,6 @@ class TinyBert:
             "max_position_embeddings": trained_length,
         }
 
-    def tokenizer(self) -> Any:
-        """Lower-casing WordPiece over letters, pairs of letters, digits and punctuation, made in code."""
-        return tiny.make_tokenizer()
-
-    def build(self, head: str, labels: Sequence[str], configure: Configure | None = None) -> Any:
-        """The model with a head for ``labels``, in fp32 and evaluation mode; see ``Pretrained.build``."""
-        config = BertConfig(vocab_size=len(tiny.vocabulary()), **tiny.label_names(labels), **self.sizes)
-        set_dropout(config, self.dropout, self.attention_dropout)
-        if configure is not None:
-            configure(config)
-        return tiny.draw(config, head, self.seed)
+    def config(self, **tokens: Any) -> Any:
+        """A new config; see ``Tiny.config``."""
+        return BertConfig(vocab_size=tokens["vocab_size"], pad_token_id=tokens["pad_token_id"], **self.sizes)

@@ -14,6 +14,7 @@ from transformers import (
     RobertaForTokenClassification,
 )
 
+from ctxlab.cli import main
 from ctxlab.models.tiny_bert import TinyBert
 from tests.stages.conftest import SMALL, result, train
 
@@ -67,3 +68,29 @@ def test_a_model_that_would_ignore_the_attention_is_refused_but_reads_with_its_o
     assert (
         train(tmp_path / "b", "model=pretrained", f"model.path={folder}", "strategy=chunk", "trainer.max_steps=1") == 0
     )
+
+
+@pytest.mark.parametrize("model", ["tiny_t5", "tiny_gpt2"])
+def test_relative_and_learned_positions_train_reload_and_score_alike(model, tmp_path):
+    """T5 with its encoder and its relative bias, at a length that it was never told of."""
+    positions = {"tiny_t5": "keep", "tiny_gpt2": "tile"}[model]
+    options = (f"model={model}", f"strategy/positions={positions}", "strategy.attention.window=16", "context=512",
+               "trainer.max_steps=2", "data.words_per_document=300")  # fmt: skip
+    assert train(tmp_path / "run", *options) == 0
+    first = result(tmp_path / "run")
+    assert first["coverage"]["validation"]["tokens"] == 1.0
+    words = ["eval", f"run={tmp_path / 'run'}", "split=validation", f"hydra.run.dir={tmp_path / 'again'}"]
+    assert main(words) == 0
+    assert result(tmp_path / "again")["metrics"]["validation"] == first["metrics"]["validation"]
+
+
+@pytest.mark.parametrize("part", ["bigbird", "dilated", "strided", "lsg", "time_mask"])
+def test_sparse_parts_train_a_t5(part, tmp_path):
+    options = ("model=tiny_t5", "strategy=chunk", f"strategy/attention={part}", "trainer.max_steps=2")
+    assert train(tmp_path / "run", *options) == 0
+
+
+def test_a_t5_needs_no_stretching_of_positions(refused, tmp_path):
+    words = [*SMALL, "model=tiny_t5", "strategy=longformer", f"hydra.run.dir={tmp_path / 'run'}"]
+    sentence = refused(["train", *(word for word in words if word != "model=tiny_bert")])
+    assert "strategy/positions=keep" in sentence

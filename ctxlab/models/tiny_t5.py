@@ -1,0 +1,37 @@
+"""A T5 with random weights, for tests and smoke runs: encoder and decoder with relative positions."""
+
+from typing import Any
+
+from transformers import T5Config
+
+from ctxlab.models.tiny import Tiny
+
+
+class TinyT5(Tiny):
+    """An encoder-decoder with relative positions; heads that classify use its encoder alone, as the library does."""
+
+    def __init__(
+        self,
+        hidden_size: int = 64,
+        num_layers: int = 2,
+        num_heads: int = 2,
+        seed: int = 0,
+        dropout: float | None = None,
+        attention_dropout: float = 0.0,
+        name: str = "tiny_t5",
+    ) -> None:
+        """Take sizes; ``num_layers`` in the encoder and as many in the decoder."""
+        super().__init__(name=name, seed=seed, dropout=dropout, attention_dropout=attention_dropout)
+        self.sizes: dict[str, Any] = {
+            "d_model": hidden_size,
+            "d_kv": hidden_size // num_heads,
+            "d_ff": 4 * hidden_size,
+            "num_layers": num_layers,
+            "num_heads": num_heads,
+        }
+
+    def config(self, **tokens: Any) -> Any:
+        """A new config; see ``Tiny.config``. A T5 starts to write with the token that pads."""
+        config = T5Config(**self.sizes, **tokens)
+        config.decoder_start_token_id = tokens["pad_token_id"]
+        return config
