@@ -1,6 +1,7 @@
 """A pattern in the encoder of an encoder-decoder: the decoder stays as it was, and T5's relative bias is kept."""
 
 import copy
+import inspect
 import json
 from unittest import mock
 
@@ -145,6 +146,42 @@ def test_saves_as_ever_and_reloads(kind, tmp_path):
         assert torch.equal(read(again), read(seq2seq(kind)))  # the pattern is code: whoever loads installs it
         Local(6, 2).install(again)
         assert torch.equal(read(again), read(model))
+
+
+HEADS = {
+    "t5 model": lambda: tf.T5Model(tf.T5Config(**STACKS)),
+    "t5 encoder": lambda: tf.T5EncoderModel(tf.T5Config(**STACKS)),
+    "t5 sequences": lambda: tf.T5ForSequenceClassification(tf.T5Config(**STACKS | {"eos_token_id": 50})),
+    "t5 answers": lambda: tf.T5ForQuestionAnswering(tf.T5Config(**STACKS | {"num_labels": 2})),
+    "mt5 tokens": lambda: tf.MT5ForTokenClassification(tf.MT5Config(**STACKS)),
+    "umt5 tokens": lambda: tf.UMT5ForTokenClassification(tf.UMT5Config(**STACKS)),
+    "umt5 encoder": lambda: tf.UMT5EncoderModel(tf.UMT5Config(**STACKS)),
+    "bart model": lambda: tf.BartModel(tf.BartConfig(**BART)),
+    "bart sequences": lambda: tf.BartForSequenceClassification(tf.BartConfig(**BART | {"eos_token_id": 50})),
+}
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_goes_into_every_head(head):
+    """With a decoder or without; some heads read the end of the text."""
+    model = HEADS[head]().eval()
+    ids, mask, _ = batch()
+    ids[ids == 50] = 51
+    ids[0, -1] = ids[1, 69] = 50
+    with torch.no_grad():
+        before = model(input_ids=ids, attention_mask=mask, **extra(model))[0]
+        Local(6, 1).install(model)
+        after = model(input_ids=ids, attention_mask=mask, **extra(model))[0]
+        Local(LENGTH, 1).install(model)
+        covering = model(input_ids=ids, attention_mask=mask, **extra(model))[0]
+    real = mask.bool() if before.shape[1] == LENGTH else slice(None)
+    assert (after - before)[real].abs().max() > 1e-3
+    assert_close(covering[real], before[real], atol=1e-4, rtol=1e-4)
+
+
+def extra(model):
+    takes = "decoder_input_ids" in inspect.signature(model.forward).parameters
+    return {"decoder_input_ids": batch()[0]} if takes and "Sequence" not in type(model).__name__ else {}
 
 
 def test_a_copy_reads_its_own_weights():

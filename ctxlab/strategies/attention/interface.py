@@ -5,6 +5,7 @@ pass of a few tokens counts the calls.
 """
 
 import copy
+import inspect
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -127,9 +128,9 @@ def _probe(model: Any) -> dict[str, torch.Tensor]:
     config = model.config
     tokens = torch.arange(PROBE_TOKENS, device=model.device)[None] % config.get_text_config().vocab_size
     inputs = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
-    if config.is_encoder_decoder:
-        if config.eos_token_id not in tokens:  # some heads read what stands at the end of the text
-            tokens[0, -1] = config.eos_token_id
+    if "decoder_input_ids" in inspect.signature(model.forward).parameters:
+        if isinstance(config.eos_token_id, int) and not bool((tokens == config.eos_token_id).any()):
+            tokens[0, -1] = config.eos_token_id  # some heads read what stands at the end of the text
         inputs["decoder_input_ids"] = tokens
     return inputs
 
