@@ -257,12 +257,15 @@ def test_half_an_installation_is_refused(missing, monkeypatch):
     """Planted faults: the decoder takes the pattern too, or a layer of the encoder goes its own way."""
     model = seq2seq("bart")
     if missing == "decoder":
-        monkeypatch.setattr("ctxlab.strategies.attention.interface._own_encoder", lambda model: model)
+        monkeypatch.setattr("ctxlab.strategies.attention.interface._give_config", lambda stack, config: None)
     else:
         last = model.get_encoder().layers[1].self_attn
         monkeypatch.setattr(last, "config", copy.deepcopy(model.config))
     with pytest.raises(UserError, match="would not take effect"):
         Local().install(model)
+    assert model.get_encoder().config is model.config
+    assert model.config._attn_implementation == "sdpa"
+    assert not hasattr(model.config, "ctxlab")
 
 
 def test_another_attention_function_gets_the_bias_of_the_library():

@@ -45,8 +45,11 @@ def install(
     Raises:
         UserError: The model's layers do not go through the interface.
     """
-    stack = _own_encoder(model) if model.config.is_encoder_decoder else model
-    before = stack.config._attn_implementation
+    stack = model.get_encoder() if model.config.is_encoder_decoder else model
+    before, config = stack.config._attn_implementation, stack.config
+    if stack is not model and config is model.config:
+        # Many models give one and the same config to encoder and decoder: a name set in one would be set in both.
+        _give_config(stack, copy.deepcopy(config))
     keep_relative(stack)
     AttentionInterface.register(name, attention)
     AttentionMaskInterface.register(name, mask)
@@ -55,11 +58,11 @@ def install(
             stack.set_attn_implementation(name)
         calls, masks = _count_calls(model, name, attention, mask)
     except REFUSALS as error:
-        _restore(stack, before)
+        _restore(stack, before, config)
         raise _refusal(model, name, str(error).split("\n")[0]) from error
     num_layers = stack.config.get_text_config().num_hidden_layers
     if calls != num_layers or not masks:
-        _restore(stack, before)
+        _restore(stack, before, config)
         raise _refusal(model, name, f"{calls} of its {num_layers} layers called it and {masks} masks were asked for")
     model.config.ctxlab = {**getattr(model.config, "ctxlab", {}), "attention": declared or {"name": name}}
 
@@ -78,24 +81,18 @@ def _refusal(model: Any, name: str, why: str) -> UserError:
     )
 
 
-def _own_encoder(model: Any) -> Any:
-    """The encoder of ``model``, with a config of its own.
-
-    Many models give one and the same config to encoder and decoder, and a name set in one would be set in both.
-    """
-    encoder = model.get_encoder()
-    shared = model.config
-    if encoder.config is shared:
-        own = copy.deepcopy(shared)
-        for module in encoder.modules():
-            if getattr(module, "config", None) is shared:
-                module.config = own
-    return encoder
+def _give_config(stack: Any, config: Any) -> None:
+    """Let all of ``stack`` follow ``config`` that followed its present one."""
+    present = stack.config
+    for module in stack.modules():
+        if getattr(module, "config", None) is present:
+            module.config = config
 
 
-def _restore(model: Any, name: str | None) -> None:
+def _restore(stack: Any, name: str | None, config: Any) -> None:
     with _quiet():
-        model.set_attn_implementation(name or "eager")
+        stack.set_attn_implementation(name or "eager")
+    _give_config(stack, config)
 
 
 def _count_calls(model: Any, name: str, attention: AttentionFunction, mask: MaskFunction) -> tuple[int, int]:
