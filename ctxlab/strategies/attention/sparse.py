@@ -17,7 +17,10 @@ from ctxlab.strategies.attention.relative import RelativeBias, as_bias
 
 
 class Sparse(Base, ABC):
-    """A pattern of attention and the plans by which it is computed; never L × L where the plans are smaller."""
+    """A pattern of attention and the plans by which it is computed; never L × L where the plans are smaller.
+
+    What a model adds to its scores (T5's relative bias) is kept, and looked up for the pairs of the plans only.
+    """
 
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
     by_length: bool = False
