@@ -17,6 +17,9 @@ from ctxlab.core.types import BoolArray, Encoded, FloatArray, Merged, Table, Win
 ModelKind = str
 """``encoder``, ``decoder`` or ``encoder_decoder``."""
 
+Pattern = Callable[[torch.Tensor, torch.Tensor, int], torch.Tensor]
+"""Query indices, key indices that broadcast against them, tokens of the window: may they attend? (bool)"""
+
 Forward = Callable[[Mapping[str, Any]], Any]
 """One call of the model: named inputs (B, W) to what the library's models return (``logits`` (B, W, C) and more)."""
 
@@ -108,6 +111,10 @@ class Attention(Protocol):
 
         Padding and causality come on top, from the model. The fast kernel must equal dense attention under it.
         """
+        ...
+
+    def pattern(self, inputs: Mapping[str, torch.Tensor], row: int) -> Pattern:
+        """``allowed`` for one window of a batch: the same, but where the pattern depends on the tokens themselves."""
         ...
 
     def pairs(self, length: int) -> int:

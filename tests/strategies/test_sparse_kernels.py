@@ -64,14 +64,17 @@ def small_blocks():
         yield
 
 
-def declared(part, length, num_heads, causal, padding):
+def declared(part, length, num_heads, causal, padding, inputs=None):
     """(B, H, L, L): what each head of each window may see; a query that sees nothing sees itself."""
     query, key = torch.arange(length)[:, None], torch.arange(length)[None]
     seen = torch.zeros(len(padding), num_heads, length, length, dtype=torch.bool)
     for row, real in enumerate(padding):
         end = max(1, int(real.nonzero().max()) + 1 if real.any() else 0)
         for head in range(num_heads):
-            seen[row, head] = part.allowed_by_head(query, key, end, head, num_heads)
+            if part.wants_marks and inputs is not None:
+                seen[row, head] = part.pattern(inputs, row)(query, key, end)
+            else:
+                seen[row, head] = part.allowed_by_head(query, key, end, head, num_heads)
     seen &= padding[:, None, None, :]
     seen &= (key <= query) if causal else torch.tensor(True)
     return seen | (~seen.any(-1, keepdim=True) & torch.eye(length, dtype=torch.bool))
@@ -324,15 +327,22 @@ def test_allowed_is_what_any_head_may(name):
         assert torch.equal(part.allowed(query, key, 90), heads.any(0))
 
 
+def rows_of(plan):
+    """Masks of the queries that are computed apart from the blocks."""
+    return [rows for rows in (plan.mask.rows, getattr(plan, "rows", None)) if rows is not None]
+
+
 @pytest.mark.parametrize("name", PARTS)
 def test_pairs_counts_what_the_kernel_computes(name):
     for part in variants(name):
         for length in (1, 20, 90, 201):
+            if part.wants_marks:  # as many global tokens as there may be
+                part.see({"input_ids": torch.arange(length)[None], "marks": torch.ones(1, length, dtype=torch.long)})
             plans = part._mask(1, length, length).plans
             computed = [
                 length**2
                 if isinstance(plan.mask, DenseMask)
-                else plan.mask.local.numel() + (0 if plan.mask.rows is None else plan.mask.rows.numel())
+                else plan.mask.local.numel() + sum(rows.numel() for rows in rows_of(plan))
                 for plan in plans
             ]
             merged = part.parameters.get("heads") == "merged"
@@ -424,7 +434,7 @@ def test_a_whole_model_equals_one_with_a_dense_mask(tiny, name, kind):
         model, reference = tiny(kind), tiny(kind)
         part.install(model)
         reference.set_attn_implementation("sdpa")
-        seen = declared(part, 90, 4, kind == "llama", mask.bool())
+        seen = declared(part, 90, 4, kind == "llama", mask.bool(), {"input_ids": ids, "attention_mask": mask})
         found = model(input_ids=ids, attention_mask=mask).logits
         expected = reference(input_ids=ids, attention_mask=seen).logits
         full = reference(input_ids=ids, attention_mask=mask).logits

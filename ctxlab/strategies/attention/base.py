@@ -1,16 +1,28 @@
 """What most attention parts have in common: they see indices only, and learn nothing."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 
+from ctxlab.core.strategy import Pattern
 from ctxlab.core.types import Table
 
 
-class Base:
+class Base(ABC):
     """Defaults of ``core.strategy.Attention``; a part adds ``supports``, ``allowed``, ``pairs`` and ``install``."""
 
     wants_marks = False
+
+    @abstractmethod
+    def allowed(self, query: torch.Tensor, key: torch.Tensor, length: int) -> torch.Tensor:
+        """Declared pattern; where heads differ, what any of them sees."""
+
+    def pattern(self, inputs: Mapping[str, torch.Tensor], row: int) -> Pattern:
+        """The same for all windows."""
+        del inputs, row
+        return self.allowed
 
     def penalty(self, model: Any) -> torch.Tensor | None:
         """Nothing is learned."""

@@ -20,10 +20,8 @@ from transformers.masking_utils import (  # type: ignore[attr-defined]
     prepare_padding_mask,
 )
 
+from ctxlab.core.strategy import Pattern
 from ctxlab.strategies.attention.blocks import BlockMask, Layout
-
-Pattern = Callable[[torch.Tensor, torch.Tensor, int], torch.Tensor]
-"""``allowed`` of a strategy part: query indices, key indices, length, to bool."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,7 +165,7 @@ def _dense(library: LibraryMask, allowed: Pattern) -> torch.Tensor:
     query = torch.arange(library.num_queries, device=library.device)[:, None] + library.query_offset
     key = torch.arange(library.num_keys, device=library.device)[None] + library.key_offset
     pairs = allowed(query, key, library.num_keys + library.key_offset) & library.at(query, key)
-    return _never_empty(pairs, query == key)
+    return never_empty(pairs, query == key)
 
 
 def _local(
@@ -190,7 +188,7 @@ def _local(
     if not fill:
         return seen
     elsewhere = torch.cat([shared, torch.ones_like(twice), span < layout.num_global], dim=1)[:, None, :]
-    return _never_empty(seen, (query == key) & ~elsewhere)
+    return never_empty(seen, (query == key) & ~elsewhere)
 
 
 def _rows(windows: Sequence[Row], num_global: int, batch_size: int) -> torch.Tensor | None:
@@ -200,10 +198,10 @@ def _rows(windows: Sequence[Row], num_global: int, batch_size: int) -> torch.Ten
     seen = torch.cat([allowed(query, key, length) & library.at(query, key) for library, allowed, _ in windows])
     if not bool(seen[..., num_global:].any()):
         return None
-    return _never_empty(seen, query == key)[:, None].expand(batch_size, -1, -1, -1)
+    return never_empty(seen, query == key)[:, None].expand(batch_size, -1, -1, -1)
 
 
-def _never_empty(seen: torch.Tensor, itself: torch.Tensor) -> torch.Tensor:
+def never_empty(seen: torch.Tensor, itself: torch.Tensor) -> torch.Tensor:
     """Let a query that sees nothing (padding) see itself: a softmax over nothing is not a number."""
     return seen | (~seen.any(-1, keepdim=True) & itself)
 

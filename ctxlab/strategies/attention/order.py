@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from ctxlab.strategies.attention.masks import LibraryMask, Pattern
+from ctxlab.core.strategy import Pattern
+from ctxlab.strategies.attention.masks import LibraryMask
 
 
 @dataclass(frozen=True, slots=True, eq=False)

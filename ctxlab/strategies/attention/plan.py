@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from ctxlab.core.strategy import Pattern
 from ctxlab.strategies.attention import masks
 from ctxlab.strategies.attention.bias import Bias
 from ctxlab.strategies.attention.blocks import BlockMask, Layout, blocked_sdpa, dense_sdpa
-from ctxlab.strategies.attention.masks import DenseMask, LibraryMask, Pattern
+from ctxlab.strategies.attention.masks import DenseMask, LibraryMask
 from ctxlab.strategies.attention.order import Order
 
 SMALLEST_BLOCK, LARGEST_BLOCK = 32, 256

@@ -18,8 +18,10 @@ STRETCH = 64
 """Tokens that stand in for a sentence where none is marked."""
 
 
-def choose(ids: IntArray, marks: IntArray, sources: Sequence[str], num_salient: int, most: int) -> IntArray:
-    """Places of the global tokens of one window, in order, at most ``most``.
+def choose(
+    ids: IntArray, marks: IntArray, sources: Sequence[str], num_salient: int, most: int, first: int = 0
+) -> IntArray:
+    """Places of the global tokens of one window, in order: the first ones and at most ``most`` others.
 
     What the data names comes first, then headings, paragraphs, sentences, salient terms; where a source has more than
     there is room for, it gives places evenly spread over the window.
@@ -30,13 +32,14 @@ def choose(ids: IntArray, marks: IntArray, sources: Sequence[str], num_salient: 
         sources: Of ``MARKS`` and ``SALIENT``.
         num_salient: Salient terms.
         most: Room for places.
+        first: First tokens that are global in any case.
     """
-    chosen: list[int] = []
+    chosen = list(range(first))
     for source in (*MARKS, SALIENT):
         if source in sources:
             found = salient(ids, marks, num_salient) if source == SALIENT else np.flatnonzero(marks & MARKS[source])
             new = np.setdiff1d(found, chosen)
-            room = most - len(chosen)
+            room = most + first - len(chosen)
             if len(new) > room:
                 new = new[(np.arange(room) * len(new)) // max(room, 1)]
             chosen += new.tolist()
