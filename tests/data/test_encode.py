@@ -10,9 +10,10 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
+from ctxlab.core.cache import cache_dir
 from ctxlab.core.types import Document
 from ctxlab.data import encode
-from ctxlab.data.encode import cache_dir, encode_documents, fingerprint
+from ctxlab.data.encode import encode_documents, fingerprint
 from ctxlab.tasks.ner import NER
 
 
