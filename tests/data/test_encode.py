@@ -168,7 +168,7 @@ def test_a_full_disk_leaves_no_rest(tokenizer, tmp_path, monkeypatch):
     def full(*_args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(encode, "_sums", full)
+    monkeypatch.setattr(encode, "checksums", full)
     assert len(encode_documents(Counted(), documents(), tokenizer, tmp_path)) == 5
     assert list((tmp_path / "encoded").iterdir()) == []
 
