@@ -20,7 +20,8 @@ IDS = torch.arange(5, 45)[None]
 LANGUAGE = {"masked_lm": TinyBert, "causal_lm": TinyLlama}
 T5 = {"vocab_size": 40, "d_model": 16, "d_kv": 8, "d_ff": 16, "num_layers": 2, "num_heads": 2}
 BART = {"vocab_size": 60, "d_model": 16, "encoder_layers": 2, "decoder_layers": 2, "encoder_ffn_dim": 16,
-        "pad_token_id": 1, "decoder_ffn_dim": 16, "encoder_attention_heads": 2, "decoder_attention_heads": 2}  # fmt: skip
+        "pad_token_id": 1, "decoder_ffn_dim": 16, "encoder_attention_heads": 2,
+        "decoder_attention_heads": 2}  # fmt: skip
 
 
 def save(model, folder):
