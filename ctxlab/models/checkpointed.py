@@ -11,6 +11,7 @@ from safetensors.torch import load_model as load_safetensors
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import PARTS
 from ctxlab.models.dropout import set_attention_dropout, set_dropout
+from ctxlab.models.heads import UNNAMED
 from ctxlab.models.loading import Configure, load_model, load_tokenizer
 
 
@@ -28,14 +29,16 @@ class Checkpointed:
         self.dropout, self.attention_dropout = dropout, attention_dropout
 
     def labels(self) -> list[str]:
-        """Names behind the model's outputs, in order."""
+        """Names behind the model's outputs, in order; none where these are a vocabulary, or a start and an end."""
         try:
-            names = json.loads((self.path / "config.json").read_text(encoding="utf-8"))["id2label"]
-        except (OSError, ValueError, KeyError) as error:
+            config = json.loads((self.path / "config.json").read_text(encoding="utf-8"))
+            names = config.get("id2label", {})
+            named = [names[index] for index in sorted(names, key=int)]
+        except (OSError, ValueError, AttributeError) as error:
             raise UserError(
-                f"checkpoint {self.path} has no config.json with labels; give another checkpoint."
+                f"checkpoint {self.path} has no config.json that can be read; give another checkpoint."
             ) from error
-        return [names[index] for index in sorted(names, key=int)]
+        return [] if tuple(named) == UNNAMED else named
 
     def tokenizer(self) -> Any:
         """The tokenizer that was saved beside the model."""
@@ -44,10 +47,10 @@ class Checkpointed:
     def build(self, head: str, labels: Sequence[str], configure: Configure | None = None) -> Any:
         """The model as it was saved; raises UserError where its labels are not ``labels`` in this order."""
         saved = self.labels()
-        if saved != list(labels):
+        if saved != ([] if tuple(labels) == UNNAMED else list(labels)):
             raise UserError(
-                f"checkpoint {self.path} was trained for the labels {', '.join(saved)}, "
-                f"not for {', '.join(labels)}; give a checkpoint of this task and data."
+                f"checkpoint {self.path} was trained for the labels {', '.join(saved) or '(none)'}, "
+                f"not for {', '.join(labels) or '(none)'}; give a checkpoint of this task and data."
             )
 
         def change(config: Any) -> None:

@@ -1,12 +1,29 @@
-"""Which model class carries which head."""
+"""Which model class carries which head, and what is new about it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import transformers
 
 from ctxlab.core.errors import UserError
 
-HEADS = {"token_classification": "AutoModelForTokenClassification"}
+HEADS = {
+    "token_classification": "AutoModelForTokenClassification",
+    "sequence_classification": "AutoModelForSequenceClassification",
+    "question_answering": "AutoModelForQuestionAnswering",
+    "causal_lm": "AutoModelForCausalLM",
+    "masked_lm": "AutoModelForMaskedLM",
+    "seq2seq_lm": "AutoModelForSeq2SeqLM",
+}
+
+NEW = frozenset({"token_classification", "sequence_classification", "question_answering"})
+"""Heads that are new for every task, as published weights have none for its labels."""
+
+NOTED = frozenset({"masked_lm"})
+"""Heads that published weights may lack (sentence encoders): one drawn at random does, but a report must say so."""
+
+UNNAMED = ("LABEL_0", "LABEL_1")
+"""The library's own labels, of models whose outputs have no names: its configs leave them out when saved."""
 
 
 def auto_class(head: str) -> Any:
@@ -20,3 +37,13 @@ def auto_class(head: str) -> Any:
             f"head `{head}` of the task is not one of {', '.join(HEADS)}; add it to ctxlab/models/heads.py."
         )
     return getattr(transformers, HEADS[head])
+
+
+def label_fields(labels: Sequence[str]) -> dict[str, Any]:
+    """``labels`` as fields of a config.
+
+    Without any (language models, whose outputs are their vocabulary, and answers, which have a start and an end) those
+    of the library, two without a name: what another task left in the config would be taken for this one's.
+    """
+    names = dict(enumerate(labels or UNNAMED))
+    return {"num_labels": len(names), "id2label": names, "label2id": {name: index for index, name in names.items()}}

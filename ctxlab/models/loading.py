@@ -15,7 +15,11 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.utils import logging as library_logging
 
 from ctxlab.core.errors import UserError
-from ctxlab.models.heads import auto_class
+from ctxlab.core.model import WEIGHTS_NOTES
+from ctxlab.models.heads import NEW, NOTED, auto_class, label_fields
+from ctxlab.models.spaces import begin_words_with_a_space
+
+logger = logging.getLogger(__name__)
 
 NO_LIMIT = 10**15
 """Tokens: nothing cuts a document before the strategy does."""
@@ -78,11 +82,10 @@ def load_tokenizer(path: Path, called: str) -> Any:
     backend.no_truncation()
     backend.no_padding()
     tokenizer.model_max_length = NO_LIMIT
-    splitter = json.loads(backend.to_str())["pre_tokenizer"] or {}
-    if splitter.get("type") == "ByteLevel":
-        # Words come one by one: without the space in front, each would be read as the end of a longer word.
-        backend.pre_tokenizer.add_prefix_space = True
-        tokenizer.add_prefix_space = True
+    begin_words_with_a_space(tokenizer)
+    if tokenizer.pad_token_id is None:
+        # Padding is masked everywhere, so that any token does; a new one would be past the table of embeddings.
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token or next(iter(tokenizer.get_vocab()))
     return tokenizer
 
 
@@ -95,9 +98,10 @@ def load_model(
         path: Folder of a saved model with safetensors weights.
         called: What the user calls it, for messages.
         head: Kind of head, see ``heads``.
-        labels: Names behind the outputs.
+        labels: Names behind the outputs; none for a language model.
         configure: Called on the config before the model is built.
-        new_head: Whether weights of the head may be missing; they are drawn with torch's global seed.
+        new_head: Whether weights of a head that no published model has may be missing; they are drawn with torch's
+            global seed.
 
     Raises:
         UserError: No safetensors weights, weights that do not fit, or an architecture that carries no such head.
@@ -107,12 +111,11 @@ def load_model(
         raise UserError(
             f"model `{called}` has no safetensors weights, the only kind that is loaded; convert them first."
         )
-    names = dict(enumerate(labels))
     try:
         with quiet():
-            config = AutoConfig.from_pretrained(
-                path, num_labels=len(names), id2label=names, label2id={name: index for index, name in names.items()}
-            )
+            config = AutoConfig.from_pretrained(path, **label_fields(labels))
+            if head == "sequence_classification" and getattr(config, "pad_token_id", None) is None:
+                config.pad_token_id = getattr(config, "eos_token_id", None)  # decoders look for the last token by it
             configure(config)
             model, report = auto_class(head).from_pretrained(
                 path,
@@ -124,20 +127,36 @@ def load_model(
             )
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         raise UserError(f"model `{called}` does not load with a {head} head ({_line(error)}).") from error
-    _check_weights(model, report, called, new_head)
+    _check_weights(model, report, called, head, new_head)
     return model.eval()
 
 
-def _check_weights(model: Any, report: dict[str, Any], called: str, new_head: bool) -> None:
+def _check_weights(model: Any, report: dict[str, Any], called: str, head: str, new_head: bool) -> None:
     """The library draws what is missing at random and only warns."""
-    wrong = sorted({*report["missing_keys"], *(key[0] for key in report["mismatched_keys"])})
-    if new_head:
-        wrong = [name for name in wrong if name.startswith(model.base_model_prefix + ".")]
+    missing, resized = set(report["missing_keys"]), {key[0] for key in report["mismatched_keys"]}
+    wrong = missing | resized
+    if new_head and head in NEW:
+        wrong = {name for name in wrong if _in_body(model, name)}
+    elif new_head and head in NOTED:
+        wrong = resized | {name for name in missing if _in_body(model, name)}
+        _note_new_head(model, called, head, missing - wrong)
     if wrong:
         raise UserError(
             f"model `{called}` lacks {len(wrong)} weights of {type(model).__name__} or has them in another size, "
-            f"{wrong[0]} first; give a complete model of this architecture."
+            f"{min(wrong)} first; give a complete model of this architecture."
         )
+
+
+def _in_body(model: Any, name: str) -> bool:
+    return name.startswith(model.base_model_prefix + ".")
+
+
+def _note_new_head(model: Any, called: str, head: str, drawn: set[str]) -> None:
+    if not drawn:
+        return
+    note = f"Model `{called}` came without its {head} head, which started at random ({', '.join(sorted(drawn))})."
+    logger.warning("%s", note)
+    setattr(model.config, WEIGHTS_NOTES, [*getattr(model.config, WEIGHTS_NOTES, ()), note])
 
 
 def _refuse_code(path: Path, called: str) -> None:

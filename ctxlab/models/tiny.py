@@ -10,7 +10,7 @@ import torch
 from transformers import BertTokenizer
 
 from ctxlab.models.dropout import set_attention_dropout, set_dropout
-from ctxlab.models.heads import auto_class
+from ctxlab.models.heads import auto_class, label_fields
 from ctxlab.models.loading import NO_LIMIT, Configure, quiet
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -65,8 +65,7 @@ def vocabulary() -> dict[str, int]:
 
 def label_names(labels: Sequence[str]) -> dict[str, Any]:
     """``labels`` as fields of a config."""
-    names = dict(enumerate(labels))
-    return {"id2label": names, "label2id": {name: index for index, name in names.items()}}
+    return label_fields(labels)
 
 
 def draw(config: Any, head: str, seed: int) -> Any:

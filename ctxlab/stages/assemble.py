@@ -13,11 +13,12 @@ from transformers.utils.logging import disable_progress_bar
 
 from ctxlab.config.build import build
 from ctxlab.config.schema import TrainerConfig
-from ctxlab.core.model import ModelFacts, ModelSource
+from ctxlab.core.cache import cache_dir
+from ctxlab.core.model import WEIGHTS_NOTES, ModelFacts, ModelSource
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document, Encoded
-from ctxlab.data.encode import cache_dir, encode_documents
+from ctxlab.data.encode import encode_documents
 from ctxlab.evaluation.evaluator import Reader
 from ctxlab.models.facts import describe
 from ctxlab.stages.fit import check_fit, check_task, taken
@@ -56,6 +57,7 @@ def build_model(strategy: Strategy, source: ModelSource, task: Task, length: int
 
     model = source.build(task.head, task.labels, configure)
     check_task(task, strategy, describe(model, trained[-1]))
+    task.notes.extend(getattr(model.config, WEIGHTS_NOTES, ()))  # quantised, say
     return model, apply_strategy(strategy, model, length, trained[-1])
 
 

@@ -10,9 +10,10 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
+from ctxlab.core.cache import cache_dir
 from ctxlab.core.types import Document
 from ctxlab.data import encode
-from ctxlab.data.encode import cache_dir, encode_documents, fingerprint
+from ctxlab.data.encode import encode_documents, fingerprint
 from ctxlab.tasks.ner import NER
 
 
@@ -167,7 +168,7 @@ def test_a_full_disk_leaves_no_rest(tokenizer, tmp_path, monkeypatch):
     def full(*_args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(encode, "_sums", full)
+    monkeypatch.setattr(encode, "checksums", full)
     assert len(encode_documents(Counted(), documents(), tokenizer, tmp_path)) == 5
     assert list((tmp_path / "encoded").iterdir()) == []
 

@@ -1,0 +1,30 @@
+"""Byte-level tokenizers take the space in front of a word for a part of it."""
+
+import json
+from typing import Any
+
+from tokenizers import Regex, normalizers
+
+ONE_SPACE = "^  "
+"""What is made one space again, as text that begins with a space has got a second one."""
+
+
+def begin_words_with_a_space(tokenizer: Any) -> None:
+    """Make a byte-level ``tokenizer`` put a space in front of what it is given; others are left alone.
+
+    Words come one by one: without it, each would be read as the end of a longer word. Offsets stay those of the text
+    as it was given.
+    """
+    backend = tokenizer.backend_tokenizer
+    state = json.loads(backend.to_str())
+    splitter = state["pre_tokenizer"] or {}
+    if splitter.get("type") == "ByteLevel":
+        backend.pre_tokenizer.add_prefix_space = True
+        tokenizer.add_prefix_space = True
+        return
+    inside = any(part["type"] == "ByteLevel" for part in splitter.get("pretokenizers", ()))
+    if inside and ONE_SPACE not in json.dumps(state["normalizer"]):
+        # Others have cut before it, and its own space would come in front of every cut (digits of a number).
+        before = [] if backend.normalizer is None else [backend.normalizer]
+        one = [normalizers.Prepend(" "), normalizers.Replace(Regex(ONE_SPACE), " ")]
+        backend.normalizer = normalizers.Sequence([*before, *one])
