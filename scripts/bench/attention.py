@@ -17,6 +17,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from ctxlab.config import catalogue
 from ctxlab.config.build import build
+from ctxlab.core.types import SENTENCE
 from scripts.bench.timing import row, take_turns
 
 HEADS, WIDTH = 12, 32
@@ -69,8 +70,11 @@ def sparse(name: str, length: int, dtype: torch.dtype) -> Callable[[], None]:
     installed = model.config._attn_implementation
     attend, mask_of = ALL_ATTENTION_FUNCTIONS[installed], ALL_MASK_ATTENTION_FUNCTIONS[installed]
     module, parts = model.encoder.layer[0].attention.self, tensors(length, dtype)
+    inputs = {"input_ids": torch.arange(length)[None], "marks": (torch.arange(length)[None] % 32 == 0) * SENTENCE}
 
     def step() -> None:
+        if part.wants_marks:  # a sentence begins every 32 tokens: as many global tokens as the part takes
+            part.see(inputs)
         mask = mask_of(batch_size=1, q_length=length, kv_length=length)
         query, key, value = parts
         attend(module, query, key, value, mask)[0].sum().backward()
