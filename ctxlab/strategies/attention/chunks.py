@@ -137,4 +137,4 @@ def _places(order: torch.Tensor, chunk: int) -> torch.Tensor:
     places = torch.empty_like(order)
     places.scatter_(-1, order, torch.arange(length, device=order.device).expand_as(order))
     per_head = math.ceil(length / chunk) * chunk
-    return (places + torch.arange(heads, device=order.device)[:, None] * per_head).view(rounds, heads * length)
+    return (places + torch.arange(heads, device=order.device)[:, None] * per_head).reshape(rounds, heads * length)

@@ -123,6 +123,7 @@ class Lsh:
 
     def buckets(self, query: torch.Tensor, key: torch.Tensor, real: torch.Tensor | None = None) -> Buckets:
         """Hash queries (B, H, L, D) and keys (B, K, L, D); ``real`` (B, L) tells tokens from padding."""
+        key = query if self.tied else key
         shape = self.rounds, query.shape[2]
         found = Buckets(
             torch.full((*query.shape[:2], *shape), -1, device=query.device),
