@@ -1,6 +1,7 @@
 """Stacks of layers: ctxlab's bigbird and lsh in a BERT against the library's BigBird and Reformer of the same sizes.
 
-Both sides have the same pattern sizes (blocks and random blocks; chunk and rounds), forward and backward, fp32, in turns.
+Both sides have the same sizes of pattern (blocks and random blocks; chunk and rounds); forward and backward, fp32, in
+turns.
 """
 
 from collections.abc import Callable
@@ -74,9 +75,13 @@ def step(model: torch.nn.Module) -> Callable[[], None]:
     """Forward and backward on random tokens."""
     model.train()
     tokens = torch.randint(5, VOCABULARY, (1, LENGTH))
+    upstream: list[torch.Tensor] = []
 
     def act() -> None:
-        model(input_ids=tokens).last_hidden_state.sum().backward()
+        states = model(input_ids=tokens).last_hidden_state
+        if not upstream:  # random: the plain sum of what a normalisation returns has no gradient
+            upstream.append(torch.randn_like(states))
+        states.backward(upstream[0])
         model.zero_grad()
 
     return act

@@ -54,9 +54,7 @@ class Lsh:
 
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder"})
 
-    def __init__(
-        self, chunk: int = 64, num_after: int = 0, rounds: int = 4, tied: bool = False, seed: int = 0
-    ) -> None:
+    def __init__(self, chunk: int = 64, num_after: int = 0, rounds: int = 4, tied: bool = False, seed: int = 0) -> None:
         """Take tokens of a chunk, chunks seen behind, rounds of hashing, whether keys are queries, and the seed."""
         at_least(2, "tokens of a chunk, which attend to each other and to the chunk before", chunk=chunk)
         at_least(0, "chunks behind its own that a chunk attends to", num_after=num_after)
@@ -91,7 +89,10 @@ class Lsh:
         for row in range(batch):
             for head in range(heads):
                 for turn in range(rounds):
-                    query, key = buckets.query[row, head, turn].tolist(), buckets.key[row, head // groups, turn].tolist()
+                    query, key = (
+                        buckets.query[row, head, turn].tolist(),
+                        buckets.key[row, head // groups, turn].tolist(),
+                    )
                     for one, others in self._neighbours(query, key):
                         pairs[row, head, turn, one, others] = True
         return pairs
@@ -177,8 +178,8 @@ class Lsh:
             return dense.transpose(1, 2).contiguous(), None
         with torch.autocast(query.device.type, enabled=False):
             # Not in half precision: the sums of the rounds are weighed against each other.
-            wide = [part.float() if part.itemsize < 4 else part for part in (query, key, value)]
-            output = self._by_document(*wide, attention_mask, dropout, scaling)
+            query, key, wide = (part.float() if part.itemsize < 4 else part for part in (query, key, value))
+            output = self._by_document(query, key, wide, attention_mask, dropout, scaling)
         return output.transpose(1, 2).contiguous().to(value.dtype), None
 
     def _by_document(
@@ -203,8 +204,9 @@ class Lsh:
                 continue
             alone = parts[2].repeat_interleave(len(parts[0]) // len(parts[2]), 0)  # padding sees itself
             if len(real):
-                inside = (part.index_select(1, real) for part in parts)
-                alone = alone.index_copy(1, real, self._document(*inside, library.row(row), real, dropout))
+                one, other, third = (part.index_select(1, real) for part in parts)
+                found = self._document(one, other, third, library.row(row), real, dropout)
+                alone = alone.index_copy(1, real, found)
             outputs.append(alone)
         return torch.stack(outputs)
 

@@ -87,7 +87,7 @@ class Rounds(torch.autograd.Function):
         return output.view(*query.shape[:2], -1)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """Weights from the common logarithm; what each token gains from its output is subtracted once."""
         query, key, value, output, total = ctx.saved_tensors
@@ -103,7 +103,7 @@ class Rounds(torch.autograd.Function):
 
 def _itself(query: torch.Tensor, key: torch.Tensor, last_resort: bool) -> torch.Tensor:
     """(H·T) score of each token with itself."""
-    scores = (query.unflatten(0, (len(key), -1)) * key[:, None]).sum(-1).flatten()
+    scores = (query.view(len(key), -1, *query.shape[1:]) * key[:, None]).sum(-1).flatten()
     return scores + LAST_RESORT if last_resort else scores
 
 
@@ -204,4 +204,5 @@ def _add(total: torch.Tensor, spans: torch.Tensor, gradient: torch.Tensor) -> No
 
 def _place(chunks: Chunks, turn: int, piece: slice) -> int:
     """A number of its own for each piece of each round."""
-    return turn * chunks.queries.shape[1] + piece.start
+    place: int = turn * chunks.queries.shape[1] + piece.start
+    return place
