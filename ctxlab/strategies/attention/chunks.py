@@ -128,7 +128,7 @@ def _rows(order: torch.Tensor, chunk: int) -> torch.Tensor:
     """(R, H, T) to (R, H·N, M), counted through the heads."""
     heads, length = order.shape[1:]
     filled = F.pad(order, (0, -length % chunk)) + torch.arange(heads, device=order.device)[:, None] * length
-    return filled.view(len(order), -1, chunk)
+    return filled.reshape(len(order), -1, chunk)
 
 
 def _places(order: torch.Tensor, chunk: int) -> torch.Tensor:

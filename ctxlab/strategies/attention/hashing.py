@@ -31,7 +31,7 @@ def hash_tokens(tokens: torch.Tensor, key_heads: int, rounds: int, buckets: int,
     halves = [2 ** (part - 1) for part in (bits - bits // 2, bits // 2) if part]
     turns = rotations(seed, key_heads, rounds, width, sum(halves)).to(tokens.device)
     turned = tokens.detach().float().reshape(key_heads, -1, width) @ turns
-    found = torch.zeros(turned.shape[:2] + (rounds,), dtype=torch.long, device=tokens.device)
+    found = torch.zeros((*turned.shape[:2], rounds), dtype=torch.long, device=tokens.device)
     for part in turned.unflatten(-1, (rounds, -1)).split(halves, dim=-1):
         axis = part.abs().argmax(-1, keepdim=True)
         behind = part.gather(-1, axis) < 0
