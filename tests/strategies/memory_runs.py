@@ -12,7 +12,6 @@ from ctxlab.data.forward import Passes, make_items, model_call
 from ctxlab.evaluation.evaluator import Reader
 from ctxlab.strategies.attention.full import Full
 from ctxlab.strategies.curriculum.constant import Constant
-from ctxlab.strategies.memory.none import NoMemory
 from ctxlab.strategies.positions.keep import Keep
 from ctxlab.strategies.reading.segments import Segments
 
@@ -56,6 +55,3 @@ def passes(whole: Strategy, model: Any, documents: Sequence[Encoded], forward: A
 def pad(model: Any) -> int:
     return int(model.config.pad_token_id)
 
-
-def none() -> NoMemory:
-    return NoMemory()

@@ -90,7 +90,7 @@ class Sinks(Base):
         What fits the cache is read at once, the rest token by token: no step sees more than the cache and one token.
         """
         fits = self.num_sinks + self.window
-        unread = [input_ids[:, :fits], *input_ids[:, fits:].split(1, dim=1)]
+        unread = [input_ids[:, :fits], *(input_ids[:, i : i + 1] for i in range(fits, input_ids.shape[1]))]
         state: Cached | None = None
         chosen: list[torch.Tensor] = []
         with evaluating(model):
