@@ -1,5 +1,6 @@
 """Memories through the real command: they train, reload with the same scores, and what cannot work is refused."""
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -7,11 +8,16 @@ from transformers import AutoModelForTokenClassification
 
 from ctxlab.cli import main
 from ctxlab.config.compose import compose
+from ctxlab.core.errors import UserError
+from ctxlab.core.model import ModelFacts
 from ctxlab.core.strategy import Strategy
+from ctxlab.core.types import Encoded
+from ctxlab.data.forward import Passes, make_items, model_call
 from ctxlab.models.checkpointed import Checkpointed
 from ctxlab.models.tiny_bert import TinyBert
 from ctxlab.models.tiny_llama import TinyLlama
 from ctxlab.stages.assemble import build_model, build_strategy
+from ctxlab.stages.fit import check_fit
 from ctxlab.tasks.ner import NER
 from tests.stages.conftest import SMALL, result, train
 
@@ -19,6 +25,7 @@ WINDOW = "strategy.reading.window=64"
 CASES = {
     "rmt-llama": ("model=tiny_llama", "strategy=rmt", WINDOW, "strategy.memory.num_tokens=3"),
     "rmt-bert": ("model=tiny_bert", "strategy=rmt", WINDOW, "strategy.memory.bptt_windows=2"),
+    "rmt-t5": ("model=tiny_t5", "strategy=rmt", WINDOW),  # its encoder, as the task reads tokens
     "rmt-local": ("model=tiny_bert", "strategy=rmt", "strategy/attention=local", WINDOW),
     "transformer_xl": ("model=tiny_llama", "strategy=transformer_xl", WINDOW),
     "transformer_xl-bf16": ("model=tiny_llama", "strategy=transformer_xl", WINDOW, "trainer.precision=bf16"),
@@ -136,7 +143,6 @@ def test_yarn_stretches_for_window_and_cache_together():
           "context=2048"), ("memory=sinks", "type dynamic", "strategy/positions=yarn")),
         (("model=tiny_gpt2", "strategy=transformer_xl"), ("memory=segment_cache", "rotary", "learned", "strategy=rmt")),
         (("model=tiny_gpt2", "strategy=streaming"), ("memory=sinks", "rotary", "learned", "strategy=rmt")),
-        (("model=tiny_t5", "strategy=rmt"), ("memory=recurrent", "encoder_decoder")),
     ],
 )  # fmt: skip
 def test_what_cannot_work_is_refused_with_what_does(options, parts, refused, tmp_path):
@@ -144,3 +150,34 @@ def test_what_cannot_work_is_refused_with_what_does(options, parts, refused, tmp
     words = [word for word in SMALL if word.split("=")[0] not in given]
     error = refused(["train", *words, *options, f"hydra.run.dir={tmp_path / 'run'}"])
     assert all(part in error for part in parts), error
+
+
+@pytest.mark.parametrize("name", ["rmt", "transformer_xl", "streaming"])
+def test_encoder_decoders_are_refused(name):
+    parts = strategy(f"strategy={name}")
+    with pytest.raises(UserError, match=r"does not work on a model of kind encoder_decoder.*strategy=truncate does"):
+        check_fit(parts, ModelFacts("encoder_decoder", "relative", None, 2, 64), 4096)
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_tokens_at_constant_memory():
+    """About two hundred windows of a model that was trained for 1,024 tokens."""
+    parts = strategy("context.length=100000", "strategy=streaming")
+    model, _ = build_model(parts, TinyLlama(), NER(["PER"]), 100_000)
+    ids = np.random.default_rng(0).integers(5, 400, 100_000)
+    encoded = Encoded(ids, np.arange(len(ids)), np.full(len(ids), -100))
+    items = make_items(0, encoded, parts.reading.windows(encoded, 100_000))
+    sizes, step = [], parts.memory.step
+
+    def measured(*given):
+        outputs, state = step(*given)
+        sizes.append(sum(part.numel() for layer in state.layers for part in layer))
+        return outputs, state
+
+    parts.memory.step = measured
+    with torch.inference_mode():
+        for passed in Passes(parts, model_call(model), 0, torch.device("cpu")).run(items):
+            assert passed.outputs.isfinite().all()
+    assert len(items) == 1
+    assert len(sizes) == 196
+    assert set(sizes[1:]) == {2 * 2 * 512 * 64}  # keys and values, layers, tokens, width

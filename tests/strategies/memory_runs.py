@@ -39,13 +39,13 @@ def installed(model: Any, memory: Any, window: int) -> Strategy:
     return whole
 
 
-def read(whole: Strategy, model: Any, documents: Sequence[Encoded], length: int = 10**6) -> list[torch.Tensor]:
+def read(whole: Strategy, model: Any, documents: Sequence[Encoded], length: int = 1000) -> list[torch.Tensor]:
     """Outputs (L, C) on all documents, in one pass."""
     reader = Reader(model, whole, length, ENOUGH, pad(model), torch.device("cpu"), lambda outputs, labels: outputs)
     return [torch.from_numpy(merged.outputs) for merged in reader.read(documents)]
 
 
-def passes(whole: Strategy, model: Any, documents: Sequence[Encoded], forward: Any = None, length: int = 10**6) -> Any:
+def passes(whole: Strategy, model: Any, documents: Sequence[Encoded], forward: Any = None, length: int = 1000) -> Any:
     """The passes over all windows of the documents, with gradients."""
     runner = Passes(whole, forward or model_call(model), pad(model), torch.device("cpu"))
     rows = [make_items(i, one, whole.reading.windows(one, length)) for i, one in enumerate(documents)]
@@ -54,4 +54,3 @@ def passes(whole: Strategy, model: Any, documents: Sequence[Encoded], forward: A
 
 def pad(model: Any) -> int:
     return int(model.config.pad_token_id)
-

@@ -112,9 +112,7 @@ def test_marks_of_tokens_move_with_them(tiny):
 
     outputs, _ = whole.memory.step(forward, inputs, whole.memory.start(2))
     assert outputs.shape == (2, 3, 3)
-    assert seen == [
-        ([[0, 0, 1, 2, 4, 0, 0], [0, 0, 8, 1, 0, 0, 0]], [[1, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1, 0]])
-    ]
+    assert seen == [([[0, 0, 1, 2, 4, 0, 0], [0, 0, 8, 1, 0, 0, 0]], [[1, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1, 0]])]
 
 
 def test_memory_is_as_large_as_token_embeddings(tiny):
