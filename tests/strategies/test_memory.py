@@ -145,13 +145,12 @@ def test_angles_that_change_with_the_length_are_refused(make, kind, tiny):
         make().install(model)
 
 
-def test_nothing_is_left_behind_in_the_gradient_of_a_cache(tiny):
-    for make in (SegmentCache, Sinks):
-        model = tiny("llama")
-        whole = installed(model, make(), W)
-        state = whole.memory.start(1)
-        ids = torch.arange(5, 5 + W)[None]
-        given_inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-        outputs, state = whole.memory.step(lambda given: model(**given), given_inputs, state)
-        assert outputs.requires_grad
-        assert not any(part.requires_grad for layer in state.layers for part in layer)
+@pytest.mark.parametrize("make", [SegmentCache, Sinks])
+def test_no_gradient_flows_into_a_cache(make, tiny):
+    model = tiny("llama")
+    whole = installed(model, make(), W)
+    ids = torch.arange(5, 5 + W)[None]
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    outputs, state = whole.memory.step(lambda given: model(**given), inputs, whole.memory.start(1))
+    assert outputs.requires_grad
+    assert not any(part.requires_grad for layer in state.layers for part in layer)
