@@ -144,10 +144,14 @@ class Memory(Protocol):
     """Whether linked windows are steps in order rather than independent rows."""
     num_added: int
     """Tokens that run through the model with every window."""
-    num_cached: int
-    """Positions that keys of earlier windows take at most."""
+    num_cached: int | None
+    """Positions that keys of earlier windows take at most; None for as many as a window has."""
     gradient_windows: int
     """Windows after which what is carried is cut off from the gradient, so that memory stays bounded."""
+
+    def fit(self, window: int) -> None:
+        """Settle what depends on the tokens of the longest window; called before ``install``, perhaps again."""
+        ...
 
     def install(self, model: Any) -> None:
         """Put what the memory needs into ``model``; raises UserError where the model gives no hold for it."""
@@ -198,3 +202,8 @@ class Strategy:
     attention: Attention
     memory: Memory
     curriculum: Curriculum
+
+    def num_positions(self, length: int) -> int:
+        """Positions that the longest window takes at this context length, with what the memory puts beside it."""
+        memory, window = self.memory, self.reading.longest(length)
+        return window + memory.num_added + (window if memory.num_cached is None else memory.num_cached)

@@ -21,7 +21,7 @@ from ctxlab.core.types import Document, Encoded
 from ctxlab.data.encode import encode_documents
 from ctxlab.evaluation.evaluator import Reader
 from ctxlab.models.facts import describe
-from ctxlab.stages.fit import check_fit, check_task, taken
+from ctxlab.stages.fit import check_fit, check_task, settle
 from ctxlab.training.device import make_accelerator
 
 
@@ -48,12 +48,11 @@ def build_strategy(cfg: DictConfig) -> Strategy:
 def build_model(strategy: Strategy, source: ModelSource, task: Task, length: int) -> tuple[Any, ModelFacts]:
     """The model with the strategy's positions and attention, and what it was before these changed it."""
     trained: list[Any] = []
-    added = taken(strategy)
 
     def configure(config: Any) -> None:
         trained.append(copy.deepcopy(config))
-        strategy.reading.fit(getattr(config.get_text_config(), "max_position_embeddings", None), added, length)
-        strategy.positions.configure(config, strategy.reading.longest(length) + added)
+        settle(strategy, getattr(config.get_text_config(), "max_position_embeddings", None), length)
+        strategy.positions.configure(config, strategy.num_positions(length))
 
     model = source.build(task.head, task.labels, configure)
     check_task(task, strategy, describe(model, trained[-1]))
@@ -67,9 +66,9 @@ def apply_strategy(strategy: Strategy, model: Any, length: int, trained: Any = N
     ``trained`` is the config that the model came with, where ``configure`` changed it before the model was built.
     """
     facts = describe(model, trained)
-    strategy.reading.fit(facts.trained_length, taken(strategy), length)
+    settle(strategy, facts.trained_length, length)
     check_fit(strategy, facts, length)
-    strategy.positions.extend(model, strategy.reading.longest(length) + taken(strategy))
+    strategy.positions.extend(model, strategy.num_positions(length))
     strategy.attention.install(model)
     strategy.memory.install(model)
     strategy.reading.install(model)

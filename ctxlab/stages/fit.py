@@ -28,7 +28,7 @@ def check_fit(strategy: Strategy, facts: ModelFacts, length: int) -> None:
                 f"(only {', '.join(sorted(part.supports))}); strategy=truncate does."
             )
     _check_memory(strategy, facts)
-    longest, trained = strategy.reading.longest(length) + taken(strategy), facts.trained_length
+    longest, trained = strategy.num_positions(length), facts.trained_length
     _check_positions(strategy.positions, facts, longest)
     if trained is None or longest <= trained or strategy.positions.extends:
         return
@@ -38,9 +38,12 @@ def check_fit(strategy: Strategy, facts: ModelFacts, length: int) -> None:
     )
 
 
-def taken(strategy: Strategy) -> int:
-    """Positions that the memory takes beside those of a window."""
-    return strategy.memory.num_added + strategy.memory.num_cached
+def settle(strategy: Strategy, trained_length: int | None, length: int) -> None:
+    """Settle the length of windows, and the memory on it; one that holds as much as a window gets half of the room."""
+    memory = strategy.memory
+    cached = (trained_length or 0) // 2 if memory.num_cached is None else memory.num_cached
+    strategy.reading.fit(trained_length, memory.num_added + cached, length)
+    memory.fit(strategy.reading.longest(length))
 
 
 def check_task(task: Task, strategy: Strategy, facts: ModelFacts) -> None:

@@ -169,8 +169,8 @@ class Trainer:
 
     def _grow(self, trained: int, length: int) -> None:
         """Positions for windows at a context of ``length``; what follows learns them."""
-        longest = self.job.strategy.reading.longest
-        self.job.strategy.positions.grow(self.job.model, longest(trained), longest(length))
+        reach = self.job.strategy.num_positions
+        self.job.strategy.positions.grow(self.job.model, reach(trained), reach(length))
 
     def _step(self, state: TrainState, epoch: Epoch, progress: float) -> None:
         started = perf_counter()

@@ -18,8 +18,12 @@ class Base(ABC):
     positions: frozenset[str] = frozenset({"learned", "rotary", "relative", "none"})
     sequential = True
     num_added = 0
-    num_cached = 0
+    num_cached: int | None = 0
     gradient_windows = 1
+
+    def fit(self, window: int) -> None:
+        """Nothing depends on the windows."""
+        del window
 
     def install(self, model: Any) -> None:
         """Nothing to put into the model."""
@@ -46,3 +50,8 @@ class Base(ABC):
         """(N, N): nothing leaves its window."""
         del num_layers
         return np.eye(num_windows, dtype=np.bool_)
+
+    @staticmethod
+    def declare(model: Any, **memory: Any) -> None:
+        """Say in the saved config what is installed."""
+        model.config.ctxlab = {**getattr(model.config, "ctxlab", {}), "memory": memory}
