@@ -15,7 +15,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.utils import logging as library_logging
 
 from ctxlab.core.errors import UserError
-from ctxlab.core.model import WEIGHTS_NOTES
+from ctxlab.core.model import NEW_HEAD, WEIGHTS_NOTES
 from ctxlab.models.heads import NEW, NOTED, auto_class, label_fields
 from ctxlab.models.spaces import begin_words_with_a_space
 
@@ -156,6 +156,7 @@ def _note_new_head(model: Any, called: str, head: str, drawn: set[str]) -> None:
         return
     note = f"Model `{called}` came without its {head} head, which started at random ({', '.join(sorted(drawn))})."
     logger.warning("%s", note)
+    setattr(model, NEW_HEAD, True)
     setattr(model.config, WEIGHTS_NOTES, [*getattr(model.config, WEIGHTS_NOTES, ()), note])
 
 
