@@ -28,11 +28,13 @@ _PER_CHARACTER = {"BertNormalizer", "Lowercase", "StripAccents", "NFC", "NFD", "
 """Normalizers that never look across a blank."""
 
 
-KNOWN_SPLITS = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+KNOWN_SPLITS = tuple(
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
+    + digits
+    + r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    for digits in (r"\p{N}{1,3}", r"\p{N}")
 )
-"""Patterns of Llama 3 and of Qwen, whose splitter is not the byte-level one itself."""
+"""Patterns of Llama 3 and of Qwen, which stand in front of the byte-level splitter."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,10 +51,6 @@ class Pieces:
     """(L,) index of the run of visible characters that a token ends in."""
     marks: IntArray
     """(L,) sums of ``SENTENCE``, ``PARAGRAPH`` and ``HEADING``."""
-
-    def characters(self) -> IntArray:
-        """(L,) characters that each token adds to those before it; see ``added_characters``."""
-        return added_characters(self.ends)
 
 
 def added_characters(ends: IntArray) -> IntArray:

@@ -1,8 +1,8 @@
 """Plain text in which words come again that only an earlier sentence tells.
 
 Most of it is prose without names. A *pair* is two sentences about an invented name that nothing else in the document
-has: the first says a word of it (its key), the second says the same word again, at a controlled distance behind. Nothing
-but the first sentence tells which of some forty words it is.
+has: the first says a word of it (its key), the second says the same word again, at a controlled distance behind.
+Nothing but the first sentence tells which of some forty words it is.
 """
 
 import heapq

@@ -5,8 +5,8 @@
 - **Bits per character** is its sum / ln 2 / the characters that these tokens cover, each counted once, white space
   included (``tasks.text.added_characters``): it compares models with other tokenizers too, as long as these keep case.
 - A token that was **not read** is charged log V, as a model that never looked at the text can do no better than the
-  uniform distribution over its vocabulary, and counts as told wrong. ``perplexity_seen`` leaves these tokens out; it says
-  nothing about the rest of the document and never selects a checkpoint.
+  uniform distribution over its vocabulary, and counts as told wrong. ``perplexity_seen`` leaves these tokens out; it
+  says nothing about the rest of the document and never selects a checkpoint.
 """
 
 from collections.abc import Sequence
@@ -43,6 +43,7 @@ class Names:
 
     @property
     def title(self) -> str:
+        """The perplexity's name at the beginning of a title."""
         return self.perplexity.replace("_", "-").capitalize()
 
 
@@ -98,7 +99,7 @@ def perplexity(sums: Counts) -> Counts:
 
 def bits_per_character(sums: Counts) -> Counts:
     """Bits over characters; (…, 5) to (…)."""
-    return ratio(sums[..., [NLL, CHARACTERS]]) / np.log(2)
+    return ratio(sums[..., [NLL, CHARACTERS]] / (np.log(2), 1))
 
 
 def _accuracy(sums: Counts) -> Counts:
@@ -182,7 +183,7 @@ def _probes(document: Document, scores: TokenScores) -> Counts:
         inside = slice(first, np.searchsorted(scores.starts, probe["end"], side="left"))
         if inside.stop > inside.start:
             nats = scores.nll[inside].sum(dtype=np.float64)
-            rows.append((probe["distance"], scores.correct[inside].all(), 1, nats))
+            rows.append((probe["distance"], float(scores.correct[inside].all()), 1, float(nats)))
     return np.asarray(rows, dtype=np.float64).reshape(-1, 4)
 
 
