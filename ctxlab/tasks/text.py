@@ -129,7 +129,7 @@ def _is_first_space(steps: Sequence[Mapping[str, Any]]) -> bool:
     if [step["type"] for step in steps] != ["Prepend", "Replace"]:
         return False
     pattern = steps[1]["pattern"].get("Regex", "")
-    return steps[0]["prepend"] == " " == steps[1]["content"] and pattern in ("^  ", r"\A  ")
+    return steps[0]["prepend"] == " " == steps[1]["content"] and pattern == r"\A  "
 
 
 def _splits_at_blanks(state: Mapping[str, Any] | None) -> bool:
