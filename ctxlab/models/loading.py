@@ -16,7 +16,7 @@ from transformers.utils import logging as library_logging
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import NEW_HEAD, WEIGHTS_NOTES
-from ctxlab.models.heads import NEW, NOTED, auto_class, label_fields
+from ctxlab.models.heads import NEW, NOTED, auto_class, check_head, label_fields
 from ctxlab.models.spaces import begin_words_with_a_space
 
 logger = logging.getLogger(__name__)
@@ -116,6 +116,7 @@ def load_model(
             config = AutoConfig.from_pretrained(path, **label_fields(labels))
             if head == "sequence_classification" and getattr(config, "pad_token_id", None) is None:
                 config.pad_token_id = getattr(config, "eos_token_id", None)  # decoders look for the last token by it
+            check_head(config, head)
             configure(config)
             model, report = auto_class(head).from_pretrained(
                 path,

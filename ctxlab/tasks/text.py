@@ -128,8 +128,8 @@ def _is_first_space(steps: Sequence[Mapping[str, Any]]) -> bool:
     """Whether these put a space in front of a text, and take it back where the text begins with one."""
     if [step["type"] for step in steps] != ["Prepend", "Replace"]:
         return False
-    pattern = steps[1]["pattern"].get("Regex", "")
-    return steps[0]["prepend"] == " " == steps[1]["content"] and pattern == r"\A  "
+    pattern = steps[1]["pattern"].get("Regex")
+    return bool(steps[0]["prepend"] == " " == steps[1]["content"] and pattern == r"\A  ")
 
 
 def _splits_at_blanks(state: Mapping[str, Any] | None) -> bool:

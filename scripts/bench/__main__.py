@@ -18,7 +18,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-MEASUREMENTS = ("attention", "training", "memory", "loop", "startup", "litbank", "main_job")
+MEASUREMENTS = ("attention", "training", "memory", "loop", "startup", "litbank", "lm", "main_job")
 FOLDER = Path("outputs/bench")
 
 

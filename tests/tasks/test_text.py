@@ -1,5 +1,7 @@
 """Plain text to tokens: cutting changes nothing, every character counts once, structure by its rules."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -57,8 +59,8 @@ NOT_CUTTABLE = {
 }
 
 TEXTS = st.lists(
-    st.sampled_from([" ", "  ", "\n", "\n\n  ", "\t", "the", "town", "Thé", "e\u0301", "12", "3", "'s", ".", "…", "中文", "🦜",
-                     "\u00a0", "\u200b", "\u2028", "x", "I", "-", '"', " a ", " the town "]),
+    st.sampled_from([" ", "  ", "\n", "\n\n  ", "\t", "the", "town", "Thé", "e\u0301", "12", "3", "'s", ".", "…",
+                     "中文", "🦜", "\u00a0", "\u200b", "\u2028", "x", "I", "-", '"', " a ", " the town "]),
     min_size=1, max_size=60,
 ).map("".join)  # fmt: skip
 
@@ -83,11 +85,9 @@ def test_pieces_give_the_tokens_and_offsets_of_the_whole(name, text, least):
     assert (np.diff(found.word_ids) >= 0).all()
 
 
-_made = {}
-
-
+@cache
 def made(name):
-    return _made.setdefault(name, CUTTABLE[name]() if name not in _made else None)
+    return CUTTABLE[name]()
 
 
 def test_text_is_cut_where_it_can_be():
@@ -106,6 +106,13 @@ def test_a_text_that_looks_across_a_blank_is_right_too():
     text = "abc def " * 5000
     tokenizer = metaspace()
     assert encode_text(tokenizer, text).input_ids.tolist() == tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+def test_the_blank_in_front_comes_once():
+    tokenizer = smollm()
+    before = tokenizer.backend_tokenizer.to_str()
+    begin_words_with_a_space(tokenizer)
+    assert tokenizer.backend_tokenizer.to_str() == before
 
 
 def test_indented_lines_keep_their_blanks():

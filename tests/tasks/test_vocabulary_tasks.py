@@ -112,7 +112,7 @@ def test_a_single_token_is_masked(bert):
 
 
 def test_without_a_mask_token_there_is_no_mlm():
-    with pytest.raises(UserError, match="no mask token.*model=minilm"):
+    with pytest.raises(UserError, match=r"no mask token.*model=minilm"):
         MLM().prepare(byte_level("$A", add_prefix_space=False))
 
 
