@@ -163,6 +163,8 @@ def test_structure_of_a_novel():
         (f"{'long ' * 13}\n\nx y.", []),
         ("# title\nx y.", ["#"]),
         ("1234\n\nx y.", []),
+        ('"My aunt, sir!"\n\nx y.', []),
+        ('"A walk"\n\nx y.', ['"A']),
     ],
 )
 def test_headings_by_rule(text, headings):
