@@ -2,8 +2,8 @@
 
 - A **paragraph** is a run of lines that are not blank.
 - A **heading** is a line of at most 60 characters at the beginning of such a run that has a letter and (a) is alone
-  between blank lines and ends without a stop (quotation marks apart), or (b) has no small letter, or (c) begins like "Chapter 4", "BOOK II" or
-  "# …". A run that begins with a heading is no paragraph; its heading is a sentence too.
+  between blank lines, begins with no quotation mark and ends without a stop, or (b) has no small letter, or (c) begins
+  like "Chapter 4", "BOOK II" or "# …". A run that begins with a heading is no paragraph; its heading is a sentence too.
 - A **sentence** begins with a run, and behind a full stop, question or exclamation mark (closing quotes and brackets
   included) that white space and then no small letter follows, unless the stop ends a title or an initial ("Mr. Holmes",
   "J. Watson"). Chinese and Japanese stops need no white space.
@@ -24,7 +24,7 @@ HEADING_CHARACTERS = 60
 _LINE = re.compile(r"[^\n]*\n?")
 _NUMBERED = re.compile(r"(chapter|part|book|section|act|scene|volume|letter|appendix)\s+([ivxlcdm]+|\d+)\b|#", re.I)
 _NO_HEADING_ENDS = ".!?:;,…。！？"
-_CLOSING = "\"'”’»)]_-—」』"
+_QUOTES = "\"'“‘«「『"
 _STOP = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’»)\]]*+\s++|(?<![。！？])[。！？]++[」』”’）]*+")
 _OPENING = "\"'“‘«([_"
 _ABBREVIATED = re.compile(r"(?:^|[^\w])(?:Mr|Mrs|Ms|Dr|St|Prof|Capt|Col|Gen|Lt|Rev|Hon|Sr|Jr|No|vs|e\.g|i\.e|[A-Z])$")
@@ -75,8 +75,12 @@ def _heading_end(text: str, start: int, end: int) -> int | None:
     if len(line) > HEADING_CHARACTERS or not any(character.isalpha() for character in line):
         return None
     alone = line_end + 1 >= end and end < len(text)
-    ends_open = line.rstrip(_CLOSING)[-1:] not in ("", *_NO_HEADING_ENDS)
-    if (alone and ends_open) or line == line.upper() != line.lower() or _NUMBERED.match(line):
+    is_speech = line[0] in _QUOTES
+    if (
+        (alone and not is_speech and line[-1] not in _NO_HEADING_ENDS)
+        or line == line.upper() != line.lower()
+        or _NUMBERED.match(line)
+    ):
         return min(line_end + 1, end)
     return None
 

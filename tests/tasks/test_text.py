@@ -164,7 +164,7 @@ def test_structure_of_a_novel():
         ("# title\nx y.", ["#"]),
         ("1234\n\nx y.", []),
         ('"My aunt, sir!"\n\nx y.', []),
-        ('"A walk"\n\nx y.', ['"A']),
+        ('"A walk"\n\nx y.', []),
     ],
 )
 def test_headings_by_rule(text, headings):
