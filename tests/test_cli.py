@@ -102,7 +102,6 @@ def test_eval_help_has_the_keys_of_train_and_its_own(ctxlab):
         (["train", "resume=nowhere"], ["resume=nowhere", "directory of a run"]),
         (["train", "run=somewhere"], ["run=", "resume="]),
         (["eval", "resume=somewhere"], ["resume=", "run="]),
-        (["eval"], ["run=", "training run"]),
         (["eval", "run=nowhere"], ["run=nowhere"]),
         (["predict"], ["run="]),
         (["completion", "fish"], ["fish", "bash"]),

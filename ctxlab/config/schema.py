@@ -60,9 +60,9 @@ class RunConfig:
 
 @dataclass
 class EvalConfig(RunConfig):
-    """Root of ``ctxlab eval``."""
+    """Root of ``ctxlab eval``; without ``run`` it takes the model as it is."""
 
-    run: str = MISSING
+    run: str | None = MISSING
     split: str = MISSING
     checkpoint: str = MISSING
 

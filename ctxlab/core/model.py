@@ -13,6 +13,10 @@ WEIGHTS_NOTES = "weights_notes"
 It is saved with the model, so that a checkpoint says it too; stages put it into the notes of a report."""
 
 
+NEW_HEAD = "ctxlab_new_head"
+"""Attribute of a model: True where its head was drawn at random, as the weights came without."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
     """What a stage must know of a built model to judge whether a strategy fits it."""

@@ -35,6 +35,8 @@ class Task(Protocol):
     """Whether a smaller primary metric is the better one."""
     labels: list[str]
     """Names behind the model's outputs, known after ``learn_labels``; empty where these are its vocabulary."""
+    encode_options: tuple[Any, ...]
+    """What else than labels decides how a document is encoded: a part of the name under which tokens are kept."""
     notes: list[str]
     """What was repaired or worked around in the data, a sentence each, for the report."""
 
@@ -51,6 +53,14 @@ class Task(Protocol):
 
     def check_labels(self, documents: Sequence[Document]) -> None:
         """Refuse gold labels that the model cannot give; raises UserError."""
+        ...
+
+    def prepare(self, tokenizer: Any) -> None:
+        """Learn what is needed of the tokenizer; called before ``renew`` and ``decode``, when tokens may be kept ones.
+
+        Raises:
+            UserError: The task cannot work with it.
+        """
         ...
 
     def encode(self, documents: Sequence[Document], tokenizer: Any) -> list[Encoded]:

@@ -53,6 +53,10 @@ class Encoded:
     """Token ids of what is asked of the document (also in ``before``); empty where nothing is."""
     marks: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     """(L,) sums of ``SENTENCE``, ``PARAGRAPH``, ``HEADING`` and ``GIVEN``; empty where nothing is known."""
+    starts: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    """(L,) first character of each token in the document's text; empty where the document is words."""
+    ends: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    """(L,) character behind each token, never falling; empty like ``starts``."""
 
     def __len__(self) -> int:
         return len(self.input_ids)

@@ -19,10 +19,11 @@ from ctxlab.core.cache import checksums
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document, Encoded
 
-FORMAT = 2
+FORMAT = 3
 """Raised whenever what is stored, or how tasks encode, changes."""
 
-ARRAYS, TUPLES = ("input_ids", "word_ids", "labels", "marks"), ("before", "after", "query")
+ARRAYS = ("input_ids", "word_ids", "labels", "marks", "starts", "ends")
+TUPLES = ("before", "after", "query")
 """Fields of ``Encoded``, by type."""
 
 MANIFEST = "manifest.json"
@@ -65,9 +66,9 @@ def encode_documents(
 def fingerprint(task: Task, documents: Sequence[Document], tokenizer: Any) -> str:
     """Name of the cache entry: 64 hexadecimal digits."""
     digest = hashlib.sha256()
-    for part in (FORMAT, task.name, task.labels):
+    for part in (FORMAT, task.name, task.labels, task.encode_options):
         digest.update(json.dumps(part).encode() + b"\n")
-    # The task's other options act before (parse) or after (loss), so that labels and content say all.
+    # The task's other options act before (parse) or after (loss), so that these and the content say all.
     digest.update(tokenizer.backend_tokenizer.to_str().encode() + b"\n")
     for document in documents:
         # The origin occurs in notes.

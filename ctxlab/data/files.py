@@ -6,7 +6,7 @@ from ctxlab.data.readers.read import read_file
 
 
 class Files:
-    """JSON lines, Parquet or CoNLL columns, a file a split; the extension says which."""
+    """JSON lines, Parquet, CoNLL columns or plain text, a file a split; the extension says which."""
 
     def __init__(
         self,
@@ -22,4 +22,4 @@ class Files:
     def load(self, task_name: str, split: str, seed: int) -> list[Record] | None:
         """Records of the split's file, the first ``max_documents`` of them."""
         file = self._files[split]
-        return None if file is None else read_file(file)[: self._max_documents]
+        return None if file is None else read_file(file, task_name)[: self._max_documents]

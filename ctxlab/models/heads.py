@@ -22,6 +22,13 @@ NEW = frozenset({"token_classification", "sequence_classification", "question_an
 NOTED = frozenset({"masked_lm"})
 """Heads that published weights may lack (sentence encoders): one drawn at random does, but a report must say so."""
 
+SERVING = {
+    "causal_lm": "model=smollm2 or model=tiny_llama",
+    "masked_lm": "model=minilm or model=tiny_bert",
+    "seq2seq_lm": "model=tiny_t5 or model.path=<folder or hub id>",
+}
+"""What to take where an architecture has no such head."""
+
 UNNAMED = ("LABEL_0", "LABEL_1")
 """The library's own labels, of models whose outputs have no names: its configs leave them out when saved."""
 
@@ -37,6 +44,13 @@ def auto_class(head: str) -> Any:
             f"head `{head}` of the task is not one of {', '.join(HEADS)}; add it to ctxlab/models/heads.py."
         )
     return getattr(transformers, HEADS[head])
+
+
+def check_head(config: Any, head: str) -> None:
+    """Raise UserError where the library has no model with this ``head`` for the architecture of ``config``."""
+    if type(config) not in auto_class(head)._model_mapping:
+        serving = SERVING.get(head, "a model of another architecture")
+        raise UserError(f"A model of type {config.model_type} has no {head} head, which the task needs: use {serving}.")
 
 
 def label_fields(labels: Sequence[str]) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.utils import logging as library_logging
 
 from ctxlab.core.errors import UserError
-from ctxlab.core.model import WEIGHTS_NOTES
-from ctxlab.models.heads import NEW, NOTED, auto_class, label_fields
+from ctxlab.core.model import NEW_HEAD, WEIGHTS_NOTES
+from ctxlab.models.heads import NEW, NOTED, auto_class, check_head, label_fields
 from ctxlab.models.spaces import begin_words_with_a_space
 
 logger = logging.getLogger(__name__)
@@ -116,6 +116,7 @@ def load_model(
             config = AutoConfig.from_pretrained(path, **label_fields(labels))
             if head == "sequence_classification" and getattr(config, "pad_token_id", None) is None:
                 config.pad_token_id = getattr(config, "eos_token_id", None)  # decoders look for the last token by it
+            check_head(config, head)
             configure(config)
             model, report = auto_class(head).from_pretrained(
                 path,
@@ -156,6 +157,7 @@ def _note_new_head(model: Any, called: str, head: str, drawn: set[str]) -> None:
         return
     note = f"Model `{called}` came without its {head} head, which started at random ({', '.join(sorted(drawn))})."
     logger.warning("%s", note)
+    setattr(model, NEW_HEAD, True)
     setattr(model.config, WEIGHTS_NOTES, [*getattr(model.config, WEIGHTS_NOTES, ()), note])
 
 

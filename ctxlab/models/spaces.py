@@ -5,8 +5,10 @@ from typing import Any
 
 from tokenizers import Regex, normalizers
 
-ONE_SPACE = "^  "
-"""What is made one space again, as text that begins with a space has got a second one."""
+ONE_SPACE = r"\A  "
+"""What is made one space again, as text that begins with a space has got a second one.
+
+Not ``^``, which here is the beginning of every line, so that indented ones would lose a space."""
 
 
 def begin_words_with_a_space(tokenizer: Any) -> None:
@@ -23,7 +25,7 @@ def begin_words_with_a_space(tokenizer: Any) -> None:
         tokenizer.add_prefix_space = True
         return
     inside = any(part["type"] == "ByteLevel" for part in splitter.get("pretokenizers", ()))
-    if inside and ONE_SPACE not in json.dumps(state["normalizer"]):
+    if inside and json.dumps(ONE_SPACE) not in json.dumps(state["normalizer"]):
         # Others have cut before it, and its own space would come in front of every cut (digits of a number).
         before = [] if backend.normalizer is None else [backend.normalizer]
         one = [normalizers.Prepend(" "), normalizers.Replace(Regex(ONE_SPACE), " ")]

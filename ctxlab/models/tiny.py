@@ -10,7 +10,7 @@ import torch
 from transformers import BertTokenizer
 
 from ctxlab.models.dropout import set_attention_dropout, set_dropout
-from ctxlab.models.heads import auto_class, label_fields
+from ctxlab.models.heads import auto_class, check_head, label_fields
 from ctxlab.models.loading import NO_LIMIT, Configure, quiet
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -70,6 +70,7 @@ def label_names(labels: Sequence[str]) -> dict[str, Any]:
 
 def draw(config: Any, head: str, seed: int) -> Any:
     """The model of ``config`` with ``head``, in fp32 and evaluation mode; torch's global seed is left alone."""
+    check_head(config, head)
     with torch.random.fork_rng(devices=[]), quiet():
         torch.manual_seed(seed)
         return auto_class(head).from_config(config, dtype=torch.float32).eval()

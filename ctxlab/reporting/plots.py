@@ -8,6 +8,12 @@ from ctxlab.core.types import Table
 
 _DRAWN = ("by_length", "by_position", "by_evidence")
 
+_SCORES = ("f1", "perplexity", "pseudo_perplexity", "accuracy")
+"""Columns that are drawn: of each table the first that it has."""
+
+_SHARES = ("f1", "accuracy")
+"""Those that lie between 0 and 1."""
+
 
 def draw(run_dir: Path, tables: Mapping[str, Sequence[Table]]) -> list[Path]:
     """Draw the loss curve, if there was training, and the breakdowns of each split; returns the files."""
@@ -39,9 +45,9 @@ def draw(run_dir: Path, tables: Mapping[str, Sequence[Table]]) -> list[Path]:
 
 
 def _bars(axes: Any, table: Table) -> None:
-    """Score (column f1 or accuracy) of each row, with its interval (columns low and high) where there is one."""
+    """Score (the first of ``_SCORES``) of each row, with its interval (columns low and high) where there is one."""
     records = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
-    score = next(name for name in ("f1", "accuracy") if name in table.columns)
+    score = next(name for name in _SCORES if name in table.columns)
     records = [record for record in records if record[score] is not None]
     names = [str(record[table.columns[0]]) for record in records]
     heights = [record[score] for record in records]
@@ -52,7 +58,8 @@ def _bars(axes: Any, table: Table) -> None:
             [max(record["high"] - record[score], 0) for record in records],
         ]
     axes.bar(names, heights, yerr=errors, capsize=3, color="#4477aa")
-    axes.set(xlabel=table.columns[0], ylabel=score, ylim=(0, 1), xlim=(-0.75, max(len(names), 4) - 0.25))
+    top = 1 if score in _SHARES else None
+    axes.set(xlabel=table.columns[0], ylabel=score, ylim=(0, top), xlim=(-0.75, max(len(names), 4) - 0.25))
     axes.set_title(table.title, fontsize=9)
     axes.tick_params(axis="x", labelrotation=30, labelsize=8)
 

@@ -115,4 +115,5 @@ def assemble(cfg: DictConfig, task: Task, source: ModelSource) -> Workbench:
     seed_everything(cfg.seed)  # the new head starts from it
     model, facts = build_model(strategy, source, task, cfg.context.length)
     tokenizer = source.tokenizer()
+    task.prepare(tokenizer)
     return Workbench(task, tokenizer, model, strategy, facts, accelerator, cfg.context.length, settings)

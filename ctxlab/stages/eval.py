@@ -1,4 +1,7 @@
-"""``ctxlab eval run=<run directory>``: a checkpoint on any split or file, at any context and strategy that fits it."""
+"""``ctxlab eval run=<run directory>``: a checkpoint on any split or file, at any context and strategy that fits it.
+
+Without ``run`` it is the model as it is, for tasks whose head comes with the weights (``task=lm``).
+"""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,7 @@ from ctxlab.core.errors import UserError
 from ctxlab.data.splits import load_documents
 from ctxlab.optim.parameters import count_parameters
 from ctxlab.stages.finish import Split, leave, make_result, score_split
-from ctxlab.stages.trained import Trained, load_trained
+from ctxlab.stages.trained import Trained, load_trained, load_untrained
 from ctxlab.stages.watch import open_tracker
 from ctxlab.training.cost import FlopModel, MemoryMeter
 from ctxlab.training.state import TrainState
@@ -18,7 +21,7 @@ from ctxlab.training.state import TrainState
 
 def run(cfg: DictConfig, run_dir: Path) -> None:
     """Score ``cfg.split`` and leave the same files as training does."""
-    trained = load_trained(cfg)
+    trained = load_trained(cfg) if cfg.run else load_untrained(cfg)
     bench = trained.bench
     splits = load_documents(build(cfg.data), bench.task, cfg.seed)
     documents = getattr(splits, cfg.split)
@@ -33,7 +36,7 @@ def run(cfg: DictConfig, run_dir: Path) -> None:
         split = score_split(bench, cfg.split, documents)
         labels = {"model": cfg.model.name, "strategy": cfg.strategy.name, "seed": cfg.seed}
         cost = evaluation_cost(trained, split, memory.peak_bytes())
-        result = make_result("eval", bench, labels, {cfg.split: split}, cost, str(trained.folder), None)
+        result = make_result("eval", bench, labels, {cfg.split: split}, cost, trained.checkpoint, None)
         leave(run_dir, bench, result, {cfg.split: split})
     finally:
         tracker.finish(result, run_dir / "report.md" if result is not None else None)
@@ -49,8 +52,8 @@ def evaluation_cost(trained: Trained, split: Split, peak_bytes: int) -> dict[str
         for window in bench.strategy.reading.windows(document, bench.length)
     ]
     return {
-        "train_tokens": trained.state["tokens"],
-        "train_seconds": trained.state["seconds"],
+        "train_tokens": trained.tokens,
+        "train_seconds": trained.seconds,
         "evaluation_tokens": evaluation.tokens,
         "evaluation_seconds": evaluation.seconds,
         "tokens_per_second": evaluation.tokens / evaluation.seconds,

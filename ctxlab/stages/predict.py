@@ -26,7 +26,7 @@ def run(cfg: DictConfig, run_dir: Path) -> None:
         raise UserError(f"output={output} exists; choose another name or add overwrite=true.")
     if not output.parent.is_dir():
         raise UserError(f"output={output}: the folder {output.parent} does not exist; make it first.")
-    records = read_file(Path(cfg.input))
+    records = read_file(Path(cfg.input), cfg.task.name)
     trained = load_trained(cfg)
     task = trained.bench.task
     documents = [task.parse(record.fields, record.origin, gold=False) for record in records]

@@ -1,15 +1,16 @@
-"""A finished run as the starting point of a stage: its checkpoint, task and labels."""
+"""A finished run as the starting point of a stage: its checkpoint, task and labels; or a model as it is."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 
 from ctxlab.config.build import build
 from ctxlab.core.errors import UserError
+from ctxlab.core.model import NEW_HEAD, ModelSource
 from ctxlab.core.task import Task
 from ctxlab.models.checkpointed import Checkpointed
+from ctxlab.models.heads import NEW
 from ctxlab.stages.assemble import Workbench, assemble
 from ctxlab.training import checkpoint
 from ctxlab.training.loop import read_state_file
@@ -17,12 +18,15 @@ from ctxlab.training.loop import read_state_file
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A checkpoint on the workbench."""
+    """A model that needs no training any more, on the workbench."""
 
     bench: Workbench
-    folder: Path
-    state: dict[str, Any]
-    """``state`` of the checkpoint's state.json."""
+    checkpoint: str
+    """Folder of the checkpoint, or the name of a model that was taken as it is."""
+    tokens: int = 0
+    """That it was trained on by ctxlab."""
+    seconds: float = 0.0
+    """That this training took."""
 
 
 def load_trained(cfg: DictConfig) -> Trained:
@@ -43,4 +47,27 @@ def load_trained(cfg: DictConfig) -> Trained:
     bench = assemble(cfg, task, source)
     source.load_parts(bench.model)
     bench.accelerator.prepare_model(bench.model, evaluation_mode=True)
-    return Trained(bench, folder, saved["state"])
+    return Trained(bench, str(folder), saved["state"]["tokens"], saved["state"]["seconds"])
+
+
+def load_untrained(cfg: DictConfig) -> Trained:
+    """The model of ``cfg`` as it is, for a task whose head comes with the weights.
+
+    Raises:
+        UserError: The head of the task, or of these weights, is one that only training gives.
+    """
+    task: Task = build(cfg.task)
+    if task.head in NEW:
+        raise UserError(
+            f"task={task.name} has a head that only training gives: add run=<directory of a training run> "
+            "(task=lm is one that a model can do as it is)."
+        )
+    source: ModelSource = build(cfg.model)
+    bench = assemble(cfg, task, source)
+    if getattr(bench.model, NEW_HEAD, False):
+        raise UserError(
+            f"model={source.name} came without the {task.head} head of task={task.name}, which only training gives: "
+            "add run=<directory of a training run>, or use a model that has one."
+        )
+    bench.accelerator.prepare_model(bench.model, evaluation_mode=True)
+    return Trained(bench, source.name)

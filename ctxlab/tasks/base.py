@@ -1,6 +1,7 @@
 """What most tasks have in common: every method here may stay as it is."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -13,6 +14,7 @@ class Base:
     kinds: frozenset[str] = frozenset({"encoder", "decoder", "encoder_decoder"})
     contiguous = False
     lower_is_better = False
+    encode_options: tuple[Any, ...] = ()
 
     def __init__(self, labels: list[str] | None = None) -> None:
         """Take the names behind the outputs, where they are known or there are none."""
@@ -26,6 +28,10 @@ class Base:
     def check_labels(self, documents: Sequence[Document]) -> None:
         """Nothing to refuse."""
         del documents
+
+    def prepare(self, tokenizer: Any) -> None:
+        """Nothing to know."""
+        del tokenizer
 
     def renew(self, encoded: Encoded, seed: int) -> Encoded:
         """Every epoch sees the same document."""

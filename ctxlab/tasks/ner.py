@@ -3,7 +3,6 @@
 Shape legend: L tokens of a document, W tokens of a window, B windows of a batch, C tags.
 """
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,19 +15,9 @@ from ctxlab.core.task import Loss
 from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Prediction
 from ctxlab.tasks.base import Base
 from ctxlab.tasks.bio import OUTSIDE, entity_types, is_tag, repair, spans, tag_set
+from ctxlab.tasks.records import check_characters, kind, lookalike, nearest
 from ctxlab.tasks.subwords import Subwords, frame, needs_leading_space, split_words
 from ctxlab.tasks.words import words_of
-
-OTHER_TASKS = {
-    "relation": ("entities", "relations"),
-    "qa": ("context", "questions"),
-    "summarization": ("document", "summaries"),
-    "translation": ("source", "target"),
-    "nli": ("premise", "hypothesis"),
-    "dialogue": ("turns",),
-    "classification": ("text", "label"),
-}
-"""Fields by which a record of another task is told."""
 
 KEPT_FIELDS = ("sentence_starts", "global_words", "probes")
 """Fields of a record that pass through to strategies and scores."""
@@ -83,23 +72,19 @@ class NER(Base):
             raise UserError(self._missing(record, name, origin, gold))
         value = record[name]
         if not isinstance(value, list | tuple | np.ndarray):
-            raise UserError(f"The field '{name}' of {origin} is {_kind(value)}: give a list with one entry a word.")
+            raise UserError(f"The field '{name}' of {origin} is {kind(value)}: give a list with one entry a word.")
         return list(value)
 
     def _missing(self, record: Mapping[str, Any], name: str, origin: str, gold: bool) -> str:
         present = [field for field in record if field != "id"]
-        likely = [task for task, signature in OTHER_TASKS.items() if all(field in record for field in signature)]
-        if likely or (gold and present == [self._text_field]):
-            return (
-                f"{origin} has no field '{name}'; it looks like a record for task={[*likely, 'lm'][0]}: "
-                "use a file for task=ner."
-            )
+        other = lookalike(record, self.name)
+        if other:
+            return f"{origin} has no field '{name}'; it looks like a record for task={other}: use a file for task=ner."
         option = {self._tokens_field: "tokens_field", self._tags_field: "tags_field"}[name]
-        close = (difflib.get_close_matches(name, present, n=1, cutoff=0.4) or ["<field>"])[0]
         text = "" if gold else f" (or a text in '{self._text_field}')"
         return (
             f"{origin} has no field '{name}'{text}, only {', '.join(present) or 'an id'}: "
-            f"name the right one with task.{option}={close}."
+            f"name the right one with task.{option}={nearest(record, name)}."
         )
 
     def _tags(self, record: Mapping[str, Any], tokens: Sequence[str], origin: str) -> list[str]:
@@ -250,15 +235,5 @@ def _check_words(tokens: Sequence[Any], origin: str) -> None:
         raise UserError(f"{origin} is a document of zero tokens: take it out, or give it at least one word.")
     for index, token in enumerate(tokens):
         if not isinstance(token, str):
-            raise UserError(f"Word {index} of {origin} is {_kind(token)} ({token!r}): words must be strings.")
-    try:
-        "".join(tokens).encode()
-    except UnicodeEncodeError as error:
-        raise UserError(
-            f"{origin} holds half of a surrogate pair ({error.object[error.start]!r}), which is no character: "
-            "mend the escape in the file."
-        ) from None
-
-
-def _kind(value: Any) -> str:
-    return "empty" if value is None else f"of type {type(value).__name__}"
+            raise UserError(f"Word {index} of {origin} is {kind(token)} ({token!r}): words must be strings.")
+    check_characters("".join(tokens), origin)

@@ -65,12 +65,13 @@ def _with_every_word(input_ids: IntArray, word_ids: IntArray, num_words: int, to
     missing = np.flatnonzero(np.bincount(word_ids, minlength=num_words) == 0)
     if len(missing):
         places = np.searchsorted(word_ids, missing)
-        input_ids = np.insert(input_ids, places, _unknown(tokenizer))
+        input_ids = np.insert(input_ids, places, unknown(tokenizer))
         word_ids = np.insert(word_ids, places, missing)
     return Subwords(input_ids, word_ids, missing.tolist())
 
 
-def _unknown(tokenizer: Any) -> int:
+def unknown(tokenizer: Any) -> int:
+    """Token id that stands in for what the tokenizer leaves nothing of; raises UserError where it has none."""
     for token in (tokenizer.unk_token_id, tokenizer.mask_token_id, tokenizer.eos_token_id):
         if token is not None:
             return int(token)

@@ -18,7 +18,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-MEASUREMENTS = ("attention", "layers", "training", "memory", "loop", "startup", "litbank", "main_job")
+MEASUREMENTS = ("attention", "layers", "training", "memory", "loop", "startup", "lm", "litbank", "main_job")
 FOLDER = Path("outputs/bench")
 
 

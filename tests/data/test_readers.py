@@ -194,3 +194,17 @@ def test_files_source_reads_each_split_and_cuts(tmp_path):
     assert source.load("ner", "validation", 1) is None
     with pytest.raises(UserError, match="max_documents=0"):
         Files(max_documents=0)
+
+
+def test_plain_text_is_a_document_for_tasks_that_read_it(tmp_path):
+    write(tmp_path / "b.txt", "\ufeffonce upon\r\na time\n")
+    write(tmp_path / "a.txt", "there was rain\n")
+    write(tmp_path / "c.jsonl", line(text="x"))
+    (record,) = read_file(tmp_path / "b.txt", "lm")
+    assert (record.fields, record.origin) == ({"id": "b", "text": "once upon\na time\n"}, "b.txt")
+    assert [r.fields["id"] for r in read_file(tmp_path, "mlm")] == ["a", "b"]
+    assert Files(validation_file=str(tmp_path)).load("lm", "validation", 1)[1].origin == "b.txt"
+    with pytest.raises(UserError, match="is a folder"):
+        read_file(tmp_path, "ner")
+    with pytest.raises(UserError, match="empty"):
+        read_file(write(tmp_path / "e.txt", " \n"), "lm")

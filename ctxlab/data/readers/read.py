@@ -20,20 +20,38 @@ READERS = {
 """Extension to the file under ``ctxlab/data/readers`` that reads it."""
 
 
-def read_file(path: str | Path) -> list[Record]:
+PLAIN = ".txt"
+"""Extension of plain text, a document a file, for tasks that read plain text."""
+
+PLAIN_TASKS = frozenset({"lm", "mlm"})
+"""These tasks; to all others such a file is CoNLL columns."""
+
+
+def read_file(path: str | Path, task_name: str = "") -> list[Record]:
     """Records of one file, each with an id; ``~`` is the home folder.
+
+    For tasks that read plain text a ``.txt`` file is a document, and a folder all such files in it by name.
 
     Raises:
         UserError: The file is missing, empty, of an unknown kind or not well formed, or repeats an id.
     """
     path = Path(path).expanduser()
-    _check(path)
-    reader = importlib.import_module(f"ctxlab.data.readers.{READERS[path.suffix.lower()]}")
+    plain = task_name in PLAIN_TASKS
+    files = sorted(path.glob(f"*{PLAIN}")) if plain and path.is_dir() else []
+    if not files:
+        _check(path)
+    records = [record for file in files or [path] for record in _read(file, plain=plain)]
+    return identified(records, path.stem)
+
+
+def _read(path: Path, *, plain: bool) -> list[Record]:
+    extension = path.suffix.lower()
+    name = "plain" if plain and extension == PLAIN else READERS[extension]
     try:
-        records = reader.read(path)
+        records: list[Record] = importlib.import_module(f"ctxlab.data.readers.{name}").read(path)
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror or error}): check its permissions.") from None
-    return identified(records, path.stem)
+    return records
 
 
 def _check(path: Path) -> None:

@@ -13,6 +13,11 @@ def read_lines(path: Path) -> list[str]:
     Raises:
         UserError: The file holds nothing, or is not UTF-8.
     """
+    return [line.removesuffix("\r") for line in read_text(path).split("\n")]
+
+
+def read_text(path: Path) -> str:
+    """A UTF-8 file without its byte order mark; raises UserError where it holds nothing or is not UTF-8."""
     data = path.read_bytes()
     try:
         text = data.decode("utf-8-sig")
@@ -26,4 +31,4 @@ def read_lines(path: Path) -> list[str]:
         ) from None
     if not text.strip():
         raise UserError(f"{path} is empty: put at least one document into it, or name another file.")
-    return [line.removesuffix("\r") for line in text.split("\n")]
+    return text

@@ -1,0 +1,104 @@
+"""Language modelling: every token of a whole document from those before it.
+
+Shape legend: L tokens of a document, W tokens of a window, B windows of a batch, V tokens of the vocabulary.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from ctxlab.core.task import Loss
+from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Prediction
+from ctxlab.tasks import vocabulary
+from ctxlab.tasks.base import Base
+from ctxlab.tasks.records import text_of
+from ctxlab.tasks.subwords import frame
+from ctxlab.tasks.summary import summary
+from ctxlab.tasks.text import added_characters, encode_text
+from ctxlab.tasks.vocabulary import TokenScores
+
+
+class LM(Base):
+    """Next token, asked for at every token but the last: continued pretraining, and perplexity.
+
+    The first token of a document is not asked for, as nothing is before it. The first token of a later window is told
+    by the last one of the window before, so that side by side windows ask for every token once.
+    """
+
+    name = "lm"
+    head = "causal_lm"
+    kinds = frozenset({"decoder"})
+    contiguous = True
+    metric = "language"
+    primary_metric = "bits_per_character"
+    lower_is_better = True
+
+    def __init__(self, text_field: str = "text") -> None:
+        super().__init__()
+        self._text_field = text_field
+        self._vocabulary_size = 0
+
+    def prepare(self, tokenizer: Any) -> None:
+        """The size of the vocabulary, over which a model that knows nothing is uniform."""
+        self._vocabulary_size = len(tokenizer)
+
+    def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
+        """The text of a record, checked; it is its own gold."""
+        del gold
+        fields = {"text": text_of(record, self._text_field, "task.text_field", origin, self.name)}
+        if record.get("probes") is not None:
+            fields["probes"] = record["probes"]
+        return Document(str(record.get("id", origin)), fields, origin)
+
+    def encode(self, documents: Sequence[Document], tokenizer: Any) -> list[Encoded]:
+        """Whole documents as token ids, each labelled with the next one.
+
+        Windows begin with what the tokenizer puts in front of a text, if anything, and end with nothing: an end in the
+        middle of a document is none.
+        """
+        before, _ = frame(tokenizer)
+        encoded = []
+        for document in documents:
+            text = encode_text(tokenizer, document.fields["text"])
+            encoded.append(
+                Encoded(
+                    text.input_ids,
+                    text.word_ids,
+                    next_tokens(text.input_ids),
+                    before,
+                    marks=text.marks,
+                    starts=text.starts,
+                    ends=text.ends,
+                )
+            )
+        return encoded
+
+    def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
+        """Cross entropy summed over labelled tokens; outputs (B, W, V), labels (B, W)."""
+        return vocabulary.cross_entropy(outputs, labels)
+
+    def observe(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """(B, W, 2) of outputs (B, W, V): see ``vocabulary.observe``."""
+        return vocabulary.observe(outputs, labels)
+
+    def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
+        """``TokenScores`` of all tokens but the first."""
+        asked = np.arange(1, len(encoded))
+        seen = merged.seen[asked - 1]
+        nll = vocabulary.charge_unseen(merged.outputs[asked - 1, 0], seen, self._vocabulary_size)
+        correct = seen & (merged.outputs[asked - 1, 1] > 0.5)
+        characters = added_characters(encoded.ends)[asked]
+        places = encoded.starts[asked], encoded.ends[asked]
+        scores = TokenScores(nll, correct, seen, asked, characters, *places, len(encoded))
+        return Prediction(document.id, scores, seen.tolist())
+
+    def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
+        """Perplexity of the document, in all and by position; see ``summary.summary``."""
+        return {"id": document.id, **summary(prediction.answer)}
+
+
+def next_tokens(input_ids: IntArray) -> IntArray:
+    """(L,) the token behind each, ``NO_LABEL`` for the last."""
+    return np.append(input_ids[1:], NO_LABEL)

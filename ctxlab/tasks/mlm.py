@@ -1,0 +1,152 @@
+"""Masked language modelling: hidden tokens of a whole document from those around them.
+
+Shape legend: L tokens of a document, W tokens of a window, B windows of a batch, V tokens of the vocabulary.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from ctxlab.core.errors import UserError
+from ctxlab.core.task import Loss
+from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Prediction
+from ctxlab.tasks import vocabulary
+from ctxlab.tasks.base import Base
+from ctxlab.tasks.records import text_of
+from ctxlab.tasks.subwords import frame
+from ctxlab.tasks.summary import summary
+from ctxlab.tasks.text import added_characters, encode_text
+from ctxlab.tasks.vocabulary import TokenScores
+
+HIDDEN_SHARE, REPLACED_SHARE = 0.8, 0.1
+"""Of the chosen tokens these are the mask token and a random one; the rest stays, and is asked for all the same."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tokens:
+    """What masking needs of a tokenizer."""
+
+    mask_id: int
+    ordinary: IntArray
+    """Ids that are no special tokens."""
+    size: int
+
+
+class MLM(Base):
+    """Masked tokens after BERT (Devlin et al. 2019, arXiv:1810.04805).
+
+    ``masked_share`` of a document's tokens are chosen, at least one; of these 80 % become the mask token, 10 % a random
+    one and 10 % stay. Deviations: the share is of the document, not of each window, and exact up to rounding; training
+    documents are masked anew every epoch, as in RoBERTa (arXiv:1907.11692). Elsewhere the choice hangs on nothing but
+    the document's id, so that every model and strategy is asked for the same tokens.
+    """
+
+    name = "mlm"
+    head = "masked_lm"
+    kinds = frozenset({"encoder"})
+    metric = "masked"
+    primary_metric = "pseudo_perplexity"
+    lower_is_better = True
+
+    def __init__(self, text_field: str = "text", masked_share: float = 0.15) -> None:
+        if not 0 < masked_share < 1:
+            raise UserError(f"task.masked_share={masked_share} is no share: give a number between 0 and 1.")
+        super().__init__()
+        self._text_field, self._masked_share = text_field, masked_share
+        self.encode_options = (masked_share,)
+        self._tokens: _Tokens | None = None
+
+    def prepare(self, tokenizer: Any) -> None:
+        """The mask token and those that may stand in for others; raises UserError where there is no mask token."""
+        self._tokens = _tokens_of(tokenizer)
+
+    def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
+        """The text of a record, checked; it is its own gold."""
+        del gold
+        fields = {"text": text_of(record, self._text_field, "task.text_field", origin, self.name)}
+        if record.get("probes") is not None:
+            fields["probes"] = record["probes"]
+        return Document(str(record.get("id", origin)), fields, origin)
+
+    def encode(self, documents: Sequence[Document], tokenizer: Any) -> list[Encoded]:
+        """Whole documents as token ids, masked by their ids; labels are the tokens behind the masks."""
+        before, after = frame(tokenizer)
+        tokens, encoded = _tokens_of(tokenizer), []
+        for document in documents:
+            text = encode_text(tokenizer, document.fields["text"])
+            plain = Encoded(
+                text.input_ids,
+                text.word_ids,
+                np.full(len(text.input_ids), NO_LABEL),
+                before,
+                after,
+                marks=text.marks,
+                starts=text.starts,
+                ends=text.ends,
+            )
+            encoded.append(_masked(plain, self._masked_share, tokens, _seed_of(document.id)))
+        return encoded
+
+    def renew(self, encoded: Encoded, seed: int) -> Encoded:
+        """The document with other tokens masked."""
+        assert self._tokens is not None, "prepare comes first"
+        return _masked(encoded, self._masked_share, self._tokens, seed)
+
+    def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
+        """Cross entropy summed over masked tokens; outputs (B, W, V), labels (B, W)."""
+        return vocabulary.cross_entropy(outputs, labels)
+
+    def observe(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """(B, W, 2) of outputs (B, W, V): see ``vocabulary.observe``."""
+        return vocabulary.observe(outputs, labels)
+
+    def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
+        """``TokenScores`` of the masked tokens."""
+        assert self._tokens is not None, "prepare comes first"
+        asked = np.flatnonzero(encoded.labels != NO_LABEL)
+        seen = merged.seen[asked]
+        nll = vocabulary.charge_unseen(merged.outputs[asked, 0], seen, self._tokens.size)
+        correct = seen & (merged.outputs[asked, 1] > 0.5)
+        characters = added_characters(encoded.ends)[asked]
+        places = encoded.starts[asked], encoded.ends[asked]
+        scores = TokenScores(nll, correct, seen, asked, characters, *places, len(encoded))
+        return Prediction(document.id, scores, seen.tolist())
+
+    def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
+        """Pseudo-perplexity of the document, in all and by position; see ``summary.summary``."""
+        return {"id": document.id, **summary(prediction.answer)}
+
+
+def unmasked(encoded: Encoded) -> IntArray:
+    """(L,) token ids as the text has them."""
+    return np.where(encoded.labels == NO_LABEL, encoded.input_ids, encoded.labels)
+
+
+def _masked(encoded: Encoded, share: float, tokens: _Tokens, seed: int) -> Encoded:
+    original = unmasked(encoded)
+    draw = np.random.default_rng(seed)
+    count = max(1, round(share * len(original)))
+    chosen = draw.permutation(len(original))[:count]
+    hidden, replaced = round(HIDDEN_SHARE * count), round((HIDDEN_SHARE + REPLACED_SHARE) * count)
+    ids, labels = original.copy(), np.full(len(original), NO_LABEL)
+    labels[chosen] = original[chosen]
+    ids[chosen[:hidden]] = tokens.mask_id
+    ids[chosen[hidden:replaced]] = draw.choice(tokens.ordinary, replaced - hidden)
+    return replace(encoded, input_ids=ids, labels=labels)
+
+
+def _seed_of(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8])
+
+
+def _tokens_of(tokenizer: Any) -> _Tokens:
+    if tokenizer.mask_token_id is None:
+        raise UserError(
+            f"{type(tokenizer).__name__} has no mask token, which task=mlm needs: use model=minilm, or task=lm."
+        )
+    ordinary = np.setdiff1d(np.arange(len(tokenizer)), np.asarray(tokenizer.all_special_ids))
+    return _Tokens(int(tokenizer.mask_token_id), ordinary, len(tokenizer))

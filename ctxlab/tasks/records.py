@@ -1,0 +1,89 @@
+"""What every task asks of a record before it reads it."""
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from ctxlab.core.errors import UserError
+
+SIGNATURES = {
+    "relation": ("entities", "relations"),
+    "qa": ("context", "questions"),
+    "summarization": ("document", "summaries"),
+    "translation": ("source", "target"),
+    "nli": ("premise", "hypothesis"),
+    "dialogue": ("turns",),
+    "ner": ("tokens", "tags"),
+    "classification": ("text", "label"),
+}
+"""Fields by which a record of a task is told; the first that fits."""
+
+LEAST = {"lm": ("text",)}
+"""Fields of tasks whose records hold nothing else."""
+
+
+def lookalike(record: Mapping[str, Any], task: str) -> str | None:
+    """Another task than ``task`` whose record this looks like."""
+    fitting = [name for name, fields in SIGNATURES.items() if all(field in record for field in fields)]
+    present = tuple(field for field in record if field != "id")
+    fitting += [name for name, fields in LEAST.items() if present == fields]
+    return next((name for name in fitting if name != task), None)
+
+
+def nearest(record: Mapping[str, Any], field: str) -> str:
+    """The field of ``record`` that was perhaps meant."""
+    present = [name for name in record if name != "id"]
+    return (difflib.get_close_matches(field, present, n=1, cutoff=0.4) or ["<field>"])[0]
+
+
+def text_of(record: Mapping[str, Any], field: str, option: str, origin: str, task: str) -> str:
+    """The plain text in ``field``, checked.
+
+    Args:
+        record: As a source gave it.
+        field: Its name in the record.
+        option: Key that sets ``field``: ``task.text_field``.
+        origin: Place of the record.
+        task: Name of the task that asks.
+
+    Raises:
+        UserError: It is missing, no text, blank, or holds half a character.
+    """
+    if field not in record:
+        raise _no_text(record, field, option, origin, task)
+    text = record[field]
+    if not isinstance(text, str):
+        raise UserError(f"The field '{field}' of {origin} is {kind(text)}: give the document's text.")
+    if not text.strip():
+        raise UserError(f"The field '{field}' of {origin} is an empty text: take the document out, or give it words.")
+    check_characters(text, origin)
+    return text
+
+
+def _no_text(record: Mapping[str, Any], field: str, option: str, origin: str, task: str) -> UserError:
+    other = lookalike(record, task)
+    if other:
+        return UserError(
+            f"{origin} has no field '{field}'; it looks like a record for task={other}: use a file for task={task}."
+        )
+    present = ", ".join(name for name in record if name != "id")
+    return UserError(
+        f"{origin} has no field '{field}', only {present or 'an id'}: "
+        f"name the right one with {option}={nearest(record, field)}."
+    )
+
+
+def check_characters(text: str, origin: str) -> None:
+    """Refuse half of a surrogate pair, which no tokenizer can read."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"{origin} holds half of a surrogate pair ({error.object[error.start]!r}), which is no character: "
+            "mend the escape in the file."
+        ) from None
+
+
+def kind(value: Any) -> str:
+    """What a value is, for messages."""
+    return "empty" if value is None else f"of type {type(value).__name__}"

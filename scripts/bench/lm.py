@@ -1,0 +1,79 @@
+"""Perplexity past the trained length: SmolLM2 on a held-out novel at 8,192 tokens and at twice that.
+
+The same last 2,048 tokens of one stretch of the novel are scored each time: once from the 6,144 tokens before them, as
+far as the model was trained, and then from the 14,336 before them, under each way to stretch rotary positions. Beside
+them the interpolated trigrams of the training novels.
+"""
+
+import gc
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ctxlab.config.build import build
+from ctxlab.config.compose import compose
+from ctxlab.stages.assemble import build_model, build_strategy
+from ctxlab.tasks.text import encode_text
+from ctxlab.tasks.vocabulary import cross_entropy
+from scripts.bench.timing import row
+from scripts.bench.trigram import Trigram
+
+TRAINED, SCORED = 8192, 2048
+POSITIONS = ("keep", "linear", "ntk", "dynamic_ntk", "yarn")
+EXPLODED = 1.5
+"""Times the perplexity at the trained length from which ``keep`` counts as useless."""
+
+NOVEL, FIRST = "1023_bleak_house", 20_000
+"""The held-out document, and where in it the stretch begins, in tokens."""
+
+
+def measure(data: Path) -> list[dict[str, Any]]:
+    """One model a length and part, one window each."""
+    novels = data / "lm_novels"
+    source = build(compose("eval", ["task=lm", "model=smollm2"]).model)
+    tokenizer = source.tokenizer()
+    (text,) = [novel["text"] for novel in _read(novels / "validation.jsonl") if novel["id"] == NOVEL]
+    ids = encode_text(tokenizer, text[:400_000]).input_ids[FIRST : FIRST + 2 * TRAINED]
+    assert len(ids) == 2 * TRAINED
+    trained = perplexity(ids[TRAINED:], "keep")
+    found = {name: perplexity(ids, name) for name in POSITIONS}
+    best = min((name for name in POSITIONS if name != "keep"), key=found.__getitem__)
+    train = [encode_text(tokenizer, novel["text"]).input_ids.tolist() for novel in _read(novels / "train.jsonl")]
+    trigram = Trigram(train, len(tokenizer)).perplexity(ids.tolist(), start=len(ids) - SCORED)
+    return [
+        row(f"perplexity of smollm2 (4-bit) on a held-out novel at {TRAINED:,} tokens", trained, at_most=trigram),
+        *(row(f"… at {2 * TRAINED:,} with {name}", found[name]) for name in POSITIONS),
+        row("… keep at twice the trained length, times that at the trained one", found["keep"] / trained,
+            at_least=EXPLODED),
+        row(f"… the best rotary part ({best}), times that at the trained one", found[best] / trained, at_most=1.1),
+        row("… of interpolated trigrams of ten other novels", trigram),
+    ]  # fmt: skip
+
+
+def perplexity(ids: Any, positions: str) -> float:
+    """Of the last ``SCORED`` tokens of one window of ``ids``."""
+    words = ["task=lm", "model=smollm2", "strategy=chunk", f"strategy/positions={positions}"]
+    cfg = compose("eval", [*words, f"context.length={len(ids)}"])
+    task, source = build(cfg.task), build(cfg.model)
+    if positions == "keep":  # which a stage refuses past the trained length
+        model = source.build(task.head, task.labels)
+    else:
+        model, _ = build_model(build_strategy(cfg), source, task, len(ids))
+    model.eval()
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        inputs = torch.from_numpy(ids)[None]
+        logits = model(input_ids=inputs, use_cache=False, logits_to_keep=SCORED + 1).logits[:, :-1]
+        loss = cross_entropy(logits, inputs[:, -SCORED:])
+    found = math.exp(float(loss.total / loss.weight))
+    print(f"{positions} at {len(ids):,}: {found:.2f}", file=sys.stderr, flush=True)
+    del model, logits
+    gc.collect()
+    return found
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
