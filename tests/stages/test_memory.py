@@ -181,3 +181,13 @@ def test_a_hundred_thousand_tokens_at_constant_memory():
     assert len(items) == 1
     assert len(sizes) == 196
     assert set(sizes[1:]) == {2 * 2 * 512 * 64}  # keys and values, layers, tokens, width
+
+
+@pytest.mark.parametrize("name", ["rmt", "transformer_xl", "streaming"])
+def test_language_models_carry_memories_too(name, tmp_path):
+    small = ("strategy.memory.window=60",) if name == "streaming" else ()
+    words = ("task=lm", "model=tiny_llama", f"strategy={name}", WINDOW, "trainer.max_steps=2", *small)
+    assert train(tmp_path / "run", *words) == 0
+    assert result(tmp_path / "run")["coverage"]["test"]["tokens"] == 1.0
+    assert main(["eval", f"run={tmp_path / 'run'}", "split=test", f"hydra.run.dir={tmp_path / 'e'}"]) == 0
+    assert result(tmp_path / "e")["metrics"]["test"] == result(tmp_path / "run")["metrics"]["test"]
