@@ -12,6 +12,7 @@ from ctxlab.core.types import SENTENCE, Encoded, FloatArray, IntArray, Merged, W
 from ctxlab.strategies.reading import merging
 from ctxlab.strategies.reading.base import Base
 from ctxlab.strategies.reading.framing import frame
+from ctxlab.strategies.reading.ranking import Numbers
 
 
 class Keeping(Base):
@@ -45,7 +46,7 @@ def sentence_starts(encoded: Encoded, sentence_tokens: int) -> IntArray:
     return np.arange(0, len(encoded), sentence_tokens)
 
 
-def best_units(starts: IntArray, scores: FloatArray, num_tokens: int, room: int) -> IntArray:
+def best_units(starts: IntArray, scores: Numbers, num_tokens: int, room: int) -> IntArray:
     """Tokens of the units with the highest scores, in document order: exactly ``room`` of them, or all.
 
     The last unit that is taken is cut where the room ends. Of units with the same score the earlier one is taken.
@@ -69,9 +70,9 @@ class Remembered:
     """Scores of documents that were seen before, by what they were made from."""
 
     def __init__(self) -> None:
-        self._scores: dict[bytes, FloatArray] = {}
+        self._scores: dict[bytes, Numbers] = {}
 
-    def get(self, encoded: Encoded, under: object, make: Callable[[], FloatArray]) -> FloatArray:
+    def get(self, encoded: Encoded, under: object, make: Callable[[], Numbers]) -> Numbers:
         """The scores that ``make`` gives for a document ``under`` what else decides them (its ``repr`` says it)."""
         key = digest(encoded, under)
         if key not in self._scores:

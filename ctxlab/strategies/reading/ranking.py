@@ -43,7 +43,8 @@ class Counts:
 
     def per_sentence(self, values: Numbers) -> Numbers:
         """(S,) sums of values (P,)."""
-        return np.bincount(self.sentence, values, minlength=len(self.sizes))
+        sums: Numbers = np.bincount(self.sentence, values, minlength=len(self.sizes)).astype(np.float64)
+        return sums
 
 
 def count_terms(ids: IntArray, starts: IntArray) -> Counts:
@@ -91,7 +92,8 @@ def textrank(counts: Counts) -> Numbers:
         """(S,) similarities (S, S) times scores (S,), without the diagonal."""
         by_size = np.bincount(cell, scores[counts.sentence], minlength=len(counts.terms) * len(sizes))
         rows = by_size.reshape(len(counts.terms), len(sizes))[counts.term]
-        return (np.add.reduceat(rows, first) * inverse).sum(1) - own * scores
+        sums: Numbers = (np.add.reduceat(rows, first) * inverse).sum(1)
+        return sums - own * scores
 
     strength = passed(np.ones(num))
     joined = strength > 1e-9  # below is what rounding leaves of 0
@@ -99,7 +101,7 @@ def textrank(counts: Counts) -> Numbers:
     scores = np.full(num, 1 / num)
     while True:
         alone = scores[~joined].sum() / num
-        new = (1 - DAMPING) / num + DAMPING * (passed(scores * share) + alone)
+        new: Numbers = (1 - DAMPING) / num + DAMPING * (passed(scores * share) + alone)
         if np.abs(new - scores).sum() < TOLERANCE:
             return new
         scores = new

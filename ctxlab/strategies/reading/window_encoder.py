@@ -27,9 +27,10 @@ class Layer(torch.nn.Module):
     def forward(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """States (B, D), and which window may look at which (B, B)."""
         parts = self.qkv(self.norm(states)).view(len(states), 3, self.num_heads, -1).permute(1, 2, 0, 3)
-        mixed = F.scaled_dot_product_attention(*parts[:, None], attn_mask=mask[None, None])[0]
+        query, key, value = parts[:, None]
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask[None, None])[0]
         states = states + self.mix(mixed.transpose(0, 1).flatten(1))
-        return states + self.mlp(self.mlp_norm(states))
+        return torch.add(states, self.mlp(self.mlp_norm(states)))
 
 
 class WindowEncoder(torch.nn.Module):
