@@ -69,7 +69,8 @@ def centrality(counts: Counts) -> Numbers:
     weight = counts.count * rarity[counts.term]
     weight /= np.sqrt(counts.per_sentence(weight**2))[counts.sentence]
     total = np.bincount(counts.term, weight, minlength=len(counts.terms))
-    return counts.per_sentence(weight * total[counts.term]) - 1
+    cosines: Numbers = counts.per_sentence(weight * total[counts.term])
+    return np.subtract(cosines, 1.0)
 
 
 def textrank(counts: Counts) -> Numbers:
@@ -84,7 +85,7 @@ def textrank(counts: Counts) -> Numbers:
     sizes, size_of = np.unique(counts.sizes, return_inverse=True)
     logs = np.log(counts.sizes)[:, None] + np.log(sizes)
     inverse = np.divide(1.0, logs, out=np.zeros_like(logs), where=logs > 0)
-    own = np.bincount(counts.sentence, minlength=num) * inverse[np.arange(num), size_of]
+    own: Numbers = np.bincount(counts.sentence, minlength=num) * inverse[np.arange(num), size_of]
     first = np.flatnonzero(np.diff(counts.sentence, prepend=-1))
     cell = counts.term * len(sizes) + size_of[counts.sentence]
 
