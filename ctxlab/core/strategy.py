@@ -67,6 +67,21 @@ class Reading(Protocol):
         """Put what the reading needs into ``model``, trainable modules by ``strategies.modules.attach``."""
         ...
 
+    def learn(self, encoded: Sequence[Encoded], model: Any) -> None:
+        """Learn from the training documents, before the first step; what ``model`` brought from a checkpoint stays."""
+        ...
+
+    def reach(self, num_windows: int) -> BoolArray:
+        """(N, N) declared: may something in a window (row) depend on another of its row of linked ones (column)?
+
+        By the reading itself, after ``install``; what a memory carries, and the attention within a window, come on top.
+        """
+        ...
+
+    def notes(self, kept: Mapping[str, float]) -> list[str]:
+        """What a report must say, given the share of each split's tokens that the model saw."""
+        ...
+
 
 class Positions(Protocol):
     """How do positions reach past the trained length?"""

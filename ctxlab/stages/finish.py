@@ -124,5 +124,7 @@ def _tables(splits: Mapping[str, Split]) -> dict[str, Any]:
 
 
 def _notes(bench: Workbench, splits: Mapping[str, Split]) -> list[str]:
-    notes = [*bench.task.notes, *(note for split in splits.values() for note in split.evaluation.scores.notes)]
+    kept = {name: split.evaluation.coverage.tokens for name, split in splits.items()}
+    notes = [*bench.task.notes, *bench.strategy.reading.notes(kept)]
+    notes += [note for split in splits.values() for note in split.evaluation.scores.notes]
     return list(dict.fromkeys(notes))

@@ -91,6 +91,8 @@ def make_trainer(
     watcher: Watcher,
 ) -> Trainer:
     """Everything the loop needs, from configuration."""
+    encoded = bench.encode(documents)
+    bench.strategy.reading.learn(encoded, bench.model)
     build(cfg.tuning).apply(bench.model)
     factory, schedule = build(cfg.optimizer), build(cfg.scheduler)
     job = Job(
@@ -103,7 +105,7 @@ def make_trainer(
         schedule=schedule,
         learning_rate=factory.lr,
         stream=Stream(
-            bench.encode(documents),
+            encoded,
             bench.strategy.reading.windows,
             bench.task.renew,
             bench.settings.tokens_per_step,

@@ -15,7 +15,7 @@ from ctxlab.core.strategy import Forward, ModelKind
 from ctxlab.core.types import BoolArray
 from ctxlab.strategies.memory.base import Base
 from ctxlab.strategies.memory.probe import PROBE_TOKENS, REFUSALS, evaluating, probe_inputs, refusal
-from ctxlab.strategies.modules import attach, attached
+from ctxlab.strategies.modules import attach, attached, is_causal
 
 
 class Recurrent(Base):
@@ -55,7 +55,7 @@ class Recurrent(Base):
         if not isinstance(first, FirstMemory) or first.start.shape != (self.num_tokens, width):
             first = FirstMemory(self.num_tokens, width, float(hold.embed.weight.detach().std()))
             attach(model, "memory", first)
-        self._hold, self._first, self._writes = hold, first, _is_causal(model)
+        self._hold, self._first, self._writes = hold, first, is_causal(model)
         self.num_added = self.num_tokens * (2 if self._writes else 1)
 
     def start(self, batch_size: int) -> torch.Tensor | None:
@@ -151,12 +151,6 @@ class Hold:
             shapes = f"{tuple(states.shape[1:])} for embeddings of {tuple(own.shape[1:])}"
             raise refusal(self.model, "recurrent", f"its hidden states are {shapes}")
         return int(own.shape[-1])
-
-
-def _is_causal(model: Any) -> bool:
-    """Whether a token sees only those before it, as the library's attention layers say."""
-    causal = any(getattr(module, "is_causal", False) is True for module in model.modules())
-    return causal and bool(getattr(model.config, "is_causal", True))
 
 
 def _order(mask: torch.Tensor, read: int, written: int) -> torch.Tensor:

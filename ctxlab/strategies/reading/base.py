@@ -1,8 +1,12 @@
 """What most readings have in common: independent windows that need nothing of the model."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from ctxlab.core.strategy import ModelKind
+from ctxlab.core.types import BoolArray, Encoded
 
 
 class Base:
@@ -20,3 +24,16 @@ class Base:
     def install(self, model: Any) -> None:
         """Nothing to put into it."""
         del model
+
+    def learn(self, encoded: Sequence[Encoded], model: Any) -> None:
+        """Nothing is learned from the training documents."""
+        del encoded, model
+
+    def reach(self, num_windows: int) -> BoolArray:
+        """(N, N): nothing leaves its window."""
+        return np.eye(num_windows, dtype=np.bool_)
+
+    def notes(self, kept: Mapping[str, float]) -> list[str]:
+        """Nothing to say."""
+        del kept
+        return []

@@ -1,0 +1,121 @@
+"""How much a sentence says of its document, or of a query: scores from counts of terms, which are token ids.
+
+Shape legend: L tokens of a document, S sentences, T different terms, P pairs of a sentence and a term in it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ctxlab.core.types import IntArray
+
+Numbers = npt.NDArray[np.float64]
+
+DAMPING = 0.85
+"""Of PageRank: the share of a sentence's score that comes from its neighbours."""
+TOLERANCE = 1e-10
+"""Change of all scores together at which the iteration ends."""
+K1, B = 1.2, 0.75
+"""Of BM25: where the count of a term saturates, and how far long sentences are held back."""
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """Which terms occur how often in which sentence, sentence by sentence."""
+
+    terms: IntArray
+    """(T,) token ids, ascending."""
+    sentence: IntArray
+    """(P,) ascending."""
+    term: IntArray
+    """(P,) index into ``terms``."""
+    count: Numbers
+    """(P,)"""
+    sizes: IntArray
+    """(S,) tokens of each sentence."""
+
+    @property
+    def containing(self) -> Numbers:
+        """(T,) sentences with the term."""
+        return np.bincount(self.term, minlength=len(self.terms)).astype(np.float64)
+
+    def per_sentence(self, values: Numbers) -> Numbers:
+        """(S,) sums of values (P,)."""
+        sums: Numbers = np.bincount(self.sentence, values, minlength=len(self.sizes)).astype(np.float64)
+        return sums
+
+
+def count_terms(ids: IntArray, starts: IntArray) -> Counts:
+    """Counts of a document (L,) whose sentences begin at ``starts`` (S,), the first one at 0."""
+    sizes = np.diff(starts, append=len(ids))
+    terms, term_of = np.unique(ids, return_inverse=True)
+    pairs, count = np.unique(
+        np.repeat(np.arange(len(starts)), sizes) * max(len(terms), 1) + term_of, return_counts=True
+    )
+    sentence, term = np.divmod(pairs, max(len(terms), 1))
+    return Counts(terms, sentence, term, count.astype(np.float64), sizes)
+
+
+def centrality(counts: Counts) -> Numbers:
+    """(S,) sum of the TF-IDF cosines with all other sentences.
+
+    Weighted degree centrality (Erkan & Radev 2004, arXiv:1109.2128, there with a threshold). Term frequency is the
+    plain count; the inverse document frequency is log((1 + S) / (1 + sentences with the term)) + 1. As cosines are
+    products of unit vectors, their sum is the product with the sum of all: linear in the tokens.
+    """
+    rarity = np.log((1 + len(counts.sizes)) / (1 + counts.containing)) + 1
+    weight = counts.count * rarity[counts.term]
+    weight /= np.sqrt(counts.per_sentence(weight**2))[counts.sentence]
+    total = np.bincount(counts.term, weight, minlength=len(counts.terms))
+    cosines: Numbers = counts.per_sentence(weight * total[counts.term])
+    return np.subtract(cosines, 1.0)
+
+
+def textrank(counts: Counts) -> Numbers:
+    """(S,) PageRank over sentences joined by their overlap (Mihalcea & Tarau 2004, W04-3252).
+
+    The overlap of two sentences is the number of terms that both have, over the sum of the logarithms of their sizes.
+    Two sentences of one token, for which that is 0, are not joined. What a sentence without neighbours would pass on
+    goes to all alike. The similarity of all pairs is never written down: sentences of one size share the denominator,
+    so that a step costs the pairs of sentence and term times the different sizes.
+    """
+    num = len(counts.sizes)
+    sizes, size_of = np.unique(counts.sizes, return_inverse=True)
+    logs = np.log(counts.sizes)[:, None] + np.log(sizes)
+    inverse = np.divide(1.0, logs, out=np.zeros_like(logs), where=logs > 0)
+    own: Numbers = np.bincount(counts.sentence, minlength=num) * inverse[np.arange(num), size_of]
+    first = np.flatnonzero(np.diff(counts.sentence, prepend=-1))
+    cell = counts.term * len(sizes) + size_of[counts.sentence]
+
+    def passed(scores: Numbers) -> Numbers:
+        """(S,) similarities (S, S) times scores (S,), without the diagonal."""
+        by_size = np.bincount(cell, scores[counts.sentence], minlength=len(counts.terms) * len(sizes))
+        rows = by_size.reshape(len(counts.terms), len(sizes))[counts.term]
+        sums: Numbers = (np.add.reduceat(rows, first) * inverse).sum(1)
+        return sums - own * scores
+
+    strength = passed(np.ones(num))
+    joined = strength > 1e-9  # below is what rounding leaves of 0
+    share = np.divide(1.0, strength, out=np.zeros(num), where=joined)
+    scores = np.full(num, 1 / num)
+    while True:
+        alone = scores[~joined].sum() / num
+        new: Numbers = (1 - DAMPING) / num + DAMPING * (passed(scores * share) + alone)
+        if np.abs(new - scores).sum() < TOLERANCE:
+            return new
+        scores = new
+
+
+def bm25(counts: Counts, query: Sequence[int] | IntArray) -> Numbers:
+    """(S,) Okapi BM25 of each sentence for a query (Robertson et al. 1994, TREC-3), each of its terms counted once.
+
+    The rarity of a term is log(1 + (S − n + ½) / (n + ½)) for n sentences with it: the 1 keeps it above 0.
+    """
+    asked = np.isin(counts.terms, np.asarray(query, dtype=np.int64))
+    containing = counts.containing
+    rarity = asked * np.log1p((len(counts.sizes) - containing + 0.5) / (containing + 0.5))
+    long = 1 - B + B * counts.sizes / counts.sizes.mean()
+    weight = counts.count * (K1 + 1) / (counts.count + K1 * long[counts.sentence])
+    return counts.per_sentence(rarity[counts.term] * weight)
