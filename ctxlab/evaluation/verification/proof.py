@@ -1,7 +1,9 @@
 """All checks of a strategy in a model, one after the other."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document, Encoded
@@ -12,7 +14,7 @@ from ctxlab.evaluation.verification.learning import check_learning
 from ctxlab.evaluation.verification.positions import check_positions
 from ctxlab.evaluation.verification.reach import Reach, check_all_declared, check_carried, check_nothing_else, measure
 from ctxlab.evaluation.verification.reading import check_gold, check_windows
-from ctxlab.evaluation.verification.saving import Reload, check_saving
+from ctxlab.evaluation.verification.saving import Reload, check_saved, save
 from ctxlab.evaluation.verification.subject import Subject
 
 
@@ -57,20 +59,21 @@ def prove(
         done: Hears of the share that is finished, for a progress display.
     """
     subject.model.eval()
-    positions, saving = check_positions(subject, trained=trained), check_saving(subject, reload)
-    # A strategy that is in two models at once belongs to the one that it was put into last: the copy is another.
-    subject.model.double()
-    reach = measure(subject, num_blocks, num_single, done)
-    made_up = subject.document(round(subject.length * 1.5) + 1)
-    checks = [
-        check_all_declared(subject, reach),
-        check_nothing_else(subject, reach),
-        positions,
-        check_windows(subject, [made_up, *encoded]),
-        *check_gold(subject, replace(reader, model=subject.model), task, documents, encoded),
-        *check_batches(subject),
-        check_carried(subject, reach),
-        check_learning(subject),
-        saving,
-    ]
+    positions = check_positions(subject, trained=trained)
+    with TemporaryDirectory(prefix="ctxlab-verify-") as folder:
+        items, before = save(subject, Path(folder))
+        subject.model.double()
+        reach = measure(subject, num_blocks, num_single, done)
+        made_up = subject.document(round(subject.length * 1.5) + 1)
+        checks = [
+            check_all_declared(subject, reach),
+            check_nothing_else(subject, reach),
+            positions,
+            check_windows(subject, [made_up, *encoded]),
+            *check_gold(subject, reader, task, documents, encoded),
+            *check_batches(subject),
+            check_carried(subject, reach),
+            check_learning(subject),
+            check_saved(subject, Path(folder), items, before, reload),
+        ]
     return Proof(checks, reach)

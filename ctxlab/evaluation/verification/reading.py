@@ -1,12 +1,13 @@
 """Whether windows cover the document and gold, and whether outputs go back to where they came from."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 
 from ctxlab.core.task import Task
-from ctxlab.core.types import ADDED, NO_LABEL, Document, Encoded, FloatArray, Window
+from ctxlab.core.types import ADDED, NO_LABEL, Document, Encoded, FloatArray, Merged, Window
 from ctxlab.evaluation.evaluator import Reader, metric, predict
 from ctxlab.evaluation.verification.check import Check, option
 from ctxlab.evaluation.verification.subject import Subject
@@ -63,15 +64,13 @@ def check_gold(
         labels.append(own)
         return reader.observe(outputs, own)
 
-    watched = Reader(
-        subject.model, subject.strategy, reader.length, reader.tokens_per_forward, reader.pad_id, reader.device, observe
-    )
-    found = list(predict(watched, task, documents, encoded))
+    found = list(predict(replace(reader, observe=observe), task, documents, encoded))
     predictions = [prediction for prediction, _ in found]
     seen = sum(sum(prediction.seen) for prediction in predictions)
     units = sum(len(prediction.seen) for prediction in predictions)
     whole = [_all_seen(task, d, e, merged.outputs) for d, e, (_, merged) in zip(documents, encoded, found, strict=True)]
-    share = metric(task.metric)(documents, predictions).coverage_labels
+    # Scores of an answer that is not whole would be an error.
+    share = metric(task.metric)(documents, predictions).coverage_labels if units == sum(whole) else seen / sum(whole)
     labelled = sum(int((own != NO_LABEL).sum()) for own in labels)
     return [
         _gold(subject, seen=seen, units=units, whole=sum(whole), share=share),
@@ -81,8 +80,6 @@ def check_gold(
 
 def _all_seen(task: Task, document: Document, encoded: Encoded, outputs: FloatArray) -> int:
     """Units that the answer has where everything was seen."""
-    from ctxlab.core.types import Merged
-
     return len(task.decode(document, encoded, Merged(outputs, np.ones(len(encoded), np.bool_))).seen)
 
 
@@ -103,9 +100,9 @@ def _labels(subject: Subject, encoded: Sequence[Encoded], labelled: int) -> Chec
     for document in encoded:
         left = document.labels != NO_LABEL
         for window in subject.strategy.reading.windows(document, subject.length):
-            own = window.labels(document)
-            expected += int((own != NO_LABEL).sum())
-            left[window.token_index[window.token_index != ADDED]] = False
+            own = window.token_index[window.token_index != ADDED]
+            expected += int((document.labels[own] != NO_LABEL).sum())
+            left[own] = False
         dropped += int(left.sum())
     gold = sum(int((document.labels != NO_LABEL).sum()) for document in encoded)
     detail = f"{labelled:,} labels in windows, of {gold:,} in documents; {dropped:,} are in none"
