@@ -132,9 +132,7 @@ def _leave(cfg: DictConfig, run_dir: Path, bench: Workbench, proof: Proof, secon
         "Deviations are relative to the size of the states; where something is missing, the share of it.",
         *bench.task.notes,
     ]
-    write_page(
-        run_dir / "report.md", checks, notes, [drawn], (run_dir / "config.yaml").read_text(encoding="utf-8")
-    )
+    write_page(run_dir / "report.md", checks, notes, [drawn], (run_dir / "config.yaml").read_text(encoding="utf-8"))
     write_json(
         run_dir / "result.json",
         {

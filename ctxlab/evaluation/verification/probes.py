@@ -40,7 +40,9 @@ class Probe:
         return Window(ids, window.token_index, window.begins)
 
 
-def choose(subject: Subject, windows: Sequence[Window], num_tokens: int, num_blocks: int, num_single: int) -> list[Probe]:
+def choose(
+    subject: Subject, windows: Sequence[Window], num_tokens: int, num_blocks: int, num_single: int
+) -> list[Probe]:
     """Blocks over the whole document, then what stands in front of windows, then single tokens.
 
     Of single tokens those at the ends of windows come first, then the ones that most see, then any.

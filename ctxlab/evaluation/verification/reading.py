@@ -49,7 +49,9 @@ def _fault(subject: Subject, encoded: Encoded, windows: Sequence[Window]) -> str
     for window in windows:
         inside[window.token_index[window.token_index != ADDED]] = True
     if (merged.seen != inside).any():
-        return f"merging says that {int(merged.seen.sum()):,} tokens were seen, and {int(inside.sum()):,} are in windows"
+        return (
+            f"merging says that {int(merged.seen.sum()):,} tokens were seen, and {int(inside.sum()):,} are in windows"
+        )
     wrong = np.abs(merged.outputs[:, 0] - np.arange(len(encoded)))[inside] if len(windows) else np.zeros(0)
     return "merging puts outputs onto other tokens than they came from" if (wrong > 0).any() else ""
 
@@ -84,7 +86,10 @@ def _all_seen(task: Task, document: Document, encoded: Encoded, outputs: FloatAr
 
 
 def _gold(subject: Subject, *, seen: int, units: int, whole: int, share: float) -> Check:
-    name, proves = "gold", "Everything that is asked for is answered or counts as missed: nothing drops out of the score."
+    name, proves = (
+        "gold",
+        "Everything that is asked for is answered or counts as missed: nothing drops out of the score.",
+    )
     detail = f"{seen:,} seen + {units - seen:,} missed of {whole:,} asked for; {share:.1%} of the gold was seen whole"
     if units != whole:
         return Check(name, proves, False, abs(whole - units) / max(whole, 1), f"{detail}: the others are not scored.")
