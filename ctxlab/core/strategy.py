@@ -160,6 +160,8 @@ class Memory(Protocol):
     """Whether linked windows are steps in order rather than independent rows."""
     num_added: int
     """Tokens that run through the model with every window."""
+    num_front: int
+    """How many of them stand in front of the window's own; the others stand behind."""
     num_cached: int | None
     """Positions that keys of earlier windows take at most; None for as many as a window has."""
     gradient_windows: int

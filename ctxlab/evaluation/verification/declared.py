@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from ctxlab.core.strategy import Pattern
 from ctxlab.core.types import BoolArray
@@ -73,18 +74,23 @@ def _inside(
     subject: Subject, item: Item, w: int, probes: Sequence[Probe], changed: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(V, W, P) twice: what may and what must come about by attention within a window."""
-    attention, window = subject.strategy.attention, item.windows[w]
+    attention, memory = subject.strategy.attention, subject.strategy.memory
     pattern = _pattern(subject, item, w)
-    if attention.looks_ahead or not _applies(subject, pattern, len(window), w):
+    if attention.looks_ahead or not _applies(subject, pattern, len(item.windows[w]), w):
         return _loose(subject, changed, looks_ahead=attention.looks_ahead)
-    spread = Spread(subject, len(window))
+    # The tokens of a memory pass on what they hear, like any others.
+    behind = memory.num_added - memory.num_front
+    placed = F.pad(changed, (0, 0, memory.num_front, behind))
+    own = slice(memory.num_front, memory.num_front + len(changed))
+    spread = Spread(subject, len(placed))
     if pattern == attention.allowed:  # the same for all windows, whatever is in them
-        return spread(pattern, None, changed)
-    could, must = torch.zeros(2, subject.facts.num_layers + 1, *changed.shape, dtype=torch.bool)
-    for p in changed.any(0).nonzero().flatten().tolist():
+        could, must = spread(pattern, None, placed)
+        return could[:, own], must[:, own]
+    could, must = torch.zeros(2, subject.facts.num_layers + 1, *placed.shape, dtype=torch.bool)
+    for p in placed.any(0).nonzero().flatten().tolist():
         other = _pattern(subject, item, w, probes[p])
-        could[..., p : p + 1], must[..., p : p + 1] = spread(pattern, other, changed[:, p : p + 1])
-    return could, must
+        could[..., p : p + 1], must[..., p : p + 1] = spread(pattern, other, placed[:, p : p + 1])
+    return could[:, own], must[:, own]
 
 
 def _pattern(subject: Subject, item: Item, w: int, probe: Probe | None = None) -> Pattern:
@@ -94,12 +100,11 @@ def _pattern(subject: Subject, item: Item, w: int, probe: Probe | None = None) -
 
 
 def _applies(subject: Subject, pattern: Pattern, length: int, w: int) -> bool:
-    """Whether the indices of the pattern are those of the window: a memory may put tokens or keys in front."""
-    memory = subject.strategy.memory
-    if not memory.sequential or (w == 0 and not memory.num_added):
+    """Whether the indices of the pattern are those of the window: keys in a cache come before them."""
+    if w == 0 or subject.strategy.memory.num_cached == 0:
         return True
     place = torch.arange(length)
-    return not memory.num_added and bool(pattern(place[:, None], place[None], length).all())
+    return bool(pattern(place[:, None], place[None], length).all())
 
 
 def _loose(subject: Subject, changed: torch.Tensor, *, looks_ahead: bool) -> tuple[torch.Tensor, torch.Tensor]:

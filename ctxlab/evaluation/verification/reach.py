@@ -72,7 +72,7 @@ def measure(
     measured = [torch.stack(column, dim=-1).cpu() for column in columns]
     num_layers = len(measured[0]) - 1
     names = [*(f"layer {layer + 1}" for layer in range(num_layers)), "the outputs"]
-    declared = [_seen(own, num_layers) for item in base for own in declare(subject, item, probes)]
+    declared = [own for item in base for own in declare(subject, item, probes)]
     return Reach(probes, windows, measured, declared, names, floor, len(encoded))
 
 
@@ -87,13 +87,8 @@ def _pairs(ones: Sequence[Sequence[States]], others: Sequence[Sequence[States]])
 def _changes(before: States, after: States) -> torch.Tensor:
     """(V, W)"""
     pairs = zip(before.levels(), after.levels(), strict=True)
-    return torch.stack([(a - b).abs().amax(-1) / size(a) for a, b in pairs])
-
-
-def _seen(declared: Declared, num_layers: int) -> Declared:
-    """Only the levels that could be measured."""
-    kept = [*range(num_layers), -1]
-    return Declared(declared.could[kept], declared.must[kept], declared.carried)
+    # What is not a number is an influence of the worst kind.
+    return torch.stack([((a - b).abs().amax(-1) / size(a)).nan_to_num(nan=torch.inf) for a, b in pairs])
 
 
 def check_nothing_else(subject: Subject, reach: Reach) -> Check:

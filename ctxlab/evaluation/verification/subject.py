@@ -14,6 +14,7 @@ from ctxlab.core.model import ModelFacts
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.types import NO_LABEL, SENTENCE, Encoded, IntArray, Window
 from ctxlab.data.forward import Item, Passes, make_items
+from ctxlab.evaluation.verification.precision import KeepDouble
 
 OUTPUTS = 256
 """Outputs of a token that are looked at: a vocabulary depends on its states in every one of its places."""
@@ -73,7 +74,7 @@ class States:
     """What the model made of one window."""
 
     layers: Sequence[torch.Tensor]
-    """(W, D) behind each layer; none where tokens of a memory stand between those of the window."""
+    """(W, D) behind each layer; none where they were not asked for."""
     outputs: torch.Tensor
     """(W, C)"""
 
@@ -82,7 +83,7 @@ class States:
         return [*self.layers, self.outputs]
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def states(
     subject: Subject, documents: Sequence[Sequence[Item]], *, layers: bool = False, pad_id: int | None = None
 ) -> list[list[States]]:
@@ -104,12 +105,14 @@ def states(
 
     passes = Passes(subject.strategy, forward, subject.pad_id if pad_id is None else pad_id, subject.device)
     found: list[list[States | None]] = [[None] * len(item.windows) for item in items]
-    for passed in passes.run(items):
-        shape, behind = passed.outputs.shape[:2], hidden.pop()
-        kept = behind if all(layer.shape[:2] == shape for layer in behind) else ()
-        for row, (i, w) in enumerate(passed.rows):
-            end = len(items[i].windows[w])
-            found[i][w] = States([layer[row, :end] for layer in kept], passed.outputs[row, :end, :OUTPUTS])
+    front = subject.strategy.memory.num_front
+    with KeepDouble():
+        for passed in passes.run(items):
+            behind = hidden.pop()
+            for row, (i, w) in enumerate(passed.rows):
+                end = len(items[i].windows[w])
+                own = [layer[row, front : front + end] for layer in behind]
+                found[i][w] = States(own, passed.outputs[row, :end, :OUTPUTS])
     rest = iter(found)
     return [[state for _ in own for state in next(rest) if state is not None] for own in documents]
 
@@ -117,7 +120,12 @@ def states(
 def difference(ones: Sequence[States], others: Sequence[States]) -> float:
     """Largest difference of the outputs, relative to their size (root mean square)."""
     pairs = [(a.outputs, b.outputs) for a, b in zip(ones, others, strict=True)]
-    return max((float((a - b).abs().max()) / size(a) for a, b in pairs), default=0.0)
+    return max((worst(a - b) / size(a) for a, b in pairs), default=0.0)
+
+
+def worst(changes: torch.Tensor) -> float:
+    """The largest one; what is not a number is the worst of all."""
+    return float(changes.abs().nan_to_num(nan=torch.inf).max())
 
 
 def size(values: torch.Tensor) -> float:
