@@ -64,15 +64,26 @@ def _edges(windows: Sequence[Window]) -> IntArray:
 
 
 def _hubs(subject: Subject, window: Window) -> list[int]:
-    """Tokens that far more others see than is usual, with their neighbours."""
-    length = len(window)
+    """Document tokens of a window that are hubs."""
+    near = hubs(subject, len(window))
+    return [int(window.token_index[place]) for place in near if window.token_index[place] != ADDED]
+
+
+def places(subject: Subject, length: int, count: int) -> list[int]:
+    """Where to change the states of a window: its ends, its hubs, and evenly between."""
+    ends = (0, length - 1, 1, length - 2)
+    between = np.linspace(0, length - 1, count).round().astype(int).tolist()
+    wanted = [place for place in (*ends, *hubs(subject, length), *between) if 0 <= place < length]
+    return sorted(list(dict.fromkeys(wanted))[:count])
+
+
+def hubs(subject: Subject, length: int) -> list[int]:
+    """Places of a window that far more others see than is usual, with their neighbours."""
     key = torch.arange(length)
     seen = torch.zeros(length, dtype=torch.long)
     for start in range(0, length, 1024):
         query = torch.arange(start, min(start + 1024, length))[:, None]
         seen += subject.strategy.attention.allowed(query, key[None], length).sum(0)
-    inner = window.token_index != ADDED
     order = seen.argsort(descending=True, stable=True).tolist()
-    hubs = [place for place in order if seen[place] > 1.5 * seen.median() and inner[place]][:NUM_HUBS]
-    near = [place + step for place in hubs for step in (0, -1, 1) if 0 <= place + step < length]
-    return [int(window.token_index[place]) for place in near if inner[place]]
+    most = [place for place in order if seen[place] > 1.5 * seen.median()][:NUM_HUBS]
+    return [place + step for place in most for step in (0, -1, 1) if 0 <= place + step < length]

@@ -10,6 +10,7 @@ from ctxlab.core.types import Document, Encoded
 from ctxlab.evaluation.evaluator import Reader
 from ctxlab.evaluation.verification.batches import check_batches
 from ctxlab.evaluation.verification.check import Check
+from ctxlab.evaluation.verification.layers import check_layers
 from ctxlab.evaluation.verification.learning import check_learning
 from ctxlab.evaluation.verification.positions import check_positions
 from ctxlab.evaluation.verification.reach import Reach, check_all_declared, check_carried, check_nothing_else, measure
@@ -68,6 +69,7 @@ def prove(
         checks = [
             check_all_declared(subject, reach),
             check_nothing_else(subject, reach),
+            check_layers(subject),
             positions,
             check_windows(subject, [made_up, *encoded]),
             *check_gold(subject, reader, task, documents, encoded),

@@ -4,6 +4,7 @@ Shape legend: W tokens of a window, C outputs per token, D hidden size.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,7 +107,8 @@ def states(
     passes = Passes(subject.strategy, forward, subject.pad_id if pad_id is None else pad_id, subject.device)
     found: list[list[States | None]] = [[None] * len(item.windows) for item in items]
     front = subject.strategy.memory.num_front
-    with KeepDouble():
+    # Where the parts declare bounds only, no small influence is asked for.
+    with KeepDouble() if subject.strategy.attention.exact else nullcontext():
         for passed in passes.run(items):
             behind = hidden.pop()
             for row, (i, w) in enumerate(passed.rows):
