@@ -16,7 +16,7 @@ HELP_FLAGS = ("-h", "--help")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit status: 0, 1 unexpected, 2 a mistake that can be mended, 130 Ctrl-C.
+    """Run a command and return its exit status: 0, 1 unexpected or a check that fails, 2 a mistake that can be mended, 130 Ctrl-C.
 
     Args:
         argv: Words behind the program's name; those of the process where None.
@@ -91,13 +91,13 @@ def _print(text: str) -> int:
 
 def _report(error: BaseException) -> int:
     """Say in one line what went wrong."""
-    from ctxlab.config.explain import UNEXPECTED, explain
+    from ctxlab.config.explain import explain
 
     wanted = os.environ.get(TRACEBACK) == "1"
     if wanted:
         traceback.print_exception(error)
     explanation = explain(error)
-    hint = f" ({TRACEBACK}=1 shows the traceback.)" if explanation.status == UNEXPECTED and not wanted else ""
+    hint = f" ({TRACEBACK}=1 shows the traceback.)" if explanation.unexpected and not wanted else ""
     sys.stderr.write(f"{explanation.sentence}{hint}\n")
     return explanation.status
 

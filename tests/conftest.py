@@ -67,7 +67,7 @@ class CommandLine:
         return Outcome(status, captured.out, captured.err, list(stage.calls) if stage else [])
 
 
-FAKE_STAGES = ("train", "eval", "predict")
+FAKE_STAGES = ("train", "eval", "predict", "verify")
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ def one_line(text: str) -> str:
 def test_help_lists_every_stage_with_its_first_line(ctxlab):
     shown = ctxlab("--help")
     assert shown.status == 0
-    for stage in ("train", "eval", "predict"):
+    for stage in ("train", "eval", "predict", "verify"):
         first = (catalogue.conf_dir() / f"{stage}.yaml").read_text().splitlines()[0].lstrip("# ")
         assert re.search(rf"^  {stage}\s+{re.escape(first)}$", shown.out, re.MULTILINE)
     assert ctxlab().out == shown.out

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException, ValidationError
 
 from ctxlab.config.nearest import suggestion
-from ctxlab.core.errors import Interrupted, UserError
+from ctxlab.core.errors import CheckFailed, Interrupted, UserError
 
 MISTAKE = 2
 """Exit status of what a person can mend."""
 
 UNEXPECTED = 1
+
+FAILED = 1
+"""Exit status of a check that does not hold."""
 
 SIGNALLED = 128
 """What shells add to the number of the signal that ended a program (Ctrl-C gives 130)."""
@@ -42,6 +45,8 @@ class Explanation:
 
     sentence: str
     status: int
+    unexpected: bool = False
+    """Whether it is a fault of the program."""
 
 
 def explain(error: BaseException) -> Explanation:
@@ -52,6 +57,8 @@ def explain(error: BaseException) -> Explanation:
             return Explanation(_line(str(link)), MISTAKE)
         if isinstance(link, Interrupted):
             return Explanation(_line(str(link)), SIGNALLED + link.signal_number)
+        if isinstance(link, CheckFailed):
+            return Explanation(_line(str(link)), FAILED)
     for link in [] if _is_from_a_stage(error) else chain:
         sentence = _composition(link)
         if sentence:
@@ -61,7 +68,7 @@ def explain(error: BaseException) -> Explanation:
         if sentence:
             return Explanation(sentence, MISTAKE)
     text = _line(str(error)) or "no message"
-    return Explanation(f"Unexpected {type(error).__name__}: {text}", UNEXPECTED)
+    return Explanation(f"Unexpected {type(error).__name__}: {text}", UNEXPECTED, unexpected=True)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

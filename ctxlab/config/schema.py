@@ -78,12 +78,31 @@ class PredictConfig(RunConfig):
     checkpoint: str = MISSING
 
 
-SCHEMAS = {"run_schema": RunConfig, "eval_schema": EvalConfig, "predict_schema": PredictConfig}
+@dataclass
+class VerifyConfig(RunConfig):
+    """Root of ``ctxlab verify``."""
+
+    run: str | None = MISSING
+    checkpoint: str = MISSING
+    blocks: int = MISSING
+    tokens: int = MISSING
+    documents: int = MISSING
+
+
+SCHEMAS = {
+    "run_schema": RunConfig,
+    "eval_schema": EvalConfig,
+    "predict_schema": PredictConfig,
+    "verify_schema": VerifyConfig,
+}
 """Names under which the primary configs list them."""
 
 LEAST = {
     "seed": 0,
     "context.length": MIN_CONTEXT,
+    "blocks": 1,
+    "tokens": 0,
+    "documents": 1,
     "trainer.max_steps": 1,
     "trainer.max_epochs": 1,
     "trainer.max_tokens": 1,

@@ -8,6 +8,10 @@ class UserError(Exception):
     """
 
 
+class CheckFailed(Exception):  # noqa: N818 - the program works, what it looked at does not
+    """What was verified does not hold; the command line prints the sentence and exits with status 1."""
+
+
 class Interrupted(Exception):  # noqa: N818 - nothing went wrong
     """A signal asked the process to stop; what was done is saved, and the message says how to go on."""
 

@@ -30,6 +30,8 @@ class Reading(Protocol):
     supports: frozenset[ModelKind]
     contiguous: bool
     """Whether every window is an unbroken stretch of the document, so that the next token is the next token."""
+    covers: bool
+    """Whether every token of every document is in some window."""
     links: bool
     """Whether windows go on from one another: some have ``begins=False``."""
     joins: bool
@@ -91,6 +93,8 @@ class Positions(Protocol):
     """Whether ``extend`` reaches past the trained length."""
     kinds: frozenset[str]
     """Position kinds that it can extend: ``learned``, ``rotary``, ``relative``."""
+    by_batch: bool
+    """Whether a window's positions depend on the longest window of its batch."""
 
     def configure(self, config: Any, length: int) -> None:
         """Change a model's config for windows of ``length`` tokens, before the model is built from it.
@@ -113,6 +117,14 @@ class Positions(Protocol):
         """
         ...
 
+    def deviation(self, model: Any, length: int) -> float | None:
+        """Largest difference between the positions that an extended model uses and those that the part declares.
+
+        Relative to the declared ones, for windows of up to ``length`` tokens; None where nothing was changed.
+        A table is compared with what it started as: training moves it away from there.
+        """
+        ...
+
 
 class Attention(Protocol):
     """Which pairs of tokens attend, and at what cost?"""
@@ -120,6 +132,10 @@ class Attention(Protocol):
     supports: frozenset[ModelKind]
     wants_marks: bool
     """Whether the model is to be given ``marks`` (B, W) of the tokens (``core.types.SENTENCE`` and the like)."""
+    exact: bool
+    """Whether all allowed pairs attend; False where the pattern is an upper bound, as the states decide."""
+    looks_ahead: bool
+    """Whether the whole window decides which allowed pairs attend, so that even a causal model hears of later ones."""
 
     def allowed(self, query: torch.Tensor, key: torch.Tensor, length: int) -> torch.Tensor:
         """Declared pattern: may ``query`` attend to ``key`` (index tensors that broadcast)?
@@ -159,6 +175,8 @@ class Memory(Protocol):
     """Whether linked windows are steps in order rather than independent rows."""
     num_added: int
     """Tokens that run through the model with every window."""
+    num_front: int
+    """How many of them stand in front of the window's own; the others stand behind."""
     num_cached: int | None
     """Positions that keys of earlier windows take at most; None for as many as a window has."""
     gradient_windows: int

@@ -68,7 +68,7 @@ def make_result(
         "cost": dict(cost),
         "checkpoint": checkpoint,
         "git_sha": git_sha(),
-        "versions": {name: version(name) for name in _VERSIONS},
+        "versions": versions(),
         "resumed_from": resumed_from,
         "breakdowns": {
             name: {table.name: [dict(zip(table.columns, row, strict=True)) for row in table.rows] for table in tables}
@@ -108,6 +108,11 @@ def write_predictions(path: Path, bench: Workbench, split: Split) -> None:
     pairs = zip(split.documents, split.evaluation.predictions, strict=True)
     lines = (json.dumps(bench.task.record(document, answer), ensure_ascii=False) for document, answer in pairs)
     write_text(path, "".join(line + "\n" for line in lines))
+
+
+def versions() -> dict[str, str]:
+    """Of the libraries that figures depend on."""
+    return {name: version(name) for name in _VERSIONS}
 
 
 def git_sha() -> str | None:

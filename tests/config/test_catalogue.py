@@ -28,5 +28,5 @@ def test_groups_and_options():
 
 
 def test_every_primary_config_of_a_stage_is_one():
-    assert {"train", "eval", "predict"} <= set(catalogue.stages())
+    assert {"train", "eval", "predict", "verify"} <= set(catalogue.stages())
     assert not {"assemble", "__init__"} & set(catalogue.stages())

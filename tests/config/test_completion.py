@@ -41,7 +41,7 @@ def test_answers(ctxlab, line, expected):
     assert query(line) == expected
 
 
-@pytest.mark.parametrize("stage", ["train", "eval", "predict"])
+@pytest.mark.parametrize("stage", ["train", "eval", "predict", "verify"])
 def test_the_keys_are_those_that_hydra_composes(ctxlab, stage):
     """The quick reading of ``conf/`` against the real composition."""
     from omegaconf import OmegaConf

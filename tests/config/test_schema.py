@@ -74,15 +74,20 @@ def test_the_types_and_the_file_have_the_same_keys():
     assert sorted(written) == sorted(field.name for field in dataclasses.fields(schema.TrainerConfig))
 
 
-@pytest.mark.parametrize("stage", ["train", "eval", "predict"])
+@pytest.mark.parametrize("stage", ["train", "eval", "predict", "verify"])
 def test_a_stage_has_every_key_of_its_schema(stage):
     config = compose(stage)
-    types = {"train": schema.RunConfig, "eval": schema.EvalConfig, "predict": schema.PredictConfig}
+    types = {
+        "train": schema.RunConfig,
+        "eval": schema.EvalConfig,
+        "predict": schema.PredictConfig,
+        "verify": schema.VerifyConfig,
+    }
     assert OmegaConf.get_type(config) is types[stage]
     assert set(config) | {"run", "input", "output"} >= {field.name for field in dataclasses.fields(types[stage])}
     assert config.stage == stage
 
 
 def test_limits_are_of_keys_that_exist():
-    keys = {"split", *catalogue.tree("eval"), *catalogue.tree("predict")}
+    keys = {"split", *catalogue.tree("eval"), *catalogue.tree("predict"), *catalogue.tree("verify")}
     assert {*schema.LEAST, *schema.POSITIVE, *schema.CHOICES, *schema.REQUIRED} <= keys

@@ -14,6 +14,8 @@ class Base(ABC):
     """Defaults of ``core.strategy.Attention``; a part adds ``supports``, ``allowed``, ``pairs`` and ``install``."""
 
     wants_marks = False
+    exact = True
+    looks_ahead = False
 
     @abstractmethod
     def allowed(self, query: torch.Tensor, key: torch.Tensor, length: int) -> torch.Tensor:

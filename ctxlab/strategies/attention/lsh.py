@@ -54,6 +54,8 @@ class Lsh(Base):
     """
 
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder"})
+    exact = False
+    looks_ahead = True
 
     def __init__(self, chunk: int = 64, num_after: int = 0, rounds: int = 4, tied: bool = False, seed: int = 0) -> None:
         """Take tokens of a chunk, chunks seen behind, rounds of hashing, whether keys are queries, and the seed."""

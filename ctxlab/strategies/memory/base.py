@@ -18,6 +18,7 @@ class Base(ABC):
     positions: frozenset[str] = frozenset({"learned", "rotary", "relative", "none"})
     sequential = True
     num_added = 0
+    num_front = 0
     num_cached: int | None = 0
     gradient_windows = 1
 

@@ -40,6 +40,7 @@ class Recurrent(Base):
                 f"strategy.memory.bptt_windows={bptt_windows} must be at least 1: the window that is being read."
             )
         self.num_tokens, self.gradient_windows = num_tokens, bptt_windows
+        self.num_front = num_tokens
         self.num_added = 2 * num_tokens  # an encoder takes half of it, which shows at installation only
 
     def install(self, model: Any) -> None:

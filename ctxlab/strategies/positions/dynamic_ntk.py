@@ -17,6 +17,7 @@ class DynamicNtk(Rotary):
     gets its own.
     """
 
+    by_batch = True
     grows = False
     enlarges = False  # the library takes it for the trained length: enlarging it would switch the method off
 

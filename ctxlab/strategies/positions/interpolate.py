@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from ctxlab.strategies.positions.table import Learned, lengthen
+from ctxlab.strategies.positions.table import Learned
 
 
 class Interpolate(Learned):
@@ -14,9 +14,16 @@ class Interpolate(Learned):
     angles; here the rows of a learned table are interpolated, first on first and last on last.
     """
 
-    def extend(self, model: Any, length: int) -> None:
-        """Stretch the trained rows to ``length``."""
-        lengthen(model, length, _stretch, "interpolate")
+    def fill(self, config: Any, rows: torch.Tensor, length: int) -> torch.Tensor:
+        """Stretch the trained rows."""
+        del config
+        return _stretch(rows, length)
+
+    def declared(self, config: Any, rows: torch.Tensor, trained: int) -> torch.Tensor:
+        """The nearest table that is a stretch of some ``trained`` rows, as those of the model are gone."""
+        del config
+        stretch = _stretch(torch.eye(trained, dtype=torch.float64, device=rows.device), len(rows))
+        return (stretch @ torch.linalg.lstsq(stretch, rows.double()).solution).to(rows)
 
 
 def _stretch(rows: torch.Tensor, length: int) -> torch.Tensor:

@@ -11,6 +11,7 @@ class Keep:
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
     extends = False
     kinds: frozenset[str] = frozenset()
+    by_batch = False
 
     def configure(self, config: Any, length: int) -> None:
         """Nothing to do."""
@@ -23,3 +24,7 @@ class Keep:
     def grow(self, model: Any, trained: int, length: int) -> None:
         """Nothing to do."""
         del model, trained, length
+
+    def deviation(self, model: Any, length: int) -> None:
+        """Nothing was changed."""
+        del model, length

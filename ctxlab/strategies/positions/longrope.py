@@ -32,6 +32,7 @@ class Longrope(Rotary):
         super().__init__(factor)
         self.long_factor = _checked("long_factor", long_factor)
         self.short_factor = _checked("short_factor", short_factor)
+        self.by_batch = short_factor is not None
 
     def parameters(self, rope: Rope) -> dict[str, Any]:
         """The library's type of this name."""

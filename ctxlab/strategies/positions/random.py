@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from ctxlab.strategies.positions.table import Learned, lengthen
+from ctxlab.strategies.positions.table import Learned
 
 
 class Random(Learned):
@@ -14,13 +14,9 @@ class Random(Learned):
         """Take the ``seed`` of the draw, which is independent of every other."""
         self.seed = seed
 
-    def extend(self, model: Any, length: int) -> None:
+    def fill(self, config: Any, rows: torch.Tensor, length: int) -> torch.Tensor:
         """Add normal rows with the standard deviation of the model's initialisation (0.02 where it names none)."""
-        deviation = float(getattr(model.config, "initializer_range", None) or 0.02)
-
-        def draw(rows: torch.Tensor, length: int) -> torch.Tensor:
-            generator = torch.Generator().manual_seed(self.seed)
-            new = torch.randn(length - len(rows), rows.shape[1], generator=generator) * deviation
-            return torch.cat([rows, new.to(rows)])
-
-        lengthen(model, length, draw, "random")
+        deviation = float(getattr(config, "initializer_range", None) or 0.02)
+        generator = torch.Generator().manual_seed(self.seed)
+        new = torch.randn(length - len(rows), rows.shape[1], generator=generator) * deviation
+        return torch.cat([rows, new.to(rows)])

@@ -61,6 +61,7 @@ class Rotary(ABC):
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
     extends = True
     kinds: frozenset[str] = frozenset({"rotary"})
+    by_batch = False
     grows = True
     """Whether a curriculum may set a smaller stretch for a while; not where the library itself adapts to the length."""
     enlarges = True
@@ -141,6 +142,20 @@ class Rotary(ABC):
             factor = min(max(length / rope.trained, 1.0), rope.factor)
             for module in _modules(model, layer_type):
                 _stretch(module, prefix(layer_type), None if factor == rope.factor else self._angles_at(rope, factor))
+
+    def deviation(self, model: Any, length: int) -> float | None:
+        """Of the angles in the layers, for the trained length and for ``length``; infinite where none are scaled."""
+        text = model.config.get_text_config()
+        note = _note(text)
+        if note.get("name") != self.name:
+            return None if length <= (reach(text) or 0) else math.inf
+        differences = [
+            _difference(_measure(module, layer_type, window), self.angles(rope, window))
+            for layer_type, rope in _ropes(text, note).items()
+            for window in (rope.trained, length)
+            for module in _modules(model, layer_type)
+        ]
+        return max(differences, default=math.inf)
 
     def _angles_at(self, rope: Rope, factor: float) -> Angles:
         """The formula for a smaller stretch than the config's."""
@@ -265,6 +280,14 @@ def _measure(module: Any, layer_type: str, length: int) -> Angles:
     module(torch.zeros(1, 2, 1, device=device), places, *([layer_type] if layer_type else []))
     scaling = float(getattr(module, f"{prefix(layer_type)}attention_scaling"))
     return Angles(getattr(module, name).detach().double().cpu(), scaling)
+
+
+def _difference(used: Angles, declared: Angles) -> float:
+    """Largest one of any frequency or of the scaling, relative to the declared."""
+    if used.inv_freq.shape != declared.inv_freq.shape:
+        return math.inf
+    frequencies = float(((used.inv_freq - declared.inv_freq).abs() / declared.inv_freq).max())
+    return max(frequencies, abs(used.scaling - declared.scaling) / declared.scaling)
 
 
 def _agree(used: Angles, declared: Angles) -> bool:

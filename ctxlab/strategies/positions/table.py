@@ -3,6 +3,7 @@
 Shape legend: P trained positions, N positions wanted, D hidden size.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -32,16 +33,44 @@ class Table:
         return self.module.num_embeddings - self.offset
 
 
-class Learned:
-    """What the parts that make a learned table longer have in common."""
+class Learned(ABC):
+    """What the parts that make a learned table longer have in common; how it is filled is theirs."""
 
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
     extends = True
     kinds: frozenset[str] = frozenset({"learned"})
+    by_batch = False
+
+    @property
+    def name(self) -> str:
+        """The part's name on the command line: that of its file."""
+        return type(self).__module__.rsplit(".", 1)[-1]
+
+    @abstractmethod
+    def fill(self, config: Any, rows: torch.Tensor, length: int) -> torch.Tensor:
+        """The table (N, D) for ``length`` positions, from the trained rows (P, D) of a model with this config."""
 
     def configure(self, config: Any, length: int) -> None:
         """Nothing: the table is made longer when the trained one is there."""
         del config, length
+
+    def extend(self, model: Any, length: int) -> None:
+        """Make the learned tables of ``model`` hold ``length`` positions."""
+        lengthen(model, length, lambda rows, wanted: self.fill(model.config, rows, wanted), self.name)
+
+    def deviation(self, model: Any, length: int) -> float | None:
+        """Of the rows, from those that the first ones give."""
+        del length
+        note = getattr(model.config, "ctxlab", {}).get("positions", {})
+        if note.get("name") != self.name:
+            return None
+        tables = [table.module.weight.detach()[table.offset :] for table in find(model)]
+        declared = [self.declared(model.config, rows, note["trained_length"]) for rows in tables]
+        return max(float((a - b).abs().max() / b.abs().max()) for a, b in zip(tables, declared, strict=True))
+
+    def declared(self, config: Any, rows: torch.Tensor, trained: int) -> torch.Tensor:
+        """What all ``rows`` (N, D) of an extended table should be: trained ones are kept, and give the others."""
+        return self.fill(config, rows[:trained], len(rows)).to(rows)
 
     def grow(self, model: Any, trained: int, length: int) -> None:
         """Nothing: the table has its last length from the start, and rows not used yet wait for their turn."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from ctxlab.strategies.positions.table import Learned, find, lengthen
+from ctxlab.strategies.positions.table import Learned, find
 
 
 class Tile(Learned):
@@ -14,9 +14,10 @@ class Tile(Learned):
     everywhere but at the seams.
     """
 
-    def extend(self, model: Any, length: int) -> None:
-        """Repeat the trained rows up to ``length``."""
-        lengthen(model, length, _repeat, "tile")
+    def fill(self, config: Any, rows: torch.Tensor, length: int) -> torch.Tensor:
+        """Repeat the trained rows."""
+        del config
+        return _repeat(rows, length)
 
     @torch.no_grad()
     def grow(self, model: Any, trained: int, length: int) -> None:

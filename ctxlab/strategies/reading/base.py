@@ -14,6 +14,7 @@ class Base:
 
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
     contiguous = True
+    covers = True
     links = False
     joins = False
 

@@ -26,6 +26,8 @@ class Truncate(Base):
     tokens where this keeps equal halves (the head gets the odd one).
     """
 
+    covers = False
+
     def __init__(self, keep: str = "head") -> None:
         """Take which part of the document to ``keep``: head, tail, head_tail or middle."""
         if keep not in KEEP:

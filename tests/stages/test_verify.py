@@ -1,0 +1,116 @@
+"""``ctxlab verify`` on every preset, on parts without one, on a run, and what it leaves."""
+
+import json
+
+import pytest
+
+from ctxlab.cli import main
+from ctxlab.config import catalogue
+from tests.stages.conftest import SMALL
+
+VERIFY = ("task=ner", "tracking=none", "data.words_per_document=60", "data.validation_documents=2", "data.documents=1",
+          "data.test_documents=1", "data.evidence_distance=[20]", "blocks=8", "tokens=12")  # fmt: skip
+MODELS = (
+    ("model=tiny_bert", "model.trained_length=64", "context=128"),
+    ("model=tiny_llama", "model.trained_length=64", "context=128"),
+    ("model=tiny_bert", "context=128"),
+    ("model=tiny_llama", "context=128"),
+)
+"""Tried in turn: the first that the strategy fits, beyond the trained length if it can."""
+
+
+def small(choices):
+    """Options that cut the sizes of the chosen parts to a sixteenth, for windows of some dozen tokens."""
+    options = []
+    for group, option in choices:
+        for key, value in catalogue.read(catalogue.option_file(group, option)).items():
+            if isinstance(value, int) and value > 16:
+                options.append(f"{group.replace('/', '.')}.{key}={value // 16}")
+    return options
+
+
+def verify(folder, capsys, *words):
+    """The result on the first model that fits."""
+    refusals = []
+    for number, model in enumerate(MODELS):
+        capsys.readouterr()
+        status = main(["verify", *VERIFY, *model, *words, f"hydra.run.dir={folder / str(number)}"])
+        if status != 2:
+            result = json.loads((folder / str(number) / "result.json").read_text())
+            assert status == 0, [(name, result["checks"][name]["detail"]) for name in result["failed"]]
+            return result
+        refusals.append(capsys.readouterr().err)
+    raise AssertionError("".join(refusals))
+
+
+@pytest.mark.parametrize("preset", catalogue.options("strategy"))
+def test_every_preset_is_active_on_a_model_that_it_fits(preset, tmp_path, capsys):
+    parts = dict(catalogue.defaults(catalogue.option_file("strategy", preset), "strategy"))
+    result = verify(tmp_path, capsys, f"strategy={preset}", *small(parts.items()))
+    assert result["strategy"] == preset
+    assert result["checks"]["reaches nothing else"]["passed"]
+
+
+IN_PRESETS = {
+    pair
+    for preset in catalogue.options("strategy")
+    for pair in catalogue.defaults(catalogue.option_file("strategy", preset), "strategy")
+}
+BASES = {"reading": "chunk", "positions": "chunk", "attention": "chunk", "memory": "rmt", "curriculum": "chunk"}
+OTHERS = [
+    (group, option)
+    for group in catalogue.groups()
+    if group.startswith("strategy/") and group != "strategy/curriculum"
+    for option in catalogue.options(group)
+    if (group, option) not in IN_PRESETS
+]
+
+
+@pytest.mark.parametrize(("group", "option"), OTHERS)
+def test_every_part_without_a_preset_is_active(group, option, tmp_path, capsys):
+    base = BASES[group.split("/")[1]]
+    verify(tmp_path, capsys, f"strategy={base}", f"{group}={option}", *small([(group, option)]))
+
+
+@pytest.mark.parametrize("attention", ["full", "local", "strided"])
+def test_the_encoder_of_a_t5(attention, tmp_path):
+    words = ("model=tiny_t5", "strategy=chunk", f"strategy/attention={attention}", "context=64")
+    sizes = small([("strategy/attention", attention)])
+    assert main(["verify", *VERIFY, *words, *sizes, f"hydra.run.dir={tmp_path / 'run'}"]) == 0
+
+
+def test_what_it_leaves(tmp_path, capsys):
+    run = tmp_path / "run"
+    assert main(["verify", *VERIFY, "model=tiny_bert", "strategy=chunk", "context=64", f"hydra.run.dir={run}"]) == 0
+    shown = capsys.readouterr().out
+    result, page = json.loads((run / "result.json").read_text()), (run / "report.md").read_text()
+    assert (result["passed"], result["failed"], result["strategy"]) == (True, [], "chunk")
+    for name, check in result["checks"].items():
+        assert check["passed"] in (True, None)
+        assert check["proves"].endswith(".")
+        assert f"| {name} |" in page
+        assert name in shown
+    assert "![verify](verify.png)" in page
+    assert (run / "verify.png").stat().st_size > 10_000
+    assert not (run / "failure.json").exists()
+
+
+def test_a_run_is_verified_under_its_own_strategy_and_another(trained, tmp_path):
+    own, other = tmp_path / "own", tmp_path / "other"
+    sizes = ("blocks=8", "tokens=12", "documents=1")
+    assert main(["verify", f"run={trained}", *sizes, f"hydra.run.dir={own}"]) == 0
+    result = json.loads((own / "result.json").read_text())
+    assert (result["strategy"], result["context_length"]) == ("longformer", 256)
+    words = ("strategy=bigbird", "strategy.attention.window=16", "context=64")
+    assert main(["verify", f"run={trained}", *sizes, *words, f"hydra.run.dir={other}"]) == 0
+
+
+def test_a_table_that_has_learned_is_not_held_against_its_start(tmp_path, capsys):
+    run, words = tmp_path / "run", ("model.trained_length=64", "strategy=dense", "context=128")
+    given = {word.split("=")[0] for word in words}
+    small_run = [word for word in SMALL if word.split("=")[0] not in given]
+    assert main(["train", *small_run, *words, f"hydra.run.dir={run}"]) == 0
+    verified = tmp_path / "verified"
+    command = ["verify", f"run={run}", "blocks=8", "tokens=4", "documents=1", f"hydra.run.dir={verified}"]
+    assert main(command) == 0
+    assert "learned since" in json.loads((verified / "result.json").read_text())["checks"]["positions"]["detail"]
