@@ -18,7 +18,18 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-MEASUREMENTS = ("attention", "layers", "training", "memory", "loop", "startup", "lm", "litbank", "main_job")
+MEASUREMENTS = (
+    "attention",
+    "layers",
+    "training",
+    "memory",
+    "loop",
+    "startup",
+    "lm",
+    "streaming",
+    "litbank",
+    "main_job",
+)
 FOLDER = Path("outputs/bench")
 
 
