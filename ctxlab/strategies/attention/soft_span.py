@@ -19,7 +19,7 @@ from ctxlab.strategies.attention.blocks import sdpa
 from ctxlab.strategies.attention.masks import LibraryMask
 from ctxlab.strategies.attention.ramps import Ramps
 
-TILE_BLOCK = 256
+TILE_BLOCK = 128
 """Queries of a tile. Measured on a CPU: larger ones compute too many pairs, smaller ones are called too often."""
 
 _KERNEL = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
@@ -79,12 +79,19 @@ class Tiles:
         query = torch.arange(queries.start, queries.stop, device=library.device) + library.query_offset
         key = torch.arange(keys.start, keys.stop, device=library.device) + library.key_offset
         seen = library.at(query[:, None], key[None])
-        used = (seen | (query[:, None] == key)).flatten(0, 1).any(0).nonzero()
-        first, last = int(used[0]), int(used[-1]) + 1
+        ahead = queries.start + self.first_query - keys.start
+        if bool(_once(seen).all()):
+            return Tile(queries, keys, ahead, None)
+        used = seen.flatten(0, 1).any(0).nonzero().flatten().tolist() or [ahead]
+        first, last = min(used[0], ahead), max(used[-1] + 1, ahead + len(query))
         seen = seen[..., first:last]
-        ahead = queries.start + self.first_query - keys.start - first
         hidden = None if bool(seen.all()) else ~seen[:, None]
-        return Tile(queries, slice(keys.start + first, keys.start + last), ahead, hidden)
+        return Tile(queries, slice(keys.start + first, keys.start + last), ahead - first, hidden)
+
+
+def _once(seen: torch.Tensor) -> torch.Tensor:
+    """Without the repetitions along dimensions that were only expanded."""
+    return seen[tuple(slice(None) if stride else slice(1) for stride in seen.stride())]
 
 
 def span(start: int, num_queries: int, num_keys: int, width: int, first_query: int = 0) -> tuple[slice, slice]:
