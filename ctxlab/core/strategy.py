@@ -160,6 +160,10 @@ class Attention(Protocol):
         """What the installed part adds to the loss of one label; None where it learns nothing."""
         ...
 
+    def figures(self, model: Any) -> dict[str, float]:
+        """What it has learned so far, for every logged point; empty where it learns nothing."""
+        ...
+
     def tables(self, model: Any) -> list[Table]:
         """What the installed part has learned, for the report; empty where it learns nothing."""
         ...

@@ -15,8 +15,8 @@ _SHARES = ("f1", "accuracy")
 """Those that lie between 0 and 1."""
 
 
-def draw(run_dir: Path, tables: Mapping[str, Sequence[Table]]) -> list[Path]:
-    """Draw the loss curve, if there was training, and the breakdowns of each split; returns the files."""
+def draw(run_dir: Path, tables: Mapping[str, Sequence[Table]], learned: Sequence[Table] = ()) -> list[Path]:
+    """Draw the loss curve, if there was training, breakdowns of each split, and learned spans; returns the files."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -41,7 +41,29 @@ def draw(run_dir: Path, tables: Mapping[str, Sequence[Table]]) -> list[Path]:
             for axes, table in zip(row[0], drawn, strict=True):
                 _bars(axes, table)
             pictures.append(_save(figure, run_dir / f"{split}.png"))
+    for table in learned:
+        if table.name == "spans":
+            pictures.append(_save(_layers_and_heads(table), run_dir / "spans.png"))
     return pictures
+
+
+def _layers_and_heads(table: Table) -> Any:
+    """The value (column span) of each head of each layer as a field of a grid, its number in it."""
+    from matplotlib import pyplot
+
+    cells = {(layer, head): value for layer, head, value in table.rows}
+    layers, heads = (max(place[axis] for place in cells) + 1 for axis in (0, 1))
+    grid = [[cells.get((layer, head), float("nan")) for head in range(heads)] for layer in range(layers)]
+    size = (1.6 + 0.55 * heads, 1.2 + 0.45 * layers)
+    figure, axes = pyplot.subplots(figsize=size, layout="constrained")
+    largest = max(*cells.values(), 1.0)
+    axes.imshow(grid, cmap="Blues", vmin=0, vmax=largest, aspect="auto")
+    for (layer, head), value in cells.items():
+        dark = value > 0.6 * largest
+        axes.text(head, layer, f"{value:,.0f}", ha="center", va="center", fontsize=7, color="w" if dark else "k")
+    axes.set(xlabel="head", ylabel="layer", xticks=range(heads), yticks=range(layers))
+    axes.set_title(f"{table.title}, tokens on each side", fontsize=9)
+    return figure
 
 
 def _bars(axes: Any, table: Table) -> None:

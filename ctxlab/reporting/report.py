@@ -47,8 +47,9 @@ def write_report(
     notes: Sequence[str],
     pictures: Sequence[Path],
     config: str,
+    learned: Sequence[Table] = (),
 ) -> None:
-    """Write the report: summary, notes, tables of each split, pictures, configuration."""
+    """Write the report: summary, notes, tables of each split and of what was learned, pictures, configuration."""
     summary = summary_table(result)
     parts = [
         f"# {summary.title}",
@@ -61,6 +62,8 @@ def write_report(
         parts += ["## Notes", "", *(f"- {note}" for note in notes), ""]
     for split, split_tables in tables.items():
         parts += [f"## {split.capitalize()} split", "", *(markdown(table) for table in split_tables)]
+    if learned:
+        parts += ["## What the strategy learned", "", *(markdown(table) for table in learned)]
     parts += [f"![{picture.stem}]({picture.name})\n" for picture in pictures]
     parts += ["## Configuration", "", "```yaml", config.rstrip(), "```", ""]
     write_text(path, "\n".join(parts))

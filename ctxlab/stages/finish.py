@@ -13,7 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
 from ctxlab.core.files import write_json, write_text
-from ctxlab.core.types import Document
+from ctxlab.core.types import Document, Table
 from ctxlab.evaluation.evaluator import Evaluation, evaluate
 from ctxlab.reporting.plots import draw
 from ctxlab.reporting.report import summary_table, write_report
@@ -71,9 +71,9 @@ def make_result(
         "versions": versions(),
         "resumed_from": resumed_from,
         "breakdowns": {
-            name: {table.name: [dict(zip(table.columns, row, strict=True)) for row in table.rows] for table in tables}
-            for name, tables in _tables(splits).items()
+            name: {table.name: _records(table) for table in tables} for name, tables in _tables(splits).items()
         },
+        "learned": {table.name: _records(table) for table in _learned(bench)},
         "notes": _notes(bench, splits),
     }
 
@@ -82,10 +82,10 @@ def leave(run_dir: Path, bench: Workbench, result: Mapping[str, Any], splits: Ma
     """Write predictions, pictures, report and result (last: it says that the run is whole), and print the summary."""
     for name, split in splits.items():
         write_predictions(run_dir / "predictions" / f"{name}.jsonl", bench, split)
-    tables = _tables(splits)
-    pictures = draw(run_dir, tables)
+    tables, learned = _tables(splits), _learned(bench)
+    pictures = draw(run_dir, tables, learned)
     config = (run_dir / "config.yaml").read_text(encoding="utf-8")
-    write_report(run_dir / "report.md", result, tables, result["notes"], pictures, config)
+    write_report(run_dir / "report.md", result, tables, result["notes"], pictures, config, learned)
     write_json(run_dir / "result.json", result)
     screen = console()
     if HydraConfig.get().mode == RunMode.MULTIRUN:  # one table over all jobs follows
@@ -126,6 +126,14 @@ def git_sha() -> str | None:
 
 def _tables(splits: Mapping[str, Split]) -> dict[str, Any]:
     return {name: split.evaluation.scores.tables for name, split in splits.items()}
+
+
+def _learned(bench: Workbench) -> list[Table]:
+    return bench.strategy.attention.tables(bench.model)
+
+
+def _records(table: Table) -> list[dict[str, Any]]:
+    return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
 
 
 def _notes(bench: Workbench, splits: Mapping[str, Split]) -> list[str]:

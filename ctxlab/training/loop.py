@@ -249,6 +249,7 @@ class Trainer:
             context_length=state.length,
             seconds=state.seconds,
             tokens_per_second=tokens / max(seconds, 1e-9),
+            **self.job.strategy.attention.figures(self.job.model),
         )
         state.loss_sum = state.loss_weight = 0.0
 

@@ -29,6 +29,8 @@ AT_MOST: dict[str, float] = {"lsh": 14}
 """Times as long for eight times the tokens; others 10."""
 DENSE = {"full", "adaptive_span", "dynamic_heads"}
 """Parts that compute all pairs, of some heads or spans: no sparse patterns."""
+MEDIUM = 4096
+"""Tokens at which these are measured."""
 
 
 def measure(_: Path) -> list[dict[str, Any]]:
@@ -50,7 +52,30 @@ def measure(_: Path) -> list[dict[str, Any]]:
         growth = seconds[str(LONG)] / seconds[str(SHORT)]
         what = f"… {name}: times as long at {LONG:,} as at {SHORT:,}"
         rows.append(row(what, growth, at_most=AT_MOST.get(name, 10)))
-    return rows
+    return rows + shares()
+
+
+def shares() -> list[dict[str, Any]]:
+    """Parts that leave out heads or what is far away, against dense SDPA."""
+    half = {"reference": MEDIUM // 2, "exponent": 1.0}
+    narrow = {"max_span": MEDIUM, "initial": 1 / 8}  # on each side
+    wide = {"max_span": MEDIUM, "initial": 1 / 4}
+    seconds = take_turns(
+        {
+            "dense": dense(MEDIUM, torch.float32),
+            "heads": sparse("dynamic_heads", MEDIUM, torch.float32, **half),
+            "narrow": sparse("adaptive_span", MEDIUM, torch.float32, **narrow),
+            "wide": sparse("adaptive_span", MEDIUM, torch.float32, **wide),
+        },
+        rounds=5,
+    )
+    name = f"forward + backward, float32: time over that of dense SDPA at {MEDIUM:,}"
+    span = f"adaptive_span with learned spans of {MEDIUM // 8} tokens on each side, a quarter of the text"
+    return [
+        row(f"dynamic_heads with half of the heads, {name}", seconds["heads"] / seconds["dense"], at_most=0.65),
+        row(f"{span}, {name}", seconds["narrow"] / seconds["dense"], at_most=0.5),
+        row(f"… with {MEDIUM // 4} tokens on each side, {name}", seconds["wide"] / seconds["dense"]),
+    ]
 
 
 def tensors(length: int, dtype: torch.dtype) -> list[torch.Tensor]:
@@ -59,9 +84,9 @@ def tensors(length: int, dtype: torch.dtype) -> list[torch.Tensor]:
     return [torch.randn(1, length, HEADS, WIDTH, dtype=dtype).transpose(1, 2).requires_grad_() for _ in range(3)]
 
 
-def sparse(name: str, length: int, dtype: torch.dtype) -> Callable[[], None]:
-    """One layer with the part of that name, its mask built anew."""
-    part = build(catalogue.read(catalogue.option_file("strategy/attention", name)))
+def sparse(name: str, length: int, dtype: torch.dtype, **changes: Any) -> Callable[[], None]:
+    """One layer with the part of that name, its mask built anew; ``changes`` go over the defaults of its file."""
+    part = build(catalogue.read(catalogue.option_file("strategy/attention", name)) | changes)
     sizes = {"hidden_size": HEADS * WIDTH, "intermediate_size": 8, "vocab_size": 16}
     config: Any = BertConfig.from_dict(sizes | {"num_hidden_layers": 1, "num_attention_heads": HEADS})
     config.attention_probs_dropout_prob = 0.0

@@ -31,6 +31,11 @@ class Base(ABC):
         del model
         return None
 
+    def figures(self, model: Any) -> dict[str, float]:
+        """Nothing is learned."""
+        del model
+        return {}
+
     def tables(self, model: Any) -> list[Table]:
         """Nothing is learned."""
         del model

@@ -1,0 +1,203 @@
+"""Each head learns how far it looks."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import AttentionInterface
+
+from ctxlab.core.errors import UserError
+from ctxlab.core.strategy import ModelKind
+from ctxlab.core.types import Table
+from ctxlab.strategies import modules
+from ctxlab.strategies.attention import masks
+from ctxlab.strategies.attention.base import Base
+from ctxlab.strategies.attention.interface import install, refuse_unknown
+from ctxlab.strategies.attention.soft_span import Tiles, num_pairs, reach, soft_span_attention
+from ctxlab.strategies.attention.sparse import at_least
+
+SPAN = "ctxlab_span"
+"""Attribute of an attention module: which spans are its own."""
+
+
+class AdaptiveSpan(Base):
+    """A learned soft span for each head of each layer, and a penalty that keeps it short.
+
+    The weight of a token at distance x is multiplied by m(x) = clamp((ramp + z − x) / ramp, 0, 1) before the weights of
+    a query are brought to a sum of one; z is the head's span. A layer computes as far as its widest head reaches.
+
+    Source: Sukhbaatar et al. 2019 (arXiv:1905.07799): ramp, penalty (× the mean span in tokens of a layer, summed over
+    layers) and spans learned as a share of the longest, kept within 0 and 1. Deviations: in a bidirectional model the
+    distance counts to both sides; the relative positions of the paper are left to the model; no span that depends on
+    the token; a share that has reached a bound only loses the gradient that points beyond it, where the authors' code
+    clips it after every step. Spans have no weight decay and the learning rate of everything else.
+    """
+
+    supports: frozenset[ModelKind] = frozenset({"encoder", "decoder"})
+
+    def __init__(
+        self, max_span: int | None = None, ramp: int = 32, initial: float = 0.25, penalty: float = 2e-6
+    ) -> None:
+        """Take the longest span (None: as many tokens as the model has positions), ramp, start and penalty."""
+        if max_span is not None:
+            at_least(1, "tokens on each side that a head may learn to see", max_span=max_span)
+        at_least(1, "tokens over which a head fades out behind its span", ramp=ramp)
+        if not 0 < initial <= 1:
+            raise UserError(
+                f"strategy.attention.initial={initial} must be above 0 and at most 1: the share of max_span that each "
+                "head starts with."
+            )
+        if penalty < 0:
+            raise UserError(f"strategy.attention.penalty={penalty} must be 0 or more: 0 lets spans grow freely.")
+        self.max_span, self.ramp, self.initial, self.price = max_span, ramp, initial, penalty
+        self.spans: Spans | None = None
+
+    @property
+    def name(self) -> str:
+        """Under which the kernel is registered with the library; the spans are in the model."""
+        return f"ctxlab_adaptive_span_{self.ramp}"
+
+    def allowed(self, query: torch.Tensor, key: torch.Tensor, length: int) -> torch.Tensor:
+        """What the widest head of the model gives any weight to; before it is installed, what it may ever."""
+        distance = (query - key).abs()
+        if self.spans is not None:
+            return distance < float(self.spans.tokens().detach().max()) + self.ramp
+        return distance < (length if self.max_span is None else self.max_span + self.ramp)
+
+    def pairs(self, length: int) -> int:
+        """At the present spans, on average over the layers."""
+        if self.spans is None:
+            return num_pairs(length, length if self.max_span is None else self.max_span + self.ramp - 1)
+        widths = [reach(spans, self.ramp, length) for spans in self.spans.by_layer()]
+        return sum(num_pairs(length, width) for width in widths) // len(widths)
+
+    def install(self, model: Any) -> None:
+        """Put the kernel into every self-attention of ``model``, and spans for each of them into the model."""
+        longest = self._longest(model)
+        layers: dict[torch.nn.Module, int] = {}
+
+        def find(
+            module: torch.nn.Module, query: torch.Tensor, key: Any, value: torch.Tensor, *_: Any, **kwargs: Any
+        ) -> tuple[torch.Tensor, None]:
+            """Stands in for the kernel while the calls are counted: who calls, and with how many heads."""
+            refuse_unknown(kwargs)
+            layers.setdefault(module, query.shape[1])
+            return value.new_zeros(*query.transpose(1, 2).shape[:3], value.shape[-1]), None
+
+        declared = {"max_span": longest, "ramp": self.ramp, "initial": self.initial, "penalty": self.price}
+        install(model, self.name, find, self._mask, {"name": "adaptive_span", **declared})
+        AttentionInterface.register(self.name, self._attend)
+        self.spans = Spans(list(layers.values()), longest, self.initial)
+        modules.attach(model, "attention", self.spans)
+        for index, module in enumerate(layers):
+            setattr(module, SPAN, LayerSpans(self.spans, index))
+
+    def penalty(self, model: Any) -> torch.Tensor | None:
+        """The mean span of each layer, in tokens, times the price of one."""
+        return self.price * torch.stack([spans.mean() for spans in _installed(model).by_layer()]).sum()
+
+    def figures(self, model: Any) -> dict[str, float]:
+        """Mean span of each layer, and the widest of all, in tokens."""
+        layers = [spans.detach() for spans in _installed(model).by_layer()]
+        means = {f"mean_span_tokens_layer_{index}": float(spans.mean()) for index, spans in enumerate(layers)}
+        return {**means, "widest_span_tokens": max(float(spans.max()) for spans in layers)}
+
+    def tables(self, model: Any) -> list[Table]:
+        """The span of each head."""
+        layers = [spans.tolist() for spans in _installed(model).by_layer()]
+        rows = [(layer, head, span) for layer, spans in enumerate(layers) for head, span in enumerate(spans)]
+        note = f"Tokens on each side that a head sees in full; over the next {self.ramp} it fades out."
+        return [Table("spans", "Learned spans", ("layer", "head", "span"), rows, note)]
+
+    def _longest(self, model: Any) -> int:
+        """Tokens of the longest span."""
+        longest = self.max_span or getattr(model.config.get_text_config(), "max_position_embeddings", None)
+        if not longest:
+            raise UserError(
+                f"strategy.attention.max_span=null takes as many tokens as the model has positions, but model type "
+                f"`{model.config.model_type}` has no such limit: give strategy.attention.max_span=<tokens>."
+            )
+        return int(longest)
+
+    def _mask(self, *args: Any, **kwargs: Any) -> Tiles:
+        """For the library's mask interface: called once a forward pass, not once a layer."""
+        return Tiles(masks.library_mask(*args, **kwargs))
+
+    def _attend(
+        self,
+        module: torch.nn.Module,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        attention_mask: Tiles | torch.Tensor | None,
+        dropout: float = 0.0,
+        scaling: float | None = None,
+        is_causal: bool | None = None,
+        **kwargs: Any,
+    ) -> tuple[torch.Tensor, None]:
+        """For the library's attention interface: (B, H, L, D) to (B, L, H, D)."""
+        refuse_unknown(kwargs)
+        if not isinstance(attention_mask, Tiles):
+            causal = bool(getattr(module, "is_causal", True) if is_causal is None else is_causal)
+            attention_mask = Tiles(masks.from_tensor(query, key, attention_mask, causal))
+        own: LayerSpans = getattr(module, SPAN)
+        spans = own.spans.by_layer()[own.layer]
+        output = soft_span_attention(
+            query, key, value, spans, attention_mask, ramp=self.ramp, dropout=dropout, scaling=scaling
+        )
+        return output, None
+
+
+class Spans(torch.nn.Module):
+    """The learned spans of a model; the longest is saved with them, so that a checkpoint keeps them in tokens."""
+
+    longest: torch.Tensor
+
+    def __init__(self, num_heads: list[int], longest: int, initial: float) -> None:
+        """Take the heads of each layer, the longest span in tokens, and the share of it to start with."""
+        super().__init__()
+        self.num_heads = num_heads
+        # One vector, not a matrix of layers and heads: optimizers let matrices decay.
+        self.shares = torch.nn.Parameter(torch.full((sum(num_heads),), initial))
+        self.register_buffer("longest", torch.tensor(float(longest)))
+
+    def tokens(self) -> torch.Tensor:
+        """(layers · H,) tokens, in fp32."""
+        shares: torch.Tensor = Bounded.apply(self.shares)
+        return shares.float() * self.longest.float()
+
+    def by_layer(self) -> tuple[torch.Tensor, ...]:
+        """(H,) tokens of each layer."""
+        layers: tuple[torch.Tensor, ...] = self.tokens().split(self.num_heads)
+        return layers
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSpans:
+    """What an attention module knows of the spans; no module itself, so that they are in the model only once."""
+
+    spans: Spans
+    layer: int
+
+
+class Bounded(torch.autograd.Function):
+    """Clamps to 0 … 1; at a bound only the gradient that points beyond it is lost, so that nothing sticks there."""
+
+    @staticmethod
+    def forward(ctx: Any, shares: torch.Tensor) -> torch.Tensor:
+        """Clamp."""
+        ctx.save_for_backward(shares)
+        return shares.clamp(0, 1)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+        """A step goes against the gradient."""
+        (shares,) = ctx.saved_tensors
+        beyond = ((shares <= 0) & (gradient > 0)) | ((shares >= 1) & (gradient < 0))
+        return gradient.masked_fill(beyond, 0)
+
+
+def _installed(model: Any) -> Spans:
+    spans = modules.attached(model, "attention")
+    assert isinstance(spans, Spans)
+    return spans
