@@ -11,6 +11,8 @@ from torch.testing import assert_close
 from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import Strategy
 from ctxlab.data.forward import Passes, make_items, model_call
+from ctxlab.models.tiny_bert import TinyBert
+from ctxlab.models.tiny_llama import TinyLlama
 from ctxlab.strategies.attention.full import Full
 from ctxlab.strategies.curriculum.constant import Constant
 from ctxlab.strategies.memory.none import NoMemory
@@ -20,6 +22,7 @@ from ctxlab.strategies.reading.chunk import Chunk
 from ctxlab.strategies.reading.hierarchical import Hierarchical
 from ctxlab.strategies.reading.segments import Segments
 from ctxlab.strategies.reading.window_encoder import WindowEncoder, sinusoids
+from tests.strategies import test_memory_carries
 from tests.strategies.conftest import BERT, T5, VOCABULARY
 from tests.strategies.memory_runs import document, pad, read
 
@@ -265,3 +268,17 @@ def test_windows_are_those_of_segments():
     assert ours.joins
     assert ours.links
     np.testing.assert_array_equal(Segments(WINDOW).reach(3), np.eye(3, dtype=bool))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", [TinyBert(dropout=0.0), TinyLlama(dropout=0.0)], ids=["encoder", "decoder"])
+def test_a_bit_is_carried_over_eight_windows(source):
+    """As with a memory; windows that know nothing of one another stay at a half (``test_memory_carries``)."""
+    torch.manual_seed(0)
+    task = NER(["ONE", "TWO"])
+    task.labels = ["O", "ONE", "TWO"]
+    model = source.build(task.head, task.labels)
+    whole, draw = strategy(Hierarchical(test_memory_carries.WINDOW)), np.random.default_rng(0)
+    whole.reading.install(model)
+    test_memory_carries.train(model.train(), whole, task, draw)
+    assert test_memory_carries.accuracy(model.eval(), whole, draw) >= 0.95
