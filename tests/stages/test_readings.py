@@ -1,6 +1,7 @@
 """Readings through the real command: they train, reload with the same scores, predict, and say what they left out."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from transformers import AutoModelForTokenClassification
 from ctxlab.cli import main
 from tests.stages.conftest import result, train
 
-SHORT = "trainer.max_steps=2"
+SHORT = ("trainer.max_steps=2", "trainer.save_every_steps=1", "trainer.keep_checkpoints=2")
 CASES = {
     "hierarchical": ("strategy=hierarchical", "strategy.reading.window=64"),
     "hierarchical-llama": ("strategy=hierarchical", "strategy.reading.window=64", "model=tiny_llama"),
@@ -30,7 +31,7 @@ def weights(run):
 def case(request, tmp_path_factory):
     """A finished run that tests must not change."""
     folder = tmp_path_factory.mktemp("readings") / "run"
-    assert train(folder, *CASES[request.param], SHORT) == 0
+    assert train(folder, *CASES[request.param], *SHORT) == 0
     return request.param, folder
 
 
@@ -54,15 +55,15 @@ def test_predict_answers_every_word(case, tmp_path):
     assert [len(json.loads(line)["tags"]) for line in output.read_text().splitlines()] == [600, 1]
 
 
-def test_it_runs_the_same_way_twice_and_goes_on(case, tmp_path):
-    """Another run of the same seed, cut off after a step and resumed, ends with the same weights."""
-    name, run = case
-    assert train(tmp_path / "r", *CASES[name], "trainer.max_steps=1", "trainer.save_every_steps=1") == 0
-    assert train(tmp_path / "t", *CASES[name], SHORT) == 0
-    expected, again = weights(run), weights(tmp_path / "t")
-    assert all(torch.equal(tensor, again[key]) for key, tensor in expected.items())
-    assert main(["train", f"resume={tmp_path / 'r'}", SHORT]) == 0
-    assert result(tmp_path / "r")["cost"]["train_steps"] == 2
+def test_a_run_that_lost_its_last_step_resumes_to_the_same_weights(case, tmp_path):
+    _, run = case
+    cut, last = tmp_path / "cut", "checkpoints/step-00000002"
+    shutil.copytree(run, cut)
+    (cut / last / "manifest.json").unlink()
+    assert main(["train", f"resume={cut}"]) == 0
+    assert result(cut)["resumed_from"] == "step-00000001"
+    expected, again = (load_file(folder / last / "model.safetensors") for folder in (run, cut))
+    assert all(torch.equal(tensor, again[name]) for name, tensor in expected.items())
 
 
 def test_what_is_left_out_is_missed_and_reported(case):

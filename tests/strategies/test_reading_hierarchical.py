@@ -11,6 +11,8 @@ from torch.testing import assert_close
 from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import Strategy
 from ctxlab.data.forward import Passes, make_items, model_call
+from ctxlab.models.tiny_bert import TinyBert
+from ctxlab.models.tiny_llama import TinyLlama
 from ctxlab.strategies.attention.full import Full
 from ctxlab.strategies.curriculum.constant import Constant
 from ctxlab.strategies.memory.none import NoMemory
@@ -20,6 +22,8 @@ from ctxlab.strategies.reading.chunk import Chunk
 from ctxlab.strategies.reading.hierarchical import Hierarchical
 from ctxlab.strategies.reading.segments import Segments
 from ctxlab.strategies.reading.window_encoder import WindowEncoder, sinusoids
+from ctxlab.tasks.ner import NER
+from tests.strategies import test_memory_carries
 from tests.strategies.conftest import BERT, T5, VOCABULARY
 from tests.strategies.memory_runs import document, pad, read
 
@@ -86,11 +90,11 @@ def test_windows_reach_whom_they_should_and_nobody_else(kind, tiny):
     assert declared[0, 1] == (kind in ENCODERS)
 
 
-@pytest.mark.parametrize("pool", ["mean", "first"])
-@pytest.mark.parametrize("kind", ["bert", "modernbert", "gpt2", "llama"])
+POOLED = [("bert", "mean"), ("bert", "first"), ("modernbert", "first"), ("gpt2", "mean"), ("llama", "mean")]
+
+
+@pytest.mark.parametrize(("kind", "pool"), POOLED)
 def test_batched_is_unbatched_and_padding_changes_nothing(kind, pool, tiny):
-    if kind in DECODERS and pool == "first":
-        pytest.skip("refused")
     model = tiny(kind)
     whole = installed(model, pool=pool)
     documents = [document(num, num, (1,), (2,)) for num in (5, 64, 17, 40)]
@@ -265,3 +269,17 @@ def test_windows_are_those_of_segments():
     assert ours.joins
     assert ours.links
     np.testing.assert_array_equal(Segments(WINDOW).reach(3), np.eye(3, dtype=bool))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", [TinyBert(dropout=0.0), TinyLlama(dropout=0.0)], ids=["encoder", "decoder"])
+def test_a_bit_is_carried_over_eight_windows(source):
+    """As with a memory; windows that know nothing of one another stay at a half (``test_memory_carries``)."""
+    torch.manual_seed(0)
+    task = NER(["ONE", "TWO"])
+    task.labels = ["O", "ONE", "TWO"]
+    model = source.build(task.head, task.labels)
+    whole, draw = strategy(Hierarchical(test_memory_carries.WINDOW)), np.random.default_rng(0)
+    whole.reading.install(model)
+    test_memory_carries.train(model.train(), whole, task, draw)
+    assert test_memory_carries.accuracy(model.eval(), whole, draw) >= 0.95

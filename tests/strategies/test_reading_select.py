@@ -1,8 +1,8 @@
 """Sentences that are kept: which, how many, in what order; ranks against other libraries and hand-worked cases."""
 
 import math
-from itertools import pairwise
 import time
+from itertools import pairwise
 
 import networkx
 import numpy as np

@@ -16,7 +16,7 @@ from ctxlab.strategies.reading.ranking import Numbers
 
 
 class Keeping(Base):
-    """One window with a part of the document, in its order; the rest is not seen."""
+    """One window with a part of the document, in its order; the rest is not seen, and positions do not count it."""
 
     contiguous = False
     covers = False
@@ -66,8 +66,12 @@ def best_units(starts: IntArray, scores: Numbers, num_tokens: int, room: int) ->
     return np.flatnonzero(place < np.repeat(kept, sizes))
 
 
+MOST_REMEMBERED = 20_000
+"""Documents: more than most corpora have, and an end where every epoch sees other tokens (masked ones)."""
+
+
 class Remembered:
-    """Scores of documents that were seen before, by what they were made from."""
+    """Scores of documents that were seen before, by what they were made from; the oldest are let go."""
 
     def __init__(self) -> None:
         self._scores: dict[bytes, Numbers] = {}
@@ -77,6 +81,8 @@ class Remembered:
         key = digest(encoded, under)
         if key not in self._scores:
             self._scores[key] = make()
+            if len(self._scores) > MOST_REMEMBERED:
+                del self._scores[next(iter(self._scores))]
         return self._scores[key]
 
     def forget(self) -> None:
