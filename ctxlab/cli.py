@@ -16,7 +16,9 @@ HELP_FLAGS = ("-h", "--help")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit status: 0, 1 unexpected or a check that fails, 2 a mistake that can be mended, 130 Ctrl-C.
+    """Run a command and return its exit status.
+
+    That is 0, 1 for what is unexpected or a check that fails, 2 for a mistake that can be mended, 130 for Ctrl-C.
 
     Args:
         argv: Words behind the program's name; those of the process where None.

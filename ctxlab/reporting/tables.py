@@ -7,7 +7,6 @@ from rich.table import Table as RichTable
 
 from ctxlab.core.types import Table
 
-
 SENTENCE_CHARS = 40
 """Characters above which a cell is no figure or name."""
 

@@ -56,7 +56,8 @@ def _carried(reach: BoolArray, touched: BoolArray, window: int) -> BoolArray:
     """(P,): from the window before, if the probe is there and not in this one too."""
     if window == 0 or not reach[window, window - 1]:
         return np.zeros(touched.shape[1], np.bool_)
-    return touched[window - 1] & ~touched[window]
+    carried: BoolArray = touched[window - 1] & ~touched[window]
+    return carried
 
 
 def _between(subject: Subject, num_windows: int) -> list[BoolArray]:

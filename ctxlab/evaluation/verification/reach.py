@@ -130,7 +130,7 @@ def check_carried(subject: Subject, reach: Reach) -> Check:
     pairs = [
         (w, p, float(measured[-1, :, p].max()))
         for w, (measured, declared) in enumerate(zip(reach.measured, reach.declared, strict=True))
-        for p in np.flatnonzero(declared.carried)
+        for p in np.flatnonzero(declared.carried).tolist()
     ]
     if not pairs:
         memory, reading = option(subject.strategy.memory), option(subject.strategy.reading)

@@ -24,7 +24,7 @@ def save(subject: Subject, folder: Path) -> tuple[list[Item], list[States]]:
 
 
 def check_saved(subject: Subject, folder: Path, items: list[Item], before: list[States], reload: Reload) -> Check:
-    """Load and compare outputs. Last of all, as the library knows a pattern by its name: the new one takes its place."""
+    """Load and compare outputs; last of all, as the library knows a pattern by its name and now takes the new one."""
     name, proves = "checkpoint", "The model saved and loaded again gives the same outputs: nothing of it is forgotten."
     try:
         model, strategy = reload(folder)

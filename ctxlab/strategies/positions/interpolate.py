@@ -23,7 +23,8 @@ class Interpolate(Learned):
         """The nearest table that is a stretch of some ``trained`` rows, as those of the model are gone."""
         del config
         stretch = _stretch(torch.eye(trained, dtype=torch.float64, device=rows.device), len(rows))
-        return (stretch @ torch.linalg.lstsq(stretch, rows.double()).solution).to(rows)
+        knots: torch.Tensor = torch.linalg.lstsq(stretch, rows.double()).solution
+        return (stretch @ knots).to(rows)
 
 
 def _stretch(rows: torch.Tensor, length: int) -> torch.Tensor:
