@@ -19,12 +19,15 @@ from ctxlab.core.cache import checksums
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document, Encoded
 
-FORMAT = 3
+FORMAT = 4
 """Raised whenever what is stored, or how tasks encode, changes."""
 
 ARRAYS = ("input_ids", "word_ids", "labels", "marks", "starts", "ends")
 TUPLES = ("before", "after", "query")
 """Fields of ``Encoded``, by type."""
+
+WIDE = frozenset({"labels"})
+"""Fields whose figures may be too large for 32 bits: a label may be a set of labels, a bit each."""
 
 MANIFEST = "manifest.json"
 DOCUMENTS_PER_SHARE = 16
@@ -128,7 +131,8 @@ def _store(entry: Path, encoded: Sequence[Encoded], notes: Sequence[str]) -> Non
 def _dataset(encoded: Sequence[Encoded]) -> Any:
     from datasets import Dataset, Features, List, Value
 
-    features = Features({name: List(Value("int32")) for name in (*ARRAYS, *TUPLES)})
+    types = {name: "int64" if name in WIDE else "int32" for name in (*ARRAYS, *TUPLES)}
+    features = Features({name: List(Value(kind)) for name, kind in types.items()})
     return Dataset.from_dict(
         {name: [getattr(document, name) for document in encoded] for name in features}, features=features
     )

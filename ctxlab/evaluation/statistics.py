@@ -40,12 +40,23 @@ def bootstrap(
         seed: Of the draws, so that a report can be repeated.
     """
     table = np.asarray(counts, dtype=np.float64)
-    num_documents = len(table)
+    return bootstrap_weights(len(table), lambda times: statistic(times @ table), confidence, resamples, seed)
+
+
+def bootstrap_weights(
+    num_documents: int, statistic: Statistic, confidence: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+) -> Interval:
+    """The same for a figure that does not come from sums: ``statistic`` gets how often each document counts (R, N).
+
+    Resamples for which the figure is not defined (NaN) are left out, unless it is for none of them.
+    """
     times = np.random.default_rng(seed).multinomial(
         num_documents, np.full(num_documents, 1 / num_documents), size=resamples
     )
     tail = (1 - confidence) / 2
-    low, high = np.quantile(statistic(times @ table), [tail, 1 - tail])
+    figures = statistic(times.astype(np.float64))
+    known = figures[~np.isnan(figures)]
+    low, high = np.quantile(known if len(known) else np.zeros(1), [tail, 1 - tail])
     return Interval(float(low), float(high))
 
 

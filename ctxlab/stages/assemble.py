@@ -115,5 +115,7 @@ def assemble(cfg: DictConfig, task: Task, source: ModelSource) -> Workbench:
     seed_everything(cfg.seed)  # the new head starts from it
     model, facts = build_model(strategy, source, task, cfg.context.length)
     tokenizer = source.tokenizer()
+    if model.config.pad_token_id != tokenizer.pad_token_id:
+        model.config.pad_token_id = tokenizer.pad_token_id  # heads of decoders find the last token by it
     task.prepare(tokenizer)
     return Workbench(task, tokenizer, model, strategy, facts, accelerator, cfg.context.length, settings)

@@ -116,7 +116,7 @@ class _Writer:
                 self._write_filler()
 
     def record(self) -> dict[str, Any]:
-        text, places = _joined(self._words, self._starts)
+        text, places = joined(self._words, self._starts)
         probes = [
             {"start": places[word], "end": places[word] + len(self._words[word]), "distance": distance}
             for word, distance in self._probes
@@ -187,7 +187,7 @@ def _with(template: str, name: str, key: str) -> tuple[list[str], int]:
     return sentence(words), parts.index("<key>")
 
 
-def _joined(words: Sequence[str], starts: Sequence[int]) -> tuple[str, list[int]]:
+def joined(words: Sequence[str], starts: Sequence[int]) -> tuple[str, list[int]]:
     """Words as running text in paragraphs, and the first character of each."""
     paragraphs = set(starts[SENTENCES_PER_PARAGRAPH::SENTENCES_PER_PARAGRAPH])
     pieces: list[str] = []

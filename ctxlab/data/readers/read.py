@@ -23,7 +23,7 @@ READERS = {
 PLAIN = ".txt"
 """Extension of plain text, a document a file, for tasks that read plain text."""
 
-PLAIN_TASKS = frozenset({"lm", "mlm"})
+PLAIN_TASKS = frozenset({"lm", "mlm", "classification"})
 """These tasks; to all others such a file is CoNLL columns."""
 
 

@@ -146,6 +146,8 @@ class Hold:
             same = bool(torch.allclose(logits, expected, rtol=1e-3, atol=1e-4))
         except REFUSALS as error:
             raise refusal(self.model, "recurrent", error) from error
+        if logits.ndim != 3:
+            raise refusal(self.model, "recurrent", "its head reads the place where the memory stands")
         if not same or logits.shape[1] != PROBE_TOKENS:
             raise refusal(self.model, "recurrent", "embeddings do not stand in for token ids")
         if states.shape != own.shape:

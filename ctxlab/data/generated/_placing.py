@@ -1,0 +1,119 @@
+"""Sentences at controlled places in a sea of prose that fills a document exactly.
+
+Shape legend: P places.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ctxlab.core.types import BoolArray
+from ctxlab.data.generated._draw import Draw
+from ctxlab.data.generated._prose import FILLERS, exactly, fill, sentence
+from ctxlab.data.generated.lm import joined
+
+ROOM_FOR_SENTENCE = 24
+"""Words within which every sentence fits that is not written to measure."""
+
+TRIES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """A sentence with a place."""
+
+    words: Sequence[str]
+    name_at: int
+    """Its word from which distances count."""
+
+
+class Page:
+    """A document of exactly ``length`` words, into which sentences are put before prose fills the rest."""
+
+    def __init__(self, draw: Draw, length: int) -> None:
+        self._draw, self._length = draw, length
+        self._placed: list[tuple[int, Fixed]] = []
+
+    def put(self, fixed: Fixed) -> bool:
+        """Put a sentence at random; False where it fits nowhere any more."""
+        places = np.flatnonzero(self._fits(len(fixed.words)))
+        if not len(places):
+            return False
+        self._placed.append((self._draw.one(places.tolist()), fixed))
+        return True
+
+    def put_pair(self, first: Fixed, second: Fixed, distance: int) -> int | None:
+        """Put two sentences so that their names are ``distance`` words apart, or as few more as must be.
+
+        Returns:
+            The true distance; None where they fit nowhere.
+        """
+        one, other = self._fits(len(first.words)), self._fits(len(second.words))
+        for apart in range(distance, self._length):
+            shift = apart + first.name_at - second.name_at
+            between = shift - len(first.words)
+            if between < 0 or between == 1 or shift >= len(one):
+                continue
+            places = np.flatnonzero(one[: len(one) - shift] & other[shift:])
+            if len(places):
+                at = self._draw.one(places.tolist())
+                self._placed += [(at, first), (at + shift, second)]
+                return apart
+        return None
+
+    def _fits(self, size: int) -> BoolArray:
+        """(P,) for each word of the document whether a sentence of ``size`` words can begin there.
+
+        Nothing may be left over that is a single word, as no sentence is that short.
+        """
+        start = np.arange(self._length)
+        end = start + size
+        fits: BoolArray = (start != 1) & (end <= self._length) & (end != self._length - 1)
+        for at, placed in self._placed:
+            behind = at + len(placed.words)
+            fits &= ((end <= at) & (end != at - 1)) | ((start >= behind) & (start != behind + 1))
+        return fits
+
+    def write(self) -> tuple[str, list[tuple[int, int]], list[int]]:
+        """The text, first and last character (not included) of each sentence in the order of putting, and its name.
+
+        The name is the word of the document that it is.
+        """
+        words: list[str] = []
+        starts: list[int] = []
+        for at, fixed in sorted(self._placed, key=lambda one: one[0]):
+            self._fill(at, words, starts)
+            starts.append(at)
+            words += fixed.words
+        self._fill(self._length, words, starts)
+        text, places = joined(words, starts)
+        spans = []
+        for at, fixed in self._placed:
+            last = at + len(fixed.words) - 1
+            spans.append((places[at], places[last] + len(words[last])))
+        return text, spans, [at + fixed.name_at for at, fixed in self._placed]
+
+    def _fill(self, until: int, words: list[str], starts: list[int]) -> None:
+        while len(words) < until:
+            starts.append(len(words))
+            words += self._filler(until - len(words))
+
+    def _filler(self, room: int) -> list[str]:
+        for _ in range(TRIES if room < ROOM_FOR_SENTENCE else 1):
+            words = sentence(fill(self._draw.one(FILLERS), self._draw))
+            if len(words) == room or len(words) <= room - 2:
+                return words
+        return exactly(room if room < ROOM_FOR_SENTENCE + 2 else ROOM_FOR_SENTENCE, self._draw)
+
+
+def fitting_distances(distances: Sequence[int], length: int) -> list[int]:
+    """Those that fit a document of ``length`` words with both sentences."""
+    return [distance for distance in distances if distance + ROOM_FOR_SENTENCE <= length]
+
+
+def told(template: str, name: str, **words: str) -> Fixed:
+    """A sentence with ``name`` for ``<x>``, and others for ``<what they are called>``."""
+    given = {"<x>": name, **{f"<{key}>": word for key, word in words.items()}}
+    parts = [piece for part in template.split(" ") for piece in given.get(part, part).split(" ")]
+    return Fixed(sentence(parts), parts.index(name))

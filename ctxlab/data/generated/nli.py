@@ -1,0 +1,110 @@
+"""Premises that somewhere say one thing of an invented person, and hypotheses about that person.
+
+The hypothesis says the same (entailment), something else of the same kind (contradiction), or something of which the
+premise says nothing (neutral). In an *ambiguous* document the premise says it under another name, and another sentence,
+at a controlled distance, says that both are one person.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ctxlab.core.errors import UserError
+from ctxlab.data.generated._draw import Draw
+from ctxlab.data.generated._names import names
+from ctxlab.data.generated._placing import ROOM_FOR_SENTENCE, Page, fitting_distances, told
+from ctxlab.data.generated._prose import LISTS
+
+LABELS = ("entailment", "contradiction", "neutral")
+
+FACTS: Sequence[tuple[str, Sequence[str], str]] = (
+    ("person", ("<x> was the <key> .", "the work of <x> was that of the <key> ."), "the trade of <x> was the <key> ."),
+    (
+        "place",
+        ("<x> lived in the <key> .", "<x> had a room in the <key> ."),
+        "the home of <x> was the <key> .",
+    ),
+    ("stuff", ("<x> sold nothing but <key> .", "<x> lived by selling <key> ."), "<x> dealt in <key> alone ."),
+    ("thing", ("<x> owned nothing but the <key> .", "all that <x> had was the <key> ."), "<x> owned the <key> only ."),
+)
+"""Kind of the key, sentences of the premise, and the hypothesis. A person has one key of a kind."""
+
+ALIASES: Sequence[str] = ("<x> was also called <y> .", "some people knew <x> as <y> .", "<x> and <y> were one person .")
+
+
+def generate(
+    *,
+    split: str,
+    seed: int,
+    documents: int,
+    words_per_document: int,
+    ambiguous_share: float,
+    evidence_distance: Sequence[int],
+) -> list[dict[str, Any]]:
+    """Records ``id, premise, hypothesis, label, probes``; premises of exactly ``words_per_document`` words.
+
+    Labels take turns. Whatever the label, the premise has one sentence about the person, so that its being there tells
+    nothing.
+
+    Args:
+        split: ``train``, ``validation`` or ``test``; no invented name occurs in two of them.
+        seed: With ``split`` and the index of a document it determines the document.
+        documents: How many.
+        words_per_document: Words of each premise, punctuation included.
+        ambiguous_share: Share of the documents whose person has another name in the premise.
+        evidence_distance: Words between the names in the sentence that says so and in the fact; those that fit the
+            document are drawn equally often. ``probes`` holds the first and last character (not included) of each
+            sentence that tells, the fact first, and the words from the hypothesis, in front of the premise, to it.
+
+    Raises:
+        UserError: No distance fits the document.
+    """
+    fitting = fitting_distances(evidence_distance, words_per_document)
+    if ambiguous_share and not fitting:
+        raise UserError(
+            f"No data.evidence_distance of {list(evidence_distance)} fits a document of {words_per_document} words: "
+            f"give one of at most {max(words_per_document - ROOM_FOR_SENTENCE, 1)}, or raise data.words_per_document."
+        )
+    records = []
+    for index in range(documents):
+        draw = Draw(seed, split, index)
+        label = LABELS[(index + seed) % len(LABELS)]
+        page = Page(draw, words_per_document)
+        distance = draw.one(fitting) if draw.share() < ambiguous_share else None
+        record = _record(draw, page, names(split), label, distance)
+        records.append({"id": f"generated-{split}-{seed}-{index}", **record})
+    return records
+
+
+def _record(draw: Draw, page: Page, pool: Sequence[str], label: str, distance: int | None) -> dict[str, Any]:
+    name, other = (pool[i] for i in _two(draw, len(pool)))
+    fact, asked = (FACTS[i] for i in _two(draw, len(FACTS)))
+    kind, sentences, _ = fact
+    key, wrong = (_keys(kind)[i] for i in _two(draw, len(_keys(kind))))
+    statement = told(draw.one(sentences), name if distance is None else other, key=key)
+    if distance is None:
+        page.put(statement)
+        is_first = True
+    else:
+        alias = told(draw.one(ALIASES), name, y=other)
+        is_first = draw.share() < 0.5
+        page.put_pair(*((statement, alias) if is_first else (alias, statement)), distance)
+    text, spans, at = page.write()
+    told_kind, _, hypothesis = asked if label == "neutral" else fact
+    said = {"entailment": key, "contradiction": wrong, "neutral": draw.one(_keys(told_kind))}[label]
+    order = list(zip(spans, at, strict=True)) if is_first else list(zip(spans, at, strict=True))[::-1]
+    return {
+        "premise": text,
+        "hypothesis": " ".join(told(hypothesis, name, key=said).words).replace(" .", "."),
+        "label": label,
+        "probes": [{"start": start, "end": end, "distance": place + 1} for (start, end), place in order],
+    }
+
+
+def _keys(kind: str) -> list[str]:
+    return [word for word in LISTS[kind] if " " not in word]
+
+
+def _two(draw: Draw, count: int) -> tuple[int, int]:
+    """Two different numbers below ``count``."""
+    first = draw.below(count)
+    return first, (first + 1 + draw.below(count - 1)) % count

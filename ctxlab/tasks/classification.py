@@ -1,0 +1,44 @@
+"""Classification: a whole document gets a label, or several."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ctxlab.core.types import Document
+from ctxlab.tasks.records import text_of
+from ctxlab.tasks.subwords import frame
+from ctxlab.tasks.whole import Framing, Whole
+
+
+class Classification(Whole):
+    """One label a document, or with ``multi_label`` any number of them."""
+
+    name = "classification"
+
+    def __init__(
+        self,
+        labels: Sequence[str | int] | None = None,
+        text_field: str = "text",
+        label_field: str | None = None,
+        multi_label: bool = False,
+        combine: str = "mean",
+    ) -> None:
+        super().__init__(labels, label_field or ("labels" if multi_label else "label"), combine, several=multi_label)
+        self._text_field = text_field
+
+    def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
+        """Text and labels of a record, checked; with ``gold=False`` the text is enough."""
+        fields: dict[str, Any] = {"text": text_of(record, self._text_field, "task.text_field", origin, self.name)}
+        if gold:
+            fields["gold"] = self.gold(record, origin)
+        if record.get("probes") is not None:
+            fields["probes"] = record["probes"]
+        return Document(str(record.get("id", origin)), fields, origin)
+
+    def text(self, document: Document) -> str:
+        """The document's own."""
+        text: str = document.fields["text"]
+        return text
+
+    def framing(self, document: Document, tokenizer: Any) -> Framing:
+        """What the tokenizer puts around a text."""
+        return Framing(*frame(tokenizer))

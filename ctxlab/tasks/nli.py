@@ -1,0 +1,54 @@
+"""Natural language inference: what a long premise says of a short hypothesis."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ctxlab.core.types import Document
+from ctxlab.tasks.pairs import pair_frame
+from ctxlab.tasks.records import text_of
+from ctxlab.tasks.text import encode_text
+from ctxlab.tasks.whole import Framing, Whole
+
+
+class NLI(Whole):
+    """One label for a premise and a hypothesis; the hypothesis stands in front of every window of the premise.
+
+    Deviation from the usual scripts: these put the hypothesis behind the premise, where a truncation or a second window
+    loses one of them; and token types are left at 0.
+    """
+
+    name = "nli"
+
+    def __init__(
+        self,
+        labels: Sequence[str | int] | None = None,
+        premise_field: str = "premise",
+        hypothesis_field: str = "hypothesis",
+        label_field: str = "label",
+        combine: str = "mean",
+    ) -> None:
+        super().__init__(labels, label_field, combine, several=False)
+        self._premise_field, self._hypothesis_field = premise_field, hypothesis_field
+
+    def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
+        """Both texts and the label of a record, checked; with ``gold=False`` the texts are enough."""
+        fields: dict[str, Any] = {
+            "premise": text_of(record, self._premise_field, "task.premise_field", origin, self.name),
+            "hypothesis": text_of(record, self._hypothesis_field, "task.hypothesis_field", origin, self.name),
+        }
+        if gold:
+            fields["gold"] = self.gold(record, origin)
+        if record.get("probes") is not None:
+            fields["probes"] = record["probes"]
+        return Document(str(record.get("id", origin)), fields, origin)
+
+    def text(self, document: Document) -> str:
+        """The premise."""
+        text: str = document.fields["premise"]
+        return text
+
+    def framing(self, document: Document, tokenizer: Any) -> Framing:
+        """The hypothesis in front of the premise, parted as the tokenizer parts two texts."""
+        around = pair_frame(tokenizer)
+        query = tuple(map(int, encode_text(tokenizer, document.fields["hypothesis"]).input_ids))
+        return Framing((*around.before, *query, *around.between), around.after, query)
