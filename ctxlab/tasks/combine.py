@@ -24,7 +24,9 @@ def mean(logits: FloatArray, *, several: bool) -> FloatArray:
         several: Whether each class is asked for by itself (sigmoid), rather than one out of all (softmax).
     """
     # A mean of log probabilities is one of logits but for what a softmax takes out again, and likewise for a sigmoid.
-    return probabilities(logits.mean(axis=0, dtype=np.float64, keepdims=True), several=several)[0]
+    average: FloatArray = logits.mean(axis=0, dtype=np.float64, keepdims=True)
+    combined: FloatArray = probabilities(average, several=several)[0]
+    return combined
 
 
 def maximum(logits: FloatArray, *, several: bool) -> FloatArray:

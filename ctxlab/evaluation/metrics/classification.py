@@ -50,7 +50,7 @@ class _Cases:
     counts: Counts
     """(N, C, 3)"""
     probabilities: Counts
-    """(N, C), those of documents that were not read as if sure of the contrary."""
+    """(N, C), of documents that were not read -1 for what is true and 2 for all else: surer than sure of the contrary."""
     right: Counts
     """(N,) 1 where the whole answer is right."""
 
@@ -80,7 +80,7 @@ def _cases(documents: Sequence[Document], verdicts: Sequence[Verdict]) -> _Cases
     given = np.asarray([[name in verdict.chosen for name in classes] for verdict in verdicts], np.float64)
     read = np.asarray([verdict.is_read for verdict in verdicts])
     told = np.stack([verdict.probabilities for verdict in verdicts]).astype(np.float64)
-    probabilities = np.where(read[:, None], told, 1 - gold)
+    probabilities = np.where(read[:, None], told, 2 - 3 * gold)
     counts = np.stack([gold * given, given, gold], axis=-1)
     right = (read & (gold == given).all(axis=1)).astype(np.float64)
     return _Cases(documents, verdicts, classes, several, counts, probabilities, right)
@@ -139,7 +139,7 @@ def macro_f1(sums: Counts) -> Counts:
 
 def _calibration(cases: _Cases) -> Counts:
     """(N, 3 · bins) of each document at the bin of its confidence: 1, confidence, right."""
-    confidence = cases.probabilities.max(axis=1)
+    confidence = cases.probabilities.max(axis=1).clip(0, 1)
     # Bins are open below and closed above, as in the paper.
     place = np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(int) - 1, 0, CALIBRATION_BINS - 1)
     table = np.zeros((len(confidence), CALIBRATION_BINS, 3))
@@ -223,7 +223,8 @@ def _by_length(cases: _Cases) -> Table:
 
 def _by_position(cases: _Cases) -> list[Table]:
     """By the first piece of evidence, where it is known."""
-    places = [int(v.evidence[0][0] * POSITION_BINS) if v.evidence else None for v in cases.verdicts]
+    last = POSITION_BINS - 1
+    places = [min(int(v.evidence[0][0] * POSITION_BINS), last) if v.evidence else None for v in cases.verdicts]
     rows = []
     for part in range(POSITION_BINS):
         chosen = [i for i, place in enumerate(places) if place == part]

@@ -1,0 +1,151 @@
+"""Classification and inference through the real command, on encoders and decoders."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from ctxlab.cli import main
+from tests.stages.conftest import result, train
+
+SHORT = ("context=64", "data.words_per_document=70", "data.evidence_distance=[20]", "trainer.max_steps=2",
+         "trainer.tokens_per_step=512")  # fmt: skip
+RUNS = {
+    "bert-longformer": ("task=classification", "model=tiny_bert", "strategy=longformer", "context=256"),
+    "bert-truncate": ("task=classification", "model=tiny_bert", "strategy=truncate"),
+    "llama-chunk": ("task=classification", "model=tiny_llama", "strategy=chunk", "task.combine=attention"),
+    "gpt2-xl": ("task=classification", "model=tiny_gpt2", "strategy=transformer_xl", "strategy.reading.window=32"),
+    "nli-bert": ("task=nli", "model=tiny_bert", "strategy=longformer", "context=256"),
+    "nli-llama": ("task=nli", "model=tiny_llama", "strategy=chunk", "task.combine=max"),
+}
+
+
+def options(name):
+    given = {option.split("=")[0] for option in RUNS[name]}
+    return (*RUNS[name], *(option for option in SHORT if option.split("=")[0] not in given))
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("classification")
+    for name in RUNS:
+        assert train(folder / name, *options(name)) == 0
+    return folder
+
+
+def write(path, *records):
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return path
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def evaluated(run, folder, *options):
+    assert main(["eval", f"run={run}", *options, f"hydra.run.dir={folder}"]) == 0
+    return result(folder)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_checkpoint_loads_again_with_its_scores(name, runs, tmp_path):
+    found, before = evaluated(runs / name, tmp_path / "e", "split=test"), result(runs / name)
+    assert found["metrics"]["test"] == before["metrics"]["test"]
+    assert set(found["metrics"]["test"]) >= {"accuracy", "macro_f1", "micro_f1", "calibration_error"}
+    assert {"overall", "per_class", "by_length", "by_position"} <= set(found["breakdowns"]["test"])
+    assert (tmp_path / "e" / "test.png").is_file()
+    if "truncate" not in name:
+        assert found["coverage"]["test"] == {"tokens": 1.0, "labels": 1.0}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_answers_do_not_hang_on_the_batch(name, runs, tmp_path):
+    """Documents of different lengths side by side, padded behind, and each by itself."""
+    field = "premise" if "nli" in name else "text"
+    label = {"nli": "neutral"}.get(name[:3], "acquitted")
+    records = [
+        {"id": str(n), field: "The old captain sold rope, and it rained. " * n, "hypothesis": "It rained.",
+         "label": label} for n in (1, 2, 3, 5, 9)
+    ]  # fmt: skip
+    file = write(tmp_path / "a.jsonl", *records)
+    for size in (1, 4096):
+        evaluated(
+            runs / name, tmp_path / str(size), f"data.validation_file={file}", f"trainer.tokens_per_forward={size}"
+        )
+    one, many = (lines(tmp_path / str(size) / "predictions" / "validation.jsonl") for size in (1, 4096))
+    for a, b in zip(one, many, strict=True):
+        assert a["probabilities"] == pytest.approx(b["probabilities"], abs=2e-5)
+
+
+@pytest.mark.parametrize("name", ["bert-truncate", "llama-chunk"])
+def test_a_document_of_one_window_is_what_the_plain_model_says(name, runs, tmp_path):
+    text = "The old captain sold rope."
+    (tmp_path / "note.txt").write_text(text)
+    command = ["predict", f"run={runs / name}", f"input={tmp_path / 'note.txt'}", f"output={tmp_path / 'out.jsonl'}"]
+    assert main([*command, f"hydra.run.dir={tmp_path / 'p'}"]) == 0
+    (found,) = lines(tmp_path / "out.jsonl")
+    folder = sorted((runs / name / "checkpoints").iterdir())[-1]
+    model, tokenizer = AutoModelForSequenceClassification.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    with torch.no_grad():
+        expected = model.eval()(**tokenizer(text, return_tensors="pt")).logits.softmax(-1)[0]
+    names = [model.config.id2label[i] for i in range(3)]
+    assert names == ["acquitted", "adjourned", "convicted"]
+    assert [found["probabilities"][n] for n in names] == pytest.approx(expected.tolist(), abs=1e-5)
+    assert (found["id"], found["label"], found["share_read"]) == ("note", names[int(expected.argmax())], 1.0)
+
+
+@pytest.mark.parametrize("name", ["bert-longformer", "nli-llama"])
+def test_training_resumes_to_the_same_weights(name, tmp_path):
+    given = (*options(name), "trainer.save_every_steps=1", "trainer.keep_checkpoints=9")
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert train(whole, *given) == 0
+    assert train(cut, *given) == 0
+    (cut / "checkpoints" / "step-00000002" / "manifest.json").unlink()
+    assert main(["train", f"resume={cut}"]) == 0
+    assert result(cut)["resumed_from"] == "step-00000001"
+    one, other = (
+        json.loads((folder / "checkpoints/step-00000002/manifest.json").read_text())["model.safetensors"]
+        for folder in (whole, cut)
+    )
+    assert one == other
+    assert result(whole)["metrics"] == result(cut)["metrics"]
+
+
+def test_several_labels_a_document(tmp_path):
+    records = [
+        {"id": str(i), "text": "The old captain sold rope. " * (i % 5 + 1), "labels": ["sea", "trade"][: i % 3]}
+        for i in range(12)
+    ]
+    file = write(tmp_path / "train.jsonl", *records)
+    given = ("task=classification", "task.multi_label=true", "model=tiny_bert", "strategy=chunk", "context=32",
+             f"data.train_file={file}", "trainer.max_steps=2")  # fmt: skip
+    assert train(tmp_path / "run", *given) == 0
+    found = result(tmp_path / "run")
+    assert set(found["metrics"]["validation"]) >= {"exact_match", "macro_f1", "micro_f1"}
+    assert found["primary_metric"] == "micro_f1"
+    (record,) = lines(tmp_path / "run" / "predictions" / "validation.jsonl")
+    assert set(record["probabilities"]) == {"sea", "trade"}
+    assert record["labels"] == [name for name, p in record["probabilities"].items() if p >= 0.5]
+
+
+def test_evidence_that_was_cut_off_is_no_coverage(runs):
+    found = result(runs / "bert-truncate")
+    assert found["coverage"]["validation"]["tokens"] < 1
+    assert found["coverage"]["test"]["labels"] in np.arange(3) / 2
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["train", "strategy=rmt", "model=tiny_bert"], "its head reads the place where the memory stands"),
+        (["train", "model=tiny_t5", "strategy=chunk"], "needs a model of kind decoder or encoder"),
+        (["train", "model=tiny_bert", "task.combine=vote"], "task.combine=vote is not one of"),
+        (["eval", "model=tiny_bert"], "task=classification has a head that only training gives"),
+    ],
+)
+def test_what_cannot_work_is_refused(words, says, refused, tmp_path):
+    stage, *rest = words
+    given = ("task=classification", "tracking=none", "context=256", "data.documents=3", "data.words_per_document=60")
+    assert says in refused([stage, *given, "data.evidence_distance=[16]", *rest, f"hydra.run.dir={tmp_path / 'e'}"])
