@@ -15,8 +15,8 @@ SHORT = ("context=64", "data.words_per_document=70", "data.evidence_distance=[20
 RUNS = {
     "bert-longformer": ("task=classification", "model=tiny_bert", "strategy=longformer", "context=256"),
     "bert-truncate": ("task=classification", "model=tiny_bert", "strategy=truncate"),
-    "llama-chunk": ("task=classification", "model=tiny_llama", "strategy=chunk", "task.combine=attention"),
-    "gpt2-xl": ("task=classification", "model=tiny_gpt2", "strategy=transformer_xl", "strategy.reading.window=32"),
+    "gpt2-chunk": ("task=classification", "model=tiny_gpt2", "strategy=chunk", "task.combine=attention"),
+    "llama-xl": ("task=classification", "model=tiny_llama", "strategy=transformer_xl", "strategy.reading.window=32"),
     "nli-bert": ("task=nli", "model=tiny_bert", "strategy=longformer", "context=256"),
     "nli-llama": ("task=nli", "model=tiny_llama", "strategy=chunk", "task.combine=max"),
 }
@@ -70,16 +70,15 @@ def test_answers_do_not_hang_on_the_batch(name, runs, tmp_path):
          "label": label} for n in (1, 2, 3, 5, 9)
     ]  # fmt: skip
     file = write(tmp_path / "a.jsonl", *records)
-    for size in (1, 4096):
-        evaluated(
-            runs / name, tmp_path / str(size), f"data.validation_file={file}", f"trainer.tokens_per_forward={size}"
-        )
-    one, many = (lines(tmp_path / str(size) / "predictions" / "validation.jsonl") for size in (1, 4096))
+    for size in (1, 512):
+        given = (f"data.validation_file={file}", f"trainer.tokens_per_forward={size}")
+        evaluated(runs / name, tmp_path / str(size), *given)
+    one, many = (lines(tmp_path / str(size) / "predictions" / "validation.jsonl") for size in (1, 512))
     for a, b in zip(one, many, strict=True):
         assert a["probabilities"] == pytest.approx(b["probabilities"], abs=2e-5)
 
 
-@pytest.mark.parametrize("name", ["bert-truncate", "llama-chunk"])
+@pytest.mark.parametrize("name", ["bert-truncate", "gpt2-chunk"])
 def test_a_document_of_one_window_is_what_the_plain_model_says(name, runs, tmp_path):
     text = "The old captain sold rope."
     (tmp_path / "note.txt").write_text(text)
@@ -89,7 +88,8 @@ def test_a_document_of_one_window_is_what_the_plain_model_says(name, runs, tmp_p
     folder = sorted((runs / name / "checkpoints").iterdir())[-1]
     model, tokenizer = AutoModelForSequenceClassification.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     with torch.no_grad():
-        expected = model.eval()(**tokenizer(text, return_tensors="pt")).logits.softmax(-1)[0]
+        ids = tokenizer(text, return_tensors="pt")["input_ids"]
+        expected = model.eval()(input_ids=ids).logits.softmax(-1)[0]
     names = [model.config.id2label[i] for i in range(3)]
     assert names == ["acquitted", "adjourned", "convicted"]
     assert [found["probabilities"][n] for n in names] == pytest.approx(expected.tolist(), abs=1e-5)

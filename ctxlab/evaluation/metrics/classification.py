@@ -50,7 +50,7 @@ class _Cases:
     counts: Counts
     """(N, C, 3)"""
     probabilities: Counts
-    """(N, C), of documents that were not read -1 for what is true and 2 for all else: surer than sure of the contrary."""
+    """(N, C), of documents that were not read -1 for what is true and 2 for all else: surer than sure."""
     right: Counts
     """(N,) 1 where the whole answer is right."""
 
