@@ -1,6 +1,7 @@
 """Classification and inference through the real command, on encoders and decoders."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -149,3 +150,15 @@ def test_what_cannot_work_is_refused(words, says, refused, tmp_path):
     stage, *rest = words
     given = ("task=classification", "tracking=none", "context=256", "data.documents=3", "data.words_per_document=60")
     assert says in refused([stage, *given, "data.evidence_distance=[16]", *rest, f"hydra.run.dir={tmp_path / 'e'}"])
+
+
+def test_a_decoder_finds_the_last_token_whatever_its_config_calls_padding(runs, tmp_path):
+    """Documents are padded with the tokenizer's token, and heads of decoders look for the config's."""
+    folder = tmp_path / "model"
+    shutil.copytree(sorted((runs / "gpt2-chunk" / "checkpoints").iterdir())[-1], folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "pad_token_id": 7}))
+    given = ("task=classification", "strategy=chunk", "model=pretrained", f"model.path={folder}", *SHORT)
+    assert train(tmp_path / "run", *given) == 0
+    saved = json.loads(next((tmp_path / "run" / "checkpoints").glob("*/config.json")).read_text())
+    assert saved["pad_token_id"] == AutoTokenizer.from_pretrained(folder).pad_token_id != 7
