@@ -19,6 +19,9 @@ HEADS = {
 NEW = frozenset({"token_classification", "sequence_classification", "question_answering"})
 """Heads that are new for every task, as published weights have none for its labels."""
 
+POOLED = frozenset({"sequence_classification"})
+"""Heads that give one output a window instead of one a token."""
+
 NOTED = frozenset({"masked_lm"})
 """Heads that published weights may lack (sentence encoders): one drawn at random does, but a report must say so."""
 

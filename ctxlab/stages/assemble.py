@@ -21,6 +21,7 @@ from ctxlab.core.types import Document, Encoded
 from ctxlab.data.encode import encode_documents
 from ctxlab.evaluation.evaluator import Reader
 from ctxlab.models.facts import describe
+from ctxlab.models.heads import POOLED
 from ctxlab.stages.fit import check_fit, check_task, settle
 from ctxlab.training.device import make_accelerator
 
@@ -115,7 +116,7 @@ def assemble(cfg: DictConfig, task: Task, source: ModelSource) -> Workbench:
     seed_everything(cfg.seed)  # the new head starts from it
     model, facts = build_model(strategy, source, task, cfg.context.length)
     tokenizer = source.tokenizer()
-    if model.config.pad_token_id != tokenizer.pad_token_id:
+    if task.head in POOLED and model.config.pad_token_id != tokenizer.pad_token_id:
         model.config.pad_token_id = tokenizer.pad_token_id  # heads of decoders find the last token by it
     task.prepare(tokenizer)
     return Workbench(task, tokenizer, model, strategy, facts, accelerator, cfg.context.length, settings)

@@ -24,6 +24,7 @@ from ctxlab.evaluation.verification.proof import Proof, prove
 from ctxlab.evaluation.verification.reach import Reach, picture
 from ctxlab.evaluation.verification.subject import Subject
 from ctxlab.models.checkpointed import Checkpointed
+from ctxlab.models.heads import POOLED
 from ctxlab.reporting.tables import show
 from ctxlab.reporting.verification import Panel, draw_reach, write_page
 from ctxlab.stages.assemble import Workbench, assemble, build_model, build_strategy
@@ -64,6 +65,11 @@ def run(cfg: DictConfig, run_dir: Path) -> None:
 
 def _bench(cfg: DictConfig) -> tuple[Workbench, list[Document]]:
     """Model and strategy, of a run or new, and a few documents with gold."""
+    if build(cfg.task).head in POOLED:
+        raise UserError(
+            f"task={cfg.task.name} has one output a window, and verify looks at what every token is influenced by: "
+            "verify the same model and strategy with task=ner."
+        )
     cfg = copy.deepcopy(cfg)
     cfg.trainer.precision = "fp32"  # rounding would hide small faults
     if cfg.run:
