@@ -25,7 +25,10 @@ class Splits:
 
 
 def load_documents(source: Source, task: Task, seed: int) -> Splits:
-    """All splits; without a validation split a tenth of the training documents is set apart by ``seed``."""
+    """All splits; without a validation split a tenth of the training documents is set apart by ``seed``.
+
+    Whole records are set apart, before the task splits them: questions about one text never lie on both sides.
+    """
     train, validation, test = (load_split(source, task, split, seed) for split in ("train", "validation", "test"))
     notes = []
     if train and validation is None:
@@ -37,11 +40,12 @@ def load_documents(source: Source, task: Task, seed: int) -> Splits:
             if validation
             else "There is no validation split, and a single training document leaves none to set apart."
         )
-    return Splits(train or [], validation or [], test or [], notes)
+    parts = ([part for whole in split or [] for part in task.split(whole)] for split in (train, validation, test))
+    return Splits(*parts, notes)
 
 
 def load_split(source: Source, task: Task, split: str, seed: int) -> list[Document] | None:
-    """Documents of one split with their gold labels, None where the source has no such split."""
+    """Parsed records of one split with their gold labels, None where the source has no such split."""
     records = source.load(task.name, split, seed)
     return None if records is None else [task.parse(r.fields, r.origin, gold=True) for r in records]
 
