@@ -40,8 +40,11 @@ def load_documents(source: Source, task: Task, seed: int) -> Splits:
             if validation
             else "There is no validation split, and a single training document leaves none to set apart."
         )
-    parts = ([part for whole in split or [] for part in task.split(whole)] for split in (train, validation, test))
-    return Splits(*parts, notes)
+    return Splits(*(_parts(task, whole or []) for whole in (train, validation, test)), notes=notes)
+
+
+def _parts(task: Task, documents: Sequence[Document]) -> list[Document]:
+    return [part for document in documents for part in task.split(document)]
 
 
 def load_split(source: Source, task: Task, split: str, seed: int) -> list[Document] | None:

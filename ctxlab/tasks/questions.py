@@ -192,7 +192,7 @@ def _given_start(answer: Mapping[str, Any], place: str, starts: Sequence[int], o
             f"The field '{place}.context' of {origin} is {text}, and there are {len(starts)} texts, counted from 0: "
             f"give {len(starts) - 1} or less."
         )
-    return starts[text] + int(start)
+    return starts[int(text)] + int(start)
 
 
 def _list(value: Any, place: str, origin: str) -> list[Any]:
