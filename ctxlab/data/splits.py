@@ -40,11 +40,11 @@ def load_documents(source: Source, task: Task, seed: int) -> Splits:
             if validation
             else "There is no validation split, and a single training document leaves none to set apart."
         )
-    return Splits(*(_parts(task, whole or []) for whole in (train, validation, test)), notes=notes)
+    return Splits(_parts(task, train), _parts(task, validation), _parts(task, test), notes)
 
 
-def _parts(task: Task, documents: Sequence[Document]) -> list[Document]:
-    return [part for document in documents for part in task.split(document)]
+def _parts(task: Task, documents: Sequence[Document] | None) -> list[Document]:
+    return [part for document in documents or [] for part in task.split(document)]
 
 
 def load_split(source: Source, task: Task, split: str, seed: int) -> list[Document] | None:

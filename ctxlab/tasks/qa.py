@@ -4,6 +4,7 @@ Shape legend: L tokens of a context, W tokens of a window, B windows of a batch.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -48,12 +49,19 @@ class QA(Base):
         max_answer_tokens: int = 64,
         no_answer_threshold: float = 0.0,
         no_answer_weight: float = 1.0,
+        stretch_tokens: int | None = None,
+        no_answer_share: float = 0.2,
     ) -> None:
         if max_answer_tokens < 1:
             raise UserError(f"task.max_answer_tokens={max_answer_tokens} leaves no answer: give at least 1.")
         if no_answer_weight < 0:
             raise UserError(f"task.no_answer_weight={no_answer_weight} is negative: give 0 or more.")
+        if stretch_tokens is not None and stretch_tokens < 1:
+            raise UserError(f"task.stretch_tokens={stretch_tokens} leaves nothing: give at least 1, or null for all.")
+        if not 0 <= no_answer_share <= 1:
+            raise UserError(f"task.no_answer_share={no_answer_share} is no share: give a number from 0 to 1.")
         super().__init__(["start", "end"])
+        self._stretch_tokens, self._no_answer_share = stretch_tokens, no_answer_share
         self._context_field, self._max_answer_tokens = context_field, max_answer_tokens
         self._threshold, self._no_answer_weight = no_answer_threshold, no_answer_weight
         self._moved, self._moved_note = Moved(), ""
@@ -118,6 +126,27 @@ class QA(Base):
                 )
             )
         return encoded
+
+    def renew(self, encoded: Encoded, seed: int) -> Encoded:
+        """With ``stretch_tokens``, a stretch of the context: around the answer, or, in ``no_answer_share``, anywhere.
+
+        In a long context nearly all windows are without the answer; this is how an epoch sees fewer of them (as
+        Alberti et al. 2019, arXiv:1901.08634, who keep one in fifty windows without the answer; here it is drawn anew
+        every epoch).
+        """
+        length = self._stretch_tokens
+        if length is None or len(encoded) <= length:
+            return encoded
+        random = np.random.default_rng(seed)
+        first, last = 0, len(encoded) - length
+        if encoded.labels.any() and random.random() >= self._no_answer_share:
+            answer = np.flatnonzero(encoded.labels)
+            last = min(last, int(answer[0]))
+            first = min(max(first, int(answer[-1]) + 1 - length), last)
+        start = int(random.integers(first, last + 1))
+        part = slice(start, start + length)
+        arrays = ("input_ids", "word_ids", "labels", "marks", "starts", "ends")
+        return replace(encoded, **{name: getattr(encoded, name)[part] for name in arrays})
 
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
         """Mean cross entropy of start and end over a window's places, summed over windows, in fp32.

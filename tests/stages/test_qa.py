@@ -89,7 +89,8 @@ def test_predict_needs_no_answers(run, tmp_path):
 
 
 def test_training_resumes_to_the_same_weights(tmp_path):
-    options = (*QA, "trainer.max_steps=5", "trainer.save_every_steps=2", "trainer.keep_checkpoints=9")
+    options = (*QA, "trainer.max_steps=5", "trainer.save_every_steps=2", "trainer.keep_checkpoints=9",
+               "task.stretch_tokens=40", "trainer.tokens_per_step=256")  # fmt: skip
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     assert train(whole, *options) == 0
     assert train(cut, *options) == 0

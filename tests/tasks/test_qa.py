@@ -303,7 +303,25 @@ def test_predictions_need_no_answers():
     assert json.dumps(parse(record, gold=False)[0].fields)
 
 
-@pytest.mark.parametrize("options", [{"max_answer_tokens": 0}, {"no_answer_weight": -1.0}])
+def test_an_epoch_trains_on_a_stretch_around_the_answer(tokenizer):
+    _, (encoded, none) = encode(tokenizer, question("x?", "town sold", id="1"), question("y?", id="2"))
+    task = QA(stretch_tokens=12, no_answer_share=0.0)
+    drawn = [task.renew(encoded, seed) for seed in range(50)]
+    assert all(len(part) == 12 and part.labels.sum() == STARTS + ENDS for part in drawn)
+    firsts = {int(part.starts[0]) for part in drawn}
+    assert {0, 4} <= firsts  # from as far in front as there is, to the answer itself
+    assert all(int(part.starts[0]) <= 4 and part.query == encoded.query for part in drawn)
+    anywhere = [QA(stretch_tokens=12, no_answer_share=1.0).renew(encoded, seed) for seed in range(100)]
+    assert 0 < sum(part.labels.any() for part in anywhere) < 50
+    assert len({int(task.renew(none, seed).starts[0]) for seed in range(100)}) > 10
+    assert task.renew(encoded, 3).starts.tolist() == drawn[3].starts.tolist()
+    assert QA().renew(encoded, 1) is encoded
+    assert len(QA(stretch_tokens=2, no_answer_share=0.0).renew(encoded, 1)) == 2  # less than the answer
+
+
+@pytest.mark.parametrize(
+    "options", [{"max_answer_tokens": 0}, {"no_answer_weight": -1.0}, {"stretch_tokens": 0}, {"no_answer_share": 2.0}]
+)
 def test_bad_options_are_refused(options):
     with pytest.raises(UserError, match=next(iter(options))):
         QA(**options)
