@@ -38,7 +38,7 @@ def test_training_scores_every_question(run):
     assert (run / "test.png").is_file()
 
 
-@pytest.mark.parametrize("strategy", ["chunk", "truncate", "longformer"])
+@pytest.mark.parametrize("strategy", ["chunk", "truncate", "longformer", "textrank", "selective_context"])
 def test_a_checkpoint_is_scored_under_other_strategies(strategy, run, tmp_path):
     command = ["eval", f"run={run}", "split=test", f"strategy={strategy}", "context=64"]
     assert main([*command, f"hydra.run.dir={tmp_path / 'e'}"]) == 0
@@ -49,8 +49,9 @@ def test_a_checkpoint_is_scored_under_other_strategies(strategy, run, tmp_path):
         assert found["coverage"]["test"]["labels"] == 0.5
 
 
-def test_windows_that_a_memory_links(tmp_path):
-    options = ("strategy=rmt", "strategy.reading.window=32", "data.documents=1")
+@pytest.mark.parametrize("strategy", ["rmt", "hierarchical"])
+def test_windows_that_something_links(strategy, tmp_path):
+    options = (f"strategy={strategy}", "strategy.reading.window=32", "data.documents=1", "context=128")
     assert train(tmp_path / "run", *QA, *options, "trainer.max_steps=1") == 0
     assert result(tmp_path / "run")["coverage"]["validation"] == {"tokens": 1.0, "labels": 1.0}
 

@@ -12,13 +12,15 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.types import NO_LABEL, Merged
 from ctxlab.evaluation.metrics import answers
 from ctxlab.strategies.reading.chunk import Chunk
+from ctxlab.strategies.reading.hierarchical import Hierarchical
 from ctxlab.strategies.reading.segments import Segments
+from ctxlab.strategies.reading.select import Select
 from ctxlab.strategies.reading.truncate import Truncate
 from ctxlab.tasks.qa import ENDS, QA, STARTS
 from ctxlab.tasks.subwords import pair_frame
 from tests.tasks.conftest import FAMILIES
 
-CONTEXT = "the town sold rope. nobody, in that town, bought wool. the time was bad."
+CONTEXT = "The town sold rope. Nobody, in that town, bought wool. The time was bad."
 
 
 def question(text="who?", *gold, id="q"):
@@ -47,12 +49,13 @@ def answered(task, document, encoded, reading, length, outputs=perfect):
     return task.decode(document, encoded, reading.merge(windows, values, len(encoded)))
 
 
-READINGS = [Truncate(), Chunk(), Chunk(overlap_tokens=3), Chunk(overlap_tokens=5, merge="mean"), Segments(window=24)]
-LENGTHS = [128, 24, 24, 24, 64]
+READINGS = [Truncate(), Chunk(), Chunk(overlap_tokens=3), Chunk(overlap_tokens=5, merge="mean"), Segments(window=24),
+            Hierarchical(window=24)]  # fmt: skip
+LENGTHS = [128, 24, 24, 24, 64, 64]
 CASES = list(zip(READINGS, LENGTHS, strict=True))
 ASKED = [
-    question("a?", "rope", id="1"), question("b?", "town sold rope. nobody, in that", id="2"), question("c?", id="3"),
-    question("d?", "the town sold", id="4"), question("e?", "bad.", id="5"), question("f?", "wool", "the time", id="6"),
+    question("a?", "rope", id="1"), question("b?", "town sold rope. Nobody, in that", id="2"), question("c?", id="3"),
+    question("d?", "The town sold", id="4"), question("e?", "bad.", id="5"), question("f?", "wool", "The time", id="6"),
 ]  # fmt: skip
 
 
@@ -72,17 +75,27 @@ def test_a_perfect_prediction_scores_one_and_an_empty_one_nothing(reading, lengt
     assert found.metrics["no_answer_accuracy"] == 1
 
 
-@pytest.mark.parametrize("keep", ["head", "tail", "head_tail", "middle"])
+CUTTING = [*(Truncate(keep) for keep in ("head", "tail", "head_tail", "middle")), Select("bm25"), Select("textrank")]
+
+
+@pytest.mark.parametrize("reading", CUTTING)
 @pytest.mark.parametrize("length", [16, 30, 40])
-def test_a_perfect_model_under_truncation_scores_its_coverage(keep, length, tokenizer):
+def test_a_perfect_model_scores_its_coverage_where_something_is_cut(reading, length, tokenizer):
     task = QA()
-    asked = [question("x?", word, id=str(i)) for i, word in enumerate(["town", "rope", "nobody, in", "wool", "bad."])]
+    asked = [question("x?", word, id=str(i)) for i, word in enumerate(["town", "rope", "Nobody, in", "wool", "bad."])]
     documents, encoded = encode(tokenizer, *asked, task=task)
     found = answers.score(
-        documents,
-        [answered(task, d, e, Truncate(keep), length) for d, e in zip(documents, encoded, strict=True)],
+        documents, [answered(task, d, e, reading, length) for d, e in zip(documents, encoded, strict=True)]
     )
     assert found.metrics["exact_match"] == found.metrics["f1"] == found.coverage_labels < 1
+
+
+def test_sentences_are_selected_by_the_question(tokenizer):
+    """The last sentence alone has the word that is asked for."""
+    task = QA()
+    (document,), (encoded,) = encode(tokenizer, question("time", "bad."), task=task)
+    assert answered(task, document, encoded, Select("bm25"), 16).answer.text == "bad."
+    assert answered(task, document, encoded, Truncate(), 16).answer.text == ""
 
 
 def with_pairs(tokenizer, pair):
