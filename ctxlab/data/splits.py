@@ -29,7 +29,7 @@ def load_documents(source: Source, task: Task, seed: int) -> Splits:
 
     Whole records are set apart, before the task splits them: questions about one text never lie on both sides.
     """
-    train, validation, test = (load_split(source, task, split, seed) for split in ("train", "validation", "test"))
+    train, validation, test = (_records(source, task, split, seed) for split in ("train", "validation", "test"))
     notes = []
     if train and validation is None:
         total = len(train)
@@ -48,7 +48,13 @@ def _parts(task: Task, documents: Sequence[Document] | None) -> list[Document]:
 
 
 def load_split(source: Source, task: Task, split: str, seed: int) -> list[Document] | None:
-    """Parsed records of one split with their gold labels, None where the source has no such split."""
+    """Documents of one split with their gold labels, None where the source has no such split."""
+    records = _records(source, task, split, seed)
+    return None if records is None else _parts(task, records)
+
+
+def _records(source: Source, task: Task, split: str, seed: int) -> list[Document] | None:
+    """The same before the task splits them."""
     records = source.load(task.name, split, seed)
     return None if records is None else [task.parse(r.fields, r.origin, gold=True) for r in records]
 

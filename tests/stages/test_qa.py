@@ -71,6 +71,12 @@ def test_questions_about_one_text_stay_on_one_side(tmp_path):
     assert len({json.loads(line)["id"].split("#")[0] for line in lines}) == 1
 
 
+def test_a_run_is_verified(run, tmp_path):
+    options = ("data.validation_documents=1", "data.words_per_document=100", "data.evidence_distance=[16]")
+    command = ["verify", f"run={run}", "strategy=chunk", "context=64", *options]
+    assert main([*command, f"hydra.run.dir={tmp_path / 'v'}"]) == 0
+
+
 def test_predict_needs_no_answers(run, tmp_path):
     contexts = ["The captain sold rope. " * 20, "It rained."]
     source = write(
