@@ -47,6 +47,10 @@ class Task(Protocol):
         """
         ...
 
+    def split(self, document: Document) -> list[Document]:
+        """What is read of a parsed record, each by itself: a question with its context, say; mostly the record."""
+        ...
+
     def learn_labels(self, documents: Sequence[Document]) -> None:
         """Fix the label list from the training documents (unless the user gave one)."""
         ...

@@ -25,8 +25,11 @@ class Splits:
 
 
 def load_documents(source: Source, task: Task, seed: int) -> Splits:
-    """All splits; without a validation split a tenth of the training documents is set apart by ``seed``."""
-    train, validation, test = (load_split(source, task, split, seed) for split in ("train", "validation", "test"))
+    """All splits; without a validation split a tenth of the training documents is set apart by ``seed``.
+
+    Whole records are set apart, before the task splits them: questions about one text never lie on both sides.
+    """
+    train, validation, test = (_records(source, task, split, seed) for split in ("train", "validation", "test"))
     notes = []
     if train and validation is None:
         total = len(train)
@@ -37,11 +40,21 @@ def load_documents(source: Source, task: Task, seed: int) -> Splits:
             if validation
             else "There is no validation split, and a single training document leaves none to set apart."
         )
-    return Splits(train or [], validation or [], test or [], notes)
+    return Splits(_parts(task, train), _parts(task, validation), _parts(task, test), notes)
+
+
+def _parts(task: Task, documents: Sequence[Document] | None) -> list[Document]:
+    return [part for document in documents or [] for part in task.split(document)]
 
 
 def load_split(source: Source, task: Task, split: str, seed: int) -> list[Document] | None:
     """Documents of one split with their gold labels, None where the source has no such split."""
+    records = _records(source, task, split, seed)
+    return None if records is None else _parts(task, records)
+
+
+def _records(source: Source, task: Task, split: str, seed: int) -> list[Document] | None:
+    """The same before the task splits them."""
     records = source.load(task.name, split, seed)
     return None if records is None else [task.parse(r.fields, r.origin, gold=True) for r in records]
 

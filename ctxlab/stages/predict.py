@@ -29,7 +29,8 @@ def run(cfg: DictConfig, run_dir: Path) -> None:
     records = read_file(Path(cfg.input), cfg.task.name)
     trained = load_trained(cfg)
     task = trained.bench.task
-    documents = [task.parse(record.fields, record.origin, gold=False) for record in records]
+    whole = [task.parse(record.fields, record.origin, gold=False) for record in records]
+    documents = [part for document in whole for part in task.split(document)]
     temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("w", encoding="utf-8") as file:

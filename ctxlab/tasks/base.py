@@ -21,6 +21,10 @@ class Base:
         self.labels: list[str] = labels or []
         self.notes: list[str] = []
 
+    def split(self, document: Document) -> list[Document]:
+        """A record is one document."""
+        return [document]
+
     def learn_labels(self, documents: Sequence[Document]) -> None:
         """Nothing to learn."""
         del documents

@@ -14,6 +14,7 @@ from typing import Any
 from ctxlab.core.errors import UserError
 from ctxlab.data.generated._draw import Draw
 from ctxlab.data.generated._names import names
+from ctxlab.data.generated._paragraphs import joined, leaves
 from ctxlab.data.generated._prose import FILLERS, LISTS, exactly, fill, sentence
 
 PAIRS: Sequence[tuple[str, str, str]] = (
@@ -35,11 +36,6 @@ ROOM_FOR_SENTENCE = 24
 """Words within which every sentence fits that is not written to measure."""
 
 TRIES = 4
-
-SENTENCES_PER_PARAGRAPH = 6
-
-_CLINGS = (".", ",", ";", ":", "?", "!", "'s")
-"""Words without a blank in front."""
 
 
 def generate(
@@ -142,7 +138,7 @@ class _Writer:
         now, key_at = len(self._words), len(self._words) + first_key
         at = key_at + distance - second_key
         due = _Due(at, at + len(second), second, second_key, key_at)
-        if not _leaves(self._room() - len(first)) or not self._free(now + len(first), due):
+        if not leaves(self._room() - len(first)) or not self._free(now + len(first), due):
             return False
         self._pool.pop()
         self._write(first)
@@ -154,7 +150,7 @@ class _Writer:
         taken = sorted(
             [(0, start), (self._length, self._length), (new.at, new.end), *((d.at, d.end) for d in self._due)]
         )
-        return all(_leaves(after[0] - before[1]) for before, after in pairwise(taken))
+        return all(leaves(after[0] - before[1]) for before, after in pairwise(taken))
 
     def _write_second(self, due: _Due) -> None:
         word = due.at + due.key_at
@@ -165,19 +161,14 @@ class _Writer:
         room = self._room()
         for _ in range(TRIES if room < ROOM_FOR_SENTENCE else 1):
             words = sentence(fill(self._draw.one(FILLERS), self._draw))
-            if _leaves(room - len(words)):
+            if leaves(room - len(words)):
                 self._write(words)
                 return
-        self._write(exactly(min(room, ROOM_FOR_SENTENCE) if _leaves(room - ROOM_FOR_SENTENCE) else room, self._draw))
+        self._write(exactly(min(room, ROOM_FOR_SENTENCE) if leaves(room - ROOM_FOR_SENTENCE) else room, self._draw))
 
     def _write(self, words: Sequence[str]) -> None:
         self._starts.append(len(self._words))
         self._words += words
-
-
-def _leaves(room: int) -> bool:
-    """Whether sentences fill so much room exactly."""
-    return room == 0 or room >= 2
 
 
 def _with(template: str, name: str, key: str) -> tuple[list[str], int]:
@@ -185,20 +176,3 @@ def _with(template: str, name: str, key: str) -> tuple[list[str], int]:
     parts = template.split(" ")
     words = [{"<x>": name, "<key>": key}.get(part, part) for part in parts]
     return sentence(words), parts.index("<key>")
-
-
-def joined(words: Sequence[str], starts: Sequence[int]) -> tuple[str, list[int]]:
-    """Words as running text in paragraphs, and the first character of each."""
-    paragraphs = set(starts[SENTENCES_PER_PARAGRAPH::SENTENCES_PER_PARAGRAPH])
-    pieces: list[str] = []
-    places, length, quoted, opened = [], 0, False, True
-    for index, word in enumerate(words):
-        closes = word == '"' and quoted
-        between = "" if opened or closes or word in _CLINGS else " "
-        between = "\n\n" if index in paragraphs else between
-        pieces += [between, word]
-        places.append(length + len(between))
-        length += len(between) + len(word)
-        quoted = quoted != (word == '"')
-        opened = word == '"' and quoted
-    return "".join(pieces) + "\n", places

@@ -1,0 +1,30 @@
+"""Sentences to running text of an exact length."""
+
+from collections.abc import Sequence
+
+SENTENCES_PER_PARAGRAPH = 6
+
+_CLINGS = (".", ",", ";", ":", "?", "!", "'s")
+"""Words without a blank in front."""
+
+
+def leaves(room: int) -> bool:
+    """Whether sentences fill so much room exactly."""
+    return room == 0 or room >= 2
+
+
+def joined(words: Sequence[str], starts: Sequence[int]) -> tuple[str, list[int]]:
+    """Words as running text in paragraphs, and the first character of each."""
+    paragraphs = set(starts[SENTENCES_PER_PARAGRAPH::SENTENCES_PER_PARAGRAPH])
+    pieces: list[str] = []
+    places, length, quoted, opened = [], 0, False, True
+    for index, word in enumerate(words):
+        closes = word == '"' and quoted
+        between = "" if opened or closes or word in _CLINGS else " "
+        between = "\n\n" if index in paragraphs else between
+        pieces += [between, word]
+        places.append(length + len(between))
+        length += len(between) + len(word)
+        quoted = quoted != (word == '"')
+        opened = word == '"' and quoted
+    return "".join(pieces) + "\n", places

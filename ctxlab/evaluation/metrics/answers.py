@@ -1,0 +1,158 @@
+"""Answers to questions: exact match and F1 as SQuAD has them, where in the context they are lost, and baselines.
+
+Figures are means over questions; intervals draw whole records, as questions about one text are alike.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from ctxlab.core.types import Document, Prediction, Scores, Table
+from ctxlab.evaluation.overlap import exact_match, f1
+from ctxlab.evaluation.sentences import first_sentence, nearest_sentence
+from ctxlab.evaluation.statistics import bootstrap, ratio
+from ctxlab.tasks.questions import Answer
+
+LENGTH_BINS = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
+"""Last token count of each bin of context lengths; the last bin is open."""
+
+POSITION_BINS = 10
+"""Equal parts of a context, by the token at which the first gold answer begins."""
+
+DISTANCE_BINS = (128, 512, 2048, 8192, 32768)
+"""Last token count of each bin of distances between question and answer; the last bin is open."""
+
+BASELINES: dict[str, Callable[[str, str], str]] = {
+    "first sentence": lambda context, question: first_sentence(context),
+    "BM25 sentence": nearest_sentence,
+    "always no answer": lambda context, question: "",
+}
+"""Answers without a model, of context and question."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One question, and how well it was answered."""
+
+    group: str
+    exact_match: float
+    f1: float
+    has_answer: bool
+    seen: bool
+    """Whether one of its gold answers was seen whole."""
+    num_tokens: int
+    evidence: int
+    """Token of the first gold answer, -1 without one."""
+
+
+def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> Scores:
+    """Exact match and F1 over all questions, with breakdowns; an answer that was not seen counts as missed.
+
+    Args:
+        documents: One a question, with ``context``, ``question``, gold ``answers`` (none: no answer) and ``group``.
+        predictions: ``tasks.questions.Answer`` for each, in the same order; ``seen`` has a flag a gold answer.
+    """
+    cases = [_case(document, prediction) for document, prediction in zip(documents, predictions, strict=True)]
+    told, untold = [case for case in cases if case.has_answer], [case for case in cases if not case.has_answer]
+    metrics = {"exact_match": _mean(cases, "exact_match"), "f1": _mean(cases, "f1")}
+    if told and untold:
+        metrics |= {"has_answer_exact_match": _mean(told, "exact_match"), "has_answer_f1": _mean(told, "f1")}
+        metrics["no_answer_accuracy"] = _mean(untold, "exact_match")
+    tables = [_overall(documents, cases), _by_kind(told, untold)]
+    tables += [_by_length(cases), _by_position(told), _by_evidence(told)]
+    return Scores(metrics, float(np.mean([case.seen for case in told])) if told else 1.0, tables)
+
+
+def _case(document: Document, prediction: Prediction) -> _Case:
+    answer: Answer = prediction.answer
+    evidence = -1 if answer.evidence is None else answer.evidence
+    return _Case(
+        document.fields["group"],
+        *_compare(document, answer.text),
+        bool(document.fields["answers"]),
+        any(prediction.seen),
+        answer.num_tokens,
+        evidence,
+    )
+
+
+def _compare(document: Document, answer: str) -> tuple[float, float]:
+    """Exact match and F1."""
+    gold = [known["text"] for known in document.fields["answers"]]
+    return exact_match(answer, gold), f1(answer, gold)
+
+
+def _mean(cases: Sequence[_Case], name: str) -> float:
+    return float(np.mean([getattr(case, name) for case in cases]))
+
+
+def _overall(documents: Sequence[Document], cases: Sequence[_Case]) -> Table:
+    """The model beside answers that need none."""
+    rows = [("the model", *_row([(case.group, case.exact_match, case.f1) for case in cases]))]
+    for name, answer in BASELINES.items():
+        found = [
+            (d.fields["group"], *_compare(d, answer(d.fields["context"], d.fields["question"]))) for d in documents
+        ]
+        rows.append((name, *_row(found)))
+    columns = ("answer", "questions", "exact_match", "f1", "low", "high")
+    return Table("overall", "Exact match and F1 of answers", columns, rows, _note())
+
+
+def _by_kind(told: Sequence[_Case], untold: Sequence[_Case]) -> Table:
+    bins = [("in the context", told), ("not in the context", untold)]
+    return _table("by_kind", "F1 of questions with and without an answer", "answer", bins)
+
+
+def _by_length(cases: Sequence[_Case]) -> Table:
+    bins = [
+        (_bin_name(low, high), [case for case in cases if low < case.num_tokens <= high])
+        for low, high in pairwise((0, *LENGTH_BINS, np.inf))
+    ]
+    return _table("by_length", "F1 by length of the context", "tokens", bins)
+
+
+def _by_position(told: Sequence[_Case]) -> Table:
+    bins: list[tuple[str, list[_Case]]] = [
+        (f"{100 * part // POSITION_BINS}–{100 * (part + 1) // POSITION_BINS} %", []) for part in range(POSITION_BINS)
+    ]
+    for case in told:
+        bins[case.evidence * POSITION_BINS // case.num_tokens][1].append(case)
+    return _table("by_position", "F1 by place of the answer in the context", "part of the context", bins)
+
+
+def _by_evidence(told: Sequence[_Case]) -> Table:
+    """The question is in front of the context, so that the distance is the answer's own place."""
+    bins = [
+        (_bin_name(low, high), [case for case in told if low < case.evidence + 1 <= high])
+        for low, high in pairwise((0, *DISTANCE_BINS, np.inf))
+    ]
+    return _table("by_evidence", "F1 by distance from the question to the answer", "tokens to the answer", bins)
+
+
+def _table(name: str, title: str, first: str, bins: Sequence[tuple[str, Sequence[_Case]]]) -> Table:
+    rows = [
+        (label, *_row([(case.group, case.exact_match, case.f1) for case in cases])) for label, cases in bins if cases
+    ]
+    return Table(name, title, (first, "questions", "exact_match", "f1", "low", "high"), rows, _note())
+
+
+def _row(found: Sequence[tuple[str, float, float]]) -> tuple[int, float, float, float, float]:
+    """Questions, exact match, F1 and its interval, of (group, exact match, F1) of each question."""
+    groups: dict[str, list[float]] = {}
+    for group, _, value in found:
+        sums = groups.setdefault(group, [0.0, 0.0])
+        sums[0] += value
+        sums[1] += 1
+    interval = bootstrap(list(groups.values()), ratio)
+    exact, mean = np.mean([row[1:] for row in found], axis=0)
+    return len(found), float(exact), float(mean), interval.low, interval.high
+
+
+def _bin_name(low: float, high: float) -> str:
+    return f"over {low:,.0f}" if high == np.inf else f"{low + 1:,.0f}–{high:,.0f}"
+
+
+def _note() -> str:
+    return "low and high: 95 % bootstrap interval of F1 over records, each with all of its questions"

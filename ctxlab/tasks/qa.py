@@ -1,0 +1,233 @@
+"""Extractive question answering: the stretch of a long context that answers a question, or none.
+
+Shape legend: L tokens of a context, W tokens of a window, B windows of a batch.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ctxlab.core.errors import UserError
+from ctxlab.core.task import Loss
+from ctxlab.core.types import NO_LABEL, Document, Encoded, FloatArray, IntArray, Merged, Prediction
+from ctxlab.tasks.base import Base
+from ctxlab.tasks.questions import Answer, Moved, context_of, questions_of
+from ctxlab.tasks.subwords import frame, pair_frame
+from ctxlab.tasks.text import Pieces, encode_text
+
+STARTS, ENDS = 1, 2
+"""Labels of a context token, which add up: the answer starts with it, or ends with it."""
+
+
+class QA(Base):
+    """A score for the start and one for the end at every token, and at [CLS] for "no answer" (SQuAD 2's convention).
+
+    Source: Devlin et al. 2019 (arXiv:1810.04805), sections 4.2 and 4.3. Deviations, all for contexts of many windows:
+
+    - A question is in front of every window, without segment ids of its own.
+    - Start and end are learnt apart: a window that holds only one of them has [CLS] as the target of the other, where
+      the usual script takes the whole window as one without the answer. So an answer across two windows can be found.
+    - Every score is taken above the [CLS] score of its own window, so that those of several windows compare and "no
+      answer" is 0. The best stretch over all windows is the answer if its start and end together are above
+      ``no_answer_threshold``; it is at most ``max_answer_tokens`` long, and all of its tokens were seen: nothing is
+      read across a gap that a strategy left, nor from one of several texts into the next.
+    """
+
+    name = "qa"
+    head = "token_classification"
+    kinds = frozenset({"encoder"})
+    metric = "answers"
+    primary_metric = "f1"
+
+    def __init__(
+        self,
+        context_field: str = "context",
+        max_answer_tokens: int = 64,
+        no_answer_threshold: float = 0.0,
+        no_answer_weight: float = 1.0,
+        stretch_tokens: int | None = None,
+        no_answer_share: float = 0.2,
+    ) -> None:
+        if max_answer_tokens < 1:
+            raise UserError(f"task.max_answer_tokens={max_answer_tokens} leaves no answer: give at least 1.")
+        if no_answer_weight < 0:
+            raise UserError(f"task.no_answer_weight={no_answer_weight} is negative: give 0 or more.")
+        if stretch_tokens is not None and stretch_tokens < 1:
+            raise UserError(f"task.stretch_tokens={stretch_tokens} leaves nothing: give at least 1, or null for all.")
+        if not 0 <= no_answer_share <= 1:
+            raise UserError(f"task.no_answer_share={no_answer_share} is no share: give a number from 0 to 1.")
+        super().__init__(["start", "end"])
+        self._stretch_tokens, self._no_answer_share = stretch_tokens, no_answer_share
+        self._context_field, self._max_answer_tokens = context_field, max_answer_tokens
+        self._threshold, self._no_answer_weight = no_answer_threshold, no_answer_weight
+        self._moved, self._moved_note = Moved(), ""
+
+    def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
+        """A context and all questions about it, checked; answers at a wrong place are found again where they can be."""
+        name = str(record.get("id", origin))
+        context, starts = context_of(record, self._context_field, origin)
+        before = self._moved.answers
+        questions = questions_of(record, name, context, starts, origin, gold=gold, moved=self._moved)
+        if self._moved.answers > before:
+            self._note_moved()
+        return Document(name, {"context": context, "text_starts": starts, "questions": questions}, origin)
+
+    def _note_moved(self) -> None:
+        if self._moved_note in self.notes:
+            self.notes.remove(self._moved_note)
+        self._moved_note = self._moved.note()
+        self.notes.append(self._moved_note)
+
+    def split(self, document: Document) -> list[Document]:
+        """One document a question; ``group`` is the record's id."""
+        shared = {name: document.fields[name] for name in ("context", "text_starts")}
+        return [
+            Document(
+                asked["id"],
+                {**shared, "group": document.id, "question": asked["question"], "answers": asked["answers"]},
+                document.origin,
+            )
+            for asked in document.fields["questions"]
+        ]
+
+    def prepare(self, tokenizer: Any) -> None:
+        """Refuse a tokenizer that puts nothing in front of a text, as "no answer" needs a place."""
+        if not frame(tokenizer)[0]:
+            raise UserError(
+                f"{type(tokenizer).__name__} puts no token such as [CLS] in front of a text, which stands for "
+                '"no answer" in task=qa: choose an encoder that has one.'
+            )
+
+    def encode(self, documents: Sequence[Document], tokenizer: Any) -> list[Encoded]:
+        """Whole contexts as token ids, each with its question in front of every window."""
+        before, between, after = pair_frame(tokenizer)
+        encoded: list[Encoded] = []
+        text, pieces = "", None
+        for document in documents:
+            if pieces is None or document.fields["context"] != text:  # questions about one text follow each other
+                text = document.fields["context"]
+                pieces = encode_text(tokenizer, text)
+            query = tuple(encode_text(tokenizer, document.fields["question"]).input_ids.tolist())
+            encoded.append(
+                Encoded(
+                    pieces.input_ids,
+                    pieces.word_ids,
+                    _labels(pieces, document.fields["answers"]),
+                    (*before, *query, *between),
+                    after,
+                    query,
+                    pieces.marks,
+                    pieces.starts,
+                    pieces.ends,
+                )
+            )
+        return encoded
+
+    def renew(self, encoded: Encoded, seed: int) -> Encoded:
+        """With ``stretch_tokens``, a stretch of the context: around the answer, or, in ``no_answer_share``, anywhere.
+
+        In a long context nearly all windows are without the answer; this is how an epoch sees fewer of them (as
+        Alberti et al. 2019, arXiv:1901.08634, who keep one in fifty windows without the answer; here it is drawn anew
+        every epoch).
+        """
+        length = self._stretch_tokens
+        if length is None or len(encoded) <= length:
+            return encoded
+        random = np.random.default_rng(seed)
+        first, last = 0, len(encoded) - length
+        if encoded.labels.any() and random.random() >= self._no_answer_share:
+            answer = np.flatnonzero(encoded.labels)
+            last = min(last, int(answer[0]))
+            first = min(max(first, int(answer[-1]) + 1 - length), last)
+        start = int(random.integers(first, last + 1))
+        part = slice(start, start + length)
+        arrays = ("input_ids", "word_ids", "labels", "marks", "starts", "ends")
+        return replace(encoded, **{name: getattr(encoded, name)[part] for name in arrays})
+
+    def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
+        """Mean cross entropy of start and end over a window's places, summed over windows, in fp32.
+
+        Outputs (B, W, 2), labels (B, W). The places are the context's tokens and the window's first one.
+        """
+        allowed = labels != NO_LABEL
+        hits = torch.stack([allowed & (labels & bit > 0) for bit in (STARTS, ENDS)], dim=-1)
+        allowed[:, 0] = True
+        scores = outputs.float().masked_fill(~allowed[..., None], -torch.inf)
+        targets = hits.int().argmax(dim=1)  # 0, the first place, where there is none
+        each = F.cross_entropy(scores, targets, reduction="none")  # (B, 2)
+        weights = torch.where(hits.any(dim=1), 1.0, self._no_answer_weight)
+        return Loss((each * weights).sum() / 2, weights.sum() / 2)
+
+    def observe(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """(B, W, 2) start and end scores above those of the first place of the same window."""
+        del labels
+        return outputs.float() - outputs[:, :1].float()
+
+    def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
+        """The best stretch, or none; ``seen`` says for each gold answer whether all of it was."""
+        context, answers = document.fields["context"], document.fields["answers"]
+        spans = [_tokens(encoded, answer["start"], answer["end"]) for answer in answers]
+        seen = [bool(merged.seen[first : last + 1].all()) for first, last in spans]
+        evidence = spans[0][0] if spans else None
+        best = _best(merged.outputs, self._runs(document, encoded, merged), self._max_answer_tokens)
+        if best is None or best[2] <= self._threshold:
+            score = None if best is None else best[2]
+            return Prediction(document.id, Answer("", None, None, score, len(encoded), evidence), seen)
+        first, last, score = best
+        start, end = int(encoded.starts[first]), int(encoded.ends[last])
+        start += len(context[start:end]) - len(context[start:end].lstrip())  # some tokens begin with a blank
+        end = start + len(context[start:end].rstrip())
+        return Prediction(document.id, Answer(context[start:end], start, end, score, len(encoded), evidence), seen)
+
+    def _runs(self, document: Document, encoded: Encoded, merged: Merged) -> IntArray:
+        """(L,) the same number for tokens that a stretch may hold together, -1 for what was not seen."""
+        texts = np.searchsorted(document.fields["text_starts"], encoded.ends - 1, side="right")
+        breaks = ~merged.seen | (np.diff(texts, prepend=0) > 0)
+        return np.where(merged.seen, np.cumsum(breaks), -1)
+
+    def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
+        """The answer, empty for none, with its characters; those in ``contexts[context]`` where there are several."""
+        answer: Answer = prediction.answer
+        line = {"id": document.id, "question": document.fields["question"], "answer": answer.text}
+        starts, place = document.fields["text_starts"], {"start": answer.start, "end": answer.end}
+        if len(starts) > 1:
+            text = None if answer.start is None else int(np.searchsorted(starts, answer.start, side="right")) - 1
+            offset = 0 if text is None else starts[text]
+            place = {"context": text, **{n: None if at is None else at - offset for n, at in place.items()}}
+        return {**line, **place, "score": answer.score}
+
+
+def _labels(pieces: Pieces, answers: Sequence[Mapping[str, Any]]) -> IntArray:
+    """(L,) places of the first answer: the others are other ways to say it, and a window has one target."""
+    labels = np.zeros(len(pieces.input_ids), dtype=np.int64)
+    for answer in answers[:1]:
+        first, last = _tokens(pieces, answer["start"], answer["end"])
+        labels[first] += STARTS
+        labels[last] += ENDS
+    return labels
+
+
+def _tokens(text: Pieces | Encoded, start: int, end: int) -> tuple[int, int]:
+    """First and last token of the characters ``start`` to ``end`` (not included)."""
+    first = min(int(np.searchsorted(text.ends, start, side="right")), len(text.ends) - 1)
+    last = int(np.searchsorted(text.starts, end, side="left")) - 1
+    return first, max(first, last)
+
+
+def _best(scores: FloatArray, runs: IntArray, longest: int) -> tuple[int, int, float] | None:
+    """First and last token and score of the best stretch within one run; the earlier and shorter one of equals."""
+    best = None
+    for more in range(min(longest, len(runs))):
+        head = slice(0, len(runs) - more)
+        whole = (runs[head] == runs[more:]) & (runs[head] >= 0)
+        if not whole.any():
+            break  # nor is there a longer one
+        sums = np.where(whole, scores[head, 0] + scores[more:, 1], -np.inf)
+        first = int(sums.argmax())
+        if best is None or sums[first] > best[2]:
+            best = first, first + more, float(sums[first])
+    return best
