@@ -67,8 +67,13 @@ def _between(subject: Subject, num_windows: int) -> list[BoolArray]:
     others = ~np.eye(num_windows, dtype=np.bool_)
     carried = [memory.reach(num_windows, layer) & others for layer in range(1, layers + 1)]
     # What a reading joins, it joins behind the last layer; whole windows then hear of themselves too.
-    joined = reading.reach(num_windows) if reading.joins else nothing
+    joined = getattr(reading, "reach", _all)(num_windows) if reading.joins else nothing
     return [*carried[:-1], carried[-1] | joined, carried[-1] | joined]
+
+
+def _all(num_windows: int) -> BoolArray:
+    """What a reading that does not say more may join."""
+    return np.ones((num_windows, num_windows), np.bool_)
 
 
 def _inside(
