@@ -20,11 +20,14 @@ from ctxlab.strategies.attention.plan import Plan, sliding
 from ctxlab.strategies.attention.sparse import Sparse
 from ctxlab.strategies.attention.strided import Strided
 from ctxlab.strategies.memory.base import Base as Memory
+from ctxlab.strategies.memory.recurrent import Recurrent
+from ctxlab.strategies.memory.segment_cache import SegmentCache
 from ctxlab.strategies.modules import attach, attached
 from ctxlab.strategies.positions.rotary import Rotary
 from ctxlab.strategies.positions.tile import Tile
 from ctxlab.strategies.reading.chunk import Chunk
 from ctxlab.strategies.reading.truncate import Truncate
+from ctxlab.strategies.reading.window_encoder import WindowEncoder
 from ctxlab.tasks.ner import NER
 
 SMALL = ("task=ner", "tracking=none", "data.words_per_document=60", "data.validation_documents=2", "data.documents=1",
@@ -35,6 +38,9 @@ STRIDED = ("model=tiny_bert", "strategy=sparse_transformer", "strategy.attention
            "strategy.attention.stride=11")  # fmt: skip
 YARN = ("model=tiny_llama", "model.trained_length=48", "strategy=yarn")
 CARRIED = ("model=tiny_bert", "strategy=chunk", "strategy/reading=segments", "strategy.reading.window=32")
+RMT = ("model=tiny_bert", "strategy=rmt", "strategy.reading.window=32", "strategy.memory.num_tokens=3")
+XL = ("model=tiny_llama", "strategy=transformer_xl", "strategy.reading.window=32")
+HAT = ("model=tiny_bert", "strategy=hierarchical", "strategy.reading.window=32")
 
 
 @pytest.fixture
@@ -67,7 +73,7 @@ def near(window, num_global=1):
     return lambda query, key, _: ((query - key).abs() <= window) | (query < num_global) | (key < num_global)
 
 
-@pytest.mark.parametrize("words", [LOCAL, LLAMA, STRIDED, YARN, CARRIED])
+@pytest.mark.parametrize("words", [LOCAL, LLAMA, STRIDED, YARN, CARRIED, RMT, XL, HAT])
 def test_nothing_broken_fails_nothing(words, failed):
     assert failed(*words) == {}
 
@@ -273,6 +279,44 @@ def test_a_memory_that_is_not_carried(failed, monkeypatch):
 def test_a_memory_that_crosses_documents(failed, monkeypatch):
     remembering(monkeypatch, Mixing)
     assert {"documents", "batches"} <= set(failed(*CARRIED))
+
+
+def test_memory_tokens_that_begin_anew_in_every_window(failed, monkeypatch):
+    honest = Recurrent.step
+    monkeypatch.setattr(
+        Recurrent, "step", lambda part, forward, inputs, state: (honest(part, forward, inputs, state)[0], state)
+    )
+    assert "lost on the way" in failed(*RMT)["memory"]
+
+
+def test_a_cache_that_is_empty(failed, monkeypatch):
+    honest = SegmentCache.step
+    monkeypatch.setattr(SegmentCache, "step", lambda part, forward, inputs, _: honest(part, forward, inputs, None))
+    assert "lost on the way" in failed(*XL)["memory"]
+
+
+def test_windows_that_are_not_joined(failed, monkeypatch):
+    monkeypatch.setattr(WindowEncoder, "link", lambda *_: None)
+    found = failed(*HAT)
+    assert "lost on the way" in found["memory"]
+    assert "reading" in found["learning"]
+
+
+def test_a_memory_that_has_no_second_window(failed):
+    found = failed(*RMT[:2], "strategy.reading.window=96")
+    assert "Make strategy.reading.window smaller" in found["memory"]
+
+
+def test_one_layer_that_looks_too_far(failed, monkeypatch):
+    """Through a global token everything is reached in two layers: only the layer by itself shows it."""
+
+    def beyond(module, args, output):
+        states = output[0] if isinstance(output, tuple) else output
+        states = states + 1e-6 * states.roll(-30, dims=1)
+        return (states, *output[1:]) if isinstance(output, tuple) else states
+
+    after(monkeypatch, lambda model: model.bert.encoder.layer[1].register_forward_hook(beyond))
+    assert "in layer 2" in failed(*LOCAL)["every layer"]
 
 
 def test_a_checkpoint_that_forgets_a_part(failed, monkeypatch):

@@ -66,8 +66,10 @@ def _between(subject: Subject, num_windows: int) -> list[BoolArray]:
     nothing = np.zeros((num_windows, num_windows), np.bool_)
     others = ~np.eye(num_windows, dtype=np.bool_)
     carried = [memory.reach(num_windows, layer) & others for layer in range(1, layers + 1)]
-    # What a reading joins, it joins behind the last layer; whole windows then hear of themselves too.
+    # What a reading joins, it joins behind the last layer; whole windows then hear of themselves too, but for a
+    # causal model, where only what comes before a window is joined to it.
     joined = reading.reach(num_windows) if reading.joins else nothing
+    joined = joined & others if subject.is_causal else joined
     return [*carried[:-1], carried[-1] | joined, carried[-1] | joined]
 
 

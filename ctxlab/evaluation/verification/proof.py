@@ -4,7 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
+import torch
+
+from ctxlab.core.model import PARTS
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document, Encoded
 from ctxlab.evaluation.evaluator import Reader
@@ -17,6 +21,9 @@ from ctxlab.evaluation.verification.reach import Reach, check_all_declared, chec
 from ctxlab.evaluation.verification.reading import check_gold, check_windows
 from ctxlab.evaluation.verification.saving import Reload, check_saved, save
 from ctxlab.evaluation.verification.subject import Subject
+
+WAKING = 0.02
+"""Standard deviation of what takes the place of zeros."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +52,7 @@ def prove(
     num_single: int,
     done: Callable[[float], None] = lambda _: None,
 ) -> Proof:
-    """Run all checks; the model ends up in double precision, in which rounding hides nothing.
+    """Run all checks; the model ends up in double precision, in which rounding hides nothing, and awake.
 
     Args:
         subject: The model as it was assembled, in single precision.
@@ -63,7 +70,7 @@ def prove(
     positions = check_positions(subject, trained=trained)
     with TemporaryDirectory(prefix="ctxlab-verify-") as folder:
         items, before = save(subject, Path(folder))
-        subject.model.double()
+        wake(subject.model.double())
         reach = measure(subject, num_blocks, num_single, done)
         made_up = subject.document(round(subject.length * 1.5) + 1)
         checks = [
@@ -79,3 +86,13 @@ def prove(
             check_saved(subject, Path(folder), items, before, reload),
         ]
     return Proof(checks, reach)
+
+
+@torch.no_grad()
+def wake(model: Any) -> None:
+    """Give small numbers to what begins at zero in the strategy's own modules: untrained, they would show nothing."""
+    generator = torch.Generator().manual_seed(0)
+    for parameter in getattr(model, PARTS, torch.nn.ModuleDict()).parameters():
+        if not bool(parameter.any()):
+            drawn = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+            parameter.copy_(drawn * WAKING)

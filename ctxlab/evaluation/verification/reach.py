@@ -133,8 +133,12 @@ def check_carried(subject: Subject, reach: Reach) -> Check:
         for p in np.flatnonzero(declared.carried).tolist()
     ]
     if not pairs:
-        memory, reading = option(subject.strategy.memory), option(subject.strategy.reading)
-        return Check(name, proves, None, None, f"memory={memory} and reading={reading} carry nothing.")
+        memory, reading = subject.strategy.memory, subject.strategy.reading
+        parts = f"memory={option(memory)} and reading={option(reading)}"
+        if not memory.sequential and not reading.joins:
+            return Check(name, proves, None, None, f"{parts} carry nothing.")
+        detail = f"{parts} carry nothing here: is there a second window in context.length={subject.length}?"
+        return Check(name, proves, False, None, f"{detail} Make strategy.reading.window smaller.")
     lost = [(w, p) for w, p, change in pairs if change <= reach.floor]
     if not lost:
         return Check(name, proves, True, 0.0, f"All {len(pairs):,} changes of a window show in the next.")

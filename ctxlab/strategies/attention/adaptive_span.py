@@ -57,6 +57,11 @@ class AdaptiveSpan(Base):
         """Under which the kernel is registered with the library; the spans are in the model."""
         return f"ctxlab_adaptive_span_{self.ramp}"
 
+    @property
+    def exact(self) -> bool:  # type: ignore[override]
+        """Whether every layer has a head as wide as the widest of all, so that all that is allowed is seen."""
+        return self.spans is None or len({float(spans.detach().max()) for spans in self.spans.by_layer()}) == 1
+
     def allowed(self, query: torch.Tensor, key: torch.Tensor, length: int) -> torch.Tensor:
         """What the widest head of the model gives any weight to; before it is installed, what it may ever."""
         distance = (query - key).abs()
