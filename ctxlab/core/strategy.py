@@ -74,9 +74,10 @@ class Reading(Protocol):
         ...
 
     def reach(self, num_windows: int) -> BoolArray:
-        """(N, N) declared: may something in a window (row) depend on another of its row of linked ones (column)?
+        """(N, N) declared: may all of a window (row) depend on all of another of its row of linked ones (column)?
 
         By the reading itself, after ``install``; what a memory carries, and the attention within a window, come on top.
+        So a reading that joins has the diagonal True only where a window's own states come back to all of its tokens.
         """
         ...
 

@@ -20,7 +20,7 @@ class PairFrame:
 def pair_frame(tokenizer: Any) -> PairFrame:
     """Found by trying, like ``subwords.frame``: [CLS] … [SEP] … [SEP], <s> … </s></s> … </s>.
 
-    Where the tokenizer puts nothing between two texts (most decoders) a line end does, if it has one.
+    Where the tokenizer puts nothing between two texts (most decoders) a line end does, or what stands behind a text.
     """
     first, second = (_ids(tokenizer, word) for word in ("time", "town"))
     whole = list(tokenizer("time", "town", add_special_tokens=True, verbose=False)["input_ids"])
@@ -30,7 +30,7 @@ def pair_frame(tokenizer: Any) -> PairFrame:
     if not between:
         # A second text may begin with <bos> of its own in some templates; here there is none, and none in between.
         before, after = frame(tokenizer)
-        return PairFrame(before, tuple(_ids(tokenizer, "\n")), after)
+        return PairFrame(before, tuple(_ids(tokenizer, "\n")) or after, after)
     return PairFrame(tuple(whole[:one]), tuple(between), tuple(whole[two + len(second) :]))
 
 

@@ -15,8 +15,9 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.task import Loss
 from ctxlab.core.types import NO_LABEL, Document, Encoded, FloatArray, IntArray, Merged, Prediction
 from ctxlab.tasks.base import Base
+from ctxlab.tasks.pairs import pair_frame
 from ctxlab.tasks.questions import Answer, Moved, context_of, questions_of
-from ctxlab.tasks.subwords import frame, pair_frame
+from ctxlab.tasks.subwords import frame
 from ctxlab.tasks.text import Pieces, encode_text
 
 STARTS, ENDS = 1, 2
@@ -104,7 +105,7 @@ class QA(Base):
 
     def encode(self, documents: Sequence[Document], tokenizer: Any) -> list[Encoded]:
         """Whole contexts as token ids, each with its question in front of every window."""
-        before, between, after = pair_frame(tokenizer)
+        around = pair_frame(tokenizer)
         encoded: list[Encoded] = []
         text, pieces = "", None
         for document in documents:
@@ -117,8 +118,8 @@ class QA(Base):
                     pieces.input_ids,
                     pieces.word_ids,
                     _labels(pieces, document.fields["answers"]),
-                    (*before, *query, *between),
-                    after,
+                    (*around.before, *query, *around.between),
+                    around.after,
                     query,
                     pieces.marks,
                     pieces.starts,

@@ -120,17 +120,3 @@ def frame(tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
         f"{type(tokenizer).__name__} changes a text when it adds special tokens, so windows cannot be framed: "
         "choose another model."
     )
-
-
-def pair_frame(tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
-    """Special token ids in front of, between and behind two texts: [CLS] … [SEP] … [SEP], <s> … </s></s> … </s>.
-
-    What is behind one text stands between two where the tokenizer has no form of its own for two.
-    """
-    before, after = frame(tokenizer)
-    bare = list(tokenizer("time", add_special_tokens=False, verbose=False)["input_ids"])
-    whole = list(tokenizer("time", "time", add_special_tokens=True, verbose=False)["input_ids"])
-    start, end = len(before) + len(bare), len(whole) - len(after) - len(bare)
-    between = tuple(whole[start:end])
-    is_framed = bool(between) and whole == [*before, *bare, *between, *bare, *after]
-    return before, between if is_framed else after, after

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import torch
 
+from ctxlab.core.model import PARTS
+
 
 @dataclass(frozen=True)
 class FlopModel:
@@ -24,8 +26,12 @@ class FlopModel:
 
     @classmethod
     def of(cls, model: torch.nn.Module, num_layers: int, hidden_size: int) -> "FlopModel":
-        """From the matrices of a model."""
-        weights = sum(m.weight.numel() for m in model.modules() if isinstance(m, torch.nn.Linear))
+        """From the matrices of a model; those of a strategy's own modules see a few states, not every token."""
+        weights = sum(
+            module.weight.numel()
+            for name, module in model.named_modules()
+            if isinstance(module, torch.nn.Linear) and not name.startswith(f"{PARTS}.")
+        )
         return cls(weights, num_layers, hidden_size)
 
     def forward(self, tokens: int, pairs: int) -> float:

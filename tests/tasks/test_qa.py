@@ -16,8 +16,8 @@ from ctxlab.strategies.reading.hierarchical import Hierarchical
 from ctxlab.strategies.reading.segments import Segments
 from ctxlab.strategies.reading.select import Select
 from ctxlab.strategies.reading.truncate import Truncate
+from ctxlab.tasks.pairs import PairFrame, pair_frame
 from ctxlab.tasks.qa import ENDS, QA, STARTS
-from ctxlab.tasks.subwords import pair_frame
 from tests.tasks.conftest import FAMILIES
 
 CONTEXT = "The town sold rope. Nobody, in that town, bought wool. The time was bad."
@@ -110,7 +110,7 @@ def with_pairs(tokenizer, pair):
 
 
 def test_a_tokenizer_without_a_form_for_two_texts(tokenizer):
-    assert pair_frame(tokenizer) == ((2,), (3,), (3,))
+    assert pair_frame(tokenizer) == PairFrame((2,), (3,), (3,))
 
 
 def test_the_question_is_in_front_of_every_window(tokenizer):

@@ -10,8 +10,8 @@ import numpy as np
 
 from ctxlab.core.types import BoolArray
 from ctxlab.data.generated._draw import Draw
-from ctxlab.data.generated._prose import FILLERS, exactly, fill, sentence
 from ctxlab.data.generated._paragraphs import joined
+from ctxlab.data.generated._prose import FILLERS, exactly, fill, sentence
 
 ROOM_FOR_SENTENCE = 24
 """Words within which every sentence fits that is not written to measure."""

@@ -78,9 +78,9 @@ class Hierarchical(Segments):
         return new.train(model.training)
 
     def reach(self, num_windows: int) -> BoolArray:
-        """(N, N): all linked windows; in a decoder those before it and itself."""
+        """(N, N): all linked windows; in a decoder those before it: within itself a token hears of no later one."""
         if self._causal:
-            return np.tri(num_windows, dtype=np.bool_)
+            return np.tri(num_windows, k=-1, dtype=np.bool_)
         return np.ones((num_windows, num_windows), dtype=np.bool_)
 
 

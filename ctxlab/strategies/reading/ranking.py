@@ -79,22 +79,20 @@ def textrank(counts: Counts) -> Numbers:
     The overlap of two sentences is the number of terms that both have, over the sum of the logarithms of their sizes.
     Two sentences of one token, for which that is 0, are not joined. What a sentence without neighbours would pass on
     goes to all alike. The similarity of all pairs is never written down: sentences of one size share the denominator,
-    so that a step costs the pairs of sentence and term times the different sizes.
+    so that a step costs the pairs of sentence and term, and the terms times the different sizes, squared.
     """
     num = len(counts.sizes)
     sizes, size_of = np.unique(counts.sizes, return_inverse=True)
-    logs = np.log(counts.sizes)[:, None] + np.log(sizes)
+    logs = np.log(sizes)[:, None] + np.log(sizes)
     inverse = np.divide(1.0, logs, out=np.zeros_like(logs), where=logs > 0)
-    own: Numbers = np.bincount(counts.sentence, minlength=num) * inverse[np.arange(num), size_of]
-    first = np.flatnonzero(np.diff(counts.sentence, prepend=-1))
+    own: Numbers = np.bincount(counts.sentence, minlength=num) * inverse[size_of, size_of]
     cell = counts.term * len(sizes) + size_of[counts.sentence]
 
     def passed(scores: Numbers) -> Numbers:
         """(S,) similarities (S, S) times scores (S,), without the diagonal."""
         by_size = np.bincount(cell, scores[counts.sentence], minlength=len(counts.terms) * len(sizes))
-        rows = by_size.reshape(len(counts.terms), len(sizes))[counts.term]
-        sums: Numbers = (np.add.reduceat(rows, first) * inverse).sum(1)
-        return sums - own * scores
+        received = (by_size.reshape(len(counts.terms), len(sizes)) @ inverse).reshape(-1)
+        return np.subtract(counts.per_sentence(received[cell]), own * scores)
 
     strength = passed(np.ones(num))
     joined = strength > 1e-9  # below is what rounding leaves of 0

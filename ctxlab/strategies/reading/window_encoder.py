@@ -86,7 +86,8 @@ class WindowEncoder(torch.nn.Module):
         groups = torch.arange(len(hidden), device=hidden.device) if groups is None else groups
         together = groups[:, None] == groups
         earlier = together.tril(-1)
-        states = self._pooled(hidden, real) + sinusoids(earlier.sum(1), self.width)
+        states = self._pooled(hidden, real)
+        states = states + sinusoids(earlier.sum(1), self.width).to(states.dtype)
         mask = together.tril() if self.causal else together
         for layer in self.layers:
             states = layer(states, mask)
