@@ -17,7 +17,7 @@ def check_positions(subject: Subject, *, trained: bool) -> Check:
     strategy, facts = subject.strategy, subject.facts
     name, proves = "positions", "The model uses the positions that the part declares, up to the longest window."
     part = f"positions={option(strategy.positions)}"
-    longest = strategy.reading.longest(subject.length)
+    longest = strategy.num_positions(subject.length)
     deviation = strategy.positions.deviation(subject.model, longest)
     if deviation is None:
         reach = "any length" if facts.trained_length is None else f"{facts.trained_length:,} trained positions"
