@@ -40,6 +40,13 @@ class Reading(Protocol):
     The model is then given ``groups``: (B,) windows of one number are linked, in order of their rows.
     """
 
+    wants_scorer: bool
+    """Whether it is to be given a language model to choose by, the run's own as it was published."""
+
+    def take_scorer(self, model: Any) -> None:
+        """Choose by a causal language ``model``; raises UserError where it is none."""
+        ...
+
     def fit(self, trained_length: int | None, added: int, length: int) -> None:
         """Settle what depends on the model; called when it is known, perhaps again with a better figure.
 

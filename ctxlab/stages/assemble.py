@@ -113,6 +113,8 @@ def assemble(cfg: DictConfig, task: Task, source: ModelSource) -> Workbench:
     assert isinstance(settings, TrainerConfig)
     accelerator = make_accelerator(settings.device, settings.precision)
     strategy = build_strategy(cfg)
+    if strategy.reading.wants_scorer:
+        strategy.reading.take_scorer(build(cfg.model).build("causal_lm", []))
     seed_everything(cfg.seed)  # the new head starts from it
     model, facts = build_model(strategy, source, task, cfg.context.length)
     tokenizer = source.tokenizer()

@@ -28,6 +28,7 @@ def check_fit(strategy: Strategy, facts: ModelFacts, length: int) -> None:
                 f"(only {', '.join(sorted(part.supports))}); strategy=truncate does."
             )
     _check_memory(strategy, facts)
+    _check_window(strategy, length)
     longest, trained = strategy.num_positions(length), facts.trained_length
     _check_positions(strategy.positions, facts, longest)
     if trained is None or longest <= trained or strategy.positions.extends:
@@ -70,6 +71,16 @@ _MODELS = {
     "encoder_decoder": "use model=tiny_t5 or model.path=<folder or hub id>",
 }
 """What to take where a kind is missing."""
+
+
+def _check_window(strategy: Strategy, length: int) -> None:
+    """Refuse a sliding window that no context of this length could fill: it would be full attention by another name."""
+    window = getattr(strategy.attention, "window", None)
+    if isinstance(window, int) and window > length:
+        raise UserError(
+            f"strategy.attention.window={window} is wider than context.length={length}: use "
+            f"strategy.attention.window={max(length // 4, 1)} or less, a longer context, or strategy/attention=full."
+        )
 
 
 def _check_memory(strategy: Strategy, facts: ModelFacts) -> None:

@@ -46,3 +46,20 @@ def test_a_growing_run_resumes_to_the_same_weights(model, tmp_path):
 def test_by_document_trains(tmp_path):
     assert train(tmp_path / "run", "strategy=chunk", "strategy/curriculum=by_document") == 0
     assert result(tmp_path / "run")["cost"]["padding_share"] <= 0.05
+
+
+@pytest.mark.slow
+def test_growing_reaches_the_loss_of_constant_at_lower_cost(tmp_path):
+    """As Press et al. 2021 report: the same tokens, less attention; cost as counted operations, as clocks are noisy."""
+    budget = ("task=lm", "model=tiny_llama", "tracking=none", "context=1024", "data.documents=60", "seed=2",
+              "data.validation_documents=6", "data.test_documents=1", "data.words_per_document=1200",
+              "trainer.max_tokens=1000000", "trainer.tokens_per_step=4096", "optimizer.lr=3e-3",
+              "trainer.precision=fp32")  # fmt: skip
+    found = {}
+    for name in ("constant", "progressive"):
+        run = tmp_path / name
+        words = ["train", *budget, "strategy=chunk", f"strategy/curriculum={name}", f"hydra.run.dir={run}"]
+        assert main(words) == 0
+        found[name] = result(run)["metrics"]["validation"]["bits_per_character"], result(run)["cost"]["flops"]
+    assert found["progressive"][0] < 1.02 * found["constant"][0]
+    assert found["progressive"][1] < 0.85 * found["constant"][1]

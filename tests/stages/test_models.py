@@ -94,3 +94,10 @@ def test_a_t5_needs_no_stretching_of_positions(refused, tmp_path):
     words = [*SMALL, "model=tiny_t5", "strategy=longformer", f"hydra.run.dir={tmp_path / 'run'}"]
     sentence = refused(["train", *(word for word in words if word != "model=tiny_bert")])
     assert "strategy/positions=keep" in sentence
+
+
+def test_a_sliding_window_wider_than_the_context_is_refused(tmp_path, refused):
+    words = ["train", "task=ner", "model=tiny_bert", "context=64", "strategy=longformer", "tracking=none"]
+    error = refused([*words, f"hydra.run.dir={tmp_path / 'run'}"])
+    assert "strategy.attention.window=128 is wider than context.length=64" in error
+    assert "strategy/attention=full" in error

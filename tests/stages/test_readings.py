@@ -101,6 +101,16 @@ def test_the_encoder_over_windows_is_trained_saved_and_needed(case, tmp_path, re
         assert saved["ctxlab_parts.reading.counts"].sum() > 500
 
 
+def test_the_runs_own_model_as_published_says_what_tells_least(tmp_path):
+    """It is the same before and after training, so that a checkpoint keeps what training kept."""
+    run = tmp_path / "run"
+    options = ("strategy=selective_context", "strategy.reading.scorer=model", "model=tiny_llama")
+    assert train(run, *options) == 0
+    assert main(["eval", f"run={run}", f"hydra.run.dir={tmp_path / 'eval'}"]) == 0
+    assert result(tmp_path / "eval")["metrics"]["validation"] == result(run)["metrics"]["validation"]
+    assert 0.45 < result(run)["coverage"]["validation"]["tokens"] < 0.55
+
+
 def test_a_checkpoint_without_frequencies_takes_the_documents_own(trained, tmp_path):
     words = ["eval", f"run={trained}", "strategy=selective_context", f"hydra.run.dir={tmp_path / 'e'}"]
     assert main(words) == 0

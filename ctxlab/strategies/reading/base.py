@@ -17,10 +17,15 @@ class Base:
     covers = True
     links = False
     joins = False
+    wants_scorer = False
 
     def fit(self, trained_length: int | None, added: int, length: int) -> None:
         """Nothing depends on the model."""
         del trained_length, added, length
+
+    def take_scorer(self, model: Any) -> None:
+        """Nobody scores."""
+        del model
 
     def install(self, model: Any) -> None:
         """Nothing to put into it."""

@@ -30,10 +30,8 @@ class Compress(Keeping):
     achieved is what was asked for wherever it fits.
 
     Surprise is −log p under the frequencies of the training documents (add-one smoothing), which a checkpoint brings
-    along; for one that was trained without, those of the document itself serve. Or it is that under the model at hand,
-    where this is causal and has a language-model head: scored without gradient, as its weights are at the time, and
-    remembered until they change. Training documents are scored once, at the start; a resumed run scores them anew under
-    the weights that it resumes with, and so may keep other tokens.
+    along; for one that was trained without, those of the document itself serve. Or it is that under the run's model as
+    it was published, a second one with its language-model head: what is kept does not change while the other learns.
 
     Source: Selective Context (Li et al. 2023, arXiv:2310.06201). Deviations: information is averaged over a unit where
     the paper adds it up and keeps a percentile of units, as the budget here is one of tokens; no noun phrases; corpus
@@ -55,8 +53,9 @@ class Compress(Keeping):
         self.ratio, self.unit, self.scorer, self.sentence_tokens = ratio, unit, scorer, sentence_tokens
         self._remembered = Remembered()
         self._model: Any = None
+        self._scorer: Any = None
         self._window = MODEL_WINDOW
-        self._versions = -1
+        self.wants_scorer = scorer == "model"
 
     def fit(self, trained_length: int | None, added: int, length: int) -> None:
         """A model that scores sees no more at a time than it was trained for."""
@@ -64,20 +63,24 @@ class Compress(Keeping):
         self._window = min(trained_length or MODEL_WINDOW, MODEL_WINDOW)
 
     def install(self, model: Any) -> None:
-        """Make room for the frequencies that a checkpoint brings along.
-
-        Raises:
-            UserError: The model is to score, and cannot.
-        """
-        if self.scorer == "model" and not speaks(model):
-            raise UserError(
-                f"strategy.reading.scorer=model needs a causal model with a language-model head, and this "
-                f"{type(model).__name__} is none: use strategy.reading.scorer=frequencies."
-            )
+        """Make room for the frequencies that a checkpoint brings along."""
         self._model = model
         brought = getattr(model.config, "ctxlab", {}).get("reading") == LEARNED
         if self.scorer == "frequencies" and brought and self._frequencies() is None:
             attach(model, "reading", Frequencies(model.config.get_text_config().vocab_size))
+
+    def take_scorer(self, model: Any) -> None:
+        """Score by this ``model`` from now on.
+
+        Raises:
+            UserError: It cannot.
+        """
+        if not speaks(model):
+            raise UserError(
+                f"strategy.reading.scorer=model needs a causal model with a language-model head, and this "
+                f"{type(model).__name__} is none: use strategy.reading.scorer=frequencies."
+            )
+        self._scorer = model.eval()
 
     def learn(self, encoded: Sequence[Encoded], model: Any) -> None:
         """Count the tokens of the training documents, unless a checkpoint has brought such counts along."""
@@ -107,20 +110,12 @@ class Compress(Keeping):
         """(L,) surprise at each token."""
         ids = encoded.input_ids
         if self.scorer == "model":
-            self._forget_other_weights()
-            return self._remembered.get(encoded, self._window, lambda: model_surprise(self._model, ids, self._window))
+            return self._remembered.get(encoded, self._window, lambda: model_surprise(self._scorer, ids, self._window))
         known = self._frequencies()
         if known is not None and known.known:
             return surprise(ids, known.counts.cpu().numpy())
         size = int(ids.max()) + 1 if self._model is None else self._model.config.get_text_config().vocab_size
         return surprise(ids, count(ids, size))
-
-    def _forget_other_weights(self) -> None:
-        """Every change in place raises a tensor's version."""
-        versions = sum(parameter._version for parameter in self._model.parameters())
-        if versions != self._versions:
-            self._remembered.forget()
-            self._versions = versions
 
     def _frequencies(self) -> Frequencies | None:
         module = None if self._model is None else attached(self._model, "reading")

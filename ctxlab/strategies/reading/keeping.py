@@ -85,10 +85,6 @@ class Remembered:
                 del self._scores[next(iter(self._scores))]
         return self._scores[key]
 
-    def forget(self) -> None:
-        """Start anew."""
-        self._scores.clear()
-
 
 def digest(encoded: Encoded, under: object = None) -> bytes:
     """A document's tokens, marks and query, and the ``repr`` of what else matters, in 16 bytes."""
