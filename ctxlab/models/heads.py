@@ -50,8 +50,10 @@ def auto_class(head: str) -> Any:
 
 
 def check_head(config: Any, head: str) -> None:
-    """Raise UserError where the library has no model with this ``head`` for the architecture of ``config``."""
-    if type(config) not in auto_class(head)._model_mapping:
+    """Raise UserError where no model of the architecture of ``config`` serves with this ``head``."""
+    # The library gives BERT and its kin a causal head too, on a body that sees both sides.
+    both_sides = head == "causal_lm" and type(config) in auto_class("masked_lm")._model_mapping
+    if type(config) not in auto_class(head)._model_mapping or (both_sides and not getattr(config, "is_decoder", False)):
         serving = SERVING.get(head, "a model of another architecture")
         raise UserError(f"A model of type {config.model_type} has no {head} head, which the task needs: use {serving}.")
 

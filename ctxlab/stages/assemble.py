@@ -14,6 +14,7 @@ from transformers.utils.logging import disable_progress_bar
 from ctxlab.config.build import build
 from ctxlab.config.schema import TrainerConfig
 from ctxlab.core.cache import cache_dir
+from ctxlab.core.errors import UserError
 from ctxlab.core.model import WEIGHTS_NOTES, ModelFacts, ModelSource
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
@@ -106,6 +107,15 @@ class Workbench:
         )
 
 
+def _published(source: ModelSource) -> Any:
+    """The run's model as a language model, before it learns anything else."""
+    try:
+        return source.build("causal_lm", [])
+    except UserError as error:
+        reason = str(error).rstrip(".")
+        raise UserError(f"{reason}; or use strategy.reading.scorer=frequencies, which needs no model.") from None
+
+
 def assemble(cfg: DictConfig, task: Task, source: ModelSource) -> Workbench:
     """Build model and strategy for a task whose labels are known, and prove that they fit."""
     disable_progress_bar()  # the library's own bars would cut through ours
@@ -114,7 +124,7 @@ def assemble(cfg: DictConfig, task: Task, source: ModelSource) -> Workbench:
     accelerator = make_accelerator(settings.device, settings.precision)
     strategy = build_strategy(cfg)
     if strategy.reading.wants_scorer:
-        strategy.reading.take_scorer(build(cfg.model).build("causal_lm", []))
+        strategy.reading.take_scorer(_published(build(cfg.model)))
     seed_everything(cfg.seed)  # the new head starts from it
     model, facts = build_model(strategy, source, task, cfg.context.length)
     tokenizer = source.tokenizer()

@@ -130,9 +130,11 @@ def test_bart_reloads_without_new_weights(tmp_path):
     assert again.build("seq2seq_lm", []).config.is_encoder_decoder
 
 
-@pytest.mark.parametrize(("head", "source"), [("seq2seq_lm", TinyLlama), ("masked_lm", TinyLlama)])
+@pytest.mark.parametrize(
+    ("head", "source"), [("seq2seq_lm", TinyLlama), ("masked_lm", TinyLlama), ("causal_lm", TinyBert)]
+)
 def test_an_architecture_without_the_head_is_one_sentence(head, source, tmp_path):
-    path = save(source().build("causal_lm", []), tmp_path)
+    path = save(source().build("token_classification", ["A"]), tmp_path)
     with pytest.raises(UserError, match=f"has no {head} head"):
         Pretrained(path).build(head, [])
 
