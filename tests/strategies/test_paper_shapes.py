@@ -99,7 +99,7 @@ def test_rotary_positions_past_the_trained_length(llama, tokens):
 
     The static NTK base wins as far as four times. Published for large models (Peng et al. 2023): the same order. What a
     model of this size does not show is that linear interpolation beats keeping without tuning: here the order of
-    neighbouring letters decides, which it blurs. ``make bench lm`` shows that on SmolLM2.
+    neighbouring letters decides, which it blurs. ``make bench ONLY=lm`` shows that on SmolLM2.
     """
     _, validation = tokens
     kept = {length: perplexity(llama, None, validation, length) for length in (TRAINED, 4 * TRAINED, 8 * TRAINED)}
