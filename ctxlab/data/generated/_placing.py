@@ -9,12 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ctxlab.core.types import BoolArray
+from ctxlab.data.generated._distances import ROOM_FOR_SENTENCE
 from ctxlab.data.generated._draw import Draw
 from ctxlab.data.generated._paragraphs import joined
 from ctxlab.data.generated._prose import FILLERS, exactly, fill, sentence
-
-ROOM_FOR_SENTENCE = 24
-"""Words within which every sentence fits that is not written to measure."""
 
 TRIES = 4
 
@@ -105,11 +103,6 @@ class Page:
             if len(words) == room or len(words) <= room - 2:
                 return words
         return exactly(room if room < ROOM_FOR_SENTENCE + 2 else ROOM_FOR_SENTENCE, self._draw)
-
-
-def fitting_distances(distances: Sequence[int], length: int) -> list[int]:
-    """Those that fit a document of ``length`` words with both sentences."""
-    return [distance for distance in distances if distance + ROOM_FOR_SENTENCE <= length]
 
 
 def told(template: str, name: str, **words: str) -> Fixed:

@@ -7,10 +7,10 @@ persons are judged in different ways; another sentence, at a controlled distance
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ctxlab.core.errors import UserError
+from ctxlab.data.generated._distances import fitting_distances
 from ctxlab.data.generated._draw import Draw
 from ctxlab.data.generated._names import names
-from ctxlab.data.generated._placing import ROOM_FOR_SENTENCE, Page, fitting_distances, told
+from ctxlab.data.generated._placing import Page, told
 
 VERDICTS: Mapping[str, Sequence[str]] = {
     "acquitted": (
@@ -69,12 +69,7 @@ def generate(
     Raises:
         UserError: No distance fits the document.
     """
-    fitting = fitting_distances(evidence_distance, words_per_document)
-    if ambiguous_share and not fitting:
-        raise UserError(
-            f"No data.evidence_distance of {list(evidence_distance)} fits a document of {words_per_document} words: "
-            f"give one of at most {max(words_per_document - ROOM_FOR_SENTENCE, 1)}, or raise data.words_per_document."
-        )
+    fitting = fitting_distances(evidence_distance, words_per_document, needed=bool(ambiguous_share))
     records = []
     for index in range(documents):
         draw = Draw(seed, split, index)

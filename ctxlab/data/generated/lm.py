@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from ctxlab.core.errors import UserError
+from ctxlab.data.generated._distances import ROOM_FOR_SENTENCE, fitting_distances
 from ctxlab.data.generated._draw import Draw
 from ctxlab.data.generated._names import names
 from ctxlab.data.generated._paragraphs import joined, leaves
@@ -31,9 +31,6 @@ PAIRS: Sequence[tuple[str, str, str]] = (
 
 PAIR_WORDS = 18
 """Words of both sentences of a pair, at most."""
-
-ROOM_FOR_SENTENCE = 24
-"""Words within which every sentence fits that is not written to measure."""
 
 TRIES = 4
 
@@ -61,12 +58,7 @@ def generate(
     Raises:
         UserError: No distance fits the document.
     """
-    fitting = [distance for distance in evidence_distance if distance + ROOM_FOR_SENTENCE <= words_per_document]
-    if ambiguous_share and not fitting:
-        raise UserError(
-            f"No data.evidence_distance of {list(evidence_distance)} fits a document of {words_per_document} words: "
-            f"give one of at most {max(words_per_document - ROOM_FOR_SENTENCE, 1)}, or raise data.words_per_document."
-        )
+    fitting = fitting_distances(evidence_distance, words_per_document, needed=bool(ambiguous_share))
     records = []
     for index in range(documents):
         writer = _Writer(Draw(seed, split, index), names(split), words_per_document)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ctxlab.core.errors import UserError
+from ctxlab.data.generated._distances import ROOM_FOR_SENTENCE, fitting_distances
 from ctxlab.data.generated._draw import Draw
 from ctxlab.data.generated._names import names
 from ctxlab.data.generated._paragraphs import joined, leaves
@@ -29,9 +29,6 @@ FACTS: Sequence[tuple[str, str, str]] = (
 
 ROOM_FOR_FACT = 12
 """Words within which every fact fits."""
-
-ROOM_FOR_SENTENCE = 24
-"""Words within which every sentence fits that is not written to measure."""
 
 TRIES = 4
 
@@ -61,12 +58,7 @@ def generate(
     Raises:
         UserError: No distance fits the document.
     """
-    fitting = sorted({distance for distance in evidence_distance if distance + ROOM_FOR_FACT <= words_per_document})
-    if not fitting:
-        raise UserError(
-            f"No data.evidence_distance of {list(evidence_distance)} fits a document of {words_per_document} words: "
-            f"give one of at most {max(words_per_document - ROOM_FOR_FACT, 1)}, or raise data.words_per_document."
-        )
+    fitting = sorted(set(fitting_distances(evidence_distance, words_per_document, ROOM_FOR_FACT, needed=True)))
     records = []
     for index in range(documents):
         writer = _Writer(Draw(seed, split, index), names(split), words_per_document)
