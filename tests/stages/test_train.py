@@ -197,7 +197,7 @@ def test_a_failing_job_does_not_stop_the_others(tmp_path, capsys):
         "train",
         "-m",
         *words,
-        "context=64,2048",
+        "context=128,2048",
         "strategy=chunk,longformer",
         f"hydra.sweep.dir={tmp_path / 's'}",
     ]
