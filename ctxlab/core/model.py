@@ -36,6 +36,10 @@ class ModelSource(Protocol):
 
     name: str
 
+    def kind(self) -> str:
+        """``encoder``, ``decoder`` or ``encoder_decoder``, known before the model is built."""
+        ...
+
     def tokenizer(self) -> Any:
         """A fast tokenizer that neither cuts nor pads; raises UserError where there is none."""
         ...

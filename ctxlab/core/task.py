@@ -17,6 +17,19 @@ class Loss:
     weight: torch.Tensor
 
 
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How text is written; the values are in ``conf/task/decoding``."""
+
+    max_new_tokens: int = 64
+    num_beams: int = 1
+    sample: bool = False
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    seed: int = 0
+
+
 class Task(Protocol):
     """One file under ``ctxlab/tasks`` a task."""
 
@@ -39,6 +52,26 @@ class Task(Protocol):
     """What else than labels decides how a document is encoded: a part of the name under which tokens are kept."""
     notes: list[str]
     """What was repaired or worked around in the data, a sentence each, for the report."""
+    writes: bool
+    """Whether the answer is text that the model writes, rather than read off its outputs."""
+    decoding: "Decoding"
+    """How it writes."""
+    stops: tuple[int, ...]
+    """Token ids that end what it writes; known after ``prepare``."""
+    scores_target: bool
+    """Whether an evaluation also asks how likely the model holds the gold target."""
+    learns_labels: bool
+    """Whether an evaluation of an untrained model needs ``learn_labels`` first."""
+    num_examples: int
+    """Solved documents of the training split that stand in front of every window."""
+
+    def form(self, kind: str) -> "Task":
+        """The task as a model of this ``kind`` does it, itself or another; called before anything else."""
+        ...
+
+    def take_examples(self, documents: Sequence[Document], seed: int) -> None:
+        """The training documents, of which ``num_examples`` are drawn for each document; called before ``encode``."""
+        ...
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Check a record as a source gave it; raises UserError naming ``origin`` and the field.

@@ -49,11 +49,22 @@ def auto_class(head: str) -> Any:
     return getattr(transformers, HEADS[head])
 
 
+def kind_of(config: Any) -> str:
+    """``encoder``, ``decoder`` or ``encoder_decoder``: what models of this ``config`` are."""
+    if getattr(config, "is_encoder_decoder", False):
+        return "encoder_decoder"
+    causal = type(config) in auto_class("causal_lm")._model_mapping
+    return "decoder" if causal and not _sees_both_sides(config) else "encoder"
+
+
+def _sees_both_sides(config: Any) -> bool:
+    """The library gives BERT and its kin a causal head too, on a body that sees both sides."""
+    return type(config) in auto_class("masked_lm")._model_mapping and not getattr(config, "is_decoder", False)
+
+
 def check_head(config: Any, head: str) -> None:
     """Raise UserError where no model of the architecture of ``config`` serves with this ``head``."""
-    # The library gives BERT and its kin a causal head too, on a body that sees both sides.
-    both_sides = head == "causal_lm" and type(config) in auto_class("masked_lm")._model_mapping
-    if type(config) not in auto_class(head)._model_mapping or (both_sides and not getattr(config, "is_decoder", False)):
+    if type(config) not in auto_class(head)._model_mapping or (head == "causal_lm" and _sees_both_sides(config)):
         serving = SERVING.get(head, "a model of another architecture")
         raise UserError(f"A model of type {config.model_type} has no {head} head, which the task needs: use {serving}.")
 

@@ -16,7 +16,7 @@ from transformers.utils import logging as library_logging
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import NEW_HEAD, WEIGHTS_NOTES
-from ctxlab.models.heads import NEW, NOTED, auto_class, check_head, label_fields
+from ctxlab.models.heads import NEW, NOTED, auto_class, check_head, kind_of, label_fields
 from ctxlab.models.spaces import begin_words_with_a_space
 
 logger = logging.getLogger(__name__)
@@ -50,6 +50,13 @@ def folder(path: str) -> Path:
             f"model.path={path} is neither a local folder nor a hub id that can be reached from here; "
             "run `make setup` where there is a network, or give model.path=<folder>."
         ) from error
+
+
+def read_kind(path: Path, called: str) -> str:
+    """Kind of the model in ``path``, from its config alone; see ``heads.kind_of``."""
+    _refuse_code(path, called)
+    with quiet():
+        return kind_of(AutoConfig.from_pretrained(path))
 
 
 def load_tokenizer(path: Path, called: str) -> Any:

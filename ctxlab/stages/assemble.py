@@ -20,7 +20,9 @@ from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document, Encoded
 from ctxlab.data.encode import encode_documents
+from ctxlab.data.forward import APART, BEHIND
 from ctxlab.evaluation.evaluator import Reader
+from ctxlab.evaluation.writing import Writer
 from ctxlab.models.facts import describe
 from ctxlab.models.heads import POOLED
 from ctxlab.stages.fit import check_fit, check_task, settle
@@ -104,7 +106,29 @@ class Workbench:
             self.tokenizer.pad_token_id,
             self.accelerator.device,
             self.task.observe,
+            self._writer() if self.task.writes else None,
+            self.task.scores_target,
         )
+
+    @property
+    def writes(self) -> str | None:
+        """Where targets go, see ``data.forward.Passes``; None where the task writes nothing."""
+        return _WRITES[self.facts.kind] if self.task.writes else None
+
+    def _writer(self) -> Writer:
+        return Writer(
+            self.model,
+            self.task.decoding,
+            _WRITES[self.facts.kind],
+            self.task.stops,
+            self.tokenizer.pad_token_id,
+            self.settings.tokens_per_forward or max(self.settings.tokens_per_step, self.length),
+            self.strategy.attention.caches,
+            self.accelerator.device,
+        )
+
+
+_WRITES = {"decoder": BEHIND, "encoder_decoder": APART}
 
 
 def _published(source: ModelSource) -> Any:

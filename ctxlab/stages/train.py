@@ -27,16 +27,17 @@ from ctxlab.training.stream import Stream
 
 def run(cfg: DictConfig, run_dir: Path) -> None:
     """Train under a budget, then score the best checkpoint on validation and test."""
-    task: Task = build(cfg.task)
+    folder, state = start_point(cfg, run_dir)
+    source: ModelSource = Checkpointed(str(folder)) if folder else build(cfg.model)
+    task: Task = build(cfg.task).form(source.kind())
     splits = load_documents(build(cfg.data), task, cfg.seed)
     if not splits.train:
         raise UserError("There are no training documents; give data.train_file=<file> or use data=generated.")
     task.learn_labels(splits.train)
+    task.take_examples(splits.train, cfg.seed)
     for documents in (splits.train, splits.validation, splits.test):
         task.check_labels(documents)
     task.notes.extend(splits.notes)
-    folder, state = start_point(cfg, run_dir)
-    source: ModelSource = Checkpointed(str(folder)) if folder else build(cfg.model)
     bench = assemble(cfg, task, source)
     if folder is not None:
         Checkpointed(str(folder)).load_parts(bench.model)
@@ -116,6 +117,7 @@ def make_trainer(
         flops=FlopModel.of(bench.model, bench.facts.num_layers, bench.facts.hidden_size),
         settings=bench.settings,
         seed=cfg.seed,
+        writes=bench.writes,
         document_ids=[document.id for document in documents],
         evaluate=validation if validation.documents else None,
     )

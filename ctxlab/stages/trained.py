@@ -9,6 +9,7 @@ from ctxlab.config.build import build
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import NEW_HEAD, ModelSource
 from ctxlab.core.task import Task
+from ctxlab.data.splits import load_split
 from ctxlab.models.checkpointed import Checkpointed
 from ctxlab.models.heads import NEW
 from ctxlab.stages.assemble import Workbench, assemble
@@ -42,12 +43,21 @@ def load_trained(cfg: DictConfig) -> Trained:
             f"{folder} is a checkpoint of task {saved['task']}, not {cfg.task.name}; drop task={cfg.task.name}."
         )
     source = Checkpointed(str(folder))
-    task: Task = build(cfg.task)
+    task: Task = build(cfg.task).form(source.kind())
     task.labels = source.labels()
+    show_examples(cfg, task)
     bench = assemble(cfg, task, source)
     source.load_parts(bench.model)
     bench.accelerator.prepare_model(bench.model, evaluation_mode=True)
     return Trained(bench, str(folder), saved["state"]["tokens"], saved["state"]["seconds"])
+
+
+def source_of(cfg: DictConfig) -> ModelSource:
+    """The checkpoint that ``cfg.run`` names, else the model of ``cfg``."""
+    if not cfg.run:
+        source: ModelSource = build(cfg.model)
+        return source
+    return Checkpointed(str(checkpoint.find(Path(cfg.run), cfg.checkpoint)))
 
 
 def load_untrained(cfg: DictConfig) -> Trained:
@@ -56,13 +66,14 @@ def load_untrained(cfg: DictConfig) -> Trained:
     Raises:
         UserError: The head of the task, or of these weights, is one that only training gives.
     """
-    task: Task = build(cfg.task)
+    source: ModelSource = build(cfg.model)
+    task: Task = build(cfg.task).form(source.kind())
     if task.head in NEW:
         raise UserError(
             f"task={task.name} has a head that only training gives: add run=<directory of a training run> "
             "(task=lm is one that a model can do as it is)."
         )
-    source: ModelSource = build(cfg.model)
+    show_examples(cfg, task)
     bench = assemble(cfg, task, source)
     if getattr(bench.model, NEW_HEAD, False):
         raise UserError(
@@ -71,3 +82,18 @@ def load_untrained(cfg: DictConfig) -> Trained:
         )
     bench.accelerator.prepare_model(bench.model, evaluation_mode=True)
     return Trained(bench, source.name)
+
+
+def show_examples(cfg: DictConfig, task: Task) -> None:
+    """Give ``task`` the training documents where it draws solved examples from them, or its labels."""
+    if not task.num_examples and not task.learns_labels:
+        return
+    documents = load_split(build(cfg.data), task, "train", cfg.seed)
+    if not documents:
+        raise UserError(
+            f"task={task.name} takes examples and labels from training documents, and there are none: "
+            "give data.train_file=<file>, or task.shots=0 and task.labels=[…]."
+        )
+    if task.learns_labels:
+        task.learn_labels(documents)
+    task.take_examples(documents, cfg.seed)

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from ctxlab.core.task import Decoding
 from ctxlab.core.types import Document, Encoded
 
 
@@ -15,11 +16,26 @@ class Base:
     contiguous = False
     lower_is_better = False
     encode_options: tuple[Any, ...] = ()
+    writes = False
+    decoding = Decoding()
+    stops: tuple[int, ...] = ()
+    scores_target = False
+    num_examples = 0
+    learns_labels = False
 
     def __init__(self, labels: list[str] | None = None) -> None:
         """Take the names behind the outputs, where they are known or there are none."""
         self.labels: list[str] = labels or []
         self.notes: list[str] = []
+
+    def form(self, kind: str) -> Any:
+        """The same for every kind of model."""
+        del kind
+        return self
+
+    def take_examples(self, documents: Sequence[Document], seed: int) -> None:
+        """None are shown."""
+        del documents, seed
 
     def split(self, document: Document) -> list[Document]:
         """A record is one document."""

@@ -11,7 +11,7 @@ from ctxlab.config.compose import compose
 
 FILES = [(group, option) for group in catalogue.groups() for option in catalogue.options(group)]
 COMPONENTS = [pair for pair in FILES if "_target_" in catalogue.read(catalogue.option_file(*pair))]
-WITHOUT_TARGET = {"context", "trainer", "experiment", "strategy"}
+WITHOUT_TARGET = {"context", "trainer", "experiment", "strategy", "task/decoding"}
 """Groups of plain values, or that only compose parts."""
 
 
@@ -47,7 +47,8 @@ def test_keys_are_the_parameters_of_the_target(pair):
     content = catalogue.read(catalogue.option_file(*pair))
     parameters = inspect.signature(locate(content["_target_"])).parameters
     label = set() if "name" in parameters else {"name"}
-    assert set(content) - {"_target_", "defaults"} - label == set(parameters)
+    parts = {name.split("/")[-1] for name, _ in catalogue.defaults(catalogue.option_file(*pair), pair[0])}
+    assert set(content) - {"_target_", "defaults"} - label | parts == set(parameters)
 
 
 @pytest.mark.parametrize("pair", COMPONENTS, ids=ids)
