@@ -176,7 +176,8 @@ def _is_whole(entry: Path) -> bool:
 def _encoded(row: dict[str, Any]) -> Encoded:
     arrays: dict[str, Any] = {name: np.asarray(row[name], dtype=np.int64) for name in ARRAYS}
     tuples: dict[str, Any] = {name: tuple(map(int, row[name])) for name in TUPLES}
-    return Encoded(**arrays, **tuples, **{name: int(row[name]) for name in NUMBERS})
+    numbers: dict[str, Any] = {name: int(row[name]) for name in NUMBERS}
+    return Encoded(**arrays, **tuples, **numbers)
 
 
 @contextmanager

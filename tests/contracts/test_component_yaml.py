@@ -14,6 +14,9 @@ COMPONENTS = [pair for pair in FILES if "_target_" in catalogue.read(catalogue.o
 WITHOUT_TARGET = {"context", "trainer", "experiment", "strategy", "task/decoding"}
 """Groups of plain values, or that only compose parts."""
 
+WITHIN = {"task/decoding": ["task=translation"]}
+"""What has to be chosen for a group to be there."""
+
 
 def ids(pair):
     return "/".join(pair) if isinstance(pair, tuple) else pair
@@ -37,7 +40,7 @@ def test_every_key_has_a_comment(pair):
 def test_it_composes(pair):
     group, option = pair
     prefix = "+" if group == "experiment" else ""
-    config = compose("train", [f"{prefix}{group}='{option}'"])
+    config = compose("train", [*WITHIN.get(group, ()), f"{prefix}{group}='{option}'"])
     OmegaConf.to_container(config, resolve=True)
 
 

@@ -1,13 +1,9 @@
-"""stub"""
+"""To be replaced."""
+
+from typing import Any
 
 
-def generate(*, split, seed, documents, words_per_document, ambiguous_share, evidence_distance):
-    w = ["one two three .", "four five .", "six seven eight nine ."]
-    return [
-        {
-            "id": f"g-{split}-{seed}-{i}",
-            "source": " ".join(w[(i + j) % 3] for j in range(words_per_document // 4)),
-            "target": " ".join(w[(i + j) % 3].upper() for j in range(words_per_document // 4)),
-        }
-        for i in range(documents)
-    ]
+def generate(*, split: str, seed: int, documents: int, words_per_document: int, **_: Any) -> list[dict[str, Any]]:
+    """Nothing yet."""
+    words = "one two three . four five . six seven eight nine . " * (words_per_document // 12 + 1)
+    return [{"id": f"g-{split}-{seed}-{i}", "source": words, "target": words.upper()} for i in range(documents)]
