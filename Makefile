@@ -28,7 +28,7 @@ run: $(STAMP) ## the main job: MiniLM at 4,096 tokens on the built-in corpus, ab
 	$(BIN)/ctxlab train task=ner context=4096 trainer.max_seconds=225 $(RUN_OPTIONS)
 
 test: $(STAMP) ## the default tests, under 8 minutes
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 
 test-slow: $(STAMP) ## the tests that train for minutes
 	$(BIN)/pytest -m slow --durations=0
