@@ -41,6 +41,15 @@ class Page:
         self._placed.append((self._draw.one(places.tolist()), fixed))
         return True
 
+    def put_before_end(self, fixed: Fixed, distance: int) -> bool:
+        """Put a sentence with ``distance`` words behind it, or as few more as must be; False where it fits not."""
+        places = np.flatnonzero(self._fits(len(fixed.words)))
+        places = places[places + len(fixed.words) + distance <= self._length]
+        if not len(places):
+            return False
+        self._placed.append((int(places[-1]), fixed))
+        return True
+
     def put_pair(self, first: Fixed, second: Fixed, distance: int) -> int | None:
         """Put two sentences so that their names are ``distance`` words apart, or as few more as must be.
 
