@@ -21,6 +21,10 @@ class Base:
         self.labels: list[str] = labels or []
         self.notes: list[str] = []
 
+    def gather(self, documents: Sequence[Document]) -> None:
+        """A record says all that is needed."""
+        del documents
+
     def split(self, document: Document) -> list[Document]:
         """A record is one document."""
         return [document]

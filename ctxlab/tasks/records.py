@@ -13,6 +13,7 @@ SIGNATURES = {
     "translation": ("source", "target"),
     "nli": ("premise", "hypothesis"),
     "dialogue": ("turns",),
+    "recommendation": ("history", "candidates"),
     "ner": ("tokens", "tags"),
     "classification": ("text", "label"),
 }
