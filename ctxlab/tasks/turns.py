@@ -32,11 +32,16 @@ def turns_of(record: Mapping[str, Any], field: str, origin: str, task: str) -> t
     Raises:
         UserError: A turn is no ``{"speaker": …, "text": …}``, or none says anything.
     """
-    names = dict[str, str]()
+    names = dict[str | int, str]()
     turns, left_out = [], 0
     given = list_of(record, field, "task.turns_field", origin, task)
     for place, turn in enumerate(given):
         speaker, text = _checked(turn, f"{field}[{place}]", origin)
+        if place and type(speaker) is not type(given[0]["speaker"]):
+            raise UserError(
+                f"The field '{field}[{place}].speaker' of {origin} mixes whole numbers and names with those before: "
+                "write all speakers in one way."
+            )
         if not text.strip():
             left_out += 1
             continue
@@ -47,7 +52,7 @@ def turns_of(record: Mapping[str, Any], field: str, origin: str, task: str) -> t
     return turns, left_out
 
 
-def _checked(turn: Any, place: str, origin: str) -> tuple[str, str]:
+def _checked(turn: Any, place: str, origin: str) -> tuple[str | int, str]:
     """Speaker and text of a turn."""
     if not isinstance(turn, Mapping) or not {"speaker", "text"} <= turn.keys():
         had = f"has only {', '.join(turn) or 'nothing'}" if isinstance(turn, Mapping) else f"is {kind(turn)}"
@@ -59,7 +64,7 @@ def _checked(turn: Any, place: str, origin: str) -> tuple[str, str]:
     if not isinstance(text, str):
         raise UserError(f"The field '{place}.text' of {origin} is {kind(text)}: give a text.")
     check_characters(text, origin)
-    return str(speaker), text
+    return speaker, text
 
 
 def written(turns: Sequence[Turn]) -> str:

@@ -35,6 +35,9 @@ from ctxlab.evaluation.statistics import Counts, bootstrap, ratio
 from ctxlab.tasks.ranking import CHOSEN, odds
 from ctxlab.tasks.whole import Verdict
 
+BEYOND = 1e6
+"""Log odds that no model gives: those of a candidate that was not read, surer than sure of what is not true."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ranked:
@@ -169,7 +172,7 @@ def scored(documents: Sequence[Document], predictions: Sequence[Prediction], fig
 def _case(pairs: Sequence[tuple[Document, Verdict]], figures: Sequence[Figure]) -> _Case:
     gold = np.asarray([document.fields["gold"] == (CHOSEN,) for document, _ in pairs], np.float64)
     given = [odds(verdict) for _, verdict in pairs]
-    worst = np.where(gold > 0, -np.inf, np.inf)
+    worst = np.where(gold > 0, -BEYOND, BEYOND)
     scores = np.asarray([w if g is None else g for g, w in zip(given, worst, strict=True)], np.float64)
     is_read, ranked = any(g is not None for g in given), rank(scores, gold)
     document, verdict = next((pair for pair, label in zip(pairs, gold, strict=True) if label), pairs[0])
