@@ -96,6 +96,22 @@ def test_predictions_need_no_labels(name, runs, tmp_path):
     assert all(0 < line["probability"] < 1 for line in found)
 
 
+def test_training_resumes_to_the_same_weights(tmp_path):
+    """Which of the other candidates an epoch takes is known again."""
+    given = (*SHORT, *RUNS["recommendation"], "trainer.save_every_steps=1", "trainer.keep_checkpoints=9")
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert train(whole, *given) == 0
+    assert train(cut, *given) == 0
+    (cut / "checkpoints" / "step-00000002" / "manifest.json").unlink()
+    assert main(["train", f"resume={cut}"]) == 0
+    assert result(cut)["resumed_from"] == "step-00000001"
+    one, other = (
+        json.loads((folder / "checkpoints/step-00000002/manifest.json").read_text())["model.safetensors"]
+        for folder in (whole, cut)
+    )
+    assert one == other
+
+
 def test_candidates_are_drawn_within_a_split(tmp_path):
     """A validation split set apart of the training dialogues draws from itself alone."""
     talks = [

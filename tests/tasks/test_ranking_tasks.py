@@ -69,7 +69,7 @@ def test_bad_records_of_recommendation_are_named(change, says):
         ({"turns": [turn("a"), turn(3)]}, r"'turns\[1\].text' of train.jsonl line 3 is of type int"),
         ({"turns": [turn("a", None), turn("b")]}, r"'turns\[0\].speaker' of train.jsonl line 3 is empty"),
         ({"turns": [turn("a", ""), turn("b")]}, r"'turns\[0\].speaker' of train.jsonl line 3 is an empty text"),
-        ({"turns": [turn("a", 1), turn("times", "x")]}, r"'turns\[1\].speaker'.*mixes whole numbers .* and names"),
+        ({"turns": [turn("a", 1), turn("times", "x")]}, r"'turns\[1\].speaker'.*mixes whole numbers and names"),
         ({"turns": [turn("a"), turn("\ud800")]}, r"half of a surrogate pair"),
         (
             {"candidates": ["town", "time"]},
@@ -97,6 +97,19 @@ OTHERS = {
     "recommendation": {"history": ["a"], "candidates": ["b"], "labels": [1]},
     "lm": {"text": "a"},
 }
+
+
+@pytest.mark.parametrize(
+    ("record", "other"),
+    [
+        ({"context": "a", "question": "b", "answers": []}, "qa"),
+        ({"document": "a", "summary": "b"}, "summarization"),
+        ({"text": "a", "labels": ["x"]}, "classification"),
+    ],
+)
+def test_other_forms_of_other_tasks_are_known(record, other):
+    with pytest.raises(UserError, match=f"looks like a record for task={other}"):
+        Dialogue().parse({"id": "1", **record}, HERE, gold=True)
 
 
 @pytest.mark.parametrize("other", OTHERS)
