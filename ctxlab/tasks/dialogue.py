@@ -1,7 +1,7 @@
 """Dialogue: the next turn of a conversation, chosen among candidates."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,9 @@ from ctxlab.tasks.turns import Turn, places_in, turns_of, written
 
 MODES = ("choose",)
 """Values of ``task.mode``."""
+
+TRIES = 256
+"""Turns drawn from a large split before all of it is shuffled."""
 
 
 class Dialogue(Ranking):
@@ -141,7 +144,7 @@ class Dialogue(Ranking):
         digest = hashlib.sha256(f"{document.id}@{place}".encode()).digest()
         random = np.random.default_rng((self._seed, int.from_bytes(digest[:8], "little")))
         found = {bare(true).casefold(): true}
-        for index in random.permutation(len(self._pool)).tolist():
+        for index in _order(random, len(self._pool)):
             name, text = self._pool[index]
             if name != document.id:
                 found.setdefault(bare(text).casefold(), text)
@@ -153,6 +156,12 @@ class Dialogue(Ranking):
             f"dialogues beside the true one of {document.origin}, and its split has {len(found) - 1}: lower it, add "
             f"dialogues, or give each record a list '{self._candidates_field}'."
         )
+
+
+def _order(random: np.random.Generator, count: int) -> Iterator[int]:
+    """Every number below ``count``, some perhaps twice; the first ones, mostly enough, without shuffling all."""
+    yield from random.integers(count, size=TRIES).tolist()
+    yield from random.permutation(count).tolist()
 
 
 def asked(num_turns: int, wanted: int) -> list[int]:
