@@ -80,6 +80,10 @@ class Task(Protocol):
         """
         ...
 
+    def gather(self, documents: Sequence[Document]) -> None:
+        """Look at all parsed records of a split, before these are split: one may need the others."""
+        ...
+
     def split(self, document: Document) -> list[Document]:
         """What is read of a parsed record, each by itself: a question with its context, say; mostly the record."""
         ...

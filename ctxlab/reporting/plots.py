@@ -8,10 +8,10 @@ from ctxlab.core.types import Table
 
 _DRAWN = ("by_length", "by_position", "by_evidence")
 
-_SCORES = ("f1", "perplexity", "pseudo_perplexity", "accuracy", "met")
+_SCORES = ("f1", "perplexity", "pseudo_perplexity", "accuracy", "auc", "mrr", "met")
 """Columns that are drawn: of each table the first that it has."""
 
-_SHARES = ("f1", "accuracy", "met")
+_SHARES = ("f1", "accuracy", "auc", "mrr", "met")
 """Those that lie between 0 and 1."""
 
 

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import Document
 from ctxlab.data.readers.read import read_file
+from ctxlab.data.splits import parts
 from ctxlab.evaluation.evaluator import predict
 from ctxlab.stages.trained import Trained, load_trained
 from ctxlab.tracking.console import ProgressDisplay, console
@@ -30,7 +31,7 @@ def run(cfg: DictConfig, run_dir: Path) -> None:
     trained = load_trained(cfg)
     task = trained.bench.task
     whole = [task.parse(record.fields, record.origin, gold=False) for record in records]
-    documents = [part for document in whole for part in task.split(document)]
+    documents = parts(task, whole)
     temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("w", encoding="utf-8") as file:

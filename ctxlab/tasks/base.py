@@ -37,6 +37,10 @@ class Base:
         """None are shown."""
         del documents, seed
 
+    def gather(self, documents: Sequence[Document]) -> None:
+        """A record says all that is needed."""
+        del documents
+
     def split(self, document: Document) -> list[Document]:
         """A record is one document."""
         return [document]

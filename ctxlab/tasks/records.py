@@ -13,10 +13,18 @@ SIGNATURES = {
     "translation": ("source", "target"),
     "nli": ("premise", "hypothesis"),
     "dialogue": ("turns",),
+    "recommendation": ("history", "candidates"),
     "ner": ("tokens", "tags"),
     "classification": ("text", "label"),
 }
 """Fields by which a record of a task is told; the first that fits."""
+
+VARIANTS = {
+    "qa": ("context", "question"),
+    "summarization": ("document", "summary"),
+    "classification": ("text", "labels"),
+}
+"""Other fields by which some are told, after these."""
 
 LEAST = {"lm": ("text",)}
 """Fields of tasks whose records hold nothing else."""
@@ -24,7 +32,8 @@ LEAST = {"lm": ("text",)}
 
 def lookalike(record: Mapping[str, Any], task: str) -> str | None:
     """Another task than ``task`` whose record this looks like."""
-    fitting = [name for name, fields in SIGNATURES.items() if all(field in record for field in fields)]
+    told = [*SIGNATURES.items(), *VARIANTS.items()]
+    fitting = [name for name, fields in told if all(field in record for field in fields)]
     present = tuple(field for field in record if field != "id")
     fitting += [name for name, fields in LEAST.items() if present == fields]
     return next((name for name in fitting if name != task), None)

@@ -41,14 +41,22 @@ class Page:
         self._placed.append((self._draw.one(places.tolist()), fixed))
         return True
 
-    def put_before_end(self, fixed: Fixed, distance: int) -> bool:
-        """Put a sentence with ``distance`` words behind it, or as few more as must be; False where it fits not."""
+    def put_before_end(self, fixed: Fixed, distance: int) -> int | None:
+        """Put a sentence so that its name is ``distance`` words before the end, or as few more as must be.
+
+        Where nothing so far from the end is free, it stands as far as can be.
+
+        Returns:
+            The true distance, of which 1 is the last word; None where it fits nowhere.
+        """
         places = np.flatnonzero(self._fits(len(fixed.words)))
-        places = places[places + len(fixed.words) + distance <= self._length]
+        distances = self._length - places - fixed.name_at
         if not len(places):
-            return False
-        self._placed.append((int(places[-1]), fixed))
-        return True
+            return None
+        enough = distances >= distance
+        chosen = int(places[enough].max() if enough.any() else places.min())
+        self._placed.append((chosen, fixed))
+        return self._length - chosen - fixed.name_at
 
     def put_pair(self, first: Fixed, second: Fixed, distance: int) -> int | None:
         """Put two sentences so that their names are ``distance`` words apart, or as few more as must be.

@@ -78,7 +78,7 @@ def _record(draw: Draw, length: int, distances: Sequence[int], asks_length: bool
 
 
 def _put(page: Page, form: str, key: str, distance: int) -> bool:
-    return page.put_before_end(told(form, key), distance)
+    return page.put_before_end(told(form, key), distance) is not None
 
 
 def _text(draw: Draw, keys: Sequence[str]) -> str:
