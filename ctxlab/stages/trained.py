@@ -91,8 +91,7 @@ def show_examples(cfg: DictConfig, task: Task) -> None:
     learns_labels = task.learns_labels and not task.labels
     if not task.num_examples and not learns_labels:
         return
-    apart = copy.copy(task)  # what it notes of these records is noted when they are evaluated, if they are
-    apart.notes = []
+    apart = copy.deepcopy(task)  # what it notes of these records is noted again where they are evaluated
     source: Source = build(cfg.data)
     if source.invented and cfg.stage == "predict" and not cfg.run:
         raise UserError(

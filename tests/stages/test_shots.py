@@ -5,6 +5,10 @@ import json
 import pytest
 
 from ctxlab.cli import main
+from ctxlab.config.build import build
+from ctxlab.config.compose import compose
+from ctxlab.data.splits import load_documents
+from ctxlab.stages.trained import show_examples
 from tests.stages.conftest import result, train
 
 SHORT = ("tracking=none", "data.documents=4", "data.validation_documents=1", "data.test_documents=1",
@@ -104,3 +108,20 @@ def test_examples_need_training_documents(tmp_path, refused):
     words = ["eval", "task=qa", "model=tiny_llama", f"data.validation_file={file}", f"hydra.run.dir={tmp_path / 'r'}"]
     says = refused([*words, "shots=1"])
     assert "takes solved examples from training documents, and there are none" in says
+
+
+def test_examples_are_of_the_documents_that_training_would_take(tmp_path):
+    """Not of those that are set apart for validation; and what was moved in them is not counted twice."""
+    records = [
+        {"id": f"r{i}", "context": f"It rained in town {i}.", "question": "Where?",
+         "answers": [{"text": f"town {i}", "answer_start": 0}]} for i in range(12)
+    ]  # fmt: skip
+    file = write(tmp_path / "train.jsonl", *records)
+    cfg = compose("eval", ["task=qa", "model=tiny_llama", "shots=11", f"data.train_file={file}"])
+    task = build(cfg.task).form("decoder")
+    show_examples(cfg, task)
+    assert task.notes == []
+    splits = load_documents(build(cfg.data), task, cfg.seed)
+    assert [note[:38] for note in task.notes] == ["12 answers are not in the context at t"]
+    (held_out,) = splits.validation
+    assert {example.id for example in task.examples(held_out)} == {f"r{i}" for i in range(12)} - {held_out.id}
