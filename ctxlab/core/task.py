@@ -30,6 +30,16 @@ class Decoding:
     seed: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Continuations:
+    """What may follow a prompt, one of several."""
+
+    token_ids: Sequence[tuple[int, ...]] = ()
+    """Of each."""
+    ends: tuple[int, ...] = ()
+    """Tokens of which any must follow; empty where none begins another, so that none needs an end."""
+
+
 class Task(Protocol):
     """One file under ``ctxlab/tasks`` a task."""
 
@@ -56,6 +66,10 @@ class Task(Protocol):
     """Whether the answer is text that the model writes, rather than read off its outputs."""
     decoding: "Decoding"
     """How it writes."""
+    chooses: bool
+    """Whether what it writes is one of ``continuations``: these are held against the model, and nothing is written."""
+    continuations: "Continuations"
+    """Known after ``prepare``."""
     stops: tuple[int, ...]
     """Token ids that end what it writes; known after ``prepare``."""
     scores_target: bool

@@ -61,6 +61,10 @@ class Encoded:
     """(T,) token ids that are to be written, the end of a text included; empty where nothing is, or it is not known."""
     anchors: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     """(T,) document token that each target token renders (a translation), ``ADDED`` where it is about all of them."""
+    evidence: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    """(E,) document tokens that a window must hold, all of them, to be asked for ``target``; empty: any window is."""
+    absent: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    """(A,) token ids that are to be written behind a window that does not hold all of ``evidence``."""
     room: int = 0
     """Tokens that every window leaves free for what is written behind it (decoders, whose context holds both)."""
 

@@ -19,10 +19,10 @@ from ctxlab.core.cache import checksums
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document, Encoded
 
-FORMAT = 5
+FORMAT = 6
 """Raised whenever what is stored, or how tasks encode, changes."""
 
-ARRAYS = ("input_ids", "word_ids", "labels", "marks", "starts", "ends", "target", "anchors")
+ARRAYS = ("input_ids", "word_ids", "labels", "marks", "starts", "ends", "target", "anchors", "evidence", "absent")
 TUPLES = ("before", "after", "query")
 NUMBERS = ("room",)
 """Fields of ``Encoded``, by type."""

@@ -57,11 +57,15 @@ def window_targets(encoded: Encoded, windows: Sequence[Window]) -> list[IntArray
     """(T,) what each window is to write: all that is about the whole document, and what renders its own tokens.
 
     A token that several windows hold is rendered behind the first of them, and one that none holds behind none. Where
-    windows leave room for what is written, a target ends with that room.
+    a target has evidence, every window without all of it is to write what stands for its absence. Where windows leave
+    room for what is written, a target ends with that room.
     """
     free = np.ones(len(encoded) + 1, np.bool_)
     targets = []
     for window in windows:
+        if not np.isin(encoded.evidence, window.token_index).all():
+            targets.append(encoded.absent[: encoded.room] if encoded.room else encoded.absent)
+            continue
         held = np.zeros(len(encoded) + 1, np.bool_)
         held[window.token_index] = True
         held[ADDED] = True  # the last place, which anchors of the whole document point to as well

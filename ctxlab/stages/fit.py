@@ -47,17 +47,26 @@ def settle(strategy: Strategy, trained_length: int | None, length: int) -> None:
     memory.fit(strategy.reading.longest(length))
 
 
+def check_kind(task: Task, kind: str) -> None:
+    """Refuse a kind of model that the task does not work with, naming a model that it does.
+
+    Raises:
+        UserError: It is another kind.
+    """
+    if kind not in task.kinds:
+        raise UserError(
+            f"task={task.name} needs a model of kind {' or '.join(sorted(task.kinds))}, and this one is of kind "
+            f"{kind}: {_MODELS[min(task.kinds)]}."
+        )
+
+
 def check_task(task: Task, strategy: Strategy, facts: ModelFacts) -> None:
     """Refuse a task that the kind of model or the way of reading cannot serve, naming what can.
 
     Raises:
         UserError: Another kind of model is needed, or the task needs unbroken windows.
     """
-    if facts.kind not in task.kinds:
-        raise UserError(
-            f"task={task.name} needs a model of kind {' or '.join(sorted(task.kinds))}, and this one is of kind "
-            f"{facts.kind}: {_MODELS[min(task.kinds)]}."
-        )
+    check_kind(task, facts.kind)
     if task.writes:
         _check_writing(strategy)
     if task.contiguous and not strategy.reading.contiguous:

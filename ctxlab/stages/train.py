@@ -9,13 +9,12 @@ from omegaconf import DictConfig
 from ctxlab.config.build import build
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import ModelSource
-from ctxlab.core.task import Task
 from ctxlab.core.types import Document
 from ctxlab.data.splits import load_documents
 from ctxlab.evaluation.evaluator import Evaluation, evaluate
 from ctxlab.models.checkpointed import Checkpointed
 from ctxlab.optim.parameters import count_parameters, parameter_groups
-from ctxlab.stages.assemble import Workbench, assemble
+from ctxlab.stages.assemble import Workbench, assemble, build_task
 from ctxlab.stages.finish import Split, leave, make_result, score_split
 from ctxlab.stages.watch import TrainingWatcher, announce, open_tracker
 from ctxlab.training import checkpoint
@@ -29,7 +28,7 @@ def run(cfg: DictConfig, run_dir: Path) -> None:
     """Train under a budget, then score the best checkpoint on validation and test."""
     folder, state = start_point(cfg, run_dir)
     source: ModelSource = Checkpointed(str(folder)) if folder else build(cfg.model)
-    task: Task = build(cfg.task).form(source.kind())
+    task = build_task(cfg, source)
     splits = load_documents(build(cfg.data), task, cfg.seed)
     if not splits.train:
         raise UserError("There are no training documents; give data.train_file=<file> or use data=generated.")

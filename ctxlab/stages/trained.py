@@ -1,18 +1,20 @@
 """A finished run as the starting point of a stage: its checkpoint, task and labels; or a model as it is."""
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 
 from omegaconf import DictConfig
 
 from ctxlab.config.build import build
+from ctxlab.core.data import Source
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import NEW_HEAD, ModelSource
 from ctxlab.core.task import Task
-from ctxlab.data.splits import load_split
+from ctxlab.data.splits import load_documents
 from ctxlab.models.checkpointed import Checkpointed
 from ctxlab.models.heads import NEW
-from ctxlab.stages.assemble import Workbench, assemble
+from ctxlab.stages.assemble import Workbench, assemble, build_task
 from ctxlab.training import checkpoint
 from ctxlab.training.loop import read_state_file
 
@@ -43,7 +45,7 @@ def load_trained(cfg: DictConfig) -> Trained:
             f"{folder} is a checkpoint of task {saved['task']}, not {cfg.task.name}; drop task={cfg.task.name}."
         )
     source = Checkpointed(str(folder))
-    task: Task = build(cfg.task).form(source.kind())
+    task = build_task(cfg, source)
     task.labels = source.labels()
     show_examples(cfg, task)
     bench = assemble(cfg, task, source)
@@ -67,11 +69,11 @@ def load_untrained(cfg: DictConfig) -> Trained:
         UserError: The head of the task, or of these weights, is one that only training gives.
     """
     source: ModelSource = build(cfg.model)
-    task: Task = build(cfg.task).form(source.kind())
+    task = build_task(cfg, source)
     if task.head in NEW:
         raise UserError(
             f"task={task.name} has a head that only training gives: add run=<directory of a training run> "
-            "(task=lm is one that a model can do as it is)."
+            "(a decoder such as model=smollm2 can do task=lm, task=qa, and task=classification shots=0 as it is)."
         )
     show_examples(cfg, task)
     bench = assemble(cfg, task, source)
@@ -86,14 +88,26 @@ def load_untrained(cfg: DictConfig) -> Trained:
 
 def show_examples(cfg: DictConfig, task: Task) -> None:
     """Give ``task`` the training documents where it draws solved examples from them, or its labels."""
-    if not task.num_examples and not task.learns_labels:
+    learns_labels = task.learns_labels and not task.labels
+    if not task.num_examples and not learns_labels:
         return
-    documents = load_split(build(cfg.data), task, "train", cfg.seed)
+    apart = copy.deepcopy(task)  # what it notes of these records is noted again where they are evaluated
+    source: Source = build(cfg.data)
+    if source.invented and cfg.stage == "predict" and not cfg.run:
+        raise UserError(
+            f"task={task.name} takes {'labels' if learns_labels else 'solved examples'} from training documents, and "
+            f"those of data=generated are not yours: give data.train_file=<file>, or {_without(learns_labels)}."
+        )
+    documents = load_documents(source, apart, cfg.seed).train
     if not documents:
         raise UserError(
-            f"task={task.name} takes examples and labels from training documents, and there are none: "
-            "give data.train_file=<file>, or task.shots=0 and task.labels=[…]."
+            f"task={task.name} takes {'labels' if learns_labels else 'solved examples'} from training documents, and "
+            f"there are none: give data.train_file=<file>, or {_without(learns_labels)}."
         )
-    if task.learns_labels:
+    if learns_labels:
         task.learn_labels(documents)
     task.take_examples(documents, cfg.seed)
+
+
+def _without(learns_labels: bool) -> str:
+    return "task.labels=[…]" if learns_labels else "task.shots=0"

@@ -27,7 +27,7 @@ from ctxlab.models.checkpointed import Checkpointed
 from ctxlab.models.heads import POOLED
 from ctxlab.reporting.tables import show
 from ctxlab.reporting.verification import Panel, draw_reach, write_page
-from ctxlab.stages.assemble import Workbench, assemble, build_model, build_strategy
+from ctxlab.stages.assemble import Workbench, assemble, build_model, build_strategy, build_task
 from ctxlab.stages.finish import git_sha, versions
 from ctxlab.stages.trained import load_trained, source_of
 from ctxlab.tracking.console import ProgressDisplay, console
@@ -66,7 +66,7 @@ def run(cfg: DictConfig, run_dir: Path) -> None:
 def _bench(cfg: DictConfig) -> tuple[Workbench, list[Document]]:
     """Model and strategy, of a run or new, and a few documents with gold."""
     source = source_of(cfg)
-    task: Task = build(cfg.task).form(source.kind())
+    task = build_task(cfg, source)
     if task.writes:
         other = "lm" if task.head == "causal_lm" else "ner"
         raise UserError(

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from ctxlab.core.task import Decoding
+from ctxlab.core.task import Continuations, Decoding
 from ctxlab.core.types import Document, Encoded
 
 
@@ -18,6 +18,8 @@ class Base:
     encode_options: tuple[Any, ...] = ()
     writes = False
     decoding = Decoding()
+    chooses = False
+    continuations = Continuations()
     stops: tuple[int, ...] = ()
     scores_target = False
     num_examples = 0

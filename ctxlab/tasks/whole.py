@@ -81,6 +81,15 @@ class Whole(Base):
         self.primary_metric = "micro_f1" if several else "accuracy"
         self._check_count()
 
+    @property
+    def several(self) -> bool:
+        """Whether a document may have several labels."""
+        return self._several
+
+    @abstractmethod
+    def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
+        """A record, checked."""
+
     @abstractmethod
     def text(self, document: Document) -> str:
         """What is read in windows."""
@@ -88,6 +97,11 @@ class Whole(Base):
     @abstractmethod
     def framing(self, document: Document, tokenizer: Any) -> Framing:
         """What is put around its windows."""
+
+    def asked(self, document: Document) -> str:
+        """What a prompt asks of the text; nothing, unless a task has a second text."""
+        del document
+        return ""
 
     def gold(self, record: Mapping[str, Any], origin: str) -> tuple[str, ...]:
         """Labels of a record, checked."""

@@ -23,7 +23,7 @@ from ctxlab.core.types import ADDED, NO_LABEL, BoolArray, Document, Encoded, Int
 from ctxlab.tasks import vocabulary
 from ctxlab.tasks.base import Base
 from ctxlab.tasks.subwords import frame
-from ctxlab.tasks.text import encode_text
+from ctxlab.tasks.text import Pieces, encode_text
 from ctxlab.tasks.whole import evidence_at
 
 HEADS = {"decoder": "causal_lm", "encoder_decoder": "seq2seq_lm"}
@@ -138,12 +138,34 @@ class Writing(Base):
         target = self.target(document)
         return [] if target is None else [(target, ADDED)]
 
+    def evidence(self, document: Document, text: Pieces) -> IntArray:
+        """Document tokens without which a window cannot know the target; none, unless a task can say."""
+        del document, text
+        return np.zeros(0, np.int64)
+
+    def absent(self) -> str:
+        """What a window without the evidence is to write; nothing, unless a task has evidence."""
+        return ""
+
+    def group(self, document: Document) -> str:
+        """Id of the record that it is a part of."""
+        return str(document.fields.get("group", document.id))
+
     def excerpt(self, document: Document, num_words: int) -> str:
         """The part of an example's document that is shown: its beginning, unless a task knows better."""
         return " ".join(self.source(document).split()[:num_words])
 
     def form(self, kind: str) -> Any:
-        """With the head of that kind of model; a kind that writes nothing is refused later."""
+        """With the head of that kind of model; a kind that writes nothing is refused later.
+
+        Raises:
+            UserError: Solved examples for a model that is shown none.
+        """
+        if kind == "encoder_decoder" and self.prompt.shots:
+            raise UserError(
+                f"task.shots={self.prompt.shots}: a model of kind {kind} learns a task by training and is shown no "
+                "solved examples: use task.shots=0, or a decoder such as model=smollm2."
+            )
         self.head = HEADS.get(kind, HEADS["decoder"])
         self.kind = kind
         return self
@@ -153,25 +175,39 @@ class Writing(Base):
         self._pool = [document for document in documents if self.target(document)]
         self._seed = seed
         if len(self._pool) < self.num_examples:
-            raise UserError(
-                f"task.shots={self.num_examples} needs as many solved training documents, and there are "
-                f"{len(self._pool)}: use task.shots={len(self._pool)}, or give more."
-            )
+            raise self._too_few(len(self._pool), "")
 
     def examples(self, document: Document) -> list[Document]:
-        """``shots`` training documents, drawn by the seed and the document's id; never it, nor one of its text."""
-        own = self.source(document)
-        others = [other for other in self._pool if other.id != document.id and self.source(other) != own]
+        """``shots`` training documents, drawn by the seed and the document's id.
+
+        Never the document, nor another part of its record, nor one of the same text.
+
+        Raises:
+            UserError: There are not as many others.
+        """
+        if not self.num_examples:
+            return []
+        own, group = self.source(document), self.group(document)
+        others = [other for other in self._pool if self.group(other) != group and self.source(other) != own]
+        if len(others) < self.num_examples:
+            raise self._too_few(len(others), f" beside '{document.id}'")
         random = np.random.default_rng((self._seed % 2**63, zlib.crc32(document.id.encode())))
         chosen = random.permutation(len(others))[: self.num_examples]
         return [others[i] for i in chosen]
 
+    def _too_few(self, count: int, beside: str) -> UserError:
+        return UserError(
+            f"task.shots={self.num_examples} needs as many solved training documents{beside}, and there are {count}: "
+            f"use task.shots={count}, or give more."
+        )
+
     @property
     def encode_options(self) -> tuple[Any, ...]:  # type: ignore[override]
         """All that stands in prompts, the examples included."""
-        pool = zlib.crc32(repr([(d.id, self.source(d), self.target(d)) for d in self._pool]).encode())
         prompt = [getattr(self.prompt, field.name) for field in fields(self.prompt)]
-        return (self.kind, prompt, self.decoding.max_new_tokens, self._seed if self.num_examples else 0, pool)
+        shown = [(d.id, self.source(d), self.ask(d), self.target(d)) for d in self._pool if self.num_examples]
+        drawn = [self._seed, zlib.crc32(repr(shown).encode())] if shown else []
+        return (self.kind, prompt, self.decoding.max_new_tokens, *drawn)
 
     def prepare(self, tokenizer: Any) -> None:
         """Keep the tokenizer to read what is written, and the tokens that end a text."""
@@ -191,9 +227,11 @@ class Writing(Base):
         text = encode_text(tokenizer, self.source(document))
         before, after = self._around(document, tokenizer)
         pieces = [(ids_of(tokenizer, f" {piece}"), at) for piece, at in self.anchors(document, text.starts)]
+        end = [end_of_text(tokenizer)]
         if pieces:
-            pieces.append(([end_of_text(tokenizer)], ADDED))
+            pieces.append((end, ADDED))
         target = [token for ids, _ in pieces for token in ids]
+        evidence = self.evidence(document, text)
         asked = self.ask(document)
         return Encoded(
             text.input_ids,
@@ -207,6 +245,8 @@ class Writing(Base):
             ends=text.ends,
             target=np.asarray(target, np.int64),
             anchors=np.asarray([at for ids, at in pieces for _ in ids], np.int64),
+            evidence=evidence,
+            absent=np.asarray([*ids_of(tokenizer, f" {self.absent()}"), *end] if len(evidence) else [], np.int64),
             room=self.decoding.max_new_tokens if self.kind == "decoder" else 0,
         )
 

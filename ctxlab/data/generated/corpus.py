@@ -19,6 +19,8 @@ class Generated:
     The grammar of a task is ``ctxlab/data/generated/<task>.py`` with a function ``generate``.
     """
 
+    invented = True
+
     def __init__(
         self,
         documents: int = 40,
