@@ -108,6 +108,7 @@ class Workbench:
             self.task.observe,
             self._writer() if self.task.writes else None,
             self.task.scores_target,
+            self.task.runs_model,
         )
 
     @property
