@@ -62,6 +62,8 @@ class Task(Protocol):
     """What else than labels decides how a document is encoded: a part of the name under which tokens are kept."""
     notes: list[str]
     """What was repaired or worked around in the data, a sentence each, for the report."""
+    runs_model: bool
+    """Whether the model has a say; without, what the reading keeps of a document is all that an answer needs."""
     writes: bool
     """Whether the answer is text that the model writes, rather than read off its outputs."""
     decoding: "Decoding"

@@ -36,6 +36,8 @@ class Reader:
     """Where the task writes: instead of what was observed, documents become what is written behind their windows."""
     scores_target: bool = False
     """Whether the gold target is held against the model too."""
+    runs_model: bool = True
+    """Whether windows go through the model; without, documents are put together of what windows hold."""
 
     def read(self, encoded: Sequence[Encoded], done: Callable[[int], None] = lambda _: None) -> Iterator[Merged]:
         """What was observed on every token of every document, in order; ``done`` hears of each token count read."""
@@ -43,6 +45,9 @@ class Reader:
         for group in _groups(encoded):
             windows = [self.strategy.reading.windows(document, self.length) for document in group]
             items = [make_items(i, document, row) for i, (document, row) in enumerate(zip(group, windows, strict=True))]
+            if not self.runs_model:
+                yield from self._kept(group, windows, done)
+                continue
             if self.writer is not None:
                 yield from self._written(self.writer, group, windows, items, done)
                 continue
@@ -50,6 +55,17 @@ class Reader:
             for document, row, own in zip(group, windows, items, strict=True):
                 seen = [output for _ in own for output in next(outputs)]
                 yield self.strategy.reading.merge(row, seen, len(document))
+
+    def _kept(
+        self, group: Sequence[Encoded], windows: Sequence[Sequence[Window]], done: Callable[[int], None]
+    ) -> Iterator[Merged]:
+        """What windows hold of each document of ``group``, without outputs."""
+        for document, row in zip(group, windows, strict=True):
+            done(sum(map(len, row)))
+            yield self._unobserved(row, document)
+
+    def _unobserved(self, row: Sequence[Window], document: Encoded) -> Merged:
+        return self.strategy.reading.merge(row, [np.empty((len(w), 0), np.float32) for w in row], len(document))
 
     def _written(
         self,
@@ -64,7 +80,7 @@ class Reader:
         costs = iter(self._target_costs(flat, writer.writes) if self.scores_target else [(0.0, 0)] * len(flat))
         texts = iter(writer.write([window for row in windows for window in row], done))
         for document, row, own in zip(group, windows, items, strict=True):
-            merged = self.strategy.reading.merge(row, [np.empty((len(w), 0), np.float32) for w in row], len(document))
+            merged = self._unobserved(row, document)
             nll, asked = (sum(column) for column in zip((0.0, 0), *(next(costs) for _ in own), strict=True))
             yield replace(merged, written=[next(texts) for _ in row], target_nll=float(nll), num_asked=int(asked))
 

@@ -14,6 +14,7 @@ HEADS = {
     "causal_lm": "AutoModelForCausalLM",
     "masked_lm": "AutoModelForMaskedLM",
     "seq2seq_lm": "AutoModelForSeq2SeqLM",
+    "body": "AutoModel",
 }
 
 NEW = frozenset({"token_classification", "sequence_classification", "question_answering"})

@@ -122,6 +122,7 @@ class Workbench:
             self.task.observe,
             self._writer() if self.task.writes and not chooses else None,
             self.task.scores_target,
+            self.task.runs_model,
         )
 
     @property

@@ -29,6 +29,11 @@ def run(cfg: DictConfig, run_dir: Path) -> None:
     folder, state = start_point(cfg, run_dir)
     source: ModelSource = Checkpointed(str(folder)) if folder else build(cfg.model)
     task = build_task(cfg, source)
+    if not task.runs_model:
+        raise UserError(
+            f"task={task.name} with these options asks the model nothing, so that there is nothing to train: use "
+            f"ctxlab eval task={task.name} …, or task.output=write."
+        )
     splits = load_documents(build(cfg.data), task, cfg.seed)
     if not splits.train:
         raise UserError("There are no training documents; give data.train_file=<file> or use data=generated.")

@@ -73,6 +73,11 @@ def _bench(cfg: DictConfig) -> tuple[Workbench, list[Document]]:
             f"task={cfg.task.name} writes text, and verify looks at what every token read is influenced by: "
             f"verify the same model and strategy with task={other}."
         )
+    if not task.runs_model:
+        raise UserError(
+            f"task={cfg.task.name} with these options runs no model, and there is nothing to verify: verify the same "
+            "model and strategy with task=ner or task=lm."
+        )
     if task.head in POOLED:
         raise UserError(
             f"task={cfg.task.name} has one output a window, and verify looks at what every token is influenced by: "

@@ -16,6 +16,7 @@ class Base:
     contiguous = False
     lower_is_better = False
     encode_options: tuple[Any, ...] = ()
+    runs_model = True
     writes = False
     decoding = Decoding()
     chooses = False

@@ -1,26 +1,25 @@
 """Translation of whole documents."""
 
-import re
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from ctxlab.core.types import Document, IntArray
+from ctxlab.core.types import SENTENCE, Document, Encoded, IntArray, Merged
 from ctxlab.tasks.records import text_of
-from ctxlab.tasks.writing import Prompt, Writing
-
-SENTENCE_END = re.compile(r"(?<=[.!?…])[\"”»’')]*\s+")
-"""Where one sentence of a target ends and the next begins."""
+from ctxlab.tasks.structure import marks_of
+from ctxlab.tasks.writing import Prompt, Writing, checked_probes
 
 
 class Translation(Writing):
     """Document to document.
 
-    Where a document takes several windows, each writes what renders its own part. Records do not say which sentence
-    renders which, so that a sentence of the target counts as rendering what stands at the same share of the source (by
-    characters, from the sentence's middle): true of translations that neither leave out nor reorder much. What the
-    windows write is joined in order.
+    Where a document takes several windows, each writes what renders its own part, and what they write is joined in
+    order. Records do not say which sentence renders which. Where both texts have as many sentences (by the rules of
+    ``tasks.structure``), each counts as rendering the one of its number; else a sentence of the target renders what
+    stands at the same share of the source, which is true of translations that neither leave out nor reorder much. A
+    sentence belongs to the window of its middle. White space between sentences of a target is learnt as a blank.
     """
 
     name = "translation"
@@ -47,7 +46,7 @@ class Translation(Writing):
         if gold:
             fields["target"] = text_of(record, self._target_field, "task.target_field", origin, self.name)
         if record.get("probes") is not None:
-            fields["probes"] = record["probes"]
+            fields["probes"] = checked_probes(record["probes"], "probes", fields["source"], origin)
         return Document(str(record.get("id", origin)), fields, origin)
 
     def source(self, document: Document) -> str:
@@ -59,14 +58,27 @@ class Translation(Writing):
         return document.fields.get("target")
 
     def anchors(self, document: Document, starts: IntArray) -> list[tuple[str, int]]:
-        """Each sentence of the target with the token at the same share of the source."""
-        target = self.target(document)
+        """Each sentence of the target with the token in the middle of what it renders."""
+        target, source = self.target(document), self.source(document)
         if target is None:
             return []
-        pieces, placed, start = SENTENCE_END.split(target), [], 0
-        for piece in pieces:
-            share = (start + len(piece) / 2) / max(len(target), 1)
-            at = int(np.searchsorted(starts, share * len(self.source(document)), side="right")) - 1
-            placed.append((piece, max(at, 0)))
-            start += len(piece) + 1
+        pieces, read = spans(target), spans(source)
+        placed = []
+        for index, (start, end) in enumerate(pieces):
+            middle = (start + end) / 2 * len(source) / len(target)
+            if len(pieces) == len(read):
+                middle = sum(read[index]) / 2
+            at = int(np.searchsorted(starts, middle, side="right")) - 1
+            placed.append((target[start:end].strip(), max(at, 0)))
         return placed
+
+    def seen_parts(self, document: Document, encoded: Encoded, merged: Merged) -> list[bool]:
+        """Whether the source of each sentence of the target was read; of the whole, where there is no target."""
+        anchors = self.anchors(document, encoded.starts)
+        return [bool(merged.seen[at]) for _, at in anchors] or super().seen_parts(document, encoded, merged)
+
+
+def spans(text: str) -> list[tuple[int, int]]:
+    """First and last character (not included) of each sentence; white space behind belongs to it."""
+    starts = np.flatnonzero(marks_of(text, np.arange(1, len(text) + 1)) & SENTENCE).tolist()
+    return list(pairwise([*starts, len(text)]))

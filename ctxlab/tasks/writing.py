@@ -287,10 +287,6 @@ class Writing(Base):
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
         """The ``WrittenText`` of all windows; empty where nothing was read."""
         texts, scores = [self.text_of(w) for w in merged.written], [w.score for w in merged.written]
-        evidence = tuple(
-            evidence_at(encoded, merged.seen, probe["start"], probe["end"])
-            for probe in document.fields.get("probes", ())
-        )
         answer = WrittenText(
             self.combined(texts, scores),
             tuple(texts),
@@ -299,14 +295,41 @@ class Writing(Base):
             merged.num_asked,
             merged.seen,
             encoded.starts,
-            evidence,
+            evidence_of(document, encoded, merged),
         )
-        return Prediction(document.id, answer, [answer.is_read])
+        return Prediction(document.id, answer, self.seen_parts(document, encoded, merged))
+
+    def seen_parts(self, document: Document, encoded: Encoded, merged: Merged) -> list[bool]:
+        """Which parts of the answer were there to be written: all of it, where anything was read."""
+        del document, encoded
+        return [bool(merged.seen.any())]
 
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
         """The text, and the share of the document that was read."""
         answer: WrittenText = prediction.answer
         return {"id": document.id, "text": answer.text, "share_read": round(float(answer.seen.mean()), 4)}
+
+
+def evidence_of(document: Document, encoded: Encoded, merged: Merged) -> tuple[tuple[float, bool], ...]:
+    """Place of each known piece of evidence, and whether it was read whole: ``WrittenText.evidence``."""
+    probes = document.fields.get("probes", ())
+    return tuple(evidence_at(encoded, merged.seen, probe["start"], probe["end"]) for probe in probes)
+
+
+def checked_probes(probes: Any, field: str, text: str, origin: str) -> list[dict[str, Any]]:
+    """Known pieces of evidence in ``text``: ``start``, ``end`` (characters), ``distance`` (words) and ``says``.
+
+    Raises:
+        UserError: One is something else, or lies outside the text.
+    """
+    for index, probe in enumerate(probes if isinstance(probes, list | tuple) else [None]):
+        fits = isinstance(probe, Mapping) and all(isinstance(probe.get(n), int) for n in ("start", "end", "distance"))
+        if not fits or not isinstance(probe.get("says"), str) or not 0 <= probe["start"] < probe["end"] <= len(text):
+            raise UserError(
+                f"The field '{field}[{index}]' of {origin} is {str(probe)[:80]}: give "
+                '{"start": …, "end": …, "distance": …, "says": …} with characters of the text, or leave probes out.'
+            )
+    return [dict(probe) for probe in probes]
 
 
 def ids_of(tokenizer: Any, text: str) -> list[int]:
