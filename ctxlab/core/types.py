@@ -20,6 +20,9 @@ NO_LABEL = -100
 ADDED = -1
 """Document token behind a window token that the document does not have (special tokens, a question)."""
 
+LAST = -2
+"""Document token that a target token stands for which belongs behind the last window, whatever that holds."""
+
 SENTENCE, PARAGRAPH, HEADING, GIVEN = 1, 2, 4, 8
 """Marks of a token, which add up: a sentence, a paragraph or a heading begins with it, or the data names it."""
 
@@ -60,7 +63,8 @@ class Encoded:
     target: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     """(T,) token ids that are to be written, the end of a text included; empty where nothing is, or it is not known."""
     anchors: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
-    """(T,) document token that each target token renders (a translation), ``ADDED`` where it is about all of them."""
+    """(T,) document token that each target token renders (a translation), ``ADDED`` where it is about all of them and
+    every window is to write it, ``LAST`` where the last one is."""
     evidence: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     """(E,) document tokens that a window must hold, all of them, to be asked for ``target``; empty: any window is."""
     absent: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))

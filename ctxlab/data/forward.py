@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ctxlab.core.strategy import Forward, Strategy
-from ctxlab.core.types import ADDED, NO_LABEL, Encoded, IntArray, Window
+from ctxlab.core.types import ADDED, LAST, NO_LABEL, Encoded, IntArray, Window
 from ctxlab.data.collate import collate, pad_behind
 
 
@@ -56,19 +56,19 @@ def make_items(document: int, encoded: Encoded, windows: Sequence[Window]) -> li
 def window_targets(encoded: Encoded, windows: Sequence[Window]) -> list[IntArray]:
     """(T,) what each window is to write: all that is about the whole document, and what renders its own tokens.
 
-    A token that several windows hold is rendered behind the first of them, and one that none holds behind none. Where
-    a target has evidence, every window without all of it is to write what stands for its absence. Where windows leave
-    room for what is written, a target ends with that room.
+    What goes on from a document's end is for the last window. A token that several windows hold is rendered behind the
+    first of them, and one that none holds behind none. Where a target has evidence, every window without all of it is
+    to write what stands for its absence. Where windows leave room for what is written, a target ends with that room.
     """
-    free = np.ones(len(encoded) + 1, np.bool_)
+    free = np.ones(len(encoded) + 2, np.bool_)
     targets = []
     for window in windows:
         if not np.isin(encoded.evidence, window.token_index).all():
             targets.append(encoded.absent[: encoded.room] if encoded.room else encoded.absent)
             continue
-        held = np.zeros(len(encoded) + 1, np.bool_)
+        held = np.zeros(len(encoded) + 2, np.bool_)  # two places more, which ADDED and LAST count from the end
         held[window.token_index] = True
-        held[ADDED] = True  # the last place, which anchors of the whole document point to as well
+        held[ADDED], held[LAST] = True, window is windows[-1]
         target = encoded.target[(held & free)[encoded.anchors]]
         targets.append(target[: encoded.room] if encoded.room else target)
         free[window.token_index[window.token_index != ADDED]] = False

@@ -1,4 +1,4 @@
-"""Dialogue: the next turn of a conversation, chosen among candidates."""
+"""Dialogue: the next turn of a conversation, chosen among candidates or written."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,9 +10,11 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.types import Document
 from ctxlab.tasks.candidates import bare, candidates_of
 from ctxlab.tasks.ranking import Ranking, apart
-from ctxlab.tasks.turns import Turn, places_in, turns_of, written
+from ctxlab.tasks.replying import Replying
+from ctxlab.tasks.turns import EmptyTurns, Turn, asked, places_in, turns_of, written
+from ctxlab.tasks.writing import Prompt
 
-MODES = ("choose",)
+MODES = ("choose", "write")
 """Values of ``task.mode``."""
 
 TRIES = 256
@@ -20,7 +22,9 @@ TRIES = 256
 
 
 class Dialogue(Ranking):
-    """Which of several turns comes next (Lowe et al. 2015, arXiv:1506.08909: one true turn among ten, recall@k).
+    """Which of several turns comes next, for encoders; models that write do so: ``replying.Replying``.
+
+    Choosing (Lowe et al. 2015, arXiv:1506.08909: one true turn among ten, recall@k):
 
     - The history is all turns before, a line each with its speaker's letter in front (``A: hello``); consecutive turns
       of a speaker are not joined. Candidates are bare texts.
@@ -35,7 +39,7 @@ class Dialogue(Ranking):
 
     def __init__(
         self,
-        mode: str = "choose",
+        mode: str | None = None,
         turns_field: str = "turns",
         candidates_field: str = "candidates",
         candidates: int = 10,
@@ -44,9 +48,13 @@ class Dialogue(Ranking):
         negatives: int | None = 4,
         candidate_tokens: int = 64,
         combine: str = "mean",
+        instruction: str = "",
+        shots: int = 0,
+        example_words: int = 120,
+        decoding: Mapping[str, Any] | None = None,
     ) -> None:
-        if mode not in MODES:
-            raise UserError(f"task.mode={mode} is not one of {', '.join(MODES)}.")
+        if mode is not None and mode not in MODES:
+            raise UserError(f"task.mode={mode} is not one of {', '.join(MODES)}, or null for what suits the model.")
         if candidates < 2:
             raise UserError(f"task.candidates={candidates} leaves nothing to choose: give at least 2.")
         if candidates_seed < 0:
@@ -58,8 +66,16 @@ class Dialogue(Ranking):
         self._num_candidates, self._seed = candidates, candidates_seed
         self._turns_per_dialogue = turns_per_dialogue
         self._pool: list[tuple[str, str]] = []
-        self._left_out, self._note = 0, ""
+        self._empty = EmptyTurns()
+        self._mode = mode
+        prompt = Prompt(instruction, "", shots, example_words)
+        self._writing = Replying(turns_field, turns_per_dialogue, prompt, decoding)
         self.primary_metric = "mrr"
+
+    def form(self, kind: str) -> Any:
+        """Choosing, or writing where that is asked for or is what a model of this ``kind`` does."""
+        mode = self._mode or ("choose" if kind in self.kinds else "write")
+        return self if mode == "choose" else self._writing.form(kind)
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Turns and candidates of a record, checked.
@@ -68,7 +84,7 @@ class Dialogue(Ranking):
         one only where it is among the candidates.
         """
         turns, left_out = turns_of(record, self._turns_field, origin, self.name)
-        self._count_left_out(left_out)
+        self._empty.add(left_out, self.notes)
         fields: dict[str, Any] = {"turns": turns, "probes": record.get("probes")}
         has_next = True
         if record.get(self._candidates_field) is not None:
@@ -97,15 +113,6 @@ class Dialogue(Ranking):
                 f"The field '{self._candidates_field}' of {origin} has one candidate: give at least 2 to choose among."
             )
         return is_there
-
-    def _count_left_out(self, count: int) -> None:
-        if not count:
-            return
-        if self._note in self.notes:
-            self.notes.remove(self._note)
-        self._left_out += count
-        self._note = f"{self._left_out:,} turns of the dialogues are empty texts, and were left out."
-        self.notes.append(self._note)
 
     def gather(self, documents: Sequence[Document]) -> None:
         """Remember what is said in the dialogues of a split, to draw candidates from."""
@@ -162,8 +169,3 @@ def _order(random: np.random.Generator, count: int) -> Iterator[int]:
     """Every number below ``count``, some perhaps twice; the first ones, mostly enough, without shuffling all."""
     yield from random.integers(count, size=TRIES).tolist()
     yield from random.permutation(count).tolist()
-
-
-def asked(num_turns: int, wanted: int) -> list[int]:
-    """Places of the turns that are asked for, never the first: the last of each of ``wanted`` equal parts."""
-    return sorted({max(num_turns * (part + 1) // wanted - 1, 1) for part in range(wanted)})

@@ -24,6 +24,24 @@ class Turn:
     """Its number in the record, from 0 on."""
 
 
+@dataclass(slots=True)
+class EmptyTurns:
+    """How many turns of all dialogues said nothing and were left out."""
+
+    count: int = 0
+    _note: str = ""
+
+    def add(self, more: int, notes: list[str]) -> None:
+        """Count ``more``, and say the sum in ``notes`` once."""
+        if not more:
+            return
+        if self._note in notes:
+            notes.remove(self._note)
+        self.count += more
+        self._note = f"{self.count:,} turns of the dialogues are empty texts, and were left out."
+        notes.append(self._note)
+
+
 def turns_of(record: Mapping[str, Any], field: str, origin: str, task: str) -> tuple[list[Turn], int]:
     """The turns of a dialogue, and how many were left out because they say nothing (corpora of chats have some).
 
@@ -83,3 +101,14 @@ def places_in(turns: Sequence[Turn], probes: Sequence[Mapping[str, Any]]) -> lis
         for probe in probes
         if probe["turn"] in starts
     ]
+
+
+def asked(num_turns: int, wanted: int) -> list[int]:
+    """Places of the turns that are asked for, never the first: the last of each of ``wanted`` equal parts."""
+    return sorted({max(num_turns * (part + 1) // wanted - 1, 1) for part in range(wanted)})
+
+
+def other_speaker(turns: Sequence[Turn]) -> str:
+    """Who spoke last before the last speaker did; a second one where nobody else has spoken."""
+    last = turns[-1].speaker
+    return next((turn.speaker for turn in reversed(turns) if turn.speaker != last), "B" if last == "A" else "A")

@@ -19,7 +19,7 @@ import torch
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.task import Decoding, Loss
-from ctxlab.core.types import ADDED, NO_LABEL, BoolArray, Document, Encoded, IntArray, Merged, Prediction, Written
+from ctxlab.core.types import ADDED, LAST, NO_LABEL, BoolArray, Document, Encoded, IntArray, Merged, Prediction, Written
 from ctxlab.tasks import vocabulary
 from ctxlab.tasks.base import Base
 from ctxlab.tasks.subwords import frame
@@ -129,6 +129,11 @@ class Writing(Base):
         del document
         return ""
 
+    def cue(self, document: Document) -> str:
+        """What a decoder's text begins behind: the same for all documents, unless a task says otherwise."""
+        del document
+        return self.prompt.cue
+
     def anchors(self, document: Document, starts: IntArray) -> list[tuple[str, int]]:
         """Pieces of the target, each with the document token that it renders; one about all, unless a task differs.
 
@@ -136,7 +141,12 @@ class Writing(Base):
         """
         del starts
         target = self.target(document)
-        return [] if target is None else [(target, ADDED)]
+        return [] if target is None else [(target, self.anchor)]
+
+    @property
+    def anchor(self) -> int:
+        """Where a target belongs that renders no token: behind the window whose text counts."""
+        return LAST if self._combine is last else ADDED
 
     def evidence(self, document: Document, text: Pieces) -> IntArray:
         """Document tokens without which a window cannot know the target; none, unless a task can say."""
@@ -229,7 +239,7 @@ class Writing(Base):
         pieces = [(ids_of(tokenizer, f" {piece}"), at) for piece, at in self.anchors(document, text.starts)]
         end = [end_of_text(tokenizer)]
         if pieces:
-            pieces.append((end, ADDED))
+            pieces.append((end, self.anchor))
         target = [token for ids, _ in pieces for token in ids]
         evidence = self.evidence(document, text)
         asked = self.ask(document)
@@ -258,15 +268,15 @@ class Writing(Base):
             front = " ".join(part for part in (prompt.instruction, ask) if part)
             return (*first, *(ids_of(tokenizer, front) if front else ())), end
         shown = [
-            self._shown(self.excerpt(e, prompt.example_words), self.ask(e), str(self.target(e)))
-            for e in self.examples(document)
+            self._shown(self.excerpt(e, prompt.example_words), e, str(self.target(e))) for e in self.examples(document)
         ]
         front = "".join(f"{part}\n\n" for part in (prompt.instruction, *shown) if part)
-        behind = self._shown("", ask, "")
+        behind = self._shown("", document, "")
         return (*first, *(ids_of(tokenizer, front) if front else ())), tuple(ids_of(tokenizer, behind))
 
-    def _shown(self, source: str, ask: str, target: str) -> str:
-        return "\n".join([source, *([ask] if ask else []), f"{self.prompt.cue} {target}".rstrip()])
+    def _shown(self, source: str, document: Document, target: str) -> str:
+        ask = self.ask(document)
+        return "\n".join([source, *([ask] if ask else []), f"{self.cue(document)} {target}".rstrip()])
 
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
         """Cross entropy summed over target tokens; outputs (B, W, V), labels (B, W)."""

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ctxlab.core.task import Decoding
-from ctxlab.core.types import ADDED, Encoded, Window
+from ctxlab.core.types import ADDED, LAST, Encoded, Window
 from ctxlab.data.forward import APART, BEHIND, window_targets
 from ctxlab.evaluation.writing import Writer
 from ctxlab.models.tiny_llama import TinyLlama
@@ -90,6 +90,14 @@ def test_samples_follow_the_probabilities(models):
     share = np.array([draws.count(token) for token in top]) / len(draws)
     assert set(draws) <= set(top)
     assert np.abs(share - expected[top] / expected[top].sum()).max() < 0.1
+
+
+def test_what_goes_on_from_the_end_is_for_the_last_window():
+    encoded = Encoded(
+        np.arange(6), np.arange(6), np.full(6, -100), target=np.array([10, 2]), anchors=np.array([LAST, LAST])
+    )
+    windows = [Window(np.zeros(2), np.array([0, 1])), Window(np.zeros(2), np.array([2, 3]))]
+    assert [target.tolist() for target in window_targets(encoded, windows)] == [[], [10, 2]]
 
 
 def test_targets_go_to_the_windows_that_hold_what_they_render():
