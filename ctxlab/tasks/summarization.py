@@ -131,7 +131,7 @@ class Summarization(Writing):
 
 
 def kept_text(text: str, encoded: Encoded, merged: Merged) -> str:
-    """What was read of ``text``, a line a sentence; stretches of one between which something is left out get a blank."""
+    """What was read of ``text``, a line a sentence, with a blank where something within one was left out."""
     tokens = np.flatnonzero(merged.seen)
     begins = (encoded.marks[tokens] & SENTENCE) > 0
     kept = ""

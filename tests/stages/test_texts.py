@@ -8,7 +8,7 @@ from ctxlab.cli import main
 from tests.stages.conftest import result, train
 
 SMALL = ("data.documents=3", "data.validation_documents=1", "data.test_documents=1", "data.words_per_document=60",
-         "data.evidence_distance=[16]", "data.ambiguous_share=0.5", "trainer.max_steps=2", "context=128",
+         "data.evidence_distance=[16]", "data.ambiguous_share=0.5", "trainer.max_steps=1", "context=128",
          "task.decoding.max_new_tokens=24", "model.hidden_size=32", "model.num_layers=1")  # fmt: skip
 
 
@@ -44,9 +44,8 @@ def test_predict_needs_no_gold(run, tmp_path):
     asked = [{"query": "What?"}, {"query": "Who?"}]
     records = [{"id": "a", "source": "It rained. They left.", "document": "It rained. They left.", "summaries": asked}]
     source, output = write(tmp_path / "in.jsonl", *records), tmp_path / "out.jsonl"
-    assert (
-        main(["predict", f"run={run}", f"input={source}", f"output={output}", f"hydra.run.dir={tmp_path / 'p'}"]) == 0
-    )
+    command = ["predict", f"run={run}", f"input={source}", f"output={output}"]
+    assert main([*command, f"hydra.run.dir={tmp_path / 'p'}"]) == 0
     lines = [json.loads(line) for line in output.read_text().splitlines()]
     if result(run)["task"] == "translation":
         assert [(line["id"], line["share_read"], type(line["text"])) for line in lines] == [("a", 1.0, str)]
@@ -61,7 +60,8 @@ def test_what_the_reading_keeps_is_scored_without_a_model(model, tmp_path, monke
     monkeypatch.setattr("torch.nn.Module.__call__", None)  # nothing may be run
     options = ("task=summarization", "task.output=extract", f"model={model}", "strategy=textrank",
                "strategy.reading.method=bm25", "context=48", "tracking=none", "data.ambiguous_share=0.0",
-               "data.validation_documents=2", "data.words_per_document=200", "data.evidence_distance=[16,100]")  # fmt: skip
+               "data.validation_documents=2", "data.words_per_document=200",
+               "data.evidence_distance=[16,100]")  # fmt: skip
     assert main(["eval", *options, f"hydra.run.dir={tmp_path / 'e'}"]) == 0
     found = result(tmp_path / "e")
     rows = {row["summary"]: row["rouge1"] for row in found["breakdowns"]["validation"]["overall"]}
@@ -79,9 +79,9 @@ def test_nothing_is_trained_or_verified_where_no_model_is_asked(tmp_path, refuse
 
 def test_a_file_of_another_task_or_with_an_id_twice_is_refused(tmp_path, refused):
     file = write(tmp_path / "qa.jsonl", {"context": "It rained.", "questions": []})
-    command = ["eval", "task=summarization", "model=tiny_t5", "strategy=truncate", f"hydra.run.dir={tmp_path / 'r'}"]
-    says = refused([*command, f"data.validation_file={file}"])
+    command = ["eval", "task=summarization", "model=tiny_t5", "strategy=truncate"]
+    says = refused([*command, f"data.validation_file={file}", f"hydra.run.dir={tmp_path / 'r'}"])
     assert "task=qa" in says
     assert "qa.jsonl line 1" in says
     twice = write(tmp_path / "twice.jsonl", *[{"id": "a", "document": "It rained.", "summary": "Rain."}] * 2)
-    assert "The id 'a'" in refused([*command, f"data.validation_file={twice}"])
+    assert "The id 'a'" in refused([*command, f"data.validation_file={twice}", f"hydra.run.dir={tmp_path / 's'}"])
