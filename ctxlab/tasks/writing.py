@@ -343,8 +343,18 @@ def checked_probes(probes: Any, field: str, text: str, origin: str) -> list[dict
 
 
 def ids_of(tokenizer: Any, text: str) -> list[int]:
-    """Token ids of a short text, without special tokens."""
-    return list(tokenizer(text, add_special_tokens=False, truncation=False, verbose=False)["input_ids"])
+    """Token ids of a short text, without special tokens.
+
+    One that begins with a line end is taken as it is behind a word: by itself, byte-level tokenizers would begin it
+    with the space that belongs to words.
+    """
+
+    def ids(text: str) -> list[int]:
+        return list(tokenizer(text, add_special_tokens=False, truncation=False, verbose=False)["input_ids"])
+
+    word = ids("x") if text.startswith("\n") else []
+    behind = ids(f"x{text}") if word else []
+    return behind[len(word) :] if word and behind[: len(word)] == word else ids(text)
 
 
 def end_of_text(tokenizer: Any) -> int:

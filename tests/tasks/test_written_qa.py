@@ -9,13 +9,14 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.types import Merged, Written
 from ctxlab.data.forward import window_targets
 from ctxlab.evaluation.metrics import answers
+from ctxlab.models.spaces import begin_words_with_a_space
 from ctxlab.models.tiny import make_tokenizer
 from ctxlab.strategies.reading.chunk import Chunk
 from ctxlab.strategies.reading.truncate import Truncate
 from ctxlab.tasks.qa import QA
 from ctxlab.tasks.writing import Prompt
 from ctxlab.tasks.written_qa import WrittenQA
-from tests.tasks.conftest import byte_level
+from tests.tasks.conftest import FAMILIES, byte_level
 
 CONTEXT = "The town sold rope. Nobody, in that town, bought wool. The time was bad."
 TOKENIZERS = {"wordpiece": make_tokenizer, "bytes": lambda: byte_level("<s> $A", add_prefix_space=False)}
@@ -124,6 +125,15 @@ def test_the_question_stands_behind_for_a_decoder_and_in_front_for_others(tokeni
         assert "what is?" in tokenizer.decode(getattr(encoded, place))
         assert "say or" in tokenizer.decode(encoded.before)
         assert "{" not in tokenizer.decode(encoded.before)
+
+
+def test_the_question_goes_on_from_the_context_without_a_space():
+    """As it does in solved examples, where one text is made of all."""
+    for name in ("roberta", "llama", "gpt2"):
+        tokenizer = FAMILIES[name][0]()
+        begin_words_with_a_space(tokenizer)
+        _, (encoded,) = encode(written(), tokenizer, question("what is?"))
+        assert tokenizer.decode(encoded.after) == "\nQuestion: what is?\nAnswer:"
 
 
 def test_the_likeliest_answer_wins_over_the_phrase():
