@@ -229,8 +229,8 @@ def test_tiled_positions_are_far_better_than_random_ones(gpt2, times):
     """Longformer (Beltagy et al. 2020) reports 2.65 against 10.3 bits at eight times, roberta-base, 512 trained ones.
 
     Here, without tuning too, 1.8 bits against 4.3 at four times and 1.9 against 4.4 at eight, of 1.8 at the trained
-    length and 5.0 without a model: a window of 15 tokens over 256 trained ones seldom lies over a seam. On the generated
-    text, with 64 trained positions and a window of 31, it was 3.7 against 4.2 at four times: half the windows do.
+    length and 5.0 without a model: a window of 15 tokens over 256 trained ones seldom lies over a seam. On the
+    generated text, with 64 trained positions and a window of 31, it was 3.7 against 4.2 at four times: half of them do.
     """
     trained, tiled, random = (bits(gpt2, part, n) for part, n in ((Tile(), 1), (Tile(), times), (Random(), times)))
     assert trained < 2.2
