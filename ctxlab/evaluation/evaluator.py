@@ -103,14 +103,22 @@ class Reader:
         """(W, D) of each window of each item; items of like length share a forward pass."""
         passes = Passes(self.strategy, model_call(self.model), self.pad_id, self.device)
         sizes = [passes.size(item) for item in items]
-        outputs = [[np.empty((0, 0), np.float32)] * len(item.windows) for item in items]
+        outputs: list[list[FloatArray]] = [[] for _ in items]
         for part in split_forward(range(len(items)), sizes, self.tokens_per_forward):
             for passed in passes.run([items[i] for i in part]):
                 kept = self.observe(passed.outputs, passed.labels).float().cpu().numpy()
                 for (i, w), row in zip(passed.rows, kept, strict=True):
-                    outputs[part[i]][w] = row[: len(items[part[i]].windows[w])].copy()
+                    item = part[i]
+                    outputs[item] = outputs[item] or _room(items[item], row.shape[-1])
+                    outputs[item][w][:] = row[: len(outputs[item][w])]
                 done(passed.tokens)
         return outputs
+
+
+def _room(item: Item, num_outputs: int) -> list[FloatArray]:
+    """(W, D) for each window, in one block: small arrays made between passes would keep freed memory from its reuse."""
+    ends = np.cumsum([len(window) for window in item.windows])
+    return np.split(np.empty((len(item), num_outputs), np.float32), ends[:-1])
 
 
 @dataclass(frozen=True, eq=False)
