@@ -12,6 +12,7 @@ SIGNATURES = {
     "summarization": ("document", "summaries"),
     "translation": ("source", "target"),
     "nli": ("premise", "hypothesis"),
+    "probe": ("text", "question", "answers"),
     "dialogue": ("turns",),
     "ner": ("tokens", "tags"),
     "classification": ("text", "label"),
