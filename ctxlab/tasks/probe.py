@@ -151,7 +151,7 @@ class Probe(Whole):
         return marking.observe(outputs) if self._marks else super().observe(outputs, labels)
 
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
-        """The ``Reply``; ``seen`` says for each span whether all of it was, or for the whole text where none is known."""
+        """The ``Reply``; ``seen`` says whether all of each span was, or of the text where none is known."""
         fields = document.fields
         seen = [bool(merged.seen[evidence_tokens(encoded, *span)].all()) for span in fields["spans"]]
         seen = seen or [bool(merged.seen.all())]

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from ctxlab.core.errors import UserError
 from ctxlab.data.generated._draw import Draw
@@ -32,13 +32,13 @@ class Sample:
 
 
 class Probe(ABC):
-    """One file a probe. A length counts the words of text and question, and ``FRAME`` more: a whole prompt (as RULER)."""
-
-    has_depth: ClassVar[bool] = True
-    """Whether the evidence has a place; else ``depths`` is not asked for."""
+    """One file a probe. A length is that of a whole prompt (as in RULER): words of text and question, and ``FRAME``."""
 
     def __init__(self, form: str, lengths: Sequence[int], depths: Sequence[float] | None, forms: Sequence[str]) -> None:
-        """Take the form that an encoder answers in (one of ``forms``), and lengths and depths, drawn equally often."""
+        """Take the form that an encoder answers in (one of ``forms``), and lengths and depths, which take turns.
+
+        Without ``depths`` the evidence has no place, as it is everywhere.
+        """
         if form not in forms:
             raise UserError(f"probe.form={form} is not one in which this probe is answered: use {' or '.join(forms)}.")
         if not lengths:
@@ -63,7 +63,7 @@ class Probe(ABC):
         """One sample whose text has ``num_words`` words, or as few less as must be."""
 
     def records(self, split: str, seed: int, documents: int) -> list[dict[str, Any]]:
-        """Records ``id, text, question, answers, spans, choices, all, length, depth``, a pure function of the arguments.
+        """Records ``id, text, question, answers, spans, choices, all, length, depth``, each hanging on seed, split, index.
 
         Raises:
             UserError: A length is too short for this probe.
@@ -79,9 +79,8 @@ class Probe(ABC):
         for index in range(documents):
             length, depth = cells[index % len(cells)]
             sample = self.write(Draw(seed, split, index), split, length - around, depth or 0.0)
-            found.append(
-                {"id": f"generated-{split}-{seed}-{index}", **_record(sample), "length": length, "depth": depth}
-            )
+            record = {"id": f"generated-{split}-{seed}-{index}", **_record(sample)}
+            found.append({**record, "length": length, "depth": depth})
         return found
 
 

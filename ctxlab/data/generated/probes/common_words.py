@@ -17,8 +17,6 @@ class CommonWords(Probe):
     more. The evidence is everywhere, so that there is no depth.
     """
 
-    has_depth = False
-
     def __init__(
         self,
         form: str = "marking",

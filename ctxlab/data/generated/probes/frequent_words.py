@@ -18,8 +18,6 @@ class FrequentWords(Probe):
     comes more often than the next; no dots stand in between. The evidence is everywhere, so that there is no depth.
     """
 
-    has_depth = False
-
     def __init__(
         self, form: str = "marking", lengths: Sequence[int] = (128,), alpha: float = 2.0, asked: int = 3
     ) -> None:
@@ -33,9 +31,7 @@ class FrequentWords(Probe):
         """The shortest text from which on the words asked for always come more often than the next."""
         num = max((n for n in self._short() if self._is_tied(n)), default=0) + 1
         if num > LONGEST // 2:
-            raise UserError(
-                f"probe.asked={self._asked} words are not told apart at probe.alpha={self._alpha}: ask less."
-            )
+            raise UserError(f"probe.asked={self._asked} words are too alike at probe.alpha={self._alpha}: ask less.")
         return num
 
     def _short(self) -> range:
@@ -46,8 +42,8 @@ class FrequentWords(Probe):
     @cached_property
     def _norm(self) -> float:
         """Sum of the law over all ranks, near enough."""
-        head = sum(rank**-self._alpha for rank in range(1, 1000))
-        return head + 1000 ** (1 - self._alpha) / (self._alpha - 1)
+        head: float = sum(rank**-self._alpha for rank in range(1, 1000))
+        return head + float(1000 ** (1 - self._alpha)) / (self._alpha - 1)
 
     def _count(self, rank: int, num_words: int) -> int:
         return int(num_words * rank**-self._alpha / self._norm)

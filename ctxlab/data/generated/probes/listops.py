@@ -33,8 +33,6 @@ class Listops(Probe):
     there is no depth.
     """
 
-    has_depth = False
-
     def __init__(
         self,
         form: str = "classification",

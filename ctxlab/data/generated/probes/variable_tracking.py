@@ -46,7 +46,7 @@ class VariableTracking(Probe):
         """The first chain is asked for."""
         num = self._hops + 1
         variables = codes(self._chains * num, draw)
-        pool = numbers(9 * 10 ** (DIGITS - 1) - 1, DIGITS) if self._chains > 1000 else numbers(1000, DIGITS)
+        pool = numbers(1000, DIGITS)
         values = [pool[i] for i in draw.different(self._chains, len(pool)).tolist()]
         chains = [variables[start : start + num] for start in range(0, len(variables), num)]
         groups = [Group(_assignments(*pair), None) for pair in zip(chains, values, strict=True)]
