@@ -63,7 +63,9 @@ class Probe(ABC):
         """One sample whose text has ``num_words`` words, or as few less as must be."""
 
     def records(self, split: str, seed: int, documents: int) -> list[dict[str, Any]]:
-        """Records ``id, text, question, answers, spans, choices, all, length, depth``, each hanging on seed, split, index.
+        """Records ``id, text, question, answers, spans, choices, all, length, depth``.
+
+        Each is a pure function of ``seed``, ``split`` and its index.
 
         Raises:
             UserError: A length is too short for this probe.
