@@ -66,10 +66,11 @@ class Probe(Whole):
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Text, question and answers of a record, checked; with ``gold=False`` text and question are enough."""
         text = text_of(record, self._text_field, "task.text_field", origin, self.name)
+        question = _question(record, origin)
         answers = _texts(record, "answers", origin) if gold else []
         fields: dict[str, Any] = {
             "text": text,
-            "question": _question(record, origin),
+            "question": question,
             "choices": _texts(record, "choices", origin) if record.get("choices") else [],
             "spans": _spans(record, text, origin),
             "all": bool(record.get("all", True)),

@@ -76,7 +76,7 @@ class Probe(ABC):
             raise UserError(f"probe.lengths has {shortest}, and this probe needs {least} words: give at least {least}.")
         if longest > LONGEST:
             raise UserError(f"probe.lengths has {longest}, and a text has {LONGEST:,} words at most.")
-        cells = [(length, depth) for length in self._lengths for depth in self._depths]
+        cells = [(length, depth) for depth in self._depths for length in self._lengths]
         found = []
         for index in range(documents):
             length, depth = cells[index % len(cells)]
