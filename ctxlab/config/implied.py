@@ -1,4 +1,4 @@
-"""Groups that a key implies: who gives ``data.train_file`` means ``data=files``."""
+"""Groups that a key or another group implies: who gives ``data.train_file`` means ``data=files``."""
 
 from collections.abc import Sequence
 
@@ -12,8 +12,9 @@ IMPLIED = {
     "data.test_file": ("data", "files"),
     "data.path": ("data", "hub"),
     "model.path": ("model", "pretrained"),
+    "probe": ("task", "probe"),
 }
-"""Key → the group and the option that has it."""
+"""Key or group → the group and the option that has it."""
 
 
 def implied(overrides: Sequence[Override], replayed: Sequence[Override] = ()) -> list[str]:

@@ -47,6 +47,7 @@ class RunConfig:
     task: Any = MISSING
     model: Any = MISSING
     data: Any = MISSING
+    probe: Any = MISSING
     context: ContextConfig = field(default_factory=ContextConfig)
     strategy: Any = MISSING
     optimizer: Any = MISSING

@@ -8,10 +8,10 @@ from ctxlab.core.types import Table
 
 _DRAWN = ("by_length", "by_position", "by_evidence")
 
-_SCORES = ("f1", "perplexity", "pseudo_perplexity", "accuracy", "auc", "mrr", "met", "chrf", "rouge1")
+_SCORES = ("f1", "recall", "perplexity", "pseudo_perplexity", "accuracy", "auc", "mrr", "met", "chrf", "rouge1")
 """Columns that are drawn: of each table the first that it has."""
 
-_SHARES = ("f1", "accuracy", "auc", "mrr", "met", "chrf", "rouge1")
+_SHARES = ("f1", "recall", "accuracy", "auc", "mrr", "met", "chrf", "rouge1")
 """Those that lie between 0 and 1."""
 
 
@@ -41,6 +41,9 @@ def draw(run_dir: Path, tables: Mapping[str, Sequence[Table]], learned: Sequence
             for axes, table in zip(row[0], drawn, strict=True):
                 _bars(axes, table)
             pictures.append(_save(figure, run_dir / f"{split}.png"))
+        for table in split_tables:
+            if table.name == "by_length_and_depth" and table.rows:
+                pictures.append(_save(_heat_map(table), run_dir / f"{split}-depth.png"))
     for table in learned:
         if table.name == "spans":
             pictures.append(_save(_layers_and_heads(table), run_dir / "spans.png"))
@@ -63,6 +66,28 @@ def _layers_and_heads(table: Table) -> Any:
         axes.text(head, layer, f"{value:,.0f}", ha="center", va="center", fontsize=7, color="w" if dark else "k")
     axes.set(xlabel="head", ylabel="layer", xticks=range(heads), yticks=range(layers))
     axes.set_title(f"{table.title}, tokens on each side", fontsize=9)
+    return figure
+
+
+def _heat_map(table: Table) -> Any:
+    """The score of each length and depth, the picture of a needle in a haystack: green where it is found."""
+    from matplotlib import pyplot
+
+    records = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    score = next(name for name in _SCORES if name in table.columns)
+    lengths, depths = (sorted({record[name] for record in records}) for name in ("length", "depth"))
+    cells = {(depths.index(r["depth"]), lengths.index(r["length"])): r[score] for r in records}
+    grid = [[cells.get((row, column), float("nan")) for column in range(len(lengths))] for row in range(len(depths))]
+    size = (2.6 + 0.7 * len(lengths), 1.6 + 0.4 * len(depths))
+    figure, axes = pyplot.subplots(figsize=size, layout="constrained")
+    shown = axes.imshow(grid, cmap="RdYlGn", vmin=0, vmax=1, aspect="auto")
+    for (row, column), value in cells.items():
+        axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=7)
+    axes.set_xticks(range(len(lengths)), [f"{length:,}" for length in lengths], rotation=30, fontsize=8)
+    axes.set_yticks(range(len(depths)), [f"{depth:.0%}" for depth in depths], fontsize=8)
+    axes.set(xlabel="length", ylabel="depth")
+    axes.set_title(table.title, fontsize=9)
+    figure.colorbar(shown, label=score)
     return figure
 
 

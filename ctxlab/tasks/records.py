@@ -12,6 +12,7 @@ SIGNATURES = {
     "summarization": ("document", "summaries"),
     "translation": ("source", "target"),
     "nli": ("premise", "hypothesis"),
+    "probe": ("text", "question", "answers"),
     "dialogue": ("turns",),
     "recommendation": ("history", "candidates"),
     "ner": ("tokens", "tags"),

@@ -11,8 +11,8 @@ from ctxlab.config.compose import compose
 
 FILES = [(group, option) for group in catalogue.groups() for option in catalogue.options(group)]
 COMPONENTS = [pair for pair in FILES if "_target_" in catalogue.read(catalogue.option_file(*pair))]
-WITHOUT_TARGET = {"context", "trainer", "experiment", "strategy", "task/decoding"}
-"""Groups of plain values, or that only compose parts."""
+WITHOUT_TARGET = {"context", "trainer", "experiment", "strategy", "probe", "task/decoding"}
+"""Groups of plain values, or that only compose parts; names of ``probe`` are those of classes, see its own tests."""
 
 WITHIN = {"task/decoding": ["task=translation"]}
 """What has to be chosen for a group to be there."""

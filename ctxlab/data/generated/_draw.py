@@ -5,6 +5,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from ctxlab.core.types import IntArray
+
 T = TypeVar("T")
 
 SPLITS = ("train", "validation", "test")
@@ -31,3 +33,11 @@ class Draw:
     def shuffled(self, choices: Sequence[T]) -> list[T]:
         """All choices in random order."""
         return [choices[i] for i in np.argsort(self._random.random(len(choices)), kind="stable")]
+
+    def many(self, count: int, below: int) -> IntArray:
+        """``count`` integers from 0 to ``below``, the latter not included."""
+        return self._random.integers(0, below, count)
+
+    def different(self, count: int, below: int) -> IntArray:
+        """``count`` integers like these, each at most once, in random order."""
+        return self._random.choice(below, count, replace=False)

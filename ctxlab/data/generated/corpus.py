@@ -2,12 +2,20 @@
 
 import difflib
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
+from ctxlab.data.generated import probe as probes
 from ctxlab.data.identity import check_max_documents
+
+COUNTS = {"train": 40, "validation": 8, "test": 8}
+"""Documents of each split, unless said otherwise."""
+
+PROBE = "probe"
+"""The task whose corpus hangs on more than its name."""
 
 SHORTEST = 20
 """Words of a document that a grammar can always fill."""
@@ -23,13 +31,14 @@ class Generated:
 
     def __init__(
         self,
-        documents: int = 40,
-        validation_documents: int = 8,
-        test_documents: int = 8,
+        documents: int | None = None,
+        validation_documents: int | None = None,
+        test_documents: int | None = None,
         words_per_document: int = 3000,
         ambiguous_share: float = 0.1,
         evidence_distance: Sequence[int] = (16, 64, 256, 1024),
         max_documents: int | None = None,
+        probe: Mapping[str, Any] | None = None,
     ) -> None:
         check_max_documents(max_documents)
         counts = {
@@ -39,7 +48,7 @@ class Generated:
         }
         for name, count in counts.items():
             least = 1 if name == "documents" else 0
-            if count < least:
+            if count is not None and count < least:
                 raise UserError(f"data.{name}={count} is too few: give at least {least}.")
         if words_per_document < SHORTEST:
             raise UserError(f"data.words_per_document={words_per_document} is too short: give at least {SHORTEST}.")
@@ -56,13 +65,16 @@ class Generated:
             "ambiguous_share": ambiguous_share,
             "evidence_distance": tuple(evidence_distance),
         }
-        self._max_documents = max_documents
+        self._max_documents, self._probe = max_documents, probe
 
     def load(self, task_name: str, split: str, seed: int) -> list[Record]:
         """Documents of the split; raises UserError where the task has no grammar."""
-        count = min(self._counts[split], self._max_documents or self._counts[split])
+        given = self._counts[split]
+        count = given if given is not None else (probes.COUNTS if task_name == PROBE else COUNTS)[split]
+        count = min(count, self._max_documents or count)
         module = importlib.import_module(f"ctxlab.data.generated.{_checked(task_name)}")
-        records = module.generate(split=split, seed=seed, documents=count, **self._options)
+        options = {"probe": self._probe} if task_name == PROBE else self._options
+        records = module.generate(split=split, seed=seed, documents=count, **options)
         return [Record(fields, f"generated {split} document {index}") for index, fields in enumerate(records, start=1)]
 
 

@@ -1,0 +1,110 @@
+"""What all probes share: lengths and depths in turn, and records made of samples."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ctxlab.core.errors import UserError
+from ctxlab.data.generated._draw import Draw
+from ctxlab.data.generated._haystack import HAYSTACKS
+
+FRAME = 16
+"""Words of a length that are left for special tokens, and for what tokenizers cut into several tokens."""
+
+LONGEST = 1 << 20
+"""Words of a text at most."""
+
+FORMS = ("classification", "marking")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One text and what is asked of it."""
+
+    text: str
+    question: str
+    answers: Sequence[str]
+    spans: Sequence[Sequence[int]] = ()
+    """First and last character (not included) of the answers where they stand in the text, else of the evidence."""
+    choices: Sequence[str] = ()
+    """All answers that there are; empty where the list is open."""
+
+
+class Probe(ABC):
+    """One file a probe. A length is that of a whole prompt (as in RULER): words of text and question, and ``FRAME``."""
+
+    def __init__(self, form: str, lengths: Sequence[int], depths: Sequence[float] | None, forms: Sequence[str]) -> None:
+        """Take the form that an encoder answers in (one of ``forms``), and lengths and depths, which take turns.
+
+        Without ``depths`` the evidence has no place, as it is everywhere.
+        """
+        if form not in forms:
+            raise UserError(f"probe.form={form} is not one in which this probe is answered: use {' or '.join(forms)}.")
+        if not lengths:
+            raise UserError("probe.lengths=[] leaves no document: give word counts such as [64,512].")
+        if depths is not None and not depths:
+            raise UserError("probe.depths=[] leaves no place for the evidence: give shares such as [0,0.5,1].")
+        for depth in depths or ():
+            if not 0 <= depth <= 1:
+                raise UserError(f"probe.depths has {depth}, which is no share of a text: give numbers from 0 to 1.")
+        self._lengths, self._depths = list(lengths), [None] if depths is None else list(depths)
+
+    @abstractmethod
+    def least(self) -> int:
+        """Words of the shortest text that this can be written in."""
+
+    @abstractmethod
+    def question_words(self) -> int:
+        """Words of the question at most."""
+
+    @abstractmethod
+    def write(self, draw: Draw, split: str, num_words: int, depth: float) -> Sample:
+        """One sample whose text has ``num_words`` words, or as few less as must be."""
+
+    def records(self, split: str, seed: int, documents: int) -> list[dict[str, Any]]:
+        """Records ``id, text, question, answers, spans, choices, all, length, depth``.
+
+        Each is a pure function of ``seed``, ``split`` and its index.
+
+        Raises:
+            UserError: A length is too short for this probe.
+        """
+        around = FRAME + self.question_words()
+        least, shortest, longest = self.least() + around, min(self._lengths), max(self._lengths)
+        if shortest < least:
+            raise UserError(f"probe.lengths has {shortest}, and this probe needs {least} words: give at least {least}.")
+        if longest > LONGEST:
+            raise UserError(f"probe.lengths has {longest}, and a text has {LONGEST:,} words at most.")
+        cells = [(length, depth) for depth in self._depths for length in self._lengths]
+        found = []
+        for index in range(documents):
+            length, depth = cells[index % len(cells)]
+            sample = self.write(Draw(seed, split, index), split, length - around, depth or 0.0)
+            record = {"id": f"generated-{split}-{seed}-{index}", **_record(sample)}
+            found.append({**record, "length": length, "depth": depth})
+        return found
+
+
+def _record(sample: Sample) -> dict[str, Any]:
+    return {
+        "text": sample.text,
+        "question": sample.question,
+        "answers": list(sample.answers),
+        "spans": sample.spans,
+        "choices": list(sample.choices),
+        "all": True,
+    }
+
+
+def check_count(name: str, value: int, least: int, most: int | None = None) -> None:
+    """Refuse a count outside its limits."""
+    if value < least or (most is not None and value > most):
+        limits = f"{least} or more" if most is None else f"{least} to {most}"
+        raise UserError(f"probe.{name}={value} does not work: give {limits}.")
+
+
+def check_haystack(kind: str) -> None:
+    """Refuse a haystack that does not exist."""
+    if kind not in HAYSTACKS:
+        raise UserError(f"probe.haystack={kind} is not known: use {' or '.join(HAYSTACKS)}.")

@@ -1,0 +1,109 @@
+"""How well probes are answered: recall as RULER has it, by length and depth, and the effective context.
+
+**Recall** of an answer is the share of the wanted texts that it contains, whatever their case, or 1 where it contains
+any of them and any will do (Hsieh et al. 2024, arXiv:2404.06654). It is taken over plain texts, so that chosen, marked
+and written answers are scored alike. **Effective context** is the longest length whose mean recall is at least 85.6 %
+(that of Llama-2-7B at 4,096 tokens); that a shorter length falls below it changes nothing, but is noted.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ctxlab.core.types import Document, Prediction, Scores, Table
+from ctxlab.evaluation.statistics import bootstrap, ratio
+from ctxlab.tasks.probe import Reply
+
+THRESHOLD = 0.856
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    recall: float
+    length: int
+    depth: float | None
+
+
+def recall(answer: str, wanted: Sequence[str], *, every: bool = True) -> float:
+    """Share of ``wanted`` that ``answer`` contains, or, unless ``every`` one counts, whether it contains any."""
+    held = [text.lower() in answer.lower() for text in wanted]
+    return sum(held) / len(held) if every else float(any(held))
+
+
+def effective_context(means: Mapping[int, float]) -> int:
+    """The longest length whose mean recall (0 to 1) is at least ``THRESHOLD``; 0 where there is none."""
+    return max((length for length, mean in means.items() if mean >= THRESHOLD), default=0)
+
+
+def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> Scores:
+    """Mean recall with breakdowns.
+
+    Args:
+        documents: With ``answers``, ``all``, ``length`` and ``depth``.
+        predictions: ``tasks.probe.Reply`` of each, in the same order; ``seen`` has a flag a span of the evidence.
+    """
+    replies: list[Reply] = [prediction.answer for prediction in predictions]
+    cases = [_case(document, reply.text) for document, reply in zip(documents, replies, strict=True)]
+    lengths = sorted({case.length for case in cases})
+    means = {n: float(np.mean([case.recall for case in cases if case.length == n])) for n in lengths}
+    metrics = {"recall": float(np.mean([case.recall for case in cases]))}
+    metrics["effective_context"] = float(effective_context(means))
+    covered = float(np.mean([np.mean(prediction.seen) for prediction in predictions]))
+    return Scores(metrics, covered, _tables(cases), _notes(means, replies))
+
+
+def _case(document: Document, answer: str) -> _Case:
+    fields = document.fields
+    return _Case(recall(answer, fields["answers"], every=fields["all"]), fields["length"], fields["depth"])
+
+
+def _tables(cases: Sequence[_Case]) -> list[Table]:
+    placed = [case for case in cases if case.depth is not None]
+    tables = [
+        _table("overall", "Over all documents", ("figure",), cases, lambda case: ("recall",)),
+        _table("by_length", "By length", ("length",), cases, lambda case: (case.length,)),
+    ]
+    if placed:
+        tables += [
+            _table("by_depth", "By depth of the evidence", ("depth",), placed, lambda case: (case.depth,)),
+            _table(
+                "by_length_and_depth",
+                "By length and depth",
+                ("length", "depth"),
+                placed,
+                lambda case: (case.length, case.depth),
+            ),
+        ]
+    return tables
+
+
+def _table(
+    name: str, title: str, keys: tuple[str, ...], cases: Sequence[_Case], key: Callable[[_Case], tuple[Any, ...]]
+) -> Table:
+    """A row for each value of ``key``, in order."""
+    rows = []
+    for value in sorted({key(case) for case in cases}):
+        found = np.asarray([case.recall for case in cases if key(case) == value])
+        at = bootstrap(np.stack([found, np.ones(len(found))], axis=-1), ratio)
+        rows.append((*value, len(found), float(found.mean()), at.low, at.high))
+    return Table(name, title, (*keys, "documents", "recall", "low", "high"), rows, _INTERVAL)
+
+
+def _notes(means: Mapping[int, float], replies: Sequence[Reply]) -> list[str]:
+    """What the longest length is worth, and what chance would give."""
+    reached = effective_context(means)
+    failed = [f"{length:,}" for length, mean in means.items() if length < reached and mean < THRESHOLD]
+    but = f", although {', '.join(failed)} fall below it" if failed else ""
+    notes = [
+        f"Effective context: {reached:,} words, the longest length with a recall of at least {THRESHOLD:.1%}{but}."
+        if reached
+        else f"Effective context: none, as no length has a recall of at least {THRESHOLD:.1%}."
+    ]
+    if replies and replies[0].num_choices:
+        notes.append(f"An answer chosen at random is right in {1 / replies[0].num_choices:.1%} of the documents.")
+    return notes
+
+
+_INTERVAL = "low and high: 95 % bootstrap interval over documents"

@@ -1,0 +1,90 @@
+"""Probes through the real command."""
+
+import json
+
+import pytest
+
+from ctxlab.cli import main
+from ctxlab.config.completion import query
+from ctxlab.config.compose import compose
+from tests.stages.conftest import result, train
+
+TINY = (
+    "task=probe", "model.hidden_size=32", "model.num_layers=1", "context=128", "strategy=chunk",
+    "probe.lengths=[128,160]", "data.documents=6", "data.validation_documents=4", "data.test_documents=4",
+    "trainer.max_steps=2", "trainer.tokens_per_step=1024",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("probe", ["passkey", "frequent_words"])
+def test_probes_of_both_forms_train_and_evaluate(probe, tmp_path):
+    assert train(tmp_path / "run", *TINY, f"probe={probe}") == 0
+    found = result(tmp_path / "run")
+    assert 0 <= found["metrics"]["test"]["recall"] <= 1
+    assert found["primary_metric"] == "recall"
+    assert found["coverage"]["test"] == {"tokens": 1.0, "labels": 1.0}
+    assert [row["length"] for row in found["breakdowns"]["test"]["by_length"]] == [128, 160]
+    placed = probe not in ("common_words", "frequent_words", "listops")
+    assert ("by_length_and_depth" in found["breakdowns"]["test"]) == placed
+    assert (tmp_path / "run" / "test-depth.png").is_file() == placed
+    assert ("test-depth.png" in (tmp_path / "run" / "report.md").read_text()) == placed
+    lines = (tmp_path / "run" / "predictions" / "test.jsonl").read_text().splitlines()
+    assert all(json.loads(line)["answer"] for line in lines)
+
+
+def test_a_checkpoint_is_evaluated_at_other_lengths_and_in_other_batches(tmp_path):
+    run = tmp_path / "run"
+    assert train(run, *TINY, "probe=variable_tracking") == 0
+    given = {"single": ["trainer.tokens_per_forward=1"], "long": ["probe.lengths=[256]"]}
+    for name, options in given.items():
+        assert main(["eval", f"run={run}", "split=test", *options, f"hydra.run.dir={tmp_path / name}"]) == 0
+    answers = [(folder / "predictions" / "test.jsonl").read_text() for folder in (run, tmp_path / "single")]
+    assert answers[0] == answers[1]
+    assert [row["length"] for row in result(tmp_path / "long")["breakdowns"]["test"]["by_length"]] == [256]
+
+
+def test_several_probes_in_one_command(ctxlab):
+    outcome = ctxlab("train", "-m", "probe=passkey,common_words", "model=tiny_bert", "context=512")
+    assert [(config.task.name, config.data.probe.name, config.task.form) for config, _ in outcome.calls] == [
+        ("probe", "passkey", "classification"),
+        ("probe", "common_words", "marking"),
+    ]
+
+
+def test_the_group_is_known_and_means_the_task():
+    choices = compose("train", ["probe=needle"], with_hydra=True).hydra.runtime.choices
+    assert (choices["probe"], choices["task"]) == ("needle", "probe")
+    assert compose("train", ["task=ner", "probe=needle"], with_hydra=True).hydra.runtime.choices["task"] == "ner"
+    assert query("ctxlab train probe=pass") == ["probe=passkey"]
+    assert "probe.depths=" in query("ctxlab train probe=needle probe.de")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["probe=passke"], "there is no probe 'passke'; did you mean 'passkey'?"),
+        (
+            ["probe=needle", "probe.lengths=[32]"],
+            "has 32, and this probe needs 33 words: give at least 33.",
+        ),
+        (["probe=needle", "probe.depths=[0,2]"], "probe.depths has 2, which is no share of a text"),
+        (["probe=needle", "probe.kind=many"], "probe.kind=many is no kind of needle"),
+        (["probe=passkey", "probe.length=[64]"], "probe.length"),
+        (["probe=listops", "task.form=marking"], "is not in its text"),
+    ],
+)
+def test_mistakes_are_one_sentence(words, sentence, refused, tmp_path):
+    command = ["train", "model=tiny_bert", "tracking=none", "context=128", *words, f"hydra.run.dir={tmp_path / 'r'}"]
+    assert sentence in refused(command)
+
+
+def test_users_own_records(tmp_path):
+    records = [
+        {"id": str(n), "text": f"It rained. The number is {n}0{n}. Nobody came.", "question": "Which number?",
+         "answers": [f"{n}0{n}"]} for n in range(1, 7)
+    ]  # fmt: skip
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    given = [option for option in TINY if not option.startswith(("probe.", "data."))]
+    file = f"data.train_file={tmp_path / 'train.jsonl'}"
+    assert train(tmp_path / "run", *given, file, "task.form=marking") == 0
+    assert [row["length"] for row in result(tmp_path / "run")["breakdowns"]["validation"]["by_length"]] == [8]
