@@ -78,6 +78,16 @@ class Page:
 
         The name is the word of the document that it is.
         """
+        words, starts = self.words()
+        text, places = joined(words, starts)
+        spans = []
+        for at, fixed in self._placed:
+            last = at + len(fixed.words) - 1
+            spans.append((places[at], places[last] + len(words[last])))
+        return text, spans, [at + fixed.name_at for at, fixed in self._placed]
+
+    def words(self) -> tuple[list[str], list[int]]:
+        """All words, and the first one of each sentence."""
         words: list[str] = []
         starts: list[int] = []
         for at, fixed in sorted(self._placed, key=lambda one: one[0]):
@@ -85,12 +95,11 @@ class Page:
             starts.append(at)
             words += fixed.words
         self._fill(self._length, words, starts)
-        text, places = joined(words, starts)
-        spans = []
-        for at, fixed in self._placed:
-            last = at + len(fixed.words) - 1
-            spans.append((places[at], places[last] + len(words[last])))
-        return text, spans, [at + fixed.name_at for at, fixed in self._placed]
+        return words, starts
+
+    def starts(self) -> list[int]:
+        """The first word of each sentence that was put, in the order of putting."""
+        return [at for at, _ in self._placed]
 
     def _fill(self, until: int, words: list[str], starts: list[int]) -> None:
         while len(words) < until:
