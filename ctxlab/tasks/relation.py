@@ -227,7 +227,7 @@ class Relation(Base):
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
         """Adaptive-threshold loss summed over pairs of seen entities, in fp32; outputs (B, W, D), labels (B, W)."""
         found = labels != NO_LABEL
-        states = self.classifier.mention(outputs[found].float())
+        states = self._mentions(outputs[found])
         total = states.sum() * 0.0
         pairs = 0
         for key, rows, places in _by_document(labels[found].tolist()):
@@ -266,7 +266,11 @@ class Relation(Base):
     def observe(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """(B, W, S): tokens as mentions."""
         del labels
-        mentions: torch.Tensor = self.classifier.mention(outputs.float())
+        return self._mentions(outputs)
+
+    def _mentions(self, outputs: torch.Tensor) -> torch.Tensor:
+        """(…, S) of hidden states (…, D), in the precision of the weights: fp32 unless a check has doubled it."""
+        mentions: torch.Tensor = self.classifier.mention(outputs.to(self.classifier.bias.dtype))
         return mentions
 
     @torch.inference_mode()

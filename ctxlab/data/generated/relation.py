@@ -58,7 +58,9 @@ def generate(
     ambiguous_share: float,
     evidence_distance: Sequence[int],
 ) -> list[dict[str, Any]]:
-    """Records ``id, tokens, sentence_starts, entities, relations, probes``, each of exactly ``words_per_document`` words.
+    """Records of exactly ``words_per_document`` words, as ``task=relation`` reads them, with ``probes``.
+
+    Relations take turns, so that a few documents have all of them.
 
     Args:
         split: ``train``, ``validation`` or ``test``; no invented name occurs in two of them.
@@ -73,11 +75,13 @@ def generate(
         UserError: No distance fits the document.
     """
     fitting = fitting_distances(evidence_distance, words_per_document, needed=bool(ambiguous_share))
+    num_facts = min(max(words_per_document // WORDS_PER_FACT, 1), MOST_FACTS)
     records = []
     for index in range(documents):
         writer = _Writer(Draw(seed, split, index), names(split), words_per_document)
-        for _ in range(min(max(words_per_document // WORDS_PER_FACT, 1), MOST_FACTS)):
-            writer.fact(ambiguous_share, fitting)
+        for turn in range(num_facts):
+            label = list(RELATIONS)[(index * num_facts + turn + seed) % len(RELATIONS)]
+            writer.fact(label, ambiguous_share, fitting)
         records.append({"id": f"generated-{split}-{seed}-{index}", **writer.record()})
     return records
 
@@ -93,9 +97,8 @@ class _Writer:
         self._relations: list[dict[str, Any]] = []
         self._probes: list[dict[str, int]] = []
 
-    def fact(self, share: float, distances: Sequence[int]) -> None:
+    def fact(self, label: str, share: float, distances: Sequence[int]) -> None:
         """State one more fact, in two sentences in ``share`` of the cases; nothing where it does not fit any more."""
-        label = self._draw.one(list(RELATIONS))
         head, tail = self._pool.pop(), self._pool.pop()
         if self._draw.share() < share:
             self._in_two(label, head, tail, self._draw.one(distances))
