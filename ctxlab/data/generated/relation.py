@@ -110,9 +110,9 @@ class _Writer:
         tokens, starts = self._page.words()
         places = self._page.starts()
         entities: list[dict[str, Any]] = [{"type": kind, "mentions": []} for kind in self._types]
-        for entity, sentence, word in self._mentions:
+        for owner, sentence, word in self._mentions:
             at = places[sentence] + word
-            entities[entity]["mentions"].append([at, at + 1])
+            entities[owner]["mentions"].append([at, at + 1])
         for entity in entities:
             entity["mentions"].sort()
         return {
