@@ -17,7 +17,7 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.model import TASK_PART
 from ctxlab.core.parts import attach
 from ctxlab.core.task import Loss
-from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Prediction
+from ctxlab.core.types import GIVEN, NO_LABEL, SENTENCE, Document, Encoded, IntArray, Merged, Prediction
 from ctxlab.tasks.base import Base
 from ctxlab.tasks.mentions import Answer, Fact, entities_of, fact_hashes, listed, relations_of
 from ctxlab.tasks.pair_classifier import PairClassifier, adaptive_threshold
@@ -28,6 +28,9 @@ PLACE_BITS = 20
 """Bits of a label that say which word of a document a mention begins with; those above say which document it is."""
 
 KEY_BITS = 62 - PLACE_BITS
+
+KEPT_FIELDS = ("sentence_starts", "global_words")
+"""Fields of a record that pass through to strategies."""
 
 UNKNOWN = ("refuse", "miss")
 """What is done about gold relations that the model has no output for."""
@@ -108,7 +111,8 @@ class Relation(Base):
                 raise self._missing(record, name, origin)
         tokens = listed(record[self._tokens_field], self._tokens_field, origin)
         check_words(tokens, origin)
-        fields: dict[str, Any] = {"tokens": tokens}
+        fields: dict[str, Any] = {name: record[name] for name in KEPT_FIELDS if record.get(name) is not None}
+        fields["tokens"] = tokens
         fields["entities"] = entities_of(record, self._entities_field, len(tokens), origin)
         if gold:
             fields["relations"] = relations_of(record, self._relations_field, len(fields["entities"]), origin)
@@ -221,7 +225,7 @@ class Relation(Base):
             if self._markers:
                 input_ids, word_ids = _marked(input_ids, word_ids, document.fields["entities"], tokenizer)
             labels = _labels(word_ids, document.fields)
-            encoded.append(Encoded(input_ids, word_ids, labels, before, after))
+            encoded.append(Encoded(input_ids, word_ids, labels, before, after, marks=_marks(word_ids, document.fields)))
         return encoded
 
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
@@ -343,6 +347,14 @@ def _labels(word_ids: IntArray, fields: Mapping[str, Any]) -> IntArray:
         starts = sorted({start for entity in fields["entities"] for start, _ in entity["mentions"]})
         labels[first[starts]] = (fields["key"] << PLACE_BITS) + np.array(starts, dtype=np.int64)
     return labels
+
+
+def _marks(word_ids: IntArray, fields: Mapping[str, Any]) -> IntArray:
+    """(L,) marks of the words at which sentences begin, and of those that the data names."""
+    first, marks = np.flatnonzero(np.diff(word_ids, prepend=-1)), np.zeros(len(word_ids), dtype=np.int64)
+    for name, mark in zip(KEPT_FIELDS, (SENTENCE, GIVEN), strict=True):
+        marks[first[np.asarray(fields.get(name, ()), dtype=np.int64)]] += mark
+    return marks
 
 
 def _marked(

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from ctxlab.core.errors import UserError
-from ctxlab.core.types import NO_LABEL, Merged
+from ctxlab.core.types import GIVEN, NO_LABEL, SENTENCE, Merged
 from ctxlab.evaluation.metrics import relations
 from ctxlab.models.tiny_bert import TinyBert
 from ctxlab.strategies.reading.chunk import Chunk
@@ -159,6 +159,15 @@ def test_encoding_finds_the_first_token_of_every_mention(markers, tokenizer):
         assert encoded.word_ids[ends].tolist() == [1, 6, 8, 10, 11, 13, 17]
     else:
         assert "*" not in plain
+
+
+def test_marks_are_at_the_first_token_of_their_word():
+    for markers in (False, True):
+        task = Relation(markers=markers)
+        (encoded,) = task.encode([parse(task, sentence_starts=[0, 8], global_words=[1, 8])], TinyBert().tokenizer())
+        found = np.flatnonzero(encoded.marks)
+        assert encoded.word_ids[found].tolist() == [0, 1, 8]
+        assert encoded.marks[found].tolist() == [SENTENCE, GIVEN, SENTENCE + GIVEN]
 
 
 def test_the_same_content_has_the_same_number():
