@@ -20,7 +20,7 @@ from ctxlab.core.task import Loss
 from ctxlab.core.types import GIVEN, NO_LABEL, SENTENCE, Document, Encoded, IntArray, Merged, Prediction
 from ctxlab.tasks.base import Base
 from ctxlab.tasks.mentions import Answer, Fact, entities_of, fact_hashes, listed, relations_of
-from ctxlab.tasks.pair_classifier import PairClassifier, adaptive_threshold
+from ctxlab.tasks.pair_classifier import Entities, PairClassifier, adaptive_threshold
 from ctxlab.tasks.records import check_words, lookalike, nearest
 from ctxlab.tasks.subwords import frame, needs_leading_space, split_words
 
@@ -59,7 +59,8 @@ class Relation(Base):
     - No localised context pooling: fast attention gives no weights to pool by. So a pair is known by its two entities
       alone, and the bilinear form is multiplied out without a vector for each pair.
     - A mention's state is projected before mentions are pooled, so that little is kept of each token.
-    - The type of an entity is added to its state, by a table that learns (the paper gives none).
+    - The type of an entity is added to its state, and scores have a bias for the types of head and tail and one for the
+      distance between their nearest mentions (the paper has none of these).
     - With ``markers=false`` nothing is put around mentions; the paper has an asterisk on both sides.
     - All relations above the threshold are given; the paper's code gives four at most.
 
@@ -239,14 +240,14 @@ class Relation(Base):
             entities, numbers = self._entities(states[rows], places, known.owners, known.types)
             apart = ~torch.eye(len(numbers), dtype=torch.bool, device=states.device)
             gold = self._gold(known.relations, numbers).to(states.device)
-            total = total + adaptive_threshold(self.classifier(entities, entities)[apart], gold[apart])
+            total = total + adaptive_threshold(self.classifier(entities)[apart], gold[apart])
             pairs += int(apart.sum())
         return Loss(total, total.new_tensor(float(pairs)))
 
     def _entities(
         self, states: torch.Tensor, places: Sequence[int], owners: Mapping[int, Sequence[int]], types: Sequence[str]
-    ) -> tuple[torch.Tensor, list[int]]:
-        """States (E, S) of the entities that begin at ``places``, of which ``states`` has a row each; their numbers."""
+    ) -> tuple[Entities, list[int]]:
+        """The entities with mentions at ``places``, of which ``states`` (N, S) has a row each; their numbers."""
         mentions = [(row, entity) for row, place in enumerate(places) for entity in owners[place]]
         numbers = sorted({entity for _, entity in mentions})
         index = {entity: i for i, entity in enumerate(numbers)}
@@ -254,7 +255,8 @@ class Relation(Base):
         own = torch.tensor([index[entity] for _, entity in mentions], device=states.device)
         known = {name: i for i, name in enumerate(self._types or (), start=1)}
         kinds = torch.tensor([known.get(types[entity], 0) for entity in numbers], device=states.device)
-        pooled: torch.Tensor = self.classifier.pool(states[rows], own, kinds)
+        starts = torch.tensor([places[row] for row, _ in mentions], device=states.device)
+        pooled: Entities = self.classifier.pool(states[rows], own, starts, kinds)
         return pooled, numbers
 
     def _gold(self, relations: Sequence[Fact], numbers: Sequence[int]) -> torch.Tensor:
@@ -302,11 +304,11 @@ class Relation(Base):
         seen = [head in seen_entities and tail in seen_entities for head, tail, _ in gold]
         return Prediction(document.id, Answer(tuple(relations), tuple(scores), known), seen)
 
-    def _above(self, entities: torch.Tensor, numbers: Sequence[int]) -> tuple[list[Fact], list[float]]:
+    def _above(self, entities: Entities, numbers: Sequence[int]) -> tuple[list[Fact], list[float]]:
         """Relations that score above the threshold of their pair, and by how much."""
         relations, scores = [], []
         for start in range(0, len(numbers), HEADS_AT_ONCE):
-            found = self.classifier(entities[start : start + HEADS_AT_ONCE], entities)
+            found = self.classifier(entities, slice(start, start + HEADS_AT_ONCE))
             margin = (found[..., 1:] - found[..., :1]).cpu()
             for head, tail, label in (margin > 0).nonzero().tolist():
                 if start + head != tail:

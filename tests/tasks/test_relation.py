@@ -181,16 +181,23 @@ def test_the_same_content_has_the_same_number():
 def test_pooling_and_scores_against_the_formulas():
     torch.manual_seed(1)
     module = PairClassifier(6, 8, 4, 3, 5, torch.zeros(0, dtype=torch.int64)).double()
+    for table in (module.bias, module.type_bias, module.distance_bias):
+        torch.nn.init.normal_(table)
     mentions, owners = torch.randn(5, 8).double() * 30, torch.tensor([1, 0, 1, 2, 1])
-    entities = module.pool(mentions, owners, torch.tensor([0, 2, 1]))
-    for i, kind in enumerate((0, 2, 1)):
+    starts, types = torch.tensor([3, 10, 50, 47, 90]), torch.tensor([0, 2, 1])
+    entities = module.pool(mentions, owners, starts, types)
+    for i, kind in enumerate(types):
         expected = torch.logsumexp(mentions[owners == i], dim=0) + module.types.weight[kind]
-        torch.testing.assert_close(entities[i], expected)
-    scores = module(entities, entities)
-    head, tail = torch.tanh(module.head(entities[1])), torch.tanh(module.tail(entities[2]))
+        torch.testing.assert_close(entities.states[i], expected)
+    # Nearest: 0 and 1 are 7 apart (three digits), the latter first; 1 and 2 are 3 apart (two digits), the latter first.
+    assert entities.distances.tolist() == [[0, 7, 12], [6, 0, 5], [13, 4, 0]]
+    scores = module(entities)
+    head, tail = torch.tanh(module.head(entities.states[1])), torch.tanh(module.tail(entities.states[2]))
     for r in range(6):
         plain = sum(head[4 * k : 4 * k + 4] @ module.bilinear[k, :, :, r] @ tail[4 * k : 4 * k + 4] for k in range(2))
-        assert scores[1, 2, r].item() == pytest.approx((plain + module.bias[r]).item())
+        bias = module.bias[r] + module.type_bias[2, 1, r] + module.distance_bias[5, r]
+        assert scores[1, 2, r].item() == pytest.approx((plain + 10 * bias).item())
+    torch.testing.assert_close(module(entities, slice(1, 2)), scores[1:2])
 
 
 def test_the_loss_by_hand():
