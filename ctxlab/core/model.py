@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 PARTS = "ctxlab_parts"
-"""Attribute of a model that holds the trainable modules of a strategy; so begin their names in a checkpoint."""
+"""Attribute of a model that holds the trainable modules of a strategy or task; so begin their names in a checkpoint."""
+
+TASK_PART = "task"
+"""Name of the task's module among them."""
 
 WEIGHTS_NOTES = "weights_notes"
 """Field of a model's config: what a reader of its scores must know of its weights, a list of sentences.

@@ -73,7 +73,7 @@ class Reading(Protocol):
         ...
 
     def install(self, model: Any) -> None:
-        """Put what the reading needs into ``model``, trainable modules by ``strategies.modules.attach``."""
+        """Put what the reading needs into ``model``, trainable modules by ``core.parts.attach``."""
         ...
 
     def learn(self, encoded: Sequence[Encoded], model: Any) -> None:

@@ -120,6 +120,13 @@ class Task(Protocol):
         """
         ...
 
+    def install(self, model: Any) -> None:
+        """Put trainable modules that turn outputs into answers into ``model`` (``core.parts.attach``), if any.
+
+        Called when labels are known; a checkpoint's weights are put into them afterwards.
+        """
+        ...
+
     def encode(self, documents: Sequence[Document], tokenizer: Any) -> list[Encoded]:
         """Whole documents as token ids with labels."""
         ...

@@ -10,7 +10,7 @@ import torch
 from transformers import BertTokenizer
 
 from ctxlab.models.dropout import set_attention_dropout, set_dropout
-from ctxlab.models.heads import auto_class, check_head, kind_of, label_fields
+from ctxlab.models.heads import auto_class, bare, check_head, kind_of, label_fields
 from ctxlab.models.loading import NO_LIMIT, Configure, quiet
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -80,4 +80,4 @@ def draw(config: Any, head: str, seed: int) -> Any:
     check_head(config, head)
     with torch.random.fork_rng(devices=[]), quiet():
         torch.manual_seed(seed)
-        return auto_class(head).from_config(config, dtype=torch.float32).eval()
+        return bare(auto_class(head).from_config(config, dtype=torch.float32), head).eval()

@@ -74,7 +74,9 @@ def build_model(strategy: Strategy, source: ModelSource, task: Task, length: int
     model = source.build(task.head, task.labels, configure)
     check_task(task, strategy, describe(model, trained[-1]))
     task.notes.extend(getattr(model.config, WEIGHTS_NOTES, ()))  # quantised, say
-    return model, apply_strategy(strategy, model, length, trained[-1])
+    facts = apply_strategy(strategy, model, length, trained[-1])
+    task.install(model)
+    return model, facts
 
 
 def apply_strategy(strategy: Strategy, model: Any, length: int, trained: Any = None) -> ModelFacts:

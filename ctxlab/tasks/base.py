@@ -60,6 +60,10 @@ class Base:
         """Nothing to know."""
         del tokenizer
 
+    def install(self, model: Any) -> None:
+        """Nothing to put into it."""
+        del model
+
     def renew(self, encoded: Encoded, seed: int) -> Encoded:
         """Every epoch sees the same document."""
         del seed

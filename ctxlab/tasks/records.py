@@ -1,7 +1,7 @@
 """What every task asks of a record before it reads it."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ctxlab.core.errors import UserError
@@ -92,6 +92,16 @@ def check_characters(text: str, origin: str) -> None:
             f"{origin} holds half of a surrogate pair ({error.object[error.start]!r}), which is no character: "
             "mend the escape in the file."
         ) from None
+
+
+def check_words(tokens: Sequence[Any], origin: str) -> None:
+    """Refuse a document without words, and words that are no text."""
+    if not tokens:
+        raise UserError(f"{origin} is a document of zero tokens: take it out, or give it at least one word.")
+    for index, token in enumerate(tokens):
+        if not isinstance(token, str):
+            raise UserError(f"Word {index} of {origin} is {kind(token)} ({token!r}): words must be strings.")
+    check_characters("".join(tokens), origin)
 
 
 def kind(value: Any) -> str:

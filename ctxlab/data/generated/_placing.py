@@ -131,6 +131,10 @@ class Page:
         self._fill(self._length, words, starts)
         return words, starts
 
+    def starts(self) -> list[int]:
+        """The first word of each sentence that was put, in the order of putting."""
+        return [at for at, _ in self._placed]
+
     def _fill(self, until: int, words: list[str], starts: list[int]) -> None:
         while len(words) < until:
             starts.append(len(words))
