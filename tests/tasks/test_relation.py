@@ -16,6 +16,7 @@ from ctxlab.models.tiny_bert import TinyBert
 from ctxlab.strategies.reading.chunk import Chunk
 from ctxlab.strategies.reading.select import Select
 from ctxlab.strategies.reading.truncate import Truncate
+from ctxlab.tasks import pair_classifier
 from ctxlab.tasks.mentions import fact_hashes
 from ctxlab.tasks.pair_classifier import PairClassifier, adaptive_threshold
 from ctxlab.tasks.relation import PLACE_BITS, Relation
@@ -198,6 +199,21 @@ def test_pooling_and_scores_against_the_formulas():
         bias = module.bias[r] + module.type_bias[2, 1, r] + module.distance_bias[5, r]
         assert scores[1, 2, r].item() == pytest.approx((plain + 10 * bias).item())
     torch.testing.assert_close(module(entities, slice(1, 2)), scores[1:2])
+
+
+def test_distances_of_a_document_of_many_mentions(monkeypatch):
+    draw = torch.Generator().manual_seed(2)
+    starts, owners = torch.randint(0, 500, (40,), generator=draw), torch.arange(40) % 7
+    whole = pair_classifier.distances(starts, owners, 7)
+    monkeypatch.setattr(pair_classifier, "MENTIONS_AT_ONCE", 3)
+    assert torch.equal(pair_classifier.distances(starts, owners, 7), whole)
+    for head in range(7):
+        for tail in range(7):
+            pairs = [
+                (abs(b - a), b < a) for a in starts[owners == head].tolist() for b in starts[owners == tail].tolist()
+            ]
+            far, is_behind = min(pairs)
+            assert whole[head, tail] == 2 * far.bit_length() + is_behind
 
 
 def test_the_loss_by_hand():
