@@ -297,6 +297,17 @@ def test_many_windows_answer_as_one(length, overlap):
     assert all(many.seen)
 
 
+def test_a_shifted_threshold_gives_more_or_fewer():
+    task, (document,) = installed()
+    (encoded,) = task.encode([document], TinyBert().tokenizer())
+    found = {}
+    for task._threshold_shift in (-0.5, 0.0, 0.5):
+        answer = answered(task, document, encoded, Chunk(), 64).answer
+        assert min(answer.scores, default=1) > task._threshold_shift
+        found[task._threshold_shift] = set(answer.relations)
+    assert found[-0.5] >= found[0.0] >= found[0.5]
+
+
 def perfect(task, document):
     """Give the gold relations of the entities that were seen."""
     gold = document.fields["relations"]
