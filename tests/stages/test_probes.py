@@ -88,3 +88,16 @@ def test_users_own_records(tmp_path):
     file = f"data.train_file={tmp_path / 'train.jsonl'}"
     assert train(tmp_path / "run", *given, file, "task.form=marking") == 0
     assert [row["length"] for row in result(tmp_path / "run")["breakdowns"]["validation"]["by_length"]] == [8]
+
+
+@pytest.mark.slow
+def test_a_tiny_model_from_scratch_finds_the_key_if_the_strategy_reaches_it(tmp_path):
+    """The floor: 0.95 at 512 tokens within 300 seconds on two cores, and chance for what is cut off."""
+    command = ["train", "+experiment=passkey_reach", "strategy=dense", "tracking=none"]
+    assert main([*command, f"hydra.run.dir={tmp_path / 'run'}"]) == 0
+    by_length = {row["length"]: row for row in result(tmp_path / "run")["breakdowns"]["test"]["by_length"]}
+    assert by_length[512]["recall"] >= 0.95
+    command = ["eval", f"run={tmp_path / 'run'}", "strategy=truncate", "context=128", "split=test"]
+    options = ["probe.lengths=[512]", "probe.depths=[0.5,0.75,1]", "data.test_documents=300"]
+    assert main([*command, *options, f"hydra.run.dir={tmp_path / 'cut'}"]) == 0
+    assert result(tmp_path / "cut")["metrics"]["test"]["recall"] < 0.2
