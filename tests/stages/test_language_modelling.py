@@ -156,8 +156,8 @@ def test_a_model_is_evaluated_as_it_is(tmp_path):
     ("options", "says"),
     [
         (["task=ner", "model=tiny_bert"], "task=ner has a head that only training gives: add run="),
-        (["task=lm", "model=tiny_bert"], "no causal_lm head"),
-        (["task=mlm", "model=tiny_llama", "strategy=chunk"], "type llama has no masked_lm head"),
+        (["task=lm", "model=tiny_bert"], "task=lm needs a model of kind decoder"),
+        (["task=mlm", "model=tiny_llama", "strategy=chunk"], "task=mlm needs a model of kind encoder"),
         (["task=lm", "model=tiny_llama", "strategy=truncate", "strategy.reading.keep=head_tail"], "reading=chunk"),
     ],
 )
