@@ -8,7 +8,7 @@ ONLY ?=
 BENCH_DATA ?= ../shared/data
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow check format bench docs train-ner sweep-smoke clean
+.PHONY: help setup run test test-slow check format bench results docs train-ner sweep-smoke clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,7 +28,7 @@ run: $(STAMP) ## the main job: MiniLM at 4,096 tokens on the built-in corpus, ab
 	$(BIN)/ctxlab train task=ner context=4096 trainer.max_seconds=225 $(RUN_OPTIONS)
 
 test: $(STAMP) ## the default tests, under 8 minutes
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 
 test-slow: $(STAMP) ## the tests that train for minutes
 	$(BIN)/pytest -m slow --durations=0
@@ -45,6 +45,9 @@ format: $(STAMP) ## format the code
 
 bench: $(STAMP) ## measure speed, memory and quality against the alternatives; prints tables, writes outputs/bench/*.json
 	$(BIN)/python -m scripts.bench $(ONLY) --data $(BENCH_DATA)
+
+results: $(STAMP) ## every task on its real corpus (an hour); writes docs/results.md
+	$(BIN)/python -m scripts.results $(ONLY) --data $(BENCH_DATA)
 
 docs: $(STAMP) ## put the last bench's figures into the parts' files and write docs/strategies.md from them
 	$(BIN)/python -m scripts.docs

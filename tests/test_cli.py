@@ -103,7 +103,7 @@ def test_eval_help_has_the_keys_of_train_and_its_own(ctxlab):
         (["train", "run=somewhere"], ["run=", "resume="]),
         (["eval", "resume=somewhere"], ["resume=", "run="]),
         (["eval", "run=nowhere"], ["run=nowhere"]),
-        (["predict"], ["run="]),
+        (["predict"], ["input="]),
         (["completion", "fish"], ["fish", "bash"]),
         (["completion"], ["bash"]),
         (["train", "-m", "task=ner,nre"], ["'nre'", "'ner'"]),

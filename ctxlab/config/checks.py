@@ -40,7 +40,7 @@ def check_groups(overrides: Sequence[Override]) -> None:
 def _check_group(override: Override, groups: list[str]) -> None:
     key = override.key_or_group
     if key in groups:
-        for name in _names(override):
+        for name in named_options(override):
             _check_option(key, name, str(override.input_line))
     elif "/" in key:
         raise UserError(f"{override.input_line}: there is no group {key}{suggestion(key, groups, 'groups')}")
@@ -67,7 +67,7 @@ def _exists(group: str, name: str) -> bool:
     return path.is_file() and path.resolve().is_relative_to((catalogue.conf_dir() / group).resolve())
 
 
-def _names(override: Override) -> Iterable[Any]:
+def named_options(override: Override) -> Iterable[Any]:
     """Options that an override of a group names; none where it deletes, matches a pattern or merges a dictionary."""
     content = override._value
     if override.is_delete() or _is_dictionary(override):

@@ -2,7 +2,7 @@
 
 from hydra.core.override_parser.types import Override
 
-from ctxlab.config import checks, numeric
+from ctxlab.config import checks, numeric, shots
 from ctxlab.config.flags import Arguments
 from ctxlab.config.implied import implied
 from ctxlab.config.overrides import find, parse, quoted
@@ -27,7 +27,8 @@ def rewrite(stage: str, arguments: Arguments) -> list[str]:
     multirun = is_multirun(arguments)
     checks.check_form(stage, written, multirun=multirun)
     origin = start(stage, written)
-    overrides = parse(numeric.rewrite(override) for override in written)
+    tasks = shots.tasks(stage, [*(origin.overrides if origin else ()), *written])
+    overrides = parse(shots.rewrite(one, tasks) for one in parse(numeric.rewrite(override) for override in written))
     overrides = [*parse(implied(overrides, origin.overrides if origin else ())), *overrides]
     if origin:
         overrides = _behind(origin, overrides)

@@ -70,9 +70,9 @@ class EvalConfig(RunConfig):
 
 @dataclass
 class PredictConfig(RunConfig):
-    """Root of ``ctxlab predict``."""
+    """Root of ``ctxlab predict``; without ``run`` it takes the model as it is."""
 
-    run: str = MISSING
+    run: str | None = MISSING
     input: str = MISSING
     output: str = MISSING
     overwrite: bool = MISSING
@@ -128,7 +128,6 @@ CHOICES = {
 }
 
 REQUIRED = {
-    "run": "run=<directory of a training run>",
     "input": "input=<file of documents, one JSON line each>",
     "output": "output=<file to write>",
 }

@@ -16,6 +16,9 @@ class Record:
 class Source(Protocol):
     """One file under ``ctxlab/data`` a source."""
 
+    invented: bool
+    """Whether its documents are made up, so that they say nothing of the user's own."""
+
     def load(self, task_name: str, split: str, seed: int) -> list[Record] | None:
         """Records of ``train``, ``validation`` or ``test``, or None where the source has no such split.
 

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 PARTS = "ctxlab_parts"
-"""Attribute of a model that holds the trainable modules of a strategy; so begin their names in a checkpoint."""
+"""Attribute of a model that holds the trainable modules of a strategy or task; so begin their names in a checkpoint."""
+
+TASK_PART = "task"
+"""Name of the task's module among them."""
 
 WEIGHTS_NOTES = "weights_notes"
 """Field of a model's config: what a reader of its scores must know of its weights, a list of sentences.
@@ -35,6 +38,10 @@ class ModelSource(Protocol):
     """One file under ``ctxlab/models`` a model: where tokenizer and weights come from."""
 
     name: str
+
+    def kind(self) -> str:
+        """``encoder``, ``decoder`` or ``encoder_decoder``, known before the model is built."""
+        ...
 
     def tokenizer(self) -> Any:
         """A fast tokenizer that neither cuts nor pads; raises UserError where there is none."""

@@ -73,7 +73,7 @@ class Reading(Protocol):
         ...
 
     def install(self, model: Any) -> None:
-        """Put what the reading needs into ``model``, trainable modules by ``strategies.modules.attach``."""
+        """Put what the reading needs into ``model``, trainable modules by ``core.parts.attach``."""
         ...
 
     def learn(self, encoded: Sequence[Encoded], model: Any) -> None:
@@ -142,6 +142,8 @@ class Attention(Protocol):
     """Whether the model is to be given ``marks`` (B, W) of the tokens (``core.types.SENTENCE`` and the like)."""
     exact: bool
     """Whether all allowed pairs attend; False where the pattern is an upper bound, as the states decide."""
+    caches: bool
+    """Whether a decoder under it may write with the keys of what it has read kept, one new token at a time."""
     looks_ahead: bool
     """Whether the whole window decides which allowed pairs attend, so that even a causal model hears of later ones."""
 

@@ -17,6 +17,29 @@ class Loss:
     weight: torch.Tensor
 
 
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How text is written; the values are in ``conf/task/decoding``."""
+
+    max_new_tokens: int = 64
+    num_beams: int = 1
+    sample: bool = False
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Continuations:
+    """What may follow a prompt, one of several."""
+
+    token_ids: Sequence[tuple[int, ...]] = ()
+    """Of each."""
+    ends: tuple[int, ...] = ()
+    """Tokens of which any must follow; empty where none begins another, so that none needs an end."""
+
+
 class Task(Protocol):
     """One file under ``ctxlab/tasks`` a task."""
 
@@ -39,12 +62,42 @@ class Task(Protocol):
     """What else than labels decides how a document is encoded: a part of the name under which tokens are kept."""
     notes: list[str]
     """What was repaired or worked around in the data, a sentence each, for the report."""
+    runs_model: bool
+    """Whether the model has a say; without, what the reading keeps of a document is all that an answer needs."""
+    writes: bool
+    """Whether the answer is text that the model writes, rather than read off its outputs."""
+    decoding: "Decoding"
+    """How it writes."""
+    chooses: bool
+    """Whether what it writes is one of ``continuations``: these are held against the model, and nothing is written."""
+    continuations: "Continuations"
+    """Known after ``prepare``."""
+    stops: tuple[int, ...]
+    """Token ids that end what it writes; known after ``prepare``."""
+    scores_target: bool
+    """Whether an evaluation also asks how likely the model holds the gold target."""
+    learns_labels: bool
+    """Whether an evaluation of an untrained model needs ``learn_labels`` first."""
+    num_examples: int
+    """Solved documents of the training split that stand in front of every window."""
+
+    def form(self, kind: str) -> "Task":
+        """The task as a model of this ``kind`` does it, itself or another; called before anything else."""
+        ...
+
+    def take_examples(self, documents: Sequence[Document], seed: int) -> None:
+        """The training documents, of which ``num_examples`` are drawn for each document; called before ``encode``."""
+        ...
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Check a record as a source gave it; raises UserError naming ``origin`` and the field.
 
         With ``gold=False`` (prediction) the record needs no labels, and plain text is accepted.
         """
+        ...
+
+    def gather(self, documents: Sequence[Document]) -> None:
+        """Look at all parsed records of a split, before these are split: one may need the others."""
         ...
 
     def split(self, document: Document) -> list[Document]:
@@ -64,6 +117,13 @@ class Task(Protocol):
 
         Raises:
             UserError: The task cannot work with it.
+        """
+        ...
+
+    def install(self, model: Any) -> None:
+        """Put trainable modules that turn outputs into answers into ``model`` (``core.parts.attach``), if any.
+
+        Called when labels are known; a checkpoint's weights are put into them afterwards.
         """
         ...
 

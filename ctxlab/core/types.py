@@ -20,6 +20,9 @@ NO_LABEL = -100
 ADDED = -1
 """Document token behind a window token that the document does not have (special tokens, a question)."""
 
+LAST = -2
+"""Document token that a target token stands for which belongs behind the last window, whatever that holds."""
+
 SENTENCE, PARAGRAPH, HEADING, GIVEN = 1, 2, 4, 8
 """Marks of a token, which add up: a sentence, a paragraph or a heading begins with it, or the data names it."""
 
@@ -57,6 +60,17 @@ class Encoded:
     """(L,) first character of each token in the document's text; empty where the document is words."""
     ends: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     """(L,) character behind each token, never falling; empty like ``starts``."""
+    target: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    """(T,) token ids that are to be written, the end of a text included; empty where nothing is, or it is not known."""
+    anchors: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    """(T,) document token that each target token renders (a translation), ``ADDED`` where it is about all of them and
+    every window is to write it, ``LAST`` where the last one is."""
+    evidence: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    """(E,) document tokens that a window must hold, all of them, to be asked for ``target``; empty: any window is."""
+    absent: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    """(A,) token ids that are to be written behind a window that does not hold all of ``evidence``."""
+    room: int = 0
+    """Tokens that every window leaves free for what is written behind it (decoders, whose context holds both)."""
 
     def __len__(self) -> int:
         return len(self.input_ids)
@@ -88,6 +102,16 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Written:
+    """What a model wrote behind one window."""
+
+    token_ids: IntArray
+    """(T,) without the end of the text."""
+    score: float
+    """Mean log probability of these tokens (nats); that of the end alone where nothing was written."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Merged:
     """Window outputs put back onto the document."""
 
@@ -95,6 +119,12 @@ class Merged:
     """(L, C); zero where no window saw the token."""
     seen: BoolArray
     """(L,)"""
+    written: Sequence[Written] = ()
+    """Of each window in order, for tasks that write."""
+    target_nll: float = 0.0
+    """Nats that the gold target cost, in all windows that were to write any of it."""
+    num_asked: int = 0
+    """Target tokens that it is the sum over."""
 
 
 @dataclass(frozen=True, slots=True)

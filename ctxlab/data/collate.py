@@ -42,6 +42,14 @@ def collate(
     return batch
 
 
+def pad_behind(rows: Sequence[IntArray], value: int) -> torch.Tensor:
+    """int64 (B, T): rows of different lengths, padded behind with ``value``."""
+    padded = torch.full((len(rows), max(map(len, rows))), value, dtype=torch.int64)
+    for row, ids in enumerate(rows):
+        padded[row, : len(ids)] = torch.from_numpy(ids)
+    return padded
+
+
 def _fill(target: torch.Tensor, name: str, windows: Sequence[Window], values: Sequence[IntArray]) -> None:
     for row, (window, value) in enumerate(zip(windows, values, strict=True)):
         if len(value) != len(window):

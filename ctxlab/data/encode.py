@@ -19,11 +19,12 @@ from ctxlab.core.cache import checksums
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document, Encoded
 
-FORMAT = 4
+FORMAT = 6
 """Raised whenever what is stored, or how tasks encode, changes."""
 
-ARRAYS = ("input_ids", "word_ids", "labels", "marks", "starts", "ends")
+ARRAYS = ("input_ids", "word_ids", "labels", "marks", "starts", "ends", "target", "anchors", "evidence", "absent")
 TUPLES = ("before", "after", "query")
+NUMBERS = ("room",)
 """Fields of ``Encoded``, by type."""
 
 WIDE = frozenset({"labels"})
@@ -132,7 +133,9 @@ def _dataset(encoded: Sequence[Encoded]) -> Any:
     from datasets import Dataset, Features, List, Value
 
     types = {name: "int64" if name in WIDE else "int32" for name in (*ARRAYS, *TUPLES)}
-    features = Features({name: List(Value(kind)) for name, kind in types.items()})
+    features = Features(
+        {name: List(Value(kind)) for name, kind in types.items()} | {name: Value("int32") for name in NUMBERS}
+    )
     return Dataset.from_dict(
         {name: [getattr(document, name) for document in encoded] for name in features}, features=features
     )
@@ -173,7 +176,8 @@ def _is_whole(entry: Path) -> bool:
 def _encoded(row: dict[str, Any]) -> Encoded:
     arrays: dict[str, Any] = {name: np.asarray(row[name], dtype=np.int64) for name in ARRAYS}
     tuples: dict[str, Any] = {name: tuple(map(int, row[name])) for name in TUPLES}
-    return Encoded(**arrays, **tuples)
+    numbers: dict[str, Any] = {name: int(row[name]) for name in NUMBERS}
+    return Encoded(**arrays, **tuples, **numbers)
 
 
 @contextmanager

@@ -8,6 +8,8 @@ from ctxlab.data.readers.read import read_file
 class Files:
     """JSON lines, Parquet, CoNLL columns or plain text, a file a split; the extension says which."""
 
+    invented = False
+
     def __init__(
         self,
         train_file: str | None = None,

@@ -20,6 +20,8 @@ ALIASES = {"train": ("train",), "validation": ("validation", "valid", "val", "de
 class Hub:
     """A hub id or a local data set folder, through ``datasets.load_dataset``; no code of it is ever run."""
 
+    invented = False
+
     def __init__(self, path: str | None, name: str | None = None, max_documents: int | None = None) -> None:
         if not path:
             raise UserError("data=hub has no data set to load: set data.path=<hub id or folder>.")

@@ -12,7 +12,7 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.model import PARTS
 from ctxlab.models.dropout import set_attention_dropout, set_dropout
 from ctxlab.models.heads import UNNAMED
-from ctxlab.models.loading import Configure, load_model, load_tokenizer
+from ctxlab.models.loading import Configure, load_model, load_tokenizer, read_kind
 
 
 class Checkpointed:
@@ -39,6 +39,10 @@ class Checkpointed:
                 f"checkpoint {self.path} has no config.json that can be read; give another checkpoint."
             ) from error
         return [] if tuple(named) == UNNAMED else named
+
+    def kind(self) -> str:
+        """As its config says."""
+        return read_kind(self.path, str(self.path))
 
     def tokenizer(self) -> Any:
         """The tokenizer that was saved beside the model."""

@@ -16,7 +16,7 @@ from transformers.utils import logging as library_logging
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import NEW_HEAD, WEIGHTS_NOTES
-from ctxlab.models.heads import NEW, NOTED, auto_class, check_head, label_fields
+from ctxlab.models.heads import BARE, NEW, NOTED, auto_class, bare, check_head, kind_of, label_fields
 from ctxlab.models.spaces import begin_words_with_a_space
 
 logger = logging.getLogger(__name__)
@@ -50,6 +50,13 @@ def folder(path: str) -> Path:
             f"model.path={path} is neither a local folder nor a hub id that can be reached from here; "
             "run `make setup` where there is a network, or give model.path=<folder>."
         ) from error
+
+
+def read_kind(path: Path, called: str) -> str:
+    """Kind of the model in ``path``, from its config alone; see ``heads.kind_of``."""
+    _refuse_code(path, called)
+    with quiet():
+        return kind_of(AutoConfig.from_pretrained(path))
 
 
 def load_tokenizer(path: Path, called: str) -> Any:
@@ -128,13 +135,15 @@ def load_model(
             )
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         raise UserError(f"model `{called}` does not load with a {head} head ({_line(error)}).") from error
-    _check_weights(model, report, called, head, new_head)
+    _check_weights(bare(model, head), report, called, head, new_head)
     return model.eval()
 
 
 def _check_weights(model: Any, report: dict[str, Any], called: str, head: str, new_head: bool) -> None:
     """The library draws what is missing at random and only warns."""
     missing, resized = set(report["missing_keys"]), {key[0] for key in report["mismatched_keys"]}
+    if head in BARE:  # what was taken off the model need not be there
+        missing, resized = (names & set(model.state_dict()) for names in (missing, resized))
     wrong = missing | resized
     if new_head and head in NEW:
         wrong = {name for name in wrong if _in_body(model, name)}

@@ -35,6 +35,10 @@ class MiniLM:
         self.path, self.dropout, self.attention_dropout = path, dropout, attention_dropout
         self.name = name if path is None else Pretrained(path).name
 
+    def kind(self) -> str:
+        """Of what is loaded."""
+        return self._source().kind()
+
     def tokenizer(self) -> Any:
         """MiniLM's fast tokenizer, lower-casing WordPiece, which neither cuts nor pads."""
         return self._source().tokenizer()

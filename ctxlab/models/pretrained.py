@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ctxlab.models.dropout import set_attention_dropout, set_dropout
-from ctxlab.models.loading import Configure, folder, load_model, load_tokenizer
+from ctxlab.models.loading import Configure, folder, load_model, load_tokenizer, read_kind
 
 
 class Pretrained:
@@ -16,6 +16,10 @@ class Pretrained:
         """Take where the model is; None for ``dropout`` keeps the model's own."""
         self.path, self.name = str(path), name or str(path).rstrip("/").rsplit("/", 1)[-1]
         self.dropout, self.attention_dropout = dropout, attention_dropout
+
+    def kind(self) -> str:
+        """As its config says."""
+        return read_kind(folder(self.path), self.path)
 
     def tokenizer(self) -> Any:
         """A fast tokenizer that neither cuts nor pads; raises UserError where there is none."""

@@ -52,6 +52,10 @@ class SmolLM2:
         self.path, self.dropout, self.attention_dropout = path, dropout, attention_dropout
         self.name = name if path is None else Pretrained(path).name
 
+    def kind(self) -> str:
+        """Of what is loaded."""
+        return self._source().kind()
+
     def tokenizer(self) -> Any:
         """SmolLM2's fast byte-level tokenizer, which neither cuts nor pads."""
         return self._source().tokenizer()

@@ -10,7 +10,7 @@ import torch
 from transformers import BertTokenizer
 
 from ctxlab.models.dropout import set_attention_dropout, set_dropout
-from ctxlab.models.heads import auto_class, check_head, label_fields
+from ctxlab.models.heads import auto_class, bare, check_head, kind_of, label_fields
 from ctxlab.models.loading import NO_LIMIT, Configure, quiet
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -32,15 +32,17 @@ class Tiny(ABC):
     def config(self, **tokens: Any) -> Any:
         """A new config, given the size of the vocabulary and the ids of its special tokens."""
 
+    def kind(self) -> str:
+        """As ``config`` says."""
+        return kind_of(self._config())
+
     def tokenizer(self) -> Any:
         """The tokenizer of all tiny models: lower-casing WordPiece, made in code."""
         return make_tokenizer()
 
     def build(self, head: str, labels: Sequence[str], configure: Configure | None = None) -> Any:
         """The model with a head for ``labels``, in fp32 and evaluation mode; see ``Pretrained.build``."""
-        ids = vocabulary()
-        tokens = {"pad_token_id": ids["[PAD]"], "bos_token_id": ids["[CLS]"], "eos_token_id": ids["[SEP]"]}
-        config = self.config(vocab_size=len(ids), **tokens)
+        config = self._config()
         config.update(label_names(labels))
         set_dropout(config, self.dropout, self.attention_dropout)
         if configure is not None:
@@ -48,6 +50,11 @@ class Tiny(ABC):
         model = draw(config, head, self.seed)
         set_attention_dropout(model, self.attention_dropout)
         return model
+
+    def _config(self) -> Any:
+        ids = vocabulary()
+        tokens = {"pad_token_id": ids["[PAD]"], "bos_token_id": ids["[CLS]"], "eos_token_id": ids["[SEP]"]}
+        return self.config(vocab_size=len(ids), **tokens)
 
 
 def make_tokenizer() -> Any:
@@ -73,4 +80,4 @@ def draw(config: Any, head: str, seed: int) -> Any:
     check_head(config, head)
     with torch.random.fork_rng(devices=[]), quiet():
         torch.manual_seed(seed)
-        return auto_class(head).from_config(config, dtype=torch.float32).eval()
+        return bare(auto_class(head).from_config(config, dtype=torch.float32), head).eval()

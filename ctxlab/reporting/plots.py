@@ -8,10 +8,10 @@ from ctxlab.core.types import Table
 
 _DRAWN = ("by_length", "by_position", "by_evidence")
 
-_SCORES = ("f1", "recall", "perplexity", "pseudo_perplexity", "accuracy")
+_SCORES = ("f1", "recall", "perplexity", "pseudo_perplexity", "accuracy", "auc", "mrr", "met", "chrf", "rouge1")
 """Columns that are drawn: of each table the first that it has."""
 
-_SHARES = ("f1", "recall", "accuracy")
+_SHARES = ("f1", "recall", "accuracy", "auc", "mrr", "met", "chrf", "rouge1")
 """Those that lie between 0 and 1."""
 
 

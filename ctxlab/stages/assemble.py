@@ -20,10 +20,13 @@ from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document, Encoded
 from ctxlab.data.encode import encode_documents
+from ctxlab.data.forward import APART, BEHIND
+from ctxlab.evaluation.choosing import Chooser
 from ctxlab.evaluation.evaluator import Reader
+from ctxlab.evaluation.writing import Writer
 from ctxlab.models.facts import describe
 from ctxlab.models.heads import POOLED
-from ctxlab.stages.fit import check_fit, check_task, settle
+from ctxlab.stages.fit import check_fit, check_kind, check_task, settle
 from ctxlab.training.device import make_accelerator
 
 
@@ -32,6 +35,18 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
+
+
+def build_task(cfg: DictConfig, source: ModelSource) -> Task:
+    """The task of ``cfg`` in the form in which models like ``source`` do it.
+
+    Raises:
+        UserError: They do not.
+    """
+    kind = source.kind()
+    task: Task = build(cfg.task).form(kind)
+    check_kind(task, kind)
+    return task
 
 
 def build_strategy(cfg: DictConfig) -> Strategy:
@@ -59,7 +74,9 @@ def build_model(strategy: Strategy, source: ModelSource, task: Task, length: int
     model = source.build(task.head, task.labels, configure)
     check_task(task, strategy, describe(model, trained[-1]))
     task.notes.extend(getattr(model.config, WEIGHTS_NOTES, ()))  # quantised, say
-    return model, apply_strategy(strategy, model, length, trained[-1])
+    facts = apply_strategy(strategy, model, length, trained[-1])
+    task.install(model)
+    return model, facts
 
 
 def apply_strategy(strategy: Strategy, model: Any, length: int, trained: Any = None) -> ModelFacts:
@@ -96,15 +113,39 @@ class Workbench:
 
     def reader(self) -> Reader:
         """How the model, which the accelerator has prepared in place, reads documents."""
+        chooses = self.task.chooses
         return Reader(
-            self.model,
+            Chooser(self.model, self.task.continuations) if chooses else self.model,
             self.strategy,
             self.length,
             self.settings.tokens_per_forward or max(self.settings.tokens_per_step, self.length),
             self.tokenizer.pad_token_id,
             self.accelerator.device,
             self.task.observe,
+            self._writer() if self.task.writes and not chooses else None,
+            self.task.scores_target,
+            self.task.runs_model,
         )
+
+    @property
+    def writes(self) -> str | None:
+        """Where targets go, see ``data.forward.Passes``; None where the task writes nothing."""
+        return _WRITES[self.facts.kind] if self.task.writes else None
+
+    def _writer(self) -> Writer:
+        return Writer(
+            self.model,
+            self.task.decoding,
+            _WRITES[self.facts.kind],
+            self.task.stops,
+            self.tokenizer.pad_token_id,
+            self.settings.tokens_per_forward or max(self.settings.tokens_per_step, self.length),
+            self.strategy.attention.caches,
+            self.accelerator.device,
+        )
+
+
+_WRITES = {"decoder": BEHIND, "encoder_decoder": APART}
 
 
 def _published(source: ModelSource) -> Any:

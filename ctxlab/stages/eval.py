@@ -45,6 +45,7 @@ def run(cfg: DictConfig, run_dir: Path) -> None:
 def evaluation_cost(trained: Trained, split: Split, peak_bytes: int) -> dict[str, Any]:
     """Cost of reading the split, beside what training the checkpoint had taken."""
     bench, evaluation = trained.bench, split.evaluation
+    reads = bench.task.runs_model
     flops = FlopModel.of(bench.model, bench.facts.num_layers, bench.facts.hidden_size)
     widths = [
         len(window)
@@ -58,7 +59,7 @@ def evaluation_cost(trained: Trained, split: Split, peak_bytes: int) -> dict[str
         "evaluation_seconds": evaluation.seconds,
         "tokens_per_second": evaluation.tokens / evaluation.seconds,
         "peak_memory_bytes": peak_bytes,
-        "flops": sum(flops.forward(width, bench.strategy.attention.pairs(width)) for width in widths),
+        "flops": sum(flops.forward(w, bench.strategy.attention.pairs(w)) for w in widths) if reads else 0,
         "parameters": count_parameters(bench.model),
         "trainable_parameters": count_parameters(bench.model, trainable=True),
     }

@@ -21,7 +21,18 @@ from ctxlab.reporting.tables import show
 from ctxlab.stages.assemble import Workbench
 from ctxlab.tracking.console import ProgressDisplay, console
 
-_VERSIONS = ("ctxlab", "torch", "transformers", "accelerate", "datasets", "evaluate", "hydra-core", "seqeval")
+_VERSIONS = (
+    "ctxlab",
+    "torch",
+    "transformers",
+    "accelerate",
+    "datasets",
+    "evaluate",
+    "hydra-core",
+    "seqeval",
+    "sacrebleu",
+    "rouge-score",
+)
 
 
 @dataclass(frozen=True, eq=False)

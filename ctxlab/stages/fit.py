@@ -47,21 +47,47 @@ def settle(strategy: Strategy, trained_length: int | None, length: int) -> None:
     memory.fit(strategy.reading.longest(length))
 
 
+def check_kind(task: Task, kind: str) -> None:
+    """Refuse a kind of model that the task does not work with, naming a model that it does.
+
+    Raises:
+        UserError: It is another kind.
+    """
+    if kind not in task.kinds:
+        raise UserError(
+            f"task={task.name} needs a model of kind {' or '.join(sorted(task.kinds))}, and this one is of kind "
+            f"{kind}: {_MODELS[min(task.kinds)]}."
+        )
+
+
 def check_task(task: Task, strategy: Strategy, facts: ModelFacts) -> None:
     """Refuse a task that the kind of model or the way of reading cannot serve, naming what can.
 
     Raises:
         UserError: Another kind of model is needed, or the task needs unbroken windows.
     """
-    if facts.kind not in task.kinds:
-        raise UserError(
-            f"task={task.name} needs a model of kind {' or '.join(sorted(task.kinds))}, and this one is of kind "
-            f"{facts.kind}: {_MODELS[min(task.kinds)]}."
-        )
+    check_kind(task, facts.kind)
+    if task.writes:
+        _check_writing(strategy)
     if task.contiguous and not strategy.reading.contiguous:
         raise UserError(
             f"task={task.name} asks for the next token, which strategy/reading={_option(strategy.reading)} may leave "
             "out: use strategy/reading=chunk."
+        )
+
+
+def _check_writing(strategy: Strategy) -> None:
+    """Refuse what has no meaning where text is written behind a window: links between windows, and marks."""
+    for family, linked in (("memory", strategy.memory.sequential), ("reading", strategy.reading.joins)):
+        if linked:
+            raise UserError(
+                f"strategy/{family}={_option(getattr(strategy, family))} carries something from window to window, and "
+                "text is written behind each window by itself: use strategy=chunk or strategy=truncate."
+            )
+    if strategy.attention.wants_marks:
+        raise UserError(
+            f"strategy/attention={_option(strategy.attention)} needs marks of the document's structure, which text "
+            "that is written has none of: use strategy/attention=local or strategy/attention=full."
         )
 
 

@@ -1,4 +1,7 @@
-"""``ctxlab predict run=… input=docs.jsonl output=tags.jsonl``: answers for whole documents of any length."""
+"""``ctxlab predict run=… input=docs.jsonl output=tags.jsonl``: answers for whole documents of any length.
+
+Without ``run`` it is the model as it is, for tasks whose head comes with the weights (``shots=0``, say).
+"""
 
 import json
 import os
@@ -10,8 +13,9 @@ from omegaconf import DictConfig
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import Document
 from ctxlab.data.readers.read import read_file
+from ctxlab.data.splits import parts
 from ctxlab.evaluation.evaluator import predict
-from ctxlab.stages.trained import Trained, load_trained
+from ctxlab.stages.trained import Trained, load_trained, load_untrained
 from ctxlab.tracking.console import ProgressDisplay, console
 
 _DOCUMENTS_AT_ONCE = 64
@@ -27,10 +31,10 @@ def run(cfg: DictConfig, run_dir: Path) -> None:
     if not output.parent.is_dir():
         raise UserError(f"output={output}: the folder {output.parent} does not exist; make it first.")
     records = read_file(Path(cfg.input), cfg.task.name)
-    trained = load_trained(cfg)
+    trained = load_trained(cfg) if cfg.run else load_untrained(cfg)
     task = trained.bench.task
     whole = [task.parse(record.fields, record.origin, gold=False) for record in records]
-    documents = [part for document in whole for part in task.split(document)]
+    documents = parts(task, whole)
     temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("w", encoding="utf-8") as file:

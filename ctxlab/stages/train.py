@@ -9,13 +9,12 @@ from omegaconf import DictConfig
 from ctxlab.config.build import build
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import ModelSource
-from ctxlab.core.task import Task
 from ctxlab.core.types import Document
 from ctxlab.data.splits import load_documents
 from ctxlab.evaluation.evaluator import Evaluation, evaluate
 from ctxlab.models.checkpointed import Checkpointed
 from ctxlab.optim.parameters import count_parameters, parameter_groups
-from ctxlab.stages.assemble import Workbench, assemble
+from ctxlab.stages.assemble import Workbench, assemble, build_task
 from ctxlab.stages.finish import Split, leave, make_result, score_split
 from ctxlab.stages.watch import TrainingWatcher, announce, open_tracker
 from ctxlab.training import checkpoint
@@ -27,16 +26,22 @@ from ctxlab.training.stream import Stream
 
 def run(cfg: DictConfig, run_dir: Path) -> None:
     """Train under a budget, then score the best checkpoint on validation and test."""
-    task: Task = build(cfg.task)
+    folder, state = start_point(cfg, run_dir)
+    source: ModelSource = Checkpointed(str(folder)) if folder else build(cfg.model)
+    task = build_task(cfg, source)
+    if not task.runs_model:
+        raise UserError(
+            f"task={task.name} with these options asks the model nothing, so that there is nothing to train: use "
+            f"ctxlab eval task={task.name} …, or task.output=write."
+        )
     splits = load_documents(build(cfg.data), task, cfg.seed)
     if not splits.train:
         raise UserError("There are no training documents; give data.train_file=<file> or use data=generated.")
     task.learn_labels(splits.train)
+    task.take_examples(splits.train, cfg.seed)
     for documents in (splits.train, splits.validation, splits.test):
         task.check_labels(documents)
     task.notes.extend(splits.notes)
-    folder, state = start_point(cfg, run_dir)
-    source: ModelSource = Checkpointed(str(folder)) if folder else build(cfg.model)
     bench = assemble(cfg, task, source)
     if folder is not None:
         Checkpointed(str(folder)).load_parts(bench.model)
@@ -116,6 +121,7 @@ def make_trainer(
         flops=FlopModel.of(bench.model, bench.facts.num_layers, bench.facts.hidden_size),
         settings=bench.settings,
         seed=cfg.seed,
+        writes=bench.writes,
         document_ids=[document.id for document in documents],
         evaluate=validation if validation.documents else None,
     )

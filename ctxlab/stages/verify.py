@@ -27,9 +27,9 @@ from ctxlab.models.checkpointed import Checkpointed
 from ctxlab.models.heads import POOLED
 from ctxlab.reporting.tables import show
 from ctxlab.reporting.verification import Panel, draw_reach, write_page
-from ctxlab.stages.assemble import Workbench, assemble, build_model, build_strategy
+from ctxlab.stages.assemble import Workbench, assemble, build_model, build_strategy, build_task
 from ctxlab.stages.finish import git_sha, versions
-from ctxlab.stages.trained import load_trained
+from ctxlab.stages.trained import load_trained, source_of
 from ctxlab.tracking.console import ProgressDisplay, console
 
 
@@ -65,7 +65,20 @@ def run(cfg: DictConfig, run_dir: Path) -> None:
 
 def _bench(cfg: DictConfig) -> tuple[Workbench, list[Document]]:
     """Model and strategy, of a run or new, and a few documents with gold."""
-    if build(cfg.task).head in POOLED:
+    source = source_of(cfg)
+    task = build_task(cfg, source)
+    if task.writes:
+        other = "lm" if task.head == "causal_lm" else "ner"
+        raise UserError(
+            f"task={cfg.task.name} writes text, and verify looks at what every token read is influenced by: "
+            f"verify the same model and strategy with task={other}."
+        )
+    if not task.runs_model:
+        raise UserError(
+            f"task={cfg.task.name} with these options runs no model, and there is nothing to verify: verify the same "
+            "model and strategy with task=ner or task=lm."
+        )
+    if task.head in POOLED:
         raise UserError(
             f"task={cfg.task.name} has one output a window, and verify looks at what every token is influenced by: "
             "verify the same model and strategy with task=ner."
@@ -77,10 +90,9 @@ def _bench(cfg: DictConfig) -> tuple[Workbench, list[Document]]:
         documents = _documents(cfg, bench.task)
         bench.task.check_labels(documents)
     else:
-        task: Task = build(cfg.task)
         documents = _documents(cfg, task)
         task.learn_labels(documents)
-        bench = assemble(cfg, task, build(cfg.model))
+        bench = assemble(cfg, task, source)
         bench.accelerator.prepare_model(bench.model, evaluation_mode=True)
     return bench, documents[: cfg.documents]
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from ctxlab.core.task import Continuations, Decoding
 from ctxlab.core.types import Document, Encoded
 
 
@@ -15,11 +16,33 @@ class Base:
     contiguous = False
     lower_is_better = False
     encode_options: tuple[Any, ...] = ()
+    runs_model = True
+    writes = False
+    decoding = Decoding()
+    chooses = False
+    continuations = Continuations()
+    stops: tuple[int, ...] = ()
+    scores_target = False
+    num_examples = 0
+    learns_labels = False
 
     def __init__(self, labels: list[str] | None = None) -> None:
         """Take the names behind the outputs, where they are known or there are none."""
         self.labels: list[str] = labels or []
         self.notes: list[str] = []
+
+    def form(self, kind: str) -> Any:
+        """The same for every kind of model."""
+        del kind
+        return self
+
+    def take_examples(self, documents: Sequence[Document], seed: int) -> None:
+        """None are shown."""
+        del documents, seed
+
+    def gather(self, documents: Sequence[Document]) -> None:
+        """A record says all that is needed."""
+        del documents
 
     def split(self, document: Document) -> list[Document]:
         """A record is one document."""
@@ -36,6 +59,10 @@ class Base:
     def prepare(self, tokenizer: Any) -> None:
         """Nothing to know."""
         del tokenizer
+
+    def install(self, model: Any) -> None:
+        """Nothing to put into it."""
+        del model
 
     def renew(self, encoded: Encoded, seed: int) -> Encoded:
         """Every epoch sees the same document."""

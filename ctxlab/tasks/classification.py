@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ctxlab.core.types import Document
+from ctxlab.tasks.prompted import prompted
 from ctxlab.tasks.records import text_of
 from ctxlab.tasks.subwords import frame
 from ctxlab.tasks.whole import Framing, Whole
+from ctxlab.tasks.writing import Prompt
 
 
 class Classification(Whole):
@@ -21,9 +23,18 @@ class Classification(Whole):
         label_field: str | None = None,
         multi_label: bool = False,
         combine: str = "mean",
+        shots: int | None = None,
+        instruction: str = "",
+        cue: str = "Label:",
+        example_words: int = 60,
     ) -> None:
         super().__init__(labels, label_field or ("labels" if multi_label else "label"), combine, several=multi_label)
         self._text_field = text_field
+        self._prompt = None if shots is None else Prompt(instruction, cue, shots, example_words)
+
+    def form(self, kind: str) -> Any:
+        """With a head that is trained, or, with ``shots``, by a prompt."""
+        return self if self._prompt is None else prompted(self, self._prompt, kind)
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Text and labels of a record, checked; with ``gold=False`` the text is enough."""

@@ -15,7 +15,7 @@ from ctxlab.core.task import Loss
 from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Prediction
 from ctxlab.tasks.base import Base
 from ctxlab.tasks.bio import OUTSIDE, entity_types, is_tag, repair, spans, tag_set
-from ctxlab.tasks.records import check_characters, kind, lookalike, nearest
+from ctxlab.tasks.records import check_words, kind, lookalike, nearest
 from ctxlab.tasks.subwords import Subwords, frame, needs_leading_space, split_words
 from ctxlab.tasks.words import words_of
 
@@ -62,7 +62,7 @@ class NER(Base):
             fields |= {"tokens": words, "offsets": offsets, "text": text}
         else:
             fields["tokens"] = self._list(record, self._tokens_field, origin, gold)
-        _check_words(fields["tokens"], origin)
+        check_words(fields["tokens"], origin)
         if gold:
             fields["tags"] = self._tags(record, fields["tokens"], origin)
         return Document(str(record.get("id", origin)), fields, origin)
@@ -228,12 +228,3 @@ def _checked_types(labels: Sequence[str]) -> list[str]:
     if not types or len(set(types)) != len(types):
         raise UserError(f"task.labels={types} is empty or repeats a type: list each entity type once.")
     return types
-
-
-def _check_words(tokens: Sequence[Any], origin: str) -> None:
-    if not tokens:
-        raise UserError(f"{origin} is a document of zero tokens: take it out, or give it at least one word.")
-    for index, token in enumerate(tokens):
-        if not isinstance(token, str):
-            raise UserError(f"Word {index} of {origin} is {kind(token)} ({token!r}): words must be strings.")
-    check_characters("".join(tokens), origin)

@@ -5,9 +5,11 @@ from typing import Any
 
 from ctxlab.core.types import Document
 from ctxlab.tasks.pairs import pair_frame
+from ctxlab.tasks.prompted import prompted
 from ctxlab.tasks.records import text_of
 from ctxlab.tasks.text import encode_text
 from ctxlab.tasks.whole import Framing, Whole
+from ctxlab.tasks.writing import Prompt
 
 
 class NLI(Whole):
@@ -26,9 +28,18 @@ class NLI(Whole):
         hypothesis_field: str = "hypothesis",
         label_field: str = "label",
         combine: str = "mean",
+        shots: int | None = None,
+        instruction: str = "",
+        cue: str = "Answer:",
+        example_words: int = 60,
     ) -> None:
         super().__init__(labels, label_field, combine, several=False)
         self._premise_field, self._hypothesis_field = premise_field, hypothesis_field
+        self._prompt = None if shots is None else Prompt(instruction, cue, shots, example_words)
+
+    def form(self, kind: str) -> Any:
+        """With a head that is trained, or, with ``shots``, by a prompt."""
+        return self if self._prompt is None else prompted(self, self._prompt, kind)
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Both texts and the label of a record, checked; with ``gold=False`` the texts are enough."""
@@ -46,6 +57,10 @@ class NLI(Whole):
         """The premise."""
         text: str = document.fields["premise"]
         return text
+
+    def asked(self, document: Document) -> str:
+        """The hypothesis."""
+        return f"Claim: {document.fields['hypothesis']}"
 
     def framing(self, document: Document, tokenizer: Any) -> Framing:
         """The hypothesis in front of the premise, parted as the tokenizer parts two texts."""

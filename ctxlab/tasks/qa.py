@@ -16,9 +16,11 @@ from ctxlab.core.task import Loss
 from ctxlab.core.types import NO_LABEL, Document, Encoded, FloatArray, IntArray, Merged, Prediction
 from ctxlab.tasks.base import Base
 from ctxlab.tasks.pairs import pair_frame
-from ctxlab.tasks.questions import Answer, Moved, context_of, questions_of
+from ctxlab.tasks.questions import STRETCHED, Answer, QuestionReader, answer_tokens, drawn_stretch, one_a_question
 from ctxlab.tasks.subwords import frame
 from ctxlab.tasks.text import Pieces, encode_text
+from ctxlab.tasks.writing import Prompt
+from ctxlab.tasks.written_qa import WrittenQA
 
 STARTS, ENDS = 1, 2
 """Labels of a context token, which add up: the answer starts with it, or ends with it."""
@@ -52,6 +54,12 @@ class QA(Base):
         no_answer_weight: float = 1.0,
         stretch_tokens: int | None = None,
         no_answer_share: float = 0.2,
+        instruction: str = "",
+        cue: str = "Answer:",
+        no_answer: str = "unanswerable",
+        shots: int = 0,
+        example_words: int = 60,
+        decoding: Mapping[str, Any] | None = None,
     ) -> None:
         if max_answer_tokens < 1:
             raise UserError(f"task.max_answer_tokens={max_answer_tokens} leaves no answer: give at least 1.")
@@ -65,35 +73,36 @@ class QA(Base):
         self._stretch_tokens, self._no_answer_share = stretch_tokens, no_answer_share
         self._context_field, self._max_answer_tokens = context_field, max_answer_tokens
         self._threshold, self._no_answer_weight = no_answer_threshold, no_answer_weight
-        self._moved, self._moved_note = Moved(), ""
+        self._reader = QuestionReader(context_field, self.notes)
+        self._prompt, self._no_answer, self._decoding = (
+            Prompt(instruction, cue, shots, example_words),
+            no_answer,
+            decoding,
+        )
+
+    def form(self, kind: str) -> Any:
+        """Itself for encoders, which point at the answer; others write it.
+
+        Raises:
+            UserError: Solved examples for an encoder.
+        """
+        if kind == "encoder":
+            if self._prompt.shots:
+                raise UserError(
+                    f"task.shots={self._prompt.shots}: a model of kind encoder is shown no solved examples: use "
+                    "task.shots=0 and train it, or a decoder such as model=smollm2."
+                )
+            return self
+        stretch = self._stretch_tokens, self._no_answer_share
+        return WrittenQA(self._decoding, self._prompt, self._no_answer, self._context_field, *stretch).form(kind)
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """A context and all questions about it, checked; answers at a wrong place are found again where they can be."""
-        name = str(record.get("id", origin))
-        context, starts = context_of(record, self._context_field, origin)
-        before = self._moved.answers
-        questions = questions_of(record, name, context, starts, origin, gold=gold, moved=self._moved)
-        if self._moved.answers > before:
-            self._note_moved()
-        return Document(name, {"context": context, "text_starts": starts, "questions": questions}, origin)
-
-    def _note_moved(self) -> None:
-        if self._moved_note in self.notes:
-            self.notes.remove(self._moved_note)
-        self._moved_note = self._moved.note()
-        self.notes.append(self._moved_note)
+        return self._reader.read(record, origin, gold=gold)
 
     def split(self, document: Document) -> list[Document]:
         """One document a question; ``group`` is the record's id."""
-        shared = {name: document.fields[name] for name in ("context", "text_starts")}
-        return [
-            Document(
-                asked["id"],
-                {**shared, "group": document.id, "question": asked["question"], "answers": asked["answers"]},
-                document.origin,
-            )
-            for asked in document.fields["questions"]
-        ]
+        return one_a_question(document)
 
     def prepare(self, tokenizer: Any) -> None:
         """Refuse a tokenizer that puts nothing in front of a text, as "no answer" needs a place."""
@@ -129,25 +138,13 @@ class QA(Base):
         return encoded
 
     def renew(self, encoded: Encoded, seed: int) -> Encoded:
-        """With ``stretch_tokens``, a stretch of the context: around the answer, or, in ``no_answer_share``, anywhere.
-
-        In a long context nearly all windows are without the answer; this is how an epoch sees fewer of them (as
-        Alberti et al. 2019, arXiv:1901.08634, who keep one in fifty windows without the answer; here it is drawn anew
-        every epoch).
-        """
-        length = self._stretch_tokens
-        if length is None or len(encoded) <= length:
+        """With ``stretch_tokens``, a stretch of the context; see ``drawn_stretch``."""
+        answer = np.flatnonzero(encoded.labels)
+        ends = (int(answer[0]), int(answer[-1])) if len(answer) else None
+        part = drawn_stretch(len(encoded), ends, self._stretch_tokens, self._no_answer_share, seed)
+        if part is None:
             return encoded
-        random = np.random.default_rng(seed)
-        first, last = 0, len(encoded) - length
-        if encoded.labels.any() and random.random() >= self._no_answer_share:
-            answer = np.flatnonzero(encoded.labels)
-            last = min(last, int(answer[0]))
-            first = min(max(first, int(answer[-1]) + 1 - length), last)
-        start = int(random.integers(first, last + 1))
-        part = slice(start, start + length)
-        arrays = ("input_ids", "word_ids", "labels", "marks", "starts", "ends")
-        return replace(encoded, **{name: getattr(encoded, name)[part] for name in arrays})
+        return replace(encoded, **{name: getattr(encoded, name)[part] for name in STRETCHED})
 
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
         """Mean cross entropy of start and end over a window's places, summed over windows, in fp32.
@@ -171,7 +168,7 @@ class QA(Base):
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
         """The best stretch, or none; ``seen`` says for each gold answer whether all of it was."""
         context, answers = document.fields["context"], document.fields["answers"]
-        spans = [_tokens(encoded, answer["start"], answer["end"]) for answer in answers]
+        spans = [answer_tokens(encoded, answer["start"], answer["end"]) for answer in answers]
         seen = [bool(merged.seen[first : last + 1].all()) for first, last in spans]
         evidence = spans[0][0] if spans else None
         best = _best(merged.outputs, self._runs(document, encoded, merged), self._max_answer_tokens)
@@ -206,17 +203,10 @@ def _labels(pieces: Pieces, answers: Sequence[Mapping[str, Any]]) -> IntArray:
     """(L,) places of the first answer: the others are other ways to say it, and a window has one target."""
     labels = np.zeros(len(pieces.input_ids), dtype=np.int64)
     for answer in answers[:1]:
-        first, last = _tokens(pieces, answer["start"], answer["end"])
+        first, last = answer_tokens(pieces, answer["start"], answer["end"])
         labels[first] += STARTS
         labels[last] += ENDS
     return labels
-
-
-def _tokens(text: Pieces | Encoded, start: int, end: int) -> tuple[int, int]:
-    """First and last token of the characters ``start`` to ``end`` (not included)."""
-    first = min(int(np.searchsorted(text.ends, start, side="right")), len(text.ends) - 1)
-    last = int(np.searchsorted(text.starts, end, side="left")) - 1
-    return first, max(first, last)
 
 
 def _best(scores: FloatArray, runs: IntArray, longest: int) -> tuple[int, int, float] | None:

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from ctxlab.core.errors import UserError
+from ctxlab.core.types import Document, Encoded
 from ctxlab.tasks.records import check_characters, kind, lookalike, nearest, text_of
+from ctxlab.tasks.text import Pieces
 
 BETWEEN = "\n\n"
 """What joins several texts into one context."""
@@ -24,11 +26,17 @@ class Answer:
     end: int | None
     """The character behind it."""
     score: float | None
-    """Of the best stretch, given or not, above that of "no answer"; None where nothing was seen."""
+    """How sure it is; None where nothing was seen.
+
+    Of a stretch that is pointed at, given or not, its score above that of "no answer"; of what is written, its mean log
+    probability (nats).
+    """
     num_tokens: int
     """Of the context."""
     evidence: int | None
     """Token of the context at which the first gold answer begins; None where there is none."""
+    asked_behind: bool = False
+    """Whether the question stands behind the context, rather than in front of it."""
 
 
 @dataclass(slots=True)
@@ -43,6 +51,81 @@ class Moved:
             f"{self.answers} answers are not in the context at their answer_start: "
             "each was found at the only place where its text occurs."
         )
+
+
+class QuestionReader:
+    """Reads the records of all forms of the task, and counts what it had to look for."""
+
+    def __init__(self, context_field: str, notes: list[str]) -> None:
+        """Take the field of the context, and the list that notes for the report go to."""
+        self._context_field, self._notes = context_field, notes
+        self._moved, self._moved_note = Moved(), ""
+
+    def read(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
+        """A context and all questions about it, checked; answers at a wrong place are found again where they can be."""
+        name = str(record.get("id", origin))
+        context, starts = context_of(record, self._context_field, origin)
+        before = self._moved.answers
+        questions = questions_of(record, name, context, starts, origin, gold=gold, moved=self._moved)
+        if self._moved.answers > before:
+            self._note_moved()
+        return Document(name, {"context": context, "text_starts": starts, "questions": questions}, origin)
+
+    def _note_moved(self) -> None:
+        if self._moved_note in self._notes:
+            self._notes.remove(self._moved_note)
+        self._moved_note = self._moved.note()
+        self._notes.append(self._moved_note)
+
+
+def one_a_question(document: Document) -> list[Document]:
+    """One document a question; ``group`` is the record's id."""
+    shared = {name: document.fields[name] for name in ("context", "text_starts")}
+    return [
+        Document(
+            asked["id"],
+            {**shared, "group": document.id, "question": asked["question"], "answers": asked["answers"]},
+            document.origin,
+        )
+        for asked in document.fields["questions"]
+    ]
+
+
+def answer_tokens(text: Pieces | Encoded, start: int, end: int) -> tuple[int, int]:
+    """First and last token of the characters ``start`` to ``end`` (not included)."""
+    first = min(int(np.searchsorted(text.ends, start, side="right")), len(text.ends) - 1)
+    last = int(np.searchsorted(text.starts, end, side="left")) - 1
+    return first, max(first, last)
+
+
+def drawn_stretch(
+    num_tokens: int, answer: tuple[int, int] | None, length: int | None, no_answer_share: float, seed: int
+) -> slice | None:
+    """``length`` tokens of a context: around the answer, or, in ``no_answer_share``, anywhere; None for all.
+
+    In a long context nearly all windows are without the answer; this is how an epoch sees fewer of them (as Alberti
+    et al. 2019, arXiv:1901.08634, who keep one in fifty windows without the answer; here it is drawn anew every epoch).
+
+    Args:
+        num_tokens: Of the context.
+        answer: Its first and last token, None where there is none.
+        length: Tokens of the stretch; None for all.
+        no_answer_share: How often it lies anywhere.
+        seed: Of the draw.
+    """
+    if length is None or num_tokens <= length:
+        return None
+    random = np.random.default_rng(seed)
+    first, last = 0, num_tokens - length
+    if answer is not None and random.random() >= no_answer_share:
+        last = min(last, answer[0])
+        first = min(max(first, answer[1] + 1 - length), last)
+    start = int(random.integers(first, last + 1))
+    return slice(start, start + length)
+
+
+STRETCHED = ("input_ids", "word_ids", "labels", "marks", "starts", "ends")
+"""Fields of ``Encoded`` that go with a context's tokens."""
 
 
 def context_of(record: Mapping[str, Any], field: str, origin: str) -> tuple[str, list[int]]:

@@ -1,7 +1,7 @@
 """What every task asks of a record before it reads it."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ctxlab.core.errors import UserError
@@ -14,10 +14,18 @@ SIGNATURES = {
     "nli": ("premise", "hypothesis"),
     "probe": ("text", "question", "answers"),
     "dialogue": ("turns",),
+    "recommendation": ("history", "candidates"),
     "ner": ("tokens", "tags"),
     "classification": ("text", "label"),
 }
 """Fields by which a record of a task is told; the first that fits."""
+
+VARIANTS = {
+    "qa": ("context", "question"),
+    "summarization": ("document", "summary"),
+    "classification": ("text", "labels"),
+}
+"""Other fields by which some are told, after these."""
 
 LEAST = {"lm": ("text",)}
 """Fields of tasks whose records hold nothing else."""
@@ -25,7 +33,8 @@ LEAST = {"lm": ("text",)}
 
 def lookalike(record: Mapping[str, Any], task: str) -> str | None:
     """Another task than ``task`` whose record this looks like."""
-    fitting = [name for name, fields in SIGNATURES.items() if all(field in record for field in fields)]
+    told = [*SIGNATURES.items(), *VARIANTS.items()]
+    fitting = [name for name, fields in told if all(field in record for field in fields)]
     present = tuple(field for field in record if field != "id")
     fitting += [name for name, fields in LEAST.items() if present == fields]
     return next((name for name in fitting if name != task), None)
@@ -83,6 +92,16 @@ def check_characters(text: str, origin: str) -> None:
             f"{origin} holds half of a surrogate pair ({error.object[error.start]!r}), which is no character: "
             "mend the escape in the file."
         ) from None
+
+
+def check_words(tokens: Sequence[Any], origin: str) -> None:
+    """Refuse a document without words, and words that are no text."""
+    if not tokens:
+        raise UserError(f"{origin} is a document of zero tokens: take it out, or give it at least one word.")
+    for index, token in enumerate(tokens):
+        if not isinstance(token, str):
+            raise UserError(f"Word {index} of {origin} is {kind(token)} ({token!r}): words must be strings.")
+    check_characters("".join(tokens), origin)
 
 
 def kind(value: Any) -> str:

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.task import Loss
-from ctxlab.core.types import NO_LABEL, Document, Encoded, FloatArray, IntArray, Merged, Prediction
+from ctxlab.core.types import NO_LABEL, BoolArray, Document, Encoded, FloatArray, IntArray, Merged, Prediction
 from ctxlab.tasks.base import Base
 from ctxlab.tasks.combine import RULES
 from ctxlab.tasks.labels import LabelReader, checked_labels, sorted_labels
@@ -81,6 +81,15 @@ class Whole(Base):
         self.primary_metric = "micro_f1" if several else "accuracy"
         self._check_count()
 
+    @property
+    def several(self) -> bool:
+        """Whether a document may have several labels."""
+        return self._several
+
+    @abstractmethod
+    def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
+        """A record, checked."""
+
     @abstractmethod
     def text(self, document: Document) -> str:
         """What is read in windows."""
@@ -88,6 +97,11 @@ class Whole(Base):
     @abstractmethod
     def framing(self, document: Document, tokenizer: Any) -> Framing:
         """What is put around its windows."""
+
+    def asked(self, document: Document) -> str:
+        """What a prompt asks of the text; nothing, unless a task has a second text."""
+        del document
+        return ""
 
     def gold(self, record: Mapping[str, Any], origin: str) -> tuple[str, ...]:
         """Labels of a record, checked."""
@@ -187,7 +201,8 @@ class Whole(Base):
         numbers = np.flatnonzero(given >= THRESHOLD) if self._several else [int(given.argmax())]
         chosen = tuple(self.labels[number] for number in numbers) if num_seen else ()
         evidence = tuple(
-            _evidence(encoded, merged, probe["start"], probe["end"]) for probe in document.fields.get("probes", ())
+            evidence_at(encoded, merged.seen, probe["start"], probe["end"])
+            for probe in document.fields.get("probes", ())
         )
         verdict = Verdict(tuple(self.labels), chosen, given, self._several, len(encoded), num_seen, evidence)
         return Prediction(document.id, verdict, [verdict.is_read])
@@ -203,10 +218,10 @@ class Whole(Base):
         return {"id": document.id, **answer, "probabilities": given, "share_read": share}
 
 
-def _evidence(encoded: Encoded, merged: Merged, start: int, end: int) -> tuple[float, bool]:
+def evidence_at(encoded: Encoded, seen: BoolArray, start: int, end: int) -> tuple[float, bool]:
     """Where a stretch of characters lies in the document (share), and whether it was read whole."""
     inside = evidence_tokens(encoded, start, end)
-    whole = len(inside) > 0 and bool(merged.seen[inside].all())
+    whole = len(inside) > 0 and bool(seen[inside].all())
     return start / max(int(encoded.ends[-1]), start + 1), whole
 
 

@@ -79,6 +79,8 @@ class Job:
     settings: TrainerConfig
     seed: int
     document_ids: list[str]
+    writes: str | None
+    """Where targets go, see ``Passes``."""
     evaluate: Callable[[], dict[str, float]] | None
     """Scores on the validation split, or None where there is none."""
 
@@ -92,7 +94,9 @@ class Trainer:
         self.budget = Budget.of(job.settings)
         self.model, self.optimizer = accelerator.prepare(job.model, job.optimizer)
         self.trainable = [p for p in job.model.parameters() if p.requires_grad]
-        self.passes = Passes(job.strategy, model_call(self.model), job.tokenizer.pad_token_id, accelerator.device)
+        self.passes = Passes(
+            job.strategy, model_call(self.model), job.tokenizer.pad_token_id, accelerator.device, job.writes
+        )
         self._logged = (0, 0.0)
 
     def resume(self, folder: Path, state: TrainState) -> None:
@@ -212,7 +216,7 @@ class Trainer:
         return total, weight
 
     def _count(self, state: TrainState, passed: Passed) -> None:
-        rows, width = passed.labels.shape
+        rows, width = len(passed.rows), passed.width
         state.tokens += passed.tokens
         state.padded_tokens += rows * width
         width += self.job.strategy.memory.num_added

@@ -11,8 +11,11 @@ from ctxlab.config.compose import compose
 
 FILES = [(group, option) for group in catalogue.groups() for option in catalogue.options(group)]
 COMPONENTS = [pair for pair in FILES if "_target_" in catalogue.read(catalogue.option_file(*pair))]
-WITHOUT_TARGET = {"context", "trainer", "experiment", "strategy", "probe"}
+WITHOUT_TARGET = {"context", "trainer", "experiment", "strategy", "probe", "task/decoding"}
 """Groups of plain values, or that only compose parts; names of ``probe`` are those of classes, see its own tests."""
+
+WITHIN = {"task/decoding": ["task=translation"]}
+"""What has to be chosen for a group to be there."""
 
 
 def ids(pair):
@@ -37,7 +40,7 @@ def test_every_key_has_a_comment(pair):
 def test_it_composes(pair):
     group, option = pair
     prefix = "+" if group == "experiment" else ""
-    config = compose("train", [f"{prefix}{group}='{option}'"])
+    config = compose("train", [*WITHIN.get(group, ()), f"{prefix}{group}='{option}'"])
     OmegaConf.to_container(config, resolve=True)
 
 
@@ -47,7 +50,8 @@ def test_keys_are_the_parameters_of_the_target(pair):
     content = catalogue.read(catalogue.option_file(*pair))
     parameters = inspect.signature(locate(content["_target_"])).parameters
     label = set() if "name" in parameters else {"name"}
-    assert set(content) - {"_target_", "defaults"} - label == set(parameters)
+    parts = {name.split("/")[-1] for name, _ in catalogue.defaults(catalogue.option_file(*pair), pair[0])}
+    assert set(content) - {"_target_", "defaults"} - label | parts == set(parameters)
 
 
 @pytest.mark.parametrize("pair", COMPONENTS, ids=ids)

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import WEIGHTS_NOTES
 from ctxlab.models.checkpointed import Checkpointed
-from ctxlab.models.heads import HEADS
+from ctxlab.models.heads import HEADS, bare
 from ctxlab.models.pretrained import Pretrained
 from ctxlab.models.tiny_bert import TinyBert
 from ctxlab.models.tiny_llama import TinyLlama
@@ -137,6 +137,26 @@ def test_an_architecture_without_the_head_is_one_sentence(head, source, tmp_path
     path = save(source().build("token_classification", ["A"]), tmp_path)
     with pytest.raises(UserError, match=f"has no {head} head"):
         Pretrained(path).build(head, [])
+
+
+@pytest.mark.parametrize("source", [TinyBert, TinyLlama])
+def test_states_are_the_last_ones_and_reload_to_the_bit(source, tmp_path):
+    """The library's projection to labels is taken off, so that a checkpoint has no weights of it."""
+    model = source().build("states", ["A", "B", "C"])
+    found = logits(model)
+    with torch.no_grad():
+        assert torch.equal(found, model.base_model(input_ids=IDS).last_hidden_state)
+    saved = Checkpointed(save(model, tmp_path))
+    assert saved.labels() == ["A", "B", "C"]
+    assert torch.equal(logits(saved.build("states", ["A", "B", "C"])), found)
+    assert torch.equal(logits(Pretrained(str(tmp_path)).build("states", ["D"])), found)
+    with pytest.raises(UserError, match="lacks"):
+        saved.build("token_classification", ["A", "B", "C"])
+
+
+def test_a_projection_by_another_name_is_refused():
+    with pytest.raises(UserError, match="no projection called"):
+        bare(torch.nn.Linear(2, 2), "states")
 
 
 def test_every_head_has_a_class():

@@ -1,5 +1,7 @@
 """SmolLM2 out of the installed package: converted once, whole or not at all, and right by other code's reckoning."""
 
+import os
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,15 +21,16 @@ TEXT = (
     "The lighthouse keeper climbed the stairs every evening to light the lamp. When the storm came in 1984, the ships "
     "in the bay could see the light from many miles away, and none of them was lost."
 )
-pytestmark = pytest.mark.xdist_group("smollm2")  # one conversion serves all
 installed = pytest.mark.skipif(smollm2.find_spec(smollm2.PACKAGE) is None, reason="SmolLM2 is not installed")
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """A cache of its own, filled by the first build."""
+    """A cache of these tests alone, filled by the first build; of several test processes the others wait for it."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CTXLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("CTXLAB_CACHE", str(shared / "smollm2"))
         SmolLM2().tokenizer()
         (folder,) = (path for path in (cache.cache_dir() / "models").iterdir() if path.is_dir())
         yield folder
@@ -115,20 +118,22 @@ def test_rates_reach_the_model(store):
 
 
 @installed
-def test_is_converted_once_and_a_changed_byte_is_found(store, monkeypatch):
+def test_is_converted_once_and_a_changed_byte_is_found(store, tmp_path, monkeypatch):
     def convert(file, target):
         raise RuntimeError("converted again")
 
+    copy = tmp_path / "models" / store.name
+    shutil.copytree(store, copy, copy_function=os.link)
+    monkeypatch.setenv("CTXLAB_CACHE", str(tmp_path))
     monkeypatch.setattr(smollm2, "_convert", convert)
     SmolLM2().tokenizer()
-    config = (store / "config.json").read_bytes()
-    (store / "config.json").write_bytes(config.replace(b"100000.0", b"100001.0"))
-    try:
-        with pytest.raises(RuntimeError, match="converted again"):
-            SmolLM2().tokenizer()
-    finally:
-        (store / "config.json").write_bytes(config)
-    assert cache.is_whole(store)  # what failed left nothing and took nothing away
+    config = (copy / "config.json").read_bytes()
+    (copy / "config.json").unlink()  # a link to the one of the other tests
+    (copy / "config.json").write_bytes(config.replace(b"100000.0", b"100001.0"))
+    with pytest.raises(RuntimeError, match="converted again"):
+        SmolLM2().tokenizer()
+    (copy / "config.json").write_bytes(config)
+    assert cache.is_whole(copy)  # what failed left nothing and took nothing away
 
 
 @pytest.fixture

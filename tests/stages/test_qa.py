@@ -121,8 +121,3 @@ def test_a_file_of_another_task_is_refused(tmp_path, refused):
     )
     assert "task=ner" in says
     assert "ner.jsonl line 1" in says
-
-
-def test_a_decoder_is_refused(tmp_path, refused):
-    says = refused(["train", "task=qa", "model=tiny_gpt2", "strategy=chunk", f"hydra.run.dir={tmp_path / 'r'}"])
-    assert "encoder" in says

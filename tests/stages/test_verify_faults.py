@@ -10,6 +10,7 @@ import torch
 from transformers import PreTrainedModel
 
 from ctxlab.cli import main
+from ctxlab.core.parts import attach, attached
 from ctxlab.core.types import Merged, Window
 from ctxlab.models.tiny_llama import TinyLlama
 from ctxlab.stages import assemble
@@ -22,7 +23,6 @@ from ctxlab.strategies.attention.strided import Strided
 from ctxlab.strategies.memory.base import Base as Memory
 from ctxlab.strategies.memory.recurrent import Recurrent
 from ctxlab.strategies.memory.segment_cache import SegmentCache
-from ctxlab.strategies.modules import attach, attached
 from ctxlab.strategies.positions.rotary import Rotary
 from ctxlab.strategies.positions.tile import Tile
 from ctxlab.strategies.reading.chunk import Chunk

@@ -6,13 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
+from ctxlab.core.parts import attached
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.types import Encoded
 from ctxlab.strategies.attention.full import Full
 from ctxlab.strategies.curriculum.constant import Constant
 from ctxlab.strategies.memory.none import NoMemory
 from ctxlab.strategies.memory.recurrent import Recurrent
-from ctxlab.strategies.modules import attached
 from ctxlab.strategies.positions.keep import Keep
 from ctxlab.strategies.reading.chunk import Chunk
 from tests.strategies.memory_runs import document, installed, passes, read

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from ctxlab.core.errors import UserError
+from ctxlab.core.parts import attached
 from ctxlab.core.types import Encoded
-from ctxlab.strategies.modules import attached
 from ctxlab.strategies.reading.compress import Compress
 from ctxlab.strategies.reading.information import Frequencies, model_surprise, surprise
 from ctxlab.strategies.reading.keeping import sentence_starts

@@ -9,6 +9,7 @@ import transformers as tf
 from torch.testing import assert_close
 
 from ctxlab.core.errors import UserError
+from ctxlab.core.parts import attached
 from ctxlab.core.strategy import Strategy
 from ctxlab.data.forward import Passes, make_items, model_call
 from ctxlab.models.tiny_bert import TinyBert
@@ -16,7 +17,6 @@ from ctxlab.models.tiny_llama import TinyLlama
 from ctxlab.strategies.attention.full import Full
 from ctxlab.strategies.curriculum.constant import Constant
 from ctxlab.strategies.memory.none import NoMemory
-from ctxlab.strategies.modules import attached
 from ctxlab.strategies.positions.keep import Keep
 from ctxlab.strategies.reading.chunk import Chunk
 from ctxlab.strategies.reading.hierarchical import Hierarchical

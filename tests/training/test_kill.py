@@ -1,4 +1,4 @@
-"""kill -9 at twenty random points, some inside a save: every resumed run ends as the uninterrupted one, to the bit."""
+"""kill -9 at random points, some inside a save: every resumed run ends as the uninterrupted one, to the bit."""
 
 import hashlib
 import json
@@ -7,9 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from ctxlab.tracking.metrics_file import read_metrics
 
-POINTS = 20
 CLOCK = ("seconds", "tokens_per_second")
 
 
@@ -24,16 +25,17 @@ def outcome(run: Path) -> tuple:
     return files, rows, scores
 
 
-def test_twenty_kills_change_nothing(tmp_path):
+@pytest.mark.parametrize("points", [5, pytest.param(20, marks=pytest.mark.slow)])
+def test_kills_change_nothing(points, tmp_path):
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CTXLAB_CACHE": str(tmp_path / "cache")}
-    command = [sys.executable, str(Path(__file__).with_name("kill_driver.py")), str(tmp_path), str(POINTS)]
+    command = [sys.executable, str(Path(__file__).with_name("kill_driver.py")), str(tmp_path), str(points)]
     out = subprocess.run(command, capture_output=True, text=True, timeout=900, env=environment, cwd=tmp_path)
     log = (tmp_path / "log.txt").read_text()[-3000:] if (tmp_path / "log.txt").exists() else ""
     assert out.returncode == 0, out.stderr[-3000:] + log
     facts = json.loads(out.stdout.strip().splitlines()[-1])
     assert set(facts["codes"]) == {0}, log
-    assert facts["killed"] >= 15, facts  # the others had ended before their moment came
-    assert facts["inside"] >= 3, facts
+    assert facts["killed"] >= points * 3 // 4, facts  # the others had ended before their moment came
+    assert facts["inside"] >= points // 6, facts
     files, rows, scores = outcome(Path(facts["whole"]))
     assert [row["step"] for row in rows if row["kind"] == "validation"] == [5, 10, 15, 16]
     assert [row["step"] for row in rows if row["kind"] == "train"] == [3, 6, 9, 12, 15, 16]

@@ -33,6 +33,11 @@ class Page:
         self._draw, self._length = draw, length
         self._placed: list[tuple[int, Fixed]] = []
 
+    @property
+    def placed(self) -> list[tuple[int, Fixed]]:
+        """First word of each sentence, in the order of putting, and what it is."""
+        return list(self._placed)
+
     def put(self, fixed: Fixed) -> bool:
         """Put a sentence at random; False where it fits nowhere any more."""
         places = np.flatnonzero(self._fits(len(fixed.words)))
@@ -40,6 +45,35 @@ class Page:
             return False
         self._placed.append((self._draw.one(places.tolist()), fixed))
         return True
+
+    def put_before_end(self, fixed: Fixed, distance: int) -> int | None:
+        """Put a sentence so that its name is ``distance`` words before the end, or as few more as must be.
+
+        Where nothing so far from the end is free, it stands as far as can be.
+
+        Returns:
+            The true distance, of which 1 is the last word; None where it fits nowhere.
+        """
+        places = np.flatnonzero(self._fits(len(fixed.words)))
+        distances = self._length - places - fixed.name_at
+        if not len(places):
+            return None
+        enough = distances >= distance
+        chosen = int(places[enough].max() if enough.any() else places.min())
+        self._placed.append((chosen, fixed))
+        return self._length - chosen - fixed.name_at
+
+    def put_near(self, fixed: Fixed, at: int) -> int | None:
+        """Put a sentence so that its name is word ``at``, or as near as can be, and say where; None where it fits not.
+
+        Of two places as near the earlier one is taken.
+        """
+        places = np.flatnonzero(self._fits(len(fixed.words)))
+        if not len(places):
+            return None
+        place = int(places[np.abs(places + fixed.name_at - at).argmin()])
+        self._placed.append((place, fixed))
+        return place + fixed.name_at
 
     def put_pair(self, first: Fixed, second: Fixed, distance: int) -> int | None:
         """Put two sentences so that their names are ``distance`` words apart, or as few more as must be.
@@ -78,6 +112,16 @@ class Page:
 
         The name is the word of the document that it is.
         """
+        words, starts = self.words()
+        text, places = joined(words, starts)
+        spans = []
+        for at, fixed in self._placed:
+            last = at + len(fixed.words) - 1
+            spans.append((places[at], places[last] + len(words[last])))
+        return text, spans, [at + fixed.name_at for at, fixed in self._placed]
+
+    def words(self) -> tuple[list[str], list[int]]:
+        """All words, and the first one of each sentence; every call draws other prose."""
         words: list[str] = []
         starts: list[int] = []
         for at, fixed in sorted(self._placed, key=lambda one: one[0]):
@@ -85,12 +129,11 @@ class Page:
             starts.append(at)
             words += fixed.words
         self._fill(self._length, words, starts)
-        text, places = joined(words, starts)
-        spans = []
-        for at, fixed in self._placed:
-            last = at + len(fixed.words) - 1
-            spans.append((places[at], places[last] + len(words[last])))
-        return text, spans, [at + fixed.name_at for at, fixed in self._placed]
+        return words, starts
+
+    def starts(self) -> list[int]:
+        """The first word of each sentence that was put, in the order of putting."""
+        return [at for at, _ in self._placed]
 
     def _fill(self, until: int, words: list[str], starts: list[int]) -> None:
         while len(words) < until:

@@ -27,6 +27,8 @@ class Generated:
     The grammar of a task is ``ctxlab/data/generated/<task>.py`` with a function ``generate``.
     """
 
+    invented = True
+
     def __init__(
         self,
         documents: int | None = None,

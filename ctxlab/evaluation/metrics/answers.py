@@ -45,6 +45,8 @@ class _Case:
     num_tokens: int
     evidence: int
     """Token of the first gold answer, -1 without one."""
+    distance: int
+    """Tokens from the question to that one."""
 
 
 def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> Scores:
@@ -75,6 +77,7 @@ def _case(document: Document, prediction: Prediction) -> _Case:
         any(prediction.seen),
         answer.num_tokens,
         evidence,
+        answer.num_tokens - evidence if answer.asked_behind else evidence + 1,
     )
 
 
@@ -123,9 +126,9 @@ def _by_position(told: Sequence[_Case]) -> Table:
 
 
 def _by_evidence(told: Sequence[_Case]) -> Table:
-    """The question is in front of the context, so that the distance is the answer's own place."""
+    """By the answer's own place where the question is in front of the context; from the end where it is behind."""
     bins = [
-        (_bin_name(low, high), [case for case in told if low < case.evidence + 1 <= high])
+        (_bin_name(low, high), [case for case in told if low < case.distance <= high])
         for low, high in pairwise((0, *DISTANCE_BINS, np.inf))
     ]
     return _table("by_evidence", "F1 by distance from the question to the answer", "tokens to the answer", bins)

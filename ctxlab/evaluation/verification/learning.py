@@ -2,7 +2,7 @@
 
 import torch
 
-from ctxlab.core.model import PARTS
+from ctxlab.core.model import PARTS, TASK_PART
 from ctxlab.data.forward import Passes, model_call
 from ctxlab.evaluation.verification.check import Check
 from ctxlab.evaluation.verification.subject import Subject
@@ -15,7 +15,7 @@ def check_learning(subject: Subject) -> Check:
     first window is a parameter like any other, and would hear from that window even if nothing were carried.
     """
     name, proves = "learning", "The trainable modules of the strategy get a gradient that is neither zero nor broken."
-    parts = getattr(subject.model, PARTS, None)
+    parts = {family: module for family, module in getattr(subject.model, PARTS, {}).items() if family != TASK_PART}
     if not parts:
         return Check(name, proves, None, None, "No part of the strategy has modules of its own.")
     subject.model.zero_grad()

@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from transformers import AttentionInterface
 
+from ctxlab.core import parts
 from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import ModelKind
 from ctxlab.core.types import Table
-from ctxlab.strategies import modules
 from ctxlab.strategies.attention import masks
 from ctxlab.strategies.attention.base import Base
 from ctxlab.strategies.attention.interface import install, refuse_unknown
@@ -93,7 +93,7 @@ class AdaptiveSpan(Base):
         install(model, self.name, find, self._mask, {"name": "adaptive_span", **declared})
         AttentionInterface.register(self.name, self._attend)
         self.spans = Spans(list(layers.values()), longest, self.initial)
-        modules.attach(model, "attention", self.spans)
+        parts.attach(model, "attention", self.spans)
         for index, module in enumerate(layers):
             setattr(module, SPAN, LayerSpans(self.spans, index))
 
@@ -203,6 +203,6 @@ class Bounded(torch.autograd.Function):
 
 
 def _installed(model: Any) -> Spans:
-    spans = modules.attached(model, "attention")
+    spans = parts.attached(model, "attention")
     assert isinstance(spans, Spans)
     return spans

@@ -15,6 +15,7 @@ class Base(ABC):
 
     wants_marks = False
     exact = True
+    caches = False
     looks_ahead = False
 
     @abstractmethod

@@ -15,6 +15,7 @@ class Full(Base):
     Cost and, outside the fast kernels, memory grow with the square of the window's length.
     """
 
+    caches = True
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
 
     def allowed(self, query: torch.Tensor, key: torch.Tensor, length: int) -> torch.Tensor:

@@ -4,7 +4,7 @@ Shape legend: B windows of a pass, W tokens of the longest one, K tokens in the 
 C outputs per token.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,9 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import Forward
 from ctxlab.strategies.memory.probe import PROBE_TOKENS, REFUSALS, evaluating, probe_inputs, refusal
 
+Layer = tuple[torch.Tensor, torch.Tensor]
+"""Keys and values (B, H, K, D)."""
+
 CHANGING = ("dynamic", "longrope")
 """Types of rotary positions whose angles change with the length: keys in a cache would keep the old ones."""
 
@@ -23,8 +26,8 @@ CHANGING = ("dynamic", "longrope")
 class Cached:
     """What a layer may attend to beside its own window."""
 
-    layers: tuple[tuple[torch.Tensor, torch.Tensor], ...]
-    """Keys and values (B, H, K, D) of every layer."""
+    layers: tuple[Layer, ...]
+    """Of the whole model."""
     mask: torch.Tensor
     """(B, K) bool: real tokens, not padding."""
     seen: torch.Tensor
@@ -67,14 +70,18 @@ def read(
     return outputs, Cached(layers, whole, seen)
 
 
-def keep(cached: Cached, first: int, last: int) -> Cached:
-    """The ``first`` and the ``last`` tokens of every document, without padding between them."""
+def keep(cached: Cached, first: int, last: int, layers: Iterable[Layer] | None = None) -> Cached:
+    """The ``first`` and the ``last`` tokens of every document, without padding between them.
+
+    ``layers`` stand in for the cached ones and are taken one by one: what an iterator makes is held for one layer.
+    """
     rank = cached.mask.cumsum(1) - 1
     wanted = cached.mask & ((rank < first) | (rank >= cached.mask.sum(1, keepdim=True) - last))
     widest = int(wanted.sum(1).max())
     order = (~wanted).int().argsort(dim=1, stable=True)[:, :widest]
-    layers = tuple((_taken(keys, order), _taken(values, order)) for keys, values in cached.layers)
-    return Cached(layers, wanted.gather(1, order), cached.seen)
+    whole = cached.layers if layers is None else layers
+    kept = tuple((_taken(keys, order), _taken(values, order)) for keys, values in whole)
+    return Cached(kept, wanted.gather(1, order), cached.seen)
 
 
 def _taken(states: torch.Tensor, order: torch.Tensor) -> torch.Tensor:

@@ -4,7 +4,7 @@ Shape legend: as in ``cache``.
 """
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import Forward, ModelKind
 from ctxlab.core.types import BoolArray
 from ctxlab.strategies.memory.base import Base
-from ctxlab.strategies.memory.cache import Cached, keep, probe, prove, read
+from ctxlab.strategies.memory.cache import Cached, Layer, keep, probe, prove, read
 from ctxlab.strategies.memory.probe import PROBE_TOKENS, REFUSALS, evaluating, refusal
 
 Turn = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -65,13 +65,7 @@ class Sinks(Base):
         begin = state.mask.sum(1) if state is not None else torch.zeros(len(mask), dtype=torch.long, device=mask.device)
         outputs, whole = read(forward, inputs, self._placed(state), begin)
         place = begin[:, None] + torch.arange(mask.shape[1], device=mask.device)
-        new = [self._turn(keys[:, :, -mask.shape[1] :], -place) for keys, _ in whole.layers]
-        old = [keys for keys, _ in state.layers] if state is not None else [keys[:, :, :0] for keys in new]
-        layers = tuple(
-            (torch.cat([before, keys], dim=2), values)
-            for before, keys, (_, values) in zip(old, new, whole.layers, strict=True)
-        )
-        return outputs, keep(replace(whole, layers=layers), self.num_sinks, self.window)
+        return outputs, keep(whole, self.num_sinks, self.window, self._renewed(state, whole, place))
 
     def first(self, state: Cached | None, num_rows: int) -> Cached | None:
         """The cache of the first documents."""
@@ -108,6 +102,12 @@ class Sinks(Base):
             return None
         place = torch.arange(len(state), device=state.mask.device)[None]
         return replace(state, layers=tuple((self._turn(keys, place), values) for keys, values in state.layers))
+
+    def _renewed(self, state: Cached | None, whole: Cached, place: torch.Tensor) -> Iterator[Layer]:
+        """Each layer after a window that stood at ``place`` (B, W), with all its keys at position 0."""
+        for i, (keys, values) in enumerate(whole.layers):
+            new = self._turn(keys[:, :, -place.shape[1] :], -place)
+            yield (new if state is None else torch.cat([state.layers[i][0], new], dim=2)), values
 
 
 def _unprepared(keys: torch.Tensor, places: torch.Tensor) -> torch.Tensor:

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from ctxlab.core.errors import UserError
+from ctxlab.core.parts import attach, attached
 from ctxlab.core.types import Encoded, Window
-from ctxlab.strategies.modules import attach, attached
 from ctxlab.strategies.reading.framing import room
 from ctxlab.strategies.reading.information import Frequencies, count, model_surprise, speaks, surprise
 from ctxlab.strategies.reading.keeping import Keeping, Remembered, best_units, one_window, sentence_starts

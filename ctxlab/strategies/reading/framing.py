@@ -12,13 +12,17 @@ def room(encoded: Encoded, length: int) -> int:
     Raises:
         UserError: None would.
     """
-    added = len(encoded.before) + len(encoded.after)
+    added = len(encoded.before) + len(encoded.after) + encoded.room
     if length <= added:
         raise UserError(
-            f"context.length={length} leaves no room for the document beside {added} special tokens; "
+            f"context.length={length} leaves no room for the document beside {added} {_others(encoded)}; "
             f"use context.length={added + 1} or more."
         )
     return length - added
+
+
+def _others(encoded: Encoded) -> str:
+    return "tokens of the prompt and of what is to be written" if encoded.room else "special tokens"
 
 
 def frame(encoded: Encoded, tokens: IntArray, *, begins: bool = True) -> Window:

@@ -6,8 +6,9 @@ import numpy as np
 import torch
 
 from ctxlab.core.errors import UserError
+from ctxlab.core.parts import attach, attached
 from ctxlab.core.types import BoolArray
-from ctxlab.strategies.modules import attach, attached, is_causal
+from ctxlab.strategies.modules import is_causal
 from ctxlab.strategies.reading.segments import Segments
 from ctxlab.strategies.reading.window_encoder import WindowEncoder
 

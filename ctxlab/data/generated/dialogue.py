@@ -1,0 +1,89 @@
+"""Conversations whose next turn depends on a fact that was named at a controlled distance earlier.
+
+Two speakers take turns to talk prose without names. In one turn somebody states a fact about an invented person. The
+last turn but one asks for it, and the last one answers. All candidates answer in the same words, with different keys.
+In an *ambiguous* conversation a fact of the same kind is stated of somebody else too, whose key a candidate has.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ctxlab.data.generated._distances import fitting_distances
+from ctxlab.data.generated._draw import Draw
+from ctxlab.data.generated._names import names
+from ctxlab.data.generated._placing import Page, told
+from ctxlab.data.generated._prose import LISTS
+from ctxlab.data.generated.qa import FACTS, ROOM_FOR_FACT
+
+ANSWERS: Sequence[str] = ("I believe it was <key>.", "As far as I know, <key>.", "It was <key>, I think.")
+"""Last turns; ``<key>`` comes with its article where it needs one."""
+
+NUM_CANDIDATES = 10
+
+ROOM_FOR_QUESTION = 12
+"""Words within which every question fits."""
+
+SPEAKERS = ("first", "second")
+PARAGRAPH = "\n\n"
+
+
+def generate(
+    *,
+    split: str,
+    seed: int,
+    documents: int,
+    words_per_document: int,
+    ambiguous_share: float,
+    evidence_distance: Sequence[int],
+) -> list[dict[str, Any]]:
+    """Records ``id, turns, candidates, probes``; all turns but the last have ``words_per_document`` words together.
+
+    Args:
+        split: ``train``, ``validation`` or ``test``; no invented name occurs in two of them.
+        seed: With ``split`` and the index of a document it determines the document.
+        documents: How many.
+        words_per_document: Words of all turns but the last, punctuation included.
+        ambiguous_share: Share of the conversations in which somebody else has a fact of the same kind.
+        evidence_distance: Words from the name in the fact to the question; those that fit are drawn equally often.
+            ``probes`` holds the turn of the fact from 0 on, its first and last character (not included) in this turn,
+            and its distance.
+
+    Raises:
+        UserError: No distance fits the document.
+    """
+    room = ROOM_FOR_FACT + ROOM_FOR_QUESTION
+    fitting = fitting_distances(evidence_distance, words_per_document, room, needed=True)
+    records = []
+    for index in range(documents):
+        draw = Draw(seed, split, index)
+        is_ambiguous = draw.share() < ambiguous_share
+        record = _record(draw, names(split), words_per_document, draw.one(fitting), is_ambiguous=is_ambiguous)
+        records.append({"id": f"generated-{split}-{seed}-{index}", **record})
+    return records
+
+
+def _record(draw: Draw, pool: Sequence[str], length: int, distance: int, *, is_ambiguous: bool) -> dict[str, Any]:
+    name, other = draw.shuffled(pool)[:2]
+    kind, fact, question = draw.one(FACTS)
+    keys = draw.shuffled(LISTS[kind])[:NUM_CANDIDATES]
+    asked = question.replace("<x>", name)
+    page = Page(draw, length - len(asked.replace("?", " ?").split(" ")))
+    true_distance = page.put_before_end(told(fact, name, key=keys[0]), distance)
+    if is_ambiguous:
+        page.put(told(fact, other, key=keys[1]))
+    text, spans, _ = page.write()
+    lines = [*text.rstrip("\n").split(PARAGRAPH), asked]
+    answer = draw.one(ANSWERS)
+    answers = [answer.replace("<key>", key if kind == "stuff" else f"the {key}") for key in keys]
+    turns = [{"speaker": SPEAKERS[i % 2], "text": line} for i, line in enumerate([*lines, answers[0]])]
+    probe = {**_place(lines, *spans[0]), "distance": true_distance}
+    return {"turns": turns, "candidates": draw.shuffled(answers), "probes": [probe]}
+
+
+def _place(lines: Sequence[str], start: int, end: int) -> dict[str, int]:
+    """Turn and characters in it of a stretch of the joined ``lines``, which lies within one."""
+    turn = 0
+    while start >= len(lines[turn]):
+        skipped = len(lines[turn]) + len(PARAGRAPH)
+        start, end, turn = start - skipped, end - skipped, turn + 1
+    return {"turn": turn, "start": start, "end": end}

@@ -1,0 +1,107 @@
+"""Long texts in which a few sentences tell something of named things, and summaries that repeat just these.
+
+Each *key sentence* is about an invented name that the rest of the document does not have, at a controlled place. A
+document is asked about every name by itself, and once for all that it tells. An *ambiguous* key sentence speaks of its
+person or thing under another name, and another sentence, anywhere, says that both are one; summaries keep to the name
+that was asked for.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ctxlab.data.generated._distances import fitting_distances
+from ctxlab.data.generated._draw import Draw
+from ctxlab.data.generated._names import names
+from ctxlab.data.generated._paragraphs import joined
+from ctxlab.data.generated._placing import Page, told
+from ctxlab.data.generated._prose import LISTS
+from ctxlab.data.generated.nli import ALIASES
+from ctxlab.data.generated.qa import FACTS, ROOM_FOR_FACT
+
+QUERY = "What is told of <x>?"
+
+
+def generate(
+    *,
+    split: str,
+    seed: int,
+    documents: int,
+    words_per_document: int,
+    ambiguous_share: float,
+    evidence_distance: Sequence[int],
+) -> list[dict[str, Any]]:
+    """Records ``id, document, summaries``; documents of exactly ``words_per_document`` words.
+
+    Args:
+        split: ``train``, ``validation`` or ``test``; no invented name occurs in two of them.
+        seed: With ``split`` and the index of a document it determines the document.
+        documents: How many.
+        words_per_document: Words of each document, punctuation included.
+        ambiguous_share: Share of the key sentences that use another name.
+        evidence_distance: Words from the query, in front of the document, to the name in a key sentence: one for each
+            distance that fits the document, as near to it as the others leave room. Each summary has ``probes``: of
+            its key sentences the first and last character (not included), the true distance, and the word that the
+            summary must have (``says``).
+
+    Raises:
+        UserError: No distance fits the document.
+    """
+    fitting = sorted(set(fitting_distances(evidence_distance, words_per_document, ROOM_FOR_FACT, needed=True)))
+    records = []
+    for index in range(documents):
+        draw = Draw(seed, split, index)
+        page, pool = Page(draw, words_per_document), draw.shuffled(names(split))
+        facts = _facts(draw, page, pool, ambiguous_share, fitting)
+        text, spans, _ = page.write()
+        records.append(
+            {"id": f"generated-{split}-{seed}-{index}", "document": text, "summaries": _summaries(facts, spans)}
+        )
+    return records
+
+
+@dataclass(frozen=True, slots=True)
+class _Fact:
+    name: str
+    says: str
+    """Its key, the word that matters."""
+    stated: str
+    """The sentence of a summary."""
+    distance: int
+    put: int
+    """Its number among the sentences that were put on the page."""
+
+
+def _facts(draw: Draw, page: Page, pool: list[str], share: float, distances: Sequence[int]) -> list[_Fact]:
+    """Key sentences in the order of the document; one that fits nowhere is left out."""
+    facts, aliases = [], []
+    for distance in distances:
+        kind, template, _ = draw.one(FACTS)
+        name, key = pool.pop(), draw.one([entry for entry in LISTS[kind] if " " not in entry])
+        other = pool.pop() if draw.share() < share else name
+        at = page.put_near(told(template, other, key=key), distance)
+        if at is None:
+            continue
+        stated, _ = joined(told(template, name, key=key).words, [0])
+        facts.append(_Fact(name, key, stated.strip(), at, len(page.placed) - 1))
+        aliases += [told(draw.one(ALIASES), name, y=other)] if other != name else []
+    for alias in aliases:
+        page.put(alias)
+    return sorted(facts, key=lambda fact: fact.distance)
+
+
+def _summaries(facts: Sequence[_Fact], spans: Sequence[tuple[int, int]]) -> list[dict[str, Any]]:
+    """One about each name, and one about all of them where there are several."""
+    rows: list[tuple[str | None, list[_Fact]]] = [(QUERY.replace("<x>", fact.name), [fact]) for fact in facts]
+    rows += [(None, list(facts))] if len(facts) > 1 else []
+    return [
+        {
+            "query": query,
+            "summary": " ".join(fact.stated for fact in told_of),
+            "probes": [
+                {"start": spans[f.put][0], "end": spans[f.put][1], "distance": f.distance, "says": f.says}
+                for f in told_of
+            ],
+        }
+        for query, told_of in rows
+    ]

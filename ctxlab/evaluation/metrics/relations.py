@@ -1,0 +1,202 @@
+"""Relations of whole documents: micro-averaged scores as DocRED's evaluation has them, and where they are lost.
+
+A relation is right with its head, tail and label. Source: Yao et al. 2019 (arXiv:1906.06127), section 5, and the
+evaluation script published with DocRED, which Re-DocRED (Tan et al. 2022, arXiv:2205.12696) uses too. *Ign F1* is the
+F1 of the usual recall and of a precision without facts that training states: right predictions of which any name of the
+head, any name of the tail and the label occur together in the training documents count neither as right nor as
+predicted. (The script adds 0.00001 to the number of predictions against a division by zero; here that is 0.)
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from ctxlab.core.types import Document, Prediction, Scores, Table
+from ctxlab.evaluation.statistics import Counts, bootstrap, f1, ratio
+from ctxlab.tasks.mentions import Answer, Fact
+
+LENGTH_BINS = (128, 256, 512, 1024, 2048, 4096, 8192, 16384)
+"""Last word count of each bin of document lengths; the last bin is open."""
+
+POSITION_BINS = 10
+"""Equal parts of a document, by the word between the nearest mentions of head and tail."""
+
+DISTANCE_BINS = (8, 32, 128, 512, 2048)
+"""Last word count of each bin of distances between the nearest mentions; the last bin is open."""
+
+COLUMNS = ("precision", "recall", "f1", "low", "high")
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One document."""
+
+    document: Document
+    num_words: int
+    gold: frozenset[Fact]
+    predicted: frozenset[Fact]
+    in_training: frozenset[Fact]
+    """Gold relations that training states."""
+    seen: frozenset[Fact]
+    """Gold relations of which both ends were seen."""
+
+    def counts(self, keep: Callable[["_Case", Fact], bool]) -> tuple[int, int, int]:
+        """Right, predicted and gold relations among those to ``keep``."""
+        gold, predicted = ({fact for fact in facts if keep(self, fact)} for facts in (self.gold, self.predicted))
+        return len(gold & predicted), len(predicted), len(gold)
+
+    def nearest(self, fact: Fact) -> tuple[int, int]:
+        """First words of the nearest mentions of head and tail, the earlier one first."""
+        head, tail = (self.document.fields["entities"][index]["mentions"] for index in fact[:2])
+        pairs = [(min(a[0], b[0]), max(a[0], b[0])) for a in head for b in tail]
+        return min(pairs, key=lambda pair: (pair[1] - pair[0], pair))
+
+
+def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> Scores:
+    """Precision, recall, F1 and Ign F1 over all relations; those whose ends were not seen count as missed.
+
+    Args:
+        documents: With ``tokens``, ``entities`` and gold ``relations``.
+        predictions: ``tasks.mentions.Answer`` for each, in the same order; ``seen`` has a flag a gold relation.
+    """
+    cases = [_case(document, prediction) for document, prediction in zip(documents, predictions, strict=True)]
+    rows = np.array([(*case.counts(_all), *_stated(case)) for case in cases], dtype=np.float64)
+    sums = rows.sum(axis=0)
+    gold, stated = int(sums[2]), int(sums[4])
+    precision, recall, whole = _figures(sums[:3])
+    metrics = {"precision": precision, "recall": recall, "f1": whole, "ign_f1": float(_ign_f1(sums))}
+    seen = sum(len(case.seen) for case in cases)
+    tables = [_overall(rows), _per_relation(cases), _by_length(cases), _by_position(cases), _by_evidence(cases)]
+    notes = [f"The training documents state {stated} of the {gold} gold relations, of entities with such names; "
+             "Ign F1 leaves those that are given out of the precision."] if gold else [
+             "There is no gold relation in these documents, so every score is 0."]  # fmt: skip
+    return Scores(metrics, seen / gold if gold else 1.0, tables, notes)
+
+
+def _case(document: Document, prediction: Prediction) -> _Case:
+    answer: Answer = prediction.answer
+    gold: Sequence[Fact] = document.fields["relations"]
+    if not len(gold) == len(answer.in_training) == len(prediction.seen):
+        raise ValueError(f"{document.origin} has {len(gold)} gold relations and {len(prediction.seen)} flags.")
+    return _Case(
+        document,
+        len(document.fields["tokens"]),
+        frozenset(gold),
+        frozenset(answer.relations),
+        frozenset(fact for fact, known in zip(gold, answer.in_training, strict=True) if known),
+        frozenset(fact for fact, seen in zip(gold, prediction.seen, strict=True) if seen),
+    )
+
+
+def _all(case: _Case, fact: Fact) -> bool:
+    del case, fact
+    return True
+
+
+def _stated(case: _Case) -> tuple[int, int]:
+    """Right predictions that training states, and gold relations that it does."""
+    return len(case.predicted & case.in_training), len(case.in_training)
+
+
+def _figures(counts: Counts) -> tuple[float, float, float]:
+    """Precision, recall and F1 of summed (right, predicted, gold)."""
+    right, predicted, gold = counts
+    return float(ratio(np.array([right, predicted]))), float(ratio(np.array([right, gold]))), float(f1(counts))
+
+
+def _ign_f1(sums: Counts) -> Counts:
+    """Ign F1 of (…, 5) right, predicted, gold, right and stated, gold and stated."""
+    right, predicted, gold, known = (sums[..., i] for i in range(4))
+    precision = ratio(np.stack([right - known, predicted - known], axis=-1))
+    recall = ratio(np.stack([right, gold], axis=-1))
+    return ratio(np.stack([2 * precision * recall, precision + recall], axis=-1))
+
+
+def _overall(rows: Counts) -> Table:
+    """All relations, and without those that training states."""
+    sums = rows.sum(axis=0)
+    _, recall, _ = _figures(sums[:3])
+    ignoring = float(ratio(np.array([sums[0] - sums[3], sums[1] - sums[3]])))
+    interval = bootstrap(rows, _ign_f1)
+    found = [
+        ("all", int(sums[2]), *_row(rows[:, :3])),
+        ("not stated in training (Ign)", int(sums[2] - sums[4]), ignoring, recall, float(_ign_f1(sums)),
+         interval.low, interval.high),
+    ]  # fmt: skip
+    note = f"Ign: precision without facts of training, recall of all; {_interval_note()}"
+    return Table("overall", "Relations", ("relations", "gold", *COLUMNS), found, note)
+
+
+def _per_relation(cases: Sequence[_Case]) -> Table:
+    """The most frequent first."""
+    labels = {label for case in cases for _, _, label in case.gold | case.predicted}
+    bins = {label: _keeps_label(label) for label in sorted(labels)}
+    table = _table("per_relation", "Relations by label", "relation", cases, bins)
+    return Table(table.name, table.title, table.columns, sorted(table.rows, key=lambda row: -row[1]), table.note)
+
+
+def _keeps_label(label: str) -> Callable[[_Case, Fact], bool]:
+    return lambda case, fact: fact[2] == label
+
+
+def _by_length(cases: Sequence[_Case]) -> Table:
+    bins = {_bin_name(low, high): _keeps_length(low, high) for low, high in pairwise((0, *LENGTH_BINS, np.inf))}
+    return _table("by_length", "Relations by length of the document", "words", cases, bins)
+
+
+def _keeps_length(low: float, high: float) -> Callable[[_Case, Fact], bool]:
+    return lambda case, fact: low < case.num_words <= high
+
+
+def _by_position(cases: Sequence[_Case]) -> Table:
+    bins = {
+        f"{100 * part // POSITION_BINS}–{100 * (part + 1) // POSITION_BINS} %": _keeps_part(part)
+        for part in range(POSITION_BINS)
+    }
+    title = "Relations by place of the nearest mentions in the document (midway between them)"
+    return _table("by_position", title, "part of the document", cases, bins)
+
+
+def _keeps_part(part: int) -> Callable[[_Case, Fact], bool]:
+    return lambda case, fact: sum(case.nearest(fact)) // 2 * POSITION_BINS // case.num_words == part
+
+
+def _by_evidence(cases: Sequence[_Case]) -> Table:
+    bins = {_bin_name(low, high): _keeps_distance(low, high) for low, high in pairwise((-1, *DISTANCE_BINS, np.inf))}
+    title = "Relations by distance between the nearest mentions of head and tail"
+    return _table("by_evidence", title, "words between", cases, bins)
+
+
+def _keeps_distance(low: float, high: float) -> Callable[[_Case, Fact], bool]:
+    def keep(case: _Case, fact: Fact) -> bool:
+        first, second = case.nearest(fact)
+        return low < second - first <= high
+
+    return keep
+
+
+def _table(
+    name: str, title: str, first: str, cases: Sequence[_Case], bins: Mapping[str, Callable[[_Case, Fact], bool]]
+) -> Table:
+    """A row for each bin that has a gold relation or a prediction."""
+    rows = []
+    for label, keep in bins.items():
+        counts = np.array([case.counts(keep) for case in cases], dtype=np.float64)
+        if counts.any():
+            rows.append((label, int(counts[:, 2].sum()), *_row(counts)))
+    return Table(name, title, (first, "gold", *COLUMNS), rows, _interval_note())
+
+
+def _row(counts: Counts) -> tuple[float, float, float, float, float]:
+    interval = bootstrap(counts, f1)
+    return (*_figures(counts.sum(axis=0)), interval.low, interval.high)
+
+
+def _bin_name(low: float, high: float) -> str:
+    return f"over {low:,.0f}" if high == np.inf else f"{low + 1:,.0f}–{high:,.0f}"
+
+
+def _interval_note() -> str:
+    return "low and high: 95 % bootstrap interval of F1 over documents"

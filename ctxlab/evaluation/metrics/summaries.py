@@ -1,0 +1,206 @@
+"""Summaries: ROUGE, how long they are, which parts of the source they take up, and two baselines of the same length.
+
+Figures are means over summaries; intervals draw whole records, as summaries of one text are alike. A document of which
+nothing was read has an empty summary, which scores 0.
+"""
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from ctxlab.core.types import Document, Prediction, Scores, Table
+from ctxlab.evaluation.evidence import bin_name, by_evidence
+from ctxlab.evaluation.rouge import TYPES, rouge, words
+from ctxlab.evaluation.sentences import sentences
+from ctxlab.evaluation.statistics import Counts, bootstrap, ratio
+from ctxlab.tasks.writing import WrittenText
+
+LENGTH_BINS = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
+"""Last token count of each bin of document lengths; the last bin is open."""
+
+PARTS = 10
+"""Equal parts of a document, by its words."""
+
+NOTE = "low and high: 95 % bootstrap interval of rouge1 over records, each with all of its summaries"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Case:
+    """One summary, and how good it is."""
+
+    group: str
+    rouge: Sequence[float]
+    """Of each of ``TYPES``."""
+    num_words: int
+    num_gold_words: int
+    num_tokens: int
+    """Of the document."""
+    shares: Counts
+    """(10,) share of the summary's pairs of words that each tenth of the document has."""
+    gold_shares: Counts
+    """(10,) of the gold summary's."""
+
+
+def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> Scores:
+    """ROUGE and the ratio of lengths over all summaries, with breakdowns.
+
+    Args:
+        documents: One a summary, with ``document``, gold ``summary``, ``group`` and perhaps ``query`` and ``probes``.
+        predictions: ``tasks.writing.WrittenText`` of each, in the same order.
+    """
+    cases = [_case(document, prediction.answer) for document, prediction in zip(documents, predictions, strict=True)]
+    means = np.mean([case.rouge for case in cases], axis=0)
+    metrics = {name: float(value) for name, value in zip(TYPES, means, strict=True)}
+    metrics["length_ratio"] = _length_ratio(cases)
+    tables = [_overall(documents, predictions, cases), _by_length(cases), _by_position(cases), _source_coverage(cases)]
+    tables += by_evidence(documents, predictions, "words from the query to the sentence")
+    return Scores(metrics, _coverage(predictions), tables, _notes(documents))
+
+
+def _case(document: Document, answer: WrittenText) -> _Case:
+    source, gold = document.fields["document"], document.fields["summary"]
+    return _Case(
+        document.fields["group"],
+        rouge(answer.text, gold),
+        len(answer.text.split()),
+        len(gold.split()),
+        len(answer.seen),
+        _shares(answer.text, source),
+        _shares(gold, source),
+    )
+
+
+def _shares(summary: str, source: str) -> Counts:
+    """(10,) share of the pairs of words in a row of ``summary`` that occur in each tenth of ``source``."""
+    given, read = list(pairwise(words(summary))), list(pairwise(words(source)))
+    ends = [len(read) * part // PARTS for part in range(PARTS + 1)]
+    held = [set(read[start:end]) for start, end in pairwise(ends)]
+    return np.asarray([sum(pair in part for pair in given) / max(len(given), 1) for part in held])
+
+
+def _length_ratio(cases: Sequence[_Case]) -> float:
+    return float(sum(case.num_words for case in cases) / sum(case.num_gold_words for case in cases))
+
+
+def _coverage(predictions: Sequence[Prediction]) -> float:
+    """Share of the known evidence that was read whole; where none is known, of the tokens of each document."""
+    shares = []
+    for prediction in predictions:
+        answer: WrittenText = prediction.answer
+        known = [read for _, read in answer.evidence]
+        shares.append(float(np.mean(known or answer.seen)))
+    return float(np.mean(shares))
+
+
+def _notes(documents: Sequence[Document]) -> list[str]:
+    """Loud where ROUGE cannot count."""
+    without = sum(not words(document.fields["summary"]) for document in documents)
+    if not without:
+        return []
+    return [
+        f"{without} of {len(documents)} gold summaries have no word of the letters a to z or digits, which are all "
+        "that ROUGE counts: they score 0 whatever is written."
+    ]
+
+
+def lead(document: Document, num_words: int) -> str:
+    """The first words of a document."""
+    return " ".join(document.fields["document"].split()[:num_words])
+
+
+def random(document: Document, num_words: int) -> str:
+    """Sentences drawn by the document's id, in its order; the last one drawn is cut."""
+    known = sentences(document.fields["document"])
+    order = np.random.default_rng(zlib.crc32(document.id.encode())).permutation(len(known))
+    kept: dict[int, str] = {}
+    for index in order.tolist():
+        if num_words <= 0:
+            break
+        taken = known[index].split()[:num_words]
+        kept[index] = " ".join(taken)
+        num_words -= len(taken)
+    return "\n".join(kept[index] for index in sorted(kept))
+
+
+BASELINES: dict[str, Callable[[Document, int], str]] = {"lead": lead, "random": random}
+"""Summaries without a model, of so many words."""
+
+
+def _overall(documents: Sequence[Document], predictions: Sequence[Prediction], cases: Sequence[_Case]) -> Table:
+    """The model beside baselines that have as many words for each document."""
+    rows = [("the model", *_row(cases))]
+    for name, baseline in BASELINES.items():
+        texts = [baseline(d, len(p.answer.text.split())) for d, p in zip(documents, predictions, strict=True)]
+        found = [
+            _Case(c.group, rouge(text, d.fields["summary"]), len(text.split()), c.num_gold_words, 0, c.shares, c.shares)
+            for c, d, text in zip(cases, documents, texts, strict=True)
+        ]
+        rows.append((name, *_row(found)))
+    columns = ("summary", "cases", "rouge1", "low", "high", *TYPES[1:], "length_ratio")
+    note = f"F measures, with stemming; lead and random have as many words as the model's summary; {NOTE}"
+    return Table("overall", "ROUGE of summaries", columns, rows, note)
+
+
+def _row(cases: Sequence[_Case]) -> tuple[float, ...]:
+    """Cases, ROUGE-1 with its interval, the other ROUGEs, and the ratio of lengths."""
+    low, high = _interval([(case.group, case.rouge[0]) for case in cases])
+    first, *others = np.mean([case.rouge for case in cases], axis=0).tolist()
+    return len(cases), first, low, high, *others, _length_ratio(cases)
+
+
+def _interval(found: Sequence[tuple[str, float]]) -> tuple[float, float]:
+    """Of the mean of (group, figure)."""
+    groups: dict[str, list[float]] = {}
+    for group, value in found:
+        sums = groups.setdefault(group, [0.0, 0.0])
+        sums[0] += value
+        sums[1] += 1
+    interval = bootstrap(list(groups.values()), ratio)
+    return interval.low, interval.high
+
+
+_COLUMNS = ("cases", "rouge1", "low", "high", *TYPES[1:], "length_ratio")
+
+
+def _by_length(cases: Sequence[_Case]) -> Table:
+    rows = []
+    for low, high in pairwise((0, *LENGTH_BINS, np.inf)):
+        inside = [case for case in cases if low < case.num_tokens <= high]
+        if inside:
+            rows.append((bin_name(low, high), *_row(inside)))
+    return Table("by_length", "ROUGE by length of the document", ("tokens", *_COLUMNS), rows, NOTE)
+
+
+def _by_position(cases: Sequence[_Case]) -> Table:
+    rows = []
+    for part in range(PARTS):
+        inside = [case for case in cases if case.gold_shares.any() and int(case.gold_shares.argmax()) == part]
+        if inside:
+            rows.append((_part_name(part), *_row(inside)))
+    note = f"the tenth that has most of the gold summary's pairs of words, the first of equals; {NOTE}"
+    return Table("by_position", "ROUGE by place of the gold in the document", ("part", *_COLUMNS), rows, note)
+
+
+def _source_coverage(cases: Sequence[_Case]) -> Table:
+    rows = []
+    for part in range(PARTS):
+        low, high = _interval([(case.group, float(case.shares[part])) for case in cases])
+        ours, gold = (float(np.mean([shares[part] for shares in every])) for every in _both_shares(cases))
+        rows.append((_part_name(part), len(cases), ours, low, high, gold))
+    note = (
+        "share of a summary's pairs of words that the tenth has, mean over summaries; a pair may be in several; "
+        "low and high: 95 % bootstrap interval of the model's share over records"
+    )
+    columns = ("part", "cases", "share", "low", "high", "gold")
+    return Table("source_coverage", "Parts of the document that summaries take up", columns, rows, note)
+
+
+def _both_shares(cases: Sequence[_Case]) -> tuple[list[Counts], list[Counts]]:
+    return [case.shares for case in cases], [case.gold_shares for case in cases]
+
+
+def _part_name(part: int) -> str:
+    return f"{100 * part // PARTS}–{100 * (part + 1) // PARTS} %"

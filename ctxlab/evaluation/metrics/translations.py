@@ -1,0 +1,178 @@
+"""Translations of whole documents: BLEU, chrF and TER as sacrebleu has them, and where in a document they are lost.
+
+A document is one segment. All figures are shares, 0 to 1: sacrebleu's divided by 100. TER, an error, is 0 for a perfect
+translation and may pass 1. A document of which nothing was read has an empty translation; of one that was read in part
+the rest is missing, and every figure counts it so.
+
+TER's search for moved words takes half a minute for a document of 800 words. So a longer text than ``WHOLE_WORDS`` is
+cut into as many parts as keep below that, at the same shares of both sides, and edits are added up: a move from part to
+part counts as an edit a word there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from ctxlab.core.types import Document, Prediction, Scores, Table
+from ctxlab.evaluation.chrf import chrf, counts
+from ctxlab.evaluation.evidence import bin_name, by_evidence
+from ctxlab.evaluation.statistics import Counts, bootstrap, ratio
+from ctxlab.tasks.writing import WrittenText
+
+LENGTH_BINS = (256, 512, 1024, 2048, 4096, 8192, 16384, 32768)
+"""Last token count of each bin of source lengths; the last bin is open."""
+
+PARTS = 10
+"""Equal parts of a document, by its words."""
+
+WHOLE_WORDS = 32
+"""Words of either side up to which TER sees a text whole."""
+
+BLEU_ORDER = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Case:
+    """One document: what it adds to each figure."""
+
+    chrf: Counts
+    """(18,) see ``evaluation.chrf``."""
+    bleu: Counts
+    """(10,) words of both sides, and n-grams that are right and all of orders 1 to 4."""
+    ter: Counts
+    """(2,) edits and words of the reference."""
+    copied: Counts
+    """(18,) of the source itself as a translation."""
+    parts: Sequence[Counts]
+    """(18,) of each tenth of the translation against the same tenth of the reference."""
+    num_tokens: int
+
+
+def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> Scores:
+    """chrF, BLEU, TER and the ratio of lengths, with breakdowns.
+
+    Args:
+        documents: With ``source``, ``target`` and perhaps ``probes``.
+        predictions: ``WrittenText`` of each, in the same order; ``seen`` has a flag a sentence of the target.
+    """
+    metrics = _Metrics()
+    cases = [_case(document, prediction, metrics) for document, prediction in zip(documents, predictions, strict=True)]
+    found = {"chrf": _chrf(cases), "bleu": _bleu(_sum(cases, "bleu")), "ter": float(ratio(_sum(cases, "ter")))}
+    found["length_ratio"] = float(ratio(_sum(cases, "bleu")[:2]))
+    tables = [_overall(cases, found, metrics), _by_length(cases), _by_position(cases)]
+    tables += by_evidence(documents, predictions, "words from the fact to the name")
+    flags = [flag for prediction in predictions for flag in prediction.seen]
+    return Scores(found, float(np.mean(flags)) if flags else 1.0, tables)
+
+
+class _Metrics:
+    """sacrebleu's metrics with its defaults."""
+
+    def __init__(self) -> None:
+        from sacrebleu import BLEU, CHRF, TER
+
+        self.bleu, self.chrf, self.ter = BLEU(force=True), CHRF(), TER()
+
+    def signature(self, name: str) -> str:
+        """As the library writes it, known once a corpus was scored."""
+        metric: Any = getattr(self, name)
+        metric.corpus_score(["a"], [["a"]])
+        return str(metric.get_signature())
+
+
+def _case(document: Document, prediction: Prediction, metrics: _Metrics) -> _Case:
+    answer: WrittenText = prediction.answer
+    source, target, text = document.fields["source"], document.fields["target"], answer.text
+    bleu = metrics.bleu.corpus_score([text], [[target]])
+    return _Case(
+        counts(text, target),
+        np.asarray([bleu.sys_len, bleu.ref_len, *bleu.counts, *bleu.totals], dtype=np.float64),
+        _edits(text.split(), target.split(), metrics.ter),
+        counts(source, target),
+        [counts(*pair) for pair in zip(_cut(text.split(), PARTS), _cut(target.split(), PARTS), strict=True)],
+        len(answer.seen),
+    )
+
+
+def _cut(words: Sequence[str], num_parts: int) -> list[str]:
+    """Equal parts; some of few words are empty."""
+    ends = [len(words) * part // num_parts for part in range(num_parts + 1)]
+    return [" ".join(words[start:end]) for start, end in pairwise(ends)]
+
+
+def _edits(text: Sequence[str], target: Sequence[str], ter: Any) -> Counts:
+    num_parts = -(-max(len(text), len(target), 1) // WHOLE_WORDS)
+    pairs = zip(_cut(text, num_parts), _cut(target, num_parts), strict=True)
+    scored = [ter.corpus_score([given], [[wanted]]) for given, wanted in pairs]
+    total: Counts = np.asarray([(one.num_edits, one.ref_length) for one in scored], dtype=np.float64).sum(axis=0)
+    return total
+
+
+def _sum(cases: Sequence[_Case], name: str) -> Counts:
+    total: Counts = np.sum([getattr(case, name) for case in cases], axis=0)
+    return total
+
+
+def _chrf(cases: Sequence[_Case]) -> float:
+    return float(chrf(_sum(cases, "chrf")))
+
+
+def _bleu(sums: Counts) -> float:
+    from sacrebleu import BLEU
+
+    words, (right, every) = sums[:2].astype(int), sums[2:].astype(int).reshape(2, BLEU_ORDER).tolist()
+    return BLEU.compute_bleu(right, every, int(words[0]), int(words[1])).score / 100
+
+
+def _each(figure: Any) -> Any:
+    """A figure of one row of sums as one of many rows."""
+    return lambda sums: np.asarray([figure(row) for row in sums])
+
+
+def _overall(cases: Sequence[_Case], found: dict[str, float], metrics: _Metrics) -> Table:
+    figures = {"chrf": chrf, "bleu": _each(_bleu), "ter": ratio}
+    rows: list[tuple[Any, ...]] = []
+    for name, figure in figures.items():
+        interval = bootstrap([getattr(case, name) for case in cases], figure)
+        rows.append((name, len(cases), found[name], interval.low, interval.high, metrics.signature(name)))
+    copied = bootstrap([case.copied for case in cases], chrf)
+    value = float(chrf(_sum(cases, "copied")))
+    rows.append(("chrf of the source, copied", len(cases), value, copied.low, copied.high, rows[0][-1]))
+    note = (
+        f"shares of 1: sacrebleu's figures / 100; ter is an error, less is better, and texts of more than "
+        f"{WHOLE_WORDS} words are cut into parts for it; {_NOTE}"
+    )
+    columns = ("score", "documents", "value", "low", "high", "signature")
+    return Table("overall", "Translations of whole documents", columns, rows, note)
+
+
+_NOTE = "low and high: 95 % bootstrap interval over documents"
+
+
+def _by_length(cases: Sequence[_Case]) -> Table:
+    rows = []
+    for low, high in pairwise((0, *LENGTH_BINS, np.inf)):
+        inside = [case for case in cases if low < case.num_tokens <= high]
+        if inside:
+            interval = bootstrap([case.chrf for case in inside], chrf)
+            bleu, ter = _bleu(_sum(inside, "bleu")), float(ratio(_sum(inside, "ter")))
+            rows.append((bin_name(low, high), len(inside), _chrf(inside), interval.low, interval.high, bleu, ter))
+    columns = ("tokens", "documents", "chrf", "low", "high", "bleu", "ter")
+    return Table("by_length", "chrF by length of the source", columns, rows, f"{_NOTE} of chrf")
+
+
+def _by_position(cases: Sequence[_Case]) -> Table:
+    rows = []
+    for part in range(PARTS):
+        held = [case.parts[part] for case in cases if case.parts[part].any()]
+        if held:
+            interval = bootstrap(held, chrf)
+            value = float(chrf(np.sum(held, axis=0)))
+            label = f"{100 * part // PARTS}–{100 * (part + 1) // PARTS} %"
+            rows.append((label, len(held), value, interval.low, interval.high))
+    note = f"a tenth of the words of the translation against the same tenth of the reference; {_NOTE}"
+    columns = ("part of the document", "documents", "chrf", "low", "high")
+    return Table("by_position", "chrF by place in the document", columns, rows, note)

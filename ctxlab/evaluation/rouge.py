@@ -1,0 +1,51 @@
+"""ROUGE as the ``rouge-score`` library has it (Lin 2004), the implementation that papers on summarisation report.
+
+F measures with Porter's stemmer. ROUGE-L is over the whole text; ROUGE-Lsum joins the best match of each sentence, and
+sentences are those of ``tasks.structure``, a line each, as the library's own splitter needs a download. The library
+counts only words of the letters a to z and digits.
+"""
+
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from typing import Any
+
+from ctxlab.evaluation.sentences import sentences
+
+TYPES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
+
+KEPT = 4096
+"""Pairs whose scores are kept, as baselines are scored again and again while a model is trained."""
+
+
+@lru_cache(KEPT)
+def rouge(summary: str, gold: str) -> tuple[float, ...]:
+    """F measures of ``TYPES``, 0 to 1."""
+    if not summary.strip():
+        return (0.0,) * len(TYPES)
+    scores = _scorer().score(lines(gold), lines(summary))
+    return tuple(float(scores[kind].fmeasure) for kind in TYPES)
+
+
+def lines(text: str) -> str:
+    """A sentence a line."""
+    return "\n".join(" ".join(sentence.split()) for sentence in sentences(text))
+
+
+@lru_cache(KEPT)
+def words(text: str) -> Sequence[str]:
+    """Words as ROUGE has them, not stemmed."""
+    return tuple(_tokenizer(False).tokenize(text))
+
+
+@cache
+def _scorer() -> Any:
+    from rouge_score.rouge_scorer import RougeScorer
+
+    return RougeScorer(TYPES, tokenizer=_tokenizer(True))
+
+
+@cache
+def _tokenizer(stems: bool) -> Any:
+    from rouge_score.tokenizers import DefaultTokenizer
+
+    return DefaultTokenizer(use_stemmer=stems)

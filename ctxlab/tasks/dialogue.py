@@ -1,0 +1,171 @@
+"""Dialogue: the next turn of a conversation, chosen among candidates or written."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ctxlab.core.errors import UserError
+from ctxlab.core.types import Document
+from ctxlab.tasks.candidates import bare, candidates_of
+from ctxlab.tasks.ranking import Ranking, apart
+from ctxlab.tasks.replying import Replying
+from ctxlab.tasks.turns import EmptyTurns, Turn, asked, places_in, turns_of, written
+from ctxlab.tasks.writing import Prompt
+
+MODES = ("choose", "write")
+"""Values of ``task.mode``."""
+
+TRIES = 256
+"""Turns drawn from a large split before all of it is shuffled."""
+
+
+class Dialogue(Ranking):
+    """Which of several turns comes next, for encoders; models that write do so: ``replying.Replying``.
+
+    Choosing (Lowe et al. 2015, arXiv:1506.08909: one true turn among ten, recall@k):
+
+    - The history is all turns before, a line each with its speaker's letter in front (``A: hello``); consecutive turns
+      of a speaker are not joined. Candidates are bare texts.
+    - One example a dialogue, its last turn; with ``turns_per_dialogue=n`` the last turns of n equal parts of it.
+    - ``candidates`` of a record hold the last turn too. Where it has none, the true turn stands among turns of other
+      dialogues of the same split, drawn by ``candidates_seed`` and the dialogue's id alone: the same in all runs.
+      Deviation: no text occurs twice, so that the true one is never among the others.
+    """
+
+    name = "dialogue"
+    metric = "choosing"
+
+    def __init__(
+        self,
+        mode: str | None = None,
+        turns_field: str = "turns",
+        candidates_field: str = "candidates",
+        candidates: int = 10,
+        candidates_seed: int = 0,
+        turns_per_dialogue: int = 1,
+        negatives: int | None = 4,
+        candidate_tokens: int = 64,
+        combine: str = "mean",
+        instruction: str = "",
+        shots: int = 0,
+        example_words: int = 120,
+        decoding: Mapping[str, Any] | None = None,
+    ) -> None:
+        if mode is not None and mode not in MODES:
+            raise UserError(f"task.mode={mode} is not one of {', '.join(MODES)}, or null for what suits the model.")
+        if candidates < 2:
+            raise UserError(f"task.candidates={candidates} leaves nothing to choose: give at least 2.")
+        if candidates_seed < 0:
+            raise UserError(f"task.candidates_seed={candidates_seed} is negative: give 0 or more.")
+        if turns_per_dialogue < 1:
+            raise UserError(f"task.turns_per_dialogue={turns_per_dialogue} leaves no example: give at least 1.")
+        super().__init__(combine, negatives, candidate_tokens)
+        self._turns_field, self._candidates_field = turns_field, candidates_field
+        self._num_candidates, self._seed = candidates, candidates_seed
+        self._turns_per_dialogue = turns_per_dialogue
+        self._pool: list[tuple[str, str]] = []
+        self._empty = EmptyTurns()
+        self._mode = mode
+        prompt = Prompt(instruction, "", shots, example_words)
+        self._writing = Replying(turns_field, turns_per_dialogue, prompt, decoding)
+        self.primary_metric = "mrr"
+
+    def form(self, kind: str) -> Any:
+        """Choosing, or writing where that is asked for or is what a model of this ``kind`` does."""
+        mode = self._mode or ("choose" if kind in self.kinds else "write")
+        return self if mode == "choose" else self._writing.form(kind)
+
+    def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
+        """Turns and candidates of a record, checked.
+
+        With ``gold=False`` a record with candidates may end before the turn that is asked for: its last turn is that
+        one only where it is among the candidates.
+        """
+        turns, left_out = turns_of(record, self._turns_field, origin, self.name)
+        self._empty.add(left_out, self.notes)
+        fields: dict[str, Any] = {"turns": turns, "probes": record.get("probes")}
+        has_next = True
+        if record.get(self._candidates_field) is not None:
+            fields["candidates"] = candidates_of(
+                record, self._candidates_field, "task.candidates_field", origin, self.name
+            )
+            has_next = self._has_next(turns[-1], fields["candidates"], origin, gold=gold)
+        fields["has_next"] = has_next
+        if has_next and len(turns) < 2:
+            raise UserError(
+                f"The field '{self._turns_field}' of {origin} has one turn that says something, so that nothing comes "
+                "before the next one: give at least 2 turns, or take the dialogue out."
+            )
+        return Document(str(record.get("id", origin)), fields, origin)
+
+    def _has_next(self, last: Turn, candidates: Sequence[str], origin: str, *, gold: bool) -> bool:
+        """Whether the last turn is the one that is asked for; it must be where ``gold`` is needed."""
+        is_there = bare(last.text) in map(bare, candidates)
+        if gold and not is_there:
+            raise UserError(
+                f"The field '{self._candidates_field}' of {origin} does not hold the last turn "
+                f"({last.text.strip()[:60]!r}), so that no candidate is the right one: add it."
+            )
+        if gold and len(candidates) < 2:
+            raise UserError(
+                f"The field '{self._candidates_field}' of {origin} has one candidate: give at least 2 to choose among."
+            )
+        return is_there
+
+    def gather(self, documents: Sequence[Document]) -> None:
+        """Remember what is said in the dialogues of a split, to draw candidates from."""
+        self._pool = [(document.id, turn.text) for document in documents for turn in document.fields["turns"]]
+
+    def split(self, document: Document) -> list[Document]:
+        """One document a candidate of each turn that is asked for."""
+        turns: list[Turn] = document.fields["turns"]
+        if not document.fields["has_next"]:
+            return self._apart(document, turns, document.fields["candidates"], None)
+        if "candidates" in document.fields:
+            return self._choice(document, len(turns) - 1, document.fields["candidates"])
+        return [
+            part
+            for place in asked(len(turns), self._turns_per_dialogue)
+            for part in self._choice(document, place, self._drawn(document, place))
+        ]
+
+    def _choice(self, document: Document, place: int, candidates: Sequence[str]) -> list[Document]:
+        turns = document.fields["turns"]
+        labels = [int(bare(text) == bare(turns[place].text)) for text in candidates]
+        return self._apart(document, turns[:place], candidates, labels)
+
+    def _apart(
+        self, document: Document, history: Sequence[Turn], candidates: Sequence[str], labels: Sequence[int] | None
+    ) -> list[Document]:
+        probes = document.fields["probes"]
+        more = {} if probes is None else {"probes": places_in(history, probes)}
+        turn = history[-1].place + 2  # the one behind, from 1 on
+        group, text = f"{document.id}@{turn}", written(history)
+        return apart(document.id, group, text, candidates, labels, document.origin, turn=turn, **more)
+
+    def _drawn(self, document: Document, place: int) -> list[str]:
+        """The true turn among those of other dialogues, in an order drawn too."""
+        true = document.fields["turns"][place].text
+        digest = hashlib.sha256(f"{document.id}@{place}".encode()).digest()
+        random = np.random.default_rng((self._seed, int.from_bytes(digest[:8], "little")))
+        found = {bare(true).casefold(): true}
+        for index in _order(random, len(self._pool)):
+            name, text = self._pool[index]
+            if name != document.id:
+                found.setdefault(bare(text).casefold(), text)
+            if len(found) == self._num_candidates:
+                texts = list(found.values())
+                return [texts[i] for i in random.permutation(len(texts))]
+        raise UserError(
+            f"task.candidates={self._num_candidates} needs {self._num_candidates - 1} different turns of other "
+            f"dialogues beside the true one of {document.origin}, and its split has {len(found) - 1}: lower it, add "
+            f"dialogues, or give each record a list '{self._candidates_field}'."
+        )
+
+
+def _order(random: np.random.Generator, count: int) -> Iterator[int]:
+    """Every number below ``count``, some perhaps twice; the first ones, mostly enough, without shuffling all."""
+    yield from random.integers(count, size=TRIES).tolist()
+    yield from random.permutation(count).tolist()

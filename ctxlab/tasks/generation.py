@@ -1,0 +1,119 @@
+"""Text to order: a long prompt that asks for words, a topic and a length, and a text that meets them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ctxlab.core.errors import UserError
+from ctxlab.core.types import Document
+from ctxlab.tasks.records import kind, text_of
+from ctxlab.tasks.writing import Prompt, Writing
+
+KNOWN = ("words", "topic", "topic_words", "min_words", "max_words")
+"""Fields of a record's constraints."""
+
+
+@dataclass(frozen=True, slots=True)
+class Constraints:
+    """What a text is asked to meet; what is not asked is empty or None."""
+
+    words: tuple[str, ...] = ()
+    """Each has to occur."""
+    topic: str | None = None
+    topic_words: tuple[str, ...] = ()
+    """One of them has to occur: the words of the topic, where the record names no others."""
+    min_words: int | None = None
+    max_words: int | None = None
+
+
+class Generation(Writing):
+    """A text behind a prompt; the constraints are written in the prompt, and the record says them once more to score.
+
+    A prompt longer than the context is read in windows like any document; the text of the last window counts, as the
+    prompt's end is what is gone on from, unless ``combine`` says otherwise.
+    """
+
+    name = "generation"
+    kinds = frozenset({"decoder"})
+    metric = "constraints"
+    primary_metric = "constraints_met"
+    scores_target = True
+
+    def __init__(
+        self,
+        prompt_field: str = "prompt",
+        text_field: str = "text",
+        constraints_field: str = "constraints",
+        instruction: str = "",
+        cue: str = "Text:",
+        shots: int = 0,
+        example_words: int = 120,
+        combine: str = "last",
+        decoding: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(decoding, Prompt(instruction, cue, shots, example_words), combine)
+        self._prompt_field, self._text_field, self._constraints_field = prompt_field, text_field, constraints_field
+
+    def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
+        """The prompt of a record, its constraints and a text that meets them, checked; the text may be missing."""
+        prompt = text_of(record, self._prompt_field, "task.prompt_field", origin, self.name)
+        fields: dict[str, Any] = {"prompt": prompt}
+        if gold:
+            fields["constraints"] = read_constraints(record, self._constraints_field, origin)
+        if gold and record.get(self._text_field) is not None:
+            fields["text"] = text_of(record, self._text_field, "task.text_field", origin, self.name)
+        if record.get("probes") is not None:
+            fields["probes"] = record["probes"]
+        return Document(str(record.get("id", origin)), fields, origin)
+
+    def source(self, document: Document) -> str:
+        """The prompt."""
+        return str(document.fields["prompt"])
+
+    def target(self, document: Document) -> str | None:
+        """A text that meets the constraints, where the record has one."""
+        return document.fields.get("text")
+
+    def excerpt(self, document: Document, num_words: int) -> str:
+        """The end of an example's prompt: what is gone on from."""
+        return " ".join(self.source(document).split()[-num_words:])
+
+
+def read_constraints(record: Mapping[str, Any], field: str, origin: str) -> Constraints:
+    """The constraints of a record.
+
+    Raises:
+        UserError: There are none, one is not known, or one has a value that nothing could meet.
+    """
+    given = record.get(field)
+    if not isinstance(given, Mapping):
+        raise UserError(
+            f"The field '{field}' of {origin} is {kind(given)}: give an object with one or more of {', '.join(KNOWN)}."
+        )
+    present = {name: value for name, value in given.items() if value is not None}
+    for name in present:
+        if name not in KNOWN:
+            raise UserError(f"The constraint '{name}' of {origin} is not known: use {', '.join(KNOWN)}.")
+    if not present:
+        raise UserError(f"The field '{field}' of {origin} asks for nothing: give at least one constraint.")
+    words = {name: _words(present.get(name, []), name, origin) for name in ("words", "topic_words")}
+    topic = present.get("topic")
+    if topic is not None and not (isinstance(topic, str) and topic.strip()):
+        raise UserError(f"The constraint 'topic' of {origin} is {kind(topic)}: give a text of at least a word.")
+    least, most = (_count(present.get(name), name, origin) for name in ("min_words", "max_words"))
+    if least is not None and most is not None and least > most:
+        raise UserError(f"{origin} asks for min_words={least} and max_words={most}, which no text meets: swap them.")
+    topic_words = words["topic_words"] or tuple((topic or "").split())
+    return Constraints(words["words"], topic, topic_words, least, most)
+
+
+def _words(value: Any, name: str, origin: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(word, str) and word.strip() for word in value):
+        raise UserError(f"The constraint '{name}' of {origin} is no list of words: give one such as [lamp, harbour].")
+    return tuple(value)
+
+
+def _count(value: Any, name: str, origin: str) -> int | None:
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        raise UserError(f"The constraint '{name}' of {origin} is {value!r}: give a whole number of at least 1.")
+    return value

@@ -1,0 +1,110 @@
+"""From token states to scores of relations between entities.
+
+Shape legend: N mentions, E entities, D hidden size, S width of an entity's state, K blocks of b places (S = K · b),
+R relations.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+NUM_DISTANCES = 32
+"""Kinds of distances: powers of two, the head first or the tail first."""
+
+BIAS_SCALE = 10.0
+"""Biases are kept a tenth of what they are, so that they learn in time at a rate that suits a pretrained encoder."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entities:
+    """The entities of one document of which a mention was seen."""
+
+    states: torch.Tensor
+    """(E, S)"""
+    types: torch.Tensor
+    """(E,)"""
+    distances: torch.Tensor
+    """(E, E) kinds of distances from head to tail."""
+
+    def __len__(self) -> int:
+        return len(self.types)
+
+
+class PairClassifier(torch.nn.Module):
+    """Mentions pooled to entities, and a grouped bilinear form of two entities (Zhou et al. 2021, section 3.1).
+
+    Deviations are said in ``tasks.relation.Relation``.
+    """
+
+    facts: torch.Tensor
+    """Hashes of the facts that training stated, sorted (``tasks.mentions.fact_hashes``): they are saved with it."""
+
+    def __init__(self, hidden_size: int, width: int, block: int, num_types: int, num_labels: int, facts: torch.Tensor):
+        super().__init__()
+        self.mention = torch.nn.Linear(hidden_size, width)
+        self.types = torch.nn.Embedding(num_types, width)
+        self.head, self.tail = torch.nn.Linear(width, width), torch.nn.Linear(width, width)
+        num_blocks = width // block
+        bound = (width * block) ** -0.5
+        self.bilinear = torch.nn.Parameter(
+            torch.empty(num_blocks, block, block, num_labels + 1).uniform_(-bound, bound)
+        )
+        self.bias = torch.nn.Parameter(torch.zeros(num_labels + 1))
+        self.type_bias = torch.nn.Parameter(torch.zeros(num_types, num_types, num_labels + 1))
+        self.distance_bias = torch.nn.Parameter(torch.zeros(NUM_DISTANCES, num_labels + 1))
+        self.register_buffer("facts", facts)
+
+    def pool(self, mentions: torch.Tensor, owners: torch.Tensor, starts: torch.Tensor, types: torch.Tensor) -> Entities:
+        """Entities of mentions (N, S), the entity and the first word of each (N,), and the type of each entity (E,).
+
+        A state is the logarithm of the summed exponentials: a smooth maximum, so that what some mention says strongly
+        decides.
+        """
+        index, shape = owners[:, None].expand_as(mentions), (len(types), mentions.shape[1])
+        top = mentions.new_full(shape, -torch.inf).scatter_reduce(0, index, mentions.detach(), "amax")
+        total = mentions.new_zeros(shape).scatter_add(0, index, (mentions - top[owners]).exp())
+        return Entities(total.log() + top + self.types(types), types, distances(starts, owners, len(types)))
+
+    def forward(self, entities: Entities, heads: slice = slice(None)) -> torch.Tensor:
+        """Scores (E', E, R + 1) of some entities as heads and all as tails; the first is the threshold's.
+
+        Head and form are multiplied first, so that nothing as wide as the form is held for a pair.
+        """
+        num_blocks, block = self.bilinear.shape[:2]
+        left = torch.tanh(self.head(entities.states[heads])).view(-1, num_blocks, block)
+        right = torch.tanh(self.tail(entities.states))
+        mixed = torch.einsum("ekb,kbcr->ekcr", left, self.bilinear).flatten(1, 2)
+        bias = self.type_bias[entities.types[heads]][:, entities.types] + self.bias
+        bias = bias + self.distance_bias[entities.distances[heads]]
+        return torch.einsum("esr,fs->efr", mixed, right) + BIAS_SCALE * bias
+
+
+def distances(starts: torch.Tensor, owners: torch.Tensor, num_entities: int) -> torch.Tensor:
+    """(E, E) kinds of distances between the nearest mentions of two entities, of mentions that start at words (N,).
+
+    Twice the number of binary digits of the distance, and one more where the tail is first (of equals, the head).
+    """
+    apart = starts[None, :] - starts[:, None]
+    coded = 2 * apart.abs() + (apart < 0)
+    largest, rows = torch.iinfo(coded.dtype).max, owners[:, None].expand_as(coded)
+    by_head = coded.new_full((num_entities, len(starts)), largest).scatter_reduce(0, rows, coded, "amin")
+    columns = owners[None, :].expand_as(by_head)
+    nearest = by_head.new_full((num_entities, num_entities), largest).scatter_reduce(1, columns, by_head, "amin")
+    digits = torch.frexp((nearest // 2).double())[1].long()
+    return (2 * digits + nearest % 2).clamp(max=NUM_DISTANCES - 1)
+
+
+def adaptive_threshold(scores: torch.Tensor, gold: torch.Tensor) -> torch.Tensor:
+    """Summed loss of pairs: their relations are to score above the threshold, and all others below it.
+
+    Zhou et al. 2021, equation 6.
+
+    Args:
+        scores: (P, R + 1), the threshold's first.
+        gold: (P, R) bool.
+    """
+    threshold, rest = scores[:, :1], scores[:, 1:]
+    above = torch.cat([threshold, rest.masked_fill(~gold, -torch.inf)], dim=1).logsumexp(dim=1, keepdim=True)
+    below = torch.cat([threshold, rest.masked_fill(gold, -torch.inf)], dim=1).logsumexp(dim=1, keepdim=True)
+    return F.relu(above - rest).masked_fill(~gold, 0).sum() + (below - threshold).sum()

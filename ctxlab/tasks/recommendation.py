@@ -1,0 +1,47 @@
+"""Recommendation: candidate texts, ranked by the texts that a user chose before."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ctxlab.core.types import Document
+from ctxlab.tasks.candidates import ChosenReader, candidates_of, texts_of
+from ctxlab.tasks.ranking import Ranking, apart, probes_of
+
+BETWEEN = "\n\n"
+"""What joins the texts of a history, in the order of the record (the usual one is oldest first)."""
+
+
+class Recommendation(Ranking):
+    """Whether each candidate was chosen, from a history of whole texts; scored as the MIND news benchmark is."""
+
+    name = "recommendation"
+    metric = "ranking"
+
+    def __init__(
+        self,
+        history_field: str = "history",
+        candidates_field: str = "candidates",
+        labels_field: str = "labels",
+        negatives: int | None = 4,
+        candidate_tokens: int = 64,
+        combine: str = "mean",
+    ) -> None:
+        super().__init__(combine, negatives, candidate_tokens)
+        self._history_field, self._candidates_field = history_field, candidates_field
+        self._chosen = ChosenReader(labels_field, "task.labels_field", self.name)
+        self.primary_metric = "auc"
+
+    def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
+        """History, candidates and labels of a record, checked; with ``gold=False`` no labels are needed."""
+        history = texts_of(record, self._history_field, "task.history_field", origin, self.name)
+        candidates = candidates_of(record, self._candidates_field, "task.candidates_field", origin, self.name)
+        fields: dict[str, Any] = {"history": BETWEEN.join(history), "candidates": candidates, **probes_of(record)}
+        if gold:
+            fields["labels"] = self._chosen.read(record, len(candidates), origin)
+        return Document(str(record.get("id", origin)), fields, origin)
+
+    def split(self, document: Document) -> list[Document]:
+        """One document a candidate."""
+        fields, more = document.fields, probes_of(document.fields)
+        shared = (fields["history"], fields["candidates"], fields.get("labels"), document.origin)
+        return apart(document.id, document.id, *shared, **more)

@@ -1,0 +1,393 @@
+"""Relations between the entities of a document, whose mentions are given.
+
+Shape legend: L tokens of a document, W tokens of a window, B windows of a batch, D hidden size, S width of an entity's
+state, E entities, R relations.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from ctxlab.core.errors import UserError
+from ctxlab.core.model import TASK_PART
+from ctxlab.core.parts import attach
+from ctxlab.core.task import Loss
+from ctxlab.core.types import GIVEN, NO_LABEL, SENTENCE, Document, Encoded, IntArray, Merged, Prediction
+from ctxlab.tasks.base import Base
+from ctxlab.tasks.mentions import Answer, Fact, entities_of, fact_hashes, listed, relations_of
+from ctxlab.tasks.pair_classifier import Entities, PairClassifier, adaptive_threshold
+from ctxlab.tasks.records import check_words, lookalike, nearest
+from ctxlab.tasks.subwords import frame, needs_leading_space, split_words
+
+PLACE_BITS = 20
+"""Bits of a label that say which word of a document a mention begins with; those above say which document it is."""
+
+KEY_BITS = 62 - PLACE_BITS
+
+KEPT_FIELDS = ("sentence_starts", "global_words")
+"""Fields of a record that pass through to strategies."""
+
+UNKNOWN = ("refuse", "miss")
+"""What is done about gold relations that the model has no output for."""
+
+HEADS_AT_ONCE = 64
+"""Entities of a long document that are scored as heads at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the loss must know of a document beside the states of its tokens."""
+
+    owners: Mapping[int, tuple[int, ...]]
+    """Entities with a mention that begins with a word."""
+    types: tuple[str, ...]
+    relations: tuple[Fact, ...]
+
+
+class Relation(Base):
+    """Every relation that holds between two entities, several for a pair perhaps, by an adaptive threshold.
+
+    Source: ATLOP (Zhou et al. 2021, arXiv:2010.11304): a mention is the state of its first token, an entity the
+    logarithm of the summed exponentials of its mentions, a pair a grouped bilinear form, and the loss has one more
+    class that learns for each pair above which score relations are given. Deviations:
+
+    - No localised context pooling: fast attention gives no weights to pool by. So a pair is known by its two entities
+      alone, and the bilinear form is multiplied out without a vector for each pair.
+    - A mention's state is projected before mentions are pooled, so that little is kept of each token.
+    - The type of an entity is added to its state, and scores have a bias for the types of head and tail and one for the
+      distance between their nearest mentions (the paper has none of these).
+    - With ``markers=false`` nothing is put around mentions; the paper has an asterisk on both sides.
+    - All relations above the threshold are given; the paper's code gives four at most.
+
+    Mentions are pooled across the windows of a document: all of them when it is answered, and in training those that
+    share a forward pass, where a mention in two overlapping windows counts twice. A mention is seen when its first
+    token is. A pair of which an entity has no seen mention takes no part in the loss and has no relation.
+    """
+
+    name = "relation"
+    head = "states"
+    kinds = frozenset({"encoder"})
+    metric = "relations"
+    primary_metric = "f1"
+
+    def __init__(
+        self,
+        labels: Sequence[str] | None = None,
+        tokens_field: str = "tokens",
+        entities_field: str = "entities",
+        relations_field: str = "relations",
+        width: int = 256,
+        block: int = 64,
+        markers: bool = False,
+        unknown_labels: str = "refuse",
+    ) -> None:
+        if unknown_labels not in UNKNOWN:
+            raise UserError(f"task.unknown_labels={unknown_labels} is not one of {', '.join(UNKNOWN)}.")
+        if block < 1 or width < 1 or width % block:
+            raise UserError(f"task.block={block} does not divide task.width={width}: give a divisor, such as {width}.")
+        super().__init__([] if labels is None else _checked_labels(labels))
+        self._tokens_field, self._entities_field, self._relations_field = tokens_field, entities_field, relations_field
+        self._width, self._block, self._markers = width, block, markers
+        self._unknown_labels = unknown_labels
+        self.encode_options = (markers,)
+        self._types: list[str] | None = None
+        self._facts: IntArray | None = None
+        self._known: dict[int, Known] = {}
+        self._module: PairClassifier | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For processes that tokenise, which need no weights."""
+        return {**self.__dict__, "_module": None, "_known": {}}
+
+    def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
+        """Words, entities and relations of a record, checked; with ``gold=False`` no relations are needed."""
+        wanted = (self._tokens_field, self._entities_field, *((self._relations_field,) if gold else ()))
+        for name in wanted:
+            if record.get(name) is None:
+                raise self._missing(record, name, origin)
+        tokens = listed(record[self._tokens_field], self._tokens_field, origin)
+        check_words(tokens, origin)
+        fields: dict[str, Any] = {name: record[name] for name in KEPT_FIELDS if record.get(name) is not None}
+        fields["tokens"] = tokens
+        fields["entities"] = entities_of(record, self._entities_field, len(tokens), origin)
+        if gold:
+            fields["relations"] = relations_of(record, self._relations_field, len(fields["entities"]), origin)
+            fields["key"] = self._remember(fields, origin)
+        return Document(str(record.get("id", origin)), fields, origin)
+
+    def _missing(self, record: Mapping[str, Any], name: str, origin: str) -> UserError:
+        other = lookalike(record, self.name)
+        if other:
+            return UserError(
+                f"{origin} has no field '{name}'; it looks like a record for task={other}: use a file for "
+                "task=relation."
+            )
+        options = ("tokens_field", "entities_field", "relations_field")
+        option = next(option for option in options if getattr(self, f"_{option}") == name)
+        present = ", ".join(field for field in record if field != "id" and record[field] is not None)
+        return UserError(
+            f"{origin} has no field '{name}', only {present or 'an id'}: "
+            f"name the right one with task.{option}={nearest(record, name)}."
+        )
+
+    def _remember(self, fields: Mapping[str, Any], origin: str) -> int:
+        """Keep what the loss must know under a number that labels carry; the same content has the same number."""
+        owners: dict[int, tuple[int, ...]] = {}
+        for index, entity in enumerate(fields["entities"]):
+            for start, _ in entity["mentions"]:
+                owners[start] = tuple(dict.fromkeys((*owners.get(start, ()), index)))
+        if max(owners, default=0) >= 1 << PLACE_BITS:
+            raise UserError(
+                f"{origin} has a mention at word {max(owners):,}, and {1 << PLACE_BITS:,} words are read at most: "
+                "cut the document in two."
+            )
+        known = Known(owners, tuple(e["type"] for e in fields["entities"]), tuple(fields["relations"]))
+        digest = hashlib.sha256(json.dumps([fields["entities"], fields["relations"]]).encode()).digest()
+        key = int.from_bytes(digest[:8], "big") >> (64 - KEY_BITS)
+        while self._known.setdefault(key, known) != known:
+            key = (key + 1) % (1 << KEY_BITS)
+        return key
+
+    def learn_labels(self, documents: Sequence[Document]) -> None:
+        """Fix relations (unless ``labels`` were given), entity types, and the facts that training states.
+
+        Raises:
+            UserError: There is no relation to learn from.
+        """
+        self._types = sorted({entity["type"] for document in documents for entity in document.fields["entities"]})
+        hashes = {h for document in documents for fact in document.fields["relations"]
+                  for h in fact_hashes(document.fields, fact)}  # fmt: skip
+        self._facts = np.array(sorted(hashes), dtype=np.int64)
+        if self.labels:
+            return
+        self.labels = sorted({label for document in documents for _, _, label in document.fields["relations"]})
+        if not self.labels:
+            raise UserError(
+                f"The {len(documents)} training documents have no relation: check '{self._relations_field}'."
+            )
+
+    def check_labels(self, documents: Sequence[Document]) -> None:
+        """Refuse relations that the model has no output for, or note that they count as missed."""
+        known, missed = set(self.labels), 0
+        for document in documents:
+            for index, (_, _, label) in enumerate(document.fields["relations"]):
+                if label in known:
+                    continue
+                if self._unknown_labels == "refuse":
+                    raise UserError(
+                        f"The label '{label}' in the field '{self._relations_field}[{index}]' of {document.origin} is "
+                        f"none that the model has from training ({_some(self.labels)}): count such relations as missed "
+                        "with task.unknown_labels=miss, or list all with task.labels=[…] and train."
+                    )
+                missed += 1
+        if missed:
+            self.notes.append(
+                f"{missed} of the relations of {len(documents)} documents have a label that training does not have, "
+                "and count as missed."
+            )
+
+    def install(self, model: Any) -> None:
+        """Attach the classifier of pairs; a checkpoint's config says how many types and facts it was trained with."""
+        saved = getattr(model.config, "ctxlab", {})
+        if self._types is None:
+            self._types = list(saved.get("task", {}).get("types", ()))
+            self._facts = np.zeros(saved.get("task", {}).get("facts", 0), dtype=np.int64)
+        assert self._facts is not None
+        hidden = int(model.config.get_text_config().hidden_size)
+        # The first row is for types that training does not have.
+        sizes = (hidden, self._width, self._block, len(self._types) + 1, len(self.labels))
+        self._module = PairClassifier(*sizes, torch.from_numpy(self._facts.copy())).train(model.training)
+        attach(model, TASK_PART, self._module)
+        model.config.ctxlab = {**saved, "task": {"types": self._types, "facts": len(self._facts)}}
+
+    @property
+    def classifier(self) -> Any:
+        """The ``PairClassifier`` of the installed model."""
+        assert self._module is not None
+        return self._module
+
+    def encode(self, documents: Sequence[Document], tokenizer: Any) -> list[Encoded]:
+        """Whole documents as token ids; the label of a mention's first token says which word of which document it is.
+
+        With ``markers`` an asterisk stands before and behind every mention, and is the first or last token of the
+        word beside it.
+        """
+        before, after = frame(tokenizer)
+        leading_space = needs_leading_space(tokenizer)
+        encoded = []
+        for document in documents:
+            subwords = split_words(tokenizer, document.fields["tokens"], leading_space=leading_space)
+            input_ids, word_ids = subwords.input_ids, subwords.word_ids
+            if self._markers:
+                input_ids, word_ids = _marked(input_ids, word_ids, document.fields["entities"], tokenizer)
+            labels = _labels(word_ids, document.fields)
+            encoded.append(Encoded(input_ids, word_ids, labels, before, after, marks=_marks(word_ids, document.fields)))
+        return encoded
+
+    def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
+        """Adaptive-threshold loss summed over pairs of seen entities, in fp32; outputs (B, W, D), labels (B, W)."""
+        found = labels != NO_LABEL
+        states = self._mentions(outputs[found])
+        total = states.sum() * 0.0
+        pairs = 0
+        for key, rows, places in _by_document(labels[found].tolist()):
+            known = self._known[key]
+            entities, numbers = self._entities(states[rows], places, known.owners, known.types)
+            apart = ~torch.eye(len(numbers), dtype=torch.bool, device=states.device)
+            gold = self._gold(known.relations, numbers).to(states.device)
+            total = total + adaptive_threshold(self.classifier(entities)[apart], gold[apart])
+            pairs += int(apart.sum())
+        return Loss(total, total.new_tensor(float(pairs)))
+
+    def _entities(
+        self, states: torch.Tensor, places: Sequence[int], owners: Mapping[int, Sequence[int]], types: Sequence[str]
+    ) -> tuple[Entities, list[int]]:
+        """The entities with mentions at ``places``, of which ``states`` (N, S) has a row each; their numbers."""
+        mentions = [(row, entity) for row, place in enumerate(places) for entity in owners[place]]
+        numbers = sorted({entity for _, entity in mentions})
+        index = {entity: i for i, entity in enumerate(numbers)}
+        rows = torch.tensor([row for row, _ in mentions], device=states.device)
+        own = torch.tensor([index[entity] for _, entity in mentions], device=states.device)
+        known = {name: i for i, name in enumerate(self._types or (), start=1)}
+        kinds = torch.tensor([known.get(types[entity], 0) for entity in numbers], device=states.device)
+        starts = torch.tensor([places[row] for row, _ in mentions], device=states.device)
+        pooled: Entities = self.classifier.pool(states[rows], own, starts, kinds)
+        return pooled, numbers
+
+    def _gold(self, relations: Sequence[Fact], numbers: Sequence[int]) -> torch.Tensor:
+        """(E, E, R) bool: the relations between the entities ``numbers``."""
+        index = {entity: i for i, entity in enumerate(numbers)}
+        known = {label: i for i, label in enumerate(self.labels)}
+        gold = torch.zeros(len(numbers), len(numbers), len(self.labels), dtype=torch.bool)
+        for head, tail, label in relations:
+            if head in index and tail in index and label in known:
+                gold[index[head], index[tail], known[label]] = True
+        return gold
+
+    def observe(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """(B, W, S): tokens as mentions."""
+        del labels
+        return self._mentions(outputs)
+
+    def _mentions(self, outputs: torch.Tensor) -> torch.Tensor:
+        """(…, S) of hidden states (…, D), in the precision of the weights: fp32 unless a check has doubled it."""
+        mentions: torch.Tensor = self.classifier.mention(outputs.to(self.classifier.bias.dtype))
+        return mentions
+
+    @torch.inference_mode()
+    def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
+        """An ``Answer`` from all mentions of the document; ``seen`` says of each gold relation whether both ends were.
+
+        An end is seen where one of its mentions is.
+        """
+        entities, gold = document.fields["entities"], document.fields.get("relations", ())
+        first = np.flatnonzero(np.diff(encoded.word_ids, prepend=-1))
+        owners: dict[int, list[int]] = {}
+        for index, entity in enumerate(entities):
+            for start, _ in entity["mentions"]:
+                if merged.seen[first[start]]:
+                    owners.setdefault(start, []).append(index)
+        relations: list[Fact] = []
+        scores: list[float] = []
+        if owners:
+            device = self.classifier.bias.device
+            states = torch.from_numpy(merged.outputs[first[list(owners)]]).to(device)
+            pooled, numbers = self._entities(states, list(owners), owners, [entity["type"] for entity in entities])
+            relations, scores = self._above(pooled, numbers)
+        known = tuple(self._is_known(document, fact) for fact in gold)
+        seen_entities = {entity for own in owners.values() for entity in own}
+        seen = [head in seen_entities and tail in seen_entities for head, tail, _ in gold]
+        return Prediction(document.id, Answer(tuple(relations), tuple(scores), known), seen)
+
+    def _above(self, entities: Entities, numbers: Sequence[int]) -> tuple[list[Fact], list[float]]:
+        """Relations that score above the threshold of their pair, and by how much."""
+        relations, scores = [], []
+        for start in range(0, len(numbers), HEADS_AT_ONCE):
+            found = self.classifier(entities, slice(start, start + HEADS_AT_ONCE))
+            margin = (found[..., 1:] - found[..., :1]).cpu()
+            for head, tail, label in (margin > 0).nonzero().tolist():
+                if start + head != tail:
+                    relations.append((numbers[start + head], numbers[tail], self.labels[label]))
+                    scores.append(float(margin[head, tail, label]))
+        return relations, scores
+
+    def _is_known(self, document: Document, fact: Fact) -> bool:
+        """Whether the training documents of the model state the fact, of entities with such names."""
+        known = self.classifier.facts.cpu().numpy()
+        hashes = np.fromiter(fact_hashes(document.fields, fact), dtype=np.int64)
+        places = np.searchsorted(known, hashes)
+        return bool((known[np.minimum(places, len(known) - 1)] == hashes).any()) if len(known) else False
+
+    def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
+        """Relations by the numbers of their entities, with what these are called first."""
+        answer: Answer = prediction.answer
+        called = [" ".join(document.fields["tokens"][slice(*e["mentions"][0])]) for e in document.fields["entities"]]
+        relations = [
+            {
+                "head": head,
+                "tail": tail,
+                "label": label,
+                "head_name": called[head],
+                "tail_name": called[tail],
+                "score": round(score, 4),
+            }
+            for (head, tail, label), score in zip(answer.relations, answer.scores, strict=True)
+        ]
+        return {"id": document.id, "relations": relations}
+
+
+def _labels(word_ids: IntArray, fields: Mapping[str, Any]) -> IntArray:
+    """(L,) number of the document and of the word at the first token of mentions; none without gold."""
+    labels = np.full(len(word_ids), NO_LABEL, dtype=np.int64)
+    if "key" in fields:
+        first = np.flatnonzero(np.diff(word_ids, prepend=-1))
+        starts = sorted({start for entity in fields["entities"] for start, _ in entity["mentions"]})
+        labels[first[starts]] = (fields["key"] << PLACE_BITS) + np.array(starts, dtype=np.int64)
+    return labels
+
+
+def _marks(word_ids: IntArray, fields: Mapping[str, Any]) -> IntArray:
+    """(L,) marks of the words at which sentences begin, and of those that the data names."""
+    first, marks = np.flatnonzero(np.diff(word_ids, prepend=-1)), np.zeros(len(word_ids), dtype=np.int64)
+    for name, mark in zip(KEPT_FIELDS, (SENTENCE, GIVEN), strict=True):
+        marks[first[np.asarray(fields.get(name, ()), dtype=np.int64)]] += mark
+    return marks
+
+
+def _marked(
+    input_ids: IntArray, word_ids: IntArray, entities: Sequence[Mapping[str, Any]], tokenizer: Any
+) -> tuple[IntArray, IntArray]:
+    """Tokens with a mark before and behind every mention, and the words that they belong to."""
+    mark = tokenizer("*", add_special_tokens=False, verbose=False)["input_ids"][-1]
+    starts = sorted({start for entity in entities for start, _ in entity["mentions"]})
+    lasts = sorted({end - 1 for entity in entities for _, end in entity["mentions"]})
+    # Where one mention ends and the next begins, the closing mark belongs to the word before.
+    places = [*np.searchsorted(word_ids, lasts, side="right"), *np.searchsorted(word_ids, starts)]
+    return np.insert(input_ids, places, mark), np.insert(word_ids, places, [*lasts, *starts])
+
+
+def _by_document(codes: Sequence[int]) -> list[tuple[int, list[int], list[int]]]:
+    """(document, rows, words) of labels, in the order in which documents come."""
+    found: dict[int, tuple[list[int], list[int]]] = {}
+    for row, code in enumerate(codes):
+        rows, places = found.setdefault(code >> PLACE_BITS, ([], []))
+        rows.append(row)
+        places.append(code & ((1 << PLACE_BITS) - 1))
+    return [(key, rows, places) for key, (rows, places) in found.items()]
+
+
+def _checked_labels(labels: Sequence[str]) -> list[str]:
+    given = list(labels)
+    if not given or len(set(given)) != len(given) or not all(isinstance(name, str) and name for name in given):
+        raise UserError(f"task.labels={given} is empty, repeats a relation or has one without a name: list each once.")
+    return given
+
+
+def _some(labels: Sequence[str]) -> str:
+    """The first few labels."""
+    return ", ".join(labels[:8]) + (f" and {len(labels) - 8} more" if len(labels) > 8 else "")

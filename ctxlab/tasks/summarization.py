@@ -1,0 +1,142 @@
+"""Summaries of whole documents, of all that they say or of what a query asks for."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ctxlab.core.errors import UserError
+from ctxlab.core.types import NO_LABEL, SENTENCE, Document, Encoded, Merged, Prediction
+from ctxlab.tasks.records import text_of
+from ctxlab.tasks.summaries import summaries_of
+from ctxlab.tasks.text import encode_text
+from ctxlab.tasks.writing import Prompt, Writing, WrittenText, evidence_of, ids_of
+
+OUTPUTS = ("write", "extract")
+"""Values of ``task.output``."""
+
+
+class Summarization(Writing):
+    """A document, and perhaps a query, to a summary.
+
+    With ``output=write`` the model writes it behind every window, and learns to write the whole summary behind each.
+    With ``output=extract`` the summary is the text that the reading keeps of the document (``strategy=textrank`` and
+    the other ways of leaving out), sentence by sentence in the document's order: ``context.length`` is its length in
+    tokens, nothing stands around the window, and the model, whose tokenizer counts, is not run.
+    """
+
+    name = "summarization"
+    metric = "summaries"
+    primary_metric = "rouge1"
+
+    def __init__(
+        self,
+        document_field: str = "document",
+        output: str = "write",
+        instruction: str = "",
+        cue: str = "Summary:",
+        shots: int = 0,
+        example_words: int = 120,
+        combine: str = "best",
+        decoding: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(decoding, Prompt(instruction, cue, shots, example_words), combine)
+        if output not in OUTPUTS:
+            raise UserError(f"task.output={output} is not one of {', '.join(OUTPUTS)}.")
+        if output == "extract" and shots:
+            raise UserError(f"task.shots={shots} shows a model examples, and task.output=extract asks none: use 0.")
+        self._document_field, self._output = document_field, output
+        if output == "extract":
+            self.writes = self.runs_model = False
+            self.kinds = frozenset({"encoder", "decoder", "encoder_decoder"})
+
+    def form(self, kind: str) -> "Summarization":
+        """With the head that writes, or none where the model is not asked."""
+        super().form(kind)
+        self.head = self.head if self.writes else "body"
+        return self
+
+    def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
+        """A document and all that it is to be summarised for, checked."""
+        name = str(record.get("id", origin))
+        if self._document_field not in record and ("query" in record or "summaries" in record):
+            raise UserError(
+                f"{origin} has a query but no field '{self._document_field}': give the text that it is asked of, or "
+                "name its field with task.document_field=<field>."
+            )
+        text = text_of(record, self._document_field, "task.document_field", origin, self.name)
+        return Document(name, {"document": text, "asked": summaries_of(record, name, text, origin, gold=gold)}, origin)
+
+    def split(self, document: Document) -> list[Document]:
+        """One document a query; ``group`` is the record's id."""
+        shared = {"document": document.fields["document"], "group": document.id}
+        return [
+            Document(
+                asked["id"],
+                {**shared, **{name: value for name, value in asked.items() if name != "id"}},
+                document.origin,
+            )
+            for asked in document.fields["asked"]
+        ]
+
+    def source(self, document: Document) -> str:
+        """The text to summarise."""
+        return str(document.fields["document"])
+
+    def target(self, document: Document) -> str | None:
+        """Its summary."""
+        return document.fields.get("summary")
+
+    def ask(self, document: Document) -> str:
+        """The query, or nothing."""
+        return document.fields.get("query") or ""
+
+    @property
+    def encode_options(self) -> tuple[Any, ...]:  # type: ignore[override]
+        """What is put around windows hangs on the output too."""
+        return (self._output, *super().encode_options)
+
+    def encode(self, documents: Sequence[Document], tokenizer: Any) -> list[Encoded]:
+        """Whole documents as token ids; nothing around windows where these are the summary."""
+        if self.writes:
+            return super().encode(documents, tokenizer)
+        return [self._bare(document, tokenizer) for document in documents]
+
+    def _bare(self, document: Document, tokenizer: Any) -> Encoded:
+        text, asked = encode_text(tokenizer, self.source(document)), self.ask(document)
+        return Encoded(
+            text.input_ids,
+            text.word_ids,
+            np.full(len(text.input_ids), NO_LABEL, np.int64),
+            query=tuple(ids_of(tokenizer, asked)) if asked else (),
+            marks=text.marks,
+            starts=text.starts,
+            ends=text.ends,
+        )
+
+    def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
+        """The ``WrittenText``: what was written, or what was kept."""
+        if self.writes:
+            return super().decode(document, encoded, merged)
+        text = kept_text(self.source(document), encoded, merged)
+        evidence = evidence_of(document, encoded, merged)
+        answer = WrittenText(text, (), (), 0.0, 0, merged.seen, encoded.starts, evidence)
+        return Prediction(document.id, answer, [answer.is_read])
+
+    def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
+        """The summary beside its query, and the share of the document that was read."""
+        line = super().record(document, prediction)
+        asked = {"query": document.fields["query"]} if document.fields.get("query") else {}
+        return {"id": line["id"], **asked, "summary": line["text"], "share_read": line["share_read"]}
+
+
+def kept_text(text: str, encoded: Encoded, merged: Merged) -> str:
+    """What was read of ``text``, a line a sentence, with a blank where something within one was left out."""
+    tokens = np.flatnonzero(merged.seen)
+    begins = (encoded.marks[tokens] & SENTENCE) > 0
+    kept = ""
+    for run in np.split(np.arange(len(tokens)), np.flatnonzero(begins[1:] | (np.diff(tokens) > 1)) + 1):
+        if len(run):
+            piece = text[encoded.starts[tokens[run[0]]] : encoded.ends[tokens[run[-1]]]].strip()
+            kept += ("\n" if begins[run[0]] else " ") * bool(kept) + piece
+    return kept

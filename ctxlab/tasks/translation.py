@@ -1,0 +1,84 @@
+"""Translation of whole documents."""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from ctxlab.core.types import SENTENCE, Document, Encoded, IntArray, Merged
+from ctxlab.tasks.records import text_of
+from ctxlab.tasks.structure import marks_of
+from ctxlab.tasks.writing import Prompt, Writing, checked_probes
+
+
+class Translation(Writing):
+    """Document to document.
+
+    Where a document takes several windows, each writes what renders its own part, and what they write is joined in
+    order. Records do not say which sentence renders which. Where both texts have as many sentences (by the rules of
+    ``tasks.structure``), each counts as rendering the one of its number; else a sentence of the target renders what
+    stands at the same share of the source, which is true of translations that neither leave out nor reorder much. A
+    sentence belongs to the window of its middle. White space between sentences of a target is learnt as a blank.
+    """
+
+    name = "translation"
+    metric = "translations"
+    primary_metric = "chrf"
+
+    def __init__(
+        self,
+        source_field: str = "source",
+        target_field: str = "target",
+        instruction: str = "",
+        cue: str = "Translation:",
+        shots: int = 0,
+        example_words: int = 60,
+        combine: str = "join",
+        decoding: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(decoding, Prompt(instruction, cue, shots, example_words), combine)
+        self._source_field, self._target_field = source_field, target_field
+
+    def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
+        """Both texts of a record, checked; with ``gold=False`` the source is enough."""
+        fields: dict[str, Any] = {"source": text_of(record, self._source_field, "task.source_field", origin, self.name)}
+        if gold:
+            fields["target"] = text_of(record, self._target_field, "task.target_field", origin, self.name)
+        if record.get("probes") is not None:
+            fields["probes"] = checked_probes(record["probes"], "probes", fields["source"], origin)
+        return Document(str(record.get("id", origin)), fields, origin)
+
+    def source(self, document: Document) -> str:
+        """The text to translate."""
+        return str(document.fields["source"])
+
+    def target(self, document: Document) -> str | None:
+        """Its translation."""
+        return document.fields.get("target")
+
+    def anchors(self, document: Document, starts: IntArray) -> list[tuple[str, int]]:
+        """Each sentence of the target with the token in the middle of what it renders."""
+        target, source = self.target(document), self.source(document)
+        if target is None:
+            return []
+        pieces, read = spans(target), spans(source)
+        placed = []
+        for index, (start, end) in enumerate(pieces):
+            middle = (start + end) / 2 * len(source) / len(target)
+            if len(pieces) == len(read):
+                middle = sum(read[index]) / 2
+            at = int(np.searchsorted(starts, middle, side="right")) - 1
+            placed.append((target[start:end].strip(), max(at, 0)))
+        return placed
+
+    def seen_parts(self, document: Document, encoded: Encoded, merged: Merged) -> list[bool]:
+        """Whether the source of each sentence of the target was read; of the whole, where there is no target."""
+        anchors = self.anchors(document, encoded.starts)
+        return [bool(merged.seen[at]) for _, at in anchors] or super().seen_parts(document, encoded, merged)
+
+
+def spans(text: str) -> list[tuple[int, int]]:
+    """First and last character (not included) of each sentence; white space behind belongs to it."""
+    starts = np.flatnonzero(marks_of(text, np.arange(1, len(text) + 1)) & SENTENCE).tolist()
+    return list(pairwise([*starts, len(text)]))

@@ -1,0 +1,124 @@
+"""What ``docs/results.md`` is made of: real documents, the commands that score them, and what each is held against.
+
+``{data}`` is the folder of the real documents; of a file the training and validation splits are given by ``corpus``.
+"""
+
+from dataclasses import dataclass
+
+BUDGET = "trainer.max_seconds=300"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One command and the line of figures that it gives."""
+
+    name: str
+    """Of its figures under ``outputs/results``."""
+    label: str
+    """What tells it from the others of its section."""
+    command: str
+    """Without the files of the corpus and without the tracker."""
+    floor: float | None = None
+    """What the primary metric has to reach (for a perplexity: stay below)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One task on one corpus."""
+
+    title: str
+    corpus: str | None
+    """Folder of the real documents; None for the built-in corpus."""
+    about: str
+    """What a reader must know of the figures."""
+    metrics: tuple[str, ...]
+    """Figures of the validation split that are shown."""
+    jobs: tuple[Job, ...]
+    beside: tuple[str, ...] = ()
+    """Rows of the split's first table that are shown below, baselines say."""
+    trigram: bool = False
+    """Whether interpolated trigrams of the training documents are shown below."""
+
+
+SECTIONS = (
+    Section(
+        "Named entities: LitBank",
+        "ner_litbank",
+        "Ten held-out novels of about 2,100 words.",
+        ("f1", "precision", "recall"),
+        (Job("ner", "longformer", f"train task=ner context=4096 {BUDGET}", 0.60),),
+    ),
+    Section(
+        "Classification: SpamAssassin's emails",
+        "classification_spam",
+        "300 emails of 40 to 200,000 characters.",
+        ("accuracy", "macro_f1", "auroc", "calibration_error"),
+        (
+            Job("spam", "longformer", f"train task=classification context=2048 {BUDGET}", 0.97),
+            Job("spam_truncate", "truncate", f"train task=classification strategy=truncate context=512 {BUDGET}"),
+        ),
+    ),
+    Section(
+        "Relations: Re-DocRED",
+        "relation_redocred",
+        "100 articles of about 200 words; 96 relations. The floor asks for what four minutes on two cores can learn; "
+        "published figures of larger models after hours on a GPU are near 0.78.",
+        ("f1", "precision", "recall", "ign_f1"),
+        (Job("relation", "chunk", f"train task=relation strategy=chunk context=512 {BUDGET}", 0.30),),
+    ),
+    Section(
+        "Questions: COVID-QA",
+        "qa_covid",
+        "Questions about ten held-out papers of about 5,000 tokens.",
+        ("f1", "exact_match"),
+        (
+            Job("qa_chunk", "chunk", f"train task=qa strategy=chunk context=512 task.stretch_tokens=500 {BUDGET}"),
+            Job(
+                "qa_select",
+                "select, BM25",
+                f"train task=qa strategy=textrank strategy.reading.method=bm25 context=512 {BUDGET}",
+            ),
+        ),
+        ("first sentence", "BM25 sentence"),
+    ),
+    Section(
+        "Language modelling: novels",
+        "lm_novels",
+        "SmolLM2 as it is, with windows of 2,048 tokens over the first held-out novel.",
+        ("perplexity", "bits_per_character"),
+        (
+            Job(
+                "lm",
+                "chunk",
+                "eval task=lm model=smollm2 strategy=chunk context=2048 data.max_documents=1",
+            ),
+        ),
+        trigram=True,
+    ),
+    Section(
+        "Summaries: QMSum",
+        "summarization_qmsum",
+        "Extractive: the summary is what the reading keeps of the meeting; nothing is trained and no model is run.",
+        ("rouge1", "rouge2", "rougeL"),
+        tuple(
+            Job(
+                f"summaries_{method}",
+                method,
+                "eval task=summarization task.output=extract model=minilm strategy=textrank "
+                f"strategy.reading.method={method} context=192",
+            )
+            for method in ("bm25", "textrank", "centrality", "lead", "random")
+        ),
+    ),
+    Section(
+        "Probe: a key in 512 tokens",
+        None,
+        "A tiny model from scratch learns to find one of ten keys (chance is 0.1); what does not reach the key stays "
+        "near chance.",
+        ("recall",),
+        (
+            Job("passkey", "dense", "train +experiment=passkey_reach strategy=dense", 0.95),
+            Job("passkey_truncate", "truncate at 64", "train +experiment=passkey_reach strategy=truncate context=64"),
+        ),
+    ),
+)
