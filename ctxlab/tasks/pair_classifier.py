@@ -12,6 +12,9 @@ import torch.nn.functional as F
 NUM_DISTANCES = 32
 """Kinds of distances: powers of two, the head first or the tail first."""
 
+MENTIONS_AT_ONCE = 1024
+"""Mentions of a long document whose distances to all others are held at the same time."""
+
 BIAS_SCALE = 10.0
 """Biases are kept a tenth of what they are, so that they learn in time at a rate that suits a pretrained encoder."""
 
@@ -85,10 +88,12 @@ def distances(starts: torch.Tensor, owners: torch.Tensor, num_entities: int) -> 
 
     Twice the number of binary digits of the distance, and one more where the tail is first (of equals, the head).
     """
-    apart = starts[None, :] - starts[:, None]
-    coded = 2 * apart.abs() + (apart < 0)
-    largest, rows = torch.iinfo(coded.dtype).max, owners[:, None].expand_as(coded)
-    by_head = coded.new_full((num_entities, len(starts)), largest).scatter_reduce(0, rows, coded, "amin")
+    largest = torch.iinfo(starts.dtype).max
+    by_head = starts.new_full((num_entities, len(starts)), largest)
+    for heads, own in zip(starts.split(MENTIONS_AT_ONCE), owners.split(MENTIONS_AT_ONCE), strict=True):
+        apart = starts[None, :] - heads[:, None]
+        coded = 2 * apart.abs() + (apart < 0)
+        by_head.scatter_reduce_(0, own[:, None].expand_as(coded), coded, "amin")
     columns = owners[None, :].expand_as(by_head)
     nearest = by_head.new_full((num_entities, num_entities), largest).scatter_reduce(1, columns, by_head, "amin")
     digits = torch.frexp((nearest // 2).double())[1].long()

@@ -62,7 +62,8 @@ class Relation(Base):
     - The type of an entity is added to its state, and scores have a bias for the types of head and tail and one for the
       distance between their nearest mentions (the paper has none of these).
     - With ``markers=false`` nothing is put around mentions; the paper has an asterisk on both sides.
-    - All relations above the threshold are given; the paper's code gives four at most.
+    - All relations above the threshold are given; the paper's code gives four at most. ``threshold_shift`` moves the
+      threshold, as one that was trained for a short time is too high: most pairs have no relation.
 
     Mentions are pooled across the windows of a document: all of them when it is answered, and in training those that
     share a forward pass, where a mention in two overlapping windows counts twice. A mention is seen when its first
@@ -85,6 +86,7 @@ class Relation(Base):
         block: int = 64,
         markers: bool = False,
         unknown_labels: str = "refuse",
+        threshold_shift: float = 0.0,
     ) -> None:
         if unknown_labels not in UNKNOWN:
             raise UserError(f"task.unknown_labels={unknown_labels} is not one of {', '.join(UNKNOWN)}.")
@@ -93,7 +95,7 @@ class Relation(Base):
         super().__init__([] if labels is None else _checked_labels(labels))
         self._tokens_field, self._entities_field, self._relations_field = tokens_field, entities_field, relations_field
         self._width, self._block, self._markers = width, block, markers
-        self._unknown_labels = unknown_labels
+        self._unknown_labels, self._threshold_shift = unknown_labels, threshold_shift
         self.encode_options = (markers,)
         self._types: list[str] | None = None
         self._facts: IntArray | None = None
@@ -310,7 +312,7 @@ class Relation(Base):
         for start in range(0, len(numbers), HEADS_AT_ONCE):
             found = self.classifier(entities, slice(start, start + HEADS_AT_ONCE))
             margin = (found[..., 1:] - found[..., :1]).cpu()
-            for head, tail, label in (margin > 0).nonzero().tolist():
+            for head, tail, label in (margin > self._threshold_shift).nonzero().tolist():
                 if start + head != tail:
                     relations.append((numbers[start + head], numbers[tail], self.labels[label]))
                     scores.append(float(margin[head, tail, label]))

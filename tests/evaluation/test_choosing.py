@@ -58,6 +58,17 @@ def test_sums_are_those_of_a_loop_of_forward_passes(model, continuations):
     assert np.abs(alone - together).max() < 1e-4
 
 
+@torch.inference_mode()
+def test_logits_are_exact_where_the_rest_is_not(model):
+    (window,) = windows(9)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = chosen(model, [window], CASES[0])
+        states = model.base_model(torch.tensor(window.input_ids)[None]).last_hidden_state[0, -1]
+    logs = (model.get_output_embeddings().weight @ states.float()).log_softmax(-1)
+    assert found.dtype == torch.float32
+    assert (found[0] - logs[torch.tensor(ONE)[:, 0]]).abs().max() < 1e-5
+
+
 def test_continuations_of_one_token_take_one_pass(model):
     calls = []
     handle = model.register_forward_hook(lambda *_: calls.append(1))

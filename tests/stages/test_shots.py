@@ -88,8 +88,6 @@ def test_predict_takes_a_model_as_it_is(tmp_path, refused):
     ("words", "says"),
     [
         (["task=qa", "model=tiny_bert", "shots=0"], "task=qa has a head that only training gives"),
-        (["task=qa", "model=tiny_bert", "shots=1"], "kind encoder is shown no solved examples"),
-        (["task=classification", "model=tiny_t5", "shots=1"], "one of kind encoder_decoder reads no prompts"),
         (["task=qa", "model=tiny_llama", "shots=20", "data.documents=2"], "there are 4: use task.shots=4"),
         (["task=nli", "model=tiny_llama", "shots=0", "strategy=rmt"], "carries something from window to window"),
         (["task=qa", "model=tiny_llama", "shots=0", "context=32"], "leaves no room for the document"),

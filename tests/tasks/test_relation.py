@@ -16,6 +16,7 @@ from ctxlab.models.tiny_bert import TinyBert
 from ctxlab.strategies.reading.chunk import Chunk
 from ctxlab.strategies.reading.select import Select
 from ctxlab.strategies.reading.truncate import Truncate
+from ctxlab.tasks import pair_classifier
 from ctxlab.tasks.mentions import fact_hashes
 from ctxlab.tasks.pair_classifier import PairClassifier, adaptive_threshold
 from ctxlab.tasks.relation import PLACE_BITS, Relation
@@ -200,6 +201,21 @@ def test_pooling_and_scores_against_the_formulas():
     torch.testing.assert_close(module(entities, slice(1, 2)), scores[1:2])
 
 
+def test_distances_of_a_document_of_many_mentions(monkeypatch):
+    draw = torch.Generator().manual_seed(2)
+    starts, owners = torch.randint(0, 500, (40,), generator=draw), torch.arange(40) % 7
+    whole = pair_classifier.distances(starts, owners, 7)
+    monkeypatch.setattr(pair_classifier, "MENTIONS_AT_ONCE", 3)
+    assert torch.equal(pair_classifier.distances(starts, owners, 7), whole)
+    for head in range(7):
+        for tail in range(7):
+            pairs = [
+                (abs(b - a), b < a) for a in starts[owners == head].tolist() for b in starts[owners == tail].tolist()
+            ]
+            far, is_behind = min(pairs)
+            assert whole[head, tail] == 2 * far.bit_length() + is_behind
+
+
 def test_the_loss_by_hand():
     """One pair with the first of two relations, one with none; the threshold's score comes first."""
     scores = torch.tensor([[1.0, 2.0, 3.0], [0.5, -1.0, 0.0]])
@@ -279,6 +295,17 @@ def test_many_windows_answer_as_one(length, overlap):
     assert one.answer.scores == pytest.approx(many.answer.scores, abs=1e-5)
     assert all(one.seen)
     assert all(many.seen)
+
+
+def test_a_shifted_threshold_gives_more_or_fewer():
+    task, (document,) = installed()
+    (encoded,) = task.encode([document], TinyBert().tokenizer())
+    found = {}
+    for task._threshold_shift in (-0.5, 0.0, 0.5):
+        answer = answered(task, document, encoded, Chunk(), 64).answer
+        assert min(answer.scores, default=1) > task._threshold_shift
+        found[task._threshold_shift] = set(answer.relations)
+    assert found[-0.5] >= found[0.0] >= found[0.5]
 
 
 def perfect(task, document):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctxlab.core.errors import UserError
-from ctxlab.core.types import Merged, Written
+from ctxlab.core.types import Merged, Prediction, Written
 from ctxlab.data.forward import window_targets
 from ctxlab.evaluation.metrics import answers
 from ctxlab.models.spaces import begin_words_with_a_space
@@ -14,6 +14,7 @@ from ctxlab.models.tiny import make_tokenizer
 from ctxlab.strategies.reading.chunk import Chunk
 from ctxlab.strategies.reading.truncate import Truncate
 from ctxlab.tasks.qa import QA
+from ctxlab.tasks.questions import Answer
 from ctxlab.tasks.writing import Prompt
 from ctxlab.tasks.written_qa import WrittenQA
 from tests.tasks.conftest import FAMILIES, byte_level
@@ -134,6 +135,15 @@ def test_the_question_goes_on_from_the_context_without_a_space():
         begin_words_with_a_space(tokenizer)
         _, (encoded,) = encode(written(), tokenizer, question("what is?"))
         assert tokenizer.decode(encoded.after) == "\nQuestion: what is?\nAnswer:"
+
+
+@pytest.mark.parametrize(("behind", "bin_name"), [(True, "1–128"), (False, "513–2,048")])
+def test_the_distance_to_the_question_depends_on_where_it_stands(behind, bin_name):
+    (document,) = parse(written(), question("x?", "rope"))
+    answer = Answer("rope", None, None, -1.0, 1000, 900, asked_behind=behind)
+    tables = answers.score([document], [Prediction("q", answer, [True])]).tables
+    (table,) = [table for table in tables if table.name == "by_evidence"]
+    assert [row[0] for row in table.rows] == [bin_name]
 
 
 def test_the_likeliest_answer_wins_over_the_phrase():
