@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,24 +13,13 @@ from ctxlab.core.types import Document, Encoded, Merged, Prediction
 from ctxlab.tasks import marking
 from ctxlab.tasks.labels import sorted_labels
 from ctxlab.tasks.pairs import pair_frame
-from ctxlab.tasks.records import check_characters, kind, lookalike, text_of
+from ctxlab.tasks.probing import BETWEEN, Reply, probe_fields, spans_seen
 from ctxlab.tasks.text import encode_text
-from ctxlab.tasks.whole import Framing, Verdict, Whole, evidence_tokens
+from ctxlab.tasks.whole import Framing, Verdict, Whole
+from ctxlab.tasks.writing import Prompt
+from ctxlab.tasks.written_probe import WrittenProbe
 
 FORMS = ("classification", "marking")
-
-BETWEEN = ", "
-"""What stands between several answers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What is said to the question, as plain text: chosen, marked or written."""
-
-    text: str
-    """Empty where nothing was read."""
-    num_choices: int = 0
-    """Answers that it was chosen from; 0 where the list is open."""
 
 
 class Probe(Whole):
@@ -38,6 +27,8 @@ class Probe(Whole):
 
     - ``classification``: one of a closed list of answers, as in every task with one answer a document.
     - ``marking``: the words of the text with the best scores, as many as are asked for.
+
+    Models that write do it in the form of ``WrittenProbe``.
 
     A record has ``text``, ``question`` and ``answers``; ``spans`` (characters of the answers, or of what tells them),
     ``choices`` (the closed list), ``all`` (whether every answer is wanted, or any will do), ``length`` and ``depth``
@@ -54,6 +45,11 @@ class Probe(Whole):
         labels: Sequence[str | int] | None = None,
         text_field: str = "text",
         combine: str = "attention",
+        instruction: str = "",
+        cue: str = "Answer:",
+        shots: int = 0,
+        example_words: int = 120,
+        decoding: Mapping[str, Any] | None = None,
     ) -> None:
         if form not in FORMS:
             raise UserError(f"task.form={form} is not known: use {' or '.join(FORMS)}.")
@@ -62,24 +58,27 @@ class Probe(Whole):
         self._marks, self._text_field = form == "marking", text_field
         if self._marks:
             self.head = "token_classification"
+        self._prompt, self._decoding = Prompt(instruction, cue, shots, example_words), decoding
+
+    def form(self, kind: str) -> Any:
+        """Itself for encoders, which choose or mark; others write the answer.
+
+        Raises:
+            UserError: Solved examples for an encoder.
+        """
+        if kind != "encoder":
+            return WrittenProbe(self._decoding, self._prompt, self._text_field).form(kind)
+        if self._prompt.shots:
+            raise UserError(
+                f"task.shots={self._prompt.shots}: a model of kind encoder is shown no solved examples: use "
+                "task.shots=0 and train it, or a decoder such as model=smollm2."
+            )
+        return self
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Text, question and answers of a record, checked; with ``gold=False`` text and question are enough."""
-        text = text_of(record, self._text_field, "task.text_field", origin, self.name)
-        question = _question(record, origin)
-        answers = _texts(record, "answers", origin) if gold else []
-        fields: dict[str, Any] = {
-            "text": text,
-            "question": question,
-            "choices": _texts(record, "choices", origin) if record.get("choices") else [],
-            "spans": _spans(record, text, origin),
-            "all": bool(record.get("all", True)),
-            "length": record.get("length") or 1 << (len(text.split()) - 1).bit_length(),
-            "depth": record.get("depth"),
-        }
-        fields["asked"] = int(record.get("asked") or (len(answers) if fields["all"] else 1) or 1)
+        fields = probe_fields(record, self._text_field, origin, gold=gold)
         if gold:
-            fields["answers"] = answers
             fields |= self._marked(fields, origin) if self._marks else self._chosen(fields, origin)
         return Document(str(record.get("id", origin)), fields, origin)
 
@@ -154,8 +153,7 @@ class Probe(Whole):
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
         """The ``Reply``; ``seen`` says whether all of each span was, or of the text where none is known."""
         fields = document.fields
-        seen = [bool(merged.seen[evidence_tokens(encoded, *span)].all()) for span in fields["spans"]]
-        seen = seen or [bool(merged.seen.all())]
+        seen = spans_seen(document, encoded, merged)
         if self._marks:
             words = marking.best_words(fields["text"], encoded, merged, fields["asked"])
             return Prediction(document.id, Reply(BETWEEN.join(words)), seen)
@@ -165,38 +163,3 @@ class Probe(Whole):
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
         """What was asked and what was said."""
         return {"id": document.id, "question": document.fields["question"], "answer": prediction.answer.text}
-
-
-def _question(record: Mapping[str, Any], origin: str) -> str:
-    question = record.get("question")
-    if not isinstance(question, str) or not question.strip():
-        other = None if "question" in record else lookalike(record, "probe")
-        looks = f"; it looks like a record for task={other}" if other else ""
-        raise UserError(f"The field 'question' of {origin} is {kind(question)}{looks}: give what is asked.")
-    check_characters(question, origin)
-    return question
-
-
-def _texts(record: Mapping[str, Any], field: str, origin: str) -> list[str]:
-    """A list of texts, none of them blank."""
-    given = record.get(field)
-    if not isinstance(given, list | tuple) or not given:
-        raise UserError(f"The field '{field}' of {origin} is {kind(given or None)}: give a list of texts.")
-    for value in given:
-        if not isinstance(value, str) or not value.strip():
-            raise UserError(f"The field '{field}' of {origin} has {value!r}: give texts that are not empty.")
-        check_characters(value, origin)
-    return list(given)
-
-
-def _spans(record: Mapping[str, Any], text: str, origin: str) -> list[list[int]]:
-    """Stretches of characters within the text."""
-    given = record.get("spans")
-    spans = [list(span) for span in ([] if given is None else given)]
-    for span in spans:
-        if len(span) != 2 or not 0 <= span[0] < span[1] <= len(text):
-            raise UserError(
-                f"The field 'spans' of {origin} has {span}, which is no stretch of its {len(text)} characters: "
-                "give first and last character, the latter not included."
-            )
-    return spans

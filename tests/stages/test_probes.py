@@ -101,3 +101,22 @@ def test_a_tiny_model_from_scratch_finds_the_key_if_the_strategy_reaches_it(tmp_
     options = ["probe.lengths=[512]", "probe.depths=[0.5,0.75,1]", "data.test_documents=300"]
     assert main([*command, *options, f"hydra.run.dir={tmp_path / 'cut'}"]) == 0
     assert result(tmp_path / "cut")["metrics"]["test"]["recall"] < 0.2
+
+
+@pytest.mark.parametrize("model", ["tiny_llama", "tiny_t5"])
+def test_models_that_write_answer_too(model, tmp_path):
+    options = [*TINY, f"model={model}", "probe=needle", "task.decoding.max_new_tokens=8", "data.documents=3"]
+    assert train(tmp_path / "run", *options) == 0
+    found = result(tmp_path / "run")
+    assert {"by_length", "by_depth", "by_length_and_depth"} <= set(found["breakdowns"]["test"])
+    command = ["eval", f"run={tmp_path / 'run'}", "split=test", "trainer.tokens_per_forward=1"]
+    assert main([*command, f"hydra.run.dir={tmp_path / 'single'}"]) == 0
+    answers = [(tmp_path / name / "predictions" / "test.jsonl").read_text() for name in ("run", "single")]
+    assert answers[0] == answers[1]
+
+
+def test_a_decoder_is_asked_without_training(tmp_path):
+    options = ["model=tiny_llama", "probe=passkey", "probe.lengths=[64]", "context=256", "data.validation_documents=3",
+               "task.shots=1", "data.documents=3", "task.decoding.max_new_tokens=4", "tracking=none"]  # fmt: skip
+    assert main(["eval", "strategy=chunk", *options, f"hydra.run.dir={tmp_path / 'e'}"]) == 0
+    assert result(tmp_path / "e")["primary_metric"] == "recall"

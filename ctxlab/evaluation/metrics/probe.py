@@ -14,7 +14,7 @@ import numpy as np
 
 from ctxlab.core.types import Document, Prediction, Scores, Table
 from ctxlab.evaluation.statistics import bootstrap, ratio
-from ctxlab.tasks.probe import Reply
+from ctxlab.tasks.probing import Reply
 
 THRESHOLD = 0.856
 
@@ -42,7 +42,7 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
 
     Args:
         documents: With ``answers``, ``all``, ``length`` and ``depth``.
-        predictions: ``tasks.probe.Reply`` of each, in the same order; ``seen`` has a flag a span of the evidence.
+        predictions: ``tasks.probing.Reply`` of each, in the same order; ``seen`` has a flag a span of the evidence.
     """
     replies: list[Reply] = [prediction.answer for prediction in predictions]
     cases = [_case(document, reply.text) for document, reply in zip(documents, replies, strict=True)]

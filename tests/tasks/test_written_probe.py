@@ -1,0 +1,83 @@
+"""Probes for models that write: what windows are to write, and what is made of it."""
+
+import numpy as np
+import pytest
+
+from ctxlab.config import catalogue
+from ctxlab.core.errors import UserError
+from ctxlab.core.types import Merged, Written
+from ctxlab.data.forward import window_targets
+from ctxlab.data.generated.probe import generate
+from ctxlab.evaluation.metrics.probe import score
+from ctxlab.models.tiny import make_tokenizer
+from ctxlab.strategies.reading.chunk import Chunk
+from ctxlab.tasks.probe import Probe
+from ctxlab.tasks.writing import ids_of
+
+TOKENIZER = make_tokenizer()
+DECODING = {"max_new_tokens": 48}
+
+
+def written(text, logit=-1.0):
+    return Written(np.asarray(ids_of(TOKENIZER, text), np.int64), logit)
+
+
+def task(**options):
+    made = Probe(decoding=DECODING, **options).form("decoder")
+    made.prepare(TOKENIZER)
+    return made
+
+
+def document(made, **options):
+    (record,) = generate(split="train", seed=1, documents=1, probe={"lengths": [160], **options})
+    return made.parse(record, "here", gold=True), record
+
+
+@pytest.mark.parametrize("name", catalogue.options("probe"))
+def test_what_is_to_be_written_scores_1_and_nothing_scores_0(name):
+    made = task()
+    asked, record = document(made, name=name)
+    (encoded,) = made.encode([asked], TOKENIZER)
+    assert TOKENIZER.decode(encoded.target[:-1]) == TOKENIZER.decode(ids_of(TOKENIZER, ", ".join(record["answers"])))
+    assert record["question"].lower().split()[0] in TOKENIZER.decode(encoded.after)
+    for text, recall in ((", ".join(record["answers"]), 1.0), ("", 0.0)):
+        merged = Merged(np.zeros((len(encoded), 1)), np.ones(len(encoded), np.bool_), [written(text)])
+        assert score([asked], [made.decode(asked, encoded, merged)]).metrics["recall"] == recall
+
+
+def test_a_window_without_the_evidence_is_to_write_nothing():
+    made = task()
+    asked, record = document(made, name="passkey", depths=[1])
+    (encoded,) = made.encode([asked], TOKENIZER)
+    windows = Chunk().windows(encoded, 160)
+    assert len(windows) > 1
+    *others, last = [TOKENIZER.decode(target[:-1]) for target in window_targets(encoded, windows)]
+    assert set(others) == {""}
+    assert last == record["answers"][0]
+
+
+def test_the_likeliest_text_of_several_windows_is_the_answer():
+    made = task()
+    asked, record = document(made, name="passkey")
+    (encoded,) = made.encode([asked], TOKENIZER)
+    pieces = [written("11111", -0.5), written("", -0.01), written(record["answers"][0], -0.1)]
+    merged = Merged(np.zeros((len(encoded), 1)), np.ones(len(encoded), np.bool_), pieces)
+    assert made.decode(asked, encoded, merged).answer.text == record["answers"][0]
+
+
+def test_examples_show_the_evidence():
+    made = task(shots=2, example_words=30)
+    probe = {"name": "passkey", "lengths": [200]}
+    records = generate(split="train", seed=2, documents=4, probe=probe)
+    solved = [made.parse(record, "here", gold=True) for record in records]
+    made.take_examples(solved[1:], 1)
+    (encoded,) = made.encode(solved[:1], TOKENIZER)
+    front = TOKENIZER.decode(encoded.before)
+    shown = [record["answers"][0] for record in records[1:] if f"the key is {record['answers'][0]}" in front]
+    assert len(shown) == front.count("the key is") == front.count("question :") == 2
+
+
+def test_encoders_are_shown_no_examples():
+    assert isinstance(Probe().form("encoder"), Probe)
+    with pytest.raises(UserError, match="encoder is shown no solved examples"):
+        Probe(shots=1).form("encoder")
