@@ -11,6 +11,7 @@ part counts as an edit a word there.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -32,6 +33,9 @@ WHOLE_WORDS = 32
 """Words of either side up to which TER sees a text whole."""
 
 BLEU_ORDER = 4
+
+KEPT = 4096
+"""Pairs of texts whose counts are kept."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,10 +95,16 @@ def _case(document: Document, prediction: Prediction, metrics: _Metrics) -> _Cas
         counts(text, target),
         np.asarray([bleu.sys_len, bleu.ref_len, *bleu.counts, *bleu.totals], dtype=np.float64),
         _edits(text.split(), target.split(), metrics.ter),
-        counts(source, target),
+        _copied(source, target),
         [counts(*pair) for pair in zip(_cut(text.split(), PARTS), _cut(target.split(), PARTS), strict=True)],
         len(answer.seen),
     )
+
+
+@lru_cache(KEPT)
+def _copied(source: str, target: str) -> Counts:
+    """(18,) of the source as a translation, which does not change while a model is trained."""
+    return counts(source, target)
 
 
 def _cut(words: Sequence[str], num_parts: int) -> list[str]:
