@@ -2,11 +2,15 @@
 
 import importlib
 import sys
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+with redirect_stderr(sys.__stderr__):  # it would close what pytest puts there when logging is configured anew
+    import absl.logging  # noqa: F401
 
 FAKE_STAGE = """
 import errno, json

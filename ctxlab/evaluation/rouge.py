@@ -5,7 +5,10 @@ sentences are those of ``tasks.structure``, a line each, as the library's own sp
 counts only words of the letters a to z and digits.
 """
 
+import importlib
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stderr
 from functools import cache, lru_cache
 from typing import Any
 
@@ -39,13 +42,19 @@ def words(text: str) -> Sequence[str]:
 
 @cache
 def _scorer() -> Any:
-    from rouge_score.rouge_scorer import RougeScorer
-
-    return RougeScorer(TYPES, tokenizer=_tokenizer(True))
+    return _library("rouge_scorer").RougeScorer(TYPES, tokenizer=_tokenizer(True))
 
 
 @cache
 def _tokenizer(stems: bool) -> Any:
-    from rouge_score.tokenizers import DefaultTokenizer
+    return _library("tokenizers").DefaultTokenizer(use_stemmer=stems)
 
-    return DefaultTokenizer(use_stemmer=stems)
+
+def _library(module: str) -> Any:
+    """A module of the library, imported late.
+
+    It logs by absl, which takes hold of what stands for standard error then, a progress display say, and closes it when
+    logging is configured anew: it is to hold the real one, which it leaves open.
+    """
+    with redirect_stderr(sys.__stderr__):
+        return importlib.import_module(f"rouge_score.{module}")
