@@ -7,9 +7,9 @@ Figures of each command are kept in ``outputs/results/<name>.json``, so that the
 import argparse
 import json
 import shlex
+import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from scripts.results.jobs import SECTIONS, Job, Section
 from scripts.results.page import page
 
 FOLDER = Path("outputs/results")
+RUNS = FOLDER / "runs"
 PAGE = Path("docs/results.md")
 
 
@@ -44,13 +45,14 @@ def main() -> int:
 
 def run(section: Section, job: Job, data: Path) -> bool:
     """Run one command and keep its figures; False where it fails."""
-    with tempfile.TemporaryDirectory() as folder:
-        given = [] if section.corpus is None else files(data / section.corpus)
-        print(f"{job.name}: ctxlab {job.command}", flush=True)
-        words = [*shlex.split(job.command), *given, "tracking=none", f"hydra.run.dir={folder}/run"]
-        if subprocess.run([sys.executable, "-m", "ctxlab", *words], check=False).returncode:
-            return False
-        kept: dict[str, Any] = json.loads((Path(folder) / "run" / "result.json").read_text(encoding="utf-8"))
+    given = [] if section.corpus is None else files(data / section.corpus)
+    folder, command = RUNS / job.name, job.command.format(runs=RUNS)
+    shutil.rmtree(folder, ignore_errors=True)
+    print(f"{job.name}: ctxlab {command}", flush=True)
+    words = [*shlex.split(command), *given, "tracking=none", f"hydra.run.dir={folder}"]
+    if subprocess.run([sys.executable, "-m", "ctxlab", *words], check=False).returncode:
+        return False
+    kept: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     if section.trigram:
         kept["trigram"] = trigram(data / str(section.corpus))
     text = json.dumps({"machine": machine(), "result": kept}, indent=2)

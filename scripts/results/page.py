@@ -7,6 +7,9 @@ from scripts.results.jobs import Job, Section
 
 SPLIT = "validation"
 
+RUNS = "<runs>"
+"""What stands for the folder of the runs in a command."""
+
 Found = Mapping[str, Mapping[str, Any]]
 """By the name of a job: ``machine`` and ``result``."""
 
@@ -50,7 +53,7 @@ def _section(section: Section, jobs: Sequence[Job], found: Found) -> Iterator[st
     yield ""
     yield "```"
     for job in jobs:
-        yield f"ctxlab {job.command}"
+        yield f"ctxlab {job.command.format(runs=RUNS)}"
     yield "```"
 
 

@@ -132,7 +132,7 @@ def test_candidates_are_drawn_within_a_split(tmp_path):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["train", "task=dialogue", "model=tiny_gpt2"], "needs a model of kind encoder"),
+        (["train", "task=dialogue", "task.mode=choose", "model=tiny_gpt2"], "needs a model of kind encoder"),
         (["train", "task=recommendation", "model=tiny_llama"], "needs a model of kind encoder"),
         (["eval", "task=dialogue", "model=tiny_bert"], "task=dialogue has a head that only training gives"),
         (["train", "task=dialogue", "task.mode=guess", "model=tiny_bert"], "task.mode=guess is not one of"),
