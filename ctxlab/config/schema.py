@@ -36,6 +36,7 @@ class TrainerConfig:
     device: str = MISSING
     num_workers: int = MISSING
     clip_norm: float | None = MISSING
+    activation_checkpointing: bool = MISSING
     early_stopping_patience: int | None = MISSING
 
 

@@ -91,6 +91,22 @@ def _check_writing(strategy: Strategy) -> None:
         )
 
 
+def check_recomputing(model: Any, strategy: Strategy) -> None:
+    """Refuse to compute layers twice where the model cannot, or where a memory lives in the cache, which is then off.
+
+    Raises:
+        UserError: One of these.
+    """
+    asked = "trainer.activation_checkpointing=true"
+    if not getattr(model, "supports_gradient_checkpointing", False):
+        raise UserError(f"{asked}: {type(model).__name__} has no layers that can be computed twice: use false.")
+    if strategy.memory.sequential and strategy.memory.num_cached != 0:
+        raise UserError(
+            f"{asked} turns off the cache that strategy/memory={_option(strategy.memory)} is kept in: use false, or "
+            "strategy=rmt, whose memory is tokens."
+        )
+
+
 _MODELS = {
     "decoder": "use model=smollm2 or model=tiny_llama",
     "encoder": "use model=minilm or model=tiny_bert",

@@ -16,6 +16,7 @@ from ctxlab.models.checkpointed import Checkpointed
 from ctxlab.optim.parameters import count_parameters, parameter_groups
 from ctxlab.stages.assemble import Workbench, assemble, build_task
 from ctxlab.stages.finish import Split, leave, make_result, score_split
+from ctxlab.stages.fit import check_recomputing
 from ctxlab.stages.watch import TrainingWatcher, announce, open_tracker
 from ctxlab.training import checkpoint
 from ctxlab.training.cost import FlopModel, MemoryMeter
@@ -99,6 +100,9 @@ def make_trainer(
     encoded = bench.encode(documents)
     bench.strategy.reading.learn(encoded, bench.model)
     build(cfg.tuning).apply(bench.model)
+    if bench.settings.activation_checkpointing:
+        check_recomputing(bench.model, bench.strategy)
+        bench.model.gradient_checkpointing_enable({"use_reentrant": False})
     factory, schedule = build(cfg.optimizer), build(cfg.scheduler)
     job = Job(
         run_dir=run_dir,

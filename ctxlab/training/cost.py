@@ -38,9 +38,9 @@ class FlopModel:
         """Operations of one forward pass over a window of ``tokens`` with ``pairs`` query-key pairs a head."""
         return 2.0 * self.matrix_weights * tokens + 4.0 * self.num_layers * self.hidden_size * pairs
 
-    def training(self, tokens: int, pairs: int) -> float:
-        """Operations of forward and backward."""
-        return 3.0 * self.forward(tokens, pairs)
+    def training(self, tokens: int, pairs: int, *, twice: bool = False) -> float:
+        """Operations of forward and backward; ``twice`` where the forward pass is computed again for the gradient."""
+        return (4.0 if twice else 3.0) * self.forward(tokens, pairs)
 
 
 class MemoryMeter:

@@ -220,7 +220,8 @@ class Trainer:
         state.tokens += passed.tokens
         state.padded_tokens += rows * width
         width += self.job.strategy.memory.num_added
-        state.flops += rows * self.job.flops.training(width, self.job.strategy.attention.pairs(width))
+        pairs, twice = self.job.strategy.attention.pairs(width), self.settings.activation_checkpointing
+        state.flops += rows * self.job.flops.training(width, pairs, twice=twice)
 
     def _parts(self, epoch: Epoch, indices: Sequence[int]) -> Iterator[list[Item]]:
         limit = self.settings.tokens_per_forward or self.settings.tokens_per_step
