@@ -102,7 +102,9 @@ def make_trainer(
     build(cfg.tuning).apply(bench.model)
     if bench.settings.activation_checkpointing:
         check_recomputing(bench.model, bench.strategy)
-        bench.model.gradient_checkpointing_enable({"use_reentrant": False})
+        # The second is its name in earlier versions of the library.
+        enable = getattr(bench.model, "activation_checkpointing_enable", bench.model.gradient_checkpointing_enable)
+        enable({"use_reentrant": False})
     factory, schedule = build(cfg.optimizer), build(cfg.scheduler)
     job = Job(
         run_dir=run_dir,

@@ -74,6 +74,23 @@ def test_accumulation_changes_nothing_but_rounding(trained, tmp_path):
     assert all(torch.allclose(one[name], four[name], atol=1e-5) for name in one)
 
 
+@pytest.mark.parametrize("model", ["tiny_bert", "tiny_t5"])
+def test_layers_computed_twice_change_nothing_but_the_cost(model, tmp_path):
+    options = (f"model={model}", "strategy=chunk", "model.dropout=0.1", "trainer.max_steps=2")
+    assert train(tmp_path / "once", *options) == 0
+    assert train(tmp_path / "twice", *options, "trainer.activation_checkpointing=true") == 0
+    once, twice = weights(tmp_path / "once"), weights(tmp_path / "twice")
+    assert all(torch.allclose(once[name], twice[name], atol=1e-6) for name in once)
+    flops = [result(tmp_path / name)["cost"]["flops"] for name in ("once", "twice")]
+    assert flops[1] == pytest.approx(flops[0] * 4 / 3)
+
+
+def test_layers_are_not_computed_twice_where_a_cache_would_be_lost(refused):
+    words = ["task=lm", "model=tiny_llama", "strategy=transformer_xl", "context=64", "tracking=none"]
+    said = refused(["train", *words, "trainer.activation_checkpointing=true"])
+    assert "turns off the cache that strategy/memory=segment_cache is kept in: use false, or strategy=rmt" in said
+
+
 @pytest.mark.parametrize(
     "options",
     [
