@@ -21,6 +21,8 @@ LENGTH_BINS = LENGTHS[1:]
 DISTANCE_BINS = (128, 512, 2048, 8192, 32768)
 """Last token count of each bin of distances between question and answer; the last bin is open."""
 
+_COLUMNS = ("questions", "exact_match", "f1", "low", "high")
+
 BASELINES: dict[str, Callable[[str, str], str]] = {
     "first sentence": lambda context, question: first_sentence(context),
     "BM25 sentence": nearest_sentence,
@@ -125,9 +127,6 @@ def _by_evidence(told: Sequence[_Case]) -> Table:
 def _table(name: str, title: str, first: str, cases: Sequence[_Case], bins: Sequence[Bin]) -> Table:
     rows = [(label, *_row(_figures([cases[i] for i in chosen]))) for label, chosen in bins]
     return Table(name, title, (first, *_COLUMNS), rows, _note())
-
-
-_COLUMNS = ("questions", "exact_match", "f1", "low", "high")
 
 
 def _figures(cases: Sequence[_Case]) -> list[tuple[str, float, float]]:

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from ctxlab.core.types import Document, Prediction, Scores, Table
-from ctxlab.evaluation.bins import TENTHS, Size, Tenth, sizes
+from ctxlab.evaluation.bins import DISTANCES, LENGTHS, TENTHS, Size, Tenth, sizes
 from ctxlab.evaluation.statistics import Counts, bootstrap, f1, ratio
 from ctxlab.tasks.mentions import Answer, Fact
 
-LENGTH_BINS = (128, 256, 512, 1024, 2048, 4096, 8192, 16384)
+LENGTH_BINS = (128, *LENGTHS[:-2])
 """Last word count of each bin of document lengths; the last bin is open."""
 
-DISTANCE_BINS = (8, 32, 128, 512, 2048)
+DISTANCE_BINS = (8, *DISTANCES)
 """Last word count of each bin of distances between the nearest mentions; the last bin is open."""
 
 COLUMNS = ("precision", "recall", "f1", "low", "high")

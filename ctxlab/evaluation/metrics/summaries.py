@@ -159,10 +159,8 @@ def _by_length(cases: Sequence[_Case]) -> Table:
 def _by_position(cases: Sequence[_Case]) -> Table:
     most = [int(case.gold_shares.argmax()) / PARTS if case.gold_shares.any() else None for case in cases]
     note = f"the tenth that has most of the gold summary's pairs of words, the first of equals; {NOTE}"
-    columns = ("part", *_COLUMNS)
-    return Table(
-        "by_position", "ROUGE by place of the gold in the document", columns, _rows(cases, by_part(most)), note
-    )
+    rows, columns = _rows(cases, by_part(most)), ("part", *_COLUMNS)
+    return Table("by_position", "ROUGE by place of the gold in the document", columns, rows, note)
 
 
 def _rows(cases: Sequence[_Case], bins: Sequence[Bin]) -> list[tuple[str | float, ...]]:
@@ -171,18 +169,14 @@ def _rows(cases: Sequence[_Case], bins: Sequence[Bin]) -> list[tuple[str | float
 
 def _source_coverage(cases: Sequence[_Case]) -> Table:
     rows = []
-    groups = [case.group for case in cases]
     for tenth in TENTHS:
-        ours, gold = (np.asarray([shares[tenth.index] for shares in every]) for every in _both_shares(cases))
-        at = bootstrap_mean(ours, groups)
-        rows.append((tenth.name, len(cases), float(ours.mean()), at.low, at.high, float(gold.mean())))
+        ours = [case.shares[tenth.index] for case in cases]
+        interval = bootstrap_mean(ours, [case.group for case in cases])
+        gold = float(np.mean([case.gold_shares[tenth.index] for case in cases]))
+        rows.append((tenth.name, len(cases), float(np.mean(ours)), interval.low, interval.high, gold))
     note = (
         "share of a summary's pairs of words that the tenth has, mean over summaries; a pair may be in several; "
         "low and high: 95 % bootstrap interval of the model's share over records"
     )
     columns = ("part", "cases", "share", "low", "high", "gold")
     return Table("source_coverage", "Parts of the document that summaries take up", columns, rows, note)
-
-
-def _both_shares(cases: Sequence[_Case]) -> tuple[list[Counts], list[Counts]]:
-    return [case.shares for case in cases], [case.gold_shares for case in cases]
