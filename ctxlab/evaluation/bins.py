@@ -1,8 +1,14 @@
 """Cases sorted into bins for a breakdown, each with a name that a person reads."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
+from typing import Any, Protocol, TypeVar
+
+import numpy.typing as npt
+
+from ctxlab.core.types import BoolArray
 
 LENGTHS = (256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
 """Last token count of each bin of document lengths; the last bin is open."""
@@ -16,24 +22,75 @@ PARTS = 10
 Bin = tuple[str, list[int]]
 """Name of a bin and the cases in it."""
 
+Item = TypeVar("Item")
 
-def by_size(values: Sequence[float | None], edges: Sequence[float]) -> list[Bin]:
+
+class _Holder(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    def __contains__(self, value: float, /) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Whole numbers above ``low`` and up to ``high``."""
+
+    low: float
+    high: float
+
+    @property
+    def name(self) -> str:
+        """As a table has it."""
+        return f"over {self.low:,.0f}" if self.high == inf else f"{self.low + 1:,.0f}–{self.high:,.0f}"
+
+    def __contains__(self, value: float) -> bool:
+        return self.low < value <= self.high
+
+    def holds(self, values: npt.NDArray[Any]) -> BoolArray:
+        """For each of ``values`` whether it is inside."""
+        return (self.low < values) & (values <= self.high)
+
+
+@dataclass(frozen=True, slots=True)
+class Tenth:
+    """Shares of a document, from 0 to 1, that lie in its part ``index``; 1 is in the last part."""
+
+    index: int
+
+    @property
+    def name(self) -> str:
+        """As a table has it."""
+        return f"{100 * self.index // PARTS}–{100 * (self.index + 1) // PARTS} %"
+
+    def __contains__(self, share: float) -> bool:
+        return min(int(share * PARTS), PARTS - 1) == self.index
+
+
+TENTHS = tuple(Tenth(index) for index in range(PARTS))
+
+
+def sizes(edges: Sequence[float], least: int = 1) -> list[Size]:
+    """Bins that end at ``edges``, and one for what is larger; ``least`` is the first value of the first one."""
+    return [Size(low, high) for low, high in pairwise((least - 1, *edges, inf))]
+
+
+def by_size(values: Sequence[float | None], edges: Sequence[float], least: int = 1) -> list[Bin]:
     """Bins that have cases: values above the edge before and up to their own; None is left out."""
-    bins = []
-    for low, high in pairwise((0, *edges, inf)):
-        chosen = [i for i, value in enumerate(values) if value is not None and low < value <= high]
-        if chosen:
-            bins.append((f"over {low:,.0f}" if high == inf else f"{low + 1:,.0f}–{high:,.0f}", chosen))
-    return bins
+    return _filled(values, sizes(edges, least))
 
 
 def by_part(shares: Sequence[float | None]) -> list[Bin]:
     """Tenths of a document that have cases, of shares from 0 to 1; None is left out."""
-    bins = []
-    for part in range(PARTS):
-        chosen = [
-            i for i, share in enumerate(shares) if share is not None and min(int(share * PARTS), PARTS - 1) == part
-        ]
-        if chosen:
-            bins.append((f"{100 * part // PARTS}–{100 * (part + 1) // PARTS} %", chosen))
-    return bins
+    return _filled(shares, TENTHS)
+
+
+def cut(items: Sequence[Item], num_parts: int = PARTS) -> list[Sequence[Item]]:
+    """Equal parts in order; some of few items are empty."""
+    ends = [len(items) * part // num_parts for part in range(num_parts + 1)]
+    return [items[start:end] for start, end in pairwise(ends)]
+
+
+def _filled(values: Sequence[float | None], bins: Iterable[_Holder]) -> list[Bin]:
+    found = [(one.name, [i for i, value in enumerate(values) if value is not None and value in one]) for one in bins]
+    return [(name, chosen) for name, chosen in found if chosen]

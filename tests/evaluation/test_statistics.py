@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctxlab.evaluation.statistics import bootstrap, f1, ratio
+from ctxlab.evaluation.statistics import bootstrap, bootstrap_mean, by_group, f1, perplexity, ratio
 
 
 def test_a_mean_gets_the_interval_of_the_textbook():
@@ -30,6 +30,21 @@ def test_documents_are_drawn_whole():
     counts = np.array([[1000, 1000]] * 100 + [[0, 1000]] * 100)
     interval = bootstrap(counts, ratio)
     assert interval.high - interval.low == pytest.approx(2 * 1.96 * 0.5 / np.sqrt(200), rel=0.15)
+
+
+def test_sums_by_group_by_hand():
+    counts = [[1, 2], [3, 4], [5, 6]]
+    assert by_group(counts, ["b", "a", "b"]).tolist() == [[6, 8], [3, 4]]
+    assert by_group(counts, [2, 0, 2], range(4)).tolist() == [[3, 4], [0, 0], [6, 8], [0, 0]]
+
+
+def test_groups_are_drawn_with_all_of_their_cases():
+    values, groups = np.repeat([0.0, 1.0], 500), np.repeat(np.arange(10), 100).tolist()
+    assert bootstrap_mean(values, groups) == bootstrap([[0, 100]] * 5 + [[100, 100]] * 5, ratio)
+
+
+def test_perplexity_stays_a_number():
+    assert perplexity(np.array([[6.0, 3.0], [1e6, 1.0], [0.0, 0.0]])) == pytest.approx([np.e**2, np.exp(700), 1])
 
 
 def test_one_document_has_no_spread_and_seeds_repeat():

@@ -5,24 +5,23 @@ Figures are means over questions; intervals draw whole records, as questions abo
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
 from ctxlab.core.types import Document, Prediction, Scores, Table
+from ctxlab.evaluation.bins import LENGTHS, Bin, by_part, by_size
 from ctxlab.evaluation.overlap import exact_match, f1
 from ctxlab.evaluation.sentences import first_sentence, nearest_sentence
-from ctxlab.evaluation.statistics import bootstrap, ratio
+from ctxlab.evaluation.statistics import bootstrap_mean
 from ctxlab.tasks.questions import Answer
 
-LENGTH_BINS = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
+LENGTH_BINS = LENGTHS[1:]
 """Last token count of each bin of context lengths; the last bin is open."""
-
-POSITION_BINS = 10
-"""Equal parts of a context, by the token at which the first gold answer begins."""
 
 DISTANCE_BINS = (128, 512, 2048, 8192, 32768)
 """Last token count of each bin of distances between question and answer; the last bin is open."""
+
+_COLUMNS = ("questions", "exact_match", "f1", "low", "high")
 
 BASELINES: dict[str, Callable[[str, str], str]] = {
     "first sentence": lambda context, question: first_sentence(context),
@@ -93,68 +92,52 @@ def _mean(cases: Sequence[_Case], name: str) -> float:
 
 def _overall(documents: Sequence[Document], cases: Sequence[_Case]) -> Table:
     """The model beside answers that need none."""
-    rows = [("the model", *_row([(case.group, case.exact_match, case.f1) for case in cases]))]
+    rows = [("the model", *_row(_figures(cases)))]
     for name, answer in BASELINES.items():
         found = [
             (d.fields["group"], *_compare(d, answer(d.fields["context"], d.fields["question"]))) for d in documents
         ]
         rows.append((name, *_row(found)))
-    columns = ("answer", "questions", "exact_match", "f1", "low", "high")
-    return Table("overall", "Exact match and F1 of answers", columns, rows, _note())
+    return Table("overall", "Exact match and F1 of answers", ("answer", *_COLUMNS), rows, _note())
 
 
 def _by_kind(told: Sequence[_Case], untold: Sequence[_Case]) -> Table:
-    bins = [("in the context", told), ("not in the context", untold)]
-    return _table("by_kind", "F1 of questions with and without an answer", "answer", bins)
+    kinds = [("in the context", told), ("not in the context", untold)]
+    rows = [(label, *_row(_figures(cases))) for label, cases in kinds if cases]
+    return Table("by_kind", "F1 of questions with and without an answer", ("answer", *_COLUMNS), rows, _note())
 
 
 def _by_length(cases: Sequence[_Case]) -> Table:
-    bins = [
-        (_bin_name(low, high), [case for case in cases if low < case.num_tokens <= high])
-        for low, high in pairwise((0, *LENGTH_BINS, np.inf))
-    ]
-    return _table("by_length", "F1 by length of the context", "tokens", bins)
+    bins = by_size([case.num_tokens for case in cases], LENGTH_BINS)
+    return _table("by_length", "F1 by length of the context", "tokens", cases, bins)
 
 
 def _by_position(told: Sequence[_Case]) -> Table:
-    bins: list[tuple[str, list[_Case]]] = [
-        (f"{100 * part // POSITION_BINS}–{100 * (part + 1) // POSITION_BINS} %", []) for part in range(POSITION_BINS)
-    ]
-    for case in told:
-        bins[case.evidence * POSITION_BINS // case.num_tokens][1].append(case)
-    return _table("by_position", "F1 by place of the answer in the context", "part of the context", bins)
+    """By the token at which the first gold answer begins."""
+    bins = by_part([case.evidence / case.num_tokens for case in told])
+    return _table("by_position", "F1 by place of the answer in the context", "part of the context", told, bins)
 
 
 def _by_evidence(told: Sequence[_Case]) -> Table:
     """By the answer's own place where the question is in front of the context; from the end where it is behind."""
-    bins = [
-        (_bin_name(low, high), [case for case in told if low < case.distance <= high])
-        for low, high in pairwise((0, *DISTANCE_BINS, np.inf))
-    ]
-    return _table("by_evidence", "F1 by distance from the question to the answer", "tokens to the answer", bins)
+    bins = by_size([case.distance for case in told], DISTANCE_BINS)
+    return _table("by_evidence", "F1 by distance from the question to the answer", "tokens to the answer", told, bins)
 
 
-def _table(name: str, title: str, first: str, bins: Sequence[tuple[str, Sequence[_Case]]]) -> Table:
-    rows = [
-        (label, *_row([(case.group, case.exact_match, case.f1) for case in cases])) for label, cases in bins if cases
-    ]
-    return Table(name, title, (first, "questions", "exact_match", "f1", "low", "high"), rows, _note())
+def _table(name: str, title: str, first: str, cases: Sequence[_Case], bins: Sequence[Bin]) -> Table:
+    rows = [(label, *_row(_figures([cases[i] for i in chosen]))) for label, chosen in bins]
+    return Table(name, title, (first, *_COLUMNS), rows, _note())
+
+
+def _figures(cases: Sequence[_Case]) -> list[tuple[str, float, float]]:
+    return [(case.group, case.exact_match, case.f1) for case in cases]
 
 
 def _row(found: Sequence[tuple[str, float, float]]) -> tuple[int, float, float, float, float]:
     """Questions, exact match, F1 and its interval, of (group, exact match, F1) of each question."""
-    groups: dict[str, list[float]] = {}
-    for group, _, value in found:
-        sums = groups.setdefault(group, [0.0, 0.0])
-        sums[0] += value
-        sums[1] += 1
-    interval = bootstrap(list(groups.values()), ratio)
     exact, mean = np.mean([row[1:] for row in found], axis=0)
+    interval = bootstrap_mean([row[2] for row in found], [row[0] for row in found])
     return len(found), float(exact), float(mean), interval.low, interval.high
-
-
-def _bin_name(low: float, high: float) -> str:
-    return f"over {low:,.0f}" if high == np.inf else f"{low + 1:,.0f}–{high:,.0f}"
 
 
 def _note() -> str:

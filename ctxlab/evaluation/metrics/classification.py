@@ -15,23 +15,17 @@ error is 1.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 
 import numpy as np
 
 from ctxlab.core.types import Document, Prediction, Scores, Table
+from ctxlab.evaluation.bins import DISTANCES, LENGTHS, Bin, by_part, by_size
 from ctxlab.evaluation.metrics.auroc import auroc
 from ctxlab.evaluation.statistics import Counts, Interval, bootstrap, bootstrap_weights, f1, ratio
 from ctxlab.tasks.whole import Verdict
 
-LENGTH_BINS = (256, 512, 1024, 2048, 4096, 8192, 16384, 32768)
+LENGTH_BINS = LENGTHS[:-1]
 """Last token count of each bin of document lengths; the last bin is open."""
-
-POSITION_BINS = 10
-"""Equal parts of a document, by where the evidence begins."""
-
-DISTANCE_BINS = (32, 128, 512, 2048)
-"""Last word count of each bin of distances to the evidence; the last bin is open."""
 
 CALIBRATION_BINS = 15
 
@@ -192,59 +186,38 @@ def _per_class(cases: _Cases) -> Table:
     return Table("per_class", "By class", columns, rows, f"of F1 {_INTERVAL}")
 
 
-def _row(cases: _Cases, chosen: Sequence[int]) -> tuple[int, float, float, float]:
+def _row(cases: _Cases, chosen: list[int]) -> tuple[int, float, float, float]:
     """Documents, and the score of a breakdown with its interval: accuracy, or micro-F1 where there are several."""
     if cases.several:
-        value, at = _figure(cases.counts[list(chosen)].sum(axis=1), micro_f1)
+        value, at = _figure(cases.counts[chosen].sum(axis=1), micro_f1)
     else:
-        right = cases.right[list(chosen)]
+        right = cases.right[chosen]
         value, at = _figure(np.stack([right, np.ones(len(right))], axis=-1), ratio)
     return len(chosen), value, at.low, at.high
 
 
-def _columns(cases: _Cases, first: str) -> tuple[str, ...]:
-    return (first, "documents", "f1" if cases.several else "accuracy", "low", "high")
-
-
-def _binned(cases: _Cases, values: Sequence[float | None], edges: Sequence[int]) -> list[Sequence[object]]:
-    """A row for each bin that has documents, by their ``values`` (None is left out)."""
-    rows: list[Sequence[object]] = []
-    for low, high in pairwise((0, *edges, np.inf)):
-        chosen = [i for i, value in enumerate(values) if value is not None and low < value <= high]
-        if chosen:
-            rows.append((_bin_name(low, high), *_row(cases, chosen)))
-    return rows
-
-
 def _by_length(cases: _Cases) -> Table:
-    rows = _binned(cases, [verdict.num_tokens for verdict in cases.verdicts], LENGTH_BINS)
-    return Table("by_length", "By length of the document", _columns(cases, "tokens"), rows, _INTERVAL)
+    bins = by_size([verdict.num_tokens for verdict in cases.verdicts], LENGTH_BINS)
+    return _table("by_length", "By length of the document", "tokens", cases, bins)
 
 
 def _by_position(cases: _Cases) -> list[Table]:
     """By the first piece of evidence, where it is known."""
-    last = POSITION_BINS - 1
-    places = [min(int(v.evidence[0][0] * POSITION_BINS), last) if v.evidence else None for v in cases.verdicts]
-    rows = []
-    for part in range(POSITION_BINS):
-        chosen = [i for i, place in enumerate(places) if place == part]
-        if chosen:
-            name = f"{100 * part // POSITION_BINS}–{100 * (part + 1) // POSITION_BINS} %"
-            rows.append((name, *_row(cases, chosen)))
-    columns = _columns(cases, "evidence at")
-    return [Table("by_position", "By place of the evidence in the document", columns, rows, _INTERVAL)] if rows else []
+    bins = by_part([verdict.evidence[0][0] if verdict.evidence else None for verdict in cases.verdicts])
+    title = "By place of the evidence in the document"
+    return [_table("by_position", title, "evidence at", cases, bins)] if bins else []
 
 
 def _by_evidence(cases: _Cases) -> list[Table]:
     """By the largest distance that has to be bridged, where it is known."""
     probes = [document.fields.get("probes", ()) for document in cases.documents]
-    rows = _binned(cases, [max((probe["distance"] for probe in row), default=None) for row in probes], DISTANCE_BINS)
-    columns = _columns(cases, "words to the evidence")
-    return [Table("by_evidence", "By distance of the evidence", columns, rows, _INTERVAL)] if rows else []
+    bins = by_size([max((probe["distance"] for probe in row), default=None) for row in probes], DISTANCES)
+    return [_table("by_evidence", "By distance of the evidence", "words to the evidence", cases, bins)] if bins else []
 
 
-def _bin_name(low: float, high: float) -> str:
-    return f"over {low:,.0f}" if high == np.inf else f"{low + 1:,.0f}–{high:,.0f}"
+def _table(name: str, title: str, first: str, cases: _Cases, bins: Sequence[Bin]) -> Table:
+    columns = (first, "documents", "f1" if cases.several else "accuracy", "low", "high")
+    return Table(name, title, columns, [(label, *_row(cases, chosen)) for label, chosen in bins], _INTERVAL)
 
 
 _INTERVAL = "low and high: 95 % bootstrap interval over documents"

@@ -9,7 +9,6 @@
 """
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -17,15 +16,13 @@ import numpy as np
 
 from ctxlab.core.types import Document, Prediction, Scores, Table
 from ctxlab.evaluation.bins import DISTANCES, LENGTHS, Bin, by_part, by_size
+from ctxlab.evaluation.evidence import says
 from ctxlab.evaluation.repetition import distinct, repeated
-from ctxlab.evaluation.statistics import Counts, bootstrap, ratio
+from ctxlab.evaluation.statistics import Counts, bootstrap, bootstrap_mean, by_group, perplexity, ratio
 from ctxlab.tasks.generation import Constraints
 from ctxlab.tasks.writing import WrittenText
 
 REPEATED_WORDS = 4
-
-LARGEST_EXPONENT = 700.0
-"""Above it e to the power of is no double any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +59,7 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
     }
     costs = np.asarray([(answer.target_nll, answer.num_asked) for answer in answers], np.float64)
     if costs[:, 1].sum():
-        metrics["perplexity"] = float(_perplexity(costs.sum(axis=0)[None])[0])
+        metrics["perplexity"] = float(perplexity(costs.sum(axis=0)))
     tables = [
         _overall(metrics, counts, costs, texts),
         _by_kind(met, len(documents)),
@@ -74,17 +71,13 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
 
 def check(constraints: Constraints, text: str) -> list[tuple[str, bool]]:
     """Kind of each constraint, and whether ``text`` meets it."""
-    found: list[tuple[str, bool]] = [("word", _occurs(word, text)) for word in constraints.words]
+    found: list[tuple[str, bool]] = [("word", says(text, word)) for word in constraints.words]
     if constraints.topic_words:
-        found.append(("topic", any(_occurs(word, text) for word in constraints.topic_words)))
+        found.append(("topic", any(says(text, word) for word in constraints.topic_words)))
     if constraints.min_words is not None or constraints.max_words is not None:
         least, most = constraints.min_words or 1, constraints.max_words or math.inf
         found.append(("length", 0 < least <= len(text.split()) <= most))
     return found
-
-
-def _occurs(word: str, text: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE) is not None
 
 
 def _counts(met: Sequence[_Met], num_documents: int) -> Counts:
@@ -100,19 +93,13 @@ def _mean_share(sums: Counts) -> Counts:
     return ratio(sums[..., ::-1])
 
 
-def _perplexity(sums: Counts) -> Counts:
-    """Of (nats, tokens); (…, 2) to (…)."""
-    figure: Counts = np.exp(np.minimum(ratio(sums), LARGEST_EXPONENT))
-    return figure
-
-
 def _overall(metrics: dict[str, float], counts: Counts, costs: Counts, texts: Sequence[str]) -> Table:
     whole = np.stack([counts[:, 1] == 1, counts[:, 0]], axis=-1).astype(np.float64)
     over: dict[str, tuple[Counts, Callable[[Counts], Counts]]] = {
         "constraints_met": (counts, _mean_share),
         "all_met": (whole, ratio),
         "repetition": (repeated(texts, REPEATED_WORDS), ratio),
-        "perplexity": (costs, _perplexity),
+        "perplexity": (costs, perplexity),
     }
     rows = []
     for name, value in metrics.items():
@@ -124,10 +111,8 @@ def _overall(metrics: dict[str, float], counts: Counts, costs: Counts, texts: Se
 def _by_kind(met: Sequence[_Met], num_documents: int) -> Table:
     rows = []
     for kind in dict.fromkeys(one.kind for one in met):
-        counts = np.zeros((num_documents, 2))
-        for one in met:
-            if one.kind == kind:
-                counts[one.document] += (one.met, 1)
+        own = [one for one in met if one.kind == kind]
+        counts = by_group([(one.met, 1) for one in own], [one.document for one in own], range(num_documents))
         interval = bootstrap(counts, ratio)
         rows.append((kind, int(counts[:, 1].sum()), float(ratio(counts.sum(axis=0))), interval.low, interval.high))
     columns = ("constraint", "asked", "met", "low", "high")
@@ -138,13 +123,9 @@ def _table(name: str, title: str, first: str, cases: Sequence[tuple[int, float]]
     """Of each bin the mean of its cases (document, how much is met); intervals draw documents."""
     rows = []
     for label, chosen in bins:
-        sums: dict[int, list[float]] = {}
-        for document, met in (cases[i] for i in chosen):
-            row = sums.setdefault(document, [0.0, 0.0])
-            row[0], row[1] = row[0] + met, row[1] + 1
-        counts = np.asarray(list(sums.values()))
-        interval = bootstrap(counts, ratio)
-        rows.append((label, len(chosen), float(ratio(counts.sum(axis=0))), interval.low, interval.high))
+        met = [cases[i][1] for i in chosen]
+        interval = bootstrap_mean(met, [cases[i][0] for i in chosen])
+        rows.append((label, len(chosen), float(np.mean(met)), interval.low, interval.high))
     return Table(name, title, (first, "cases", "met", "low", "high"), rows, _NOTE)
 
 

@@ -8,23 +8,17 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from ctxlab.core.types import Document, Prediction, Scores, Table
+from ctxlab.evaluation.bins import DISTANCES, LENGTHS, TENTHS, Size, Tenth, by_size, sizes
 from ctxlab.evaluation.statistics import bootstrap, f1, ratio
 from ctxlab.tasks.bio import Span, spans
 
-LENGTH_BINS = (512, 1024, 2048, 4096, 8192, 16384)
+LENGTH_BINS = LENGTHS[1:-2]
 """Last word count of each bin of document lengths; the last bin is open."""
-
-POSITION_BINS = 10
-"""Equal parts of a document, by the word at which an entity starts."""
-
-DISTANCE_BINS = (32, 128, 512, 2048)
-"""Last word count of each bin of distances to the evidence; the last bin is open."""
 
 METRICS = {"precision": "precision", "recall": "recall", "f1": "f1-score"}
 """Our names of figures, and seqeval's."""
@@ -148,30 +142,27 @@ def _per_type(report: Mapping[str, Mapping[str, float]]) -> Table:
 
 def _by_length(cases: Sequence[_Case]) -> Table:
     rows = []
-    edges = (0, *LENGTH_BINS, np.inf)
-    for low, high in pairwise(edges):
-        chosen = [case for case in cases if low < case.num_words <= high]
-        if chosen:
-            counts = [_counts(case.gold, case.predicted) for case in chosen]
-            rows.append((_bin_name(low, high), len(chosen), *_f1_row(counts)))
+    for label, chosen in by_size([case.num_words for case in cases], LENGTH_BINS):
+        counts = [_counts(cases[i].gold, cases[i].predicted) for i in chosen]
+        rows.append((label, len(chosen), *_f1_row(counts)))
     columns = ("words", "documents", "entities", "f1", "low", "high")
     return Table("by_length", "F1 by length of the document", columns, rows, _interval_note())
 
 
 def _by_position(cases: Sequence[_Case]) -> Table:
+    """By the word at which an entity starts."""
     rows = []
-    for part in range(POSITION_BINS):
+    for tenth in TENTHS:
         counts = [
-            _counts(_starting_in(case, case.gold, part), _starting_in(case, case.predicted, part)) for case in cases
+            _counts(_starting_in(case, case.gold, tenth), _starting_in(case, case.predicted, tenth)) for case in cases
         ]
-        share = f"{100 * part // POSITION_BINS}–{100 * (part + 1) // POSITION_BINS} %"
-        rows.append((share, *_f1_row(counts)))
+        rows.append((tenth.name, *_f1_row(counts)))
     columns = ("part of the document", "entities", "f1", "low", "high")
     return Table("by_position", "F1 by place of the entity in the document", columns, rows, _interval_note())
 
 
-def _starting_in(case: _Case, found: frozenset[Span], part: int) -> frozenset[Span]:
-    return frozenset(span for span in found if span.start * POSITION_BINS // case.num_words == part)
+def _starting_in(case: _Case, found: frozenset[Span], tenth: Tenth) -> frozenset[Span]:
+    return frozenset(span for span in found if span.start / case.num_words in tenth)
 
 
 def _counts(gold: frozenset[Span], predicted: frozenset[Span]) -> tuple[int, int, int]:
@@ -190,13 +181,12 @@ def _f1_row(counts: Sequence[tuple[int, int, int]]) -> tuple[int, float | None, 
 def _by_evidence(cases: Sequence[_Case]) -> list[Table]:
     """Accuracy on mentions whose type only another sentence tells, by distance; nothing where there are none."""
     rows = []
-    edges = (0, *DISTANCE_BINS, np.inf)
-    for low, high in pairwise(edges):
-        counts = [_resolved(case, low, high) for case in cases]
+    for size in sizes(DISTANCES):
+        counts = [_resolved(case, size) for case in cases]
         correct, asked = map(sum, zip(*counts, strict=True)) if counts else (0, 0)
         if asked:
             interval = bootstrap(counts, ratio)
-            rows.append((_bin_name(low, high), asked, correct / asked, interval.low, interval.high))
+            rows.append((size.name, asked, correct / asked, interval.low, interval.high))
     if not rows:
         return []
     columns = ("words to the evidence", "mentions", "accuracy", "low", "high")
@@ -204,15 +194,11 @@ def _by_evidence(cases: Sequence[_Case]) -> list[Table]:
     return [Table("by_evidence", "Type of ambiguous mentions by distance of the evidence", columns, rows, note)]
 
 
-def _resolved(case: _Case, low: float, high: float) -> tuple[int, int]:
+def _resolved(case: _Case, size: Size) -> tuple[int, int]:
     """Ambiguous mentions with the right type at their first word, and all of them, within the distances."""
     gold, answer = case.document.fields["tags"], case.prediction.answer
-    chosen = [p["start"] for p in case.document.fields.get("probes", ()) if low < p["distance"] <= high]
+    chosen = [p["start"] for p in case.document.fields.get("probes", ()) if p["distance"] in size]
     return sum(answer[start][2:] == gold[start][2:] for start in chosen), len(chosen)
-
-
-def _bin_name(low: float, high: float) -> str:
-    return f"over {low:,.0f}" if high == np.inf else f"{low + 1:,.0f}–{high:,.0f}"
 
 
 def _interval_note() -> str:

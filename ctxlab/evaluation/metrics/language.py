@@ -11,23 +11,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import BoolArray, Document, Prediction, Scores, Table
-from ctxlab.evaluation.statistics import Counts, bootstrap, ratio
+from ctxlab.evaluation.bins import DISTANCES, LENGTHS, by_size, sizes
+from ctxlab.evaluation.statistics import Counts, bootstrap, perplexity, ratio
 from ctxlab.tasks.vocabulary import TokenScores
 
-BINS = (256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072)
+BINS = (*LENGTHS, 131072)
 """Last token of each bin of positions and of document lengths; the last bin is open."""
-
-DISTANCE_BINS = (32, 128, 512, 2048)
-"""Last word count of each bin of distances to the evidence; the last bin is open."""
-
-LARGEST_EXPONENT = 700.0
-"""Above it e to the power of is no double any more."""
 
 NLL, TOKENS, CORRECT, SEEN, CHARACTERS = range(5)
 """Columns of what a document adds to the figures."""
@@ -70,12 +64,12 @@ def score_tokens(documents: Sequence[Document], predictions: Sequence[Prediction
         raise UserError(f"These documents have no {names.asked} to tell, as none is longer than one token.")
     metrics = {
         "loss": float(sums[NLL] / sums[TOKENS]),
-        names.perplexity: float(perplexity(sums)),
+        names.perplexity: float(_perplexity(sums)),
         "accuracy": float(_accuracy(sums)),
     }
     if sums[SEEN]:
         read = np.sum([_counts(one, one.seen) for one in found], axis=0)
-        metrics[f"{names.perplexity}_seen"] = float(perplexity(read))
+        metrics[f"{names.perplexity}_seen"] = float(_perplexity(read))
     tables = [_overall(found, names), _by_position(found, names), _by_length(found, names)]
     tables += _by_evidence(documents, found)
     return Scores(metrics, float(sums[SEEN] / sums[TOKENS]), tables, _notes(sums, names))
@@ -92,9 +86,9 @@ def _notes(sums: Counts, names: Names) -> list[str]:
     ]
 
 
-def perplexity(sums: Counts) -> Counts:
+def _perplexity(sums: Counts) -> Counts:
     """e to the mean negative log likelihood; (…, 5) to (…)."""
-    return np.exp(np.minimum(ratio(sums[..., [NLL, TOKENS]]), LARGEST_EXPONENT))
+    return perplexity(sums[..., [NLL, TOKENS]])
 
 
 def bits_per_character(sums: Counts) -> Counts:
@@ -128,20 +122,20 @@ def _overall(scores: Sequence[TokenScores], names: Names) -> Table:
 
 def _by_position(scores: Sequence[TokenScores], names: Names) -> Table:
     rows = []
-    for low, high in pairwise((0, *BINS, np.inf)):
-        counts = [_counts(one, (one.position >= low) & (one.position < high)) for one in scores]
+    for size in sizes(BINS):
+        counts = [_counts(one, size.holds(one.position + 1)) for one in scores]
         if sum(count[TOKENS] for count in counts):
-            rows.append((_bin_name(low, high), *_row(counts)))
+            rows.append((size.name, *_row(counts)))
     title = f"{names.title} by place in the document"
     return Table("by_position", title, ("tokens into the document", *_columns(names)), rows, _note(names))
 
 
 def _by_length(scores: Sequence[TokenScores], names: Names) -> Table:
     rows = []
-    for low, high in pairwise((0, *BINS, np.inf)):
-        counts = [_counts(one) for one in scores if low < one.num_tokens <= high]
+    for label, chosen in by_size([one.num_tokens for one in scores], BINS):
+        counts = [_counts(scores[i]) for i in chosen]
         if sum(count[TOKENS] for count in counts):
-            rows.append((_bin_name(low, high), len(counts), *_row(counts)))
+            rows.append((label, len(counts), *_row(counts)))
     title = f"{names.title} by length of the document"
     return Table("by_length", title, ("tokens", "documents", *_columns(names, asked="asked")), rows, _note(names))
 
@@ -153,21 +147,21 @@ def _columns(names: Names, asked: str = "") -> tuple[str, ...]:
 def _row(counts: Sequence[Counts]) -> tuple[int, str, float, float, float, float]:
     """Figures in the order of ``_columns``."""
     sums = np.sum(counts, axis=0)
-    interval = bootstrap(counts, perplexity)
+    interval = bootstrap(counts, _perplexity)
     read = f"{sums[SEEN] / sums[TOKENS]:.1%}"
-    return int(sums[TOKENS]), read, float(perplexity(sums)), interval.low, interval.high, float(_accuracy(sums))
+    return int(sums[TOKENS]), read, float(_perplexity(sums)), interval.low, interval.high, float(_accuracy(sums))
 
 
 def _by_evidence(documents: Sequence[Document], scores: Sequence[TokenScores]) -> list[Table]:
     """Words that only another sentence tells, by its distance; nothing where there are none."""
     probes = [_probes(document, one) for document, one in zip(documents, scores, strict=True)]
     rows = []
-    for low, high in pairwise((0, *DISTANCE_BINS, np.inf)):
-        counts = [probe[(low < probe[:, 0]) & (probe[:, 0] <= high), 1:].sum(axis=0) for probe in probes]
+    for size in sizes(DISTANCES):
+        counts = [probe[size.holds(probe[:, 0]), 1:].sum(axis=0) for probe in probes]
         correct, asked, nll = np.sum(counts, axis=0)
         if asked:
             interval = bootstrap(counts, ratio)
-            rows.append((_bin_name(low, high), int(asked), correct / asked, interval.low, interval.high, nll / asked))
+            rows.append((size.name, int(asked), correct / asked, interval.low, interval.high, nll / asked))
     if not rows:
         return []
     columns = ("words to the evidence", "words", "accuracy", "low", "high", "nats a word")
@@ -185,10 +179,6 @@ def _probes(document: Document, scores: TokenScores) -> Counts:
             nats = scores.nll[inside].sum(dtype=np.float64)
             rows.append((probe["distance"], float(scores.correct[inside].all()), 1, float(nats)))
     return np.asarray(rows, dtype=np.float64).reshape(-1, 4)
-
-
-def _bin_name(low: float, high: float) -> str:
-    return f"over {low:,.0f}" if high == np.inf else f"{low + 1:,.0f}–{high:,.0f}"
 
 
 _INTERVAL = "low and high: 95 % bootstrap interval over documents"

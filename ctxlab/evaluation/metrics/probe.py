@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ctxlab.core.types import Document, Prediction, Scores, Table
-from ctxlab.evaluation.statistics import bootstrap, ratio
+from ctxlab.evaluation.statistics import bootstrap_mean
 from ctxlab.tasks.probing import Reply
 
 THRESHOLD = 0.856
@@ -85,9 +85,9 @@ def _table(
     """A row for each value of ``key``, in order."""
     rows = []
     for value in sorted({key(case) for case in cases}):
-        found = np.asarray([case.recall for case in cases if key(case) == value])
-        at = bootstrap(np.stack([found, np.ones(len(found))], axis=-1), ratio)
-        rows.append((*value, len(found), float(found.mean()), at.low, at.high))
+        found = [case.recall for case in cases if key(case) == value]
+        at = bootstrap_mean(found, range(len(found)))
+        rows.append((*value, len(found), float(np.mean(found)), at.low, at.high))
     return Table(name, title, (*keys, "documents", "recall", "low", "high"), rows, _INTERVAL)
 
 

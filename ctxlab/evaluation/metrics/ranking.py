@@ -20,20 +20,23 @@ Beside each figure stands what a random order would score on average.
 Shape legend: N rankings, K candidates of one, F figures.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby, pairwise
+from itertools import groupby
 from math import comb
 
 import numpy as np
 
 from ctxlab.core.types import Document, IntArray, Prediction, Scores, Table
+from ctxlab.evaluation.bins import DISTANCES, LENGTHS, Bin, by_part, by_size
 from ctxlab.evaluation.metrics.auroc import auroc
-from ctxlab.evaluation.metrics.classification import DISTANCE_BINS, LENGTH_BINS, POSITION_BINS
-from ctxlab.evaluation.statistics import Counts, bootstrap, ratio
+from ctxlab.evaluation.statistics import Counts, bootstrap_mean
 from ctxlab.tasks.ranking import CHOSEN, odds
 from ctxlab.tasks.whole import Verdict
+
+LENGTH_BINS = LENGTHS[:-1]
+"""Last token count of each bin of history lengths, which may be 0; the last bin is open."""
 
 BEYOND = 1e6
 """Log odds that no model gives: those of a candidate that was not read, surer than sure of what is not true."""
@@ -191,13 +194,9 @@ def _case(pairs: Sequence[tuple[Document, Verdict]], figures: Sequence[Figure]) 
 
 def _mean(cases: Sequence[_Case], index: int) -> tuple[float, float, float]:
     """Mean of a figure, and its interval over records, each with all of its rankings."""
-    sums: dict[str, list[float]] = {}
-    for case in cases:
-        record = sums.setdefault(case.record, [0.0, 0.0])
-        record[0] += case.values[index]
-        record[1] += 1
-    interval = bootstrap(list(sums.values()), ratio)
-    return float(np.mean([case.values[index] for case in cases])), interval.low, interval.high
+    values = [case.values[index] for case in cases]
+    interval = bootstrap_mean(values, [case.record for case in cases])
+    return float(np.mean(values)), interval.low, interval.high
 
 
 def _overall_row(cases: Sequence[_Case], index: int, name: str) -> tuple[str, float, float, float, float]:
@@ -205,48 +204,28 @@ def _overall_row(cases: Sequence[_Case], index: int, name: str) -> tuple[str, fl
     return (name.replace("_at_", "@").replace("_", " "), *_mean(cases, index), chance)
 
 
-def _table(name: str, title: str, columns: tuple[str, str], bins: Mapping[str, Sequence[_Case]]) -> Table:
+def _table(name: str, title: str, columns: tuple[str, str], cases: Sequence[_Case], bins: Sequence[Bin]) -> Table:
     first, figure = columns
-    rows = [(label, len(cases), *_mean(cases, 0)) for label, cases in bins.items() if cases]
+    rows = [(label, len(chosen), *_mean([cases[i] for i in chosen], 0)) for label, chosen in bins]
     return Table(name, title, (first, "rankings", figure, "low", "high"), rows, _INTERVAL)
 
 
-def _binned(
-    cases: Sequence[_Case], value: Callable[[_Case], float | None], edges: Sequence[int]
-) -> dict[str, list[_Case]]:
-    """The cases of each bin; those without a value are left out."""
-    known = [(case, at) for case in cases if (at := value(case)) is not None]
-    return {
-        _bin_name(low, high): [case for case, at in known if low < at <= high]
-        for low, high in pairwise((-1, *edges, np.inf))
-    }
-
-
 def _by_length(cases: Sequence[_Case], figure: str) -> Table:
-    bins = _binned(cases, lambda case: case.num_tokens, LENGTH_BINS)
-    return _table("by_length", "By length of the history", ("tokens", figure), bins)
+    bins = by_size([case.num_tokens for case in cases], LENGTH_BINS, least=0)
+    return _table("by_length", "By length of the history", ("tokens", figure), cases, bins)
 
 
 def _by_evidence(cases: Sequence[_Case], figure: str) -> list[Table]:
     """By place and by distance of the evidence, where it is known."""
     if all(case.position is None for case in cases):
         return []
-    places: dict[str, list[_Case]] = {
-        f"{100 * part // POSITION_BINS}–{100 * (part + 1) // POSITION_BINS} %": [] for part in range(POSITION_BINS)
-    }
-    for case in cases:
-        if case.position is not None:
-            list(places.values())[min(int(case.position * POSITION_BINS), POSITION_BINS - 1)].append(case)
-    distances = _binned(cases, lambda case: case.distance, DISTANCE_BINS)
+    places = by_part([case.position for case in cases])
+    distances = by_size([case.distance for case in cases], DISTANCES, least=0)
     title = "By distance of the evidence from the end of the history"
     return [
-        _table("by_position", "By place of the evidence in the history", ("evidence at", figure), places),
-        _table("by_evidence", title, ("words to the evidence", figure), distances),
+        _table("by_position", "By place of the evidence in the history", ("evidence at", figure), cases, places),
+        _table("by_evidence", title, ("words to the evidence", figure), cases, distances),
     ]
-
-
-def _bin_name(low: float, high: float) -> str:
-    return f"over {low:,.0f}" if high == np.inf else f"{low + 1:,.0f}–{high:,.0f}"
 
 
 _INTERVAL = "low and high: 95 % bootstrap interval over records"

@@ -7,23 +7,21 @@ head, any name of the tail and the label occur together in the training document
 predicted. (The script adds 0.00001 to the number of predictions against a division by zero; here that is 0.)
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from ctxlab.core.types import Document, Prediction, Scores, Table
+from ctxlab.evaluation.bins import DISTANCES, LENGTHS, TENTHS, Size, Tenth, sizes
 from ctxlab.evaluation.statistics import Counts, bootstrap, f1, ratio
 from ctxlab.tasks.mentions import Answer, Fact
 
-LENGTH_BINS = (128, 256, 512, 1024, 2048, 4096, 8192, 16384)
+LENGTH_BINS = (128, *LENGTHS[:-2])
 """Last word count of each bin of document lengths; the last bin is open."""
 
-POSITION_BINS = 10
-"""Equal parts of a document, by the word between the nearest mentions of head and tail."""
-
-DISTANCE_BINS = (8, 32, 128, 512, 2048)
+DISTANCE_BINS = (8, *DISTANCES)
 """Last word count of each bin of distances between the nearest mentions; the last bin is open."""
 
 COLUMNS = ("precision", "recall", "f1", "low", "high")
@@ -132,49 +130,41 @@ def _overall(rows: Counts) -> Table:
 def _per_relation(cases: Sequence[_Case]) -> Table:
     """The most frequent first."""
     labels = {label for case in cases for _, _, label in case.gold | case.predicted}
-    bins = {label: _keeps_label(label) for label in sorted(labels)}
+    bins = {label: _keeps(lambda case, fact: fact[2], (label,)) for label in sorted(labels)}
     table = _table("per_relation", "Relations by label", "relation", cases, bins)
     return Table(table.name, table.title, table.columns, sorted(table.rows, key=lambda row: -row[1]), table.note)
 
 
-def _keeps_label(label: str) -> Callable[[_Case, Fact], bool]:
-    return lambda case, fact: fact[2] == label
+def _keeps(of: Callable[[_Case, Fact], Any], kept: Size | Tenth | Container[str]) -> Callable[[_Case, Fact], bool]:
+    """Relations of which something is among what is ``kept``."""
+    return lambda case, fact: of(case, fact) in kept
 
 
 def _by_length(cases: Sequence[_Case]) -> Table:
-    bins = {_bin_name(low, high): _keeps_length(low, high) for low, high in pairwise((0, *LENGTH_BINS, np.inf))}
+    bins = {size.name: _keeps(lambda case, fact: case.num_words, size) for size in sizes(LENGTH_BINS)}
     return _table("by_length", "Relations by length of the document", "words", cases, bins)
 
 
-def _keeps_length(low: float, high: float) -> Callable[[_Case, Fact], bool]:
-    return lambda case, fact: low < case.num_words <= high
-
-
 def _by_position(cases: Sequence[_Case]) -> Table:
-    bins = {
-        f"{100 * part // POSITION_BINS}–{100 * (part + 1) // POSITION_BINS} %": _keeps_part(part)
-        for part in range(POSITION_BINS)
-    }
+    bins = {tenth.name: _keeps(_place, tenth) for tenth in TENTHS}
     title = "Relations by place of the nearest mentions in the document (midway between them)"
     return _table("by_position", title, "part of the document", cases, bins)
 
 
-def _keeps_part(part: int) -> Callable[[_Case, Fact], bool]:
-    return lambda case, fact: sum(case.nearest(fact)) // 2 * POSITION_BINS // case.num_words == part
+def _place(case: _Case, fact: Fact) -> float:
+    """Share of the document before the word midway between the nearest mentions of head and tail."""
+    return sum(case.nearest(fact)) // 2 / case.num_words
 
 
 def _by_evidence(cases: Sequence[_Case]) -> Table:
-    bins = {_bin_name(low, high): _keeps_distance(low, high) for low, high in pairwise((-1, *DISTANCE_BINS, np.inf))}
+    bins = {size.name: _keeps(_distance, size) for size in sizes(DISTANCE_BINS, least=0)}
     title = "Relations by distance between the nearest mentions of head and tail"
     return _table("by_evidence", title, "words between", cases, bins)
 
 
-def _keeps_distance(low: float, high: float) -> Callable[[_Case, Fact], bool]:
-    def keep(case: _Case, fact: Fact) -> bool:
-        first, second = case.nearest(fact)
-        return low < second - first <= high
-
-    return keep
+def _distance(case: _Case, fact: Fact) -> int:
+    first, second = case.nearest(fact)
+    return second - first
 
 
 def _table(
@@ -192,10 +182,6 @@ def _table(
 def _row(counts: Counts) -> tuple[float, float, float, float, float]:
     interval = bootstrap(counts, f1)
     return (*_figures(counts.sum(axis=0)), interval.low, interval.high)
-
-
-def _bin_name(low: float, high: float) -> str:
-    return f"over {low:,.0f}" if high == np.inf else f"{low + 1:,.0f}–{high:,.0f}"
 
 
 def _interval_note() -> str:

@@ -14,13 +14,10 @@ import numpy as np
 from ctxlab.core.types import Document, Prediction, Scores, Table
 from ctxlab.evaluation.bins import DISTANCES, LENGTHS, Bin, by_part, by_size
 from ctxlab.evaluation.repetition import distinct, repeated
-from ctxlab.evaluation.statistics import Counts, bootstrap, ratio
+from ctxlab.evaluation.statistics import Counts, bootstrap, by_group, perplexity, ratio
 from ctxlab.tasks.writing import WrittenText
 
 REPEATED_WORDS = 4
-
-LARGEST_EXPONENT = 700.0
-"""Above it e to the power of is no double any more."""
 
 NOTE = "low and high: 95 % bootstrap interval over dialogues, each with all of its turns"
 
@@ -52,22 +49,8 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
     return Scores(metrics, float(np.mean(seen)), tables, [note] if unread else [])
 
 
-def perplexity(sums: Counts) -> Counts:
-    """Of (nats, tokens); (…, 2) to (…)."""
-    figure: Counts = np.exp(np.minimum(ratio(sums), LARGEST_EXPONENT))
-    return figure
-
-
-def _by_group(counts: Counts, groups: Sequence[str]) -> Counts:
-    """(G, K) sums of (N, K) over turns of one dialogue."""
-    places = {name: place for place, name in enumerate(dict.fromkeys(groups))}
-    sums = np.zeros((len(places), counts.shape[1]))
-    np.add.at(sums, [places[name] for name in groups], counts)
-    return sums
-
-
 def _overall(metrics: dict[str, float], costs: Counts, groups: Sequence[str]) -> Table:
-    interval = bootstrap(_by_group(costs, groups), perplexity)
+    interval = bootstrap(by_group(costs, groups), perplexity)
     rows = [
         (name.replace("_", " "), value, *((interval.low, interval.high) if name == "perplexity" else (None, None)))
         for name, value in metrics.items()
@@ -93,7 +76,7 @@ def _by_evidence(
 def _table(name: str, by: str, first: str, costs: Counts, groups: Sequence[str], bins: Sequence[Bin]) -> Table:
     rows = []
     for label, chosen in bins:
-        sums = _by_group(costs[chosen], [groups[i] for i in chosen])
+        sums = by_group(costs[chosen], [groups[i] for i in chosen])
         interval = bootstrap(sums, perplexity)
         rows.append((label, len(chosen), float(perplexity(sums.sum(axis=0))), interval.low, interval.high))
     columns = (first, "turns", "perplexity", "low", "high")

@@ -12,17 +12,15 @@ from itertools import pairwise
 import numpy as np
 
 from ctxlab.core.types import Document, Prediction, Scores, Table
-from ctxlab.evaluation.evidence import bin_name, by_evidence
+from ctxlab.evaluation.bins import LENGTHS, PARTS, TENTHS, Bin, by_part, by_size, cut
+from ctxlab.evaluation.evidence import by_evidence
 from ctxlab.evaluation.rouge import TYPES, rouge, words
 from ctxlab.evaluation.sentences import sentences
-from ctxlab.evaluation.statistics import Counts, bootstrap, ratio
+from ctxlab.evaluation.statistics import Counts, bootstrap_mean
 from ctxlab.tasks.writing import WrittenText
 
-LENGTH_BINS = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
+LENGTH_BINS = LENGTHS[1:]
 """Last token count of each bin of document lengths; the last bin is open."""
-
-PARTS = 10
-"""Equal parts of a document, by its words."""
 
 NOTE = "low and high: 95 % bootstrap interval of rouge1 over records, each with all of its summaries"
 
@@ -76,8 +74,7 @@ def _case(document: Document, answer: WrittenText) -> _Case:
 def _shares(summary: str, source: str) -> Counts:
     """(10,) share of the pairs of words in a row of ``summary`` that occur in each tenth of ``source``."""
     given, read = list(pairwise(words(summary))), list(pairwise(words(source)))
-    ends = [len(read) * part // PARTS for part in range(PARTS + 1)]
-    held = [set(read[start:end]) for start, end in pairwise(ends)]
+    held = [set(part) for part in cut(read)]
     return np.asarray([sum(pair in part for pair in given) / max(len(given), 1) for part in held])
 
 
@@ -146,61 +143,40 @@ def _overall(documents: Sequence[Document], predictions: Sequence[Prediction], c
 
 def _row(cases: Sequence[_Case]) -> tuple[float, ...]:
     """Cases, ROUGE-1 with its interval, the other ROUGEs, and the ratio of lengths."""
-    low, high = _interval([(case.group, case.rouge[0]) for case in cases])
+    interval = bootstrap_mean([case.rouge[0] for case in cases], [case.group for case in cases])
     first, *others = np.mean([case.rouge for case in cases], axis=0).tolist()
-    return len(cases), first, low, high, *others, _length_ratio(cases)
-
-
-def _interval(found: Sequence[tuple[str, float]]) -> tuple[float, float]:
-    """Of the mean of (group, figure)."""
-    groups: dict[str, list[float]] = {}
-    for group, value in found:
-        sums = groups.setdefault(group, [0.0, 0.0])
-        sums[0] += value
-        sums[1] += 1
-    interval = bootstrap(list(groups.values()), ratio)
-    return interval.low, interval.high
+    return len(cases), first, interval.low, interval.high, *others, _length_ratio(cases)
 
 
 _COLUMNS = ("cases", "rouge1", "low", "high", *TYPES[1:], "length_ratio")
 
 
 def _by_length(cases: Sequence[_Case]) -> Table:
-    rows = []
-    for low, high in pairwise((0, *LENGTH_BINS, np.inf)):
-        inside = [case for case in cases if low < case.num_tokens <= high]
-        if inside:
-            rows.append((bin_name(low, high), *_row(inside)))
+    rows = _rows(cases, by_size([case.num_tokens for case in cases], LENGTH_BINS))
     return Table("by_length", "ROUGE by length of the document", ("tokens", *_COLUMNS), rows, NOTE)
 
 
 def _by_position(cases: Sequence[_Case]) -> Table:
-    rows = []
-    for part in range(PARTS):
-        inside = [case for case in cases if case.gold_shares.any() and int(case.gold_shares.argmax()) == part]
-        if inside:
-            rows.append((_part_name(part), *_row(inside)))
+    most = [int(case.gold_shares.argmax()) / PARTS if case.gold_shares.any() else None for case in cases]
     note = f"the tenth that has most of the gold summary's pairs of words, the first of equals; {NOTE}"
-    return Table("by_position", "ROUGE by place of the gold in the document", ("part", *_COLUMNS), rows, note)
+    rows, columns = _rows(cases, by_part(most)), ("part", *_COLUMNS)
+    return Table("by_position", "ROUGE by place of the gold in the document", columns, rows, note)
+
+
+def _rows(cases: Sequence[_Case], bins: Sequence[Bin]) -> list[tuple[str | float, ...]]:
+    return [(label, *_row([cases[i] for i in chosen])) for label, chosen in bins]
 
 
 def _source_coverage(cases: Sequence[_Case]) -> Table:
     rows = []
-    for part in range(PARTS):
-        low, high = _interval([(case.group, float(case.shares[part])) for case in cases])
-        ours, gold = (float(np.mean([shares[part] for shares in every])) for every in _both_shares(cases))
-        rows.append((_part_name(part), len(cases), ours, low, high, gold))
+    for tenth in TENTHS:
+        ours = [case.shares[tenth.index] for case in cases]
+        interval = bootstrap_mean(ours, [case.group for case in cases])
+        gold = float(np.mean([case.gold_shares[tenth.index] for case in cases]))
+        rows.append((tenth.name, len(cases), float(np.mean(ours)), interval.low, interval.high, gold))
     note = (
         "share of a summary's pairs of words that the tenth has, mean over summaries; a pair may be in several; "
         "low and high: 95 % bootstrap interval of the model's share over records"
     )
     columns = ("part", "cases", "share", "low", "high", "gold")
     return Table("source_coverage", "Parts of the document that summaries take up", columns, rows, note)
-
-
-def _both_shares(cases: Sequence[_Case]) -> tuple[list[Counts], list[Counts]]:
-    return [case.shares for case in cases], [case.gold_shares for case in cases]
-
-
-def _part_name(part: int) -> str:
-    return f"{100 * part // PARTS}–{100 * (part + 1) // PARTS} %"

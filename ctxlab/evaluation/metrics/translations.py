@@ -12,22 +12,19 @@ part counts as an edit a word there.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from ctxlab.core.types import Document, Prediction, Scores, Table
+from ctxlab.evaluation.bins import LENGTHS, PARTS, TENTHS, by_size, cut
 from ctxlab.evaluation.chrf import chrf, counts
-from ctxlab.evaluation.evidence import bin_name, by_evidence
+from ctxlab.evaluation.evidence import by_evidence
 from ctxlab.evaluation.statistics import Counts, bootstrap, ratio
 from ctxlab.tasks.writing import WrittenText
 
-LENGTH_BINS = (256, 512, 1024, 2048, 4096, 8192, 16384, 32768)
+LENGTH_BINS = LENGTHS[:-1]
 """Last token count of each bin of source lengths; the last bin is open."""
-
-PARTS = 10
-"""Equal parts of a document, by its words."""
 
 WHOLE_WORDS = 32
 """Words of either side up to which TER sees a text whole."""
@@ -96,7 +93,7 @@ def _case(document: Document, prediction: Prediction, metrics: _Metrics) -> _Cas
         np.asarray([bleu.sys_len, bleu.ref_len, *bleu.counts, *bleu.totals], dtype=np.float64),
         _edits(text.split(), target.split(), metrics.ter),
         _copied(source, target),
-        [counts(*pair) for pair in zip(_cut(text.split(), PARTS), _cut(target.split(), PARTS), strict=True)],
+        [counts(*pair) for pair in zip(_cut(text.split()), _cut(target.split()), strict=True)],
         len(answer.seen),
     )
 
@@ -107,10 +104,9 @@ def _copied(source: str, target: str) -> Counts:
     return counts(source, target)
 
 
-def _cut(words: Sequence[str], num_parts: int) -> list[str]:
+def _cut(words: Sequence[str], num_parts: int = PARTS) -> list[str]:
     """Equal parts; some of few words are empty."""
-    ends = [len(words) * part // num_parts for part in range(num_parts + 1)]
-    return [" ".join(words[start:end]) for start, end in pairwise(ends)]
+    return [" ".join(part) for part in cut(words, num_parts)]
 
 
 def _edits(text: Sequence[str], target: Sequence[str], ter: Any) -> Counts:
@@ -164,25 +160,23 @@ _NOTE = "low and high: 95 % bootstrap interval over documents"
 
 def _by_length(cases: Sequence[_Case]) -> Table:
     rows = []
-    for low, high in pairwise((0, *LENGTH_BINS, np.inf)):
-        inside = [case for case in cases if low < case.num_tokens <= high]
-        if inside:
-            interval = bootstrap([case.chrf for case in inside], chrf)
-            bleu, ter = _bleu(_sum(inside, "bleu")), float(ratio(_sum(inside, "ter")))
-            rows.append((bin_name(low, high), len(inside), _chrf(inside), interval.low, interval.high, bleu, ter))
+    for label, chosen in by_size([case.num_tokens for case in cases], LENGTH_BINS):
+        inside = [cases[i] for i in chosen]
+        interval = bootstrap([case.chrf for case in inside], chrf)
+        bleu, ter = _bleu(_sum(inside, "bleu")), float(ratio(_sum(inside, "ter")))
+        rows.append((label, len(inside), _chrf(inside), interval.low, interval.high, bleu, ter))
     columns = ("tokens", "documents", "chrf", "low", "high", "bleu", "ter")
     return Table("by_length", "chrF by length of the source", columns, rows, f"{_NOTE} of chrf")
 
 
 def _by_position(cases: Sequence[_Case]) -> Table:
     rows = []
-    for part in range(PARTS):
-        held = [case.parts[part] for case in cases if case.parts[part].any()]
+    for tenth in TENTHS:
+        held = [case.parts[tenth.index] for case in cases if case.parts[tenth.index].any()]
         if held:
             interval = bootstrap(held, chrf)
             value = float(chrf(np.sum(held, axis=0)))
-            label = f"{100 * part // PARTS}–{100 * (part + 1) // PARTS} %"
-            rows.append((label, len(held), value, interval.low, interval.high))
+            rows.append((tenth.name, len(held), value, interval.low, interval.high))
     note = f"a tenth of the words of the translation against the same tenth of the reference; {_NOTE}"
     columns = ("part of the document", "documents", "chrf", "low", "high")
     return Table("by_position", "chrF by place in the document", columns, rows, note)
