@@ -42,9 +42,9 @@ def collate(
     return batch
 
 
-def pad_behind(rows: Sequence[IntArray], value: int) -> torch.Tensor:
-    """int64 (B, T): rows of different lengths, padded behind with ``value``."""
-    padded = torch.full((len(rows), max(map(len, rows))), value, dtype=torch.int64)
+def pad_behind(rows: Sequence[IntArray], value: int, least: int = 0) -> torch.Tensor:
+    """int64 (B, T): rows of different lengths, padded behind with ``value``; T is at least ``least``."""
+    padded = torch.full((len(rows), max(least, *map(len, rows))), value, dtype=torch.int64)
     for row, ids in enumerate(rows):
         padded[row, : len(ids)] = torch.from_numpy(ids)
     return padded

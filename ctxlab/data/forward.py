@@ -149,7 +149,8 @@ class Passes:
             windows, labels = map(list, zip(*map(written_behind, windows, targets), strict=True))
         batch = collate(windows, labels, self._pad_id, marks)
         if self._writes == APART:
-            batch["labels"] = batch[TARGETS] = pad_behind(targets, NO_LABEL)
+            # where no window of the pass has anything to write, the decoder still needs a place to begin at
+            batch["labels"] = batch[TARGETS] = pad_behind(targets, NO_LABEL, least=1)
         if reading.joins:
             batch["groups"] = torch.tensor([i for i, _ in rows])
         batch = {name: tensor.to(self._device) for name, tensor in batch.items()}

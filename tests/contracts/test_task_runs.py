@@ -1,0 +1,78 @@
+"""Every task with every kind of model and every strategy: one step, scores, answers, the same ones when read again.
+
+A file in ``conf/task`` or ``conf/strategy`` is tested by existing. What does not go together is refused in one sentence
+with something that does.
+"""
+
+import json
+import re
+
+import pytest
+
+from ctxlab.cli import main
+from ctxlab.config import catalogue
+from tests.contracts.task_runs import (
+    CONTEXT, MODELS, TINY, assert_alike, command, evaluated, lines, records, supports, without_gold, write,
+)  # fmt: skip
+
+TASKS, STRATEGIES = catalogue.options("task"), catalogue.options("strategy")
+KINDS = [(task, kind) for task in TASKS for kind in MODELS]
+PLAIN = [(task, kind, "chunk") for task, kind in KINDS if supports(task, kind)]
+OTHERS = [(*pair, strategy) for pair in KINDS if supports(*pair) for strategy in STRATEGIES if strategy != "chunk"]
+CASES = [*PLAIN, *(pytest.param(*case, marks=pytest.mark.slow, id="-".join(case)) for case in OTHERS)]
+
+
+def ids(value):
+    return value if isinstance(value, str) else "-".join(value)
+
+
+def works(sentence):
+    """Options that the sentence of a refusal tells to take."""
+    *_, advice = re.split(r"[:;] ", sentence)
+    return re.findall(r"\b(?:strategy(?:/\w+|\.[\w.]+)?|model(?:\.path)?|context(?:\.length)?|task)=\S+", advice)
+
+
+@pytest.mark.parametrize(("task", "kind", "strategy"), CASES)
+def test_a_task_trains_scores_predicts_and_reloads(task, kind, strategy, tmp_path, capsys, monkeypatch):
+    run = tmp_path / "run"
+    capsys.readouterr()
+    status = main([*command(task, MODELS[kind], strategy), f"hydra.run.dir={run}"])
+    if status:
+        assert_refused(status, capsys.readouterr().err)
+        assert strategy != "chunk"
+        return
+    found = json.loads((run / "result.json").read_text())
+    assert found["metrics"].keys() == found["coverage"].keys() == found["breakdowns"].keys() == {"validation", "test"}
+    for split in ("validation", "test"):
+        assert found["primary_metric"] in found["metrics"][split]
+        assert all(0 <= share <= 1 for share in found["coverage"][split].values())
+        assert "by_length" in found["breakdowns"][split]
+        assert lines(run / "predictions" / f"{split}.jsonl")
+    if strategy == "chunk":
+        assert found["coverage"]["test"] == {"tokens": 1.0, "labels": 1.0}
+    assert (run / "test.png").is_file()
+    monkeypatch.setattr("ctxlab.stages.finish.draw", lambda *_: [])  # once is enough
+    answers = lines(run / "predictions" / "test.jsonl")
+    again = evaluated(run, tmp_path / "single", "trainer.tokens_per_forward=1")  # reloaded, and one window at a time
+    assert_alike(lines(again / "predictions" / "test.jsonl"), answers)
+    assert_alike(json.loads((again / "result.json").read_text())["metrics"]["test"], found["metrics"]["test"])
+    asked = write(tmp_path / "asked.jsonl", [without_gold(record) for record in records(task)])
+    output = tmp_path / "told.jsonl"
+    assert main(["predict", f"run={run}", f"input={asked}", f"output={output}", f"hydra.run.dir={tmp_path / 'p'}"]) == 0
+    assert_alike(lines(output), answers)
+
+
+def assert_refused(status, error):
+    """One sentence behind what is said of options that have no effect, and in it what to take instead."""
+    assert status == 2
+    assert "Traceback" not in error
+    *warnings, sentence = error.strip().splitlines()
+    assert all("is not used" in warning for warning in warnings), error
+    assert works(sentence), sentence
+
+
+@pytest.mark.parametrize(("task", "kind"), [pair for pair in KINDS if not supports(*pair)])
+def test_another_kind_of_model_is_refused_with_one_that_does(task, kind, refused, tmp_path):
+    says = refused([*command(task, MODELS[kind], "chunk"), f"hydra.run.dir={tmp_path / 'r'}"])
+    (model, *_) = re.findall(r"use model=\w+ or model=(\w+)|use model=(\w+) or", says)
+    assert supports(task, {name: kind for kind, name in MODELS.items()}[model[0] or model[1]])
