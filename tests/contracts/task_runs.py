@@ -43,7 +43,9 @@ def strategy_options(strategy: str) -> list[str]:
         family = group.removeprefix("strategy/")
         content = catalogue.read(catalogue.option_file(group, part))
         short = PLACES.get(family, {})
-        options += [f"strategy.{family}.{k}={v}" for k, v in short.items() if isinstance(content.get(k, ""), int | None)]
+        options += [
+            f"strategy.{family}.{k}={v}" for k, v in short.items() if isinstance(content.get(k, ""), int | None)
+        ]
     return options
 
 
@@ -53,12 +55,17 @@ def command(task: str, model: str, strategy: str) -> list[str]:
     return ["train", *given, *TINY, *task_options(task), *strategy_options(strategy)]
 
 
-def supports(task: str, kind: str) -> bool:
-    """Whether the task does something with models of this kind."""
+def form(task: str, kind: str) -> Any:
+    """The task as models of this kind do it, with the values of its file."""
     content = catalogue.read(catalogue.option_file("task", task))
     target = content.pop("_target_")
     plain = {key: value for key, value in content.items() if key not in ("name", "defaults") and "${" not in str(value)}
-    return kind in locate(target)(**plain).form(kind).kinds
+    return locate(target)(**plain).form(kind)
+
+
+def supports(task: str, kind: str) -> bool:
+    """Whether the task does something with models of this kind."""
+    return kind in form(task, kind).kinds
 
 
 def records(task: str) -> list[dict[str, Any]]:
@@ -71,7 +78,8 @@ def records(task: str) -> list[dict[str, Any]]:
 def without_gold(record: Any) -> Any:
     """The record as somebody has it who wants to know."""
     if isinstance(record, dict):
-        asked = {key: value for key, value in record.items() if key not in GOLD}
+        gold = GOLD | ({"text"} if "prompt" in record else set())
+        asked = {key: value for key, value in record.items() if key not in gold}
         asked = {key: without_gold(value) for key, value in asked.items()}
         return asked | ({"turns": asked["turns"][:-1]} if "turns" in asked else {})
     return [without_gold(value) for value in record] if isinstance(record, list) else record

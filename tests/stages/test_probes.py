@@ -32,14 +32,11 @@ def test_probes_of_both_forms_train_and_evaluate(probe, tmp_path):
     assert all(json.loads(line)["answer"] for line in lines)
 
 
-def test_a_checkpoint_is_evaluated_at_other_lengths_and_in_other_batches(tmp_path):
+def test_a_checkpoint_is_evaluated_at_other_lengths(tmp_path):
     run = tmp_path / "run"
     assert train(run, *TINY, "probe=variable_tracking") == 0
-    given = {"single": ["trainer.tokens_per_forward=1"], "long": ["probe.lengths=[256]"]}
-    for name, options in given.items():
-        assert main(["eval", f"run={run}", "split=test", *options, f"hydra.run.dir={tmp_path / name}"]) == 0
-    answers = [(folder / "predictions" / "test.jsonl").read_text() for folder in (run, tmp_path / "single")]
-    assert answers[0] == answers[1]
+    command = ["eval", f"run={run}", "split=test", "probe.lengths=[256]", f"hydra.run.dir={tmp_path / 'long'}"]
+    assert main(command) == 0
     assert [row["length"] for row in result(tmp_path / "long")["breakdowns"]["test"]["by_length"]] == [256]
 
 
@@ -101,18 +98,6 @@ def test_a_tiny_model_from_scratch_finds_the_key_if_the_strategy_reaches_it(tmp_
     options = ["probe.lengths=[512]", "probe.depths=[0.5,0.75,1]", "data.test_documents=300"]
     assert main([*command, *options, f"hydra.run.dir={tmp_path / 'cut'}"]) == 0
     assert result(tmp_path / "cut")["metrics"]["test"]["recall"] < 0.2
-
-
-@pytest.mark.parametrize("model", ["tiny_llama", "tiny_t5"])
-def test_models_that_write_answer_too(model, tmp_path):
-    options = [*TINY, f"model={model}", "probe=needle", "task.decoding.max_new_tokens=8", "data.documents=3"]
-    assert train(tmp_path / "run", *options) == 0
-    found = result(tmp_path / "run")
-    assert {"by_length", "by_depth", "by_length_and_depth"} <= set(found["breakdowns"]["test"])
-    command = ["eval", f"run={tmp_path / 'run'}", "split=test", "trainer.tokens_per_forward=1"]
-    assert main([*command, f"hydra.run.dir={tmp_path / 'single'}"]) == 0
-    answers = [(tmp_path / name / "predictions" / "test.jsonl").read_text() for name in ("run", "single")]
-    assert answers[0] == answers[1]
 
 
 def test_a_decoder_is_asked_without_training(tmp_path):

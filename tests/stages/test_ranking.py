@@ -36,63 +36,28 @@ def lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def evaluated(run, folder, *options):
-    assert main(["eval", f"run={run}", *options, f"hydra.run.dir={folder}"]) == 0
-    return result(folder)
-
-
-def records(task):
-    """Histories of different lengths."""
-    sentence = "The old captain sold rope, and it rained. "
-    if task == "recommendation":
-        rest = {"candidates": ["Rope.", "All about the sea.", "Rain"], "labels": [1, 0, 1]}
-        return [{"id": str(n), "history": [sentence] * n, **rest} for n in (1, 3, 9)]
-    turns = [{"speaker": str(n % 2), "text": sentence} for n in range(9)]
-    last = {"speaker": "x", "text": "Rain."}
-    return [{"id": str(n), "turns": [*turns[:n], last], "candidates": ["Rope", "Rain.", "Sea"]} for n in (1, 3, 9)]
-
-
 @pytest.mark.parametrize("name", RUNS)
-def test_a_checkpoint_loads_again_with_its_scores(name, runs, tmp_path):
-    found, before = evaluated(runs / name, tmp_path / "e", "split=test"), result(runs / name)
-    assert found["metrics"]["test"] == before["metrics"]["test"]
+def test_training_leaves_scores_and_breakdowns(name, runs):
+    found = result(runs / name)
     assert set(found["metrics"]["test"]) == FIGURES[name]
     assert set(found["breakdowns"]["test"]) == {"overall", "by_length", "by_position", "by_evidence"}
-    assert (tmp_path / "e" / "test.png").is_file()
     covered = found["coverage"]["test"]["tokens"]
     assert covered == 1 if name == "recommendation" else covered < 1
 
 
-@pytest.mark.parametrize("name", RUNS)
-def test_scores_do_not_hang_on_the_batch(name, runs, tmp_path):
-    file = write(tmp_path / "a.jsonl", *records(name))
-    for size in (1, 512):
-        given = (f"data.validation_file={file}", f"trainer.tokens_per_forward={size}")
-        evaluated(runs / name, tmp_path / str(size), *given)
-    one, many = (lines(tmp_path / str(size) / "predictions" / "validation.jsonl") for size in (1, 512))
-    assert len(one) == len(many) == 9
-    for a, b in zip(one, many, strict=True):
-        assert (a["id"], a["candidate"]) == (b["id"], b["candidate"])
-        assert a["score"] == pytest.approx(b["score"], abs=2e-5)
-
-
-@pytest.mark.parametrize("name", RUNS)
-def test_predictions_need_no_labels(name, runs, tmp_path):
-    """A dialogue that ends before the turn that is asked for is the same one as that with it."""
-    given = [{key: value for key, value in record.items() if key != "labels"} for record in records(name)]
-    cut = [{**record, "turns": record["turns"][:-1]} for record in given] if name == "dialogue" else given
-    for file, rows in (("whole", given), ("cut", cut)):
-        write(tmp_path / f"{file}.jsonl", *rows)
-        command = [
-            f"input={tmp_path / file}.jsonl",
-            f"output={tmp_path / file}.out",
-            f"hydra.run.dir={tmp_path / file}",
-        ]
-        assert main(["predict", f"run={runs / name}", *command]) == 0
+def test_a_dialogue_that_ends_before_the_turn_that_is_asked_for_is_the_same_as_with_it(runs, tmp_path):
+    sentence = "The old captain sold rope, and it rained. "
+    turns = [*({"speaker": str(n % 2), "text": sentence} for n in range(9)), {"speaker": "x", "text": "Rain."}]
+    candidates = ["Rope", "Rain.", "Sea"]
+    for name, given in (("whole", turns), ("cut", turns[:-1])):
+        file = write(tmp_path / f"{name}.jsonl", {"id": "a", "turns": given, "candidates": candidates})
+        command = [f"input={file}", f"output={tmp_path / name}.out", f"hydra.run.dir={tmp_path / name}"]
+        assert main(["predict", f"run={runs / 'dialogue'}", *command]) == 0
     found = lines(tmp_path / "whole.out")
     assert found == lines(tmp_path / "cut.out")
-    assert [(line["id"], line["candidate"]) for line in found] == [(n, c) for n in "139" for c in (1, 2, 3)]
-    assert [line["text"] for line in found[:3]] == given[0]["candidates"]
+    assert [(line["id"], line["candidate"], line["text"]) for line in found] == [
+        ("a", number, text) for number, text in enumerate(candidates, start=1)
+    ]
     assert all(0 < line["probability"] < 1 for line in found)
 
 
@@ -133,7 +98,6 @@ def test_candidates_are_drawn_within_a_split(tmp_path):
     ("words", "says"),
     [
         (["train", "task=dialogue", "task.mode=choose", "model=tiny_gpt2"], "needs a model of kind encoder"),
-        (["train", "task=recommendation", "model=tiny_llama"], "needs a model of kind encoder"),
         (["eval", "task=dialogue", "model=tiny_bert"], "task=dialogue has a head that only training gives"),
         (["train", "task=dialogue", "task.mode=guess", "model=tiny_bert"], "task.mode=guess is not one of"),
     ],

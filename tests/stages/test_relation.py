@@ -40,18 +40,13 @@ def test_training_leaves_scores_and_breakdowns(run):
     assert (run / "test.png").is_file()
 
 
-@pytest.mark.parametrize("strategy", ["chunk", "truncate", "longformer"])
-def test_a_checkpoint_gives_the_same_answers_and_is_scored_otherwise(strategy, run, tmp_path):
+@pytest.mark.parametrize("strategy", ["truncate", "longformer"])
+def test_a_checkpoint_is_scored_under_other_strategies(strategy, run, tmp_path):
     length = 128 if strategy == "longformer" else 64  # room for its window
     command = ["eval", f"run={run}", "split=test", f"strategy={strategy}", f"context={length}"]
     assert main([*command, f"hydra.run.dir={tmp_path / 'e'}"]) == 0
-    found = result(tmp_path / "e")
-    if strategy == "chunk":
-        assert found["metrics"]["test"] == result(run)["metrics"]["test"]
-        one, other = ((f / "predictions/test.jsonl").read_text() for f in (run, tmp_path / "e"))
-        assert one == other
     if strategy == "truncate":
-        assert 0 < found["coverage"]["test"]["labels"] < 1
+        assert 0 < result(tmp_path / "e")["coverage"]["test"]["labels"] < 1
 
 
 def test_facts_of_training_are_known_after_reloading(run, tmp_path):

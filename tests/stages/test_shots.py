@@ -51,19 +51,6 @@ def test_labels_are_given_without_training_whatever_shares_a_batch(task, tmp_pat
     assert {"accuracy", "macro_f1", "auroc"} <= set(result(folder)["metrics"]["validation"])
 
 
-@pytest.mark.parametrize("model", ["tiny_llama", "tiny_t5"])
-def test_written_answers_train_evaluate_and_predict(model, tmp_path):
-    run = tmp_path / "run"
-    assert train(run, f"model={model}", *WRITE, *TINY, "context=96", *SHORT, "trainer.max_steps=2") == 0
-    assert main(["eval", f"run={run}", "split=test", f"hydra.run.dir={tmp_path / 'e'}"]) == 0
-    assert result(tmp_path / "e")["metrics"]["test"] == result(run)["metrics"]["test"]
-    source = write(tmp_path / "in.jsonl", {"id": "a", "context": "It rained. " * 30, "questions": [
-        {"id": "x", "question": "Did it?"}, {"question": "Where?"}]})  # fmt: skip
-    command = ["predict", f"run={run}", f"input={source}", f"output={tmp_path / 'out.jsonl'}"]
-    assert main([*command, f"hydra.run.dir={tmp_path / 'p'}"]) == 0
-    assert [line["id"] for line in lines(tmp_path / "out.jsonl")] == ["a#x", "a#2"]
-
-
 def test_a_prompted_task_can_be_trained_and_reloads(tmp_path):
     run = tmp_path / "run"
     options = ("model=tiny_llama", *TINY, "task=classification", "task.shots=0", "context=96", *SHORT)

@@ -1,0 +1,97 @@
+"""Tasks that read answers off outputs: a model that knows is perfect under every reading that covers the document.
+
+Where something is cut off it scores what it covers, and one that read nothing scores nothing. The same for the other
+tasks: classification, qa, relation, probes, translation and summarization with their own tests in ``tests/tasks``;
+whole rankings, texts to order and written turns with those of their metrics.
+"""
+
+import numpy as np
+import pytest
+
+from ctxlab.data.splits import parts
+from ctxlab.evaluation.evaluator import metric
+from ctxlab.models.tiny import make_tokenizer
+from ctxlab.strategies.reading.chunk import Chunk
+from ctxlab.strategies.reading.segments import Segments
+from ctxlab.strategies.reading.truncate import Truncate
+from tests.contracts.task_runs import form, records
+
+TASKS = {"ner": "encoder", "nli": "encoder", "recommendation": "encoder", "dialogue": "encoder", "lm": "decoder",
+         "mlm": "encoder"}  # fmt: skip
+LANGUAGE = {"perplexity": 1.0, "loss": 0.0, "bits_per_character": 0.0, "seen_perplexity": 1.0}
+"""Figures of a model that is sure of every token, and right; others are 1."""
+
+APART = {"calibration_error", "mind_mrr", "auroc"}
+"""Figures that perfect answers need not have at 1: an error, one with another normalisation, one of all classes."""
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return make_tokenizer()
+
+
+def knowing(task, encoded):
+    """(L, D) what is observed of a model that is sure and right."""
+    if not task.labels:
+        return np.tile(np.asarray([0, 1], np.float32), (len(encoded), 1))
+    return 9 * (encoded.labels[:, None] == np.arange(len(task.labels))).astype(np.float32)
+
+
+def scores(task, documents, tokenizer, reading, room, told=knowing):
+    """Of answers from ``told`` under a reading with ``room`` tokens for the text."""
+    predictions = []
+    for document, encoded in zip(documents, task.encode(documents, tokenizer), strict=True):
+        windows = reading.windows(encoded, len(encoded.before) + len(encoded.after) + room)
+        observed = told(task, encoded)
+        outputs = [observed[np.maximum(window.token_index, 0)] for window in windows]
+        predictions.append(task.decode(document, encoded, reading.merge(windows, outputs, len(encoded))))
+    return metric(task.metric)(documents, predictions)
+
+
+@pytest.fixture(params=TASKS)
+def given(request, tokenizer):
+    """A task and documents of it."""
+    task = form(request.param, TASKS[request.param])
+    rows = [task.parse(row | {"id": str(n)}, "here", gold=True) for n, row in enumerate(records(request.param))]
+    documents = parts(task, rows)
+    task.learn_labels(documents)
+    task.prepare(tokenizer)
+    return task, documents
+
+
+READINGS = [(Truncate(), 999), (Chunk(), 30), (Chunk(overlap_tokens=5), 30), (Chunk(5, "mean"), 30),
+            (Segments(window=30), 60)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("reading", "room"), READINGS)
+def test_a_model_that_knows_is_perfect_under_every_reading_that_covers(reading, room, given, tokenizer):
+    task, documents = given
+    found = scores(task, documents, tokenizer, reading, room)
+    assert found.coverage_labels == 1
+    for name in found.metrics.keys() - APART:
+        assert found.metrics[name] == pytest.approx(LANGUAGE.get(name, 1.0)), name
+
+
+@pytest.mark.parametrize("keep", ["head", "tail", "middle"])
+def test_where_something_is_cut_off_it_scores_what_it_covers(keep, given, tokenizer):
+    task, documents = given
+    found = scores(task, documents, tokenizer, Truncate(keep), 30)
+    assert found.coverage_labels < 1
+    share = {"ner": "recall", "lm": "accuracy", "mlm": "accuracy"}.get(task.name)
+    if share:
+        assert found.metrics[share] == pytest.approx(found.coverage_labels)
+
+
+def test_nothing_known_scores_nothing(given, tokenizer):
+    """No entity, the label that is always wrong, the order upside down, a token that is not there."""
+    task, documents = given
+
+    def wrong(task, encoded):
+        right = knowing(task, encoded)
+        if task.name == "ner":
+            return 9 * np.eye(len(task.labels), dtype=np.float32)[np.full(len(encoded), task.labels.index("O"))]
+        return 9 - right if task.labels else np.tile(np.asarray([9, 0], np.float32), (len(encoded), 1))
+
+    found = scores(task, documents, tokenizer, Chunk(), 30, wrong)
+    name = {"lm": "accuracy", "mlm": "accuracy", "recommendation": "auc", "dialogue": "recall_at_1"}.get(task.name)
+    assert found.metrics[name or task.primary_metric] == 0
