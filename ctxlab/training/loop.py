@@ -19,7 +19,7 @@ import torch
 from accelerate import Accelerator
 
 from ctxlab.config.schema import TrainerConfig
-from ctxlab.core.errors import Interrupted
+from ctxlab.core.errors import Interrupted, UserError
 from ctxlab.core.files import write_json
 from ctxlab.core.optim import Schedule
 from ctxlab.core.strategy import Strategy
@@ -159,17 +159,35 @@ class Trainer:
         """The epoch that the next step is in, and the share of the budget spent before it."""
         curriculum, longest = self.job.strategy.curriculum, self.job.context_length
         state.length = state.length or curriculum.length(0.0, longest)
-        epoch = self.job.stream.epoch(state.epoch, state.length)
+        epoch = self._epoch(state)
         if state.batch >= len(epoch.steps):
             state.epoch, state.batch = state.epoch + 1, 0
-            epoch = self.job.stream.epoch(state.epoch, state.length)
+            epoch = self._epoch(state)
         progress = self.budget.progress(state, len(epoch.steps))
         length = curriculum.length(progress, longest)
         if length != state.length:  # a longer context starts a new epoch of longer windows
             self._grow(state.length, length)
             state.epoch, state.batch, state.length = state.epoch + (state.batch > 0), 0, length
-            epoch = self.job.stream.epoch(state.epoch, state.length)
+            epoch = self._epoch(state)
         return epoch, progress
+
+    def _epoch(self, state: TrainState) -> Epoch:
+        """The epoch of ``state`` at its length.
+
+        Raises:
+            UserError: No document fits it, the sentence telling of the curriculum where the length is a stage of one.
+        """
+        try:
+            return self.job.stream.epoch(state.epoch, state.length)
+        except UserError as error:
+            longest = self.job.context_length
+            if state.length == longest:
+                raise
+            reason = str(error).split(";")[0]
+            raise UserError(
+                f"A stage of strategy/curriculum is too short ({reason}; {longest} in the end): use a longer "
+                "context, strategy.curriculum.lengths that begin higher, or strategy/curriculum=constant."
+            ) from None
 
     def _grow(self, trained: int, length: int) -> None:
         """Positions for windows at a context of ``length``; what follows learns them."""

@@ -1,20 +1,26 @@
-"""Tasks that read answers off outputs: a model that knows is perfect under every reading that covers the document.
+"""What a model that knows would score: all under every reading that covers a document, nothing if it says nothing.
 
 Where something is cut off it scores what it covers, and one that read nothing scores nothing. The same for the other
 tasks: classification, qa, relation, probes, translation and summarization with their own tests in ``tests/tasks``;
-whole rankings, texts to order and written turns with those of their metrics.
+rankings that were read in part and written turns with those of their metrics.
 """
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from ctxlab.core.types import Written
+from ctxlab.data.forward import window_targets
 from ctxlab.data.splits import parts
 from ctxlab.evaluation.evaluator import metric
 from ctxlab.models.tiny import make_tokenizer
 from ctxlab.strategies.reading.chunk import Chunk
 from ctxlab.strategies.reading.segments import Segments
 from ctxlab.strategies.reading.truncate import Truncate
+from ctxlab.tasks.generation import Generation
 from tests.contracts.task_runs import form, records
+from tests.tasks.conftest import byte_level
 
 TASKS = {"ner": "encoder", "nli": "encoder", "recommendation": "encoder", "dialogue": "encoder", "lm": "decoder",
          "mlm": "encoder"}  # fmt: skip
@@ -95,3 +101,25 @@ def test_nothing_known_scores_nothing(given, tokenizer):
     found = scores(task, documents, tokenizer, Chunk(), 30, wrong)
     name = {"lm": "accuracy", "mlm": "accuracy", "recommendation": "auc", "dialogue": "recall_at_1"}.get(task.name)
     assert found.metrics[name or task.primary_metric] == 0
+
+
+@pytest.mark.parametrize(("reading", "room"), [(Truncate(), 9999), (Chunk(), 99), (Chunk(30), 99)])
+def test_texts_to_order_meet_all_or_nothing(reading, room):
+    """What the last window is to write meets every constraint, and no text at all meets none."""
+    task, letters = (
+        Generation(decoding={"max_new_tokens": 900}).form("decoder"),
+        byte_level("$A </s>", add_prefix_space=False),
+    )
+    task.prepare(letters)
+    documents = [task.parse(row, "here", gold=True) for row in records("generation")]
+    for share, met in ((slice(None), 1.0), (slice(0), 0.0)):
+        predictions = []
+        for document, encoded in zip(documents, task.encode(documents, letters), strict=True):
+            added = len(encoded.before) + len(encoded.after) + encoded.room
+            windows = reading.windows(encoded, added + room)
+            texts = [Written(target[target != 1][share], 0.0) for target in window_targets(encoded, windows)]
+            merged = reading.merge(windows, [np.zeros((len(w), 0), np.float32) for w in windows], len(encoded))
+            predictions.append(task.decode(document, encoded, replace(merged, written=texts)))
+        found = metric(task.metric)(documents, predictions)
+        assert found.metrics["constraints_met"] == found.metrics["all_met"] == met
+        assert found.coverage_labels == 1

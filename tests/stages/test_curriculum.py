@@ -63,3 +63,13 @@ def test_growing_reaches_the_loss_of_constant_at_lower_cost(tmp_path):
         found[name] = result(run)["metrics"]["validation"]["bits_per_character"], result(run)["cost"]["flops"]
     assert found["progressive"][0] < 1.02 * found["constant"][0]
     assert found["progressive"][1] < 0.85 * found["constant"][1]
+
+
+def test_a_stage_that_leaves_no_room_is_told_of(refused, tmp_path):
+    """Taking the context that the stage lacks for that of the run would not help."""
+    options = ("task=nli", "model=tiny_bert", "tracking=none", "strategy=progressive", "context=96", "data.documents=3", "data.validation_documents=2",
+               "data.words_per_document=60", "data.evidence_distance=[16]", "data.ambiguous_share=0.5")  # fmt: skip
+    says = refused(["train", *options, f"hydra.run.dir={tmp_path / 'r'}"])
+    assert "A stage of strategy/curriculum is too short (context.length=16 leaves no room" in says
+    assert main(["train", *options, "strategy/curriculum=constant", "trainer.max_steps=1",
+                 f"hydra.run.dir={tmp_path / 'c'}"]) == 0  # fmt: skip

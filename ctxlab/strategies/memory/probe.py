@@ -1,10 +1,12 @@
 """A look at a model before a memory relies on it: a few tokens tell whether it gives a hold."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
+from transformers.utils import logging as library_logging
 
 from ctxlab.core.errors import UserError
 
@@ -16,13 +18,15 @@ REFUSALS = (ValueError, KeyError, NotImplementedError, TypeError, AttributeError
 
 @contextmanager
 def evaluating(model: Any) -> Iterator[None]:
-    """No dropout and no gradient for a while."""
-    training = model.training
+    """No dropout, no gradient and no warning of the library for a while: what follows says it better."""
+    training, level = model.training, library_logging.get_verbosity()
     model.eval()
+    library_logging.set_verbosity(logging.ERROR)
     try:
         with torch.no_grad():
             yield
     finally:
+        library_logging.set_verbosity(level)
         model.train(training)
 
 
@@ -39,5 +43,5 @@ def refusal(model: Any, name: str, why: object) -> UserError:
     line = str(why).split("\n")[0].rstrip(".")
     return UserError(
         f"strategy/memory={name} finds no hold in model type `{model.config.model_type}` ({line}); "
-        "use strategy=chunk, or a model such as model=smollm2."
+        "use strategy=chunk, which works with any model."
     )
