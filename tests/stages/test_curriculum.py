@@ -67,8 +67,9 @@ def test_growing_reaches_the_loss_of_constant_at_lower_cost(tmp_path):
 
 def test_a_stage_that_leaves_no_room_is_told_of(refused, tmp_path):
     """Taking the context that the stage lacks for that of the run would not help."""
-    options = ("task=nli", "model=tiny_bert", "tracking=none", "strategy=progressive", "context=96", "data.documents=3", "data.validation_documents=2",
-               "data.words_per_document=60", "data.evidence_distance=[16]", "data.ambiguous_share=0.5")  # fmt: skip
+    options = ("task=nli", "model=tiny_bert", "tracking=none", "strategy=progressive", "context=96", "data.documents=3",
+               "data.validation_documents=2", "data.test_documents=2", "data.words_per_document=60",
+               "data.evidence_distance=[16]", "data.ambiguous_share=0.5")  # fmt: skip
     says = refused(["train", *options, f"hydra.run.dir={tmp_path / 'r'}"])
     assert "A stage of strategy/curriculum is too short (context.length=16 leaves no room" in says
     assert main(["train", *options, "strategy/curriculum=constant", "trainer.max_steps=1",
