@@ -62,7 +62,7 @@ def _figures(section: Section, job: Job, result: Mapping[str, Any]) -> list[str]
     tokens = cost["train_tokens"] or cost.get("evaluation_tokens", 0)
     seconds = cost["train_seconds"] or cost.get("evaluation_seconds", 0.0)
     primary = metrics[section.metrics[0]]
-    floor = "" if job.floor is None else f"{job.floor:.2f} {'met' if primary >= job.floor else 'missed'}"
+    floor = "" if job.floor is None else f"{job.floor:g} {'met' if primary >= job.floor else 'missed'}"
     return [
         job.label,
         result["model"],
