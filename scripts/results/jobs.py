@@ -71,7 +71,7 @@ SECTIONS = (
         "Relations: Re-DocRED",
         "relation_redocred",
         "100 articles of about 200 words; 96 relations. This run shared the machine with other jobs. "
-        "published figures of larger models after hours on a GPU are near 0.78. The shift of the "
+        "Published figures of larger models after hours on a GPU are near 0.78. The shift of the "
         "threshold was chosen on these validation documents, in a run of its own.",
         ("f1", "precision", "recall", "ign_f1"),
         (
@@ -87,8 +87,8 @@ SECTIONS = (
     Section(
         "Questions: COVID-QA",
         "qa_covid",
-        "137 questions about ten held-out papers of about 5,000 tokens. All have an answer, so that the best stretch is always "
-        "given (`no_answer_threshold`).",
+        "137 questions about ten held-out papers of about 5,000 tokens. All have an answer, so that the best stretch is "
+        "always given (`no_answer_threshold`).",
         ("f1", "exact_match"),
         (
             Job(
