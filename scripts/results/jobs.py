@@ -87,8 +87,8 @@ SECTIONS = (
     Section(
         "Questions: COVID-QA",
         "qa_covid",
-        "137 questions about ten held-out papers of about 5,000 tokens. All have an answer, so that the best stretch is "
-        "always given (`no_answer_threshold`).",
+        "137 questions about ten held-out papers of about 5,000 tokens. All have an answer, so that the best stretch "
+        "is always given (`no_answer_threshold`).",
         ("f1", "exact_match"),
         (
             Job(
