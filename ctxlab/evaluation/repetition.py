@@ -6,6 +6,9 @@ import numpy as np
 
 from ctxlab.evaluation.statistics import Counts
 
+REPEATED_WORDS = 4
+"""Words of the n-grams whose repetition is counted, unless another length is asked for."""
+
 
 def word_ngrams(text: str, length: int) -> list[tuple[str, ...]]:
     """Runs of ``length`` lower-cased words parted by white space."""
@@ -19,7 +22,7 @@ def distinct(texts: Sequence[str], length: int) -> float:
     return len(set(every)) / len(every) if every else 0.0
 
 
-def repeated(texts: Sequence[str], length: int) -> Counts:
+def repeated(texts: Sequence[str], length: int = REPEATED_WORDS) -> Counts:
     """(N, 2) of each text: n-grams that occurred in it before, and all.
 
     Their ratio is seq-rep-n (Welleck et al. 2020, arXiv:1908.04319).

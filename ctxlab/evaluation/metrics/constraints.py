@@ -22,8 +22,6 @@ from ctxlab.evaluation.statistics import Counts, bootstrap, bootstrap_mean, by_g
 from ctxlab.tasks.generation import Constraints
 from ctxlab.tasks.writing import WrittenText
 
-REPEATED_WORDS = 4
-
 
 @dataclass(frozen=True, slots=True)
 class _Met:
@@ -54,7 +52,7 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
         "all_met": float(np.mean(counts[:, 1] == 1)),
         "distinct_1": distinct(texts, 1),
         "distinct_2": distinct(texts, 2),
-        "repetition": float(ratio(repeated(texts, REPEATED_WORDS).sum(axis=0))),
+        "repetition": float(ratio(repeated(texts).sum(axis=0))),
         "words": float(np.mean([len(text.split()) for text in texts])),
     }
     costs = np.asarray([(answer.target_nll, answer.num_asked) for answer in answers], np.float64)
@@ -98,7 +96,7 @@ def _overall(metrics: dict[str, float], counts: Counts, costs: Counts, texts: Se
     over: dict[str, tuple[Counts, Callable[[Counts], Counts]]] = {
         "constraints_met": (counts, _mean_share),
         "all_met": (whole, ratio),
-        "repetition": (repeated(texts, REPEATED_WORDS), ratio),
+        "repetition": (repeated(texts), ratio),
         "perplexity": (costs, perplexity),
     }
     rows = []

@@ -17,8 +17,6 @@ from ctxlab.evaluation.repetition import distinct, repeated
 from ctxlab.evaluation.statistics import Counts, bootstrap, by_group, perplexity, ratio
 from ctxlab.tasks.writing import WrittenText
 
-REPEATED_WORDS = 4
-
 NOTE = "low and high: 95 % bootstrap interval over dialogues, each with all of its turns"
 
 
@@ -37,7 +35,7 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
         "perplexity": float(perplexity(costs.sum(axis=0))),
         "distinct_1": distinct(texts, 1),
         "distinct_2": distinct(texts, 2),
-        "repetition": float(ratio(repeated(texts, REPEATED_WORDS).sum(axis=0))),
+        "repetition": float(ratio(repeated(texts).sum(axis=0))),
         "words": float(np.mean([len(text.split()) for text in texts])),
     }
     tables = [_overall(metrics, costs, groups), _table("by_length", "length of the history", "tokens", costs, groups,
