@@ -19,7 +19,7 @@ from ctxlab.core.cache import checksums
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document, Encoded
 
-FORMAT = 6
+FORMAT = 7
 """Raised whenever what is stored, or how tasks encode, changes."""
 
 ARRAYS = ("input_ids", "word_ids", "labels", "marks", "starts", "ends", "target", "anchors", "evidence", "absent")

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -20,6 +21,9 @@ PIECE_CHARACTERS = 8192
 
 _CUT = re.compile(r"(?<=[^\W_]) (?=[^\W_])")
 """A single blank between letters or digits."""
+
+_CUTTABLE: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+"""What ``cuttable`` found of each tokenizer."""
 
 _BY_WORD = {"BertPreTokenizer", "Whitespace", "WhitespaceSplit"}
 """Splitters that end every token at white space, and drop it."""
@@ -111,6 +115,12 @@ def cuttable(tokenizer: Any) -> bool:
     blank, and begins with it, in the whole text as in the pieces. Normalizers must not reach across the blank, nor put
     anything in front of a text that begins with one. Everything else is read in one piece.
     """
+    if tokenizer not in _CUTTABLE:  # a tokenizer takes longer to describe than a document to encode
+        _CUTTABLE[tokenizer] = _is_cuttable(tokenizer)
+    return _CUTTABLE[tokenizer]
+
+
+def _is_cuttable(tokenizer: Any) -> bool:
     state = json.loads(tokenizer.backend_tokenizer.to_str())
     added = tokenizer.added_tokens_decoder.values()
     if any(token.rstrip or re.search(r"\s", token.content) for token in added):

@@ -59,23 +59,41 @@ class Translation(Writing):
 
     def anchors(self, document: Document, starts: IntArray) -> list[tuple[str, int]]:
         """Each sentence of the target with the token in the middle of what it renders."""
-        target, source = self.target(document), self.source(document)
-        if target is None:
-            return []
-        pieces, read = spans(target), spans(source)
-        placed = []
-        for index, (start, end) in enumerate(pieces):
-            middle = (start + end) / 2 * len(source) / len(target)
-            if len(pieces) == len(read):
-                middle = sum(read[index]) / 2
-            at = int(np.searchsorted(starts, middle, side="right")) - 1
-            placed.append((target[start:end].strip(), max(at, 0)))
-        return placed
+        places = [
+            (piece, int(np.searchsorted(starts, middle, side="right")) - 1) for piece, middle in rendered(document)
+        ]
+        return [(piece, max(at, 0)) for piece, at in places]
+
+    def excerpt(self, document: Document, num_words: int) -> str:
+        """The first sentences of an example, as many as ``num_words`` words hold, at least one."""
+        return self.source(document)[: _excerpt_end(self.source(document), num_words)].strip()
+
+    def solution(self, document: Document, num_words: int) -> str:
+        """The sentences of an example's target that render its excerpt."""
+        end = _excerpt_end(self.source(document), num_words)
+        return " ".join(piece for piece, middle in rendered(document) if middle < end)
 
     def seen_parts(self, document: Document, encoded: Encoded, merged: Merged) -> list[bool]:
         """Whether the source of each sentence of the target was read; of the whole, where there is no target."""
         anchors = self.anchors(document, encoded.starts)
         return [bool(merged.seen[at]) for _, at in anchors] or super().seen_parts(document, encoded, merged)
+
+
+def rendered(document: Document) -> list[tuple[str, float]]:
+    """Each sentence of the target with the character of the source in the middle of what it renders."""
+    source, target = document.fields["source"], document.fields.get("target", "")
+    pieces, read = spans(target), spans(source)
+    if len(pieces) == len(read):
+        middles = [(start + end) / 2 for start, end in read]
+    else:
+        middles = [(start + end) / 2 * len(source) / len(target) for start, end in pieces]
+    return [(target[start:end].strip(), middle) for (start, end), middle in zip(pieces, middles, strict=True)]
+
+
+def _excerpt_end(source: str, num_words: int) -> int:
+    """The character behind the first sentences that ``num_words`` words hold, and behind the first one at least."""
+    ends = [end for _, end in spans(source)]
+    return max([ends[0], *(end for end in ends if len(source[:end].split()) <= num_words)])
 
 
 def spans(text: str) -> list[tuple[int, int]]:

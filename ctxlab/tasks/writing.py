@@ -165,6 +165,11 @@ class Writing(Base):
         """The part of an example's document that is shown: its beginning, unless a task knows better."""
         return " ".join(self.source(document).split()[:num_words])
 
+    def solution(self, document: Document, num_words: int) -> str:
+        """What is shown as written for that part: the whole target, unless that renders the text piece by piece."""
+        del num_words
+        return str(self.target(document))
+
     def form(self, kind: str) -> Any:
         """With the head of that kind of model; a kind that writes nothing is refused later.
 
@@ -267,9 +272,8 @@ class Writing(Base):
         if self.kind != "decoder":
             front = " ".join(part for part in (prompt.instruction, ask) if part)
             return (*first, *(ids_of(tokenizer, front) if front else ())), end
-        shown = [
-            self._shown(self.excerpt(e, prompt.example_words), e, str(self.target(e))) for e in self.examples(document)
-        ]
+        words = prompt.example_words
+        shown = [self._shown(self.excerpt(e, words), e, self.solution(e, words)) for e in self.examples(document)]
         front = "".join(f"{part}\n\n" for part in (prompt.instruction, *shown) if part)
         behind = self._shown("", document, "")
         return (*first, *(ids_of(tokenizer, front) if front else ())), tuple(ids_of(tokenizer, behind))

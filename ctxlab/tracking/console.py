@@ -22,7 +22,7 @@ class ProgressDisplay:
     def __init__(self, title: str) -> None:
         self._title, self._console = title, console()
         self._started, self._last_line = time.monotonic(), -math.inf
-        self._first_share: float | None = None
+        self._first: tuple[float, float] | None = None
         self._bar: Progress | None = None
         if self._console.is_terminal:
             columns = (
@@ -57,13 +57,15 @@ class ProgressDisplay:
             self._console.print(f"{self._title} {share:4.0%} · {left}", soft_wrap=True)
 
     def _left(self, share: float) -> str:
-        if self._first_share is None:
-            self._first_share = share
-        gained = share - self._first_share
-        elapsed = time.monotonic() - self._started
+        """Judged by what was done since the first update: what comes before it may take its own time."""
+        now = time.monotonic()
+        if self._first is None:
+            self._first = share, now
+        first_share, first_time = self._first
+        gained = share - first_share
         if gained <= 0 or share >= 1:
-            return f"{clock(elapsed)} spent"
-        return f"{clock(elapsed * (1 - share) / gained)} left"
+            return f"{clock(now - self._started)} spent"
+        return f"{clock((now - first_time) * (1 - share) / gained)} left"
 
 
 def clock(seconds: float) -> str:

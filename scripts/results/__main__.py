@@ -1,25 +1,27 @@
 """``make results``: run every task on its real corpus and write ``docs/results.md``.
 
-Figures of each command are kept in ``outputs/results/<name>.json``, so that the page can be written again without them
-(``--page``), and single ones run anew (``ONLY=qa_chunk``).
+Figures of each command are kept in ``docs/results/<name>.json``, so that single ones can be run anew
+(``ONLY=qa_chunk``), and the page be written again without any (``--page``).
 """
 
 import argparse
+import dataclasses
 import json
 import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 from scripts.bench.__main__ import machine
+from scripts.results.figures import Figures
 from scripts.results.jobs import SECTIONS, Job, Section
 from scripts.results.page import page
 
-FOLDER = Path("outputs/results")
-RUNS = FOLDER / "runs"
-PAGE = Path("docs/results.md")
+PAGE, FOLDER = Path("docs/results.md"), Path("docs/results")
+RUNS = Path("outputs/results")
+
+TRIGRAM = "interpolated trigrams of the training documents"
 
 
 def main() -> int:
@@ -31,13 +33,12 @@ def main() -> int:
     parser.add_argument("--page", action="store_true", help="write the page from the figures that are there")
     options = parser.parse_args()
     failed = []
-    FOLDER.mkdir(parents=True, exist_ok=True)
     for section in SECTIONS:
         for job in section.jobs:
             wanted = not options.page and (not options.only or job.name in options.only)
             if wanted and not run(section, job, options.data):
                 failed.append(job.name)
-    found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.json"))}
+    found = {path.stem: Figures.load(path) for path in sorted(FOLDER.glob("*.json"))}
     PAGE.write_text(page(SECTIONS, found), encoding="utf-8")
     print(f"written: {PAGE}" + (f"; failed: {', '.join(failed)}" if failed else ""))
     return 1 if failed else 0
@@ -52,11 +53,12 @@ def run(section: Section, job: Job, data: Path) -> bool:
     words = [*shlex.split(command), *given, "tracking=none", f"hydra.run.dir={folder}"]
     if subprocess.run([sys.executable, "-m", "ctxlab", *words], check=False).returncode:
         return False
-    kept: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    figures = Figures.of(result, machine(), section.metrics, section.beside)
     if section.trigram:
-        kept["trigram"] = trigram(data / str(section.corpus))
-    text = json.dumps({"machine": machine(), "result": kept}, indent=2)
-    (FOLDER / f"{job.name}.json").write_text(text + "\n", encoding="utf-8")
+        beside = {TRIGRAM: {section.metrics[0]: trigram(data / str(section.corpus))}}
+        figures = dataclasses.replace(figures, beside=beside)
+    figures.save(FOLDER / f"{job.name}.json")
     return True
 
 

@@ -139,6 +139,51 @@ SECTIONS = (
         ),
     ),
     Section(
+        "Inference over a long premise: built-in corpus",
+        None,
+        "Premises of 3,000 words of which one sentence, or two far apart, decide; chance is 0.333.",
+        ("accuracy", "macro_f1", "calibration_error"),
+        (
+            Job("nli", "longformer", f"train task=nli context=4096 {BUDGET}"),
+            Job("nli_cut", "the first 512", f"train task=nli strategy=truncate context=512 {BUDGET}"),
+        ),
+    ),
+    Section(
+        "Recommendation: built-in corpus",
+        None,
+        "Ten candidates for a history of 3,000 words, one or two sentences of which tell a taste.",
+        ("auc", "mrr", "ndcg_at_5"),
+        (Job("recommendation", "longformer", f"train task=recommendation context=4096 {BUDGET}"),),
+    ),
+    Section(
+        "Dialogue: chitchat",
+        "dialogue_chitchat",
+        "150 conversations; the last turn is to be found among ten, nine of them from other conversations.",
+        ("mrr", "recall_at_1", "recall_at_2", "recall_at_5"),
+        (Job("dialogue", "the last 512", f"train task=dialogue strategy=truncate context=512 {BUDGET}"),),
+    ),
+    Section(
+        "Translation: chapters of the Bible, English to French",
+        "translation_enfr",
+        "The first 20 chapters.",
+        ("chrf", "bleu", "ter", "length_ratio"),
+        (
+            Job(
+                "translation",
+                "chunk",
+                "eval task=translation model=smollm2 shots=2 strategy=chunk context=512 data.max_documents=20",
+            ),
+        ),
+        ("chrf of the source, copied",),
+    ),
+    Section(
+        "Generation under constraints: built-in corpus",
+        None,
+        "",
+        ("constraints_met", "perplexity"),
+        (Job("generation", "dense", "eval task=generation model=smollm2 shots=2 strategy=chunk context=4096"),),
+    ),
+    Section(
         "Probe: a key in 512 tokens",
         None,
         "A tiny model from scratch learns to find one of ten keys (chance is 0.1); what does not reach the key stays "

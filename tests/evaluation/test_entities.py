@@ -159,7 +159,19 @@ def test_evidence_by_hand():
         ("over 2,048", 1, 0.0),
     ]
     assert "chance 0.25" in next(t for t in scores.tables if t.name == "by_evidence").note
-    assert [t.name for t in score([gold(truth)], [said(guess)]).tables] == ["per_type", "by_length", "by_position"]
+    names = [t.name for t in score([gold(truth)], [said(guess)]).tables]
+    assert names == ["overall", "per_type", "by_length", "by_position"]
+
+
+def test_overall_has_an_interval_over_documents():
+    right, wrong = (gold(["B-X"]), said(["B-X"])), (gold(["B-X"]), said(["O"]))
+    documents, predictions = zip(*[right, right, right, wrong] * 5, strict=True)
+    (row,) = table(score(documents, predictions), "overall")
+    assert (row["entities"], row["gold"], row["precision"], row["recall"]) == ("all", 20, 1.0, 0.75)
+    assert row["f1"] == pytest.approx(2 * 0.75 / 1.75)
+    assert 0.6 < row["low"] < row["f1"] < row["high"] < 1
+    (alike,) = table(score(*zip(right, right, strict=True)), "overall")
+    assert alike["low"] == alike["high"] == 1.0
 
 
 def test_an_answer_of_another_length_is_refused():

@@ -102,6 +102,15 @@ def test_what_might_change_is_read_in_one_piece(name):
     assert not cuttable(NOT_CUTTABLE[name]())
 
 
+def test_a_tokenizer_is_looked_at_once(monkeypatch):
+    looked = []
+    monkeypatch.setattr(text_module, "_is_cuttable", lambda tokenizer: looked.append(tokenizer) or True)
+    tokenizer = smollm()
+    for text in ("one", "two", "three"):
+        encode_text(tokenizer, text)
+    assert looked == [tokenizer]
+
+
 def test_a_text_that_looks_across_a_blank_is_right_too():
     text = "abc def " * 5000
     tokenizer = metaspace()

@@ -87,6 +87,19 @@ def test_sentences_go_where_their_number_or_their_share_says(letters):
         assert [at for _, at in task.anchors(document, starts)] == pytest.approx(places, abs=1)
 
 
+@pytest.mark.parametrize(("num_words", "shown"), [(1, 1), (3, 1), (4, 2), (6, 2), (9, 3), (99, 3)])
+def test_a_solved_example_shows_the_rendering_of_its_excerpt_alone(num_words, shown, letters):
+    read, written = ["One two.", "Three four.", "Five six seven."], ["Un deux.", "Trois quatre.", "Cinq six sept."]
+    task = Translation(shots=1, example_words=num_words).form("decoder")
+    records = [{"id": "a", "source": " ".join(read), "target": " ".join(written)}, {"source": "Ten.", "target": "Dix."}]
+    solved, asked = (task.parse(record, "here", gold=True) for record in records)
+    task.prepare(letters)
+    task.take_examples([solved], seed=1)
+    (encoded,) = task.encode([asked], letters)
+    example = f"{' '.join(read[:shown])}\nTranslation: {' '.join(written[:shown])}\n\n"
+    assert letters.decode(encoded.before, skip_special_tokens=True) == example
+
+
 def test_a_perfect_summary_scores_one_in_windows_and_unread_ones_are_empty(letters):
     task = Summarization().form("encoder_decoder")
     given = documents(task)

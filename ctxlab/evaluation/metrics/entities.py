@@ -57,7 +57,7 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
     report = _report(cases)
     micro = report["micro avg"]
     metrics = {name: float(micro[key]) for name, key in METRICS.items()}
-    tables = [_per_type(report), _by_length(cases), _by_position(cases), *_by_evidence(cases)]
+    tables = [_overall(metrics, cases), _per_type(report), _by_length(cases), _by_position(cases), *_by_evidence(cases)]
     notes = [] if micro["support"] else ["There is no gold entity in these documents, so every score is 0."]
     return Scores(metrics, _coverage(cases), tables, notes)
 
@@ -129,6 +129,13 @@ def _metric() -> Callable[..., Any]:
             )
 
     return StrictEntities
+
+
+def _overall(metrics: Mapping[str, float], cases: Sequence[_Case]) -> Table:
+    num_gold, _, low, high = _f1_row([_counts(case.gold, case.predicted) for case in cases])
+    columns = ("entities", "gold", *METRICS, "low", "high")
+    rows = [("all", num_gold, *metrics.values(), low, high)]
+    return Table("overall", "Entities", columns, rows, _interval_note())
 
 
 def _per_type(report: Mapping[str, Mapping[str, float]]) -> Table:

@@ -1,0 +1,26 @@
+"""What a person is told of the time left."""
+
+import pytest
+
+from ctxlab.tracking import console
+from ctxlab.tracking.console import ProgressDisplay
+
+
+def test_time_left_is_judged_without_what_came_before_the_first_update(monkeypatch, capsys):
+    clock = iter([0, 240, 240, 250, 250, 270, 270])
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))
+    display = ProgressDisplay("train")
+    for share in (0.1, 0.2, 0.4):
+        display.update(share, line=True)
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert lines == ["train  10% · 4:00 spent", "train  20% · 1:20 left", "train  40% · 1:00 left"]
+
+
+@pytest.mark.parametrize("shares", [(0.0, 1.0), (0.5, 0.5)])
+def test_without_a_gain_or_at_the_end_it_says_what_was_spent(shares, monkeypatch, capsys):
+    clock = iter([0, 10, 10, 65, 65])
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))
+    display = ProgressDisplay("eval")
+    for share in shares:
+        display.update(share, line=True)
+    assert capsys.readouterr().out.splitlines()[-1].endswith("1:05 spent")
