@@ -130,6 +130,8 @@ class Evaluation:
     predictions: list[Prediction]
     tokens: int
     seconds: float
+    written: Sequence[int] = ()
+    """Tokens written behind each window, in order; none where nothing is written."""
 
 
 def predict(
@@ -153,14 +155,18 @@ def evaluate(
 ) -> Evaluation:
     """Scores of whole documents; gold that no window saw counts as missed."""
     started = perf_counter()
-    predictions, seen = [], 0
+    predictions: list[Prediction] = []
+    written: list[int] = []
+    seen = 0
     for prediction, merged in predict(reader, task, documents, encoded, done):
         predictions.append(prediction)
+        written += [len(text.token_ids) for text in merged.written]
         seen += int(merged.seen.sum())
     seconds = perf_counter() - started
     tokens = sum(len(document) for document in encoded)
     scores = metric(task.metric)(documents, predictions)
-    return Evaluation(scores, Coverage(seen / max(tokens, 1), scores.coverage_labels), predictions, tokens, seconds)
+    coverage = Coverage(seen / max(tokens, 1), scores.coverage_labels)
+    return Evaluation(scores, coverage, predictions, tokens, seconds, written)
 
 
 def metric(name: str) -> Callable[[Sequence[Document], Sequence[Prediction]], Scores]:

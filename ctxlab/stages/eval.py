@@ -10,8 +10,10 @@ from omegaconf import DictConfig
 
 from ctxlab.config.build import build
 from ctxlab.core.errors import UserError
+from ctxlab.data.forward import APART
 from ctxlab.data.splits import load_documents
 from ctxlab.optim.parameters import count_parameters
+from ctxlab.stages.assemble import Workbench
 from ctxlab.stages.finish import Split, leave, make_result, score_split
 from ctxlab.stages.trained import Trained, load_trained, load_untrained
 from ctxlab.stages.watch import open_tracker
@@ -45,13 +47,6 @@ def run(cfg: DictConfig, run_dir: Path) -> None:
 def evaluation_cost(trained: Trained, split: Split, peak_bytes: int) -> dict[str, Any]:
     """Cost of reading the split, beside what training the checkpoint had taken."""
     bench, evaluation = trained.bench, split.evaluation
-    reads = bench.task.runs_model
-    flops = FlopModel.of(bench.model, bench.facts.num_layers, bench.facts.hidden_size)
-    widths = [
-        len(window)
-        for document in bench.encode(split.documents)
-        for window in bench.strategy.reading.windows(document, bench.length)
-    ]
     return {
         "train_tokens": trained.tokens,
         "train_seconds": trained.seconds,
@@ -59,7 +54,29 @@ def evaluation_cost(trained: Trained, split: Split, peak_bytes: int) -> dict[str
         "evaluation_seconds": evaluation.seconds,
         "tokens_per_second": evaluation.tokens / evaluation.seconds,
         "peak_memory_bytes": peak_bytes,
-        "flops": sum(flops.forward(w, bench.strategy.attention.pairs(w)) for w in widths) if reads else 0,
+        "flops": _flops(bench, split) if bench.task.runs_model else 0,
         "parameters": count_parameters(bench.model),
         "trainable_parameters": count_parameters(bench.model, trainable=True),
     }
+
+
+def _flops(bench: Workbench, split: Split) -> float:
+    """Of all windows, and of what was written behind them."""
+    model = FlopModel.of(bench.model, bench.facts.num_layers, bench.facts.hidden_size)
+    attention, beams = bench.strategy.attention, bench.task.decoding.num_beams if bench.task.writes else 1
+
+    def reading(tokens: int) -> float:
+        return model.forward(tokens, attention.pairs(tokens))
+
+    widths = [
+        len(window)
+        for document in bench.encode(split.documents)
+        for window in bench.strategy.reading.windows(document, bench.length)
+    ]
+    total = sum(map(reading, widths))
+    for width, written in zip(widths, split.evaluation.written, strict=False):  # none where nothing is written
+        if attention.caches or bench.writes == APART:
+            total += model.writing(width, written, beams)
+        else:  # every token reads all before it anew
+            total += beams * sum(reading(width + place) for place in range(1, written + 1))
+    return total

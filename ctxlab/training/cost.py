@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from transformers.pytorch_utils import Conv1D
 
 from ctxlab.core.model import PARTS
 
@@ -17,7 +18,7 @@ class FlopModel:
     A multiply-add counts as two. Forward: 2 operations a weight and token, plus 4 · hidden size for each query-key
     pair and layer (scores and weighted sum over all heads); for BERT that is n · (24·L·d² + 4·L²·d), which matches
     torch's FlopCounterMode under eager attention (a test holds it there). Backward is twice the forward.
-    Embedding tables are looked up, not multiplied, and do not count.
+    Embedding tables are looked up, not multiplied, and do not count (GPT-2's matrices are the library's ``Conv1D``).
     """
 
     matrix_weights: int
@@ -30,13 +31,17 @@ class FlopModel:
         weights = sum(
             module.weight.numel()
             for name, module in model.named_modules()
-            if isinstance(module, torch.nn.Linear) and not name.startswith(f"{PARTS}.")
+            if isinstance(module, torch.nn.Linear | Conv1D) and not name.startswith(f"{PARTS}.")
         )
         return cls(weights, num_layers, hidden_size)
 
     def forward(self, tokens: int, pairs: int) -> float:
         """Operations of one forward pass over a window of ``tokens`` with ``pairs`` query-key pairs a head."""
         return 2.0 * self.matrix_weights * tokens + 4.0 * self.num_layers * self.hidden_size * pairs
+
+    def writing(self, read: int, written: int, beams: int = 1) -> float:
+        """Operations of ``written`` further tokens behind ``read`` ones whose keys are kept, in each of ``beams``."""
+        return beams * self.forward(written, written * read + written * (written + 1) // 2)
 
     def training(self, tokens: int, pairs: int, *, twice: bool = False) -> float:
         """Operations of forward and backward; ``twice`` where the forward pass is computed again for the gradient."""

@@ -10,6 +10,27 @@ BUDGET = "trainer.max_seconds=300"
 FAR = "probe.lengths=[512] probe.depths=[0.5,0.75,1]"
 """Keys that lie behind the first half of texts of 512 words."""
 
+SHORT = (
+    "data.documents=6000 data.validation_documents=300 data.words_per_document=48 data.evidence_distance=[8,16,24] "
+    "data.ambiguous_share=0 optimizer.lr=1e-4 trainer.tokens_per_step=2048"
+)
+"""Many documents from which MiniLM learns within the budget."""
+
+FURTHER = "context.length=128 data.words_per_document=400 data.evidence_distance=[8,64,256]"
+"""Longer ones, to be read in windows of 128 tokens."""
+
+ASKED = (
+    "probe.lengths=[256,512,1024,2048] probe.depths=[0,0.5,1] data.validation_documents=60 "
+    "task.decoding.max_new_tokens=8"
+)
+
+TRANSLATION = "task=translation model=smollm2 strategy=chunk data.max_documents=20"
+
+GENERATION = (
+    "task=generation model=smollm2 strategy=chunk context=1024 data.documents=200 data.validation_documents=20 "
+    "data.words_per_document=300 data.evidence_distance=[16,64,256]"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -139,49 +160,101 @@ SECTIONS = (
         ),
     ),
     Section(
-        "Inference over a long premise: built-in corpus",
+        "Masked tokens: novels",
+        "lm_novels",
+        "Two held-out novels. The weights of MiniLM come without a head for this, so that it learns one from nothing.",
+        ("pseudo_perplexity", "accuracy"),
+        (Job("mlm", "longformer", f"train task=mlm context=2048 {BUDGET}"),),
+    ),
+    Section(
+        "Inference: built-in corpus",
         None,
-        "Premises of 3,000 words of which one sentence, or two far apart, decide; chance is 0.333.",
+        "Premises of which one sentence decides, 48 words long; then the same model on premises of 400 words. Chance "
+        "is 0.333.",
         ("accuracy", "macro_f1", "calibration_error"),
         (
-            Job("nli", "longformer", f"train task=nli context=4096 {BUDGET}"),
-            Job("nli_cut", "the first 512", f"train task=nli strategy=truncate context=512 {BUDGET}"),
+            Job("nli", "chunk, 48 words", f"train task=nli strategy=chunk context=256 {SHORT} {BUDGET}"),
+            *(
+                Job(f"nli_{strategy}", f"{strategy}, 400 words", f"eval run={{runs}}/nli strategy={strategy} {FURTHER}")
+                for strategy in ("chunk", "truncate")
+            ),
         ),
     ),
     Section(
         "Recommendation: built-in corpus",
         None,
-        "Ten candidates for a history of 3,000 words, one or two sentences of which tell a taste.",
+        "Ten candidates for a history of 48 words, one or two sentences of which tell a taste; then the same model on "
+        "histories of 400 words.",
         ("auc", "mrr", "ndcg_at_5"),
-        (Job("recommendation", "longformer", f"train task=recommendation context=4096 {BUDGET}"),),
+        (
+            Job(
+                "recommendation",
+                "chunk, 48 words",
+                f"train task=recommendation strategy=chunk context=256 {SHORT} {BUDGET}",
+            ),
+            *(
+                Job(
+                    f"recommendation_{strategy}",
+                    f"{strategy}, 400 words",
+                    f"eval run={{runs}}/recommendation strategy={strategy} {FURTHER}",
+                )
+                for strategy in ("chunk", "truncate")
+            ),
+        ),
     ),
     Section(
-        "Dialogue: chitchat",
+        "Dialogue: conversations of two strangers",
         "dialogue_chitchat",
-        "150 conversations; the last turn is to be found among ten, nine of them from other conversations.",
+        "The last turn of 150 conversations, to be found among ten, the others from other conversations.",
         ("mrr", "recall_at_1", "recall_at_2", "recall_at_5"),
-        (Job("dialogue", "the last 512", f"train task=dialogue strategy=truncate context=512 {BUDGET}"),),
+        tuple(
+            Job(
+                f"dialogue_{length}",
+                f"the last {length} tokens",
+                f"train task=dialogue strategy=truncate strategy.reading.keep=tail context.length={length} "
+                f"task.negatives=2 optimizer.lr=1e-4 trainer.tokens_per_step=2048 {BUDGET}",
+            )
+            for length in (128, 512)
+        ),
     ),
     Section(
         "Translation: chapters of the Bible, English to French",
         "translation_enfr",
-        "The first 20 chapters.",
+        "Twenty chapters of about 700 words. SmolLM2 has hardly read French.",
         ("chrf", "bleu", "ter", "length_ratio"),
         (
-            Job(
-                "translation",
-                "chunk",
-                "eval task=translation model=smollm2 shots=2 strategy=chunk context=512 data.max_documents=20",
-            ),
+            Job("translation_shown", "chunk, two examples", f"eval {TRANSLATION} context=1024 task.shots=2"),
+            Job("translation", "chunk, trained", f"train {TRANSLATION} context=1024 optimizer.lr=1e-4 {BUDGET}"),
         ),
         ("chrf of the source, copied",),
     ),
     Section(
         "Generation under constraints: built-in corpus",
         None,
-        "",
+        "Twenty prompts of 300 words, in which a few sentences ask for words and a topic.",
         ("constraints_met", "perplexity"),
-        (Job("generation", "dense", "eval task=generation model=smollm2 shots=2 strategy=chunk context=4096"),),
+        (
+            Job("generation_shown", "chunk, two examples", f"eval {GENERATION} task.shots=2"),
+            Job(
+                "generation",
+                "chunk, trained",
+                f"train {GENERATION} optimizer.lr=1e-4 trainer.tokens_per_step=2048 {BUDGET}",
+            ),
+        ),
+    ),
+    Section(
+        "Probe: a key in a text, without training",
+        None,
+        "A number in 60 texts of 256 to 2,048 words, asked of SmolLM2 as it is.",
+        ("recall",),
+        (
+            Job(
+                f"passkey_{strategy}",
+                strategy,
+                f"eval task=probe model=smollm2 strategy={strategy} context={context} {ASKED}",
+            )
+            for strategy, context in (("chunk", 4096), ("truncate", 1024))
+        ),
     ),
     Section(
         "Probe: a key in 512 tokens",

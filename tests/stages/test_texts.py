@@ -46,6 +46,20 @@ def test_what_the_reading_keeps_is_scored_without_a_model(model, tmp_path, monke
     assert found["coverage"]["validation"]["tokens"] < 0.5
 
 
+@pytest.mark.parametrize(("model", "attention"), [("tiny_llama", "full"), ("tiny_llama", "local"), ("tiny_t5", "full")])
+def test_what_is_written_costs_operations(model, attention, tmp_path):
+    flops = []
+    for tokens in (1, 9):
+        given = ("task=summarization", f"model={model}", "strategy=truncate", f"strategy/attention={attention}",
+                 *SMALL[1:5], "context=512", f"task.decoding.max_new_tokens={tokens}", "tracking=none")  # fmt: skip
+        assert main(["eval", *given, f"hydra.run.dir={tmp_path / str(tokens)}"]) == 0
+        flops.append(result(tmp_path / str(tokens))["cost"]["flops"])
+    if attention == "local":  # every token reads the window anew
+        assert flops[1] > 4 * flops[0]
+    else:
+        assert flops[0] < flops[1] < 1.5 * flops[0]
+
+
 def test_nothing_is_trained_or_verified_where_no_model_is_asked(tmp_path, refused):
     options = ("task=summarization", "task.output=extract", "model=tiny_bert", "strategy=textrank")
     says = refused(["train", *options, f"hydra.run.dir={tmp_path / 't'}"])

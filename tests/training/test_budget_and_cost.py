@@ -9,7 +9,10 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertConfig, BertModel
 
+from ctxlab.config.build import build
+from ctxlab.config.compose import compose
 from ctxlab.core.errors import UserError
+from ctxlab.models.facts import describe
 from ctxlab.training.budget import Budget
 from ctxlab.training.cost import FlopModel, MemoryMeter
 from ctxlab.training.faults import StopRequest, check_finite
@@ -46,6 +49,23 @@ def test_flops_match_the_formula_and_torchs_counter(length):
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(torch.zeros(1, length, dtype=torch.long))
     assert math.isclose(counted, counter.get_total_flops(), rel_tol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["tiny_llama", "tiny_gpt2"])
+def test_flops_of_writing_match_torchs_counter(name):
+    model = build(compose("train", ["task=lm", f"model={name}"]).model).build("causal_lm", []).eval()
+    model.set_attn_implementation("eager")
+    facts = describe(model)
+    flops, read, written = FlopModel.of(model, facts.num_layers, facts.hidden_size), 48, 5
+    with torch.no_grad():
+        with FlopCounterMode(display=False) as reading:
+            given = model(torch.full((1, read), 5), use_cache=True)
+        with FlopCounterMode(display=False) as writing:
+            for _ in range(written):
+                given = model(torch.full((1, 1), 5), past_key_values=given.past_key_values, use_cache=True)
+    assert math.isclose(flops.forward(read, read * read), reading.get_total_flops(), rel_tol=1e-2)
+    assert math.isclose(flops.writing(read, written), writing.get_total_flops(), rel_tol=1e-2)
+    assert flops.writing(read, written, beams=3) == 3 * flops.writing(read, written)
 
 
 def test_training_costs_three_forwards():
