@@ -247,7 +247,7 @@ SECTIONS = (
         None,
         "A number in 60 texts of 256 to 2,048 words, asked of SmolLM2 as it is.",
         ("recall",),
-        (
+        tuple(
             Job(
                 f"passkey_{strategy}",
                 strategy,
