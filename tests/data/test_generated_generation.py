@@ -3,9 +3,13 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctxlab.data.generated.generation import generate
+from ctxlab.data.generated.corpus import Generated
 from ctxlab.evaluation.metrics.constraints import check
 from ctxlab.tasks.generation import Generation
+
+
+def load(split, seed, **options):
+    return [record.fields for record in Generated(**options).load("generation", split, seed)]
 
 
 @settings(max_examples=40, deadline=None)
@@ -17,8 +21,8 @@ from ctxlab.tasks.generation import Generation
 )
 def test_texts_meet_what_is_asked(length, seed, share, distances):
     options = {"words_per_document": length, "ambiguous_share": share, "evidence_distance": [*distances, 16]}
-    records = generate(split="train", seed=seed, documents=2, **options)
-    assert records == generate(split="train", seed=seed, documents=2, **options)
+    records = load("train", seed, documents=2, **options)
+    assert records == load("train", seed, documents=2, **options)
     for record in records:
         document = Generation().parse(record, "here", gold=True)
         met = check(document.fields["constraints"], record["text"])
@@ -33,9 +37,8 @@ def test_texts_meet_what_is_asked(length, seed, share, distances):
 
 def test_distances_are_kept():
     """In words and punctuation; the record counts words as white space parts them, of which there are fewer."""
-    records = generate(
-        split="test", seed=1, documents=20, words_per_document=300, ambiguous_share=0.0, evidence_distance=[16, 64, 256]
-    )
+    options = {"words_per_document": 300, "ambiguous_share": 0.0, "evidence_distance": [16, 64, 256]}
+    records = load("test", 1, test_documents=20, **options)
     found = [probe["distance"] for record in records for probe in record["probes"]]
     assert all(any(0.6 * far - 4 <= near <= 1.1 * far + 3 for far in (16, 64, 256)) for near in found)
     assert {min((16, 64, 256), key=lambda far: abs(far - near)) for near in found} == {16, 64, 256}

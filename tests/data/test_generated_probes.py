@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ctxlab.config import catalogue
 from ctxlab.core.errors import UserError
 from ctxlab.data.generated.corpus import Generated
-from ctxlab.data.generated.probe import generate, probes
+from ctxlab.data.generated.probe import probes
 
 LENGTHS = {"variable_tracking": 96, "key_resolution": 128, "frequent_words": 96, "needle": 128}
 """Shortest length of those that do not fit into 64 words."""
@@ -21,7 +21,9 @@ WORD = re.compile(r"\w+|[^\w\s]")
 
 
 def made(name, documents=1, split="train", seed=1, **options):
-    return generate(split=split, seed=seed, documents=documents, probe={"name": name, **options})
+    counts = dict.fromkeys(("documents", "validation_documents", "test_documents"), documents)
+    source = Generated(**counts, probe={"name": name, **options})
+    return [record.fields for record in source.load("probe", split, seed)]
 
 
 def assigned(text, question):
@@ -227,7 +229,7 @@ def test_long_texts_are_quick(name):
 )
 def test_bad_options_are_named(options, sentence):
     with pytest.raises(UserError, match=re.escape(sentence)):
-        generate(split="train", seed=1, documents=2, probe=options)
+        made(**options)
 
 
 @pytest.mark.parametrize("name", SOLVERS)

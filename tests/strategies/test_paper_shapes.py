@@ -11,7 +11,7 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
-from ctxlab.data.generated.ner import generate
+from ctxlab.data.generated.corpus import Generated
 from ctxlab.models import tiny
 from ctxlab.strategies.attention.local import Local
 from ctxlab.strategies.positions.dynamic_ntk import DynamicNtk
@@ -29,8 +29,8 @@ SIZES = {"vocab_size": len(tiny.vocabulary()), "hidden_size": 128, "num_attentio
 
 def text(split, documents):
     tokenizer = tiny.make_tokenizer()
-    records = generate(split=split, seed=1, documents=documents, words_per_document=800, ambiguous_share=0.0,
-                       evidence_distance=[16])  # fmt: skip
+    corpus = Generated(documents, validation_documents=documents, words_per_document=800, ambiguous_share=0.0)
+    records = (record.fields for record in corpus.load("ner", split, 1))
     rows = (tokenizer(" ".join(record["tokens"]), add_special_tokens=False, verbose=False) for record in records)
     return [torch.tensor(row["input_ids"]) for row in rows]
 

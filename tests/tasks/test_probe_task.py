@@ -9,12 +9,16 @@ import torch
 from ctxlab.config import catalogue
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import NO_LABEL, Merged
-from ctxlab.data.generated.probe import generate
+from ctxlab.data.generated.corpus import Generated
 from ctxlab.evaluation.metrics.probe import score
 from ctxlab.models.tiny import make_tokenizer
 from ctxlab.tasks.probe import Probe
 
 RECORD = {"id": "a", "text": "The key is 12. Go on.", "question": "What is the key?", "answers": ["12"]}
+
+
+def generated(documents, seed=1, **probe):
+    return [record.fields for record in Generated(documents, probe=probe).load("probe", "train", seed)]
 
 
 def encoded(task, record):
@@ -28,7 +32,7 @@ def test_marked_tokens_are_those_of_the_answers():
     tokenizer = make_tokenizer()
     for name in ("needle", "variable_tracking", "common_words", "frequent_words"):
         options = {"kind": "multi_value"} if name == "needle" else {}
-        (record,) = generate(split="train", seed=3, documents=1, probe={"name": name, "lengths": [128], **options})
+        (record,) = generated(1, seed=3, name=name, lengths=[128], **options)
         document, tokens = encoded(Probe("marking"), record)
         marked = [tokenizer.decode(tokens.input_ids[tokens.word_ids == word]) for word in
                   dict.fromkeys(tokens.word_ids[tokens.labels == 1].tolist())]  # fmt: skip
@@ -127,7 +131,7 @@ def test_plain_questions_are_enough_for_prediction():
 def test_a_perfect_model_scores_1_under_full_view_and_nothing_when_nothing_is_seen(name):
     form = catalogue.read(catalogue.option_file("probe", name))["form"]
     task = Probe(form)
-    records = generate(split="train", seed=1, documents=4, probe={"name": name, "lengths": [160]})
+    records = generated(4, name=name, lengths=[160])
     documents = [task.parse(record, "here", gold=True) for record in records]
     task.learn_labels(documents)
     task.check_labels(documents)

@@ -7,7 +7,7 @@ from ctxlab.config import catalogue
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import Merged, Written
 from ctxlab.data.forward import window_targets
-from ctxlab.data.generated.probe import generate
+from ctxlab.data.generated.corpus import Generated
 from ctxlab.evaluation.metrics.probe import score
 from ctxlab.models.tiny import make_tokenizer
 from ctxlab.strategies.reading.chunk import Chunk
@@ -28,8 +28,12 @@ def task(**options):
     return made
 
 
+def generated(documents, seed=1, **probe):
+    return [record.fields for record in Generated(documents, probe=probe).load("probe", "train", seed)]
+
+
 def document(made, **options):
-    (record,) = generate(split="train", seed=1, documents=1, probe={"lengths": [160], **options})
+    (record,) = generated(1, **{"lengths": [160], **options})
     return made.parse(record, "here", gold=True), record
 
 
@@ -67,8 +71,7 @@ def test_the_likeliest_text_of_several_windows_is_the_answer():
 
 def test_examples_show_the_evidence():
     made = task(shots=2, example_words=30)
-    probe = {"name": "passkey", "lengths": [200]}
-    records = generate(split="train", seed=2, documents=4, probe=probe)
+    records = generated(4, seed=2, name="passkey", lengths=[200])
     solved = [made.parse(record, "here", gold=True) for record in records]
     made.take_examples(solved[1:], 1)
     (encoded,) = made.encode(solved[:1], TOKENIZER)

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ctxlab.core.types import BoolArray
-from ctxlab.data.generated._distances import ROOM_FOR_SENTENCE
 from ctxlab.data.generated._draw import Draw
 from ctxlab.data.generated._paragraphs import joined
-from ctxlab.data.generated._prose import FILLERS, exactly, fill, sentence
+from ctxlab.data.generated._prose import FILLERS, ROOM_FOR_SENTENCE, exactly, fill, sentence
 
 TRIES = 4
 

@@ -8,6 +8,9 @@ from itertools import pairwise
 
 from ctxlab.data.generated._draw import Draw
 
+ROOM_FOR_SENTENCE = 24
+"""Words within which every sentence fits that is not written to measure."""
+
 
 def _listed(text: str) -> Sequence[str]:
     return text.split("|")

@@ -7,7 +7,7 @@ persons are judged in different ways; another sentence, at a controlled distance
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ctxlab.data.generated._distances import fitting_distances
+from ctxlab.data.generated._brief import Brief
 from ctxlab.data.generated._draw import Draw
 from ctxlab.data.generated._names import names
 from ctxlab.data.generated._placing import Page, told
@@ -45,44 +45,26 @@ OTHERS = 2
 """Persons that are judged in another way, at most, in an ambiguous document."""
 
 
-def generate(
-    *,
-    split: str,
-    seed: int,
-    documents: int,
-    words_per_document: int,
-    ambiguous_share: float,
-    evidence_distance: Sequence[int],
-) -> list[dict[str, Any]]:
-    """Records ``id, text, label, probes``, each of exactly ``words_per_document`` words; classes take turns.
+def write(brief: Brief, index: int) -> dict[str, Any]:
+    """Fields ``text, label, probes``, of exactly ``words_per_document`` words; classes take turns.
 
-    Args:
-        split: ``train``, ``validation`` or ``test``; no invented name occurs in two of them.
-        seed: With ``split`` and the index of a document it determines the document.
-        documents: How many.
-        words_per_document: Words of each, punctuation included.
-        ambiguous_share: Share of the documents whose class only two sentences together tell.
-        evidence_distance: Words between the names in these; those that fit the document are drawn equally often.
-            ``probes`` holds the first and last character (not included) of each sentence that tells, the verdict first,
-            and the distance to the other (0 where there is none).
+    - ``ambiguous_share``: of the documents, those whose class only two sentences together tell.
+    - ``evidence_distance``: words between the names in these; those that fit the document are drawn equally often.
+    - ``probes``: the first and last character (not included) of each sentence that tells, the verdict first, and the
+      distance to the other (0 where there is none).
 
     Raises:
         UserError: No distance fits the document.
     """
-    fitting = fitting_distances(evidence_distance, words_per_document, needed=bool(ambiguous_share))
-    records = []
-    for index in range(documents):
-        draw = Draw(seed, split, index)
-        label = list(VERDICTS)[(index + seed) % len(VERDICTS)]
-        page, pool = Page(draw, words_per_document), list(names(split))
-        is_ambiguous = draw.share() < ambiguous_share
-        write = _two_sentences if is_ambiguous else _one_sentence
-        records.append({"id": f"generated-{split}-{seed}-{index}", **write(draw, page, pool, label, fitting)})
-    return records
+    fitting = brief.fitting_distances(needed=bool(brief.ambiguous_share))
+    draw = brief.draw(index)
+    label = list(VERDICTS)[(index + brief.seed) % len(VERDICTS)]
+    page, pool = Page(draw, brief.words_per_document), list(names(brief.split))
+    is_ambiguous = draw.share() < brief.ambiguous_share
+    return _two_sentences(draw, page, pool, label, fitting) if is_ambiguous else _one_sentence(draw, page, pool, label)
 
 
-def _one_sentence(draw: Draw, page: Page, pool: Sequence[str], label: str, distances: Sequence[int]) -> dict[str, Any]:
-    del distances
+def _one_sentence(draw: Draw, page: Page, pool: Sequence[str], label: str) -> dict[str, Any]:
     page.put(told(draw.one(VERDICTS[label]), draw.one(pool)))
     text, spans, _ = page.write()
     return {"text": text, "label": label, "probes": [{"start": spans[0][0], "end": spans[0][1], "distance": 0}]}

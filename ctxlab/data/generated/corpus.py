@@ -2,13 +2,15 @@
 
 import difflib
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
 from ctxlab.data.generated import probe as probes
+from ctxlab.data.generated._brief import Brief
 from ctxlab.data.identity import check_max_documents
 
 COUNTS = {"train": 40, "validation": 8, "test": 8}
@@ -24,7 +26,8 @@ SHORTEST = 20
 class Generated:
     """Documents with gold whose evidence lies at a controlled distance, a pure function of seed, split and index.
 
-    The grammar of a task is ``ctxlab/data/generated/<task>.py`` with a function ``generate``.
+    The grammar of a task is ``ctxlab/data/generated/<task>.py`` with a function ``write``: it takes a ``Brief`` and the
+    index of a document, and returns all fields of its record but the ``id``. Probes hang on ``probe`` instead.
     """
 
     invented = True
@@ -60,11 +63,12 @@ class Generated:
                 "give word counts of at least 1, such as [16,64]."
             )
         self._counts = dict(zip(("train", "validation", "test"), counts.values(), strict=True))
-        self._options = {
-            "words_per_document": words_per_document,
-            "ambiguous_share": ambiguous_share,
-            "evidence_distance": tuple(evidence_distance),
-        }
+        self._brief = partial(
+            Brief,
+            words_per_document=words_per_document,
+            ambiguous_share=ambiguous_share,
+            evidence_distance=tuple(evidence_distance),
+        )
         self._max_documents, self._probe = max_documents, probe
 
     def load(self, task_name: str, split: str, seed: int) -> list[Record]:
@@ -72,10 +76,18 @@ class Generated:
         given = self._counts[split]
         count = given if given is not None else (probes.COUNTS if task_name == PROBE else COUNTS)[split]
         count = min(count, self._max_documents or count)
-        module = importlib.import_module(f"ctxlab.data.generated.{_checked(task_name)}")
-        options = {"probe": self._probe} if task_name == PROBE else self._options
-        records = module.generate(split=split, seed=seed, documents=count, **options)
-        return [Record(fields, f"generated {split} document {index}") for index, fields in enumerate(records, start=1)]
+        write = self._writer(_checked(task_name), split, seed)
+        return [
+            Record({"id": f"generated-{split}-{seed}-{i}", **write(i)}, f"generated {split} document {i + 1}")
+            for i in range(count)
+        ]
+
+    def _writer(self, task_name: str, split: str, seed: int) -> Callable[[int], dict[str, Any]]:
+        """What writes the document of an index."""
+        if task_name == PROBE:
+            return partial(probes.make(self._probe).record, split, seed)
+        module = importlib.import_module(f"ctxlab.data.generated.{task_name}")
+        return partial(module.write, self._brief(split, seed))
 
 
 def grammars() -> list[str]:

@@ -8,7 +8,7 @@ In an *ambiguous* conversation a fact of the same kind is stated of somebody els
 from collections.abc import Sequence
 from typing import Any
 
-from ctxlab.data.generated._distances import fitting_distances
+from ctxlab.data.generated._brief import Brief
 from ctxlab.data.generated._draw import Draw
 from ctxlab.data.generated._names import names
 from ctxlab.data.generated._placing import Page, told
@@ -27,39 +27,21 @@ SPEAKERS = ("first", "second")
 PARAGRAPH = "\n\n"
 
 
-def generate(
-    *,
-    split: str,
-    seed: int,
-    documents: int,
-    words_per_document: int,
-    ambiguous_share: float,
-    evidence_distance: Sequence[int],
-) -> list[dict[str, Any]]:
-    """Records ``id, turns, candidates, probes``; all turns but the last have ``words_per_document`` words together.
+def write(brief: Brief, index: int) -> dict[str, Any]:
+    """Fields ``turns, candidates, probes``; all turns but the last have ``words_per_document`` words together.
 
-    Args:
-        split: ``train``, ``validation`` or ``test``; no invented name occurs in two of them.
-        seed: With ``split`` and the index of a document it determines the document.
-        documents: How many.
-        words_per_document: Words of all turns but the last, punctuation included.
-        ambiguous_share: Share of the conversations in which somebody else has a fact of the same kind.
-        evidence_distance: Words from the name in the fact to the question; those that fit are drawn equally often.
-            ``probes`` holds the turn of the fact from 0 on, its first and last character (not included) in this turn,
-            and its distance.
+    - ``ambiguous_share``: of the conversations, those in which somebody else has a fact of the same kind.
+    - ``evidence_distance``: words from the name in the fact to the question; those that fit are drawn equally often.
+    - ``probes``: the turn of the fact from 0 on, its first and last character (not included) in this turn, and its
+      distance.
 
     Raises:
         UserError: No distance fits the document.
     """
-    room = ROOM_FOR_FACT + ROOM_FOR_QUESTION
-    fitting = fitting_distances(evidence_distance, words_per_document, room, needed=True)
-    records = []
-    for index in range(documents):
-        draw = Draw(seed, split, index)
-        is_ambiguous = draw.share() < ambiguous_share
-        record = _record(draw, names(split), words_per_document, draw.one(fitting), is_ambiguous=is_ambiguous)
-        records.append({"id": f"generated-{split}-{seed}-{index}", **record})
-    return records
+    fitting = brief.fitting_distances(ROOM_FOR_FACT + ROOM_FOR_QUESTION, needed=True)
+    draw = brief.draw(index)
+    is_ambiguous = draw.share() < brief.ambiguous_share
+    return _record(draw, names(brief.split), brief.words_per_document, draw.one(fitting), is_ambiguous=is_ambiguous)
 
 
 def _record(draw: Draw, pool: Sequence[str], length: int, distance: int, *, is_ambiguous: bool) -> dict[str, Any]:

@@ -6,7 +6,7 @@ The sentences that ask lie at controlled distances from the end of the prompt, w
 from collections.abc import Sequence
 from typing import Any
 
-from ctxlab.data.generated._distances import fitting_distances
+from ctxlab.data.generated._brief import Brief
 from ctxlab.data.generated._draw import Draw
 from ctxlab.data.generated._placing import Page, told
 from ctxlab.data.generated._prose import LISTS, fill, sentence
@@ -24,37 +24,22 @@ SHORTEST = 8
 """Words of a text, punctuation included, at least."""
 
 
-def generate(
-    *,
-    split: str,
-    seed: int,
-    documents: int,
-    words_per_document: int,
-    ambiguous_share: float,
-    evidence_distance: Sequence[int],
-) -> list[dict[str, Any]]:
-    """Records ``id, prompt, constraints, text, probes``; prompts of exactly ``words_per_document`` words.
+def write(brief: Brief, index: int) -> dict[str, Any]:
+    """Fields ``prompt, constraints, text, probes``; the prompt has exactly ``words_per_document`` words.
 
-    Args:
-        split: ``train``, ``validation`` or ``test``.
-        seed: With ``split`` and the index of a document it determines the document.
-        documents: How many.
-        words_per_document: Words of each prompt, punctuation included.
-        ambiguous_share: Share of the prompts that ask for a length too.
-        evidence_distance: Words from a sentence that asks to the end of the prompt; those that fit are taken in turn,
-            one constraint each, the first for a topic and the others for words. ``probes`` holds the first and last
-            character (not included) of each such sentence and its true distance, in the order words, topic, length.
+    - ``ambiguous_share``: of the prompts, those that ask for a length too.
+    - ``evidence_distance``: words from a sentence that asks to the end of the prompt; those that fit are taken in turn,
+      one constraint each, the first for a topic and the others for words.
+    - ``probes``: the first and last character (not included) of each such sentence and its true distance, in the order
+      words, topic, length.
 
     Raises:
         UserError: No distance fits the prompt.
     """
-    fitting = fitting_distances(evidence_distance, words_per_document, needed=True)
-    records = []
-    for index in range(documents):
-        draw = Draw(seed, split, index)
-        record = _record(draw, words_per_document, draw.shuffled(sorted(set(fitting))), draw.share() < ambiguous_share)
-        records.append({"id": f"generated-{split}-{seed}-{index}", **record})
-    return records
+    fitting = brief.fitting_distances(needed=True)
+    draw = brief.draw(index)
+    distances = draw.shuffled(sorted(set(fitting)))
+    return _record(draw, brief.words_per_document, distances, draw.share() < brief.ambiguous_share)
 
 
 def _record(draw: Draw, length: int, distances: Sequence[int], asks_length: bool) -> dict[str, Any]:

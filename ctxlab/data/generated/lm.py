@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from ctxlab.data.generated._distances import ROOM_FOR_SENTENCE, fitting_distances
+from ctxlab.data.generated._brief import Brief
 from ctxlab.data.generated._draw import Draw
 from ctxlab.data.generated._names import names
 from ctxlab.data.generated._paragraphs import joined, leaves
-from ctxlab.data.generated._prose import FILLERS, LISTS, exactly, fill, sentence
+from ctxlab.data.generated._prose import FILLERS, LISTS, ROOM_FOR_SENTENCE, exactly, fill, sentence
 
 PAIRS: Sequence[tuple[str, str, str]] = (
     ("thing", "<x> had nothing left but the <key> .", "what <x> still had was the <key> ."),
@@ -35,36 +35,20 @@ PAIR_WORDS = 18
 TRIES = 4
 
 
-def generate(
-    *,
-    split: str,
-    seed: int,
-    documents: int,
-    words_per_document: int,
-    ambiguous_share: float,
-    evidence_distance: Sequence[int],
-) -> list[dict[str, Any]]:
-    """Records ``id, text, probes``, each of exactly ``words_per_document`` words.
+def write(brief: Brief, index: int) -> dict[str, Any]:
+    """Fields ``text, probes``, of exactly ``words_per_document`` words.
 
-    Args:
-        split: ``train``, ``validation`` or ``test``; no invented name occurs in two of them.
-        seed: With ``split`` and the index of a document it determines the document.
-        documents: How many.
-        words_per_document: Words of each, punctuation included.
-        ambiguous_share: Share of the words that pairs are made of, as far as they fit.
-        evidence_distance: Words from a key to its second mention; those that fit the document are used equally often.
-            ``probes`` holds the first and last character (not included) of each second mention, and its true distance.
+    - ``ambiguous_share``: of the words, those that pairs are made of, as far as they fit.
+    - ``evidence_distance``: words from a key to its second mention; those that fit the document are used equally often.
+    - ``probes``: the first and last character (not included) of each second mention, and its true distance.
 
     Raises:
         UserError: No distance fits the document.
     """
-    fitting = fitting_distances(evidence_distance, words_per_document, needed=bool(ambiguous_share))
-    records = []
-    for index in range(documents):
-        writer = _Writer(Draw(seed, split, index), names(split), words_per_document)
-        writer.write(round(ambiguous_share * words_per_document / PAIR_WORDS), fitting)
-        records.append({"id": f"generated-{split}-{seed}-{index}", **writer.record()})
-    return records
+    fitting = brief.fitting_distances(needed=bool(brief.ambiguous_share))
+    writer = _Writer(brief.draw(index), names(brief.split), brief.words_per_document)
+    writer.write(round(brief.ambiguous_share * brief.words_per_document / PAIR_WORDS), fitting)
+    return writer.record()
 
 
 @dataclass(order=True, frozen=True)

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ctxlab.data.generated._distances import ROOM_FOR_SENTENCE, fitting_distances
+from ctxlab.data.generated._brief import Brief
 from ctxlab.data.generated._draw import Draw
 from ctxlab.data.generated._names import names
 from ctxlab.data.generated._naming import AMBIGUOUS, BARE, CLEAR, DEFINING, FORMS, KINDS, TYPES
-from ctxlab.data.generated._prose import FILLERS, exactly, fill, sentence
+from ctxlab.data.generated._prose import FILLERS, ROOM_FOR_SENTENCE, exactly, fill, sentence
 
 MENTIONS_PER_WORD = 0.08
 """Density of clear mentions in text without ambiguous ones."""
@@ -27,36 +27,21 @@ PAIR_WORDS = 12
 TRIES = 4
 
 
-def generate(
-    *,
-    split: str,
-    seed: int,
-    documents: int,
-    words_per_document: int,
-    ambiguous_share: float,
-    evidence_distance: Sequence[int],
-) -> list[dict[str, Any]]:
-    """Records ``id, tokens, tags, sentence_starts, probes``, each of exactly ``words_per_document`` tokens.
+def write(brief: Brief, index: int) -> dict[str, Any]:
+    """Fields ``tokens, tags, sentence_starts, probes``, of exactly ``words_per_document`` tokens.
 
-    Args:
-        split: ``train``, ``validation`` or ``test``; no invented name occurs in two of them.
-        seed: With ``split`` and the index of a document it determines the document.
-        documents: How many.
-        words_per_document: Tokens of each, punctuation included.
-        ambiguous_share: Share of ambiguous mentions among those outside defining sentences.
-        evidence_distance: Words between an ambiguous mention and its name in the defining sentence, before or behind
-            it; those that fit the document are used equally often. ``probes`` holds the true distance of each.
+    - ``ambiguous_share``: of the mentions outside defining sentences, the ambiguous ones.
+    - ``evidence_distance``: words between an ambiguous mention and its name in the defining sentence, before or behind
+      it; those that fit the document are used equally often.
+    - ``probes``: the first token of each ambiguous mention and its true distance.
 
     Raises:
         UserError: No distance fits the document.
     """
-    fitting = fitting_distances(evidence_distance, words_per_document, needed=bool(ambiguous_share))
-    records = []
-    for index in range(documents):
-        writer = _Writer(Draw(seed, split, index), names(split), words_per_document)
-        writer.write(ambiguous_share, fitting)
-        records.append({"id": f"generated-{split}-{seed}-{index}", **writer.record()})
-    return records
+    fitting = brief.fitting_distances(needed=bool(brief.ambiguous_share))
+    writer = _Writer(brief.draw(index), names(brief.split), brief.words_per_document)
+    writer.write(brief.ambiguous_share, fitting)
+    return writer.record()
 
 
 @dataclass(frozen=True)

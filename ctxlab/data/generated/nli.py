@@ -8,7 +8,7 @@ at a controlled distance, says that both are one person.
 from collections.abc import Sequence
 from typing import Any
 
-from ctxlab.data.generated._distances import fitting_distances
+from ctxlab.data.generated._brief import Brief
 from ctxlab.data.generated._draw import Draw
 from ctxlab.data.generated._names import names
 from ctxlab.data.generated._placing import Page, told
@@ -31,43 +31,26 @@ FACTS: Sequence[tuple[str, Sequence[str], str]] = (
 ALIASES: Sequence[str] = ("<x> was also called <y> .", "some people knew <x> as <y> .", "<x> and <y> were one person .")
 
 
-def generate(
-    *,
-    split: str,
-    seed: int,
-    documents: int,
-    words_per_document: int,
-    ambiguous_share: float,
-    evidence_distance: Sequence[int],
-) -> list[dict[str, Any]]:
-    """Records ``id, premise, hypothesis, label, probes``; premises of exactly ``words_per_document`` words.
+def write(brief: Brief, index: int) -> dict[str, Any]:
+    """Fields ``premise, hypothesis, label, probes``; the premise has exactly ``words_per_document`` words.
 
     Labels take turns. Whatever the label, the premise has one sentence about the person, so that its being there tells
     nothing.
 
-    Args:
-        split: ``train``, ``validation`` or ``test``; no invented name occurs in two of them.
-        seed: With ``split`` and the index of a document it determines the document.
-        documents: How many.
-        words_per_document: Words of each premise, punctuation included.
-        ambiguous_share: Share of the documents whose person has another name in the premise.
-        evidence_distance: Words between the names in the sentence that says so and in the fact; those that fit the
-            document are drawn equally often. ``probes`` holds the first and last character (not included) of each
-            sentence that tells, the fact first, and the words from the hypothesis, in front of the premise, to it.
+    - ``ambiguous_share``: of the documents, those whose person has another name in the premise.
+    - ``evidence_distance``: words between the names in the sentence that says so and in the fact; those that fit the
+      document are drawn equally often.
+    - ``probes``: the first and last character (not included) of each sentence that tells, the fact first, and the words
+      from the hypothesis, in front of the premise, to it.
 
     Raises:
         UserError: No distance fits the document.
     """
-    fitting = fitting_distances(evidence_distance, words_per_document, needed=bool(ambiguous_share))
-    records = []
-    for index in range(documents):
-        draw = Draw(seed, split, index)
-        label = LABELS[(index + seed) % len(LABELS)]
-        page = Page(draw, words_per_document)
-        distance = draw.one(fitting) if draw.share() < ambiguous_share else None
-        record = _record(draw, page, names(split), label, distance)
-        records.append({"id": f"generated-{split}-{seed}-{index}", **record})
-    return records
+    fitting = brief.fitting_distances(needed=bool(brief.ambiguous_share))
+    draw = brief.draw(index)
+    label = LABELS[(index + brief.seed) % len(LABELS)]
+    distance = draw.one(fitting) if draw.share() < brief.ambiguous_share else None
+    return _record(draw, Page(draw, brief.words_per_document), names(brief.split), label, distance)
 
 
 def _record(draw: Draw, page: Page, pool: Sequence[str], label: str, distance: int | None) -> dict[str, Any]:

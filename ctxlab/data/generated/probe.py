@@ -7,13 +7,14 @@ from typing import Any
 from ctxlab.config.build import build
 from ctxlab.config.nearest import suggestion
 from ctxlab.core.errors import UserError
+from ctxlab.data.generated.probes._base import Probe
 
 COUNTS = {"train": 2000, "validation": 200, "test": 200}
 """Documents of each split, unless said otherwise: they are short, and one teaches little."""
 
 
-def generate(*, split: str, seed: int, documents: int, probe: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """Records of the probe that ``probe`` names, with its other keys as options (``conf/probe``).
+def make(probe: Mapping[str, Any] | None) -> Probe:
+    """The probe that ``probe`` names, with its other keys as options (``conf/probe``).
 
     Raises:
         UserError: There is no such probe, or an option does not fit it.
@@ -22,9 +23,9 @@ def generate(*, split: str, seed: int, documents: int, probe: Mapping[str, Any] 
     name = str(options.pop("name", None))
     if name not in probes():
         raise UserError(f"probe.name={name} is no probe{suggestion(name, probes(), 'probes')}")
-    made = build({"_target_": f"{__package__}.probes.{name}.{name.title().replace('_', '')}", **options})
-    records: list[dict[str, Any]] = made.records(split, seed, documents)
-    return records
+    made: Probe = build({"_target_": f"{__package__}.probes.{name}.{name.title().replace('_', '')}", **options})
+    made.check_lengths()
+    return made
 
 
 def probes() -> list[str]:

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ctxlab.data.generated._distances import ROOM_FOR_SENTENCE, fitting_distances
+from ctxlab.data.generated._brief import Brief
 from ctxlab.data.generated._draw import Draw
 from ctxlab.data.generated._names import names
 from ctxlab.data.generated._paragraphs import joined, leaves
-from ctxlab.data.generated._prose import FILLERS, LISTS, exactly, fill, sentence
+from ctxlab.data.generated._prose import FILLERS, LISTS, ROOM_FOR_SENTENCE, exactly, fill, sentence
 
 FACTS: Sequence[tuple[str, str, str]] = (
     ("thing", "<x> had nothing left but the <key> .", "What did <x> still have?"),
@@ -33,38 +33,22 @@ ROOM_FOR_FACT = 12
 TRIES = 4
 
 
-def generate(
-    *,
-    split: str,
-    seed: int,
-    documents: int,
-    words_per_document: int,
-    ambiguous_share: float,
-    evidence_distance: Sequence[int],
-) -> list[dict[str, Any]]:
-    """Records ``id, context, questions, probes``, each of exactly ``words_per_document`` words.
+def write(brief: Brief, index: int) -> dict[str, Any]:
+    """Fields ``context, questions, probes``; the context has exactly ``words_per_document`` words.
 
-    Args:
-        split: ``train``, ``validation`` or ``test``; no invented name occurs in two of them.
-        seed: With ``split`` and the index of a document it determines the document.
-        documents: How many.
-        words_per_document: Words of each context, punctuation included.
-        ambiguous_share: Share of the sentences in between that state other facts.
-        evidence_distance: Words from the beginning of the context to an answer; one question each for those that fit
-            the document and leave each other room. ``probes`` holds the question's id, the first and last character
-            (not included) of its answer, and its true distance: where the words in front of an answer, or those behind
-            it, do not go into the document, the fact begins it.
+    - ``ambiguous_share``: of the sentences in between, those that state other facts.
+    - ``evidence_distance``: words from the beginning of the context to an answer; one question each for those that fit
+      the document and leave each other room.
+    - ``probes``: the question's id, the first and last character (not included) of its answer, and its true distance:
+      where the words in front of an answer, or those behind it, do not go into the document, the fact begins it.
 
     Raises:
         UserError: No distance fits the document.
     """
-    fitting = sorted(set(fitting_distances(evidence_distance, words_per_document, ROOM_FOR_FACT, needed=True)))
-    records = []
-    for index in range(documents):
-        writer = _Writer(Draw(seed, split, index), names(split), words_per_document)
-        writer.write(ambiguous_share, fitting)
-        records.append({"id": f"generated-{split}-{seed}-{index}", **writer.record()})
-    return records
+    fitting = sorted(set(brief.fitting_distances(ROOM_FOR_FACT, needed=True)))
+    writer = _Writer(brief.draw(index), names(brief.split), brief.words_per_document)
+    writer.write(brief.ambiguous_share, fitting)
+    return writer.record()
 
 
 @dataclass(frozen=True, slots=True)

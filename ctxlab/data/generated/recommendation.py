@@ -8,7 +8,7 @@ the text, and two others, anywhere, say what this author and another one write a
 from collections.abc import Sequence
 from typing import Any
 
-from ctxlab.data.generated._distances import fitting_distances
+from ctxlab.data.generated._brief import Brief
 from ctxlab.data.generated._draw import Draw
 from ctxlab.data.generated._names import names
 from ctxlab.data.generated._placing import Page, told
@@ -37,38 +37,21 @@ NUM_CANDIDATES = 10
 PARAGRAPH = "\n\n"
 
 
-def generate(
-    *,
-    split: str,
-    seed: int,
-    documents: int,
-    words_per_document: int,
-    ambiguous_share: float,
-    evidence_distance: Sequence[int],
-) -> list[dict[str, Any]]:
-    """Records ``id, history, candidates, labels, probes``; histories of exactly ``words_per_document`` words.
+def write(brief: Brief, index: int) -> dict[str, Any]:
+    """Fields ``history, candidates, labels, probes``; the texts of the history have ``words_per_document`` words.
 
-    Args:
-        split: ``train``, ``validation`` or ``test``; no invented name occurs in two of them.
-        seed: With ``split`` and the index of a document it determines the document.
-        documents: How many.
-        words_per_document: Words of all texts of a history together, punctuation included.
-        ambiguous_share: Share of the records whose first taste only two sentences together tell.
-        evidence_distance: Words from a taste (from the author, where that is ambiguous) to the end of the history,
-            where the choice is made; those that fit are drawn equally often. ``probes`` holds the first and last
-            character (not included) of each sentence that tells, in the texts joined by blank lines, and its true
-            distance.
+    - ``ambiguous_share``: of the records, those whose first taste only two sentences together tell.
+    - ``evidence_distance``: words from a taste (from the author, where that is ambiguous) to the end of the history,
+      where the choice is made; those that fit are drawn equally often.
+    - ``probes``: the first and last character (not included) of each sentence that tells, in the texts joined by blank
+      lines, and its true distance.
 
     Raises:
         UserError: No distance fits the document.
     """
-    fitting = fitting_distances(evidence_distance, words_per_document, needed=True)
-    records = []
-    for index in range(documents):
-        writer = _Writer(Draw(seed, split, index), names(split), words_per_document)
-        record = writer.write(fitting, ambiguous_share)
-        records.append({"id": f"generated-{split}-{seed}-{index}", **record})
-    return records
+    fitting = brief.fitting_distances(needed=True)
+    writer = _Writer(brief.draw(index), names(brief.split), brief.words_per_document)
+    return writer.write(fitting, brief.ambiguous_share)
 
 
 class _Writer:

@@ -9,7 +9,7 @@ are two relations, so that types do not give them away.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ctxlab.data.generated._distances import fitting_distances
+from ctxlab.data.generated._brief import Brief
 from ctxlab.data.generated._draw import Draw
 from ctxlab.data.generated._names import names
 from ctxlab.data.generated._placing import Fixed, Page, told
@@ -49,41 +49,26 @@ AGAIN_SHARE = 0.5
 """Share of the ends of clear facts that are mentioned once more."""
 
 
-def generate(
-    *,
-    split: str,
-    seed: int,
-    documents: int,
-    words_per_document: int,
-    ambiguous_share: float,
-    evidence_distance: Sequence[int],
-) -> list[dict[str, Any]]:
-    """Records of exactly ``words_per_document`` words, as ``task=relation`` reads them, with ``probes``.
+def write(brief: Brief, index: int) -> dict[str, Any]:
+    """Fields as ``task=relation`` reads them, of exactly ``words_per_document`` words, with ``probes``.
 
     Relations take turns, so that a few documents have all of them.
 
-    Args:
-        split: ``train``, ``validation`` or ``test``; no invented name occurs in two of them.
-        seed: With ``split`` and the index of a document it determines the document.
-        documents: How many.
-        words_per_document: Words of each document, punctuation included.
-        ambiguous_share: Share of the facts that two sentences tell.
-        evidence_distance: Words between the names of an ambiguous fact; those that fit the document are drawn equally
-            often. ``probes`` holds for each such fact its number among the relations and its true distance.
+    - ``ambiguous_share``: of the facts, those that two sentences tell.
+    - ``evidence_distance``: words between the names of an ambiguous fact; those that fit the document are drawn equally
+      often.
+    - ``probes``: of each such fact its number among the relations and its true distance.
 
     Raises:
         UserError: No distance fits the document.
     """
-    fitting = fitting_distances(evidence_distance, words_per_document, needed=bool(ambiguous_share))
-    num_facts = min(max(words_per_document // WORDS_PER_FACT, 1), MOST_FACTS)
-    records = []
-    for index in range(documents):
-        writer = _Writer(Draw(seed, split, index), names(split), words_per_document)
-        for turn in range(num_facts):
-            label = list(RELATIONS)[(index * num_facts + turn + seed) % len(RELATIONS)]
-            writer.fact(label, ambiguous_share, fitting)
-        records.append({"id": f"generated-{split}-{seed}-{index}", **writer.record()})
-    return records
+    fitting = brief.fitting_distances(needed=bool(brief.ambiguous_share))
+    num_facts = min(max(brief.words_per_document // WORDS_PER_FACT, 1), MOST_FACTS)
+    writer = _Writer(brief.draw(index), names(brief.split), brief.words_per_document)
+    for turn in range(num_facts):
+        label = list(RELATIONS)[(index * num_facts + turn + brief.seed) % len(RELATIONS)]
+        writer.fact(label, brief.ambiguous_share, fitting)
+    return writer.record()
 
 
 class _Writer:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ctxlab.data.generated._distances import fitting_distances
+from ctxlab.data.generated._brief import Brief
 from ctxlab.data.generated._draw import Draw
 from ctxlab.data.generated._names import names
 from ctxlab.data.generated._paragraphs import joined
@@ -22,42 +22,24 @@ from ctxlab.data.generated.qa import FACTS, ROOM_FOR_FACT
 QUERY = "What is told of <x>?"
 
 
-def generate(
-    *,
-    split: str,
-    seed: int,
-    documents: int,
-    words_per_document: int,
-    ambiguous_share: float,
-    evidence_distance: Sequence[int],
-) -> list[dict[str, Any]]:
-    """Records ``id, document, summaries``; documents of exactly ``words_per_document`` words.
+def write(brief: Brief, index: int) -> dict[str, Any]:
+    """Fields ``document, summaries``; the document has exactly ``words_per_document`` words.
 
-    Args:
-        split: ``train``, ``validation`` or ``test``; no invented name occurs in two of them.
-        seed: With ``split`` and the index of a document it determines the document.
-        documents: How many.
-        words_per_document: Words of each document, punctuation included.
-        ambiguous_share: Share of the key sentences that use another name.
-        evidence_distance: Words from the query, in front of the document, to the name in a key sentence: one for each
-            distance that fits the document, as near to it as the others leave room. Each summary has ``probes``: of
-            its key sentences the first and last character (not included), the true distance, and the word that the
-            summary must have (``says``).
+    - ``ambiguous_share``: of the key sentences, those that use another name.
+    - ``evidence_distance``: words from the query, in front of the document, to the name in a key sentence: one for each
+      distance that fits the document, as near to it as the others leave room.
+    - ``probes`` of each summary: of its key sentences the first and last character (not included), the true distance,
+      and the word that the summary must have (``says``).
 
     Raises:
         UserError: No distance fits the document.
     """
-    fitting = sorted(set(fitting_distances(evidence_distance, words_per_document, ROOM_FOR_FACT, needed=True)))
-    records = []
-    for index in range(documents):
-        draw = Draw(seed, split, index)
-        page, pool = Page(draw, words_per_document), draw.shuffled(names(split))
-        facts = _facts(draw, page, pool, ambiguous_share, fitting)
-        text, spans, _ = page.write()
-        records.append(
-            {"id": f"generated-{split}-{seed}-{index}", "document": text, "summaries": _summaries(facts, spans)}
-        )
-    return records
+    fitting = sorted(set(brief.fitting_distances(ROOM_FOR_FACT, needed=True)))
+    draw = brief.draw(index)
+    page, pool = Page(draw, brief.words_per_document), draw.shuffled(names(brief.split))
+    facts = _facts(draw, page, pool, brief.ambiguous_share, fitting)
+    text, spans, _ = page.write()
+    return {"document": text, "summaries": _summaries(facts, spans)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from ctxlab.data.generated._distances import fitting_distances
+from ctxlab.data.generated._brief import Brief
 from ctxlab.data.generated._draw import Draw
 from ctxlab.data.generated._names import names
 from ctxlab.data.generated._naming import AMBIGUOUS, DEFINING, KINDS, TYPES
@@ -39,37 +39,22 @@ _VOWELS = ("a", "e", "i", "o", "u", "ai", "ou")
 _NOUNS = ("person", "people", "thing", "stuff", "place", "vehicle", "body")
 
 
-def generate(
-    *,
-    split: str,
-    seed: int,
-    documents: int,
-    words_per_document: int,
-    ambiguous_share: float,
-    evidence_distance: Sequence[int],
-) -> list[dict[str, Any]]:
-    """Records ``id, source, target, probes``; sources of exactly ``words_per_document`` words.
+def write(brief: Brief, index: int) -> dict[str, Any]:
+    """Fields ``source, target, probes``; the source has exactly ``words_per_document`` words.
 
-    Args:
-        split: ``train``, ``validation`` or ``test``; no invented name occurs in two of them.
-        seed: With ``split`` and the index of a document it determines the document.
-        documents: How many.
-        words_per_document: Words of each source, punctuation included.
-        ambiguous_share: Share of the names to be rendered whose sentence does not say what they are.
-        evidence_distance: Words from the name in the fact to the name that is to be rendered; those that fit the
-            document take turns. ``probes`` holds the first and last character (not included) of each fact, the true
-            distance, and how the name must be rendered (``says``).
+    - ``ambiguous_share``: of the names to be rendered, those whose sentence does not say what they are.
+    - ``evidence_distance``: words from the name in the fact to the name that is to be rendered; those that fit the
+      document take turns.
+    - ``probes``: the first and last character (not included) of each fact, the true distance, and how the name must be
+      rendered (``says``).
 
     Raises:
         UserError: No distance fits the document.
     """
-    fitting = fitting_distances(evidence_distance, words_per_document, needed=bool(ambiguous_share))
-    records = []
-    for index in range(documents):
-        writer = _Writer(Draw(seed, split, index), names(split), words_per_document)
-        writer.write(ambiguous_share, fitting)
-        records.append({"id": f"generated-{split}-{seed}-{index}", **writer.record()})
-    return records
+    fitting = brief.fitting_distances(needed=bool(brief.ambiguous_share))
+    writer = _Writer(brief.draw(index), names(brief.split), brief.words_per_document)
+    writer.write(brief.ambiguous_share, fitting)
+    return writer.record()
 
 
 class _Writer:

@@ -62,28 +62,30 @@ class Probe(ABC):
     def write(self, draw: Draw, split: str, num_words: int, depth: float) -> Sample:
         """One sample whose text has ``num_words`` words, or as few less as must be."""
 
-    def records(self, split: str, seed: int, documents: int) -> list[dict[str, Any]]:
-        """Records ``id, text, question, answers, spans, choices, all, length, depth``.
+    def check_lengths(self) -> None:
+        """Refuse a length that is too short for this probe, or too long for any.
 
-        Each is a pure function of ``seed``, ``split`` and its index.
-
-        Raises:
-            UserError: A length is too short for this probe.
+        The constructor cannot: what is too short hangs on the options of the probe, which it does not know yet.
         """
-        around = FRAME + self.question_words()
-        least, shortest, longest = self.least() + around, min(self._lengths), max(self._lengths)
+        least, shortest, longest = self.least() + self._around(), min(self._lengths), max(self._lengths)
         if shortest < least:
             raise UserError(f"probe.lengths has {shortest}, and this probe needs {least} words: give at least {least}.")
         if longest > LONGEST:
             raise UserError(f"probe.lengths has {longest}, and a text has {LONGEST:,} words at most.")
-        cells = [(length, depth) for depth in self._depths for length in self._lengths]
-        found = []
-        for index in range(documents):
-            length, depth = cells[index % len(cells)]
-            sample = self.write(Draw(seed, split, index), split, length - around, depth or 0.0)
-            record = {"id": f"generated-{split}-{seed}-{index}", **_record(sample)}
-            found.append({**record, "length": length, "depth": depth})
-        return found
+
+    def record(self, split: str, seed: int, index: int) -> dict[str, Any]:
+        """Fields ``text, question, answers, spans, choices, all, length, depth``, a pure function of the arguments.
+
+        Lengths take turns, and depths after each round of them.
+        """
+        length = self._lengths[index % len(self._lengths)]
+        depth = self._depths[index // len(self._lengths) % len(self._depths)]
+        sample = self.write(Draw(seed, split, index), split, length - self._around(), depth or 0.0)
+        return {**_record(sample), "length": length, "depth": depth}
+
+    def _around(self) -> int:
+        """Words of a length that are not the text's."""
+        return FRAME + self.question_words()
 
 
 def _record(sample: Sample) -> dict[str, Any]:
