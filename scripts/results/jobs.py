@@ -220,8 +220,8 @@ SECTIONS = (
     Section(
         "Translation: chapters of the Bible, English to French",
         "translation_enfr",
-        "Twenty chapters of about 700 words. SmolLM2 has hardly read French, and repeats itself; 300 seconds of training "
-        "on a CPU do not change that.",
+        "Twenty chapters of about 700 words. SmolLM2 has hardly read French, and repeats itself; 300 seconds of "
+        "training on a CPU do not change that.",
         ("chrf", "bleu", "ter", "length_ratio"),
         (
             Job("translation_shown", "chunk, two examples", f"eval {TRANSLATION} context=1024 task.shots=2"),
