@@ -46,7 +46,7 @@ format: $(STAMP) ## format the code
 bench: $(STAMP) ## measure speed, memory and quality against the alternatives; prints tables, writes outputs/bench/*.json
 	$(BIN)/python -m scripts.bench $(ONLY) --data $(BENCH_DATA)
 
-results: $(STAMP) ## every task on its real corpus (an hour); writes docs/results.md
+results: $(STAMP) ## every task on its real corpus (two hours); writes docs/results.md
 	$(BIN)/python -m scripts.results $(ONLY) --data $(BENCH_DATA)
 
 docs: $(STAMP) ## put the last bench's figures into the parts' files and write docs/strategies.md from them
