@@ -152,13 +152,13 @@ class Probe(Whole):
 
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
         """The ``Reply``; ``seen`` says whether all of each span was, or of the text where none is known."""
-        fields = document.fields
+        fields, num_tokens = document.fields, len(encoded.input_ids)
         seen = spans_seen(document, encoded, merged)
         if self._marks:
             words = marking.best_words(fields["text"], encoded, merged, fields["asked"])
-            return Prediction(document.id, Reply(BETWEEN.join(words)), seen)
+            return Prediction(document.id, Reply(BETWEEN.join(words), num_tokens), seen)
         verdict: Verdict = super().decode(document, encoded, merged).answer
-        return Prediction(document.id, Reply("".join(verdict.chosen), len(verdict.classes)), seen)
+        return Prediction(document.id, Reply("".join(verdict.chosen), num_tokens, len(verdict.classes)), seen)
 
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
         """What was asked and what was said."""

@@ -19,6 +19,8 @@ class Reply:
 
     text: str
     """Empty where nothing was read."""
+    num_tokens: int
+    """Of the text that was asked about, as the model's tokenizer has it."""
     num_choices: int = 0
     """Answers that it was chosen from; 0 where the list is open."""
 

@@ -67,7 +67,8 @@ class WrittenProbe(Writing):
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
         """The ``Reply``; ``seen`` says whether all of each span was, or of the text where none is known."""
         texts, scores = [self.text_of(w) for w in merged.written], [w.score for w in merged.written]
-        return Prediction(document.id, Reply(self.combined(texts, scores)), spans_seen(document, encoded, merged))
+        reply = Reply(self.combined(texts, scores), len(encoded.input_ids))
+        return Prediction(document.id, reply, spans_seen(document, encoded, merged))
 
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
         """What was asked and what was written."""

@@ -37,7 +37,7 @@ def test_effective_context_is_the_longest_that_passes_and_0_without_one():
 
 def case(name, answers, said, length, depth, seen=True, choices=0, every=True):
     fields = {"answers": answers, "all": every, "length": length, "depth": depth}
-    return Document(name, fields, name), Prediction(name, Reply(said, choices), [seen])
+    return Document(name, fields, name), Prediction(name, Reply(said, 2 * length, choices), [seen])
 
 
 def scored(*cases):
@@ -56,7 +56,7 @@ def test_breakdowns_by_hand():
     assert found.metrics == {"recall": pytest.approx(3.5 / 5), "effective_context": 0.0}
     assert found.coverage_labels == 0.8
     tables = {table.name: table for table in found.tables}
-    assert [row[:3] for row in tables["by_length"].rows] == [(64, 2, 0.75), (128, 3, pytest.approx(2 / 3))]
+    assert [row[:4] for row in tables["by_length"].rows] == [(64, 128, 2, 0.75), (128, 256, 3, pytest.approx(2 / 3))]
     assert [row[:3] for row in tables["by_depth"].rows] == [(0.0, 2, 0.75), (1.0, 3, pytest.approx(2 / 3))]
     cells = {row[:2]: row[2:4] for row in tables["by_length_and_depth"].rows}
     assert cells == {(64, 0.0): (1, 0.5), (64, 1.0): (1, 1.0), (128, 0.0): (1, 1.0), (128, 1.0): (2, 0.5)}
@@ -73,6 +73,7 @@ def test_perfect_answers_score_1_and_empty_ones_0():
 def test_notes_tell_what_falls_out_and_what_chance_gives():
     found = scored(case("a", ["x"], "", 64, 0.5, choices=10), case("b", ["x"], "x", 128, 0.5, choices=10))
     assert found.notes == [
-        "Effective context: 128 words, the longest length with a recall of at least 85.6%, although 64 fall below it.",
+        "Effective context: 128 words (256 tokens), the longest length with a recall of at least 85.6%, "
+        "although 64 fall below it.",
         "An answer chosen at random is right in 10.0% of the documents.",
     ]

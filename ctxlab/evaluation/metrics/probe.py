@@ -3,7 +3,8 @@
 **Recall** of an answer is the share of the wanted texts that it contains, whatever their case, or 1 where it contains
 any of them and any will do (Hsieh et al. 2024, arXiv:2404.06654). It is taken over plain texts, so that chosen, marked
 and written answers are scored alike. **Effective context** is the longest length whose mean recall is at least 85.6 %
-(that of Llama-2-7B at 4,096 tokens); that a shorter length falls below it changes nothing, but is noted.
+(that of Llama-2-7B at 4,096 tokens); that a shorter length falls below it changes nothing, but is noted. Lengths are
+those that were asked for, in words, and beside them the tokens that these are to the model, which is what RULER counts.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +24,7 @@ THRESHOLD = 0.856
 class _Case:
     recall: float
     length: int
+    tokens: int
     depth: float | None
 
 
@@ -45,25 +47,37 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
         predictions: ``tasks.probing.Reply`` of each, in the same order; ``seen`` has a flag a span of the evidence.
     """
     replies: list[Reply] = [prediction.answer for prediction in predictions]
-    cases = [_case(document, reply.text) for document, reply in zip(documents, replies, strict=True)]
-    lengths = sorted({case.length for case in cases})
-    means = {n: float(np.mean([case.recall for case in cases if case.length == n])) for n in lengths}
+    cases = [_case(document, reply) for document, reply in zip(documents, replies, strict=True)]
+    means, tokens = _by_length(cases, "recall"), _by_length(cases, "tokens")
     metrics = {"recall": float(np.mean([case.recall for case in cases]))}
     metrics["effective_context"] = float(effective_context(means))
     covered = float(np.mean([np.mean(prediction.seen) for prediction in predictions]))
-    return Scores(metrics, covered, _tables(cases), _notes(means, replies))
+    return Scores(metrics, covered, _tables(cases, tokens), _notes(means, tokens, replies))
 
 
-def _case(document: Document, answer: str) -> _Case:
+def _case(document: Document, reply: Reply) -> _Case:
     fields = document.fields
-    return _Case(recall(answer, fields["answers"], every=fields["all"]), fields["length"], fields["depth"])
+    found = recall(reply.text, fields["answers"], every=fields["all"])
+    return _Case(found, fields["length"], reply.num_tokens, fields["depth"])
 
 
-def _tables(cases: Sequence[_Case]) -> list[Table]:
+def _by_length(cases: Sequence[_Case], figure: str) -> dict[int, float]:
+    """Mean of a figure over the cases of each length, the shortest first."""
+    lengths = sorted({case.length for case in cases})
+    return {n: float(np.mean([getattr(case, figure) for case in cases if case.length == n])) for n in lengths}
+
+
+def _tables(cases: Sequence[_Case], tokens: Mapping[int, float]) -> list[Table]:
     placed = [case for case in cases if case.depth is not None]
     tables = [
         _table("overall", "Over all documents", ("figure",), cases, lambda case: ("recall",)),
-        _table("by_length", "By length", ("length",), cases, lambda case: (case.length,)),
+        _table(
+            "by_length",
+            "By length, in words and in tokens",
+            ("length", "tokens"),
+            cases,
+            lambda case: (case.length, round(tokens[case.length])),
+        ),
     ]
     if placed:
         tables += [
@@ -91,13 +105,14 @@ def _table(
     return Table(name, title, (*keys, "documents", "recall", "low", "high"), rows, _INTERVAL)
 
 
-def _notes(means: Mapping[int, float], replies: Sequence[Reply]) -> list[str]:
+def _notes(means: Mapping[int, float], tokens: Mapping[int, float], replies: Sequence[Reply]) -> list[str]:
     """What the longest length is worth, and what chance would give."""
     reached = effective_context(means)
     failed = [f"{length:,}" for length, mean in means.items() if length < reached and mean < THRESHOLD]
     but = f", although {', '.join(failed)} fall below it" if failed else ""
     notes = [
-        f"Effective context: {reached:,} words, the longest length with a recall of at least {THRESHOLD:.1%}{but}."
+        f"Effective context: {reached:,} words ({tokens[reached]:,.0f} tokens), the longest length with a recall of "
+        f"at least {THRESHOLD:.1%}{but}."
         if reached
         else f"Effective context: none, as no length has a recall of at least {THRESHOLD:.1%}."
     ]
