@@ -1,4 +1,4 @@
-"""Shared by all tests: a command line whose stages are told what to do instead of training."""
+"""Shared by all tests: commands that start quickly, and a command line whose stages are told what to do."""
 
 import importlib
 import sys
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra._internal.hydra import Hydra
 
 with redirect_stderr(sys.__stderr__):  # it would close what pytest puts there when logging is configured anew
     import absl.logging  # noqa: F401
@@ -31,6 +32,23 @@ def run(cfg, run_dir):
               "cost": {"tokens_per_second": 1234.5, "peak_memory_bytes": 3 * 2**20}}
     (run_dir / "result.json").write_text(json.dumps(result))
 """
+
+
+@pytest.fixture(scope="session", autouse=True)
+def composed_once():
+    """Commands in this process compose once; those in a process of their own do as Hydra does.
+
+    Hydra composes every command a second time to read ``hydra.mode``, which only the command line sets here.
+    """
+    read = Hydra.get_mode
+
+    def get_mode(hydra, config_name, overrides):
+        said = any(word.startswith(("hydra.mode", "hydra/mode")) for word in overrides)
+        return read(hydra, config_name, overrides) if said else None
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Hydra, "get_mode", get_mode)
+        yield
 
 
 @dataclass

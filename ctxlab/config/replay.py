@@ -121,11 +121,10 @@ def _resolve(path: Any, cwd: Path, *, always: bool) -> Any:
 
 def superseded(recorded: Override, asked: Sequence[Override]) -> bool:
     """Whether the user's overrides replace one of the run: the same key, or a group above it."""
-    groups = catalogue.groups()
     for override in asked:
         key = override.key_or_group
         if recorded.key_or_group == key:
             return True
-        if key in groups and dotted(recorded.key_or_group).startswith(dotted(key) + "."):
+        if dotted(recorded.key_or_group).startswith(dotted(key) + ".") and key in catalogue.groups():
             return True
     return False

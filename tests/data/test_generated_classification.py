@@ -28,8 +28,11 @@ def told(record, task):
     return [text[probe["start"] : probe["end"]] for probe in record["probes"]]
 
 
-def name_in(sentence, split="train"):
-    return [word for word in words(sentence) if word in names(split)]
+NAMES = frozenset(names("train"))
+
+
+def name_in(sentence):
+    return [word for word in words(sentence) if word in NAMES]
 
 
 @pytest.mark.parametrize("task", TASKS)

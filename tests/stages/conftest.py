@@ -1,12 +1,15 @@
 """Real runs of the real command, on a tiny model and small generated documents."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from ctxlab.cli import main
+from ctxlab.reporting import plots, verification
+from ctxlab.stages import finish, verify
 
 SMALL = (
     "task=ner", "model=tiny_bert", "tracking=none", "context=256", "data.documents=6", "data.validation_documents=2",
@@ -21,6 +24,24 @@ def token_cache(tmp_path_factory):
     """One cache of tokens for all runs, and none of the user's."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CTXLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_pictures():
+    """Drawing takes a third of a small run: only what is ``drawn`` has pictures."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(finish, "draw", lambda *_: [])
+        patch.setattr(verify, "draw_reach", lambda path, *_: path)
+        yield
+
+
+@contextmanager
+def drawn() -> Iterator[None]:
+    """Runs within have their pictures."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(finish, "draw", plots.draw)
+        patch.setattr(verify, "draw_reach", verification.draw_reach)
         yield
 
 
@@ -42,7 +63,8 @@ def result(folder: Path) -> dict:
 def trained(tmp_path_factory) -> Path:
     """A finished run that tests must not change."""
     folder = tmp_path_factory.mktemp("trained") / "run"
-    assert train(folder) == 0
+    with drawn():
+        assert train(folder) == 0
     return folder
 
 

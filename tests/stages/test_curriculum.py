@@ -23,7 +23,7 @@ def test_the_context_grows_by_shares_of_the_steps(tmp_path):
     assert result(tmp_path / "run")["coverage"]["test"]["tokens"] == 1.0
 
 
-@pytest.mark.parametrize("model", ["tiny_bert", "tiny_llama"])
+@pytest.mark.parametrize("model", ["tiny_llama", pytest.param("tiny_bert", marks=pytest.mark.slow)])
 def test_a_growing_run_resumes_to_the_same_weights(model, tmp_path):
     """Past the trained length, so that positions grow too; the second run loses all after its first checkpoint."""
     positions = "tile" if model == "tiny_bert" else "yarn"

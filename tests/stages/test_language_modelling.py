@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokeniz
 from ctxlab.cli import main
 from ctxlab.core.types import NO_LABEL, Document
 from ctxlab.tasks import mlm
-from tests.stages.conftest import result, train
+from tests.stages.conftest import drawn, result, train
 
 LM = ("task=lm", "model=tiny_llama", "strategy=chunk")
 MLM = ("task=mlm", "model=tiny_bert", "strategy=longformer")
@@ -85,7 +85,8 @@ def test_masked_figures_are_those_of_the_plain_model(runs, tmp_path):
 @pytest.mark.parametrize("name", TASKS)
 def test_a_checkpoint_loads_again_with_its_scores(name, runs, tmp_path):
     """Tied embeddings (GPT-2, BERT) are saved once."""
-    found = evaluated(runs / name, tmp_path / "e", "split=test")
+    with drawn():
+        found = evaluated(runs / name, tmp_path / "e", "split=test")
     assert found["metrics"]["test"] == result(runs / name)["metrics"]["test"]
     report = (tmp_path / "e" / "report.md").read_text()
     assert "by place in the document" in report
@@ -102,7 +103,7 @@ def test_a_truncated_evaluation_looks_no_better(runs, tmp_path):
     assert any("never read" in note for note in cut["notes"])
 
 
-@pytest.mark.parametrize("options", [LM, MLM], ids=["lm", "mlm"])
+@pytest.mark.parametrize("options", [MLM, pytest.param(LM, marks=pytest.mark.slow)], ids=["mlm", "lm"])
 def test_training_resumes_to_the_same_weights(options, tmp_path):
     """Two epochs and a bit, so that documents are masked anew; the second run loses all after its first checkpoint."""
     options = (*options, "trainer.max_steps=5", "trainer.save_every_steps=2", "trainer.keep_checkpoints=9",

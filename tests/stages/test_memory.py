@@ -34,11 +34,17 @@ CASES = {
 }
 
 
+USUAL = {"rmt-llama", "rmt-bert", "transformer_xl", "streaming"}
+"""The others go through the same code, and are slow tests."""
+
+
 def saved(run):
     return run / result(run)["checkpoint"]
 
 
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(
+    scope="module", params=[name if name in USUAL else pytest.param(name, marks=pytest.mark.slow) for name in CASES]
+)
 def case(request, tmp_path_factory):
     """A finished run with documents of many windows."""
     folder = tmp_path_factory.mktemp("memory") / "run"

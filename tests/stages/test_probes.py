@@ -7,7 +7,7 @@ import pytest
 from ctxlab.cli import main
 from ctxlab.config.completion import query
 from ctxlab.config.compose import compose
-from tests.stages.conftest import result, train
+from tests.stages.conftest import drawn, result, train
 
 TINY = (
     "task=probe", "model.hidden_size=32", "model.num_layers=1", "context=128", "strategy=chunk",
@@ -18,7 +18,8 @@ TINY = (
 
 @pytest.mark.parametrize("probe", ["passkey", "frequent_words"])
 def test_probes_of_both_forms_train_and_evaluate(probe, tmp_path):
-    assert train(tmp_path / "run", *TINY, f"probe={probe}") == 0
+    with drawn():
+        assert train(tmp_path / "run", *TINY, f"probe={probe}") == 0
     found = result(tmp_path / "run")
     assert 0 <= found["metrics"]["test"]["recall"] <= 1
     assert found["primary_metric"] == "recall"

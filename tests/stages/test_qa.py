@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ctxlab.cli import main
-from tests.stages.conftest import result, train
+from tests.stages.conftest import drawn, result, train
 
 QA = ("task=qa", "strategy=chunk", "context=64", "data.documents=3", "data.words_per_document=100",
       "data.evidence_distance=[16,60]")  # fmt: skip
@@ -19,7 +19,8 @@ def write(path, *records):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("qa") / "run"
-    assert train(folder, *QA) == 0
+    with drawn():
+        assert train(folder, *QA) == 0
     return folder
 
 
@@ -96,6 +97,7 @@ def test_predict_needs_no_answers(run, tmp_path):
         assert line["answer"] == text[line["start"] : line["end"]]
 
 
+@pytest.mark.slow  # that of test_classification.py goes through the same code
 def test_training_resumes_to_the_same_weights(tmp_path):
     options = (*QA, "trainer.max_steps=5", "trainer.save_every_steps=2", "trainer.keep_checkpoints=9",
                "task.stretch_tokens=40", "trainer.tokens_per_step=256")  # fmt: skip

@@ -61,6 +61,7 @@ def test_a_dialogue_that_ends_before_the_turn_that_is_asked_for_is_the_same_as_w
     assert all(0 < line["probability"] < 1 for line in found)
 
 
+@pytest.mark.slow  # that of test_classification.py goes through the same code
 def test_training_resumes_to_the_same_weights(tmp_path):
     """Which of the other candidates an epoch takes is known again."""
     given = (*SHORT, *RUNS["recommendation"], "trainer.save_every_steps=1", "trainer.keep_checkpoints=9")

@@ -23,11 +23,17 @@ CASES = {
 }
 
 
+USUAL = {"hierarchical", "textrank", "selective_context"}
+"""The others go through the same code, and are slow tests."""
+
+
 def weights(run):
     return load_file(run / result(run)["checkpoint"] / "model.safetensors")
 
 
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(
+    scope="module", params=[name if name in USUAL else pytest.param(name, marks=pytest.mark.slow) for name in CASES]
+)
 def case(request, tmp_path_factory):
     """A finished run that tests must not change."""
     folder = tmp_path_factory.mktemp("readings") / "run"

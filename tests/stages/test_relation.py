@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from ctxlab.cli import main
-from tests.stages.conftest import result, train
+from tests.stages.conftest import drawn, result, train
 
 RELATION = ("task=relation", "strategy=chunk", "context=64", "data.documents=4", "data.words_per_document=100",
             "data.evidence_distance=[16]", "data.ambiguous_share=0.5", "task.width=16", "task.block=8")  # fmt: skip
@@ -21,7 +21,8 @@ def write(path, *records):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("relation") / "run"
-    assert train(folder, *RELATION) == 0
+    with drawn():
+        assert train(folder, *RELATION) == 0
     return folder
 
 
@@ -86,6 +87,7 @@ def test_predict_needs_no_relations(run, tmp_path):
     assert lines[1]["relations"] == []
 
 
+@pytest.mark.slow  # that of test_classification.py goes through the same code
 def test_training_resumes_to_the_same_weights(tmp_path):
     options = (*RELATION, "trainer.max_steps=3", "trainer.save_every_steps=1", "trainer.keep_checkpoints=9",
                "trainer.tokens_per_step=128")  # fmt: skip

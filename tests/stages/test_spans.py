@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from ctxlab.cli import main
 from ctxlab.tracking.metrics_file import read_metrics
 from ctxlab.training import checkpoint
-from tests.stages.conftest import result, train
+from tests.stages.conftest import drawn, result, train
 
 OPTIONS = ("strategy=adaptive_span", "strategy.attention.ramp=8", "strategy.attention.penalty=0.1")
 SHARES, LONGEST = "ctxlab_parts.attention.shares", "ctxlab_parts.attention.longest"
@@ -22,7 +22,8 @@ def spans(folder):
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory):
     folder = tmp_path_factory.mktemp("spans") / "run"
-    assert train(folder, *OPTIONS) == 0
+    with drawn():
+        assert train(folder, *OPTIONS) == 0
     return folder
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from ctxlab.cli import main
 from ctxlab.config import catalogue
-from tests.stages.conftest import SMALL
+from tests.stages.conftest import SMALL, drawn
 
 VERIFY = ("task=ner", "tracking=none", "data.words_per_document=60", "data.validation_documents=2", "data.documents=1",
           "data.test_documents=1", "data.evidence_distance=[20]", "blocks=8", "tokens=12")  # fmt: skip
@@ -81,7 +81,9 @@ def test_the_encoder_of_a_t5(attention, tmp_path):
 
 def test_what_it_leaves(tmp_path, capsys):
     run = tmp_path / "run"
-    assert main(["verify", *VERIFY, "model=tiny_bert", "strategy=chunk", "context=64", f"hydra.run.dir={run}"]) == 0
+    with drawn():
+        words = ["verify", *VERIFY, "model=tiny_bert", "strategy=chunk", "context=64", f"hydra.run.dir={run}"]
+        assert main(words) == 0
     shown = capsys.readouterr().out
     result, page = json.loads((run / "result.json").read_text()), (run / "report.md").read_text()
     assert (result["passed"], result["failed"], result["strategy"]) == (True, [], "chunk")

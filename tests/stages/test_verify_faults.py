@@ -73,7 +73,7 @@ def near(window, num_global=1):
     return lambda query, key, _: ((query - key).abs() <= window) | (query < num_global) | (key < num_global)
 
 
-@pytest.mark.parametrize("words", [LOCAL, LLAMA, STRIDED, YARN, CARRIED, RMT, XL, HAT])
+@pytest.mark.parametrize("words", [LOCAL, YARN, RMT, HAT])
 def test_nothing_broken_fails_nothing(words, failed):
     assert failed(*words) == {}
 

@@ -100,7 +100,7 @@ def run(case, dtype):
     return [part.double() for part in found], [expected, *(tensor.grad for tensor in theirs)], mask.plans[0].mask
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(cases())
 def test_equals_dense_attention_in_fp32(case):
     found, expected, _ = run(case, torch.float32)
@@ -242,7 +242,7 @@ def test_what_would_change_the_scores_is_not_dropped_in_silence(name):
 
 
 @given(st.integers(1, 400), st.integers(1, 40), st.integers(0, 3))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_pairs_counts_what_the_kernel_computes(length, window, num_global):
     part = Local(window, num_global)
     mask = part._mask(1, length, length).plans[0].mask
