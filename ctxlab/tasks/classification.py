@@ -5,10 +5,10 @@ from typing import Any
 
 from ctxlab.core.types import Document
 from ctxlab.tasks.prompted import prompted
+from ctxlab.tasks.prompts import Prompt
 from ctxlab.tasks.records import text_of
 from ctxlab.tasks.subwords import frame
 from ctxlab.tasks.whole import Framing, Whole
-from ctxlab.tasks.writing import Prompt
 
 
 class Classification(Whole):

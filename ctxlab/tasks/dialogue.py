@@ -9,10 +9,10 @@ import numpy as np
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import Document
 from ctxlab.tasks.candidates import bare, candidates_of
+from ctxlab.tasks.prompts import Prompt
 from ctxlab.tasks.ranking import Ranking, apart
 from ctxlab.tasks.replying import Replying
 from ctxlab.tasks.turns import EmptyTurns, Turn, asked, places_in, turns_of, written
-from ctxlab.tasks.writing import Prompt
 
 MODES = ("choose", "write")
 """Values of ``task.mode``."""

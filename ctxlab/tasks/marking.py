@@ -11,7 +11,7 @@ import torch
 
 from ctxlab.core.task import Loss
 from ctxlab.core.types import NO_LABEL, Encoded, IntArray, Merged
-from ctxlab.tasks.whole import evidence_tokens
+from ctxlab.tasks.evidence import evidence_tokens
 
 MARKED = 1
 

@@ -6,10 +6,10 @@ from typing import Any
 from ctxlab.core.types import Document
 from ctxlab.tasks.pairs import pair_frame
 from ctxlab.tasks.prompted import prompted
+from ctxlab.tasks.prompts import Prompt
 from ctxlab.tasks.records import text_of
 from ctxlab.tasks.text import encode_text
 from ctxlab.tasks.whole import Framing, Whole
-from ctxlab.tasks.writing import Prompt
 
 
 class NLI(Whole):

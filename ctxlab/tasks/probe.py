@@ -14,9 +14,9 @@ from ctxlab.tasks import marking
 from ctxlab.tasks.labels import sorted_labels
 from ctxlab.tasks.pairs import pair_frame
 from ctxlab.tasks.probing import BETWEEN, Reply, probe_fields, spans_seen
+from ctxlab.tasks.prompts import Prompt
 from ctxlab.tasks.text import encode_text
 from ctxlab.tasks.whole import Framing, Verdict, Whole
-from ctxlab.tasks.writing import Prompt
 from ctxlab.tasks.written_probe import WrittenProbe
 
 FORMS = ("classification", "marking")

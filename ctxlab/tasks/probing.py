@@ -6,8 +6,8 @@ from typing import Any
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import Document, Encoded, Merged
+from ctxlab.tasks.evidence import evidence_tokens
 from ctxlab.tasks.records import check_characters, kind, lookalike, text_of
-from ctxlab.tasks.whole import evidence_tokens
 
 BETWEEN = ", "
 """What stands between several answers."""

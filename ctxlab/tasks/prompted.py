@@ -9,8 +9,9 @@ import torch
 from ctxlab.core.errors import UserError
 from ctxlab.core.task import Continuations, Decoding
 from ctxlab.core.types import Document, Encoded, Merged, Prediction
+from ctxlab.tasks.prompts import Prompt, ids_of, line_ends
 from ctxlab.tasks.whole import Whole
-from ctxlab.tasks.writing import Prompt, Writing, ids_of, line_ends
+from ctxlab.tasks.writing import Writing
 
 LABELS = "{labels}"
 """What ``task.instruction`` has in the place of all labels."""

@@ -16,10 +16,10 @@ from ctxlab.core.task import Loss
 from ctxlab.core.types import NO_LABEL, Document, Encoded, FloatArray, IntArray, Merged, Prediction
 from ctxlab.tasks.base import Base
 from ctxlab.tasks.pairs import pair_frame
+from ctxlab.tasks.prompts import Prompt
 from ctxlab.tasks.questions import STRETCHED, Answer, QuestionReader, answer_tokens, drawn_stretch, one_a_question
 from ctxlab.tasks.subwords import frame
 from ctxlab.tasks.text import Pieces, encode_text
-from ctxlab.tasks.writing import Prompt
 from ctxlab.tasks.written_qa import WrittenQA
 
 STARTS, ENDS = 1, 2

@@ -5,8 +5,9 @@ from typing import Any
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import Document
+from ctxlab.tasks.prompts import Prompt, line_ends
 from ctxlab.tasks.turns import EmptyTurns, Turn, asked, other_speaker, places_in, turns_of, written
-from ctxlab.tasks.writing import Prompt, Writing, line_ends
+from ctxlab.tasks.writing import Writing
 
 
 class Replying(Writing):

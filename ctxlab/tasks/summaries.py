@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from ctxlab.core.errors import UserError
+from ctxlab.tasks.evidence import checked_probes
 from ctxlab.tasks.records import check_characters, kind, lookalike
-from ctxlab.tasks.writing import checked_probes
 
 
 def summaries_of(record: Mapping[str, Any], name: str, text: str, origin: str, *, gold: bool) -> list[dict[str, Any]]:

@@ -7,10 +7,12 @@ import numpy as np
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import NO_LABEL, SENTENCE, Document, Encoded, Merged, Prediction
+from ctxlab.tasks.evidence import evidence_of
+from ctxlab.tasks.prompts import Prompt, ids_of
 from ctxlab.tasks.records import text_of
 from ctxlab.tasks.summaries import summaries_of
 from ctxlab.tasks.text import encode_text
-from ctxlab.tasks.writing import Prompt, Writing, WrittenText, evidence_of, ids_of
+from ctxlab.tasks.writing import Writing, WrittenText
 
 OUTPUTS = ("write", "extract")
 """Values of ``task.output``."""

@@ -17,9 +17,10 @@ import torch.nn.functional as F
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.task import Loss
-from ctxlab.core.types import NO_LABEL, BoolArray, Document, Encoded, FloatArray, IntArray, Merged, Prediction
+from ctxlab.core.types import NO_LABEL, Document, Encoded, FloatArray, Merged, Prediction
 from ctxlab.tasks.base import Base
 from ctxlab.tasks.combine import RULES
+from ctxlab.tasks.evidence import evidence_of
 from ctxlab.tasks.labels import LabelReader, checked_labels, sorted_labels
 from ctxlab.tasks.text import encode_text
 
@@ -200,10 +201,7 @@ class Whole(Base):
             given = self._combine(merged.outputs[merged.seen], several=self._several)
         numbers = np.flatnonzero(given >= THRESHOLD) if self._several else [int(given.argmax())]
         chosen = tuple(self.labels[number] for number in numbers) if num_seen else ()
-        evidence = tuple(
-            evidence_at(encoded, merged.seen, probe["start"], probe["end"])
-            for probe in document.fields.get("probes", ())
-        )
+        evidence = evidence_of(document, encoded, merged)
         verdict = Verdict(tuple(self.labels), chosen, given, self._several, len(encoded), num_seen, evidence)
         return Prediction(document.id, verdict, [verdict.is_read])
 
@@ -216,16 +214,3 @@ class Whole(Base):
         given = {name: round(value, 6) for name, value in pairs} if verdict.is_read else None
         share = round(verdict.num_seen / max(verdict.num_tokens, 1), 4)
         return {"id": document.id, **answer, "probabilities": given, "share_read": share}
-
-
-def evidence_at(encoded: Encoded, seen: BoolArray, start: int, end: int) -> tuple[float, bool]:
-    """Where a stretch of characters lies in the document (share), and whether it was read whole."""
-    inside = evidence_tokens(encoded, start, end)
-    whole = len(inside) > 0 and bool(seen[inside].all())
-    return start / max(int(encoded.ends[-1]), start + 1), whole
-
-
-def evidence_tokens(encoded: Encoded, start: int, end: int) -> IntArray:
-    """Tokens of the characters from ``start`` to ``end`` (not included)."""
-    first = np.searchsorted(encoded.ends, start, side="right")
-    return np.arange(first, max(np.searchsorted(encoded.starts, end, side="left"), first))

@@ -18,13 +18,15 @@ import numpy as np
 import torch
 
 from ctxlab.core.errors import UserError
-from ctxlab.core.task import Decoding, Loss
+from ctxlab.core.task import Loss
 from ctxlab.core.types import ADDED, LAST, NO_LABEL, BoolArray, Document, Encoded, IntArray, Merged, Prediction, Written
 from ctxlab.tasks import vocabulary
 from ctxlab.tasks.base import Base
+from ctxlab.tasks.decoding import checked_decoding
+from ctxlab.tasks.evidence import evidence_of
+from ctxlab.tasks.prompts import Prompt, end_of_text, ids_of
 from ctxlab.tasks.subwords import frame
 from ctxlab.tasks.text import Pieces, encode_text
-from ctxlab.tasks.whole import evidence_at
 
 HEADS = {"decoder": "causal_lm", "encoder_decoder": "seq2seq_lm"}
 """By the kind of the model."""
@@ -76,16 +78,6 @@ class WrittenText:
     def is_read(self) -> bool:
         """Whether anything was read."""
         return bool(self.seen.any())
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """What stands around a window, the same for all documents; ``conf/task/<name>.yaml`` explains the fields."""
-
-    instruction: str
-    cue: str
-    shots: int = 0
-    example_words: int = 120
 
 
 class Writing(Base):
@@ -322,83 +314,3 @@ class Writing(Base):
         """The text, and the share of the document that was read."""
         answer: WrittenText = prediction.answer
         return {"id": document.id, "text": answer.text, "share_read": round(float(answer.seen.mean()), 4)}
-
-
-def evidence_of(document: Document, encoded: Encoded, merged: Merged) -> tuple[tuple[float, bool], ...]:
-    """Place of each known piece of evidence, and whether it was read whole: ``WrittenText.evidence``."""
-    probes = document.fields.get("probes", ())
-    return tuple(evidence_at(encoded, merged.seen, probe["start"], probe["end"]) for probe in probes)
-
-
-def checked_probes(probes: Any, field: str, text: str, origin: str) -> list[dict[str, Any]]:
-    """Known pieces of evidence in ``text``: ``start``, ``end`` (characters), ``distance`` (words) and ``says``.
-
-    Raises:
-        UserError: One is something else, or lies outside the text.
-    """
-    for index, probe in enumerate(probes if isinstance(probes, list | tuple) else [None]):
-        fits = isinstance(probe, Mapping) and all(isinstance(probe.get(n), int) for n in ("start", "end", "distance"))
-        if not fits or not isinstance(probe.get("says"), str) or not 0 <= probe["start"] < probe["end"] <= len(text):
-            raise UserError(
-                f"The field '{field}[{index}]' of {origin} is {str(probe)[:80]}: give "
-                '{"start": …, "end": …, "distance": …, "says": …} with characters of the text, or leave probes out.'
-            )
-    return [dict(probe) for probe in probes]
-
-
-def ids_of(tokenizer: Any, text: str) -> list[int]:
-    """Token ids of a short text, without special tokens.
-
-    One that begins with a line end is taken as it is behind a word: by itself, byte-level tokenizers would begin it
-    with the space that belongs to words.
-    """
-
-    def ids(text: str) -> list[int]:
-        return list(tokenizer(text, add_special_tokens=False, truncation=False, verbose=False)["input_ids"])
-
-    word = ids("x") if text.startswith("\n") else []
-    behind = ids(f"x{text}") if word else []
-    return behind[len(word) :] if word and behind[: len(word)] == word else ids(text)
-
-
-def end_of_text(tokenizer: Any) -> int:
-    """Token id that ends a text; raises UserError where the tokenizer has none."""
-    for token in (tokenizer.eos_token_id, tokenizer.sep_token_id):
-        if token is not None:
-            return int(token)
-    raise UserError(f"{type(tokenizer).__name__} has no token that ends a text: choose a model that writes.")
-
-
-def line_ends(tokenizer: Any) -> tuple[int, ...]:
-    """Token ids whose text has a line end in it, for answers of a single line."""
-    pieces = tokenizer.batch_decode([[i] for i in range(len(tokenizer))])
-    return tuple(i for i, piece in enumerate(pieces) if "\n" in piece)
-
-
-def checked_decoding(values: Mapping[str, Any]) -> Decoding:
-    """``conf/task/decoding`` as an object.
-
-    Raises:
-        UserError: A value that cannot be.
-    """
-    known = {field.name for field in fields(Decoding)}
-    for name in values:
-        if name not in known:
-            raise UserError(f"task.decoding.{name} is not known: it takes {', '.join(sorted(known))}.")
-    decoding = Decoding(**values)
-    for name in ("max_new_tokens", "num_beams"):
-        if getattr(decoding, name) < 1:
-            raise UserError(f"task.decoding.{name}={getattr(decoding, name)} is too small: give at least 1.")
-    if decoding.temperature <= 0:
-        raise UserError(
-            f"task.decoding.temperature={decoding.temperature} is not positive: give a number above 0, or "
-            "task/decoding=greedy for the likeliest text."
-        )
-    if not 0 < decoding.top_p <= 1 or decoding.top_k < 0:
-        raise UserError(
-            f"task.decoding.top_p={decoding.top_p} top_k={decoding.top_k} keep nothing: give top_p above 0 and up to "
-            "1, and top_k of 0 (all) or more."
-        )
-    if decoding.sample and decoding.num_beams > 1:
-        raise UserError(f"task.decoding.num_beams={decoding.num_beams} with sample=true: use one or the other.")
-    return decoding

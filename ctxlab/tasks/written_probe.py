@@ -7,9 +7,10 @@ import numpy as np
 
 from ctxlab.core.types import Document, Encoded, IntArray, Merged, Prediction
 from ctxlab.tasks.probing import BETWEEN, Reply, probe_fields, spans_seen
+from ctxlab.tasks.prompts import Prompt, line_ends
 from ctxlab.tasks.questions import answer_tokens
 from ctxlab.tasks.text import Pieces
-from ctxlab.tasks.writing import Prompt, Writing, line_ends
+from ctxlab.tasks.writing import Writing
 
 
 class WrittenProbe(Writing):

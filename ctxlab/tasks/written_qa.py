@@ -8,9 +8,10 @@ import numpy as np
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import Document, Encoded, IntArray, Merged, Prediction
+from ctxlab.tasks.prompts import Prompt, line_ends
 from ctxlab.tasks.questions import STRETCHED, Answer, QuestionReader, answer_tokens, drawn_stretch, one_a_question
 from ctxlab.tasks.text import Pieces
-from ctxlab.tasks.writing import Prompt, Writing, line_ends
+from ctxlab.tasks.writing import Writing
 
 NO_ANSWER = "{no_answer}"
 """What ``task.instruction`` has in the place of the phrase for "no answer"."""

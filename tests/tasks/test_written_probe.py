@@ -12,7 +12,7 @@ from ctxlab.evaluation.metrics.probe import score
 from ctxlab.models.tiny import make_tokenizer
 from ctxlab.strategies.reading.chunk import Chunk
 from ctxlab.tasks.probe import Probe
-from ctxlab.tasks.writing import ids_of
+from ctxlab.tasks.prompts import ids_of
 
 TOKENIZER = make_tokenizer()
 DECODING = {"max_new_tokens": 48}

@@ -13,9 +13,9 @@ from ctxlab.models.spaces import begin_words_with_a_space
 from ctxlab.models.tiny import make_tokenizer
 from ctxlab.strategies.reading.chunk import Chunk
 from ctxlab.strategies.reading.truncate import Truncate
+from ctxlab.tasks.prompts import Prompt
 from ctxlab.tasks.qa import QA
 from ctxlab.tasks.questions import Answer
-from ctxlab.tasks.writing import Prompt
 from ctxlab.tasks.written_qa import WrittenQA
 from tests.tasks.conftest import FAMILIES, byte_level
 
