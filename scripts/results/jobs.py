@@ -103,8 +103,8 @@ SECTIONS = (
         "Relations: Re-DocRED",
         "relation_redocred",
         "100 articles of about 200 words; 96 relations. Published figures of larger models after hours on a GPU are "
-        "near 0.78. The shift of the threshold was chosen on training documents, by the same command without a validation "
-        "file (a tenth is held out then) and `ctxlab eval -m run=… task.threshold_shift=-0.5,-0.75,…,-2`.",
+        "near 0.78. The shift of the threshold was chosen on training documents, by the same command without a "
+        "validation file (a tenth is held out then) and `ctxlab eval -m run=… task.threshold_shift=-0.5,-0.75,…,-2`.",
         ("f1", "precision", "recall", "ign_f1"),
         (
             Job(
