@@ -38,6 +38,7 @@ class Wandb:
     def _init(self, info: RunInfo, mode: str) -> Any:
         import wandb
 
+        wandb.setup(settings=wandb.Settings(silent=True))  # notices on saved files follow these, not the run's
         return wandb.init(
             project=self.project,
             entity=self.entity,

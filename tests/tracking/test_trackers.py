@@ -100,6 +100,7 @@ def test_wandb_logs_offline_without_key_or_server_one_run_a_job(tmp_path, key, m
     assert out.returncode == 0, out.stderr
     ids = out.stdout.split()
     assert len(set(ids)) == 2
+    assert "wandb:" not in out.stderr  # nothing but what we say ourselves
     if key:
         assert "does not answer" in out.stderr
     for job in "01":
