@@ -18,6 +18,8 @@ class Source(Protocol):
 
     invented: bool
     """Whether its documents are made up, so that they say nothing of the user's own."""
+    notes: list[str]
+    """What ``load`` decided in the user's stead, a sentence each, for the report."""
 
     def load(self, task_name: str, split: str, seed: int) -> list[Record] | None:
         """Records of ``train``, ``validation`` or ``test``, or None where the source has no such split.

@@ -11,10 +11,17 @@ from typing import Any
 from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
 from ctxlab.data.class_names import named
+from ctxlab.data.formats.known import converted
 from ctxlab.data.identity import check_max_documents, identified
+from ctxlab.data.readers.read import READERS, read_file
+from ctxlab.data.readers.tally import Tally
+from ctxlab.data.readers.unpacked import bare
 
 ALIASES = {"train": ("train",), "validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
 """Names that data sets give to each split, the usual one first."""
+
+TYPELESS = frozenset({".json", ".jsonl", ".ndjson", ".csv", ".tsv"})
+"""Kinds of files whose values the library would guess types for: 20 digits too many for it, dates no text any more."""
 
 
 class Hub:
@@ -27,9 +34,13 @@ class Hub:
             raise UserError("data=hub has no data set to load: set data.path=<hub id or folder>.")
         check_max_documents(max_documents)
         self._path, self._name, self._max_documents = path, name, max_documents
+        self.notes: list[str] = []
 
     def load(self, task_name: str, split: str, seed: int) -> list[Record] | None:
         """Records of the split, class numbers turned into names, the first ``max_documents`` of them."""
+        if self._files:
+            file = self._files.get(split)
+            return None if file is None else read_file(file, task_name, self.notes)[: self._max_documents]
         found = next((alias for alias in ALIASES[split] if alias in self._splits), None)
         if found is None:
             return None
@@ -38,11 +49,28 @@ class Hub:
         if not count:
             raise UserError(f"The split '{found}' of {self._path} is empty: name another data set in data.path.")
         label = f"{self._path}/{found}"
-        records = [
+        tally = Tally()
+        records = (
             Record(named(fields, rows.features), f"{label} row {row}")
             for row, fields in enumerate(rows.select(range(count)), start=1)
-        ]
-        return identified(records, f"{Path(self._path).name}-{found}")
+        )
+        found_records = list(converted(records, task_name, tally))[: self._max_documents]
+        self.notes.extend(f"{label}: {sentence}" for sentence in tally.sentences())
+        return identified(found_records, f"{Path(self._path).name}-{found}")
+
+    @cached_property
+    def _files(self) -> dict[str, Path]:
+        """Files of a local folder that hold a split each, read as ``data=files`` reads them; else none."""
+        folder = Path(self._path).expanduser()
+        if self._name or not folder.is_dir() or (folder / "README.md").exists():  # a card may say what is what
+            return {}
+        data = [entry for entry in folder.iterdir() if entry.is_dir() or bare(entry).suffix.lower() in READERS]
+        named_files = {bare(entry).stem.casefold(): entry for entry in data}
+        typeless = all(entry.is_file() and bare(entry).suffix.lower() in TYPELESS for entry in data)
+        found = {
+            split: named_files[alias] for split, aliases in ALIASES.items() for alias in aliases if alias in named_files
+        }
+        return found if typeless and len(found) == len(data) else {}
 
     @cached_property
     def _splits(self) -> Mapping[str, Any]:

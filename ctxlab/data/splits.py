@@ -30,7 +30,7 @@ def load_documents(source: Source, task: Task, seed: int) -> Splits:
     Whole records are set apart, before the task splits them: questions about one text never lie on both sides.
     """
     train, validation, test = (_records(source, task, split, seed) for split in ("train", "validation", "test"))
-    notes = []
+    notes = list(dict.fromkeys(source.notes))
     if train and validation is None:
         total = len(train)
         train, validation = set_apart(train, seed)
@@ -38,7 +38,8 @@ def load_documents(source: Source, task: Task, seed: int) -> Splits:
             f"There is no validation split: {len(validation)} of {total} training documents were set apart for it by "
             f"seed {seed}."
             if validation
-            else "There is no validation split, and a single training document leaves none to set apart."
+            else "There is no validation split, and a single training document leaves none to set apart: give "
+            "data.validation_file=<file>, or, in a file of columns, part documents with lines -DOCSTART-."
         )
     return Splits(parts(task, train), parts(task, validation), parts(task, test), notes)
 

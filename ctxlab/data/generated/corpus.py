@@ -44,6 +44,7 @@ class Generated:
         probe: Mapping[str, Any] | None = None,
     ) -> None:
         check_max_documents(max_documents)
+        self.notes: list[str] = []
         counts = {
             "documents": documents,
             "validation_documents": validation_documents,
