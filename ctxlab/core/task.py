@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import torch
 
+from ctxlab.core.data import Record
 from ctxlab.core.types import Document, Encoded, Merged, Prediction
 
 
@@ -87,6 +88,13 @@ class Task(Protocol):
 
     def take_examples(self, documents: Sequence[Document], seed: int) -> None:
         """The training documents, of which ``num_examples`` are drawn for each document; called before ``encode``."""
+        ...
+
+    def admit(self, records: Sequence[Record], *, gold: bool) -> list[Record]:
+        """The records of a split that can be read, seen together before any is parsed; says in ``notes`` what is not.
+
+        With ``gold`` a record needs labels. Raises UserError where nothing is left.
+        """
         ...
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:

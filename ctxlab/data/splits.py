@@ -59,7 +59,9 @@ def load_split(source: Source, task: Task, split: str, seed: int) -> list[Docume
 def _records(source: Source, task: Task, split: str, seed: int) -> list[Document] | None:
     """The same before the task splits them."""
     records = source.load(task.name, split, seed)
-    return None if records is None else [task.parse(r.fields, r.origin, gold=True) for r in records]
+    if records is None:
+        return None
+    return [task.parse(r.fields, r.origin, gold=True) for r in task.admit(records, gold=True)]
 
 
 def set_apart(documents: Sequence[Document], seed: int) -> tuple[list[Document], list[Document]]:

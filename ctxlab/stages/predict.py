@@ -30,10 +30,11 @@ def run(cfg: DictConfig, run_dir: Path) -> None:
         raise UserError(f"output={output} exists; choose another name or add overwrite=true.")
     if not output.parent.is_dir():
         raise UserError(f"output={output}: the folder {output.parent} does not exist; make it first.")
-    records = read_file(Path(cfg.input), cfg.task.name)
+    notes: list[str] = []
+    records = read_file(Path(cfg.input), cfg.task.name, notes)
     trained = load_trained(cfg) if cfg.run else load_untrained(cfg)
     task = trained.bench.task
-    whole = [task.parse(record.fields, record.origin, gold=False) for record in records]
+    whole = [task.parse(record.fields, record.origin, gold=False) for record in task.admit(records, gold=False)]
     documents = parts(task, whole)
     temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
     try:
@@ -43,7 +44,7 @@ def run(cfg: DictConfig, run_dir: Path) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     screen = console()
-    for note in task.notes:
+    for note in (*notes, *task.notes):
         screen.print(f"note: {note}", soft_wrap=True)
     screen.print(f"{len(documents):,} documents → {output}", soft_wrap=True)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from ctxlab.core.data import Record
 from ctxlab.core.task import Continuations, Decoding
 from ctxlab.core.types import Document, Encoded
 
@@ -39,6 +40,11 @@ class Base:
     def take_examples(self, documents: Sequence[Document], seed: int) -> None:
         """None are shown."""
         del documents, seed
+
+    def admit(self, records: Sequence[Record], *, gold: bool) -> list[Record]:
+        """All of them."""
+        del gold
+        return list(records)
 
     def gather(self, documents: Sequence[Document]) -> None:
         """A record says all that is needed."""
