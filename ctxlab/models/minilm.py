@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ctxlab.core.errors import UserError
-from ctxlab.models.loading import Configure, folder
+from ctxlab.models.loading.weights import Configure, folder
 from ctxlab.models.pretrained import Pretrained
 
 HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"

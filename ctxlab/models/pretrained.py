@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ctxlab.models.dropout import set_attention_dropout, set_dropout
-from ctxlab.models.loading import Configure, folder, load_model, load_tokenizer, read_kind
+from ctxlab.models.loading.dropout import set_attention_dropout, set_dropout
+from ctxlab.models.loading.weights import Configure, folder, load_model, load_tokenizer, read_kind
 
 
 class Pretrained:

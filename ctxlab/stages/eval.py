@@ -10,15 +10,15 @@ from omegaconf import DictConfig
 
 from ctxlab.config.build import build
 from ctxlab.core.errors import UserError
-from ctxlab.data.forward import APART
 from ctxlab.data.splits import load_documents
 from ctxlab.optim.parameters import count_parameters
-from ctxlab.stages.assemble import Workbench
-from ctxlab.stages.finish import Split, leave, make_result, score_split
-from ctxlab.stages.trained import Trained, load_trained, load_untrained
-from ctxlab.stages.watch import open_tracker
-from ctxlab.training.cost import FlopModel, MemoryMeter
+from ctxlab.runtime.cost import FlopModel, MemoryMeter
+from ctxlab.runtime.forward import APART
 from ctxlab.training.state import TrainState
+from ctxlab.workbench.assemble import Workbench
+from ctxlab.workbench.finish import Split, leave, make_result, score_split
+from ctxlab.workbench.trained import Trained, load_trained, load_untrained
+from ctxlab.workbench.watch import open_tracker
 
 
 def run(cfg: DictConfig, run_dir: Path) -> None:

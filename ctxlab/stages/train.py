@@ -12,17 +12,17 @@ from ctxlab.core.model import ModelSource
 from ctxlab.core.types import Document
 from ctxlab.data.splits import load_documents
 from ctxlab.evaluation.evaluator import Evaluation, evaluate
-from ctxlab.models.checkpointed import Checkpointed
+from ctxlab.models.loading.checkpointed import Checkpointed
 from ctxlab.optim.parameters import count_parameters, parameter_groups
-from ctxlab.stages.assemble import Workbench, assemble, build_task
-from ctxlab.stages.finish import Split, leave, make_result, score_split
-from ctxlab.stages.fit import check_recomputing
-from ctxlab.stages.watch import TrainingWatcher, announce, open_tracker
+from ctxlab.runtime.cost import FlopModel, MemoryMeter
 from ctxlab.training import checkpoint
-from ctxlab.training.cost import FlopModel, MemoryMeter
 from ctxlab.training.loop import Job, Trainer, Watcher, read_state_file
 from ctxlab.training.state import TrainState
 from ctxlab.training.stream import Stream
+from ctxlab.workbench.assemble import Workbench, assemble, build_task
+from ctxlab.workbench.finish import Split, leave, make_result, score_split
+from ctxlab.workbench.fit import check_recomputing
+from ctxlab.workbench.watch import TrainingWatcher, announce, open_tracker
 
 
 def run(cfg: DictConfig, run_dir: Path) -> None:

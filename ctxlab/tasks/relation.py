@@ -18,11 +18,11 @@ from ctxlab.core.model import TASK_PART
 from ctxlab.core.parts import attach
 from ctxlab.core.task import Loss
 from ctxlab.core.types import GIVEN, NO_LABEL, SENTENCE, Document, Encoded, IntArray, Merged, Prediction
-from ctxlab.tasks.base import Base
-from ctxlab.tasks.mentions import Answer, Fact, entities_of, fact_hashes, listed, relations_of
-from ctxlab.tasks.pair_classifier import Entities, PairClassifier, adaptive_threshold
-from ctxlab.tasks.records import check_words, lookalike, nearest
-from ctxlab.tasks.subwords import frame, needs_leading_space, split_words
+from ctxlab.tasks.forms.base import Base
+from ctxlab.tasks.forms.pair_classifier import Entities, PairClassifier, adaptive_threshold
+from ctxlab.tasks.records.fields import check_words, lookalike, nearest
+from ctxlab.tasks.records.mentions import Answer, Fact, entities_of, fact_hashes, listed, relations_of
+from ctxlab.tasks.text.subwords import frame, needs_leading_space, split_words
 
 PLACE_BITS = 20
 """Bits of a label that say which word of a document a mention begins with; those above say which document it is."""

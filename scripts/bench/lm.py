@@ -14,11 +14,11 @@ from typing import Any
 
 import torch
 
+from ctxlab.command.compose import compose
 from ctxlab.config.build import build
-from ctxlab.config.compose import compose
-from ctxlab.stages.assemble import build_model, build_strategy
-from ctxlab.tasks.text import encode_text
-from ctxlab.tasks.vocabulary import cross_entropy
+from ctxlab.tasks.forms.vocabulary import cross_entropy
+from ctxlab.tasks.text.encoding import encode_text
+from ctxlab.workbench.assemble import build_model, build_strategy
 from scripts.bench.timing import row
 from scripts.bench.trigram import Trigram
 

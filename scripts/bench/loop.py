@@ -11,14 +11,14 @@ from typing import Any
 
 import torch
 
+from ctxlab.command.compose import compose
 from ctxlab.config.build import build
-from ctxlab.config.compose import compose
-from ctxlab.data.collate import collate
 from ctxlab.data.splits import load_documents
-from ctxlab.stages.assemble import assemble
+from ctxlab.runtime.collate import collate
 from ctxlab.stages.train import Validation, make_trainer
 from ctxlab.training.loop import Trainer
 from ctxlab.training.state import TrainState
+from ctxlab.workbench.assemble import assemble
 from scripts.bench.timing import row
 
 STEPS = 16

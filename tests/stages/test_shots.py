@@ -5,10 +5,10 @@ import json
 import pytest
 
 from ctxlab.cli import main
+from ctxlab.command.compose import compose
 from ctxlab.config.build import build
-from ctxlab.config.compose import compose
 from ctxlab.data.splits import load_documents
-from ctxlab.stages.trained import show_examples
+from ctxlab.workbench.trained import show_examples
 from tests.stages.conftest import result, train
 
 SHORT = ("tracking=none", "data.documents=4", "data.validation_documents=1", "data.test_documents=1",

@@ -10,12 +10,12 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertConfig, BertModel
 
+from ctxlab.command.compose import compose
 from ctxlab.config.build import build
-from ctxlab.config.compose import compose
+from ctxlab.core.architecture import describe
 from ctxlab.core.errors import UserError
-from ctxlab.models.facts import describe
+from ctxlab.runtime.cost import FlopModel, MemoryMeter
 from ctxlab.training.budget import Budget
-from ctxlab.training.cost import FlopModel, MemoryMeter
 from ctxlab.training.faults import StopRequest, check_finite
 from ctxlab.training.state import TrainState
 

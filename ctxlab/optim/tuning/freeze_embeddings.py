@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ctxlab.optim.tuning.parts import embedding_parameters
+from ctxlab.core.architecture import embedding_parameters
 
 
 class FreezeEmbeddings:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ctxlab.optim.tuning.parts import head_parameters
+from ctxlab.core.architecture import head_parameters
 
 
 class Head:

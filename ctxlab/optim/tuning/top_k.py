@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from ctxlab.core.architecture import layers
 from ctxlab.core.errors import UserError
 from ctxlab.optim.tuning.head import Head
-from ctxlab.optim.tuning.parts import layers
 
 
 class TopK:

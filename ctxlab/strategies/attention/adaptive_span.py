@@ -10,11 +10,11 @@ from ctxlab.core import parts
 from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import ModelKind
 from ctxlab.core.types import Table
-from ctxlab.strategies.attention import masks
-from ctxlab.strategies.attention.base import Base
-from ctxlab.strategies.attention.interface import install, refuse_unknown
-from ctxlab.strategies.attention.soft_span import Tiles, num_pairs, reach, soft_span_attention
-from ctxlab.strategies.attention.sparse import at_least
+from ctxlab.strategies.attention.kernels import masks
+from ctxlab.strategies.attention.kernels.base import Base
+from ctxlab.strategies.attention.kernels.interface import install, refuse_unknown
+from ctxlab.strategies.attention.kernels.soft_span import Tiles, num_pairs, reach, soft_span_attention
+from ctxlab.strategies.attention.kernels.sparse import at_least
 
 SPAN = "ctxlab_span"
 """Attribute of an attention module: which spans are its own."""
