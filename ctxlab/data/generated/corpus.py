@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ctxlab.core.data import Record
+from ctxlab.core.data import Record, Source
 from ctxlab.core.errors import UserError
 from ctxlab.data.generated import probe as probes
 from ctxlab.data.generated._brief import Brief
@@ -23,7 +23,7 @@ SHORTEST = 20
 """Words of a document that a grammar can always fill."""
 
 
-class Generated:
+class Generated(Source):
     """Documents with gold whose evidence lies at a controlled distance, a pure function of seed, split and index.
 
     The grammar of a task is ``ctxlab/data/generated/<task>.py`` with a function ``write``: it takes a ``Brief`` and the
