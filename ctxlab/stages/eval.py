@@ -9,6 +9,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from ctxlab.config.build import build
+from ctxlab.core.data import Source
 from ctxlab.core.errors import UserError
 from ctxlab.data.splits import load_documents
 from ctxlab.optim.parameters import count_parameters
@@ -25,7 +26,7 @@ def run(cfg: DictConfig, run_dir: Path) -> None:
     """Score ``cfg.split`` and leave the same files as training does."""
     trained = load_trained(cfg) if cfg.run else load_untrained(cfg)
     bench = trained.bench
-    splits = load_documents(build(cfg.data), bench.task, cfg.seed)
+    splits = load_documents(build(cfg.data, Source), bench.task, cfg.seed)
     documents = getattr(splits, cfg.split)
     if not documents:
         raise UserError(f"There are no documents in split={cfg.split}; give data.{cfg.split}_file=<file>.")

@@ -12,6 +12,7 @@ import numpy as np
 from omegaconf import DictConfig
 
 from ctxlab.config.build import build
+from ctxlab.core.data import Source
 from ctxlab.core.errors import CheckFailed, UserError
 from ctxlab.core.files import write_json
 from ctxlab.core.model import ModelSource
@@ -98,7 +99,7 @@ def _bench(cfg: DictConfig) -> tuple[Workbench, list[Document]]:
 
 
 def _documents(cfg: DictConfig, task: Task) -> list[Document]:
-    source = build(cfg.data)
+    source = build(cfg.data, Source)
     for split in ("validation", "train", "test"):
         documents = load_split(source, task, split, cfg.seed)
         if documents:

@@ -17,7 +17,7 @@ from ctxlab.core.architecture import describe
 from ctxlab.core.cache import cache_dir
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import WEIGHTS_NOTES, ModelFacts, ModelSource
-from ctxlab.core.strategy import Strategy
+from ctxlab.core.strategy import Attention, Curriculum, Memory, Positions, Reading, Strategy
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document, Encoded
 from ctxlab.data.encode import encode_documents
@@ -44,7 +44,7 @@ def build_task(cfg: DictConfig, source: ModelSource) -> Task:
         UserError: They do not.
     """
     kind = source.kind()
-    task: Task = build(cfg.task).form(kind)
+    task = build(cfg.task, Task).form(kind)
     check_kind(task, kind)
     return task
 
@@ -54,11 +54,11 @@ def build_strategy(cfg: DictConfig) -> Strategy:
     node = cfg.strategy
     return Strategy(
         node.name,
-        build(node.reading),
-        build(node.positions),
-        build(node.attention),
-        build(node.memory),
-        build(node.curriculum),
+        build(node.reading, Reading),
+        build(node.positions, Positions),
+        build(node.attention, Attention),
+        build(node.memory, Memory),
+        build(node.curriculum, Curriculum),
     )
 
 
@@ -165,7 +165,7 @@ def assemble(cfg: DictConfig, task: Task, source: ModelSource) -> Workbench:
     accelerator = make_accelerator(settings.device, settings.precision)
     strategy = build_strategy(cfg)
     if strategy.reading.wants_scorer:
-        strategy.reading.take_scorer(_published(build(cfg.model)))
+        strategy.reading.take_scorer(_published(build(cfg.model, ModelSource)))
     seed_everything(cfg.seed)  # the new head starts from it
     model, facts = build_model(strategy, source, task, cfg.context.length)
     tokenizer = source.tokenizer()

@@ -57,8 +57,7 @@ def load_trained(cfg: DictConfig) -> Trained:
 def source_of(cfg: DictConfig) -> ModelSource:
     """The checkpoint that ``cfg.run`` names, else the model of ``cfg``."""
     if not cfg.run:
-        source: ModelSource = build(cfg.model)
-        return source
+        return build(cfg.model, ModelSource)
     return Checkpointed(str(checkpoint.find(Path(cfg.run), cfg.checkpoint)))
 
 
@@ -68,7 +67,7 @@ def load_untrained(cfg: DictConfig) -> Trained:
     Raises:
         UserError: The head of the task, or of these weights, is one that only training gives.
     """
-    source: ModelSource = build(cfg.model)
+    source = build(cfg.model, ModelSource)
     task = build_task(cfg, source)
     if task.head in NEW:
         raise UserError(
@@ -92,7 +91,7 @@ def show_examples(cfg: DictConfig, task: Task) -> None:
     if not task.num_examples and not learns_labels:
         return
     apart = copy.deepcopy(task)  # what it notes of these records is noted again where they are evaluated
-    source: Source = build(cfg.data)
+    source = build(cfg.data, Source)
     if source.invented and cfg.stage == "predict" and not cfg.run:
         raise UserError(
             f"task={task.name} takes {'labels' if learns_labels else 'solved examples'} from training documents, and "

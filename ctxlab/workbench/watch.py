@@ -59,7 +59,7 @@ class TrainingWatcher:
 
 def open_tracker(cfg: DictConfig, run_dir: Path, state: TrainState) -> Tracker:
     """Start the configured tracker; a resumed run goes on under its old name."""
-    tracker = Guarded(build(cfg.tracking))
+    tracker = Guarded(build(cfg.tracking, Tracker))
     hydra = HydraConfig.get()
     group = Path(hydra.sweep.dir).name if hydra.mode == RunMode.MULTIRUN else ""
     name = f"{cfg.stage}-{cfg.task.name}-{cfg.strategy.name}-{cfg.context.length}-{run_dir.name[-6:]}"
