@@ -35,6 +35,8 @@ def with_fields(record: Record, **fields: Any) -> Record:
 
 def is_list_of(value: Any, *keys: str) -> bool:
     """Whether ``value`` is a list, not empty, of objects that each have ``keys``."""
-    return isinstance(value, list) and bool(value) and all(
-        isinstance(item, Mapping) and item.keys() >= set(keys) for item in value
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(item, Mapping) and item.keys() >= set(keys) for item in value)
     )

@@ -33,8 +33,10 @@ def _is_stretches(value: Any) -> bool:
         return True
     if is_list_of(value, "start_offset", "end_offset"):
         return True
-    return isinstance(value, list) and bool(value) and all(
-        isinstance(one, list) and len(one) == 3 and isinstance(one[2], str) for one in value
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(one, list) and len(one) == 3 and isinstance(one[2], str) for one in value)
     )
 
 

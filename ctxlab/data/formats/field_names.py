@@ -28,7 +28,8 @@ def renamed(name: str, task: str, names: Names) -> Format:
 
     def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
         pairs = found(record.fields)
-        tally.add("Read under other names: " + ", ".join(f"{ours} from '{other}'" for ours, other in pairs.items()) + ".")
+        read = ", ".join(f"{ours} from '{other}'" for ours, other in pairs.items())
+        tally.add(f"Fields are read under other names: {read}.")
         yield with_fields(record, **{ours: record.fields[other] for ours, other in pairs.items()})
 
     return Format(name, frozenset({task}), lambda fields: bool(found(fields)), convert)

@@ -52,8 +52,8 @@ def _text(data: Mapping[str, Any], origin: str) -> str:
     if "text" in texts or len(texts) == 1:
         return texts.get("text", next(iter(texts.values())))
     raise UserError(
-        f"The field 'data' of {origin} has {len(texts)} texts ({', '.join(texts) or 'none'}) and none is called 'text': "
-        "keep the one that was annotated."
+        f"The field 'data' of {origin} has {len(texts)} texts ({', '.join(texts) or 'none'}) and none is called "
+        "'text': keep the one that was annotated."
     )
 
 

@@ -142,9 +142,7 @@ def _unwrapped(one: Value, path: Path) -> list[Value]:
     name = next((name for name in (*WRAPPERS, *SPLITS) if list(lists) == [name]), None)
     if name is None:
         return [one]
-    return [
-        Value(_row(value), f"{path.name} {name}[{index}]") for index, value in enumerate(lists[name])
-    ]
+    return [Value(_row(value), f"{path.name} {name}[{index}]") for index, value in enumerate(lists[name])]
 
 
 def _row(value: dict[str, Any]) -> Any:
