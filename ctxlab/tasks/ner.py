@@ -10,6 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
 from ctxlab.core.task import Loss
 from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Prediction
@@ -54,6 +55,15 @@ class NER(Base):
         self._repaired_tags = self._repaired_documents = 0
         self._repair_note = ""
         self._stretches = StretchNotes()
+
+    def admit(self, records: Sequence[Record], *, gold: bool) -> list[Record]:
+        """Where tags are needed, all but texts that nobody has annotated (``spans`` is null)."""
+        kept = [r for r in records if not gold or "spans" not in r.fields or r.fields["spans"] is not None]
+        if records and not kept:
+            raise UserError(f"No text from {records[0].origin} on has an annotation ('spans' is null): annotate some.")
+        if len(kept) < len(records):
+            self.notes.append(f"{len(records) - len(kept):,} texts have no annotation and were left out.")
+        return kept
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Words and tags of a record, checked; invalid BIO order is repaired and counted in ``notes``.

@@ -15,6 +15,7 @@ from ctxlab.data.formats import (
     language_pairs,
     mrqa,
     prodigy,
+    spaced_words,
     squad,
     yes_no,
 )
@@ -29,6 +30,7 @@ FORMATS: tuple[Format, ...] = (
     label_studio.FORMAT,
     prodigy.FORMAT,
     doccano.FORMAT,
+    spaced_words.FORMAT,
     language_pairs.FORMAT,
     chat.FORMAT,
     alpaca.FORMAT,

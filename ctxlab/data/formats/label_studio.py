@@ -22,16 +22,17 @@ def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
     Of several annotations of a text the first that was not cancelled counts, a ground truth before others. A text that
     nobody annotated has no gold.
     """
+    del tally
     fields = record.fields
     name = {} if fields.get("id") is None else {"id": fields["id"]}
     key = _min_key(fields)
     if key is not None:
         yield Record({**name, "text": fields["text"], "spans": [_span(one) for one in fields[key]]}, record.origin)
         return
-    found = {**name, "text": _text(fields["data"], record.origin)}
+    found: dict[str, Any] = {**name, "text": _text(fields["data"], record.origin)}
     results = _results(fields)
     if results is None:
-        tally.add("{n} texts of Label Studio have no annotation.")
+        found |= {"spans": None, "label": None, "labels": None}
     elif task == "ner":
         found["spans"] = [_span(one["value"]) for one in results if "start" in one.get("value", {})]
     else:

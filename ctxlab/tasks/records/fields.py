@@ -109,7 +109,8 @@ def not_blank(records: Sequence[Record], field: str, notes: list[str]) -> list[R
     if records and not kept:
         raise UserError(f"The field '{field}' of every record from {records[0].origin} on is a blank text: give words.")
     if len(kept) < len(records):
-        notes.append(f"{len(records) - len(kept):,} of {len(records):,} records are blank texts and were left out.")
+        note = f"{len(records) - len(kept):,} of {len(records):,} records are blank texts and were left out."
+        notes.extend([] if note in notes else [note])
     return kept
 
 

@@ -60,12 +60,17 @@ class LabelReader:
                 f"({values[0]!r} stands for none): use a file that has some."
             )
         if len(kept) < len(records):
-            self._notes.append(
+            self._note(
                 f"{len(records) - len(kept):,} of {len(records):,} records have no gold label in '{self.field}' "
                 "(null, '-' or -1) and were left out."
             )
         self._note_spelling(value for value in values if not _is_one_of(value, no_gold))
         return kept
+
+    def _note(self, sentence: str) -> None:
+        """Once, as splits are often alike."""
+        if sentence not in self._notes:
+            self._notes.append(sentence)
 
     def _no_gold(self, values: Sequence[Any], records: Sequence[Record]) -> list[Any]:
         """Values that stand for "no gold label"; None and not-a-number always do."""
@@ -111,10 +116,8 @@ class LabelReader:
                 "give as many everywhere."
             )
         if self._width is None:
-            called = "called as task.labels lists them" if self._allowed else "its number, unless task.labels names it"
-            self._notes.append(
-                f"'{self.field}' holds lists of {width} zeros and ones: each place is a class, {called}."
-            )
+            called = "in the order of task.labels" if self._allowed else "named by its number from 0 on"
+            self._note(f"'{self.field}' holds lists of {width} zeros and ones: each place is a class, {called}.")
         self._width = width
 
     def _note_spelling(self, values: Iterable[Any]) -> None:
@@ -127,14 +130,14 @@ class LabelReader:
         }
         stripped = sorted(text for text in texts if text != _clean(text))
         if stripped:
-            self._notes.append(
+            self._note(
                 f"Labels in '{self.field}' have white space around or within them that was taken away, "
                 f"{stripped[0]!r} for one."
             )
         folded: dict[str, str] = {}
         for text in sorted(map(_clean, texts)):
             if folded.setdefault(text.casefold(), text) != text:
-                self._notes.append(
+                self._note(
                     f"The labels '{folded[text.casefold()]}' and '{text}' in '{self.field}' differ in capitals alone, "
                     "and are two classes."
                 )
