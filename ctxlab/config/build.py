@@ -21,7 +21,7 @@ from ctxlab.config import annotations
 from ctxlab.config.nearest import nearest, suggestion
 from ctxlab.core.errors import UserError
 
-FAMILIES = ("tasks", "strategies", "models", "corpora", "data", "optim", "tracking")
+FAMILIES = ("tasks", "strategies", "models", "corpora", "data", "optim", "objectives", "tracking")
 """Packages of ctxlab whose classes a configuration may name."""
 
 PLUGINS = "ctxlab.plugins"

@@ -23,6 +23,11 @@ class Splits:
     notes: list[str] = field(default_factory=list)
     """What was decided in the user's stead, a sentence each, for the report."""
 
+    def of(self, split: str) -> list[Document]:
+        """Documents of ``train``, ``validation`` or ``test``."""
+        documents: list[Document] = getattr(self, split)
+        return documents
+
 
 def load_documents(source: Source, task: Task, seed: int) -> Splits:
     """All splits; without a validation split a tenth of the training documents is set apart by ``seed``.

@@ -7,7 +7,8 @@ import numpy as np
 
 from ctxlab.core.types import Encoded, Window
 from ctxlab.data.sampler import plan_epoch
-from ctxlab.runtime.forward import Item, make_items
+from ctxlab.core.passes import Item
+from ctxlab.runtime.forward import make_items
 
 Read = Callable[[Encoded, int], list[Window]]
 Renew = Callable[[Encoded, int], Encoded]

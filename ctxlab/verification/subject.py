@@ -14,7 +14,8 @@ import torch
 from ctxlab.core.model import ModelFacts
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.types import NO_LABEL, SENTENCE, Encoded, IntArray, Window
-from ctxlab.runtime.forward import Item, Passes, make_items
+from ctxlab.core.passes import Item
+from ctxlab.runtime.forward import Passes, make_items
 from ctxlab.verification.precision import KeepDouble
 
 OUTPUTS = 256

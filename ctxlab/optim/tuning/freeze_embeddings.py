@@ -8,7 +8,7 @@ from ctxlab.core.architecture import embedding_parameters
 class FreezeEmbeddings:
     """Saves the memory of the largest gradient; word vectors of words not seen in training stay comparable."""
 
-    def apply(self, model: Any) -> None:
+    def install(self, model: Any) -> None:
         """Freeze token, position and type embeddings and their norm."""
         model.requires_grad_(True)
         for parameter in embedding_parameters(model):

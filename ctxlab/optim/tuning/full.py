@@ -6,6 +6,6 @@ from typing import Any
 class Full:
     """The default."""
 
-    def apply(self, model: Any) -> None:
+    def install(self, model: Any) -> None:
         """Unfreeze all."""
         model.requires_grad_(True)

@@ -8,7 +8,7 @@ from ctxlab.core.architecture import head_parameters
 class Head:
     """A linear probe: the pretrained body stays as it was, stretched positions included."""
 
-    def apply(self, model: Any) -> None:
+    def install(self, model: Any) -> None:
         """Freeze the body."""
         model.requires_grad_(False)
         for parameter in head_parameters(model):
