@@ -1,9 +1,11 @@
 """What an objective owes the training loop."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
+from ctxlab.core.contract import Component
 from ctxlab.core.passes import Item, Passed, PassRunner
 from ctxlab.core.task import Loss, Task
 
@@ -17,13 +19,14 @@ class Term:
     """Counted in tokens and operations; where its ``cut`` is set, the gradient is computed before the next term."""
 
 
-class Objective(Protocol):
+class Objective(Component, ABC):
     """One file under ``ctxlab/objectives`` an objective: what a training step minimises."""
 
     def start(self, model: Any) -> None:
         """Take the model that will be trained, once before the first step, also of a resumed run."""
         del model
 
+    @abstractmethod
     def step(self, passes: PassRunner, items: Sequence[Item], task: Task) -> Iterator[Term]:
         """Terms of the loss of ``items``, which fit into memory together.
 
@@ -36,4 +39,3 @@ class Objective(Protocol):
             items: What this part of the step reads.
             task: Has the loss of outputs against labels.
         """
-        ...

@@ -23,7 +23,8 @@ def make(probe: Mapping[str, Any] | None) -> Probe:
     name = str(options.pop("name", None))
     if name not in probes():
         raise UserError(f"probe.name={name} is no probe{suggestion(name, probes(), 'probes')}")
-    made: Probe = build({"_target_": f"{__package__}.probes.{name}.{name.title().replace('_', '')}", **options})
+    target = f"{__package__}.probes.{name}.{name.title().replace('_', '')}"
+    made = build({"_target_": target, **options}, Probe)
     made.check_lengths()
     return made
 

@@ -4,10 +4,11 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from ctxlab.core.errors import UserError
+from ctxlab.core.optim import Schedule
 
 
 @dataclass(frozen=True)
-class Warmup(ABC):
+class Warmup(Schedule, ABC):
     """Rises from zero to one over ``warmup_share`` of the budget, then follows ``decay``.
 
     Progress rather than steps, so that one schedule serves budgets in steps, epochs, tokens and seconds.

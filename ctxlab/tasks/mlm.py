@@ -57,8 +57,12 @@ class MLM(Base):
             raise UserError(f"task.masked_share={masked_share} is no share: give a number between 0 and 1.")
         super().__init__()
         self._text_field, self._masked_share = text_field, masked_share
-        self.encode_options = (masked_share,)
         self._tokens: _Tokens | None = None
+
+    @property
+    def encode_options(self) -> tuple[Any, ...]:
+        """The share that is masked."""
+        return (self._masked_share,)
 
     def prepare(self, tokenizer: Any) -> None:
         """The mask token and those that may stand in for others; raises UserError where there is no mask token."""

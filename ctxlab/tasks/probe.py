@@ -54,11 +54,16 @@ class Probe(Whole):
         if form not in FORMS:
             raise UserError(f"task.form={form} is not known: use {' or '.join(FORMS)}.")
         super().__init__(labels, "answers", combine, several=False)
-        self.primary_metric, self.encode_options = "recall", (form,)
+        self.primary_metric, self._form = "recall", form
         self._marks, self._text_field = form == "marking", text_field
         if self._marks:
             self.head = "token_classification"
         self._prompt, self._decoding = Prompt(instruction, cue, shots, example_words), decoding
+
+    @property
+    def encode_options(self) -> tuple[Any, ...]:
+        """The form that it is answered in."""
+        return (self._form,)
 
     def form(self, kind: str) -> Any:
         """Itself for encoders, which choose or mark; others write the answer.

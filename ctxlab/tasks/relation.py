@@ -96,7 +96,6 @@ class Relation(Base):
         self._tokens_field, self._entities_field, self._relations_field = tokens_field, entities_field, relations_field
         self._width, self._block, self._markers = width, block, markers
         self._unknown_labels, self._threshold_shift = unknown_labels, threshold_shift
-        self.encode_options = (markers,)
         self._types: list[str] | None = None
         self._facts: IntArray | None = None
         self._known: dict[int, Known] = {}
@@ -105,6 +104,11 @@ class Relation(Base):
     def __getstate__(self) -> dict[str, Any]:
         """For processes that tokenise, which need no weights."""
         return {**self.__dict__, "_module": None, "_known": {}}
+
+    @property
+    def encode_options(self) -> tuple[Any, ...]:
+        """Whether mentions are marked."""
+        return (self._markers,)
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Words, entities and relations of a record, checked; with ``gold=False`` no relations are needed."""

@@ -94,7 +94,7 @@ class Summarization(Writing):
         return document.fields.get("query") or ""
 
     @property
-    def encode_options(self) -> tuple[Any, ...]:  # type: ignore[override]
+    def encode_options(self) -> tuple[Any, ...]:
         """What is put around windows hangs on the output too."""
         return (self._output, *super().encode_options)
 

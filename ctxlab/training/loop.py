@@ -25,11 +25,11 @@ from ctxlab.core.files import write_json
 from ctxlab.core.model import TUNING
 from ctxlab.core.objective import Objective
 from ctxlab.core.optim import Schedule, Tuning
+from ctxlab.core.passes import Item, Passed
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
 from ctxlab.data.sampler import split_forward
 from ctxlab.runtime.cost import FlopModel
-from ctxlab.core.passes import Item, Passed
 from ctxlab.runtime.forward import Passes, model_call
 from ctxlab.tracking.metrics_file import MetricsFile
 from ctxlab.training import checkpoint

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ctxlab.core.contract import Component
 from ctxlab.core.errors import UserError
 from ctxlab.corpora.grammar.draw import Draw
 from ctxlab.corpora.grammar.haystack import HAYSTACKS
@@ -31,7 +32,7 @@ class Sample:
     """All answers that there are; empty where the list is open."""
 
 
-class Probe(ABC):
+class Probe(Component, ABC):
     """One file a probe. A length is that of a whole prompt (as in RULER): words of text and question, and ``FRAME``."""
 
     def __init__(self, form: str, lengths: Sequence[int], depths: Sequence[float] | None, forms: Sequence[str]) -> None:

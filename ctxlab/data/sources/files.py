@@ -1,11 +1,11 @@
 """The user's own files."""
 
-from ctxlab.core.data import Record
+from ctxlab.core.data import Record, Source
 from ctxlab.data.identity import check_max_documents
 from ctxlab.data.readers.read import read_file
 
 
-class Files:
+class Files(Source):
     """JSON lines, Parquet, CoNLL columns or plain text, a file a split; the extension says which."""
 
     invented = False

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ctxlab import corpora
-from ctxlab.core.data import Record
+from ctxlab.core.data import Record, Source
 from ctxlab.core.errors import UserError
 from ctxlab.corpora import probe as probes
 from ctxlab.corpora.grammar.brief import Brief
@@ -24,7 +24,7 @@ SHORTEST = 20
 """Words of a document that a grammar can always fill."""
 
 
-class Generated:
+class Generated(Source):
     """Documents with gold whose evidence lies at a controlled distance, a pure function of seed, split and index.
 
     The grammar of a task is ``ctxlab/corpora/<task>.py`` with a function ``write``: it takes a ``Brief`` and the

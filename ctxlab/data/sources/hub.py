@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ctxlab.core.data import Record
+from ctxlab.core.data import Record, Source
 from ctxlab.core.errors import UserError
 from ctxlab.data.class_names import named
 from ctxlab.data.identity import check_max_documents, identified
@@ -17,7 +17,7 @@ ALIASES = {"train": ("train",), "validation": ("validation", "valid", "val", "de
 """Names that data sets give to each split, the usual one first."""
 
 
-class Hub:
+class Hub(Source):
     """A hub id or a local data set folder, through ``datasets.load_dataset``; no code of it is ever run."""
 
     invented = False

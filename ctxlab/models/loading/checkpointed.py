@@ -10,14 +10,14 @@ from safetensors.torch import load_file
 from safetensors.torch import load_model as load_safetensors
 
 from ctxlab.core.errors import UserError
-from ctxlab.core.model import PARTS, TUNING
+from ctxlab.core.model import PARTS, TUNING, ModelSource
 from ctxlab.core.optim import Tuning
 from ctxlab.models.loading.dropout import set_attention_dropout, set_dropout
 from ctxlab.models.loading.heads import UNNAMED
 from ctxlab.models.loading.weights import Configure, load_model, load_tokenizer, read_kind
 
 
-class Checkpointed:
+class Checkpointed(ModelSource):
     """Weights, config and tokenizer out of a checkpoint folder; everything must be there, the head included.
 
     Positions come extended from the saved config. The attention pattern is code: whoever loads installs it again.

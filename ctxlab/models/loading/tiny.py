@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from transformers import BertTokenizer
 
+from ctxlab.core.model import ModelSource
 from ctxlab.models.loading.dropout import set_attention_dropout, set_dropout
 from ctxlab.models.loading.heads import auto_class, bare, check_head, kind_of, label_fields
 from ctxlab.models.loading.weights import NO_LIMIT, Configure, quiet
@@ -17,7 +18,7 @@ SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 MORE_PUNCTUATION = "“”‘’«»–—…•°€£§"
 
 
-class Tiny(ABC):
+class Tiny(ModelSource, ABC):
     """Random weights, the same for the same ``seed``, whatever torch's global seed is.
 
     A tiny model says what its sizes are, and makes the config of its architecture.

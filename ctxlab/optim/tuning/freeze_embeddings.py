@@ -3,9 +3,10 @@
 from typing import Any
 
 from ctxlab.core.architecture import embedding_parameters
+from ctxlab.core.optim import Tuning
 
 
-class FreezeEmbeddings:
+class FreezeEmbeddings(Tuning):
     """Saves the memory of the largest gradient; word vectors of words not seen in training stay comparable."""
 
     def install(self, model: Any) -> None:

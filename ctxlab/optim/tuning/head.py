@@ -3,9 +3,10 @@
 from typing import Any
 
 from ctxlab.core.architecture import head_parameters
+from ctxlab.core.optim import Tuning
 
 
-class Head:
+class Head(Tuning):
     """A linear probe: the pretrained body stays as it was, stretched positions included."""
 
     def install(self, model: Any) -> None:

@@ -58,7 +58,7 @@ class AdaptiveSpan(Base):
         return f"ctxlab_adaptive_span_{self.ramp}"
 
     @property
-    def exact(self) -> bool:  # type: ignore[override]
+    def exact(self) -> bool:
         """Whether every layer has a head as wide as the widest of all, so that all that is allowed is seen."""
         return self.spans is None or len({float(spans.detach().max()) for spans in self.spans.by_layer()}) == 1
 

@@ -1,21 +1,21 @@
 """What most tasks have in common: every method here may stay as it is."""
 
+from abc import ABC
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 
-from ctxlab.core.task import Continuations, Decoding
+from ctxlab.core.task import Continuations, Decoding, Task
 from ctxlab.core.types import Document, Encoded
 
 
-class Base:
+class Base(Task, ABC):
     """Defaults of ``core.task.Task``; a task adds ``parse``, ``encode``, ``loss``, ``decode`` and ``record``."""
 
     kinds: frozenset[str] = frozenset({"encoder", "decoder", "encoder_decoder"})
     contiguous = False
     lower_is_better = False
-    encode_options: tuple[Any, ...] = ()
     runs_model = True
     writes = False
     decoding = Decoding()
@@ -30,6 +30,11 @@ class Base:
         """Take the names behind the outputs, where they are known or there are none."""
         self.labels: list[str] = labels or []
         self.notes: list[str] = []
+
+    @property
+    def encode_options(self) -> tuple[Any, ...]:
+        """Nothing else than labels."""
+        return ()
 
     def form(self, kind: str) -> Any:
         """The same for every kind of model."""

@@ -6,7 +6,7 @@ say is combined by ``combine``.
 Shape legend: L tokens of a document, W tokens of a window, B windows of a batch, C classes.
 """
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -64,7 +64,7 @@ class Framing:
     query: tuple[int, ...] = ()
 
 
-class Whole(Base):
+class Whole(Base, ABC):
     """One answer a document; a task adds its records and what stands in front of the text."""
 
     name: str

@@ -5,7 +5,7 @@ and what the windows say of it is combined as for any other label (``tasks.combi
 record together again.
 """
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -26,7 +26,7 @@ LEAST = 1e-38
 """Probability below which a 32 bit figure has nothing left."""
 
 
-class Ranking(Whole):
+class Ranking(Whole, ABC):
     """A cross-encoder (Nogueira and Cho 2019, arXiv:1901.04085) that says of each candidate whether it was chosen.
 
     Deviations, all for histories of many windows: the candidate stands in front of every window, cut to
@@ -49,7 +49,11 @@ class Ranking(Whole):
         super().__init__(CLASSES, "labels", combine, several=False)
         self._negatives, self._candidate_tokens = negatives, candidate_tokens
         self._kept_share = 1.0
-        self.encode_options = (candidate_tokens,)
+
+    @property
+    def encode_options(self) -> tuple[Any, ...]:
+        """Where candidates are cut."""
+        return (self._candidate_tokens,)
 
     @abstractmethod
     def split(self, document: Document) -> list[Document]:

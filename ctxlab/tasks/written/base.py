@@ -9,7 +9,7 @@ vocabulary.
 """
 
 import zlib
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -80,7 +80,7 @@ class WrittenText:
         return bool(self.seen.any())
 
 
-class Writing(Base):
+class Writing(Base, ABC):
     """A text for each document; a task adds its records, what is read, what is asked and what is to be written.
 
     Deviations from usual practice: a prompt is plain text, without the chat template of an instruction-tuned model, so
@@ -209,7 +209,7 @@ class Writing(Base):
         )
 
     @property
-    def encode_options(self) -> tuple[Any, ...]:  # type: ignore[override]
+    def encode_options(self) -> tuple[Any, ...]:
         """All that stands in prompts, the examples included."""
         prompt = [getattr(self.prompt, field.name) for field in fields(self.prompt)]
         shown = [(d.id, self.source(d), self.ask(d), self.target(d)) for d in self._pool if self.num_examples]

@@ -95,7 +95,7 @@ class WrittenQA(Writing):
         return self._no_answer
 
     @property
-    def encode_options(self) -> tuple[Any, ...]:  # type: ignore[override]
+    def encode_options(self) -> tuple[Any, ...]:
         """The phrase too."""
         return (*super().encode_options, self._no_answer)
 

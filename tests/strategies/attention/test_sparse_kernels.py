@@ -24,6 +24,7 @@ from transformers.models.t5.modeling_t5 import T5Attention
 from ctxlab.config import catalogue
 from ctxlab.config.build import build, locate
 from ctxlab.core.errors import UserError
+from ctxlab.core.strategy import Attention
 from ctxlab.strategies import attention
 from ctxlab.strategies.attention.kernels import blocks
 from ctxlab.strategies.attention.kernels.blocks import BlockMask
@@ -50,7 +51,7 @@ def small(name, **changes):
     config = {
         key: value // 16 if isinstance(value, int) and value > 16 else value for key, value in CONFIGS[name].items()
     }
-    return build(config | changes)
+    return build(config | changes, Attention)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -99,7 +100,7 @@ def parts(draw, name):
         elif isinstance(value, float):
             config[key] = draw(st.sampled_from([-1.0, -0.5, 0.0, 0.5, 1.0]))
     try:
-        return build(config)
+        return build(config, Attention)
     except UserError:
         assume(False)
 
@@ -297,7 +298,7 @@ def test_the_oracle_notices_a_pattern_that_is_off_by_one(name):
     for part in variants(name):
         for key in ("window", "stride", "step", "base", "keep", "block", "num_summary", "dilation", "num_global"):
             if key in part.parameters:
-                wrong = build(CONFIGS[name] | part.parameters | {key: part.parameters[key] + 1})
+                wrong = build(CONFIGS[name] | part.parameters | {key: part.parameters[key] + 1}, Attention)
                 found, expected = run(wrong, example())[0], run(part, example())[1]
                 assert (found[0] - expected[0]).abs().max() > 1e-3, key
 
@@ -355,7 +356,7 @@ def test_pairs_counts_what_the_kernel_computes(name):
 @pytest.mark.parametrize("name", PARTS)
 def test_the_mask_grows_with_the_length_not_with_its_square(name):
     """Eight times the tokens, at most fourteen times the pairs, with the defaults of the YAML file."""
-    part = build(CONFIGS[name])
+    part = build(CONFIGS[name], Attention)
     with mock.patch.multiple("ctxlab.strategies.attention.kernels.plan", SMALLEST_BLOCK=32, LARGEST_BLOCK=256):
         assert part.pairs(16384) <= 14 * part.pairs(2048)
         assert part.pairs(16384) <= 16384**2 / 16
@@ -486,7 +487,7 @@ def test_a_part_that_covers_everything_is_full_attention(tiny, name):
             sizes["stride"] = 1 if name == "strided" else 90
             sizes["num_summary"] = 90
         wanted = {key: value for key, value in sizes.items() if key in CONFIGS[name]}
-        part = build(CONFIGS[name] | wanted | ({"heads": heads} if heads else {}))
+        part = build(CONFIGS[name] | wanted | ({"heads": heads} if heads else {}), Attention)
         model = tiny("bert")
         plain = copy.deepcopy(model)
         part.install(model)

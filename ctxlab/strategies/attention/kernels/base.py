@@ -6,17 +6,21 @@ from typing import Any
 
 import torch
 
-from ctxlab.core.strategy import Pattern
+from ctxlab.core.strategy import Attention, Pattern
 from ctxlab.core.types import Table
 
 
-class Base(ABC):
+class Base(Attention, ABC):
     """Defaults of ``core.strategy.Attention``; a part adds ``supports``, ``allowed``, ``pairs`` and ``install``."""
 
     wants_marks = False
-    exact = True
     caches = False
     looks_ahead = False
+
+    @property
+    def exact(self) -> bool:
+        """All allowed pairs attend."""
+        return True
 
     @abstractmethod
     def allowed(self, query: torch.Tensor, key: torch.Tensor, length: int) -> torch.Tensor:

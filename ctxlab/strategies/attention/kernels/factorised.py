@@ -1,6 +1,6 @@
 """Two patterns whose steps together reach everything: one for each half of the heads, or both in every head."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import Any, Literal
 
 import torch
@@ -11,7 +11,7 @@ from ctxlab.strategies.attention.kernels.sparse import Sparse
 Heads = Literal["split", "merged"]
 
 
-class Factorised(Sparse):
+class Factorised(Sparse, ABC):
     """What ``strided`` and ``fixed`` of the Sparse Transformer share."""
 
     def __init__(self, heads: Heads, **parameters: Any) -> None:

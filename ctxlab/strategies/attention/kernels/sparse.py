@@ -1,6 +1,6 @@
 """What all sparse patterns share: a part says which pairs attend and how they lie in blocks, the rest is here."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +16,7 @@ from ctxlab.strategies.attention.kernels.plan import Plan, Ready, ReadyPlans, at
 from ctxlab.strategies.attention.kernels.relative import RelativeBias, as_bias
 
 
-class Sparse(Base):
+class Sparse(Base, ABC):
     """A pattern of attention and the plans by which it is computed; never L × L where the plans are smaller.
 
     What a model adds to its scores (T5's relative bias) is kept, and looked up for the pairs of the plans only.

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from ctxlab.core.strategy import Forward, ModelKind
+from ctxlab.core.strategy import Forward, Memory, ModelKind
 from ctxlab.core.types import BoolArray
 
 
-class Base(ABC):
+class Base(Memory, ABC):
     """Windows in order, with a state that the subclass defines; defaults of ``core.strategy.Memory``."""
 
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ctxlab.core.errors import UserError
-from ctxlab.core.strategy import ModelKind
+from ctxlab.core.strategy import ModelKind, Positions
 
 NAMES = ("position_embeddings", "position_embedding", "wpe", "embed_positions")
 
@@ -33,7 +33,7 @@ class Table:
         return self.module.num_embeddings - self.offset
 
 
-class Learned(ABC):
+class Learned(Positions, ABC):
     """What the parts that make a learned table longer have in common; how it is filled is theirs."""
 
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from ctxlab.core.errors import UserError
-from ctxlab.core.strategy import ModelKind
+from ctxlab.core.strategy import ModelKind, Positions
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Angles:
     """What cosines and sines are multiplied with."""
 
 
-class Rotary(ABC):
+class Rotary(Positions, ABC):
     """What the parts that scale rotary positions have in common; one formula a subclass."""
 
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})

@@ -4,6 +4,7 @@ Shape legend: L tokens of a document, S sentences.
 """
 
 import hashlib
+from abc import ABC
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -15,7 +16,7 @@ from ctxlab.strategies.reading.windows.base import Base
 from ctxlab.strategies.reading.windows.framing import frame
 
 
-class Keeping(Base):
+class Keeping(Base, ABC):
     """One window with a part of the document, in its order; the rest is not seen, and positions do not count it."""
 
     contiguous = False

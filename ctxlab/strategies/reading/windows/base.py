@@ -1,15 +1,16 @@
 """What most readings have in common: independent windows that need nothing of the model."""
 
+from abc import ABC
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ctxlab.core.strategy import ModelKind
+from ctxlab.core.strategy import ModelKind, Reading
 from ctxlab.core.types import BoolArray, Encoded
 
 
-class Base:
+class Base(Reading, ABC):
     """Defaults of ``core.strategy.Reading``; a reading adds ``longest``, ``windows`` and ``merge``."""
 
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
