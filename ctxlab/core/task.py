@@ -122,6 +122,14 @@ class Task(Component, ABC):
         """Fix the label list from the training documents (unless the user gave one)."""
 
     @abstractmethod
+    def take_labels(self, names: Sequence[str]) -> None:
+        """Take the labels of a model that is fine-tuned already, unless the user gave some.
+
+        Raises:
+            UserError: They are none that the task can give.
+        """
+
+    @abstractmethod
     def check_labels(self, documents: Sequence[Document]) -> None:
         """Refuse gold labels that the model cannot give; raises UserError."""
 

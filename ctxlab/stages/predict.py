@@ -37,7 +37,7 @@ def run(parts: Parts) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     screen = console()
-    for note in (*opened.documents.notes, *task.notes):
+    for note in task.notes:
         screen.print(f"note: {note}", soft_wrap=True)
     screen.print(f"{len(documents):,} documents → {output}", soft_wrap=True)
 

@@ -163,6 +163,18 @@ class NER(Base):
             )
         self.labels = tag_set(sorted(types))
 
+    def take_labels(self, names: Sequence[str]) -> None:
+        """The model's tags, O first, as that stands for words that were not seen."""
+        wrong = next((name for name in names if not is_tag(name)), None)
+        if self.labels:
+            return
+        if wrong is not None or OUTSIDE not in names:
+            raise UserError(
+                f"The model gives the labels {', '.join(names[:8])}, which are not BIO tags "
+                f"({'there is no O' if wrong is None else repr(wrong)}): use another model, or train this one first."
+            )
+        self.labels = [OUTSIDE, *(name for name in names if name != OUTSIDE)]
+
     def check_labels(self, documents: Sequence[Document]) -> None:
         """Refuse entity types that the model has no output for."""
         known = entity_types(self.labels)

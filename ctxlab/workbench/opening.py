@@ -123,8 +123,13 @@ def task_for(task: Task, source: ModelSource) -> Task:
 
 
 def _check_untrained(task: Task, source: ModelSource) -> None:
-    """Refuse a task whose head only training gives."""
-    if task.head in NEW:
+    """Take the labels of a fine-tuned model; refuse a task whose head only training gives."""
+    if task.head not in NEW:
+        return
+    names = source.head_labels(task.head)
+    if names:
+        task.take_labels(names)
+    else:
         raise UserError(
             f"task={task.name} has a head that only training gives: add run=<directory of a training run> "
             "(a decoder such as model=smollm2 can do task=lm, task=qa, and task=classification shots=0 as it is)."

@@ -63,6 +63,10 @@ class Base(Task, ABC):
         """Nothing to learn."""
         del documents
 
+    def take_labels(self, names: Sequence[str]) -> None:
+        """The model's own."""
+        self.labels = self.labels or list(names)
+
     def check_labels(self, documents: Sequence[Document]) -> None:
         """Nothing to refuse."""
         del documents
