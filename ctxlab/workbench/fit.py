@@ -36,7 +36,7 @@ def check_fit(strategy: Strategy, facts: ModelFacts, length: int) -> None:
     if facts.stretched:
         raise UserError(
             f"context.length={length} with strategy={strategy.name} gives windows of {longest:,} tokens, but the "
-            f"model's positions were published stretched ({facts.stretched}) to {trained:,}, and are not stretched twice: "
+            f"model's positions were published stretched ({facts.stretched}) to {trained:,}, and cannot be twice: "
             f"use context={trained} or less."
         )
     raise UserError(
