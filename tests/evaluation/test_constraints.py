@@ -7,7 +7,7 @@ from ctxlab.core.types import Document, Prediction
 from ctxlab.evaluation.metrics.constraints import check, score
 from ctxlab.evaluation.repetition import distinct, repeated
 from ctxlab.tasks.generation import Constraints
-from ctxlab.tasks.writing import WrittenText
+from ctxlab.tasks.written.base import WrittenText
 
 ASKED = Constraints(("lamp", "post office"), "the harbour", ("harbour",), 4, 8)
 

@@ -22,7 +22,7 @@ from ctxlab.core.types import Document, Prediction, Scores, Table
 from ctxlab.evaluation.bins import DISTANCES, LENGTHS, Bin, by_part, by_size
 from ctxlab.evaluation.metrics.auroc import auroc
 from ctxlab.evaluation.statistics import Counts, Interval, bootstrap, bootstrap_weights, f1, ratio
-from ctxlab.tasks.whole import Verdict
+from ctxlab.tasks.forms.document_classifier import Verdict
 
 LENGTH_BINS = LENGTHS[:-1]
 """Last token count of each bin of document lengths; the last bin is open."""

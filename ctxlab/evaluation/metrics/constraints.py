@@ -20,7 +20,7 @@ from ctxlab.evaluation.evidence import says
 from ctxlab.evaluation.repetition import distinct, repeated
 from ctxlab.evaluation.statistics import Counts, bootstrap, bootstrap_mean, by_group, perplexity, ratio
 from ctxlab.tasks.generation import Constraints
-from ctxlab.tasks.writing import WrittenText
+from ctxlab.tasks.written.base import WrittenText
 
 
 @dataclass(frozen=True, slots=True)

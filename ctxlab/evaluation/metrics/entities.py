@@ -15,7 +15,7 @@ import numpy as np
 from ctxlab.core.types import Document, Prediction, Scores, Table
 from ctxlab.evaluation.bins import DISTANCES, LENGTHS, TENTHS, Size, Tenth, by_size, sizes
 from ctxlab.evaluation.statistics import bootstrap, f1, ratio
-from ctxlab.tasks.bio import Span, spans
+from ctxlab.tasks.records.bio import Span, spans
 
 LENGTH_BINS = LENGTHS[1:-2]
 """Last word count of each bin of document lengths; the last bin is open."""

@@ -18,7 +18,7 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.types import BoolArray, Document, Prediction, Scores, Table
 from ctxlab.evaluation.bins import DISTANCES, LENGTHS, by_size, sizes
 from ctxlab.evaluation.statistics import Counts, bootstrap, perplexity, ratio
-from ctxlab.tasks.vocabulary import TokenScores
+from ctxlab.tasks.forms.vocabulary import TokenScores
 
 BINS = (*LENGTHS, 131072)
 """Last token of each bin of positions and of document lengths; the last bin is open."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from ctxlab.core.types import Document, Prediction, Scores, Table
 from ctxlab.evaluation.statistics import bootstrap_mean
-from ctxlab.tasks.probing import Reply
+from ctxlab.tasks.records.probes import Reply
 
 THRESHOLD = 0.856
 

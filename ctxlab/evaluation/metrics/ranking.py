@@ -32,8 +32,8 @@ from ctxlab.core.types import Document, IntArray, Prediction, Scores, Table
 from ctxlab.evaluation.bins import DISTANCES, LENGTHS, Bin, by_part, by_size
 from ctxlab.evaluation.metrics.auroc import auroc
 from ctxlab.evaluation.statistics import Counts, bootstrap_mean
-from ctxlab.tasks.ranking import CHOSEN, odds
-from ctxlab.tasks.whole import Verdict
+from ctxlab.tasks.forms.document_classifier import Verdict
+from ctxlab.tasks.forms.ranking import CHOSEN, odds
 
 LENGTH_BINS = LENGTHS[:-1]
 """Last token count of each bin of history lengths, which may be 0; the last bin is open."""

@@ -16,7 +16,7 @@ import numpy as np
 from ctxlab.core.types import Document, Prediction, Scores, Table
 from ctxlab.evaluation.bins import DISTANCES, LENGTHS, TENTHS, Size, Tenth, sizes
 from ctxlab.evaluation.statistics import Counts, bootstrap, f1, ratio
-from ctxlab.tasks.mentions import Answer, Fact
+from ctxlab.tasks.records.mentions import Answer, Fact
 
 LENGTH_BINS = (128, *LENGTHS[:-2])
 """Last word count of each bin of document lengths; the last bin is open."""

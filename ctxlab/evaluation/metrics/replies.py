@@ -15,7 +15,7 @@ from ctxlab.core.types import Document, Prediction, Scores, Table
 from ctxlab.evaluation.bins import DISTANCES, LENGTHS, Bin, by_part, by_size
 from ctxlab.evaluation.repetition import distinct, repeated
 from ctxlab.evaluation.statistics import Counts, bootstrap, by_group, perplexity, ratio
-from ctxlab.tasks.writing import WrittenText
+from ctxlab.tasks.written.base import WrittenText
 
 NOTE = "low and high: 95 % bootstrap interval over dialogues, each with all of its turns"
 

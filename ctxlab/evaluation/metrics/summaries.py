@@ -17,7 +17,7 @@ from ctxlab.evaluation.evidence import by_evidence
 from ctxlab.evaluation.rouge import TYPES, rouge, words
 from ctxlab.evaluation.sentences import sentences
 from ctxlab.evaluation.statistics import Counts, bootstrap_mean
-from ctxlab.tasks.writing import WrittenText
+from ctxlab.tasks.written.base import WrittenText
 
 LENGTH_BINS = LENGTHS[1:]
 """Last token count of each bin of document lengths; the last bin is open."""

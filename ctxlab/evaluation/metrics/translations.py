@@ -21,7 +21,7 @@ from ctxlab.evaluation.bins import LENGTHS, PARTS, TENTHS, by_size, cut
 from ctxlab.evaluation.chrf import chrf, counts
 from ctxlab.evaluation.evidence import by_evidence
 from ctxlab.evaluation.statistics import Counts, bootstrap, ratio
-from ctxlab.tasks.writing import WrittenText
+from ctxlab.tasks.written.base import WrittenText
 
 LENGTH_BINS = LENGTHS[:-1]
 """Last token count of each bin of source lengths; the last bin is open."""
