@@ -11,8 +11,11 @@ Cutting Chinese, Japanese or Thai into words of a dictionary needs a dictionary,
 characters are what the benchmarks of these languages count (MLQA, CMRC 2018, LCSTS, sacrebleu's ``zh`` and ``char``).
 """
 
+import string
+import unicodedata
+from bisect import bisect_right
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 import regex
 
@@ -41,6 +44,8 @@ _TIGHT = rf"[[[{_SCRIPTS}]--\p{{Nd}}]{{}}]".replace(
     "{}", r"[\p{Block=CJK_Symbols_And_Punctuation}--\u3000]\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"
 )
 """No blank is written between two of these: letters and marks of such scripts, and their punctuation."""
+_BESIDE_WORDS = rf"[[\p{{L}}\p{{N}}\p{{M}}_]--[{_SCRIPTS}]]"
+"""What must not stand next to a word that is found whole."""
 _BESIDE = r"[\p{N}“”‘’…—·]"
 """Nor between one of them and one of these."""
 
@@ -103,6 +108,19 @@ def last_words(text: str, count: int) -> str:
     return squeezed(text[spans[0][0] :]) if spans else ""
 
 
+def words_around(text: str, place: int, before: int, count: int, *, fill: bool = False) -> str:
+    """``count`` words of ``text``, from ``before`` words in front of the one that holds the character ``place`` on.
+
+    Fewer are given at the end of the text, unless ``fill`` lets them begin earlier there.
+    """
+    spans = word_spans(text)
+    first = bisect_right([end for _, end in spans], place) - before
+    if fill:
+        first = min(first, len(spans) - count)
+    chosen = spans[max(first, 0) :][:count]
+    return squeezed(text[chosen[0][0] : chosen[-1][1]]) if chosen else ""
+
+
 def squeezed(text: str) -> str:
     """``text`` with every run of white space as a single blank, and none at its ends."""
     return " ".join(text.split())
@@ -111,6 +129,21 @@ def squeezed(text: str) -> str:
 def is_single(character: str) -> bool:
     """Whether ``character`` is a letter of a script without blanks, and so a word by itself."""
     return _pattern("single").match(character) is not None
+
+
+def is_punctuation(character: str) -> bool:
+    """Whether Unicode calls ``character`` punctuation, or ASCII does ($, +, <, …)."""
+    return character in string.punctuation or unicodedata.category(character)[0] == "P"
+
+
+def bare(text: str) -> str:
+    """``text`` without the white space and punctuation around it."""
+    start, end = 0, len(text)
+    while start < end and (text[start].isspace() or is_punctuation(text[start])):
+        start += 1
+    while start < end and (text[end - 1].isspace() or is_punctuation(text[end - 1])):
+        end -= 1
+    return text[start:end]
 
 
 def has_single(text: str) -> bool:
@@ -126,7 +159,7 @@ def joined(pieces: Sequence[str]) -> tuple[str, list[Span]]:
     """
     text, spans, length = [], [], 0
     for index, piece in enumerate(pieces):
-        if index and _needs_blank(pieces[index - 1], piece):
+        if index and needs_blank(pieces[index - 1], piece):
             text.append(" ")
             length += 1
         text.append(piece)
@@ -135,7 +168,10 @@ def joined(pieces: Sequence[str]) -> tuple[str, list[Span]]:
     return "".join(text), spans
 
 
-def _needs_blank(before: str, after: str) -> bool:
+def needs_blank(before: str, after: str) -> bool:
+    """Whether running text has a blank between these two words; see ``joined``."""
+    if not before:
+        return not _pattern("tight").match(after)
     if (before + after).isascii():
         return True
     left, right = before[-1:], after[:1]
@@ -143,6 +179,30 @@ def _needs_blank(before: str, after: str) -> bool:
     if tight.match(left):
         return not (tight.match(right) or right.isdigit() or not right.isalnum())
     return not (tight.match(right) and (left.isdigit() or not left.isalnum()))
+
+
+def find_words(text: str, wanted: str) -> list[Span]:
+    """Where ``wanted`` occurs in ``text`` as whole words, in large or small letters.
+
+    Where a script has no blanks any place is one at which a word may begin or end, unless a mark of the last character
+    is left out; elsewhere no letter, digit, mark or underscore stands next to it.
+    """
+    if not wanted or wanted.isspace():
+        return []
+    return [match.span() for match in _whole(wanted).finditer(text)]
+
+
+@lru_cache(4096)
+def _whole(wanted: str) -> "regex.Pattern[str]":
+    left = "" if is_single(wanted[0]) else rf"(?<!{_BESIDE_WORDS})"
+    right = r"(?![\p{M}\u200d])" if _ends_single(wanted) else rf"(?![\p{{M}}\u200d]|{_BESIDE_WORDS})"
+    return regex.compile(left + regex.escape(wanted) + right, regex.V1 | regex.IGNORECASE)
+
+
+def _ends_single(text: str) -> bool:
+    """Whether the last letter, marks aside, is one of a script without blanks."""
+    spans = unit_spans(text)
+    return bool(spans) and spans[-1][1] == len(text) and is_single(text[spans[-1][0]])
 
 
 def without_invented_blanks(text: str) -> str:

@@ -1,11 +1,15 @@
 """Words and units: Unicode's properties, ``str.split``, and cases worked by hand."""
 
+import re
+
 import pytest
 import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ctxlab.text.units import (
+    bare,
+    find_words,
     first_words,
     is_single,
     joined,
@@ -17,6 +21,7 @@ from ctxlab.text.units import (
     without_invented_blanks,
     word_spans,
     words,
+    words_around,
 )
 
 ALPHABETS = st.sampled_from([
@@ -128,3 +133,48 @@ def test_blanks_that_a_tokenizer_of_characters_invents_are_taken_out():
     assert without_invented_blanks("用 iPhone 拍") == "用 iPhone 拍"
     assert without_invented_blanks("go to the park") == "go to the park"
     assert without_invented_blanks("не надо “ так ”") == "не надо “ так ”"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "count"),
+    [
+        ("The cat sat; CAT! concat cat_", "cat", 2),
+        ("灯塔在海边，灯塔", "灯塔", 2),
+        ("दिल्ली में दिल्ली", "दिल्ल", 0),
+        ("दिल्ली में दिल्ली", "दिल्ली", 2),
+        ("ไปกรุงเทพวันนี้", "กรุงเทพ", 1),
+        ("นี่คือ", "นี", 0),
+        ("用iPhone拍", "iphone", 1),
+        ("iPhones", "iPhone", 0),
+        ("cafe\u0301", "cafe", 0),
+        ("a.b", "a.b", 1),
+        ("anything", " ", 0),
+    ],
+)
+def test_whole_words_are_found(text, wanted, count):
+    found = find_words(text, wanted)
+    assert len(found) == count
+    assert all(text[a:b].casefold() == wanted.casefold() for a, b in found)
+
+
+@given(st.text(st.sampled_from("ab_1 .é#"), max_size=30), st.text(st.sampled_from("ab1.é#"), min_size=1, max_size=3))
+def test_whole_words_of_scripts_with_blanks_are_those_of_re(text, wanted):
+    expected = [m.span() for m in re.finditer(rf"(?i)(?<!\w){re.escape(wanted)}(?!\w)", text)]
+    assert find_words(text, wanted) == expected
+
+
+def test_words_around_a_place():
+    text = "one two  three four five"
+    assert words_around(text, text.index("three"), 1, 3) == "two three four"
+    assert words_around(text, text.index("five"), 1, 3) == "four five"
+    assert words_around(text, text.index("five"), 1, 3, fill=True) == "three four five"
+    assert words_around(text, text.index("hree"), 0, 1) == "three"
+    assert words_around("今天很好，我们走。", 5, 1, 3) == "好，我们"
+    assert words_around("", 0, 1, 3) == ""
+
+
+def test_punctuation_around_a_word_is_taken_off():
+    assert bare(" “Paris”, ") == "Paris"
+    assert bare("「蓝鲸」。") == "蓝鲸"
+    assert bare("U.S.") == "U.S"
+    assert bare("…") == ""

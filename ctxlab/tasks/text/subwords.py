@@ -11,6 +11,7 @@ import numpy as np
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import GIVEN, SENTENCE, IntArray
+from ctxlab.text.units import needs_blank
 
 WORDS_PER_CALL = 2048
 """Words that a tokenizer gets in one piece; longer ones cost more memory and are no faster."""
@@ -42,13 +43,15 @@ class Subwords:
 def split_words(tokenizer: Any, words: Sequence[str], *, leading_space: bool) -> Subwords:
     """Sub-tokens of ``words``, without special tokens, in time linear in their number.
 
-    ``leading_space`` as ``needs_leading_space`` says.
+    ``leading_space`` as ``needs_leading_space`` says: a blank is put where running text has one, so that words of
+    single characters (Chinese) are read as the model has seen them.
 
     Raises:
         UserError: The tokenizer leaves nothing of a word and has no unknown token.
     """
     if leading_space:
-        words = [f" {word}" for word in words]
+        before = ["", *words]
+        words = [f" {word}" if needs_blank(left, word) else word for left, word in zip(before, words, strict=False)]
     pieces = [list(words[start : start + WORDS_PER_CALL]) for start in range(0, len(words), WORDS_PER_CALL)]
     # verbose=False: that the document is longer than the model is the point, not a mistake.
     encoded = tokenizer(
