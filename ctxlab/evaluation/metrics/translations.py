@@ -161,8 +161,8 @@ def _overall(cases: Sequence[_Case], found: dict[str, float], metrics: _Metrics)
     value = float(chrf(_sum(cases, "copied")))
     rows.append(("chrf of the source, copied", len(cases), value, copied.low, copied.high, rows[0][-1]))
     note = (
-        f"target language: {metrics.language}; shares of 1: sacrebleu's figures / 100; ter is an error, less is better, and texts of more than "
-        f"{WHOLE_WORDS} words are cut into parts for it; {_NOTE}"
+        f"target language: {metrics.language}; shares of 1: sacrebleu's figures / 100; ter is an error, less is "
+        f"better, and texts of more than {WHOLE_WORDS} words are cut into parts for it; {_NOTE}"
     )
     columns = ("score", "documents", "value", "low", "high", "signature")
     return Table("overall", "Translations of whole documents", columns, rows, note)

@@ -54,6 +54,8 @@ def split_words(tokenizer: Any, words: Sequence[str], *, leading_space: bool) ->
     """
     blanks = [needs_blank(left, word) for left, word in zip(["", *words], words, strict=False)]
     plain = tokenizer if leading_space or all(blanks) else without_prefix(tokenizer)
+    if plain is not tokenizer:
+        blanks[0] = True  # as in running text
     if leading_space or plain is not tokenizer:
         words = [f" {word}" if blank else word for blank, word in zip(blanks, words, strict=True)]
     pieces = [list(words[start : start + WORDS_PER_CALL]) for start in range(0, len(words), WORDS_PER_CALL)]
@@ -130,8 +132,12 @@ def without_prefix(tokenizer: Any) -> Any:
 
 def _without_prefix(tokenizer: Any) -> Any:
     state = json.loads(tokenizer.backend_tokenizer.to_str())
-    splitter = state["pre_tokenizer"] or {}
-    found = False
+    splitter, normalizer = state["pre_tokenizer"] or {}, state["normalizer"] or {}
+    steps = normalizer.get("normalizers", [normalizer])
+    kept = [step for step in steps if step.get("type") != "Prepend"]
+    found = len(kept) < len(steps)
+    if found:
+        state["normalizer"] = {"type": "Sequence", "normalizers": kept}
     for step in splitter.get("pretokenizers", [splitter]):
         for key, put, none in (("add_prefix_space", True, False), ("prepend_scheme", "always", "never")):
             if step.get(key) == put:
