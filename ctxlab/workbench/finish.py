@@ -9,9 +9,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
-
 from ctxlab.core.files import write_json, write_text
 from ctxlab.core.types import Document, Table
 from ctxlab.evaluation.evaluator import Evaluation, evaluate
@@ -19,7 +16,8 @@ from ctxlab.reporting.plots import draw
 from ctxlab.reporting.report import summary_table, write_report
 from ctxlab.reporting.tables import show
 from ctxlab.tracking.console import ProgressDisplay, console
-from ctxlab.workbench.assemble import Workbench
+from ctxlab.workbench.bench import Workbench
+from ctxlab.workbench.parts import Parts
 
 _VERSIONS = (
     "ctxlab",
@@ -59,19 +57,30 @@ def score_split(bench: Workbench, name: str, documents: Sequence[Document]) -> S
 
 
 def make_result(
-    stage: str,
+    parts: Parts,
     bench: Workbench,
-    labels: Mapping[str, Any],
     splits: Mapping[str, Split],
+    *,
     cost: Mapping[str, Any],
     checkpoint: str,
     resumed_from: str | None,
 ) -> dict[str, Any]:
-    """``result.json``; ``labels`` holds model, strategy and seed."""
+    """``result.json`` of a stage that scores.
+
+    Args:
+        parts: The run.
+        bench: What was scored.
+        splits: What came out, by split.
+        cost: What it took; units are in the names.
+        checkpoint: Where the weights are, or the name of the model.
+        resumed_from: Checkpoint that training last went on from, if it did.
+    """
     return {
-        "stage": stage,
+        "stage": parts.origin.stage,
         "task": bench.task.name,
-        **labels,
+        "model": parts.model.name,
+        "strategy": bench.strategy.name,
+        "seed": parts.seed,
         "context_length": bench.length,
         "metrics": {name: dict(split.evaluation.scores.metrics) for name, split in splits.items()},
         "primary_metric": bench.task.primary_metric,
@@ -89,8 +98,9 @@ def make_result(
     }
 
 
-def leave(run_dir: Path, bench: Workbench, result: Mapping[str, Any], splits: Mapping[str, Split]) -> None:
+def leave(parts: Parts, bench: Workbench, result: Mapping[str, Any], splits: Mapping[str, Split]) -> None:
     """Write predictions, pictures, report and result (last: it says that the run is whole), and print the summary."""
+    run_dir = parts.origin.run_dir
     for name, split in splits.items():
         write_predictions(run_dir / "predictions" / f"{name}.jsonl", bench, split)
     tables, learned = _tables(splits), _learned(bench)
@@ -99,7 +109,7 @@ def leave(run_dir: Path, bench: Workbench, result: Mapping[str, Any], splits: Ma
     write_report(run_dir / "report.md", result, tables, result["notes"], pictures, config, learned)
     write_json(run_dir / "result.json", result)
     screen = console()
-    if HydraConfig.get().mode == RunMode.MULTIRUN:  # one table over all jobs follows
+    if parts.origin.group:  # one table over all jobs follows
         scores = " ".join(
             f"{name} {scores[result['primary_metric']]:.4f}" for name, scores in result["metrics"].items()
         )
