@@ -10,10 +10,10 @@ import numpy as np
 
 from ctxlab.core.types import Document, Prediction, Scores, Table
 from ctxlab.evaluation.bins import LENGTHS, Bin, by_part, by_size
-from ctxlab.evaluation.overlap import exact_match, f1
 from ctxlab.evaluation.sentences import first_sentence, nearest_sentence
 from ctxlab.evaluation.statistics import bootstrap_mean, interval_note
 from ctxlab.tasks.records.questions import Answer
+from ctxlab.text.answers import exact_match, f1
 
 LENGTH_BINS = LENGTHS[1:]
 """Last token count of each bin of context lengths; the last bin is open."""
