@@ -14,6 +14,7 @@ from ctxlab.core.types import Document
 from ctxlab.data.splits import Splits, load_documents
 from ctxlab.models.loading.checkpointed import Checkpointed
 from ctxlab.models.loading.heads import NEW, POOLED
+from ctxlab.models.loading.vocabulary import check_vocabulary
 from ctxlab.runtime.device import make_accelerator
 from ctxlab.training import checkpoint
 from ctxlab.training.loop import read_state_file
@@ -185,6 +186,7 @@ def _make_bench(parts: Parts, task: Task, source: ModelSource, *, new_head: bool
             "add run=<directory of a training run>, or use a model that has one."
         )
     tokenizer = source.tokenizer()
+    check_vocabulary(model, tokenizer, source.name)
     if task.head in POOLED and model.config.pad_token_id != tokenizer.pad_token_id:
         model.config.pad_token_id = tokenizer.pad_token_id  # heads of decoders find the last token by it
     task.prepare(tokenizer)
