@@ -14,6 +14,7 @@ from ctxlab.data.readers.layouts.ontonotes import OntoNotes
 from ctxlab.data.readers.layouts.tag_first import TagFirst
 from ctxlab.data.readers.layouts.word_first import WordFirst
 from ctxlab.data.readers.text import read_lines
+from ctxlab.text.units import unit_spans
 
 LAYOUTS: tuple[type[Layout], ...] = (OntoNotes, CoNLLU, Numbered, TagFirst, WordFirst)
 """The first that recognises a file reads it; the last takes any."""
@@ -22,6 +23,9 @@ _WORD = re.compile(r"\w(?:[\w'’.\-/@]*\w)?|[^\w\s]{1,3}")
 """What a line holds that is a word by itself."""
 
 _LONGEST_WORD = 40
+
+_MOST_UNITS = 6
+"""Units of a word: of ``self-made``, two; of a sentence in Chinese, one a character."""
 
 _LOOKED_AT = 1_000_000
 """Characters of a file by which columns are told from prose."""
@@ -99,14 +103,19 @@ def _documents(lines: Sequence[str], layout: Layout, path: Path) -> Iterator[_Do
         yield document
 
 
+def _is_word(text: str) -> bool:
+    """Whether a line is one word: not of many characters of a script without blanks, and no sentence."""
+    return len(text) <= _LONGEST_WORD and _WORD.fullmatch(text) is not None and len(unit_spans(text)) <= _MOST_UNITS
+
+
 def looks_like_columns(text: str) -> bool:
     """Whether most lines of a file are one word with its tag, or one word alone; prose is neither."""
     sample = Sample.of(text[:_LOOKED_AT].split("\n"))
     rows = sample.rows
     if not rows:
-        return any(line.startswith("#") and is_bio(line.split()[-1]) for line in sample.comments)
+        return any(line.startswith("#") and is_bio(columns_of(line)[-1]) for line in sample.comments)
     if any(kind.of(sample) is not None for kind in LAYOUTS[:-1]):
         return True
     if sum(map(len, rows)) == len(rows):
-        return all(len(word) <= _LONGEST_WORD and _WORD.fullmatch(word) for (word,) in rows)
+        return all(_is_word(word) for (word,) in rows)
     return bool(sample.bio_columns()) or 2 * sum(len(row) > 1 and is_bio(row[-1]) for row in rows) >= len(rows)

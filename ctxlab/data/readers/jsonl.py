@@ -98,9 +98,10 @@ def _items(text: str, start: int, path: Path) -> Iterator[Value]:
                 f"{path} line {text.count(chr(10), 0, start) + 1} is not JSON (expecting ',' or ']' after item "
                 f"{number} of the list): mend the list there."
             )
-    if _skip(text, start + 1) < len(text):
+    behind = _skip(text, start + 1)
+    if behind < len(text):
         raise UserError(
-            f"{path} line {text.count(chr(10), 0, start) + 1} goes on after the end of its list: write one list of "
+            f"{path} line {text.count(chr(10), 0, behind) + 1} goes on after the end of its list: write one list of "
             "objects a file, or one whole JSON object a line."
         )
 

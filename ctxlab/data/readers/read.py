@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from ctxlab.core.data import Record
@@ -57,11 +58,23 @@ def read_file(path: str | Path, task_name: str = "", notes: list[str] | None = N
     files = _folder(path, task_name) if path.is_dir() else []
     if not files:
         _check(path)
+    return read_files(files or [path], task_name, bare(path).stem, notes)
+
+
+def read_files(files: Sequence[Path], task_name: str, stem: str, notes: list[str] | None = None) -> list[Record]:
+    """Records of several files as of one; see ``read_file``.
+
+    Args:
+        files: That are there.
+        task_name: The task that reads them.
+        stem: How records without an id are called, before their number.
+        notes: Takes a sentence for each thing that was decided in the user's stead.
+    """
     tally = Tally()
-    found = (record for file in files or [path] for record in _read(file, task_name))
-    records = identified(list(converted(found, task_name, tally)), bare(path).stem)
+    found = (record for file in files for record in _read(file, task_name))
+    records = identified(list(converted(found, task_name, tally)), stem)
     if notes is not None:
-        notes.extend(f"{path.name}: {sentence}" for sentence in tally.sentences())
+        notes.extend(f"{files[0].name}: {sentence}" for sentence in tally.sentences())
     return records
 
 

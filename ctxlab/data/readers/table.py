@@ -1,4 +1,4 @@
-"""CSV and TSV: a header line, then one document a row."""
+"""CSV and TSV: a header line, then one document a row, or one word."""
 
 import ast
 import csv
@@ -14,6 +14,7 @@ from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
 from ctxlab.data.readers.text import read_text
 from ctxlab.data.readers.unpacked import bare
+from ctxlab.data.readers.word_rows import gathered
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,11 @@ def read(path: Path) -> list[Record]:
     }
     if not rows:
         raise UserError(f"{path} has a header and no row: put at least one document into it, or name another file.")
-    return [
+    records = [
         Record({name: columns[name][index] for name in names}, f"{path.name} line {row.line}")
         for index, row in enumerate(rows)
     ]
+    return gathered(names, records) or records
 
 
 def _rows(path: Path) -> list[Row]:
@@ -52,8 +54,9 @@ def _rows(path: Path) -> list[Row]:
     text = read_text(path)
     first = text[: text.find("\n")] if "\n" in text else text
     if bare(path).suffix.lower() == ".tsv":
-        quoted, ragged = _split(text, "\t", csv.QUOTE_MINIMAL)
-        if ragged is not None:
+        try:
+            quoted, ragged = _split(text, "\t", csv.QUOTE_MINIMAL, strict=True)
+        except csv.Error:  # a quotation mark that is a character of its text
             quoted, ragged = _split(text, "\t", csv.QUOTE_NONE)
     else:
         separator = ";" if "," not in first and ";" in first else "\t" if "," not in first and "\t" in first else ","
@@ -66,12 +69,12 @@ def _rows(path: Path) -> list[Row]:
     return quoted
 
 
-def _split(text: str, separator: str, quoting: int) -> tuple[list[Row], Row | None]:
+def _split(text: str, separator: str, quoting: int, *, strict: bool = False) -> tuple[list[Row], Row | None]:
     """Rows that are not blank, and the first one whose width is not the header's."""
     found: list[Row] = []
     with _long_cells():
         # Not splitlines(), which would cut at U+2028 and others that occur in texts.
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, quoting=quoting)  # type: ignore[arg-type]
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, quoting=quoting, strict=strict)  # type: ignore[arg-type]
         for cells in reader:
             if any(cell.strip() for cell in cells):
                 found.append(Row(reader.line_num, cells))

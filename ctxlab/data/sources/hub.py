@@ -13,15 +13,12 @@ from ctxlab.core.errors import UserError
 from ctxlab.data.class_names import named
 from ctxlab.data.formats.known import converted
 from ctxlab.data.identity import check_max_documents, identified
-from ctxlab.data.readers.read import READERS, read_file
+from ctxlab.data.readers.read import read_files
 from ctxlab.data.readers.tally import Tally
-from ctxlab.data.readers.unpacked import bare
+from ctxlab.data.sources.local_splits import typeless_files
 
 ALIASES = {"train": ("train",), "validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
 """Names that data sets give to each split, the usual one first."""
-
-TYPELESS = frozenset({".json", ".jsonl", ".ndjson", ".csv", ".tsv"})
-"""Kinds of files whose values the library would guess types for: 20 digits too many for it, dates no text any more."""
 
 
 class Hub(Source):
@@ -39,8 +36,8 @@ class Hub(Source):
     def load(self, task_name: str, split: str, seed: int) -> list[Record] | None:
         """Records of the split, class numbers turned into names, the first ``max_documents`` of them."""
         if self._files:
-            file = self._files.get(split)
-            return None if file is None else read_file(file, task_name, self.notes)[: self._max_documents]
+            files = self._files.get(split)
+            return None if files is None else read_files(files, task_name, split, self.notes)[: self._max_documents]
         found = next((alias for alias in ALIASES[split] if alias in self._splits), None)
         if found is None:
             return None
@@ -59,18 +56,10 @@ class Hub(Source):
         return identified(found_records, f"{Path(self._path).name}-{found}")
 
     @cached_property
-    def _files(self) -> dict[str, Path]:
-        """Files of a local folder that hold a split each, read as ``data=files`` reads them; else none."""
+    def _files(self) -> Mapping[str, list[Path]]:
+        """Files of a local folder by split, where the library would guess types of their values; else none."""
         folder = Path(self._path).expanduser()
-        if self._name or not folder.is_dir() or (folder / "README.md").exists():  # a card may say what is what
-            return {}
-        data = [entry for entry in folder.iterdir() if entry.is_dir() or bare(entry).suffix.lower() in READERS]
-        named_files = {bare(entry).stem.casefold(): entry for entry in data}
-        typeless = all(entry.is_file() and bare(entry).suffix.lower() in TYPELESS for entry in data)
-        found = {
-            split: named_files[alias] for split, aliases in ALIASES.items() for alias in aliases if alias in named_files
-        }
-        return found if typeless and len(found) == len(data) else {}
+        return {} if self._name or not folder.is_dir() else typeless_files(folder, ALIASES)
 
     @cached_property
     def _splits(self) -> Mapping[str, Any]:

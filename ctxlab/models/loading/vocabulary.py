@@ -40,4 +40,4 @@ def check_vocabulary(model: Any, tokenizer: Any, called: str) -> None:
 
 def num_rows_needed(tokenizer: Any) -> int:
     """One more than the largest token id."""
-    return 1 + max(tokenizer.get_vocab().values())
+    return 1 + int(max(tokenizer.get_vocab().values()))

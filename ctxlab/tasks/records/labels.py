@@ -102,9 +102,10 @@ class LabelReader:
         if not lists or not all(_is_number(one) and one in (0, 1) for each in lists for one in each):
             return
         widths = {len(each) for each in lists}
-        certain = any(
-            len(set(each)) < len(each) or any(isinstance(one, bool | float) for one in each) for each in lists
-        )
+        certain = (
+            any(len(set(each)) < len(each) or any(isinstance(one, bool | float) for one in each) for each in lists)
+            or [1, 0] in lists
+        )  # numbers of classes rise
         if self._width is None and (len(widths) > 1 or widths <= {0, 1} or not certain):
             return
         width = self._width or widths.pop()

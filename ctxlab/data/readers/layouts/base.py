@@ -13,7 +13,7 @@ SAMPLE_LINES = 5000
 
 DOCUMENT_START = "-DOCSTART-"
 
-_BIO = re.compile(r"O|[BIESLUMW]-\S.*")
+_BIO = re.compile(r"O|[BIESLUMW]-\S+")
 
 
 def columns_of(line: str) -> list[str]:

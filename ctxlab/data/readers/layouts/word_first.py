@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Self
 
-from ctxlab.data.readers.layouts.base import Columns, Layout, Sample, is_bio
+from ctxlab.data.readers.layouts.base import Columns, Layout, Sample, columns_of, is_bio
 
 
 class WordFirst(Layout):
@@ -19,7 +19,7 @@ class WordFirst(Layout):
     def of(cls, sample: Sample) -> Self:
         """Any file is in this layout."""
         rows = sample.rows
-        width = len(rows[0]) if rows else max((len(line.split()) for line in sample.comments), default=1)
+        width = len(rows[0]) if rows else max((len(columns_of(line)) for line in sample.comments), default=1)
         if width == 1:
             return cls(1, None, frozenset())
         is_last = all(is_bio(row[-1]) for row in rows)  # even where nothing is an entity: chunks stand before it
