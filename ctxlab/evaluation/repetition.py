@@ -1,4 +1,4 @@
-"""How much a text repeats itself, and how varied texts are together."""
+"""How much a text repeats itself."""
 
 from collections.abc import Sequence
 
@@ -14,12 +14,6 @@ def word_ngrams(text: str, length: int) -> list[tuple[str, ...]]:
     """Runs of ``length`` lower-cased words parted by white space."""
     words = text.lower().split()
     return list(zip(*(words[start:] for start in range(length)), strict=False))
-
-
-def distinct(texts: Sequence[str], length: int) -> float:
-    """Share of different n-grams among those of all texts (distinct-n; Li et al. 2016, arXiv:1510.03055)."""
-    every = [ngram for text in texts for ngram in word_ngrams(text, length)]
-    return len(set(every)) / len(every) if every else 0.0
 
 
 def repeated(texts: Sequence[str], length: int = REPEATED_WORDS) -> Counts:
