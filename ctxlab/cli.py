@@ -5,7 +5,8 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from ctxlab.config import catalogue, completion, help
+from ctxlab.command import completion, help
+from ctxlab.config import catalogue
 from ctxlab.config.nearest import suggestion
 from ctxlab.core.errors import UserError
 
@@ -51,7 +52,7 @@ def _dispatch(words: list[str]) -> int:
     _check_stage(first)
     if any(word in HELP_FLAGS for word in rest):
         return _print(help.stage(first))
-    from ctxlab.config.launch import launch  # with Hydra, which help and completion do without
+    from ctxlab.command.launch import launch  # with Hydra, which help and completion do without
 
     return launch(first, rest)
 
@@ -67,7 +68,7 @@ def _completion(words: list[str]) -> int:
 def _strategies(words: list[str]) -> int:
     if words:
         raise UserError(f"ctxlab strategies takes nothing behind it, and got {words[0]}: it prints the whole page.")
-    from ctxlab.config import strategies  # reads what the classes declare, and so imports them
+    from ctxlab.command import strategies  # reads what the classes declare, and so imports them
 
     return _print(strategies.page())
 
@@ -93,7 +94,7 @@ def _print(text: str) -> int:
 
 def _report(error: BaseException) -> int:
     """Say in one line what went wrong."""
-    from ctxlab.config.explain import explain
+    from ctxlab.command.explain import explain
 
     wanted = os.environ.get(TRACEBACK) == "1"
     if wanted:

@@ -4,7 +4,8 @@ import json
 import re
 from pathlib import Path
 
-from ctxlab.config import catalogue, strategies
+from ctxlab.command import strategies
+from ctxlab.config import catalogue
 
 FIGURES = Path("outputs/bench/attention.json")
 PAGE = Path("docs/strategies.md")

@@ -208,7 +208,7 @@ def test_a_call_leaves_the_process_as_it_was(ctxlab):
 def test_every_flag_of_hydra_is_known():
     from hydra._internal.utils import get_args_parser
 
-    from ctxlab.config.flags import SWITCHES, VALUED
+    from ctxlab.command.flags import SWITCHES, VALUED
 
     for action in get_args_parser()._actions:
         if action.option_strings:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from ctxlab.command.compose import compose
 from ctxlab.config.catalogue import options
-from ctxlab.config.compose import compose
 from ctxlab.config.schema import validate
 
 REPOSITORY = Path(__file__).resolve().parent.parent

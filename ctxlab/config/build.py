@@ -11,7 +11,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -19,9 +19,10 @@ from omegaconf.errors import MissingMandatoryValue
 
 from ctxlab.config import annotations
 from ctxlab.config.nearest import nearest, suggestion
+from ctxlab.core.contract import protocol_name
 from ctxlab.core.errors import UserError
 
-FAMILIES = ("tasks", "strategies", "models", "data", "optim", "tracking")
+FAMILIES = ("tasks", "strategies", "models", "corpora", "data", "optim", "tracking")
 """Packages of ctxlab whose classes a configuration may name."""
 
 PLUGINS = "ctxlab.plugins"
@@ -37,30 +38,37 @@ LABEL = "name"
 """Key that only labels an option, passed on to classes that ask for it."""
 
 
-def build(config: DictConfig | Mapping[str, Any], **kwargs: Any) -> Any:
+Built = TypeVar("Built")
+
+
+def build(config: DictConfig | Mapping[str, Any], protocol: type[Built], /, **kwargs: Any) -> Built:
     """Make the object that ``config`` names by ``_target_``, with its other keys as keywords.
 
     Args:
         config: One component of the composed configuration.
+        protocol: What the caller needs, such as ``core.task.Task``; the class must be a subclass of it.
         kwargs: Further keywords that only the program knows; they win over the configuration's.
 
     Raises:
-        UserError: for a target that may not be named, for a key that its class does not have, for a value of another
-            type than annotated, and with the text of a ``ValueError`` that the class raises.
+        UserError: for a target that may not be named or is not of the ``protocol``, for a key that its class does not
+            have, for a value of another type than annotated, and with the text of a ``ValueError`` that the class
+            raises.
     """
     place = config._get_full_key("") if isinstance(config, DictConfig) else ""
     values = _plain(config, place)
     target = values.pop("_target_", None)
     _check_special(values, place)
     cls = locate(target, place)
+    _check_protocol(cls, protocol, place)
     annotations.check(cls, {key: value for key, value in values.items() if key not in kwargs}, place)
     values = _accepted(cls, values | kwargs, place, given=kwargs)
     # Only the target passes through instantiate: values are neither interpreted again nor turned into configuration.
     factory = instantiate({"_target_": target}, _partial_=True, _recursive_=False)
     try:
-        return factory(**values)
+        made: Built = factory(**values)
     except ValueError as error:
         raise UserError(f"{_at(place)}{error}") from error
+    return made
 
 
 def locate(target: Any, place: str = "") -> type:
@@ -145,6 +153,14 @@ def _check_special(values: Any, place: str) -> None:
         if key in SPECIAL:
             raise UserError(f"{_at(place)}{key} is refused: a component has one _target_ and plain values.")
         _check_special(value, place)
+
+
+def _check_protocol(cls: type, protocol: type, place: str) -> None:
+    if not issubclass(cls, protocol):
+        raise UserError(
+            f"{_at(place)}_target_ {cls.__module__}.{cls.__qualname__} implements {protocol_name(cls)}, where "
+            f"{protocol.__name__} is needed: name a subclass of {protocol.__module__}.{protocol.__name__}."
+        )
 
 
 def _accepted(cls: type, values: dict[str, Any], place: str, given: Mapping[str, Any]) -> dict[str, Any]:

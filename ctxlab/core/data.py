@@ -1,7 +1,10 @@
 """What a data source owes the rest: raw records of a split, each with its place."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
+
+from ctxlab.core.contract import Component
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,15 +16,15 @@ class Record:
     """Where it comes from, for messages: ``train.jsonl line 3``."""
 
 
-class Source(Protocol):
+class Source(Component, ABC):
     """One file under ``ctxlab/data`` a source."""
 
     invented: bool
     """Whether its documents are made up, so that they say nothing of the user's own."""
 
+    @abstractmethod
     def load(self, task_name: str, split: str, seed: int) -> list[Record] | None:
         """Records of ``train``, ``validation`` or ``test``, or None where the source has no such split.
 
         Every record has an ``id`` (text) that no other record of the split has. Raises UserError naming the file.
         """
-        ...

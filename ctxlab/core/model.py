@@ -1,8 +1,11 @@
 """What a model source owes the rest."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
+
+from ctxlab.core.contract import Component
 
 PARTS = "ctxlab_parts"
 """Attribute of a model that holds the trainable modules of a strategy or task; so begin their names in a checkpoint."""
@@ -34,22 +37,22 @@ class ModelFacts:
     hidden_size: int
 
 
-class ModelSource(Protocol):
+class ModelSource(Component, ABC):
     """One file under ``ctxlab/models`` a model: where tokenizer and weights come from."""
 
     name: str
 
+    @abstractmethod
     def kind(self) -> str:
         """``encoder``, ``decoder`` or ``encoder_decoder``, known before the model is built."""
-        ...
 
+    @abstractmethod
     def tokenizer(self) -> Any:
         """A fast tokenizer that neither cuts nor pads; raises UserError where there is none."""
-        ...
 
+    @abstractmethod
     def build(self, head: str, labels: Sequence[str], configure: Callable[[Any], None] | None = None) -> Any:
         """The model with a head for ``labels``, in fp32 and evaluation mode.
 
         ``configure`` changes the config before the model is built, for what takes effect only there.
         """
-        ...

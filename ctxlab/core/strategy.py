@@ -6,12 +6,14 @@ declare and refuses a combination that cannot work.
 Shape legend: B windows of a batch, W tokens of a window, C outputs per token, N windows of a document.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
+from ctxlab.core.contract import Component
 from ctxlab.core.types import BoolArray, Encoded, FloatArray, Merged, Table, Window
 
 ModelKind = str
@@ -24,7 +26,7 @@ Forward = Callable[[Mapping[str, Any]], Any]
 """One call of the model: named inputs (B, W) to what the library's models return (``logits`` (B, W, C) and more)."""
 
 
-class Reading(Protocol):
+class Reading(Component, ABC):
     """What does one forward pass see?"""
 
     supports: frozenset[ModelKind]
@@ -43,10 +45,11 @@ class Reading(Protocol):
     wants_scorer: bool
     """Whether it is to be given a language model to choose by, the run's own as it was published."""
 
+    @abstractmethod
     def take_scorer(self, model: Any) -> None:
         """Choose by a causal language ``model``; raises UserError where it is none."""
-        ...
 
+    @abstractmethod
     def fit(self, trained_length: int | None, added: int, length: int) -> None:
         """Settle what depends on the model; called when it is known, perhaps again with a better figure.
 
@@ -58,42 +61,41 @@ class Reading(Protocol):
         Raises:
             UserError: The reading cannot work so.
         """
-        ...
 
+    @abstractmethod
     def longest(self, length: int) -> int:
         """Tokens of the longest window at this context length."""
-        ...
 
+    @abstractmethod
     def windows(self, encoded: Encoded, length: int) -> list[Window]:
         """Windows in document order; information flows across ``length`` tokens at most, special tokens included."""
-        ...
 
+    @abstractmethod
     def merge(self, windows: Sequence[Window], outputs: Sequence[FloatArray], num_tokens: int) -> Merged:
         """Put outputs (W, C) of the windows back onto the ``num_tokens`` tokens of the document."""
-        ...
 
+    @abstractmethod
     def install(self, model: Any) -> None:
         """Put what the reading needs into ``model``, trainable modules by ``core.parts.attach``."""
-        ...
 
+    @abstractmethod
     def learn(self, encoded: Sequence[Encoded], model: Any) -> None:
         """Learn from the training documents, before the first step; what ``model`` brought from a checkpoint stays."""
-        ...
 
+    @abstractmethod
     def reach(self, num_windows: int) -> BoolArray:
         """(N, N) declared: may all of a window (row) depend on all of another of its row of linked ones (column)?
 
         By the reading itself, after ``install``; what a memory carries, and the attention within a window, come on top.
         So a reading that joins has the diagonal True only where a window's own states come back to all of its tokens.
         """
-        ...
 
+    @abstractmethod
     def notes(self, kept: Mapping[str, float]) -> list[str]:
         """What a report must say, given the share of each split's tokens that the model saw."""
-        ...
 
 
-class Positions(Protocol):
+class Positions(Component, ABC):
     """How do positions reach past the trained length?"""
 
     supports: frozenset[ModelKind]
@@ -104,82 +106,85 @@ class Positions(Protocol):
     by_batch: bool
     """Whether a window's positions depend on the longest window of its batch."""
 
+    @abstractmethod
     def configure(self, config: Any, length: int) -> None:
         """Change a model's config for windows of ``length`` tokens, before the model is built from it.
 
         For what takes effect only there (rotary positions); nothing where the length fits or another kind is meant.
         """
-        ...
 
+    @abstractmethod
     def extend(self, model: Any, length: int) -> None:
         """Make ``model`` accept windows of ``length`` tokens, in place, its config included.
 
         What ``configure`` set must be proved here to be active; raises UserError where it is not.
         """
-        ...
 
+    @abstractmethod
     def grow(self, model: Any, trained: int, length: int) -> None:
         """Fit an extended model to windows of ``length`` tokens, where positions up to ``trained`` have learned.
 
         Called when a curriculum grows, and around an evaluation that reads further than the curriculum has come.
         """
-        ...
 
+    @abstractmethod
     def deviation(self, model: Any, length: int) -> float | None:
         """Largest difference between the positions that an extended model uses and those that the part declares.
 
         Relative to the declared ones, for windows of up to ``length`` tokens; None where nothing was changed.
         A table is compared with what it started as: training moves it away from there.
         """
-        ...
 
 
-class Attention(Protocol):
+class Attention(Component, ABC):
     """Which pairs of tokens attend, and at what cost?"""
 
     supports: frozenset[ModelKind]
     wants_marks: bool
     """Whether the model is to be given ``marks`` (B, W) of the tokens (``core.types.SENTENCE`` and the like)."""
-    exact: bool
-    """Whether all allowed pairs attend; False where the pattern is an upper bound, as the states decide."""
     caches: bool
     """Whether a decoder under it may write with the keys of what it has read kept, one new token at a time."""
     looks_ahead: bool
     """Whether the whole window decides which allowed pairs attend, so that even a causal model hears of later ones."""
 
+    @property
+    @abstractmethod
+    def exact(self) -> bool:
+        """Whether all allowed pairs attend; False where the pattern is an upper bound, as the states decide."""
+
+    @abstractmethod
     def allowed(self, query: torch.Tensor, key: torch.Tensor, length: int) -> torch.Tensor:
         """Declared pattern: may ``query`` attend to ``key`` (index tensors that broadcast)?
 
         Padding and causality come on top, from the model. The fast kernel must equal dense attention under it.
         """
-        ...
 
+    @abstractmethod
     def pattern(self, inputs: Mapping[str, torch.Tensor], row: int) -> Pattern:
         """``allowed`` for one window of a batch: the same, but where the pattern depends on the tokens themselves."""
-        ...
 
+    @abstractmethod
     def pairs(self, length: int) -> int:
         """Query-key pairs that the kernel computes for one head and one window of ``length`` tokens."""
-        ...
 
+    @abstractmethod
     def install(self, model: Any) -> None:
         """Make every self-attention of ``model`` use the pattern; raises UserError where it would not take effect."""
-        ...
 
+    @abstractmethod
     def penalty(self, model: Any) -> torch.Tensor | None:
         """What the installed part adds to the loss of one label; None where it learns nothing."""
-        ...
 
+    @abstractmethod
     def figures(self, model: Any) -> dict[str, float]:
         """What it has learned so far, for every logged point; empty where it learns nothing."""
-        ...
 
+    @abstractmethod
     def tables(self, model: Any) -> list[Table]:
         """What the installed part has learned, for the report; empty where it learns nothing."""
-        ...
 
 
-class Memory(Protocol):
+class Memory(Component, ABC):
     """What is carried from one window to the next?"""
 
     supports: frozenset[ModelKind]
@@ -196,47 +201,47 @@ class Memory(Protocol):
     gradient_windows: int
     """Windows after which what is carried is cut off from the gradient, so that memory stays bounded."""
 
+    @abstractmethod
     def fit(self, window: int) -> None:
         """Settle what depends on the tokens of the longest window; called before ``install``, perhaps again."""
-        ...
 
+    @abstractmethod
     def install(self, model: Any) -> None:
         """Put what the memory needs into ``model``; raises UserError where the model gives no hold for it."""
-        ...
 
+    @abstractmethod
     def start(self, batch_size: int) -> Any:
         """State before the first window of ``batch_size`` documents."""
-        ...
 
+    @abstractmethod
     def step(self, forward: Forward, inputs: Mapping[str, Any], state: Any) -> tuple[torch.Tensor, Any]:
         """Outputs (B, W, C) of one window per document, and the state for the next; memory tokens are left out."""
-        ...
 
+    @abstractmethod
     def first(self, state: Any, num_rows: int) -> Any:
         """The state of the first ``num_rows`` documents, when the others have come to their end."""
-        ...
 
+    @abstractmethod
     def detach(self, state: Any) -> Any:
         """The same state, cut off from the gradient."""
-        ...
 
+    @abstractmethod
     def reach(self, num_windows: int, num_layers: int) -> BoolArray:
         """(N, N) declared: may something in a window (row) depend on another (column) after so many layers?
 
         Within a window (the diagonal) the attention part says more.
         """
-        ...
 
 
-class Curriculum(Protocol):
+class Curriculum(Component, ABC):
     """How does the length grow while training?"""
 
     sorts: bool
     """Whether documents are sorted by length over a whole epoch, and not only within pools."""
 
+    @abstractmethod
     def length(self, progress: float, longest: int) -> int:
         """Context length at ``progress`` (share of the budget spent, 0 to 1), at most ``longest``."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,13 @@
 """What a task owes the rest: from a record to a whole document, and from outputs back to an answer."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
+from ctxlab.core.contract import Component
 from ctxlab.core.types import Document, Encoded, Merged, Prediction
 
 
@@ -40,7 +42,7 @@ class Continuations:
     """Tokens of which any must follow; empty where none begins another, so that none needs an end."""
 
 
-class Task(Protocol):
+class Task(Component, ABC):
     """One file under ``ctxlab/tasks`` a task."""
 
     name: str
@@ -58,8 +60,6 @@ class Task(Protocol):
     """Whether a smaller primary metric is the better one."""
     labels: list[str]
     """Names behind the model's outputs, known after ``learn_labels``; empty where these are its vocabulary."""
-    encode_options: tuple[Any, ...]
-    """What else than labels decides how a document is encoded: a part of the name under which tokens are kept."""
     notes: list[str]
     """What was repaired or worked around in the data, a sentence each, for the report."""
     runs_model: bool
@@ -81,72 +81,77 @@ class Task(Protocol):
     num_examples: int
     """Solved documents of the training split that stand in front of every window."""
 
+    @property
+    @abstractmethod
+    def encode_options(self) -> tuple[Any, ...]:
+        """What else than labels decides how a document is encoded: a part of the name under which tokens are kept."""
+
+    @abstractmethod
     def form(self, kind: str) -> "Task":
         """The task as a model of this ``kind`` does it, itself or another; called before anything else."""
-        ...
 
+    @abstractmethod
     def take_examples(self, documents: Sequence[Document], seed: int) -> None:
         """The training documents, of which ``num_examples`` are drawn for each document; called before ``encode``."""
-        ...
 
+    @abstractmethod
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Check a record as a source gave it; raises UserError naming ``origin`` and the field.
 
         With ``gold=False`` (prediction) the record needs no labels, and plain text is accepted.
         """
-        ...
 
+    @abstractmethod
     def gather(self, documents: Sequence[Document]) -> None:
         """Look at all parsed records of a split, before these are split: one may need the others."""
-        ...
 
+    @abstractmethod
     def split(self, document: Document) -> list[Document]:
         """What is read of a parsed record, each by itself: a question with its context, say; mostly the record."""
-        ...
 
+    @abstractmethod
     def learn_labels(self, documents: Sequence[Document]) -> None:
         """Fix the label list from the training documents (unless the user gave one)."""
-        ...
 
+    @abstractmethod
     def check_labels(self, documents: Sequence[Document]) -> None:
         """Refuse gold labels that the model cannot give; raises UserError."""
-        ...
 
+    @abstractmethod
     def prepare(self, tokenizer: Any) -> None:
         """Learn what is needed of the tokenizer; called before ``renew`` and ``decode``, when tokens may be kept ones.
 
         Raises:
             UserError: The task cannot work with it.
         """
-        ...
 
+    @abstractmethod
     def install(self, model: Any) -> None:
         """Put trainable modules that turn outputs into answers into ``model`` (``core.parts.attach``), if any.
 
         Called when labels are known; a checkpoint's weights are put into them afterwards.
         """
-        ...
 
+    @abstractmethod
     def encode(self, documents: Sequence[Document], tokenizer: Any) -> list[Encoded]:
         """Whole documents as token ids with labels."""
-        ...
 
+    @abstractmethod
     def renew(self, encoded: Encoded, seed: int) -> Encoded:
         """A training document as one epoch sees it (masked anew, say); a pure function of the document and ``seed``."""
-        ...
 
+    @abstractmethod
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
         """Loss of outputs (B, W, C) against labels (B, W)."""
-        ...
 
+    @abstractmethod
     def observe(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """What scores and answers need of outputs (B, W, C) with labels (B, W): (B, W, D), D perhaps much smaller."""
-        ...
 
+    @abstractmethod
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
         """The answer for a whole document, from what was observed on its tokens (L, D)."""
-        ...
 
+    @abstractmethod
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
         """The prediction as one JSON line."""
-        ...

@@ -1,9 +1,12 @@
 """What a tracker owes a stage. A tracker may fail; a run never fails because of one."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
+
+from ctxlab.core.contract import Component
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,17 +23,17 @@ class RunInfo:
     """The tracker's own name for a run that goes on, as ``start`` returned it."""
 
 
-class Tracker(Protocol):
+class Tracker(Component, ABC):
     """One file under ``ctxlab/tracking`` a tracker."""
 
+    @abstractmethod
     def start(self, info: RunInfo) -> str | None:
         """Open a run; returns the tracker's name for it, with which a resumed run goes on."""
-        ...
 
+    @abstractmethod
     def log(self, values: Mapping[str, float], step: int) -> None:
         """Figures of one step."""
-        ...
 
+    @abstractmethod
     def finish(self, result: Mapping[str, Any] | None, report: Path | None) -> None:
         """Close the run; ``result`` is None when it failed."""
-        ...

@@ -12,7 +12,7 @@ import numpy as np
 
 from ctxlab.core.types import SENTENCE
 from ctxlab.evaluation.overlap import normalise
-from ctxlab.tasks.structure import marks_of
+from ctxlab.tasks.text.structure import marks_of
 
 K1, B = 1.5, 0.75
 """Usual constants of BM25: how soon more of a word adds no more, and how far a long sentence is held back."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ctxlab.tasks.writing import WrittenText
+from ctxlab.tasks.written.base import WrittenText
 
 
 def target_tokens(answer: WrittenText) -> dict[str, dict[str, Any]]:

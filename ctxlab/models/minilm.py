@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ctxlab.core.errors import UserError
-from ctxlab.models.loading import Configure, folder
+from ctxlab.core.model import ModelSource
+from ctxlab.models.loading.weights import Configure, folder
 from ctxlab.models.pretrained import Pretrained
 
 HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
@@ -17,7 +18,7 @@ SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of model.safetensors as published: a package or a mirror that carries something else is refused."""
 
 
-class MiniLM:
+class MiniLM(ModelSource):
     """all-MiniLM-L6-v2: 6 layers, 384 wide, 512 trained positions.
 
     Source: Wang et al. 2020 (arXiv:2002.10957), tuned on sentence pairs by sentence-transformers. Read from an

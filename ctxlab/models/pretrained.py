@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ctxlab.models.dropout import set_attention_dropout, set_dropout
-from ctxlab.models.loading import Configure, folder, load_model, load_tokenizer, read_kind
+from ctxlab.core.model import ModelSource
+from ctxlab.models.loading.dropout import set_attention_dropout, set_dropout
+from ctxlab.models.loading.weights import Configure, folder, load_model, load_tokenizer, read_kind
 
 
-class Pretrained:
+class Pretrained(ModelSource):
     """A hub id or a folder that loads with the head of the task, safetensors weights and a fast tokenizer."""
 
     def __init__(

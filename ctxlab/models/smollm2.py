@@ -11,8 +11,8 @@ from tokenizers import pre_tokenizers
 
 from ctxlab.core.cache import cache_dir, is_whole, keep
 from ctxlab.core.errors import UserError
-from ctxlab.core.model import WEIGHTS_NOTES
-from ctxlab.models.loading import Configure, folder
+from ctxlab.core.model import WEIGHTS_NOTES, ModelSource
+from ctxlab.models.loading.weights import Configure, folder
 from ctxlab.models.pretrained import Pretrained
 
 HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -33,7 +33,7 @@ NOTE = (
 logger = logging.getLogger(__name__)
 
 
-class SmolLM2:
+class SmolLM2(ModelSource):
     """SmolLM2-135M-Instruct: 30 layers, 576 wide, 9 heads over 3 key heads, rotary base 100,000, 8,192 positions.
 
     Source: Allal et al. 2025 (arXiv:2502.02737). Read from an installed package, so that it works without a network,
@@ -110,7 +110,7 @@ def _store(file: Path, stored: Path) -> None:
 
 
 def _convert(file: Path, target: Path) -> None:
-    from ctxlab.models.convert import read_gguf, write_safetensors
+    from ctxlab.models.loading.convert import read_gguf, write_safetensors
 
     converted = read_gguf(file)
     # GGUF only names the way of splitting (`smollm`), which the library does not know: every digit stands alone.

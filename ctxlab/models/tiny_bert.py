@@ -4,7 +4,7 @@ from typing import Any
 
 from transformers import BertConfig
 
-from ctxlab.models.tiny import Tiny
+from ctxlab.models.loading.tiny import Tiny
 
 
 class TinyBert(Tiny):

@@ -4,7 +4,7 @@ from typing import Any
 
 from transformers import GPT2Config
 
-from ctxlab.models.tiny import Tiny
+from ctxlab.models.loading.tiny import Tiny
 
 
 class TinyGpt2(Tiny):

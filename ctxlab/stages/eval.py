@@ -9,23 +9,24 @@ from typing import Any
 from omegaconf import DictConfig
 
 from ctxlab.config.build import build
+from ctxlab.core.data import Source
 from ctxlab.core.errors import UserError
-from ctxlab.data.forward import APART
 from ctxlab.data.splits import load_documents
 from ctxlab.optim.parameters import count_parameters
-from ctxlab.stages.assemble import Workbench
-from ctxlab.stages.finish import Split, leave, make_result, score_split
-from ctxlab.stages.trained import Trained, load_trained, load_untrained
-from ctxlab.stages.watch import open_tracker
-from ctxlab.training.cost import FlopModel, MemoryMeter
+from ctxlab.runtime.cost import FlopModel, MemoryMeter
+from ctxlab.runtime.forward import APART
 from ctxlab.training.state import TrainState
+from ctxlab.workbench.assemble import Workbench
+from ctxlab.workbench.finish import Split, leave, make_result, score_split
+from ctxlab.workbench.trained import Trained, load_trained, load_untrained
+from ctxlab.workbench.watch import open_tracker
 
 
 def run(cfg: DictConfig, run_dir: Path) -> None:
     """Score ``cfg.split`` and leave the same files as training does."""
     trained = load_trained(cfg) if cfg.run else load_untrained(cfg)
     bench = trained.bench
-    splits = load_documents(build(cfg.data), bench.task, cfg.seed)
+    splits = load_documents(build(cfg.data, Source), bench.task, cfg.seed)
     documents = getattr(splits, cfg.split)
     if not documents:
         raise UserError(f"There are no documents in split={cfg.split}; give data.{cfg.split}_file=<file>.")

@@ -15,8 +15,8 @@ from ctxlab.core.types import Document
 from ctxlab.data.readers.read import read_file
 from ctxlab.data.splits import parts
 from ctxlab.evaluation.evaluator import predict
-from ctxlab.stages.trained import Trained, load_trained, load_untrained
 from ctxlab.tracking.console import ProgressDisplay, console
+from ctxlab.workbench.trained import Trained, load_trained, load_untrained
 
 _DOCUMENTS_AT_ONCE = 64
 

@@ -7,35 +7,37 @@ from typing import Any
 from omegaconf import DictConfig
 
 from ctxlab.config.build import build
+from ctxlab.core.data import Source
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import ModelSource
+from ctxlab.core.optim import OptimizerFactory, Schedule, Tuning
 from ctxlab.core.types import Document
 from ctxlab.data.splits import load_documents
 from ctxlab.evaluation.evaluator import Evaluation, evaluate
-from ctxlab.models.checkpointed import Checkpointed
+from ctxlab.models.loading.checkpointed import Checkpointed
 from ctxlab.optim.parameters import count_parameters, parameter_groups
-from ctxlab.stages.assemble import Workbench, assemble, build_task
-from ctxlab.stages.finish import Split, leave, make_result, score_split
-from ctxlab.stages.fit import check_recomputing
-from ctxlab.stages.watch import TrainingWatcher, announce, open_tracker
+from ctxlab.runtime.cost import FlopModel, MemoryMeter
 from ctxlab.training import checkpoint
-from ctxlab.training.cost import FlopModel, MemoryMeter
 from ctxlab.training.loop import Job, Trainer, Watcher, read_state_file
 from ctxlab.training.state import TrainState
 from ctxlab.training.stream import Stream
+from ctxlab.workbench.assemble import Workbench, assemble, build_task
+from ctxlab.workbench.finish import Split, leave, make_result, score_split
+from ctxlab.workbench.fit import check_recomputing
+from ctxlab.workbench.watch import TrainingWatcher, announce, open_tracker
 
 
 def run(cfg: DictConfig, run_dir: Path) -> None:
     """Train under a budget, then score the best checkpoint on validation and test."""
     folder, state = start_point(cfg, run_dir)
-    source: ModelSource = Checkpointed(str(folder)) if folder else build(cfg.model)
+    source: ModelSource = Checkpointed(str(folder)) if folder else build(cfg.model, ModelSource)
     task = build_task(cfg, source)
     if not task.runs_model:
         raise UserError(
             f"task={task.name} with these options asks the model nothing, so that there is nothing to train: use "
             f"ctxlab eval task={task.name} …, or task.output=write."
         )
-    splits = load_documents(build(cfg.data), task, cfg.seed)
+    splits = load_documents(build(cfg.data, Source), task, cfg.seed)
     if not splits.train:
         raise UserError("There are no training documents; give data.train_file=<file> or use data=generated.")
     task.learn_labels(splits.train)
@@ -99,13 +101,13 @@ def make_trainer(
     """Everything the loop needs, from configuration."""
     encoded = bench.encode(documents)
     bench.strategy.reading.learn(encoded, bench.model)
-    build(cfg.tuning).apply(bench.model)
+    build(cfg.tuning, Tuning).apply(bench.model)
     if bench.settings.activation_checkpointing:
         check_recomputing(bench.model, bench.strategy)
         # The second is its name in earlier versions of the library.
         enable = getattr(bench.model, "activation_checkpointing_enable", bench.model.gradient_checkpointing_enable)
         enable({"use_reentrant": False})
-    factory, schedule = build(cfg.optimizer), build(cfg.scheduler)
+    factory, schedule = build(cfg.optimizer, OptimizerFactory), build(cfg.scheduler, Schedule)
     job = Job(
         run_dir=run_dir,
         task=bench.task,

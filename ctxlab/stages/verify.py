@@ -12,6 +12,7 @@ import numpy as np
 from omegaconf import DictConfig
 
 from ctxlab.config.build import build
+from ctxlab.core.data import Source
 from ctxlab.core.errors import CheckFailed, UserError
 from ctxlab.core.files import write_json
 from ctxlab.core.model import ModelSource
@@ -19,18 +20,18 @@ from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document, Encoded, IntArray
 from ctxlab.data.splits import load_split
-from ctxlab.evaluation.verification.check import table
-from ctxlab.evaluation.verification.proof import Proof, prove
-from ctxlab.evaluation.verification.reach import Reach, picture
-from ctxlab.evaluation.verification.subject import Subject
-from ctxlab.models.checkpointed import Checkpointed
-from ctxlab.models.heads import POOLED
+from ctxlab.models.loading.checkpointed import Checkpointed
+from ctxlab.models.loading.heads import POOLED
 from ctxlab.reporting.tables import show
 from ctxlab.reporting.verification import Panel, draw_reach, write_page
-from ctxlab.stages.assemble import Workbench, assemble, build_model, build_strategy, build_task
-from ctxlab.stages.finish import git_sha, versions
-from ctxlab.stages.trained import load_trained, source_of
 from ctxlab.tracking.console import ProgressDisplay, console
+from ctxlab.verification.check import table
+from ctxlab.verification.proof import Proof, prove
+from ctxlab.verification.reach import Reach, picture
+from ctxlab.verification.subject import Subject
+from ctxlab.workbench.assemble import Workbench, assemble, build_model, build_strategy, build_task
+from ctxlab.workbench.finish import git_sha, versions
+from ctxlab.workbench.trained import load_trained, source_of
 
 
 def run(cfg: DictConfig, run_dir: Path) -> None:
@@ -98,7 +99,7 @@ def _bench(cfg: DictConfig) -> tuple[Workbench, list[Document]]:
 
 
 def _documents(cfg: DictConfig, task: Task) -> list[Document]:
-    source = build(cfg.data)
+    source = build(cfg.data, Source)
     for split in ("validation", "train", "test"):
         documents = load_split(source, task, split, cfg.seed)
         if documents:

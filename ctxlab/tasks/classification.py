@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ctxlab.core.types import Document
-from ctxlab.tasks.prompted import prompted
-from ctxlab.tasks.prompts import Prompt
-from ctxlab.tasks.records import text_of
-from ctxlab.tasks.subwords import frame
-from ctxlab.tasks.whole import Framing, Whole
+from ctxlab.tasks.forms.document_classifier import Framing, Whole
+from ctxlab.tasks.records.fields import text_of
+from ctxlab.tasks.text.subwords import frame
+from ctxlab.tasks.written.prompted import prompted
+from ctxlab.tasks.written.prompts import Prompt
 
 
 class Classification(Whole):

@@ -8,11 +8,11 @@ import numpy as np
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import Document
-from ctxlab.tasks.candidates import bare, candidates_of
-from ctxlab.tasks.prompts import Prompt
-from ctxlab.tasks.ranking import Ranking, apart
-from ctxlab.tasks.replying import Replying
-from ctxlab.tasks.turns import EmptyTurns, Turn, asked, places_in, turns_of, written
+from ctxlab.tasks.forms.ranking import Ranking, apart
+from ctxlab.tasks.records.candidates import bare, candidates_of
+from ctxlab.tasks.records.turns import EmptyTurns, Turn, asked, places_in, turns_of, written
+from ctxlab.tasks.written.prompts import Prompt
+from ctxlab.tasks.written.replying import Replying
 
 MODES = ("choose", "write")
 """Values of ``task.mode``."""

@@ -6,9 +6,9 @@ from typing import Any
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import Document
-from ctxlab.tasks.prompts import Prompt
-from ctxlab.tasks.records import kind, text_of
-from ctxlab.tasks.writing import Writing
+from ctxlab.tasks.records.fields import kind, text_of
+from ctxlab.tasks.written.base import Writing
+from ctxlab.tasks.written.prompts import Prompt
 
 KNOWN = ("words", "topic", "topic_words", "min_words", "max_words")
 """Fields of a record's constraints."""

@@ -11,13 +11,13 @@ import torch
 
 from ctxlab.core.task import Loss
 from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Prediction
-from ctxlab.tasks import vocabulary
-from ctxlab.tasks.base import Base
-from ctxlab.tasks.records import text_of
-from ctxlab.tasks.subwords import frame
-from ctxlab.tasks.summary import summary
-from ctxlab.tasks.text import added_characters, encode_text
-from ctxlab.tasks.vocabulary import TokenScores
+from ctxlab.tasks.forms import vocabulary
+from ctxlab.tasks.forms.base import Base
+from ctxlab.tasks.forms.token_summary import summary
+from ctxlab.tasks.forms.vocabulary import TokenScores
+from ctxlab.tasks.records.fields import text_of
+from ctxlab.tasks.text.encoding import added_characters, encode_text
+from ctxlab.tasks.text.subwords import frame
 
 
 class LM(Base):

@@ -14,13 +14,13 @@ import torch
 from ctxlab.core.errors import UserError
 from ctxlab.core.task import Loss
 from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Prediction
-from ctxlab.tasks import vocabulary
-from ctxlab.tasks.base import Base
-from ctxlab.tasks.records import text_of
-from ctxlab.tasks.subwords import frame
-from ctxlab.tasks.summary import summary
-from ctxlab.tasks.text import added_characters, encode_text
-from ctxlab.tasks.vocabulary import TokenScores
+from ctxlab.tasks.forms import vocabulary
+from ctxlab.tasks.forms.base import Base
+from ctxlab.tasks.forms.token_summary import summary
+from ctxlab.tasks.forms.vocabulary import TokenScores
+from ctxlab.tasks.records.fields import text_of
+from ctxlab.tasks.text.encoding import added_characters, encode_text
+from ctxlab.tasks.text.subwords import frame
 
 HIDDEN_SHARE, REPLACED_SHARE = 0.8, 0.1
 """Of the chosen tokens these are the mask token and a random one; the rest stays, and is asked for all the same."""
@@ -57,8 +57,12 @@ class MLM(Base):
             raise UserError(f"task.masked_share={masked_share} is no share: give a number between 0 and 1.")
         super().__init__()
         self._text_field, self._masked_share = text_field, masked_share
-        self.encode_options = (masked_share,)
         self._tokens: _Tokens | None = None
+
+    @property
+    def encode_options(self) -> tuple[Any, ...]:
+        """The share that is masked."""
+        return (self._masked_share,)
 
     def prepare(self, tokenizer: Any) -> None:
         """The mask token and those that may stand in for others; raises UserError where there is no mask token."""

@@ -13,11 +13,11 @@ import torch.nn.functional as F
 from ctxlab.core.errors import UserError
 from ctxlab.core.task import Loss
 from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Prediction
-from ctxlab.tasks.base import Base
-from ctxlab.tasks.bio import OUTSIDE, entity_types, is_tag, repair, spans, tag_set
-from ctxlab.tasks.records import check_words, kind, lookalike, nearest
-from ctxlab.tasks.subwords import Subwords, frame, needs_leading_space, split_words
-from ctxlab.tasks.words import words_of
+from ctxlab.tasks.forms.base import Base
+from ctxlab.tasks.records.bio import OUTSIDE, entity_types, is_tag, repair, spans, tag_set
+from ctxlab.tasks.records.fields import check_words, kind, lookalike, nearest
+from ctxlab.tasks.text.subwords import Subwords, frame, needs_leading_space, split_words
+from ctxlab.tasks.text.words import words_of
 
 KEPT_FIELDS = ("sentence_starts", "global_words", "probes")
 """Fields of a record that pass through to strategies and scores."""

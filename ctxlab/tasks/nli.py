@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ctxlab.core.types import Document
-from ctxlab.tasks.pairs import pair_frame
-from ctxlab.tasks.prompted import prompted
-from ctxlab.tasks.prompts import Prompt
-from ctxlab.tasks.records import text_of
-from ctxlab.tasks.text import encode_text
-from ctxlab.tasks.whole import Framing, Whole
+from ctxlab.tasks.forms.document_classifier import Framing, Whole
+from ctxlab.tasks.records.fields import text_of
+from ctxlab.tasks.text.encoding import encode_text
+from ctxlab.tasks.text.pairs import pair_frame
+from ctxlab.tasks.written.prompted import prompted
+from ctxlab.tasks.written.prompts import Prompt
 
 
 class NLI(Whole):

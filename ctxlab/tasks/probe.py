@@ -10,14 +10,14 @@ import torch
 from ctxlab.core.errors import UserError
 from ctxlab.core.task import Loss
 from ctxlab.core.types import Document, Encoded, Merged, Prediction
-from ctxlab.tasks import marking
-from ctxlab.tasks.labels import sorted_labels
-from ctxlab.tasks.pairs import pair_frame
-from ctxlab.tasks.probing import BETWEEN, Reply, probe_fields, spans_seen
-from ctxlab.tasks.prompts import Prompt
-from ctxlab.tasks.text import encode_text
-from ctxlab.tasks.whole import Framing, Verdict, Whole
-from ctxlab.tasks.written_probe import WrittenProbe
+from ctxlab.tasks.forms import marking
+from ctxlab.tasks.forms.document_classifier import Framing, Verdict, Whole
+from ctxlab.tasks.records.labels import sorted_labels
+from ctxlab.tasks.records.probes import BETWEEN, Reply, probe_fields, spans_seen
+from ctxlab.tasks.text.encoding import encode_text
+from ctxlab.tasks.text.pairs import pair_frame
+from ctxlab.tasks.written.probe import WrittenProbe
+from ctxlab.tasks.written.prompts import Prompt
 
 FORMS = ("classification", "marking")
 
@@ -54,11 +54,16 @@ class Probe(Whole):
         if form not in FORMS:
             raise UserError(f"task.form={form} is not known: use {' or '.join(FORMS)}.")
         super().__init__(labels, "answers", combine, several=False)
-        self.primary_metric, self.encode_options = "recall", (form,)
+        self.primary_metric, self._form = "recall", form
         self._marks, self._text_field = form == "marking", text_field
         if self._marks:
             self.head = "token_classification"
         self._prompt, self._decoding = Prompt(instruction, cue, shots, example_words), decoding
+
+    @property
+    def encode_options(self) -> tuple[Any, ...]:
+        """The form that it is answered in."""
+        return (self._form,)
 
     def form(self, kind: str) -> Any:
         """Itself for encoders, which choose or mark; others write the answer.

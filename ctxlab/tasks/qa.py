@@ -14,13 +14,20 @@ import torch.nn.functional as F
 from ctxlab.core.errors import UserError
 from ctxlab.core.task import Loss
 from ctxlab.core.types import NO_LABEL, Document, Encoded, FloatArray, IntArray, Merged, Prediction
-from ctxlab.tasks.base import Base
-from ctxlab.tasks.pairs import pair_frame
-from ctxlab.tasks.prompts import Prompt
-from ctxlab.tasks.questions import STRETCHED, Answer, QuestionReader, answer_tokens, drawn_stretch, one_a_question
-from ctxlab.tasks.subwords import frame
-from ctxlab.tasks.text import Pieces, encode_text
-from ctxlab.tasks.written_qa import WrittenQA
+from ctxlab.tasks.forms.base import Base
+from ctxlab.tasks.records.questions import (
+    STRETCHED,
+    Answer,
+    QuestionReader,
+    answer_tokens,
+    drawn_stretch,
+    one_a_question,
+)
+from ctxlab.tasks.text.encoding import Pieces, encode_text
+from ctxlab.tasks.text.pairs import pair_frame
+from ctxlab.tasks.text.subwords import frame
+from ctxlab.tasks.written.prompts import Prompt
+from ctxlab.tasks.written.qa import WrittenQA
 
 STARTS, ENDS = 1, 2
 """Labels of a context token, which add up: the answer starts with it, or ends with it."""

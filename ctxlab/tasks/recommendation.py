@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ctxlab.core.types import Document
-from ctxlab.tasks.candidates import ChosenReader, candidates_of, texts_of
-from ctxlab.tasks.ranking import Ranking, apart, probes_of
+from ctxlab.tasks.forms.ranking import Ranking, apart, probes_of
+from ctxlab.tasks.records.candidates import ChosenReader, candidates_of, texts_of
 
 BETWEEN = "\n\n"
 """What joins the texts of a history, in the order of the record (the usual one is oldest first)."""

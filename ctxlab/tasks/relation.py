@@ -18,11 +18,11 @@ from ctxlab.core.model import TASK_PART
 from ctxlab.core.parts import attach
 from ctxlab.core.task import Loss
 from ctxlab.core.types import GIVEN, NO_LABEL, SENTENCE, Document, Encoded, IntArray, Merged, Prediction
-from ctxlab.tasks.base import Base
-from ctxlab.tasks.mentions import Answer, Fact, entities_of, fact_hashes, listed, relations_of
-from ctxlab.tasks.pair_classifier import Entities, PairClassifier, adaptive_threshold
-from ctxlab.tasks.records import check_words, lookalike, nearest
-from ctxlab.tasks.subwords import frame, needs_leading_space, split_words
+from ctxlab.tasks.forms.base import Base
+from ctxlab.tasks.forms.pair_classifier import Entities, PairClassifier, adaptive_threshold
+from ctxlab.tasks.records.fields import check_words, lookalike, nearest
+from ctxlab.tasks.records.mentions import Answer, Fact, entities_of, fact_hashes, listed, relations_of
+from ctxlab.tasks.text.subwords import frame, needs_leading_space, split_words
 
 PLACE_BITS = 20
 """Bits of a label that say which word of a document a mention begins with; those above say which document it is."""
@@ -96,7 +96,6 @@ class Relation(Base):
         self._tokens_field, self._entities_field, self._relations_field = tokens_field, entities_field, relations_field
         self._width, self._block, self._markers = width, block, markers
         self._unknown_labels, self._threshold_shift = unknown_labels, threshold_shift
-        self.encode_options = (markers,)
         self._types: list[str] | None = None
         self._facts: IntArray | None = None
         self._known: dict[int, Known] = {}
@@ -105,6 +104,11 @@ class Relation(Base):
     def __getstate__(self) -> dict[str, Any]:
         """For processes that tokenise, which need no weights."""
         return {**self.__dict__, "_module": None, "_known": {}}
+
+    @property
+    def encode_options(self) -> tuple[Any, ...]:
+        """Whether mentions are marked."""
+        return (self._markers,)
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Words, entities and relations of a record, checked; with ``gold=False`` no relations are needed."""

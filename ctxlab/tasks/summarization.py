@@ -7,12 +7,12 @@ import numpy as np
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import NO_LABEL, SENTENCE, Document, Encoded, Merged, Prediction
-from ctxlab.tasks.evidence import evidence_of
-from ctxlab.tasks.prompts import Prompt, ids_of
-from ctxlab.tasks.records import text_of
-from ctxlab.tasks.summaries import summaries_of
-from ctxlab.tasks.text import encode_text
-from ctxlab.tasks.writing import Writing, WrittenText
+from ctxlab.tasks.records.evidence import evidence_of
+from ctxlab.tasks.records.fields import text_of
+from ctxlab.tasks.records.summaries import summaries_of
+from ctxlab.tasks.text.encoding import encode_text
+from ctxlab.tasks.written.base import Writing, WrittenText
+from ctxlab.tasks.written.prompts import Prompt, ids_of
 
 OUTPUTS = ("write", "extract")
 """Values of ``task.output``."""
@@ -94,7 +94,7 @@ class Summarization(Writing):
         return document.fields.get("query") or ""
 
     @property
-    def encode_options(self) -> tuple[Any, ...]:  # type: ignore[override]
+    def encode_options(self) -> tuple[Any, ...]:
         """What is put around windows hangs on the output too."""
         return (self._output, *super().encode_options)
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from ctxlab.core.types import SENTENCE, Document, Encoded, IntArray, Merged
-from ctxlab.tasks.evidence import checked_probes
-from ctxlab.tasks.prompts import Prompt
-from ctxlab.tasks.records import text_of
-from ctxlab.tasks.structure import marks_of
-from ctxlab.tasks.writing import Writing
+from ctxlab.tasks.records.evidence import checked_probes
+from ctxlab.tasks.records.fields import text_of
+from ctxlab.tasks.text.structure import marks_of
+from ctxlab.tasks.written.base import Writing
+from ctxlab.tasks.written.prompts import Prompt
 
 
 class Translation(Writing):

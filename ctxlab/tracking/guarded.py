@@ -11,7 +11,7 @@ from ctxlab.core.tracking import RunInfo, Tracker
 log = logging.getLogger(__name__)
 
 
-class Guarded:
+class Guarded(Tracker):
     """Passes calls on to ``tracker``; at the first error says so once and lets the run go on without it."""
 
     def __init__(self, tracker: Tracker) -> None:

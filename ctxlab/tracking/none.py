@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ctxlab.core.tracking import RunInfo
+from ctxlab.core.tracking import RunInfo, Tracker
 
 
-class NoTracking:
+class NoTracking(Tracker):
     """Leaves ``metrics.jsonl`` as the only record."""
 
     def start(self, info: RunInfo) -> str | None:

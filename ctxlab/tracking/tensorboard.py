@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from ctxlab.core.errors import UserError
-from ctxlab.core.tracking import RunInfo
+from ctxlab.core.tracking import RunInfo, Tracker
 from ctxlab.tracking.flat import flatten_numbers
 
 
-class Tensorboard:
+class Tensorboard(Tracker):
     """Scalars, final scores and the report as text, under ``<run directory>/tensorboard``."""
 
     def __init__(self) -> None:

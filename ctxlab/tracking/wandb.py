@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from ctxlab.core.errors import UserError
-from ctxlab.core.tracking import RunInfo
+from ctxlab.core.tracking import RunInfo, Tracker
 from ctxlab.tracking.flat import flatten_numbers
 
 log = logging.getLogger(__name__)
 
 
-class Wandb:
+class Wandb(Tracker):
     """One W&B run a job: configuration, figures while training, final scores, costs and the report."""
 
     def __init__(self, project: str, entity: str | None, mode: str, timeout_seconds: float) -> None:

@@ -24,12 +24,12 @@ from ctxlab.core.files import write_json
 from ctxlab.core.optim import Schedule
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
-from ctxlab.data.forward import Item, Passed, Passes, model_call
 from ctxlab.data.sampler import split_forward
+from ctxlab.runtime.cost import FlopModel
+from ctxlab.runtime.forward import Item, Passed, Passes, model_call
 from ctxlab.tracking.metrics_file import MetricsFile
 from ctxlab.training import checkpoint
 from ctxlab.training.budget import Budget
-from ctxlab.training.cost import FlopModel
 from ctxlab.training.faults import StopRequest, check_finite
 from ctxlab.training.optimizer_file import load_optimizer, save_optimizer
 from ctxlab.training.state import TrainState

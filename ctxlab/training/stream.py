@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ctxlab.core.types import Encoded, Window
-from ctxlab.data.forward import Item, make_items
 from ctxlab.data.sampler import plan_epoch
+from ctxlab.runtime.forward import Item, make_items
 
 Read = Callable[[Encoded, int], list[Window]]
 Renew = Callable[[Encoded, int], Encoded]

@@ -17,7 +17,9 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from ctxlab.config import catalogue
 from ctxlab.config.build import build
+from ctxlab.core.strategy import Attention
 from ctxlab.core.types import SENTENCE
+from ctxlab.strategies.attention.structured import Structured
 from scripts.bench.timing import row, take_turns
 
 HEADS, WIDTH = 12, 32
@@ -86,7 +88,7 @@ def tensors(length: int, dtype: torch.dtype) -> list[torch.Tensor]:
 
 def sparse(name: str, length: int, dtype: torch.dtype, **changes: Any) -> Callable[[], None]:
     """One layer with the part of that name, its mask built anew; ``changes`` go over the defaults of its file."""
-    part = build(catalogue.read(catalogue.option_file("strategy/attention", name)) | changes)
+    part = build(catalogue.read(catalogue.option_file("strategy/attention", name)) | changes, Attention)
     sizes = {"hidden_size": HEADS * WIDTH, "intermediate_size": 8, "vocab_size": 16}
     config: Any = BertConfig.from_dict(sizes | {"num_hidden_layers": 1, "num_attention_heads": HEADS})
     config.attention_probs_dropout_prob = 0.0
@@ -98,7 +100,7 @@ def sparse(name: str, length: int, dtype: torch.dtype, **changes: Any) -> Callab
     inputs = {"input_ids": torch.arange(length)[None], "marks": (torch.arange(length)[None] % 32 == 0) * SENTENCE}
 
     def step() -> None:
-        if part.wants_marks:  # a sentence begins every 32 tokens: as many global tokens as the part takes
+        if isinstance(part, Structured):  # a sentence begins every 32 tokens: as many global tokens as the part takes
             part.see(inputs)
         mask = mask_of(batch_size=1, q_length=length, kv_length=length)
         query, key, value = parts

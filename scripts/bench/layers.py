@@ -13,6 +13,7 @@ from transformers import BertConfig, BertModel, BigBirdConfig, BigBirdModel, Ref
 
 from ctxlab.config import catalogue
 from ctxlab.config.build import build
+from ctxlab.core.strategy import Attention
 from scripts.bench.timing import row, take_turns
 
 LENGTH, LAYERS, HIDDEN, HEADS, INNER, VOCABULARY = 8192, 2, 384, 12, 1536, 1000
@@ -45,7 +46,7 @@ def ours(name: str) -> torch.nn.Module:
 def options(name: str, *, built: bool = False) -> Any:
     """The keys of a part's file, or the part."""
     config = catalogue.read(catalogue.option_file("strategy/attention", name))
-    return build(config) if built else config
+    return build(config, Attention) if built else config
 
 
 def bigbird() -> torch.nn.Module:

@@ -14,11 +14,13 @@ from typing import Any
 
 import torch
 
+from ctxlab.command.compose import compose
 from ctxlab.config.build import build
-from ctxlab.config.compose import compose
-from ctxlab.stages.assemble import build_model, build_strategy
-from ctxlab.tasks.text import encode_text
-from ctxlab.tasks.vocabulary import cross_entropy
+from ctxlab.core.model import ModelSource
+from ctxlab.core.task import Task
+from ctxlab.tasks.forms.vocabulary import cross_entropy
+from ctxlab.tasks.text.encoding import encode_text
+from ctxlab.workbench.assemble import build_model, build_strategy
 from scripts.bench.timing import row
 from scripts.bench.trigram import Trigram
 
@@ -34,7 +36,7 @@ NOVEL, FIRST = "1023_bleak_house", 20_000
 def measure(data: Path) -> list[dict[str, Any]]:
     """One model a length and part, one window each."""
     novels = data / "lm_novels"
-    source = build(compose("eval", ["task=lm", "model=smollm2"]).model)
+    source = build(compose("eval", ["task=lm", "model=smollm2"]).model, ModelSource)
     tokenizer = source.tokenizer()
     (text,) = [novel["text"] for novel in _read(novels / "validation.jsonl") if novel["id"] == NOVEL]
     ids = encode_text(tokenizer, text[:400_000]).input_ids[FIRST : FIRST + 2 * TRAINED]
@@ -58,7 +60,7 @@ def perplexity(ids: Any, positions: str) -> float:
     """Of the last ``SCORED`` tokens of one window of ``ids``."""
     words = ["task=lm", "model=smollm2", "strategy=chunk", f"strategy/positions={positions}"]
     cfg = compose("eval", [*words, f"context.length={len(ids)}"])
-    task, source = build(cfg.task), build(cfg.model)
+    task, source = build(cfg.task, Task), build(cfg.model, ModelSource)
     if positions == "keep":  # which a stage refuses past the trained length
         model = source.build(task.head, task.labels)
     else:

@@ -11,14 +11,17 @@ from typing import Any
 
 import torch
 
+from ctxlab.command.compose import compose
 from ctxlab.config.build import build
-from ctxlab.config.compose import compose
-from ctxlab.data.collate import collate
+from ctxlab.core.data import Source
+from ctxlab.core.model import ModelSource
+from ctxlab.core.task import Task
 from ctxlab.data.splits import load_documents
-from ctxlab.stages.assemble import assemble
+from ctxlab.runtime.collate import collate
 from ctxlab.stages.train import Validation, make_trainer
 from ctxlab.training.loop import Trainer
 from ctxlab.training.state import TrainState
+from ctxlab.workbench.assemble import assemble
 from scripts.bench.timing import row
 
 STEPS = 16
@@ -40,10 +43,10 @@ class Silent(AbstractContextManager["Silent"]):
 def measure(_: Path) -> list[dict[str, Any]]:
     """Step by step in turns, each on its own copy of the model."""
     cfg = compose("train", ["data.documents=16", "data.validation_documents=1", "tracking=none", "context=4096"])
-    task = build(cfg.task)
-    splits = load_documents(build(cfg.data), task, cfg.seed)
+    task = build(cfg.task, Task)
+    splits = load_documents(build(cfg.data, Source), task, cfg.seed)
     task.learn_labels(splits.train)
-    bench = assemble(cfg, task, build(cfg.model))
+    bench = assemble(cfg, task, build(cfg.model, ModelSource))
     bare_model = copy.deepcopy(bench.model)
     with tempfile.TemporaryDirectory() as folder:
         validation = Validation(bench, [])

@@ -11,9 +11,9 @@ import torch
 
 from ctxlab.config import catalogue
 from ctxlab.models.minilm import MiniLM
+from ctxlab.runtime.cost import MemoryMeter
 from ctxlab.strategies.attention.local import Local
 from ctxlab.strategies.positions.tile import Tile
-from ctxlab.training.cost import MemoryMeter
 from scripts.bench import attention
 from scripts.bench.models import WINDOW, training_step
 from scripts.bench.timing import last_json, row

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ctxlab.config.compose import compose
+from ctxlab.command.compose import compose
 from ctxlab.core.types import Encoded
-from ctxlab.stages.trained import load_untrained
-from ctxlab.tasks.text import encode_text
-from ctxlab.training.cost import MemoryMeter
+from ctxlab.runtime.cost import MemoryMeter
+from ctxlab.tasks.text.encoding import encode_text
+from ctxlab.workbench.trained import load_untrained
 from scripts.bench.lm import NOVEL
 from scripts.bench.timing import row
 

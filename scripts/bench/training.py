@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from ctxlab.runtime.device import make_accelerator
 from ctxlab.strategies.attention.full import Full
 from ctxlab.strategies.attention.local import Local
-from ctxlab.training.device import make_accelerator
 from scripts.bench.models import WINDOW, bert, longformer, training_step
 from scripts.bench.timing import row, take_turns
 

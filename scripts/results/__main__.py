@@ -69,12 +69,13 @@ def files(corpus: Path) -> list[str]:
 
 def trigram(corpus: Path) -> float:
     """Perplexity of the first validation document under interpolated trigrams of the training documents."""
+    from ctxlab.command.compose import compose
     from ctxlab.config.build import build
-    from ctxlab.config.compose import compose
-    from ctxlab.tasks.text import encode_text
+    from ctxlab.core.model import ModelSource
+    from ctxlab.tasks.text.encoding import encode_text
     from scripts.bench.trigram import Trigram
 
-    tokenizer = build(compose("eval", ["task=lm", "model=smollm2"]).model).tokenizer()
+    tokenizer = build(compose("eval", ["task=lm", "model=smollm2"]).model, ModelSource).tokenizer()
     train, validation = (
         [
             encode_text(tokenizer, json.loads(line)["text"]).input_ids.tolist()

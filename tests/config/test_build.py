@@ -166,7 +166,7 @@ HOSTILE = [
     "ctxlab.config.build.build",
     "ctxlab.config.build.instantiate",
     "ctxlab.config.build.importlib.import_module",
-    "ctxlab.config.job.Path",
+    "ctxlab.command.job.Path",
     "ctxlab.core.errors.UserError",
     "ctxlab.core.files.os.unlink",
     "ctxlab.stages.train.run",
@@ -249,7 +249,7 @@ def test_a_hostile_target_is_refused_and_nothing_happens(parts, tmp_path, alarm,
     config = {"_target_": target, "command": f"touch {trap}", "name": str(trap)}
     before = set(sys.modules)
     with pytest.raises(UserError) as caught:
-        build(OmegaConf.create({"part": config}).part if style == "composed" else config)
+        build(OmegaConf.create({"part": config}).part if style == "composed" else config, object)
     assert "\n" not in str(caught.value)
     assert parts.made == []
     assert not trap.exists()
@@ -275,7 +275,7 @@ def test_keys_that_steer_hydra_are_refused_anywhere(parts, extra):
         {"evil": {"_target_": "os.system"}, "part": {"_target_": f"{MODULE}.Part", "size": 1, **extra}}
     )
     with pytest.raises(UserError, match="refused"):
-        build(root.part)
+        build(root.part, object)
     assert parts.made == []
 
 
@@ -286,7 +286,7 @@ def test_an_honest_part_is_built_from_plain_python(parts):
             "part": {"_target_": f"{MODULE}.Part", "size": "${length}", "labels": ["A", {"b": "\\${x}"}], "name": "p"},
         }
     )
-    part = build(root.part)
+    part = build(root.part, object)
     assert type(part) is parts.Part
     assert part.size == 7
     assert type(part.labels) is list
@@ -297,10 +297,10 @@ def test_an_honest_part_is_built_from_plain_python(parts):
 
 @pytest.mark.parametrize("values", [{"labels": ["A"], "rate": 2, "rule": "first"}, {"labels": None, "rate": 0.5}, {}])
 def test_values_that_fit_their_annotations_pass(parts, values):
-    assert build({"_target_": f"{MODULE}.Typed"} | values).values == (
+    assert build({"_target_": f"{MODULE}.Typed"} | values, object).values == (
         values.get("labels"), values.get("rate", 1), values.get("rule", "mean")
     )  # fmt: skip
-    assert build({"_target_": f"{MODULE}.Sketchy", "size": "whatever"}).size == "whatever"
+    assert build({"_target_": f"{MODULE}.Sketchy", "size": "whatever"}, object).size == "whatever"
 
 
 def test_keywords_of_the_program_win_and_pass_untouched(parts):
@@ -309,15 +309,15 @@ def test_keywords_of_the_program_win_and_pass_untouched(parts):
         value: int
 
     opaque, iterator = Opaque(1), iter([1])
-    part = build({"_target_": f"{MODULE}.Part", "size": 1, "labels": []}, labels=opaque, name=iterator)
+    part = build({"_target_": f"{MODULE}.Part", "size": 1, "labels": []}, object, labels=opaque, name=iterator)
     assert part.labels is opaque
     assert part.name is iterator
 
 
 def test_the_name_is_a_label_unless_the_class_asks_for_it(parts):
-    assert build({"_target_": f"{MODULE}.Unlabelled", "name": "x", "size": 4}).size == 4
-    assert build({"_target_": f"{MODULE}.Part", "name": "x", "size": 4}).name == "x"
-    assert build({"_target_": f"{MODULE}.Anything", "name": "x", "a": 4}).kwargs == {"name": "x", "a": 4}
+    assert build({"_target_": f"{MODULE}.Unlabelled", "name": "x", "size": 4}, object).size == 4
+    assert build({"_target_": f"{MODULE}.Part", "name": "x", "size": 4}, object).name == "x"
+    assert build({"_target_": f"{MODULE}.Anything", "name": "x", "a": 4}, object).kwargs == {"name": "x", "a": 4}
 
 
 @pytest.mark.parametrize(
@@ -340,7 +340,7 @@ def test_the_name_is_a_label_unless_the_class_asks_for_it(parts):
 )
 def test_mistakes_in_a_part_are_named(parts, config, parts_of_the_sentence):
     with pytest.raises(UserError) as caught:
-        build(OmegaConf.create({"part": config}).part)
+        build(OmegaConf.create({"part": config}).part, object)
     for part in parts_of_the_sentence:
         assert part in str(caught.value)
 
@@ -358,12 +358,12 @@ def test_a_plugin_is_open_and_only_while_it_declares_itself(monkeypatch, tmp_pat
     (tmp_path / "my_plugin" / "parts.py").write_text("import subprocess\nclass Mine:\n    pass\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(UserError, match="entry point"):
-        build({"_target_": "my_plugin.parts.Mine"})
+        build({"_target_": "my_plugin.parts.Mine"}, object)
     assert "my_plugin" not in sys.modules
     _plugin(monkeypatch, "my_plugin.anything")
-    assert type(build({"_target_": "my_plugin.parts.Mine"})).__name__ == "Mine"
+    assert type(build({"_target_": "my_plugin.parts.Mine"}, object)).__name__ == "Mine"
     with pytest.raises(UserError):
-        build({"_target_": "my_plugin.parts.subprocess.Popen"})
+        build({"_target_": "my_plugin.parts.subprocess.Popen"}, object)
     for name in ("my_plugin", "my_plugin.parts"):
         sys.modules.pop(name)
 
@@ -371,9 +371,9 @@ def test_a_plugin_is_open_and_only_while_it_declares_itself(monkeypatch, tmp_pat
 @pytest.mark.parametrize("value", ["subprocess", "os:system", "ctxlab.cli:main", "builtins"])
 def test_a_plugin_cannot_open_the_standard_library_or_the_rest_of_ctxlab(monkeypatch, value):
     _plugin(monkeypatch, value)
-    for target in ("subprocess.Popen", "os.system", "builtins.object", "ctxlab.config.stop.Stop"):
+    for target in ("subprocess.Popen", "os.system", "builtins.object", "ctxlab.command.stop.Stop"):
         with pytest.raises(UserError):
-            build({"_target_": target})
+            build({"_target_": target}, object)
 
 
 def test_nothing_else_in_ctxlab_instantiates():
@@ -390,4 +390,4 @@ def test_the_check_is_not_fooled_by_a_module_in_disguise(parts, monkeypatch):
     fake.Evil = type("Evil", (), {"__module__": "elsewhere"})
     monkeypatch.setitem(sys.modules, f"{MODULE}.sub", fake)
     with pytest.raises(UserError):
-        build({"_target_": f"{MODULE}.sub.Evil"})
+        build({"_target_": f"{MODULE}.sub.Evil"}, object)

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 from omegaconf import OmegaConf
 
+from ctxlab.command.compose import compose
 from ctxlab.config import catalogue, schema
-from ctxlab.config.compose import compose
 from ctxlab.core.errors import UserError
 
 

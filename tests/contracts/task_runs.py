@@ -10,7 +10,7 @@ import pytest
 from ctxlab.cli import main
 from ctxlab.config import catalogue
 from ctxlab.config.build import locate
-from ctxlab.data.generated.corpus import Generated
+from ctxlab.data.sources.generated import Generated
 
 MODELS = {"encoder": "tiny_bert", "decoder": "tiny_llama", "encoder_decoder": "tiny_t5"}
 TINY = (

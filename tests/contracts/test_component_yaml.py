@@ -5,9 +5,9 @@ import inspect
 import pytest
 from omegaconf import OmegaConf
 
+from ctxlab.command.compose import compose
 from ctxlab.config import annotations, catalogue
 from ctxlab.config.build import locate
-from ctxlab.config.compose import compose
 
 FILES = [(group, option) for group in catalogue.groups() for option in catalogue.options(group)]
 COMPONENTS = [pair for pair in FILES if "_target_" in catalogue.read(catalogue.option_file(*pair))]

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from ctxlab.core.types import Written
-from ctxlab.data.forward import window_targets
 from ctxlab.data.splits import parts
 from ctxlab.evaluation.evaluator import metric
-from ctxlab.models.tiny import make_tokenizer
+from ctxlab.models.loading.tiny import make_tokenizer
+from ctxlab.runtime.forward import window_targets
 from ctxlab.strategies.reading.chunk import Chunk
 from ctxlab.strategies.reading.segments import Segments
 from ctxlab.strategies.reading.truncate import Truncate

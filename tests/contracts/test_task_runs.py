@@ -12,7 +12,7 @@ import pytest
 from ctxlab.cli import main
 from ctxlab.config import catalogue
 from ctxlab.core.errors import UserError
-from ctxlab.stages.fit import check_kind
+from ctxlab.workbench.fit import check_kind
 from tests.contracts.task_runs import (
     MODELS,
     assert_alike,
@@ -62,7 +62,7 @@ def test_a_task_trains_scores_predicts_and_reloads(task, kind, strategy, tmp_pat
     if strategy == "chunk":
         assert found["coverage"]["test"] == {"tokens": 1.0, "labels": 1.0}
     assert (run / "test.png").is_file()
-    monkeypatch.setattr("ctxlab.stages.finish.draw", lambda *_: [])  # once is enough
+    monkeypatch.setattr("ctxlab.workbench.finish.draw", lambda *_: [])  # once is enough
     answers = lines(run / "predictions" / "test.jsonl")
     again = evaluated(run, tmp_path / "single", "trainer.tokens_per_forward=1")  # reloaded, and one window at a time
     assert_alike(lines(again / "predictions" / "test.jsonl"), answers)

@@ -3,7 +3,7 @@ import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 
 from ctxlab.core.errors import UserError
-from ctxlab.data.hub import Hub
+from ctxlab.data.sources.hub import Hub
 
 FEATURES = Features(
     {

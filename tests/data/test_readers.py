@@ -6,8 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ctxlab.core.errors import UserError
-from ctxlab.data.files import Files
 from ctxlab.data.readers.read import read_file
+from ctxlab.data.sources.files import Files
 
 
 def write(path, text):

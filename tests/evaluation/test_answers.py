@@ -6,7 +6,7 @@ from ctxlab.core.types import Document, Prediction
 from ctxlab.evaluation import sentences
 from ctxlab.evaluation.metrics import answers
 from ctxlab.evaluation.overlap import exact_match, f1, normalise
-from ctxlab.tasks.questions import Answer
+from ctxlab.tasks.records.questions import Answer
 
 CONTEXT = "Rain fell. The captain sold rope. Nobody bought the anchor of the captain."
 

@@ -7,7 +7,7 @@ from sklearn import metrics
 from ctxlab.core.types import Document, Prediction
 from ctxlab.evaluation.auroc import auroc
 from ctxlab.evaluation.metrics.classification import score
-from ctxlab.tasks.whole import Verdict
+from ctxlab.tasks.forms.document_classifier import Verdict
 
 CLASSES = ("a", "b", "c")
 

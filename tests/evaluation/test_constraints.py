@@ -8,7 +8,7 @@ from ctxlab.evaluation.metrics.constraints import check, score
 from ctxlab.evaluation.repetition import repeated
 from ctxlab.evaluation.sufficient.text_variety import distinct
 from ctxlab.tasks.generation import Constraints
-from ctxlab.tasks.writing import WrittenText
+from ctxlab.tasks.written.base import WrittenText
 
 ASKED = Constraints(("lamp", "post office"), "the harbour", ("harbour",), 4, 8)
 

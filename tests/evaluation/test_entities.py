@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ctxlab.core.types import Document, Prediction
 from ctxlab.evaluation.metrics import entities
 from ctxlab.evaluation.metrics.entities import score
-from ctxlab.tasks.bio import repair, spans
+from ctxlab.tasks.records.bio import repair, spans
 
 
 def gold(tags, probes=None, name="d"):

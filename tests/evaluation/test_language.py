@@ -8,7 +8,7 @@ import pytest
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import Document, Prediction
 from ctxlab.evaluation.metrics import language, masked
-from ctxlab.tasks.vocabulary import TokenScores
+from ctxlab.tasks.forms.vocabulary import TokenScores
 
 
 def scores_of(nll, *, seen=None, correct=None, characters=None, position=None, num_tokens=None):

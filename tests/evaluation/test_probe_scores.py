@@ -4,7 +4,7 @@ import pytest
 
 from ctxlab.core.types import Document, Prediction
 from ctxlab.evaluation.metrics.probe import effective_context, recall, score
-from ctxlab.tasks.probing import Reply
+from ctxlab.tasks.records.probes import Reply
 
 
 @pytest.mark.parametrize(

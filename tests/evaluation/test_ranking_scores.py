@@ -9,8 +9,8 @@ from sklearn import metrics
 from ctxlab.core.types import Document, Prediction
 from ctxlab.evaluation.metrics import choosing, ranking
 from ctxlab.evaluation.ranks import rank
-from ctxlab.tasks.ranking import CLASSES
-from ctxlab.tasks.whole import Verdict
+from ctxlab.tasks.forms.document_classifier import Verdict
+from ctxlab.tasks.forms.ranking import CLASSES
 
 FIGURES = (*ranking.FIGURES, *choosing.FIGURES[1:])
 

@@ -6,7 +6,7 @@ import pytest
 
 from ctxlab.core.types import Document, Prediction
 from ctxlab.evaluation.metrics.relations import score
-from ctxlab.tasks.mentions import Answer
+from ctxlab.tasks.records.mentions import Answer
 
 
 def case(name, num_words, starts, gold, said, stated=(), seen=None):

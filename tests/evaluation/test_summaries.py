@@ -7,7 +7,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from ctxlab.core.types import Document, Prediction
 from ctxlab.evaluation.metrics.summaries import lead, random, score
 from ctxlab.evaluation.rouge import TYPES
-from ctxlab.tasks.writing import WrittenText
+from ctxlab.tasks.written.base import WrittenText
 
 SOURCE = " ".join(f"Sentence {n} tells of the lamp{n} and boat{n}." for n in range(50))
 GOLD = "The lamp was sold. The boats sailed on Monday."

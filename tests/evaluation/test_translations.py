@@ -8,7 +8,7 @@ from ctxlab.core.types import Document, Prediction
 from ctxlab.evaluation import chrf
 from ctxlab.evaluation.evidence import says
 from ctxlab.evaluation.metrics.translations import WHOLE_WORDS, score
-from ctxlab.tasks.writing import WrittenText
+from ctxlab.tasks.written.base import WrittenText
 
 GOLD = (
     "The cat sat on the mat. It was a warm day, and nobody came.",

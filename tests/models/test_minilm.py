@@ -7,9 +7,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from ctxlab.core.architecture import describe
 from ctxlab.core.errors import UserError
-from ctxlab.models import loading, minilm
-from ctxlab.models.facts import describe
+from ctxlab.models import minilm
+from ctxlab.models.loading.weights import weights as loading
 from ctxlab.models.minilm import MiniLM
 from ctxlab.models.tiny_bert import TinyBert
 

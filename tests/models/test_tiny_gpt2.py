@@ -4,7 +4,7 @@ import time
 
 import torch
 
-from ctxlab.models.facts import describe
+from ctxlab.core.architecture import describe
 from ctxlab.models.tiny_bert import TinyBert
 from ctxlab.models.tiny_gpt2 import TinyGpt2
 

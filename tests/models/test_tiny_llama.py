@@ -5,8 +5,8 @@ import time
 import pytest
 import torch
 
+from ctxlab.core.architecture import describe
 from ctxlab.core.errors import UserError
-from ctxlab.models.facts import describe
 from ctxlab.models.tiny_bert import TinyBert
 from ctxlab.models.tiny_llama import TinyLlama
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from transformers import AutoModelForSeq2SeqLM
 
+from ctxlab.core.architecture import describe
 from ctxlab.core.errors import UserError
-from ctxlab.models.facts import describe
-from ctxlab.models.tiny import label_names, vocabulary
+from ctxlab.models.loading.tiny import label_names, vocabulary
 from ctxlab.models.tiny_bert import TinyBert
 from ctxlab.models.tiny_t5 import TinyT5
 

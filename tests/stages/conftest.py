@@ -9,7 +9,8 @@ import pytest
 
 from ctxlab.cli import main
 from ctxlab.reporting import plots, verification
-from ctxlab.stages import finish, verify
+from ctxlab.stages import verify
+from ctxlab.workbench import finish
 
 SMALL = (
     "task=ner", "model=tiny_bert", "tracking=none", "context=256", "data.documents=6", "data.validation_documents=2",

@@ -7,18 +7,18 @@ from safetensors.torch import load_file
 from transformers import AutoModelForTokenClassification
 
 from ctxlab.cli import main
-from ctxlab.config.compose import compose
+from ctxlab.command.compose import compose
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import ModelFacts
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.types import Encoded
-from ctxlab.data.forward import Passes, make_items, model_call
-from ctxlab.models.checkpointed import Checkpointed
+from ctxlab.models.loading.checkpointed import Checkpointed
 from ctxlab.models.tiny_bert import TinyBert
 from ctxlab.models.tiny_llama import TinyLlama
-from ctxlab.stages.assemble import build_model, build_strategy
-from ctxlab.stages.fit import check_fit
+from ctxlab.runtime.forward import Passes, make_items, model_call
 from ctxlab.tasks.ner import NER
+from ctxlab.workbench.assemble import build_model, build_strategy
+from ctxlab.workbench.fit import check_fit
 from tests.stages.conftest import SMALL, result, train
 
 WINDOW = "strategy.reading.window=64"

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from ctxlab.cli import main
-from ctxlab.config.completion import query
-from ctxlab.config.compose import compose
+from ctxlab.command.completion import query
+from ctxlab.command.compose import compose
 from tests.stages.conftest import drawn, result, train
 
 TINY = (

@@ -8,8 +8,6 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.model import ModelFacts
 from ctxlab.core.strategy import Strategy
 from ctxlab.models.tiny_llama import TinyLlama
-from ctxlab.stages.assemble import build_model
-from ctxlab.stages.fit import check_fit
 from ctxlab.strategies.attention.full import Full
 from ctxlab.strategies.curriculum.constant import Constant
 from ctxlab.strategies.memory.none import NoMemory
@@ -19,6 +17,8 @@ from ctxlab.strategies.positions.tile import Tile
 from ctxlab.strategies.positions.yarn import Yarn
 from ctxlab.strategies.reading.chunk import Chunk
 from ctxlab.tasks.ner import NER
+from ctxlab.workbench.assemble import build_model
+from ctxlab.workbench.fit import check_fit
 from tests.stages.conftest import SMALL, result, train
 
 LONG = ("model=tiny_llama", "context=2048", "data.documents=2", "data.validation_documents=1", "data.test_documents=1",

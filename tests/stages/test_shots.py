@@ -5,10 +5,12 @@ import json
 import pytest
 
 from ctxlab.cli import main
+from ctxlab.command.compose import compose
 from ctxlab.config.build import build
-from ctxlab.config.compose import compose
+from ctxlab.core.data import Source
+from ctxlab.core.task import Task
 from ctxlab.data.splits import load_documents
-from ctxlab.stages.trained import show_examples
+from ctxlab.workbench.trained import show_examples
 from tests.stages.conftest import result, train
 
 SHORT = ("tracking=none", "data.documents=4", "data.validation_documents=1", "data.test_documents=1",
@@ -103,10 +105,10 @@ def test_examples_are_of_the_documents_that_training_would_take(tmp_path):
     ]  # fmt: skip
     file = write(tmp_path / "train.jsonl", *records)
     cfg = compose("eval", ["task=qa", "model=tiny_llama", "shots=11", f"data.train_file={file}"])
-    task = build(cfg.task).form("decoder")
+    task = build(cfg.task, Task).form("decoder")
     show_examples(cfg, task)
     assert task.notes == []
-    splits = load_documents(build(cfg.data), task, cfg.seed)
+    splits = load_documents(build(cfg.data, Source), task, cfg.seed)
     assert [note[:38] for note in task.notes] == ["12 answers are not in the context at t"]
     (held_out,) = splits.validation
     assert {example.id for example in task.examples(held_out)} == {f"r{i}" for i in range(12)} - {held_out.id}

@@ -11,8 +11,8 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
-from ctxlab.data.generated.corpus import Generated
-from ctxlab.models import tiny
+from ctxlab.data.sources.generated import Generated
+from ctxlab.models.loading.weights import tiny
 from ctxlab.strategies.attention.local import Local
 from ctxlab.strategies.positions.dynamic_ntk import DynamicNtk
 from ctxlab.strategies.positions.linear import Linear

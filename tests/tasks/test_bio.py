@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seqeval.metrics.sequence_labeling import get_entities
 
-from ctxlab.tasks.bio import Span, entity_types, is_tag, repair, spans, tag_set
+from ctxlab.tasks.records.bio import Span, entity_types, is_tag, repair, spans, tag_set
 
 tags = st.lists(st.sampled_from(["O", "B-X", "I-X", "B-Y", "I-Y"]), max_size=30)
 

@@ -7,14 +7,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ctxlab.config.compose import compose
+from ctxlab.command.compose import compose
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import NO_LABEL, Document, Merged
 from ctxlab.data.encode import encode_documents
-from ctxlab.evaluation.evaluator import Reader, evaluate
-from ctxlab.stages.assemble import build_strategy
-from ctxlab.tasks import combine
+from ctxlab.evaluation.evaluator import evaluate
+from ctxlab.runtime.reader import Reader
 from ctxlab.tasks.classification import Classification
+from ctxlab.tasks.forms import combine
+from ctxlab.workbench.assemble import build_strategy
 from tests.tasks.conftest import word_piece
 
 HERE = "train.jsonl line 3"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import NO_LABEL, Document, Merged, Prediction
 from ctxlab.tasks.ner import NER, joined_offsets
-from ctxlab.tasks.words import words_of
+from ctxlab.tasks.text.words import words_of
 
 
 def parse(task=None, *, gold=True, **record):

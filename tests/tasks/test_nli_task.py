@@ -5,7 +5,7 @@ import pytest
 from ctxlab.core.errors import UserError
 from ctxlab.strategies.reading.chunk import Chunk
 from ctxlab.tasks.nli import NLI
-from ctxlab.tasks.pairs import pair_frame
+from ctxlab.tasks.text.pairs import pair_frame
 
 HERE = "train.jsonl line 3"
 RECORD = {"id": "n", "premise": "the town the time " * 20, "hypothesis": "the town", "label": "neutral"}
@@ -51,7 +51,7 @@ def test_the_hypothesis_stands_before_every_window(family):
 
 def test_texts_are_parted_as_the_tokenizer_does(tokenizer):
     """The tests' own BERT has no template for two texts, the library's does."""
-    from ctxlab.models.tiny import make_tokenizer
+    from ctxlab.models.loading.tiny import make_tokenizer
 
     bert = make_tokenizer()
     around = pair_frame(bert)

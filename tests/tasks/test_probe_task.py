@@ -9,9 +9,9 @@ import torch
 from ctxlab.config import catalogue
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import NO_LABEL, Merged
-from ctxlab.data.generated.corpus import Generated
+from ctxlab.data.sources.generated import Generated
 from ctxlab.evaluation.metrics.probe import score
-from ctxlab.models.tiny import make_tokenizer
+from ctxlab.models.loading.tiny import make_tokenizer
 from ctxlab.tasks.probe import Probe
 
 RECORD = {"id": "a", "text": "The key is 12. Go on.", "question": "What is the key?", "answers": ["12"]}

@@ -6,7 +6,7 @@ import torch
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import Merged
-from ctxlab.models.tiny import make_tokenizer
+from ctxlab.models.loading.tiny import make_tokenizer
 from ctxlab.tasks.classification import Classification
 from ctxlab.tasks.nli import NLI
 

@@ -16,8 +16,8 @@ from ctxlab.strategies.reading.hierarchical import Hierarchical
 from ctxlab.strategies.reading.segments import Segments
 from ctxlab.strategies.reading.select import Select
 from ctxlab.strategies.reading.truncate import Truncate
-from ctxlab.tasks.pairs import PairFrame, pair_frame
 from ctxlab.tasks.qa import ENDS, QA, STARTS
+from ctxlab.tasks.text.pairs import PairFrame, pair_frame
 from tests.tasks.conftest import FAMILIES
 
 CONTEXT = "The town sold rope. Nobody, in that town, bought wool. The time was bad."

@@ -7,14 +7,14 @@ import pytest
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import Merged
-from ctxlab.data.collate import collate
 from ctxlab.data.splits import parts
+from ctxlab.runtime.collate import collate
 from ctxlab.strategies.reading.chunk import Chunk
 from ctxlab.strategies.reading.truncate import Truncate
 from ctxlab.tasks.dialogue import Dialogue, asked
-from ctxlab.tasks.ranking import odds
+from ctxlab.tasks.forms.ranking import odds
 from ctxlab.tasks.recommendation import Recommendation
-from ctxlab.tasks.turns import turns_of, written
+from ctxlab.tasks.records.turns import turns_of, written
 
 HERE = "train.jsonl line 3"
 USER = {"id": "u", "history": ["the town", "the time " * 30], "candidates": ["town", "time"], "labels": [0, 1]}

@@ -6,10 +6,10 @@ import pytest
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import Document, Prediction
 from ctxlab.evaluation.metrics.replies import score
-from ctxlab.models.tiny import make_tokenizer
+from ctxlab.models.loading.tiny import make_tokenizer
 from ctxlab.tasks.dialogue import Dialogue
-from ctxlab.tasks.turns import Turn, other_speaker
-from ctxlab.tasks.writing import WrittenText
+from ctxlab.tasks.records.turns import Turn, other_speaker
+from ctxlab.tasks.written.base import WrittenText
 
 TURNS = [{"speaker": s, "text": t} for s, t in (("ann", "hello"), ("bob", "hi"), ("ann", "tea?"), ("bob", "yes"))]
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from ctxlab.core.errors import UserError
-from ctxlab.tasks import subwords
-from ctxlab.tasks.subwords import frame, needs_leading_space, split_words
+from ctxlab.tasks.text.encoding import subwords
+from ctxlab.tasks.text.subwords import frame, needs_leading_space, split_words
 
 WORDS = ["the", "town", "thetown", "The", ",", "xyz", "café", "the"]
 

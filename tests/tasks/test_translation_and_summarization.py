@@ -8,9 +8,9 @@ import pytest
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import Written
 from ctxlab.data.encode import encode_documents
-from ctxlab.data.forward import window_targets
-from ctxlab.data.generated.corpus import Generated
+from ctxlab.data.sources.generated import Generated
 from ctxlab.evaluation.metrics import summaries, translations
+from ctxlab.runtime.forward import window_targets
 from ctxlab.strategies.reading.chunk import Chunk
 from ctxlab.strategies.reading.select import Select
 from ctxlab.strategies.reading.truncate import Truncate

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import NO_LABEL, Document, Merged
 from ctxlab.data.encode import fingerprint
-from ctxlab.models.tiny import make_tokenizer
-from ctxlab.tasks import vocabulary
+from ctxlab.models.loading.tiny import make_tokenizer
+from ctxlab.tasks.forms import vocabulary
 from ctxlab.tasks.lm import LM
 from ctxlab.tasks.mlm import MLM, unmasked
 from ctxlab.tasks.ner import NER

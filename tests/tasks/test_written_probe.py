@@ -6,13 +6,13 @@ import pytest
 from ctxlab.config import catalogue
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import Merged, Written
-from ctxlab.data.forward import window_targets
-from ctxlab.data.generated.corpus import Generated
+from ctxlab.data.sources.generated import Generated
 from ctxlab.evaluation.metrics.probe import score
-from ctxlab.models.tiny import make_tokenizer
+from ctxlab.models.loading.tiny import make_tokenizer
+from ctxlab.runtime.forward import window_targets
 from ctxlab.strategies.reading.chunk import Chunk
 from ctxlab.tasks.probe import Probe
-from ctxlab.tasks.prompts import ids_of
+from ctxlab.tasks.written.prompts import ids_of
 
 TOKENIZER = make_tokenizer()
 DECODING = {"max_new_tokens": 48}

@@ -7,16 +7,16 @@ from hypothesis import strategies as st
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import Merged, Prediction, Written
-from ctxlab.data.forward import window_targets
 from ctxlab.evaluation.metrics import answers
-from ctxlab.models.spaces import begin_words_with_a_space
-from ctxlab.models.tiny import make_tokenizer
+from ctxlab.models.loading.spaces import begin_words_with_a_space
+from ctxlab.models.loading.tiny import make_tokenizer
+from ctxlab.runtime.forward import window_targets
 from ctxlab.strategies.reading.chunk import Chunk
 from ctxlab.strategies.reading.truncate import Truncate
-from ctxlab.tasks.prompts import Prompt
 from ctxlab.tasks.qa import QA
-from ctxlab.tasks.questions import Answer
-from ctxlab.tasks.written_qa import WrittenQA
+from ctxlab.tasks.records.questions import Answer
+from ctxlab.tasks.written.prompts import Prompt
+from ctxlab.tasks.written.qa import WrittenQA
 from tests.tasks.conftest import FAMILIES, byte_level
 
 CONTEXT = "The town sold rope. Nobody, in that town, bought wool. The time was bad."

@@ -10,12 +10,13 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertConfig, BertModel
 
+from ctxlab.command.compose import compose
 from ctxlab.config.build import build
-from ctxlab.config.compose import compose
+from ctxlab.core.architecture import describe
 from ctxlab.core.errors import UserError
-from ctxlab.models.facts import describe
+from ctxlab.core.model import ModelSource
+from ctxlab.runtime.cost import FlopModel, MemoryMeter
 from ctxlab.training.budget import Budget
-from ctxlab.training.cost import FlopModel, MemoryMeter
 from ctxlab.training.faults import StopRequest, check_finite
 from ctxlab.training.state import TrainState
 
@@ -54,7 +55,7 @@ def test_flops_match_the_formula_and_torchs_counter(length):
 
 @pytest.mark.parametrize("name", ["tiny_llama", "tiny_gpt2"])
 def test_flops_of_writing_match_torchs_counter(name):
-    model = build(compose("train", ["task=lm", f"model={name}"]).model).build("causal_lm", []).eval()
+    model = build(compose("train", ["task=lm", f"model={name}"]).model, ModelSource).build("causal_lm", []).eval()
     model.set_attn_implementation("eager")
     facts = describe(model)
     flops, read, written = FlopModel.of(model, facts.num_layers, facts.hidden_size), 48, 5

@@ -14,7 +14,7 @@ from ctxlab.evaluation.breakdown import Breakdown, interval_note, mean, picked
 from ctxlab.evaluation.overlap import exact_match, f1
 from ctxlab.evaluation.scores import metrics
 from ctxlab.evaluation.sentences import first_sentence, nearest_sentence
-from ctxlab.tasks.questions import Answer
+from ctxlab.tasks.records.questions import Answer
 
 LENGTH_BINS = LENGTHS[1:]
 """Last token count of each bin of context lengths; the last bin is open."""

@@ -24,7 +24,7 @@ from ctxlab.evaluation.breakdown import Breakdown, Estimate, ends, estimate, int
 from ctxlab.evaluation.labels import Labelled, calibration_error, macro_f1, mean_auroc
 from ctxlab.evaluation.scores import metrics
 from ctxlab.evaluation.statistics import bootstrap_weights, f1, ratio
-from ctxlab.tasks.whole import Verdict
+from ctxlab.tasks.forms.document_classifier import Verdict
 
 LENGTH_BINS = LENGTHS[:-1]
 """Last token count of each bin of document lengths; the last bin is open."""

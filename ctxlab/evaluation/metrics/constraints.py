@@ -25,7 +25,7 @@ from ctxlab.evaluation.statistics import Counts, by_group, perplexity, ratio
 from ctxlab.evaluation.sufficient.constraints import STATISTIC
 from ctxlab.evaluation.written import target_tokens, text_variety
 from ctxlab.tasks.generation import Constraints
-from ctxlab.tasks.writing import WrittenText
+from ctxlab.tasks.written.base import WrittenText
 
 _NOTE = interval_note()
 

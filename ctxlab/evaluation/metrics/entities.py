@@ -18,7 +18,7 @@ from ctxlab.evaluation.bins import DISTANCES, LENGTHS, TENTHS, Size, Tenth, by_s
 from ctxlab.evaluation.breakdown import Breakdown, estimate, interval_note, named, picked
 from ctxlab.evaluation.scores import metrics
 from ctxlab.evaluation.statistics import f1, ratio
-from ctxlab.tasks.bio import Span, spans
+from ctxlab.tasks.records.bio import Span, spans
 
 LENGTH_BINS = LENGTHS[1:-2]
 """Last word count of each bin of document lengths; the last bin is open."""

@@ -21,7 +21,7 @@ from ctxlab.evaluation.breakdown import Breakdown, ends, interval_note, named, p
 from ctxlab.evaluation.scores import metrics
 from ctxlab.evaluation.statistics import Counts, bootstrap, perplexity, ratio
 from ctxlab.evaluation.tokens import CORRECT, NLL, SEEN, TOKENS, Tokens
-from ctxlab.tasks.vocabulary import TokenScores
+from ctxlab.tasks.forms.vocabulary import TokenScores
 
 BINS = (*LENGTHS, 131072)
 """Last token of each bin of positions and of document lengths; the last bin is open."""

@@ -17,7 +17,7 @@ from ctxlab.core.types import Document, Prediction, ScoredRecord, Scores, Table
 from ctxlab.evaluation.breakdown import Breakdown, interval_note, mean
 from ctxlab.evaluation.scores import metrics
 from ctxlab.evaluation.sufficient.recall_by_length import THRESHOLD, effective_context
-from ctxlab.tasks.probing import Reply
+from ctxlab.tasks.records.probes import Reply
 
 
 @dataclass(frozen=True, slots=True)

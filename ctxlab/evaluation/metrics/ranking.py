@@ -32,8 +32,8 @@ from ctxlab.evaluation.breakdown import Breakdown, interval_note, mean, picked
 from ctxlab.evaluation.ranks import Rankings, rank
 from ctxlab.evaluation.scores import metrics
 from ctxlab.evaluation.sufficient import recommended_ranks
-from ctxlab.tasks.ranking import CHOSEN, odds
-from ctxlab.tasks.whole import Verdict
+from ctxlab.tasks.forms.document_classifier import Verdict
+from ctxlab.tasks.forms.ranking import CHOSEN, odds
 
 LENGTH_BINS = LENGTHS[:-1]
 """Last token count of each bin of history lengths, which may be 0; the last bin is open."""

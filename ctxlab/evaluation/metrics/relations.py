@@ -19,7 +19,7 @@ from ctxlab.evaluation.breakdown import Breakdown, estimate, interval_note
 from ctxlab.evaluation.scores import metrics
 from ctxlab.evaluation.statistics import Counts, f1, ratio
 from ctxlab.evaluation.sufficient.relations import STATISTIC, ign_f1
-from ctxlab.tasks.mentions import Answer, Fact
+from ctxlab.tasks.records.mentions import Answer, Fact
 
 LENGTH_BINS = (128, *LENGTHS[:-2])
 """Last word count of each bin of document lengths; the last bin is open."""

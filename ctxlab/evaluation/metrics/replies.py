@@ -17,7 +17,7 @@ from ctxlab.evaluation.breakdown import Breakdown, Estimate, estimate, interval_
 from ctxlab.evaluation.scores import metrics
 from ctxlab.evaluation.statistics import Counts, by_group, perplexity
 from ctxlab.evaluation.written import target_tokens, text_variety
-from ctxlab.tasks.writing import WrittenText
+from ctxlab.tasks.written.base import WrittenText
 
 NOTE = interval_note("dialogues, each with all of its turns")
 

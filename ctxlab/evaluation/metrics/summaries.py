@@ -19,7 +19,7 @@ from ctxlab.evaluation.rouge import TYPES, matches, rouge, words
 from ctxlab.evaluation.scores import metrics
 from ctxlab.evaluation.sentences import sentences
 from ctxlab.evaluation.statistics import Counts
-from ctxlab.tasks.writing import WrittenText
+from ctxlab.tasks.written.base import WrittenText
 
 LENGTH_BINS = LENGTHS[1:]
 """Last token count of each bin of document lengths; the last bin is open."""

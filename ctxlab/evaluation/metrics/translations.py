@@ -24,7 +24,7 @@ from ctxlab.evaluation.chrf import chrf, counts
 from ctxlab.evaluation.evidence import by_evidence
 from ctxlab.evaluation.scores import metrics
 from ctxlab.evaluation.statistics import Counts, ratio
-from ctxlab.tasks.writing import WrittenText
+from ctxlab.tasks.written.base import WrittenText
 
 LENGTH_BINS = LENGTHS[:-1]
 """Last token count of each bin of source lengths; the last bin is open."""

@@ -6,9 +6,11 @@ from typing import Any
 
 import torch
 
+from ctxlab.core.optim import OptimizerFactory
 
-@dataclass(frozen=True)
-class Adafactor:
+
+@dataclass
+class Adafactor(OptimizerFactory):
     """Second moments kept as row and column means: optimizer state of about a thousandth of AdamW's.
 
     Deviation from the paper: the step size follows the schedule rather than the paper's relative step.

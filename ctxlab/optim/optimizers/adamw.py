@@ -6,9 +6,11 @@ from typing import Any
 
 import torch
 
+from ctxlab.core.optim import OptimizerFactory
 
-@dataclass(frozen=True)
-class Adamw:
+
+@dataclass
+class Adamw(OptimizerFactory):
     """Adam with weight decay apart from the gradient, in torch's fused kernel."""
 
     lr: float

@@ -6,9 +6,11 @@ from typing import Any
 
 import torch
 
+from ctxlab.core.optim import OptimizerFactory
 
-@dataclass(frozen=True)
-class Sgd:
+
+@dataclass
+class Sgd(OptimizerFactory):
     """The plain baseline; needs a learning rate some hundred times that of adamw."""
 
     lr: float

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ctxlab.optim.schedules.warmup import Warmup
+from ctxlab.optim.warmup import Warmup
 
 
 @dataclass(frozen=True)

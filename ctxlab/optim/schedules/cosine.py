@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from ctxlab.optim.schedules.warmup import Warmup
+from ctxlab.optim.warmup import Warmup
 
 
 @dataclass(frozen=True)

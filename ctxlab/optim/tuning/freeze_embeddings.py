@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from ctxlab.optim.tuning.parts import embedding_parameters
+from ctxlab.core.architecture import embedding_parameters
+from ctxlab.core.optim import Tuning
 
 
-class FreezeEmbeddings:
+class FreezeEmbeddings(Tuning):
     """Saves the memory of the largest gradient; word vectors of words not seen in training stay comparable."""
 
     def apply(self, model: Any) -> None:

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from ctxlab.core.optim import Tuning
 
-class Full:
+
+class Full(Tuning):
     """The default."""
 
     def apply(self, model: Any) -> None:

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from ctxlab.optim.tuning.parts import head_parameters
+from ctxlab.core.architecture import head_parameters
+from ctxlab.core.optim import Tuning
 
 
-class Head:
+class Head(Tuning):
     """A linear probe: the pretrained body stays as it was, stretched positions included."""
 
     def apply(self, model: Any) -> None:

@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from ctxlab.core.architecture import layers
 from ctxlab.core.errors import UserError
+from ctxlab.core.optim import Tuning
 from ctxlab.optim.tuning.head import Head
-from ctxlab.optim.tuning.parts import layers
 
 
-class TopK:
+class TopK(Tuning):
     """Cheaper than full tuning: the backward pass stops below the last ``k`` layers."""
 
     def __init__(self, k: int) -> None:

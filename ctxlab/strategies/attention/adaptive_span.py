@@ -10,11 +10,11 @@ from ctxlab.core import parts
 from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import ModelKind
 from ctxlab.core.types import Table
-from ctxlab.strategies.attention import masks
-from ctxlab.strategies.attention.base import Base
-from ctxlab.strategies.attention.interface import install, refuse_unknown
-from ctxlab.strategies.attention.soft_span import Tiles, num_pairs, reach, soft_span_attention
-from ctxlab.strategies.attention.sparse import at_least
+from ctxlab.strategies.attention.kernels import masks
+from ctxlab.strategies.attention.kernels.base import Base
+from ctxlab.strategies.attention.kernels.interface import install, refuse_unknown
+from ctxlab.strategies.attention.kernels.soft_span import Tiles, num_pairs, reach, soft_span_attention
+from ctxlab.strategies.attention.kernels.sparse import at_least
 
 SPAN = "ctxlab_span"
 """Attribute of an attention module: which spans are its own."""
@@ -58,7 +58,7 @@ class AdaptiveSpan(Base):
         return f"ctxlab_adaptive_span_{self.ramp}"
 
     @property
-    def exact(self) -> bool:  # type: ignore[override]
+    def exact(self) -> bool:
         """Whether every layer has a head as wide as the widest of all, so that all that is allowed is seen."""
         return self.spans is None or len({float(spans.detach().max()) for spans in self.spans.by_layer()}) == 1
 

@@ -5,8 +5,8 @@ from functools import lru_cache
 
 import torch
 
-from ctxlab.strategies.attention.plan import Plan, sliding
-from ctxlab.strategies.attention.sparse import Sparse, at_least
+from ctxlab.strategies.attention.kernels.plan import Plan, sliding
+from ctxlab.strategies.attention.kernels.sparse import Sparse, at_least
 
 
 class BigBird(Sparse):

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import torch
 
-from ctxlab.strategies.attention.order import by_remainder
-from ctxlab.strategies.attention.plan import Plan, sliding
-from ctxlab.strategies.attention.sparse import Sparse, at_least
+from ctxlab.strategies.attention.kernels.order import by_remainder
+from ctxlab.strategies.attention.kernels.plan import Plan, sliding
+from ctxlab.strategies.attention.kernels.sparse import Sparse, at_least
 
 
 class Dilated(Sparse):

@@ -11,10 +11,10 @@ from transformers.masking_utils import sdpa_mask
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import ModelKind
-from ctxlab.strategies.attention.base import Base
-from ctxlab.strategies.attention.interface import install, refuse_unknown
-from ctxlab.strategies.attention.masks import LibraryMask, library_mask
-from ctxlab.strategies.attention.sparse import at_least
+from ctxlab.strategies.attention.kernels.base import Base
+from ctxlab.strategies.attention.kernels.interface import install, refuse_unknown
+from ctxlab.strategies.attention.kernels.masks import LibraryMask, library_mask
+from ctxlab.strategies.attention.kernels.sparse import at_least
 
 UNKNOWN_HEADS = 720
 """For estimates of the cost without a model."""

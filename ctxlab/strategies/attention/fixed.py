@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import torch
 
 from ctxlab.core.errors import UserError
-from ctxlab.strategies.attention.blocks import Layout
-from ctxlab.strategies.attention.factorised import Factorised, Heads
-from ctxlab.strategies.attention.plan import Plan
-from ctxlab.strategies.attention.sparse import at_least
+from ctxlab.strategies.attention.kernels.blocks import Layout
+from ctxlab.strategies.attention.kernels.factorised import Factorised, Heads
+from ctxlab.strategies.attention.kernels.plan import Plan
+from ctxlab.strategies.attention.kernels.sparse import at_least
 
 SUMMARY_BLOCK = 128
 """Queries of a block of heads that attend to summaries only; few, for the block's own keys are all but hidden."""

@@ -6,7 +6,7 @@ import torch
 from transformers import PreTrainedModel
 
 from ctxlab.core.strategy import ModelKind
-from ctxlab.strategies.attention.base import Base
+from ctxlab.strategies.attention.kernels.base import Base
 
 
 class Full(Base):

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import torch
 
-from ctxlab.strategies.attention.plan import Plan, sliding
-from ctxlab.strategies.attention.sparse import Sparse, at_least
+from ctxlab.strategies.attention.kernels.plan import Plan, sliding
+from ctxlab.strategies.attention.kernels.sparse import Sparse, at_least
 
 
 class Local(Sparse):

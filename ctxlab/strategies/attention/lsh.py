@@ -8,15 +8,15 @@ import torch
 import torch.nn.functional as F
 
 from ctxlab.core.strategy import ModelKind
-from ctxlab.strategies.attention import masks
-from ctxlab.strategies.attention.base import Base
-from ctxlab.strategies.attention.blocks import Layout, sdpa
-from ctxlab.strategies.attention.chunks import cut
-from ctxlab.strategies.attention.hashing import hash_tokens, num_buckets
-from ctxlab.strategies.attention.interface import install, refuse_unknown
-from ctxlab.strategies.attention.masks import DenseMask, LibraryMask
-from ctxlab.strategies.attention.rounds import attend_in_rounds
-from ctxlab.strategies.attention.sparse import at_least
+from ctxlab.strategies.attention.kernels import masks
+from ctxlab.strategies.attention.kernels.base import Base
+from ctxlab.strategies.attention.kernels.blocks import Layout, sdpa
+from ctxlab.strategies.attention.kernels.chunks import cut
+from ctxlab.strategies.attention.kernels.hashing import hash_tokens, num_buckets
+from ctxlab.strategies.attention.kernels.interface import install, refuse_unknown
+from ctxlab.strategies.attention.kernels.masks import DenseMask, LibraryMask
+from ctxlab.strategies.attention.kernels.rounds import attend_in_rounds
+from ctxlab.strategies.attention.kernels.sparse import at_least
 
 
 @dataclass(frozen=True, slots=True, eq=False)

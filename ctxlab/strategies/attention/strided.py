@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 import torch
 
-from ctxlab.strategies.attention.blocks import Layout
-from ctxlab.strategies.attention.factorised import Factorised, Heads
-from ctxlab.strategies.attention.masks import LibraryMask
-from ctxlab.strategies.attention.order import by_remainder
-from ctxlab.strategies.attention.plan import Plan, Ready, ReadyPlans, sliding
-from ctxlab.strategies.attention.sparse import at_least
-from ctxlab.strategies.attention.union import attend_to_union, make_ready
+from ctxlab.strategies.attention.kernels.blocks import Layout
+from ctxlab.strategies.attention.kernels.factorised import Factorised, Heads
+from ctxlab.strategies.attention.kernels.masks import LibraryMask
+from ctxlab.strategies.attention.kernels.order import by_remainder
+from ctxlab.strategies.attention.kernels.plan import Plan, Ready, ReadyPlans, sliding
+from ctxlab.strategies.attention.kernels.sparse import at_least
+from ctxlab.strategies.attention.kernels.union import attend_to_union, make_ready
 
 
 class Strided(Factorised):

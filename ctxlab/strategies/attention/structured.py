@@ -11,13 +11,13 @@ import torch
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import Pattern
-from ctxlab.strategies.attention import masks
-from ctxlab.strategies.attention.bias import Places, biased_sdpa
-from ctxlab.strategies.attention.blocks import BlockMask, as_additive, sdpa
-from ctxlab.strategies.attention.masks import LibraryMask
-from ctxlab.strategies.attention.plan import Plan, Ready, ReadyPlans, sliding
-from ctxlab.strategies.attention.sparse import Sparse, at_least
-from ctxlab.strategies.attention.structure import MARKS, SALIENT, choose
+from ctxlab.strategies.attention.kernels import masks
+from ctxlab.strategies.attention.kernels.bias import Places, biased_sdpa
+from ctxlab.strategies.attention.kernels.blocks import BlockMask, as_additive, sdpa
+from ctxlab.strategies.attention.kernels.masks import LibraryMask
+from ctxlab.strategies.attention.kernels.plan import Plan, Ready, ReadyPlans, sliding
+from ctxlab.strategies.attention.kernels.sparse import Sparse, at_least
+from ctxlab.strategies.attention.kernels.structure import MARKS, SALIENT, choose
 
 FIRST_BLOCK = 128
 """Queries of a block: longer than a short window, so that the global keys are copied less often."""

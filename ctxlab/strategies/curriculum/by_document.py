@@ -1,7 +1,9 @@
 """Each batch is as long as its documents need."""
 
+from ctxlab.core.strategy import Curriculum
 
-class ByDocument:
+
+class ByDocument(Curriculum):
     """Documents of like length share a batch, over the whole epoch; batches come in random order.
 
     The context does not grow: what changes is that no batch is padded to, or planned for, more than its documents

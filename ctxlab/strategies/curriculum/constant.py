@@ -1,7 +1,9 @@
 """The context is as long from the first step to the last."""
 
+from ctxlab.core.strategy import Curriculum
 
-class Constant:
+
+class Constant(Curriculum):
     """No curriculum."""
 
     sorts = False

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from ctxlab.core.errors import UserError
+from ctxlab.core.strategy import Curriculum
 
 SHORTEST = 16
 """Tokens of a context below which no stage goes."""
 
 
-class Progressive:
+class Progressive(Curriculum):
     """Stages of growing length, each for a share of the budget; positions are extended at every step up.
 
     Source: Shortformer's staged training (Press et al. 2021, arXiv:2012.15832) and GrowLength (Jin et al. 2023,

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from ctxlab.core.strategy import Forward
-from ctxlab.strategies.memory.base import Base
+from ctxlab.strategies.memory.caches.base import Base
 
 
 class NoMemory(Base):

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from ctxlab.core.architecture import is_causal
 from ctxlab.core.errors import UserError
 from ctxlab.core.parts import attach, attached
 from ctxlab.core.strategy import Forward, ModelKind
 from ctxlab.core.types import BoolArray
-from ctxlab.strategies.memory.base import Base
-from ctxlab.strategies.memory.probe import PROBE_TOKENS, REFUSALS, evaluating, probe_inputs, refusal
-from ctxlab.strategies.modules import is_causal
+from ctxlab.strategies.memory.caches.base import Base
+from ctxlab.strategies.memory.caches.trial import PROBE_TOKENS, REFUSALS, evaluating, probe_inputs, refusal
 
 
 class Recurrent(Base):

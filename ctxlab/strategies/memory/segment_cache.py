@@ -9,8 +9,8 @@ import torch
 from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import Forward, ModelKind
 from ctxlab.core.types import BoolArray
-from ctxlab.strategies.memory.base import Base
-from ctxlab.strategies.memory.cache import Cached, keep, prove, read
+from ctxlab.strategies.memory.caches.base import Base
+from ctxlab.strategies.memory.caches.cache import Cached, keep, prove, read
 
 
 class SegmentCache(Base):

@@ -14,9 +14,9 @@ import torch
 from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import Forward, ModelKind
 from ctxlab.core.types import BoolArray
-from ctxlab.strategies.memory.base import Base
-from ctxlab.strategies.memory.cache import Cached, Layer, keep, probe, prove, read
-from ctxlab.strategies.memory.probe import PROBE_TOKENS, REFUSALS, evaluating, refusal
+from ctxlab.strategies.memory.caches.base import Base
+from ctxlab.strategies.memory.caches.cache import Cached, Layer, keep, probe, prove, read
+from ctxlab.strategies.memory.caches.trial import PROBE_TOKENS, REFUSALS, evaluating, refusal
 
 Turn = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """Keys (B, H, K, D) moved on by (B or 1, K) positions."""

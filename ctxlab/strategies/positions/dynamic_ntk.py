@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ctxlab.strategies.positions.rotary import Angles, Rope, Rotary, prefix
+from ctxlab.strategies.positions.tables.rotary import Angles, Rope, Rotary, prefix
 
 
 class DynamicNtk(Rotary):

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from ctxlab.strategies.positions.table import Learned
+from ctxlab.strategies.positions.tables.learned import Learned
 
 
 class Interpolate(Learned):

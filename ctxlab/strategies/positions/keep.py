@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from ctxlab.core.strategy import ModelKind
+from ctxlab.core.strategy import ModelKind, Positions
 
 
-class Keep:
+class Keep(Positions):
     """Changes nothing: right within the trained length, and for relative buckets at any length."""
 
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})

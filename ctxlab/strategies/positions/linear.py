@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ctxlab.strategies.positions.rotary import Angles, Rope, Rotary
+from ctxlab.strategies.positions.tables.rotary import Angles, Rope, Rotary
 
 
 class Linear(Rotary):

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from ctxlab.core.errors import UserError
-from ctxlab.strategies.positions.rotary import Angles, Rope, Rotary
+from ctxlab.strategies.positions.tables.rotary import Angles, Rope, Rotary
 
 
 class Longrope(Rotary):

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from ctxlab.core.errors import UserError
-from ctxlab.strategies.positions.rotary import Angles, Rope, Rotary
+from ctxlab.strategies.positions.tables.rotary import Angles, Rope, Rotary
 
 
 class Yarn(Rotary):

@@ -6,9 +6,9 @@ import numpy as np
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import Encoded, FloatArray, Merged, Window
-from ctxlab.strategies.reading import merging
-from ctxlab.strategies.reading.base import Base
-from ctxlab.strategies.reading.framing import frame, room
+from ctxlab.strategies.reading.windows import merging
+from ctxlab.strategies.reading.windows.base import Base
+from ctxlab.strategies.reading.windows.framing import frame, room
 
 MERGE = {"first": merging.first, "mean": merging.mean, "central": merging.central}
 

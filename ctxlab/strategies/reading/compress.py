@@ -8,10 +8,10 @@ import numpy as np
 from ctxlab.core.errors import UserError
 from ctxlab.core.parts import attach, attached
 from ctxlab.core.types import Encoded, Window
-from ctxlab.strategies.reading.framing import room
-from ctxlab.strategies.reading.information import Frequencies, count, model_surprise, speaks, surprise
-from ctxlab.strategies.reading.keeping import Keeping, Remembered, best_units, one_window, sentence_starts
-from ctxlab.strategies.reading.ranking import Numbers
+from ctxlab.strategies.reading.choosing.information import Frequencies, count, model_surprise, speaks, surprise
+from ctxlab.strategies.reading.choosing.keeping import Keeping, Remembered, best_units, one_window, sentence_starts
+from ctxlab.strategies.reading.choosing.ranking import Numbers
+from ctxlab.strategies.reading.windows.framing import room
 
 UNITS, SCORERS = ("sentence", "token"), ("frequencies", "model")
 

@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from ctxlab.core.architecture import is_causal
 from ctxlab.core.errors import UserError
 from ctxlab.core.parts import attach, attached
 from ctxlab.core.types import BoolArray
-from ctxlab.strategies.modules import is_causal
 from ctxlab.strategies.reading.segments import Segments
-from ctxlab.strategies.reading.window_encoder import WindowEncoder
+from ctxlab.strategies.reading.windows.window_encoder import WindowEncoder
 
 POOL = ("mean", "first")
 """The state of a window: the mean over its tokens, special ones included, or its first token."""

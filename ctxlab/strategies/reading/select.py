@@ -6,9 +6,16 @@ import numpy as np
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import Encoded, IntArray, Window
-from ctxlab.strategies.reading.framing import room
-from ctxlab.strategies.reading.keeping import Keeping, Remembered, best_units, digest, one_window, sentence_starts
-from ctxlab.strategies.reading.ranking import Numbers, bm25, centrality, count_terms, textrank
+from ctxlab.strategies.reading.choosing.keeping import (
+    Keeping,
+    Remembered,
+    best_units,
+    digest,
+    one_window,
+    sentence_starts,
+)
+from ctxlab.strategies.reading.choosing.ranking import Numbers, bm25, centrality, count_terms, textrank
+from ctxlab.strategies.reading.windows.framing import room
 
 Rank = Callable[["Select", Encoded, IntArray], Numbers]
 """Scores (S,) of the sentences that begin at the given tokens (S,)."""

@@ -1,0 +1,80 @@
+"""One job as Hydra calls it, here or in the process of another launcher."""
+
+import contextlib
+import importlib
+import logging
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from ctxlab.command.compose import register
+from ctxlab.command.explain import explain
+from ctxlab.command.stop import Stop
+from ctxlab.config.redact import redact_file, redact_yaml, secrets_in
+from ctxlab.config.schema import validate
+from ctxlab.core.errors import Interrupted
+from ctxlab.core.files import write_json, write_text
+
+log = logging.getLogger(__name__)
+
+FAILURE = "failure.json"
+
+FINISHED = ".hydra/finished"
+"""Empty file that says that the stage came to its end."""
+
+register()  # launchers that start processes import this module first
+
+
+def job(config: DictConfig) -> None:
+    """Run the stage in its directory.
+
+    In a multirun a failing job is recorded and does not stop the others; a signal stops them all.
+
+    Raises:
+        Stop: with the error of the stage, in a single run or on a signal.
+    """
+    hydra = HydraConfig.get()
+    run_dir = Path(hydra.runtime.output_dir)
+    try:
+        _prepare(config, run_dir)
+        _stage(str(hydra.job.config_name)).run(config, run_dir)
+        (run_dir / FINISHED).parent.mkdir(exist_ok=True)
+        (run_dir / FINISHED).touch()
+    except Exception as error:
+        _record(error, run_dir)
+        if hydra.mode != RunMode.MULTIRUN or isinstance(error, Interrupted):
+            raise Stop(error) from error
+
+
+def _prepare(config: DictConfig, run_dir: Path) -> None:
+    """Leave no secret and no trace of an earlier failure in the directory, then check the values."""
+    for name in (FAILURE, FINISHED):
+        (run_dir / name).unlink(missing_ok=True)
+    secrets = secrets_in(OmegaConf.to_container(config, resolve=False))
+    for path in _hydra_files(run_dir):
+        redact_file(path, secrets)
+    write_text(run_dir / "config.yaml", redact_yaml(OmegaConf.to_yaml(config), secrets))
+    validate(config)
+
+
+def _hydra_files(run_dir: Path) -> Iterator[Path]:
+    yield from (run_dir / ".hydra").glob("*.yaml")
+    yield from run_dir.parent.glob("multirun.yaml")
+
+
+def _stage(name: str) -> ModuleType:
+    return importlib.import_module(f"ctxlab.stages.{name}")
+
+
+def _record(error: Exception, run_dir: Path) -> None:
+    """The sentence beside the results, the traceback in the log; a full disk must not hide the error itself."""
+    log.info("%s", "".join(traceback.format_exception(error)))
+    explanation = explain(error)
+    failure = {"error": explanation.sentence, "type": type(error).__name__, "exit_status": explanation.status}
+    with contextlib.suppress(OSError):
+        write_json(run_dir / FAILURE, failure)

@@ -1,0 +1,108 @@
+"""Hydra's own entry point, with what it prints and raises in our words."""
+
+import contextlib
+import io
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import hydra
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+
+from ctxlab.command import flags, front
+from ctxlab.command.compose import VERSION_BASE
+from ctxlab.command.job import job
+from ctxlab.command.run_directory import CLAIMS
+from ctxlab.command.stop import Stop
+from ctxlab.command.sweep import summarise
+from ctxlab.config.catalogue import conf_dir
+from ctxlab.config.redact import MASK, is_secret, redact_file, redact_yaml
+
+SHOWING = {"--cfg", "--info", "--hydra-help", "--version"}
+"""Flags that print and run nothing."""
+
+
+def launch(stage: str, words: Sequence[str]) -> int:
+    """Run ``ctxlab <stage> <words>`` and return its exit status.
+
+    Raises:
+        Exception: whatever went wrong, for the command line to explain.
+    """
+    arguments = flags.split(words)
+    overrides = front.rewrite(stage, arguments)
+    with _process(stage, [*arguments.flags, *overrides]):
+        main = hydra.main(config_path=str(conf_dir()), config_name=stage, version_base=VERSION_BASE)(job)
+        if arguments.names & SHOWING:
+            _show(main, arguments.flags)
+            return 0
+        return _run(main)
+
+
+def _run(main: Callable[[], object]) -> int:
+    """Run one job, or all of a multirun with the table over them at the end, however it ends."""
+    error: BaseException | None = None
+    try:
+        main()
+    except Stop as stop:
+        error = stop.error
+    except BaseException as other:
+        error = other
+    status = _finish(CLAIMS.sweep) if CLAIMS.sweep is not None else 0
+    if error is not None:
+        raise error  # outside the handler, so that its own causes stay
+    return status
+
+
+def _finish(sweep: Path) -> int:
+    """Tidy up after a multirun and sum it up; one that never started leaves nothing behind."""
+    record = sweep / "multirun.yaml"
+    if {path.name for path in sweep.iterdir()} <= {record.name}:
+        record.unlink(missing_ok=True)
+        sweep.rmdir()
+        return 0
+    if record.is_file():
+        redact_file(record)
+    return summarise(sweep)
+
+
+def _show(main: Callable[[], object], given: Sequence[str]) -> None:
+    """Print what Hydra prints, without secrets."""
+    buffer = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(buffer):
+            main()
+    except SystemExit as end:
+        if end.code:
+            raise
+    text = buffer.getvalue()
+    package = given[given.index("--package") + 1] if "--package" in given else ""
+    sys.stdout.write(f"{MASK}\n" if is_secret(package) else redact_yaml(text))
+
+
+@contextlib.contextmanager
+def _process(stage: str, words: Sequence[str]) -> Iterator[None]:
+    """What Hydra reads from and leaves in the process, put back afterwards."""
+    argv, root = sys.argv, logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    full_error = os.environ.get("HYDRA_FULL_ERROR")
+    sys.argv = [argv[0], *words]
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # so that errors reach the command line instead of being printed
+    try:
+        yield
+    finally:
+        sys.argv = argv
+        if full_error is None:
+            os.environ.pop("HYDRA_FULL_ERROR", None)
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = full_error
+        CLAIMS.release()
+        GlobalHydra.instance().clear()
+        HydraConfig.instance().cfg = None
+        for handler in [handler for handler in root.handlers if handler not in handlers]:
+            root.removeHandler(handler)
+            handler.close()
+        root.handlers[:] = handlers
+        root.setLevel(level)

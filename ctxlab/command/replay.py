@@ -1,0 +1,130 @@
+"""Runs as starting points: the overrides of an earlier run in front of the user's.
+
+The composition is then the run's plus what the user asked for, so that ``--cfg`` and directory names are right too.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.types import Override
+
+from ctxlab.command.overrides import dotted, parse, plain_text, quoted
+from ctxlab.config import catalogue
+from ctxlab.config.redact import MASK
+from ctxlab.core.errors import UserError
+
+STARTS = ("resume", "run")
+"""Keys that name a run: the first for ``train``, which goes on with it, the second for the other stages."""
+
+FILES = ("data.train_file", "data.validation_file", "data.test_file")
+"""Keys that are paths whether or not something is there."""
+
+PERHAPS_FILES = ("data.path", "model.path")
+"""Keys that are paths where something is there, and names on a hub otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """An earlier run."""
+
+    key: str
+    """``run`` or ``resume``."""
+    folder: Path
+    """Absolute."""
+    overrides: list[Override]
+    """Those of the run, paths absolute."""
+
+
+def start(stage: str, overrides: Sequence[Override]) -> Start | None:
+    """The run that ``overrides`` start from, or None.
+
+    Raises:
+        UserError: where the stage has no such key, or the value does not name the directory of a training run.
+    """
+    named = [override for override in overrides if override.key_or_group in STARTS and not override.is_delete()]
+    if not named:
+        return None
+    key = named[-1].key_or_group
+    if (stage == "train") != (key == "resume"):
+        other = "resume=<run directory>" if stage == "train" else "run=<run directory>"
+        raise UserError(f"ctxlab {stage} has no {key}=: give {other}.")
+    text = plain_text(named[-1])
+    if text is None:
+        if named[-1].is_sweep_override():
+            raise UserError(f"{named[-1].input_line} names several runs: give one at a time.")
+        return None
+    folder = Path(text).expanduser().absolute()
+    return Start(key, folder, _recorded(f"{key}={text}", folder))
+
+
+def _recorded(named: str, folder: Path) -> list[Override]:
+    if not folder.is_dir():
+        raise UserError(f"{named} is not there: give the directory of a run, such as {_example()}.")
+    hydra = _read(folder / ".hydra" / "hydra.yaml", named).get("hydra") or {}
+    stage = (hydra.get("job") or {}).get("config_name")
+    if stage != "train":
+        raise UserError(f"{named} is a run of ctxlab {stage}: give the directory of a training run.")
+    words = _read(folder / ".hydra" / "overrides.yaml", named)
+    cwd = Path(str((hydra.get("runtime") or {}).get("cwd", ".")))
+    overrides = parse(str(word) for word in words)
+    return [_absolute(override, cwd) for override in overrides if _replayable(override)]
+
+
+def _read(path: Path, named: str) -> Any:
+    import yaml
+
+    if not path.is_file():
+        inside = sorted(entry.parent.parent.name for entry in path.parent.parent.glob("*/.hydra/overrides.yaml"))
+        hint = (
+            f"it holds several, name one such as {path.parent.parent / inside[0]}" if inside else f"{path} is missing"
+        )
+        raise UserError(f"{named} is not the directory of a run: {hint}.")
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{named} cannot be read: {path} is damaged.") from error
+
+
+def _example() -> str:
+    found = sorted(Path("outputs/train").glob("*/*/.hydra"), key=lambda path: path.stat().st_mtime)
+    return str(found[-1].parent) if found else "outputs/train/<name>/<time>"
+
+
+def _replayable(override: Override) -> bool:
+    """Not Hydra's own, which could name anything to be called; not what was masked or names another run."""
+    key = override.key_or_group
+    hydra = key == "hydra" or override.is_hydra_override()
+    return not hydra and key not in STARTS and key != "stage" and MASK not in str(override.input_line)
+
+
+def _absolute(override: Override, cwd: Path) -> Override:
+    key = override.key_or_group
+    if key not in FILES + PERHAPS_FILES or override.is_delete():
+        return override
+    value = override.value()
+    paths = value if isinstance(value, list) else [value]
+    resolved = [_resolve(path, cwd, always=key in FILES) for path in paths]
+    if resolved == paths:
+        return override
+    text = ",".join(quoted(path) for path in resolved)
+    line = f"{override.get_key_element()}={f'[{text}]' if isinstance(value, list) else text}"
+    return parse([line])[0]
+
+
+def _resolve(path: Any, cwd: Path, *, always: bool) -> Any:
+    if not isinstance(path, str) or "://" in path or "${" in path or Path(path).is_absolute():
+        return path
+    return str(cwd / path) if always or (cwd / path).exists() else path
+
+
+def superseded(recorded: Override, asked: Sequence[Override]) -> bool:
+    """Whether the user's overrides replace one of the run: the same key, or a group above it."""
+    for override in asked:
+        key = override.key_or_group
+        if recorded.key_or_group == key:
+            return True
+        if dotted(recorded.key_or_group).startswith(dotted(key) + ".") and key in catalogue.groups():
+            return True
+    return False

@@ -1,0 +1,77 @@
+"""Long prompts in which a few sentences ask for words, a topic and a length, and texts that meet them.
+
+The sentences that ask lie at controlled distances from the end of the prompt, where the text begins.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ctxlab.corpora.grammar.brief import Brief
+from ctxlab.corpora.grammar.draw import Draw
+from ctxlab.corpora.grammar.placing import Page, told
+from ctxlab.corpora.grammar.prose import LISTS, fill, sentence
+
+WORD, TOPIC, LENGTH = "use the word <x> .", "write about the <x> .", "write <x> to <most> words ."
+
+TEXTS: Sequence[str] = (
+    "the <adj> <person> <did_it> the <word> <adv> .",
+    "there was a <word> <where> .",
+    "<when> the <word> was <adj> .",
+)
+"""Sentences of a text, ``<word>`` for what was asked for."""
+
+SHORTEST = 8
+"""Words of a text, punctuation included, at least."""
+
+
+def write(brief: Brief, index: int) -> dict[str, Any]:
+    """Fields ``prompt, constraints, text, probes``; the prompt has exactly ``words_per_document`` words.
+
+    - ``ambiguous_share``: of the prompts, those that ask for a length too.
+    - ``evidence_distance``: words from a sentence that asks to the end of the prompt; those that fit are taken in turn,
+      one constraint each, the first for a topic and the others for words.
+    - ``probes``: the first and last character (not included) of each such sentence and its true distance, in the order
+      words, topic, length.
+
+    Raises:
+        UserError: No distance fits the prompt.
+    """
+    fitting = brief.fitting_distances(needed=True)
+    draw = brief.draw(index)
+    distances = draw.shuffled(sorted(set(fitting)))
+    return _record(draw, brief.words_per_document, distances, draw.share() < brief.ambiguous_share)
+
+
+def _record(draw: Draw, length: int, distances: Sequence[int], asks_length: bool) -> dict[str, Any]:
+    page = Page(draw, length)
+    keys = draw.shuffled([word for word in LISTS["thing"] if " " not in word])
+    places = draw.shuffled([word for word in LISTS["place"] if " " not in word])
+    wanted = [(TOPIC, places[0]), *((WORD, key) for key in keys[: max(len(distances) - 1, 1)])]
+    placed = [(form, key) for (form, key), far in zip(wanted, distances, strict=False) if _put(page, form, key, far)]
+    words = [key for form, key in placed if form == WORD]
+    topic = next((key for form, key in placed if form == TOPIC), None)
+    text = _text(draw, [*words, *([topic] if topic else [])])
+    bounds = (max(len(text.split()) - 4, 1), len(text.split()) + 4)
+    asks_length = asks_length and page.put(told(LENGTH, str(bounds[0]), most=str(bounds[1])))
+    prompt, spans, _ = page.write()
+    kinds = [*(form for form, _ in placed), *([LENGTH] if asks_length else [])]
+    order = sorted(range(len(kinds)), key=lambda i: (WORD, TOPIC, LENGTH).index(kinds[i]))
+    probes = [{"start": spans[i][0], "end": spans[i][1], "distance": len(prompt[spans[i][1] :].split())} for i in order]
+    limits = {"min_words": bounds[0], "max_words": bounds[1]} if asks_length else {}
+    constraints = {"words": words, **({"topic": topic} if topic else {}), **limits}
+    return {"prompt": prompt, "constraints": constraints, "text": text, "probes": probes}
+
+
+def _put(page: Page, form: str, key: str, distance: int) -> bool:
+    return page.put_before_end(told(form, key), distance) is not None
+
+
+def _text(draw: Draw, keys: Sequence[str]) -> str:
+    """A text in which all ``keys`` occur, with further sentences up to ``SHORTEST`` words."""
+    words: list[str] = []
+    for key in keys:
+        template = draw.one(TEXTS)
+        words += sentence([key if part == "<word>" else part for part in fill(template, draw)])
+    while len(words) < SHORTEST:
+        words += sentence(fill("the <person> <did> <where> .", draw))
+    return " ".join(words).replace(" .", ".").replace(" ,", ",")

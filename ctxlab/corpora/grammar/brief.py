@@ -1,0 +1,43 @@
+"""What every grammar is asked for, said once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ctxlab.core.errors import UserError
+from ctxlab.corpora.grammar.draw import Draw
+from ctxlab.corpora.grammar.prose import ROOM_FOR_SENTENCE
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """What the documents of a split are to be like; with an index it determines one of them."""
+
+    split: str
+    """``train``, ``validation`` or ``test``; no invented name occurs in two of them."""
+    seed: int
+    """Of all random choices, together with the split and the index of a document."""
+    words_per_document: int
+    """Words of each, punctuation included; the grammar says of which text."""
+    ambiguous_share: float
+    """0 to 1: how much of a corpus takes two sentences to tell; the grammar says of what."""
+    evidence_distance: Sequence[int]
+    """Words between two places, of which the grammar says which they are; those that do not fit are left out."""
+
+    def draw(self, index: int) -> Draw:
+        """The random choices of one document."""
+        return Draw(self.seed, self.split, index)
+
+    def fitting_distances(self, room: int = ROOM_FOR_SENTENCE, *, needed: bool) -> list[int]:
+        """Those of ``evidence_distance`` that leave ``room`` words in a document.
+
+        Raises:
+            UserError: One is ``needed``, and there is none.
+        """
+        fitting = [distance for distance in self.evidence_distance if distance + room <= self.words_per_document]
+        if needed and not fitting:
+            raise UserError(
+                f"No data.evidence_distance of {list(self.evidence_distance)} fits a document of "
+                f"{self.words_per_document} words: give one of at most {max(self.words_per_document - room, 1)}, "
+                "or raise data.words_per_document."
+            )
+        return fitting

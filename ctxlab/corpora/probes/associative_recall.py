@@ -1,0 +1,47 @@
+"""Associative recall: pairs of word and digit; one word is asked for."""
+
+from collections.abc import Sequence
+
+from ctxlab.corpora.grammar.codes import codes
+from ctxlab.corpora.grammar.draw import Draw
+from ctxlab.corpora.grammar.probe import FORMS, Probe, Sample, check_count
+
+DIGITS = tuple(map(str, range(10)))
+
+
+class AssociativeRecall(Probe):
+    """``bada 4 kuri 7 …``: which digit stands behind ``kuri``?
+
+    Source: the synthetic task of Ba et al. 2016 (arXiv:1610.06258), as read by language models in Fu et al. 2022
+    (arXiv:2212.14052) and Arora et al. 2023 (arXiv:2312.04927). Deviations: keys are words of syllables, so that there
+    are always enough, and each occurs once; values are the ten digits; the key is asked for in the question.
+    """
+
+    def __init__(
+        self,
+        form: str = "classification",
+        lengths: Sequence[int] = (64,),
+        depths: Sequence[float] = (0.5,),
+        syllables: int = 1,
+    ) -> None:
+        super().__init__(form, lengths, depths, FORMS)
+        check_count("syllables", syllables, 1, 4)
+        self._syllables = syllables
+
+    def least(self) -> int:
+        """Two pairs."""
+        return 4
+
+    def question_words(self) -> int:
+        """Of the only question."""
+        return 4
+
+    def write(self, draw: Draw, split: str, num_words: int, depth: float) -> Sample:
+        """An odd length is a word short."""
+        keys = codes(num_words // 2, draw, self._syllables)
+        values = draw.many(len(keys), 10).tolist()
+        asked = round(depth * (len(keys) - 1))
+        width = len(keys[0]) + 3
+        text = " ".join(f"{key} {value}" for key, value in zip(keys, values, strict=True))
+        start = asked * width + width - 2
+        return Sample(text, f"What is {keys[asked]}?", [str(values[asked])], [[start, start + 1]], DIGITS)

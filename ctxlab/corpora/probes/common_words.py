@@ -1,0 +1,53 @@
+"""Common words: a list of words in which some come again and again."""
+
+from collections.abc import Sequence
+
+from ctxlab.corpora.grammar.codes import codes
+from ctxlab.corpora.grammar.draw import Draw
+from ctxlab.corpora.grammar.probe import Probe, Sample, check_count
+from ctxlab.corpora.grammar.shuffled import shuffled_text
+
+
+class CommonWords(Probe):
+    """``common`` words come ``common_times`` each, all others at most ``other_times``: which are the common ones?
+
+    Source: RULER (Hsieh et al. 2024, arXiv:2404.06654), common words extraction: 10 words, 30 times against 3.
+    Deviations: words are made of syllables, and are not numbered; where a text is too short for the common words to
+    take half of it, they come less often and the others in the same ratio, but common ones always at least one time
+    more. The evidence is everywhere, so that there is no depth.
+    """
+
+    def __init__(
+        self,
+        form: str = "marking",
+        lengths: Sequence[int] = (128,),
+        common: int = 10,
+        common_times: int = 30,
+        other_times: int = 3,
+    ) -> None:
+        super().__init__(form, lengths, None, ("marking",))
+        check_count("common", common, 1, 1000)
+        check_count("other_times", other_times, 1)
+        check_count("common_times", common_times, other_times + 1)
+        self._common, self._common_times, self._other_times = common, common_times, other_times
+
+    def least(self) -> int:
+        """Every common word twice."""
+        return 2 * self._common
+
+    def question_words(self) -> int:
+        """Of the only question."""
+        return 8
+
+    def write(self, draw: Draw, split: str, num_words: int, depth: float) -> Sample:
+        """Counts first, then the order."""
+        often = min(self._common_times, max(num_words // (2 * self._common), 2))
+        others = max(min(often * self._other_times // self._common_times, often - 1), 1)
+        left = num_words - self._common * often
+        words = codes(self._common - (-left // others), draw)
+        counts = [often] * self._common + [others] * (len(words) - self._common)
+        if left % others:
+            counts[-1] = left % others
+        common = words[: self._common]
+        text, spans = shuffled_text(words, counts, common, draw)
+        return Sample(text, f"What are the {self._common} most common words?", common, spans)

@@ -1,0 +1,67 @@
+"""Frequent words: made-up words as often as Zipf's law has them."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from ctxlab.core.errors import UserError
+from ctxlab.corpora.grammar.codes import codes
+from ctxlab.corpora.grammar.draw import Draw
+from ctxlab.corpora.grammar.probe import LONGEST, Probe, Sample, check_count
+from ctxlab.corpora.grammar.shuffled import shuffled_text
+
+
+class FrequentWords(Probe):
+    """Word number r comes r ** -``alpha`` times as often as the first: which are the ``asked`` most frequent?
+
+    Source: RULER (Hsieh et al. 2024, arXiv:2404.06654), frequent words extraction: alpha 2.0, the three most frequent.
+    Deviations: counts are the law's, rounded down, rather than draws from it, so that the last word asked for always
+    comes more often than the next; no dots stand in between. The evidence is everywhere, so that there is no depth.
+    """
+
+    def __init__(
+        self, form: str = "marking", lengths: Sequence[int] = (128,), alpha: float = 2.0, asked: int = 3
+    ) -> None:
+        super().__init__(form, lengths, None, ("marking",))
+        check_count("asked", asked, 1, 100)
+        if not 1 < alpha <= 10:
+            raise UserError(f"probe.alpha={alpha} is no exponent for this: give a number above 1, 10 at most.")
+        self._alpha, self._asked = alpha, asked
+
+    def least(self) -> int:
+        """The shortest text from which on the words asked for always come more often than the next."""
+        num = max((n for n in self._short() if self._is_tied(n)), default=0) + 1
+        if num > LONGEST // 2:
+            raise UserError(f"probe.asked={self._asked} words are too alike at probe.alpha={self._alpha}: ask less.")
+        return num
+
+    def _short(self) -> range:
+        """Lengths at which there may be a tie: beyond, the exact counts are a whole word apart."""
+        first, second = ((self._asked + more) ** -self._alpha for more in (0, 1))
+        return range(1, min(int(2 * self._norm / (first - second)) + 2, LONGEST))
+
+    @cached_property
+    def _norm(self) -> float:
+        """Sum of the law over all ranks, near enough."""
+        head: float = sum(rank**-self._alpha for rank in range(1, 1000))
+        return head + float(1000 ** (1 - self._alpha)) / (self._alpha - 1)
+
+    def _count(self, rank: int, num_words: int) -> int:
+        return int(num_words * rank**-self._alpha / self._norm)
+
+    def _is_tied(self, num_words: int) -> bool:
+        return self._count(self._asked, num_words) <= max(self._count(self._asked + 1, num_words), 1)
+
+    def question_words(self) -> int:
+        """Of the only question."""
+        return 8
+
+    def write(self, draw: Draw, split: str, num_words: int, depth: float) -> Sample:
+        """Counts first, then the order; what rounding leaves are words that come once."""
+        counts: list[int] = []
+        while count := self._count(len(counts) + 1, num_words):
+            counts.append(count)
+        counts += [1] * (num_words - sum(counts))
+        words = codes(len(counts), draw)
+        frequent = words[: self._asked]
+        text, spans = shuffled_text(words, counts, frequent, draw)
+        return Sample(text, f"What are the {self._asked} most frequent words?", frequent, spans)

@@ -1,0 +1,64 @@
+"""Key resolution: an invented name that only one sentence explains, as in the generated corpus for named entities."""
+
+from collections.abc import Sequence
+
+from ctxlab.corpora.grammar.draw import Draw
+from ctxlab.corpora.grammar.haystack import Fact, Group, hide
+from ctxlab.corpora.grammar.names import names
+from ctxlab.corpora.grammar.naming import AMBIGUOUS, DEFINING, KINDS
+from ctxlab.corpora.grammar.probe import Probe, Sample, check_count, check_haystack
+from ctxlab.corpora.grammar.prose import fill, sentence
+
+CHOICES = {"PER": "person", "ORG": "organisation", "LOC": "place", "VES": "ship"}
+"""Types of the corpus, and what they are called here."""
+
+ROOM = 20
+"""Words within which every sentence fits."""
+
+
+class KeyResolution(Probe):
+    """One sentence says what a name is, one would suit every type, ``others`` explain other names; which type is it?
+
+    Source: the project's own generated corpus for ``task=ner``, with its sentences. No name occurs in two splits. The
+    depth is that of the defining sentence.
+    """
+
+    def __init__(
+        self,
+        form: str = "classification",
+        lengths: Sequence[int] = (128,),
+        depths: Sequence[float] = (0.5,),
+        others: int = 2,
+        haystack: str = "prose",
+    ) -> None:
+        super().__init__(form, lengths, depths, ("classification",))
+        check_count("others", others, 0, 64)
+        check_haystack(haystack)
+        self._others, self._haystack = others, haystack
+
+    def least(self) -> int:
+        """All sentences, and a little around them."""
+        return (self._others + 2) * ROOM + 2
+
+    def question_words(self) -> int:
+        """Of the only question."""
+        return 4
+
+    def write(self, draw: Draw, split: str, num_words: int, depth: float) -> Sample:
+        """The defining sentence is the group with the depth."""
+        pool = names(split)
+        name, *others = (pool[i] for i in draw.different(1 + self._others, len(pool)).tolist())
+        kind = draw.one(tuple(KINDS))
+        groups = [Group([_told(draw.one(DEFINING), name, kind, draw)], depth)]
+        groups += [Group([_told(draw.one(DEFINING), other, draw.one(tuple(KINDS)), draw)]) for other in others]
+        groups.append(Group([_told(draw.one(AMBIGUOUS), name, kind, draw)]))
+        hidden = hide(groups, num_words, self._haystack, draw)
+        choices = tuple(CHOICES.values())
+        return Sample(hidden.text, f"What is {name}?", [CHOICES[kind]], hidden.spans[0], choices)
+
+
+def _told(template: str, name: str, kind: str, draw: Draw) -> Fact:
+    words: list[str] = []
+    for part in template.split(" "):
+        words += [name] if part == "<x>" else draw.one(KINDS[kind]).split(" ") if part == "<type>" else fill(part, draw)
+    return Fact(sentence(words))

@@ -1,0 +1,46 @@
+"""Passkey: one number, somewhere in a text about nothing."""
+
+from collections.abc import Sequence
+
+from ctxlab.corpora.grammar.codes import numbers
+from ctxlab.corpora.grammar.draw import Draw
+from ctxlab.corpora.grammar.haystack import Fact, Group, hide
+from ctxlab.corpora.grammar.probe import FORMS, Probe, Sample, check_count, check_haystack
+
+DIGITS = 5
+QUESTION = "What is the key?"
+
+
+class Passkey(Probe):
+    """A text hides one key, and asks for it.
+
+    Source: Mohtashami and Jaggi 2023 (arXiv:2305.16300), section 4.2. Deviations: the key is told once, and drawn from
+    a closed list of ``keys`` numbers, the same in every split, so that an encoder can choose: chance is 1 / ``keys``.
+    """
+
+    def __init__(
+        self,
+        form: str = "classification",
+        lengths: Sequence[int] = (64,),
+        depths: Sequence[float] = (0.5,),
+        haystack: str = "noise",
+        keys: int = 10,
+    ) -> None:
+        super().__init__(form, lengths, depths, FORMS)
+        check_count("keys", keys, 2, 1000)
+        check_haystack(haystack)
+        self._haystack, self._keys = haystack, numbers(keys, DIGITS)
+
+    def least(self) -> int:
+        """The sentence, and a little around it."""
+        return 8
+
+    def question_words(self) -> int:
+        """Of the only question."""
+        return 5
+
+    def write(self, draw: Draw, split: str, num_words: int, depth: float) -> Sample:
+        """The key is all that hangs on the draw, besides the filler."""
+        key = draw.one(self._keys)
+        hidden = hide([Group([Fact(["The", "key", "is", key, "."], key)], depth)], num_words, self._haystack, draw)
+        return Sample(hidden.text, QUESTION, [key], hidden.spans[0], self._keys)

@@ -1,0 +1,58 @@
+"""Selective copying: a few digits in a text of blanks; one of them is asked for by its number."""
+
+from collections.abc import Sequence
+
+from ctxlab.corpora.grammar.draw import Draw
+from ctxlab.corpora.grammar.probe import FORMS, Probe, Sample, check_count
+
+DIGITS = tuple(map(str, range(10)))
+BLANK = "no"
+
+
+class SelectiveCopy(Probe):
+    """``no no 4 no 7 no no``: which is number 2?
+
+    Source: Jing et al. 2019 (arXiv:1706.02761) with the random gaps of Gu and Dao 2023 (arXiv:2312.00752). Deviation:
+    an encoder does not write a copy, so that one element is asked for by its number, counted from 1: to know it means
+    to have counted all before it. At depth 0 it is the first one and at depth 1 the last.
+    """
+
+    def __init__(
+        self,
+        form: str = "classification",
+        lengths: Sequence[int] = (64,),
+        depths: Sequence[float] = (0.5,),
+        items: int = 8,
+    ) -> None:
+        super().__init__(form, lengths, depths, FORMS)
+        check_count("items", items, 2, 1000)
+        self._items = items
+
+    def least(self) -> int:
+        """The items, and as many blanks."""
+        return 2 * self._items
+
+    def question_words(self) -> int:
+        """Of the only question."""
+        return 5
+
+    def write(self, draw: Draw, split: str, num_words: int, depth: float) -> Sample:
+        """The place of the element asked for, then of those before and behind it."""
+        place = round(depth * (num_words - 1))
+        fewest = max(0, self._items - (num_words - place))
+        before = fewest + draw.below(min(self._items - 1, place) - fewest + 1)
+        places = sorted(
+            [
+                place,
+                *draw.different(before, max(place, 1)).tolist(),
+                *(place + 1 + draw.different(self._items - 1 - before, max(num_words - place - 1, 1))).tolist(),
+            ]
+        )
+        digits = draw.many(self._items, 10).tolist()
+        words = [BLANK] * num_words
+        for at, digit in zip(places, digits, strict=True):
+            words[at] = str(digit)
+        start = (len(BLANK) + 1) * (place - before) + 2 * before
+        return Sample(
+            " ".join(words), f"What is number {before + 1}?", [str(digits[before])], [[start, start + 1]], DIGITS
+        )

@@ -1,5 +1,0 @@
-"""Documents for masked tokens: those of language modelling, where a masked word may be told by either mention."""
-
-from ctxlab.data.generated.lm import write
-
-__all__ = ["write"]

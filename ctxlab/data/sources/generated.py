@@ -1,0 +1,108 @@
+"""The source that writes its own documents, so that every task runs without a network."""
+
+import difflib
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ctxlab import corpora
+from ctxlab.core.data import Record, Source
+from ctxlab.core.errors import UserError
+from ctxlab.corpora import probe as probes
+from ctxlab.corpora.grammar.brief import Brief
+from ctxlab.data.identity import check_max_documents
+
+COUNTS = {"train": 40, "validation": 8, "test": 8}
+"""Documents of each split, unless said otherwise."""
+
+PROBE = "probe"
+"""The task whose corpus hangs on more than its name."""
+
+SHORTEST = 20
+"""Words of a document that a grammar can always fill."""
+
+
+class Generated(Source):
+    """Documents with gold whose evidence lies at a controlled distance, a pure function of seed, split and index.
+
+    The grammar of a task is ``ctxlab/corpora/<task>.py`` with a function ``write``: it takes a ``Brief`` and the
+    index of a document, and returns all fields of its record but the ``id``. Probes hang on ``probe`` instead.
+    """
+
+    invented = True
+
+    def __init__(
+        self,
+        documents: int | None = None,
+        validation_documents: int | None = None,
+        test_documents: int | None = None,
+        words_per_document: int = 3000,
+        ambiguous_share: float = 0.1,
+        evidence_distance: Sequence[int] = (16, 64, 256, 1024),
+        max_documents: int | None = None,
+        probe: Mapping[str, Any] | None = None,
+    ) -> None:
+        check_max_documents(max_documents)
+        counts = {
+            "documents": documents,
+            "validation_documents": validation_documents,
+            "test_documents": test_documents,
+        }
+        for name, count in counts.items():
+            least = 1 if name == "documents" else 0
+            if count is not None and count < least:
+                raise UserError(f"data.{name}={count} is too few: give at least {least}.")
+        if words_per_document < SHORTEST:
+            raise UserError(f"data.words_per_document={words_per_document} is too short: give at least {SHORTEST}.")
+        if not 0 <= ambiguous_share <= 1:
+            raise UserError(f"data.ambiguous_share={ambiguous_share} is no share: give a number from 0 to 1.")
+        if not evidence_distance or min(evidence_distance) < 1:
+            raise UserError(
+                f"data.evidence_distance={list(evidence_distance)} is no list of distances: "
+                "give word counts of at least 1, such as [16,64]."
+            )
+        self._counts = dict(zip(("train", "validation", "test"), counts.values(), strict=True))
+        self._brief = partial(
+            Brief,
+            words_per_document=words_per_document,
+            ambiguous_share=ambiguous_share,
+            evidence_distance=tuple(evidence_distance),
+        )
+        self._max_documents, self._probe = max_documents, probe
+
+    def load(self, task_name: str, split: str, seed: int) -> list[Record]:
+        """Documents of the split; raises UserError where the task has no grammar."""
+        given = self._counts[split]
+        count = given if given is not None else (probes.COUNTS if task_name == PROBE else COUNTS)[split]
+        count = min(count, self._max_documents or count)
+        write = self._writer(_checked(task_name), split, seed)
+        return [
+            Record({"id": f"generated-{split}-{seed}-{i}", **write(i)}, f"generated {split} document {i + 1}")
+            for i in range(count)
+        ]
+
+    def _writer(self, task_name: str, split: str, seed: int) -> Callable[[int], dict[str, Any]]:
+        """What writes the document of an index."""
+        if task_name == PROBE:
+            return partial(probes.make(self._probe).record, split, seed)
+        module = importlib.import_module(f"ctxlab.corpora.{task_name}")
+        return partial(module.write, self._brief(split, seed))
+
+
+def grammars() -> list[str]:
+    """Tasks that have a grammar."""
+    return sorted(path.stem for folder in corpora.__path__ for path in Path(folder).glob("[!_]*.py"))
+
+
+def _checked(task_name: str) -> str:
+    known = grammars()
+    if task_name in known:
+        return task_name
+    close = difflib.get_close_matches(task_name, known, n=1)
+    hint = f"; the nearest is {close[0]}" if close else ""
+    raise UserError(
+        f"There is no generated corpus for task={task_name}{hint} (there are: {', '.join(known)}): "
+        "use your own files with data=files data.train_file=…."
+    )

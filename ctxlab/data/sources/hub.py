@@ -1,0 +1,98 @@
+"""Data sets of the hub, and folders that hold one."""
+
+import difflib
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ctxlab.core.data import Record, Source
+from ctxlab.core.errors import UserError
+from ctxlab.data.class_names import named
+from ctxlab.data.identity import check_max_documents, identified
+
+ALIASES = {"train": ("train",), "validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
+"""Names that data sets give to each split, the usual one first."""
+
+
+class Hub(Source):
+    """A hub id or a local data set folder, through ``datasets.load_dataset``; no code of it is ever run."""
+
+    invented = False
+
+    def __init__(self, path: str | None, name: str | None = None, max_documents: int | None = None) -> None:
+        if not path:
+            raise UserError("data=hub has no data set to load: set data.path=<hub id or folder>.")
+        check_max_documents(max_documents)
+        self._path, self._name, self._max_documents = path, name, max_documents
+
+    def load(self, task_name: str, split: str, seed: int) -> list[Record] | None:
+        """Records of the split, class numbers turned into names, the first ``max_documents`` of them."""
+        found = next((alias for alias in ALIASES[split] if alias in self._splits), None)
+        if found is None:
+            return None
+        rows = self._splits[found]
+        count = min(len(rows), self._max_documents or len(rows))
+        if not count:
+            raise UserError(f"The split '{found}' of {self._path} is empty: name another data set in data.path.")
+        label = f"{self._path}/{found}"
+        records = [
+            Record(named(fields, rows.features), f"{label} row {row}")
+            for row, fields in enumerate(rows.select(range(count)), start=1)
+        ]
+        return identified(records, f"{Path(self._path).name}-{found}")
+
+    @cached_property
+    def _splits(self) -> Mapping[str, Any]:
+        from datasets import Dataset
+
+        loaded = self._load()
+        return {"train": loaded} if isinstance(loaded, Dataset) else loaded
+
+    def _load(self) -> Any:
+        folder = Path(self._path).expanduser()
+        if not folder.exists() and self._path[0] in "/.~":  # no hub id begins like this
+            raise UserError(f"The folder {folder} does not exist{_nearest(folder)}: set data.path to one that does.")
+        try:
+            with _quiet():
+                return self._read(folder)
+        except Exception as error:  # whatever the library and its clients raise, the person can mend only the name
+            raise UserError(self._explain(folder, error)) from error
+
+    def _read(self, folder: Path) -> Any:
+        from datasets import load_dataset, load_from_disk
+
+        if any((folder / marker).is_file() for marker in ("dataset_dict.json", "state.json")):
+            return load_from_disk(str(folder))
+        return load_dataset(str(folder) if folder.exists() else self._path, self._name)
+
+    def _explain(self, folder: Path, error: Exception) -> str:
+        reason = " ".join(str(error).split()).rstrip(". ")[:300]
+        if folder.exists():
+            return f"The folder {folder} does not load as a data set ({reason}): check data.path and data.name."
+        return (
+            f"The data set '{self._path}' cannot be loaded from the hub ({type(error).__name__}: {reason}): check "
+            f"data.path and the connection{_nearest(folder)}, or use your own files with data=files "
+            "data.train_file=…."
+        )
+
+
+def _nearest(folder: Path) -> str:
+    """A folder with nearly the same name, as the end of a clause."""
+    near = [entry.name for entry in folder.parent.iterdir() if entry.is_dir()] if folder.parent.is_dir() else []
+    close = difflib.get_close_matches(folder.name, near, n=1, cutoff=0.8)
+    return f" (the nearest folder is {folder.parent / close[0]})" if close else ""
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No line for each attempt of the hub's client; what it ends with is told in one sentence."""
+    client = logging.getLogger("huggingface_hub")
+    level = client.level
+    client.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        client.setLevel(level)

@@ -1,0 +1,89 @@
+"""A model as a run saved it."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+from safetensors.torch import load_model as load_safetensors
+
+from ctxlab.core.errors import UserError
+from ctxlab.core.model import PARTS, ModelSource
+from ctxlab.models.loading.dropout import set_attention_dropout, set_dropout
+from ctxlab.models.loading.heads import UNNAMED
+from ctxlab.models.loading.weights import Configure, load_model, load_tokenizer, read_kind
+
+
+class Checkpointed(ModelSource):
+    """Weights, config and tokenizer out of a checkpoint folder; everything must be there, the head included.
+
+    Positions come extended from the saved config. The attention pattern is code: whoever loads installs it again.
+    """
+
+    def __init__(
+        self, path: str, dropout: float | None = None, attention_dropout: float = 0.0, name: str = "checkpoint"
+    ) -> None:
+        """Take the folder, and rates as ``Pretrained`` does."""
+        self.path, self.name = Path(path), name
+        self.dropout, self.attention_dropout = dropout, attention_dropout
+
+    def labels(self) -> list[str]:
+        """Names behind the model's outputs, in order; none where these are a vocabulary, or a start and an end."""
+        try:
+            config = json.loads((self.path / "config.json").read_text(encoding="utf-8"))
+            names = config.get("id2label", {})
+            named = [names[index] for index in sorted(names, key=int)]
+        except (OSError, ValueError, AttributeError) as error:
+            raise UserError(
+                f"checkpoint {self.path} has no config.json that can be read; give another checkpoint."
+            ) from error
+        return [] if tuple(named) == UNNAMED else named
+
+    def kind(self) -> str:
+        """As its config says."""
+        return read_kind(self.path, str(self.path))
+
+    def tokenizer(self) -> Any:
+        """The tokenizer that was saved beside the model."""
+        return load_tokenizer(self.path, str(self.path))
+
+    def build(self, head: str, labels: Sequence[str], configure: Configure | None = None) -> Any:
+        """The model as it was saved; raises UserError where its labels are not ``labels`` in this order."""
+        saved = self.labels()
+        if saved != ([] if tuple(labels) == UNNAMED else list(labels)):
+            raise UserError(
+                f"checkpoint {self.path} was trained for the labels {', '.join(saved) or '(none)'}, "
+                f"not for {', '.join(labels) or '(none)'}; give a checkpoint of this task and data."
+            )
+
+        def change(config: Any) -> None:
+            set_dropout(config, self.dropout, self.attention_dropout)
+            if configure is not None:
+                configure(config)
+
+        model = load_model(self.path, str(self.path), head, labels, change, new_head=False)
+        set_attention_dropout(model, self.attention_dropout)
+        return model
+
+    def load_parts(self, model: Any) -> None:
+        """Put the saved weights of the strategy's own modules into ``model``.
+
+        Raises:
+            UserError: The checkpoint was trained without them.
+        """
+        wanted = {name: tensor for name, tensor in model.state_dict().items() if name.startswith(f"{PARTS}.")}
+        if not wanted:
+            return
+        with safe_open(self.path / "model.safetensors", framework="pt") as file:
+            for name, tensor in wanted.items():
+                if name not in file.keys() or file.get_slice(name).get_shape() != list(tensor.shape):  # noqa: SIM118
+                    raise UserError(
+                        f"checkpoint {self.path} was trained without this {name.split('.')[1]} part of the strategy, "
+                        f"or with another size of it ({name} does not fit): train with it first, or use the run's own."
+                    )
+                tensor.copy_(file.get_tensor(name))
+
+    def load_weights(self, model: Any) -> None:
+        """Put the saved weights into ``model``, which was built like the saved one."""
+        load_safetensors(model, self.path / "model.safetensors")

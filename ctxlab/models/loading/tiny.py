@@ -1,0 +1,84 @@
+"""What the tiny random models share: one tokenizer, and weights that depend on nothing but a seed."""
+
+import string
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from itertools import product
+from typing import Any
+
+import torch
+from transformers import BertTokenizer
+
+from ctxlab.core.model import ModelSource
+from ctxlab.models.loading.dropout import set_attention_dropout, set_dropout
+from ctxlab.models.loading.heads import auto_class, bare, check_head, kind_of, label_fields
+from ctxlab.models.loading.weights import NO_LIMIT, Configure, quiet
+
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+MORE_PUNCTUATION = "“”‘’«»–—…•°€£§"
+
+
+class Tiny(ModelSource, ABC):
+    """Random weights, the same for the same ``seed``, whatever torch's global seed is.
+
+    A tiny model says what its sizes are, and makes the config of its architecture.
+    """
+
+    def __init__(self, *, name: str, seed: int, dropout: float | None, attention_dropout: float) -> None:
+        """Take rates as ``Pretrained`` does."""
+        self.name, self.seed = name, seed
+        self.dropout, self.attention_dropout = dropout, attention_dropout
+
+    @abstractmethod
+    def config(self, **tokens: Any) -> Any:
+        """A new config, given the size of the vocabulary and the ids of its special tokens."""
+
+    def kind(self) -> str:
+        """As ``config`` says."""
+        return kind_of(self._config())
+
+    def tokenizer(self) -> Any:
+        """The tokenizer of all tiny models: lower-casing WordPiece, made in code."""
+        return make_tokenizer()
+
+    def build(self, head: str, labels: Sequence[str], configure: Configure | None = None) -> Any:
+        """The model with a head for ``labels``, in fp32 and evaluation mode; see ``Pretrained.build``."""
+        config = self._config()
+        config.update(label_names(labels))
+        set_dropout(config, self.dropout, self.attention_dropout)
+        if configure is not None:
+            configure(config)
+        model = draw(config, head, self.seed)
+        set_attention_dropout(model, self.attention_dropout)
+        return model
+
+    def _config(self) -> Any:
+        ids = vocabulary()
+        tokens = {"pad_token_id": ids["[PAD]"], "bos_token_id": ids["[CLS]"], "eos_token_id": ids["[SEP]"]}
+        return self.config(vocab_size=len(ids), **tokens)
+
+
+def make_tokenizer() -> Any:
+    """Lower-casing WordPiece over letters, pairs of letters, digits and punctuation, made in code."""
+    return BertTokenizer(vocab=vocabulary(), do_lower_case=True, model_max_length=NO_LIMIT)
+
+
+def vocabulary() -> dict[str, int]:
+    """Any word of letters and digits has pieces: single ones always fit."""
+    pairs = ["".join(pair) for pair in product(string.ascii_lowercase, repeat=2)]
+    pieces = [*string.ascii_lowercase, *string.digits, *pairs]
+    tokens = [*SPECIAL, *string.punctuation, *MORE_PUNCTUATION, *pieces, *(f"##{piece}" for piece in pieces)]
+    return {token: index for index, token in enumerate(tokens)}
+
+
+def label_names(labels: Sequence[str]) -> dict[str, Any]:
+    """``labels`` as fields of a config."""
+    return label_fields(labels)
+
+
+def draw(config: Any, head: str, seed: int) -> Any:
+    """The model of ``config`` with ``head``, in fp32 and evaluation mode; torch's global seed is left alone."""
+    check_head(config, head)
+    with torch.random.fork_rng(devices=[]), quiet():
+        torch.manual_seed(seed)
+        return bare(auto_class(head).from_config(config, dtype=torch.float32), head).eval()

@@ -1,0 +1,205 @@
+"""Model and tokenizer out of a folder, with nothing in it trusted and nothing missing in silence."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub
+from huggingface_hub.errors import HfHubHTTPError
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoTokenizer
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+from transformers.utils import logging as library_logging
+
+from ctxlab.core.errors import UserError
+from ctxlab.core.model import NEW_HEAD, WEIGHTS_NOTES
+from ctxlab.models.loading.heads import BARE, NEW, NOTED, auto_class, bare, check_head, kind_of, label_fields
+from ctxlab.models.loading.spaces import begin_words_with_a_space
+
+logger = logging.getLogger(__name__)
+
+NO_LIMIT = 10**15
+"""Tokens: nothing cuts a document before the strategy does."""
+
+FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
+"""What is fetched from the hub: nothing that runs or unpickles."""
+
+Configure = Callable[[Any], None]
+"""Changes a config before the model is built from it (dropout, rotary positions)."""
+
+
+def folder(path: str) -> Path:
+    """The local folder behind ``path``, a folder or a hub id, fetched if it has to be.
+
+    Raises:
+        UserError: Neither a folder nor a hub id that can be reached.
+    """
+    local = Path(path).expanduser()
+    if local.is_dir():
+        return local
+    if local.is_absolute() or path.startswith((".", "~")) or path.count("/") > 1:
+        raise UserError(f"model.path={path} is not a folder; give the folder of a saved model or a hub id.")
+    try:
+        # Subfolders hold exports for other runtimes and second copies of the weights.
+        return Path(huggingface_hub.snapshot_download(path, allow_patterns=FILES, ignore_patterns=["*/*"]))
+    except (OSError, ValueError, HfHubHTTPError) as error:
+        raise UserError(
+            f"model.path={path} is neither a local folder nor a hub id that can be reached from here; "
+            "run `make setup` where there is a network, or give model.path=<folder>."
+        ) from error
+
+
+def read_kind(path: Path, called: str) -> str:
+    """Kind of the model in ``path``, from its config alone; see ``heads.kind_of``."""
+    _refuse_code(path, called)
+    with quiet():
+        return kind_of(AutoConfig.from_pretrained(path))
+
+
+def load_tokenizer(path: Path, called: str) -> Any:
+    """The fast tokenizer in ``path``, without truncation, padding or length limit.
+
+    Args:
+        path: Folder of a saved model.
+        called: What the user calls it, for messages.
+
+    Raises:
+        UserError: It has none, or only a slow one.
+    """
+    _refuse_code(path, called)
+    try:
+        with quiet():
+            tokenizer = AutoTokenizer.from_pretrained(path)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise UserError(
+            f"model `{called}` has no tokenizer that loads ({_line(error)}); give another model."
+        ) from error
+    if not tokenizer.is_fast:
+        raise UserError(
+            f"model `{called}` has no fast tokenizer, which is needed to map tokens to words; "
+            "give a model with a tokenizer.json."
+        )
+    if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):
+        # The library makes one without words where the files are missing: every token would be unknown.
+        raise UserError(f"model `{called}` has no tokenizer files; save its tokenizer into the same folder.")
+    backend = tokenizer.backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
+    tokenizer.model_max_length = NO_LIMIT
+    begin_words_with_a_space(tokenizer)
+    if tokenizer.pad_token_id is None:
+        # Padding is masked everywhere, so that any token does; a new one would be past the table of embeddings.
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token or next(iter(tokenizer.get_vocab()))
+    return tokenizer
+
+
+def load_model(
+    path: Path, called: str, head: str, labels: Sequence[str], configure: Configure, *, new_head: bool = True
+) -> Any:
+    """The model in ``path`` with a head for ``labels``, in fp32 and evaluation mode.
+
+    Args:
+        path: Folder of a saved model with safetensors weights.
+        called: What the user calls it, for messages.
+        head: Kind of head, see ``heads``.
+        labels: Names behind the outputs; none for a language model.
+        configure: Called on the config before the model is built.
+        new_head: Whether weights of a head that no published model has may be missing; they are drawn with torch's
+            global seed.
+
+    Raises:
+        UserError: No safetensors weights, weights that do not fit, or an architecture that carries no such head.
+    """
+    _refuse_code(path, called)
+    if not any(path.glob("*.safetensors")):
+        raise UserError(
+            f"model `{called}` has no safetensors weights, the only kind that is loaded; convert them first."
+        )
+    try:
+        with quiet():
+            config = AutoConfig.from_pretrained(path, **label_fields(labels))
+            if head == "sequence_classification" and getattr(config, "pad_token_id", None) is None:
+                config.pad_token_id = getattr(config, "eos_token_id", None)  # decoders look for the last token by it
+            check_head(config, head)
+            configure(config)
+            model, report = auto_class(head).from_pretrained(
+                path,
+                config=config,
+                dtype="float32",
+                use_safetensors=True,
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+            )
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
+        raise UserError(f"model `{called}` does not load with a {head} head ({_line(error)}).") from error
+    _check_weights(bare(model, head), report, called, head, new_head)
+    return model.eval()
+
+
+def _check_weights(model: Any, report: dict[str, Any], called: str, head: str, new_head: bool) -> None:
+    """The library draws what is missing at random and only warns."""
+    missing, resized = set(report["missing_keys"]), {key[0] for key in report["mismatched_keys"]}
+    if head in BARE:  # what was taken off the model need not be there
+        missing, resized = (names & set(model.state_dict()) for names in (missing, resized))
+    wrong = missing | resized
+    if new_head and head in NEW:
+        wrong = {name for name in wrong if _in_body(model, name)}
+    elif new_head and head in NOTED:
+        wrong = resized | {name for name in missing if _in_body(model, name)}
+        _note_new_head(model, called, head, missing - wrong)
+    if wrong:
+        raise UserError(
+            f"model `{called}` lacks {len(wrong)} weights of {type(model).__name__} or has them in another size, "
+            f"{min(wrong)} first; give a complete model of this architecture."
+        )
+
+
+def _in_body(model: Any, name: str) -> bool:
+    return name.startswith(model.base_model_prefix + ".")
+
+
+def _note_new_head(model: Any, called: str, head: str, drawn: set[str]) -> None:
+    if not drawn:
+        return
+    note = f"Model `{called}` came without its {head} head, which started at random ({', '.join(sorted(drawn))})."
+    logger.warning("%s", note)
+    setattr(model, NEW_HEAD, True)
+    setattr(model.config, WEIGHTS_NOTES, [*getattr(model.config, WEIGHTS_NOTES, ()), note])
+
+
+def _refuse_code(path: Path, called: str) -> None:
+    """Refuse before the library would ask whether to run code that lies beside the weights."""
+    file = path / "config.json"
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"model `{called}` has no readable {file.name} in {path}; give the folder of a model."
+        ) from error
+    if config.get("model_type") not in CONFIG_MAPPING:
+        raise UserError(
+            f"model `{called}` is of type `{config.get('model_type')}`, which Transformers does not know without "
+            "running code from the model's folder; give a model of a known type."
+        )
+
+
+def _line(error: BaseException) -> str:
+    """First line of what the library said."""
+    return (str(error).strip() or type(error).__name__).split("\n")[0].rstrip(".")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """A new head is expected here: no warning of it and no loading bars; errors still raise."""
+    level, bars = library_logging.get_verbosity(), library_logging.is_progress_bar_enabled()
+    library_logging.set_verbosity(logging.ERROR)
+    library_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        library_logging.set_verbosity(level)
+        if bars:
+            library_logging.enable_progress_bar()

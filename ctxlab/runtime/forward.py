@@ -1,0 +1,201 @@
+"""Windows through a model: which share a forward pass, in what order, and what comes out where.
+
+Shape legend: B windows of a pass, W tokens of the longest one, C outputs per token.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from ctxlab.core.strategy import Forward, Strategy
+from ctxlab.core.types import ADDED, LAST, NO_LABEL, Encoded, IntArray, Window
+from ctxlab.runtime.collate import collate, pad_behind
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """Windows of one document that belong together: a single one, or several in order that something links."""
+
+    document: int
+    windows: Sequence[Window]
+    labels: Sequence[IntArray]
+    """(W,) labels of each window's tokens."""
+    marks: Sequence[IntArray]
+    """(W,) marks of each window's tokens."""
+    targets: Sequence[IntArray] = ()
+    """(T,) what is to be written behind each window; none where nothing is."""
+
+    def __len__(self) -> int:
+        """Tokens of all windows."""
+        return sum(map(len, self.windows))
+
+
+def make_items(document: int, encoded: Encoded, windows: Sequence[Window]) -> list[Item]:
+    """The windows of a document, cut before each one that begins anew."""
+    runs: list[list[Window]] = []
+    for window in windows:
+        if window.begins or not runs:
+            runs.append([])
+        runs[-1].append(window)
+    targets = iter(window_targets(encoded, windows))
+    return [
+        Item(
+            document,
+            run,
+            [w.labels(encoded) for w in run],
+            [w.marks(encoded) for w in run],
+            [next(targets) for _ in run],
+        )
+        for run in runs
+    ]
+
+
+def window_targets(encoded: Encoded, windows: Sequence[Window]) -> list[IntArray]:
+    """(T,) what each window is to write: all that is about the whole document, and what renders its own tokens.
+
+    What goes on from a document's end is for the last window. A token that several windows hold is rendered behind the
+    first of them, and one that none holds behind none. Where a target has evidence, every window without all of it is
+    to write what stands for its absence. Where windows leave room for what is written, a target ends with that room.
+    """
+    free = np.ones(len(encoded) + 2, np.bool_)
+    targets = []
+    for window in windows:
+        if not np.isin(encoded.evidence, window.token_index).all():
+            targets.append(encoded.absent[: encoded.room] if encoded.room else encoded.absent)
+            continue
+        held = np.zeros(len(encoded) + 2, np.bool_)  # two places more, which ADDED and LAST count from the end
+        held[window.token_index] = True
+        held[ADDED], held[LAST] = True, window is windows[-1]
+        target = encoded.target[(held & free)[encoded.anchors]]
+        targets.append(target[: encoded.room] if encoded.room else target)
+        free[window.token_index[window.token_index != ADDED]] = False
+    return targets
+
+
+@dataclass(frozen=True, eq=False)
+class Passed:
+    """What one forward pass gave."""
+
+    outputs: torch.Tensor
+    """(B, W, C)"""
+    labels: torch.Tensor
+    """(B, W)"""
+    rows: Sequence[tuple[int, int]]
+    """(item, window in it) behind each row."""
+    tokens: int
+    """Without padding."""
+    width: int
+    """Tokens of the longest row, what is written included."""
+    cut: bool
+    """Whether no later pass sends a gradient back through this one."""
+
+
+BEHIND, APART = "behind", "apart"
+"""Where a target goes: behind its window, as a decoder reads on, or into the decoder of an encoder-decoder."""
+
+TARGETS = "targets"
+"""Name under which ``model_call`` is given targets (B, T) for a decoder apart."""
+
+
+class Passes:
+    """Runs items through a model under a strategy.
+
+    Where the task writes, ``writes`` says where targets go: then outputs and labels are those of the targets.
+    """
+
+    def __init__(
+        self, strategy: Strategy, forward: Forward, pad_id: int, device: torch.device, writes: str | None = None
+    ) -> None:
+        self._strategy, self._forward, self._pad_id, self._device = strategy, forward, pad_id, device
+        self._writes = writes
+
+    def size(self, item: Item) -> int:
+        """Tokens of an item whose activations are held at the same time."""
+        memory = self._strategy.memory
+        held = range(len(item.windows))[: memory.gradient_windows if memory.sequential else None]
+        return sum(self._tokens(item, window) + memory.num_added for window in held)
+
+    def run(self, items: Sequence[Item]) -> Iterator[Passed]:
+        """One pass over all windows of ``items``, or one over the n-th windows of all of them after the other."""
+        memory = self._strategy.memory
+        if not memory.sequential:
+            rows = [(i, w) for i, item in enumerate(items) for w in range(len(item.windows))]
+            inputs, labels = self._inputs(items, rows)
+            outputs, _ = memory.step(self._forward, inputs, memory.start(len(rows)))
+            yield self._passed(items, rows, outputs, labels, cut=True)
+            return
+        longest_first = sorted(range(len(items)), key=lambda i: len(items[i].windows), reverse=True)
+        state, num_steps = memory.start(len(items)), len(items[longest_first[0]].windows)
+        for step in range(num_steps):
+            rows = [(i, step) for i in longest_first if step < len(items[i].windows)]
+            inputs, labels = self._inputs(items, rows)
+            outputs, state = memory.step(self._forward, inputs, memory.first(state, len(rows)))
+            cut = (step + 1) % memory.gradient_windows == 0 or step + 1 == num_steps
+            state = memory.detach(state) if cut else state
+            yield self._passed(items, rows, outputs, labels, cut=cut)
+
+    def _inputs(
+        self, items: Sequence[Item], rows: Sequence[tuple[int, int]]
+    ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """What the model is given, and the labels (B, W)."""
+        reading, attention = self._strategy.reading, self._strategy.attention
+        marks = [items[i].marks[w] for i, w in rows] if attention.wants_marks else None
+        windows, labels = [items[i].windows[w] for i, w in rows], [items[i].labels[w] for i, w in rows]
+        targets = [items[i].targets[w] for i, w in rows] if self._writes else []
+        if self._writes == BEHIND:
+            windows, labels = map(list, zip(*map(written_behind, windows, targets), strict=True))
+        batch = collate(windows, labels, self._pad_id, marks)
+        if self._writes == APART:
+            # where no window of the pass has anything to write, the decoder still needs a place to begin at
+            batch["labels"] = batch[TARGETS] = pad_behind(targets, NO_LABEL, least=1)
+        if reading.joins:
+            batch["groups"] = torch.tensor([i for i, _ in rows])
+        batch = {name: tensor.to(self._device) for name, tensor in batch.items()}
+        return batch, batch.pop("labels")
+
+    def _tokens(self, item: Item, window: int) -> int:
+        """Of a window and of what is written for it."""
+        return len(item.windows[window]) + (len(item.targets[window]) if self._writes else 0)
+
+    def _passed(
+        self,
+        items: Sequence[Item],
+        rows: Sequence[tuple[int, int]],
+        outputs: torch.Tensor,
+        labels: torch.Tensor,
+        *,
+        cut: bool,
+    ) -> Passed:
+        sizes = [self._tokens(items[i], w) for i, w in rows]
+        return Passed(outputs, labels, rows, sum(sizes), max(sizes), cut)
+
+
+def written_behind(window: Window, target: IntArray) -> tuple[Window, IntArray]:
+    """A window that goes on with ``target`` (T,), and labels: each token of the target at the one before it."""
+    read_on = target[:-1]
+    ids = np.concatenate([window.input_ids, read_on])
+    index = np.concatenate([window.token_index, np.full(len(read_on), ADDED)])
+    labels = np.full(len(ids), NO_LABEL)
+    labels[len(ids) - len(target) :] = target
+    return Window(ids, index, window.begins), labels
+
+
+def model_call(model: Any) -> Callable[..., Any]:
+    """``model`` as memories call it: with one mapping of named inputs."""
+
+    def call(inputs: Mapping[str, Any]) -> Any:
+        if TARGETS not in inputs:
+            return model(**inputs)
+        others = {name: value for name, value in inputs.items() if name != TARGETS}
+        start = unwrapped(model).prepare_decoder_input_ids_from_labels(labels=inputs[TARGETS])
+        return model(**others, decoder_input_ids=start)
+
+    return call
+
+
+def unwrapped(model: Any) -> Any:
+    """The library's model inside what distributed training puts around it."""
+    return getattr(model, "module", model)

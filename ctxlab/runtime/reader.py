@@ -1,0 +1,131 @@
+"""A model ready to read: whole documents through it, and what was observed put back onto their tokens."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from ctxlab.core.strategy import Strategy
+from ctxlab.core.types import NO_LABEL, Encoded, FloatArray, Merged, Window
+from ctxlab.data.sampler import split_forward
+from ctxlab.runtime.forward import Item, Passes, make_items, model_call
+from ctxlab.runtime.writer import Writer
+
+_TOKENS_AT_ONCE = 1 << 19
+"""Tokens whose outputs are held before they are merged: documents are taken in groups of about this size."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reader:
+    """A model, ready to read: how documents become outputs."""
+
+    model: Any
+    strategy: Strategy
+    length: int
+    tokens_per_forward: int
+    pad_id: int
+    device: torch.device
+    observe: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    """What is kept of outputs (B, W, C) with labels (B, W): the task's ``observe``."""
+    writer: Writer | None = None
+    """Where the task writes: instead of what was observed, documents become what is written behind their windows."""
+    scores_target: bool = False
+    """Whether the gold target is held against the model too."""
+    runs_model: bool = True
+    """Whether windows go through the model; without, documents are put together of what windows hold."""
+
+    def read(self, encoded: Sequence[Encoded], done: Callable[[int], None] = lambda _: None) -> Iterator[Merged]:
+        """What was observed on every token of every document, in order; ``done`` hears of each token count read."""
+        self.model.eval()
+        for group in _groups(encoded):
+            windows = [self.strategy.reading.windows(document, self.length) for document in group]
+            items = [make_items(i, document, row) for i, (document, row) in enumerate(zip(group, windows, strict=True))]
+            if not self.runs_model:
+                yield from self._kept(group, windows, done)
+                continue
+            if self.writer is not None:
+                yield from self._written(self.writer, group, windows, items, done)
+                continue
+            outputs = iter(self._outputs([item for row in items for item in row], done))
+            for document, row, own in zip(group, windows, items, strict=True):
+                seen = [output for _ in own for output in next(outputs)]
+                yield self.strategy.reading.merge(row, seen, len(document))
+
+    def _kept(
+        self, group: Sequence[Encoded], windows: Sequence[Sequence[Window]], done: Callable[[int], None]
+    ) -> Iterator[Merged]:
+        """What windows hold of each document of ``group``, without outputs."""
+        for document, row in zip(group, windows, strict=True):
+            done(sum(map(len, row)))
+            yield self._unobserved(row, document)
+
+    def _unobserved(self, row: Sequence[Window], document: Encoded) -> Merged:
+        return self.strategy.reading.merge(row, [np.empty((len(w), 0), np.float32) for w in row], len(document))
+
+    def _written(
+        self,
+        writer: Writer,
+        group: Sequence[Encoded],
+        windows: Sequence[Sequence[Window]],
+        items: Sequence[Sequence[Item]],
+        done: Callable[[int], None],
+    ) -> Iterator[Merged]:
+        """What is written for each document of ``group``, and how likely its target is."""
+        flat = [item for row in items for item in row]
+        costs = iter(self._target_costs(flat, writer.writes) if self.scores_target else [(0.0, 0)] * len(flat))
+        texts = iter(writer.write([window for row in windows for window in row], done))
+        for document, row, own in zip(group, windows, items, strict=True):
+            merged = self._unobserved(row, document)
+            nll, asked = (sum(column) for column in zip((0.0, 0), *(next(costs) for _ in own), strict=True))
+            yield replace(merged, written=[next(texts) for _ in row], target_nll=float(nll), num_asked=int(asked))
+
+    @torch.inference_mode()
+    def _target_costs(self, items: Sequence[Item], writes: str) -> list[tuple[float, int]]:
+        """Nats and tokens of the targets of each item."""
+        passes = Passes(self.strategy, model_call(self.model), self.pad_id, self.device, writes)
+        costs = [(0.0, 0)] * len(items)
+        known = [i for i, item in enumerate(items) if any(map(len, item.targets))]
+        for part in split_forward(known, [passes.size(item) for item in items], self.tokens_per_forward):
+            for passed in passes.run([items[i] for i in part]):
+                asked = passed.labels != NO_LABEL
+                nats = (self.observe(passed.outputs, passed.labels)[..., 0].float() * asked).sum(dim=1)
+                for (i, _), cost, count in zip(passed.rows, nats.tolist(), asked.sum(dim=1).tolist(), strict=True):
+                    costs[part[i]] = costs[part[i]][0] + cost, costs[part[i]][1] + count
+        return costs
+
+    @torch.inference_mode()
+    def _outputs(self, items: Sequence[Item], done: Callable[[int], None]) -> list[list[FloatArray]]:
+        """(W, D) of each window of each item; items of like length share a forward pass."""
+        passes = Passes(self.strategy, model_call(self.model), self.pad_id, self.device)
+        sizes = [passes.size(item) for item in items]
+        outputs: list[list[FloatArray]] = [[] for _ in items]
+        for part in split_forward(range(len(items)), sizes, self.tokens_per_forward):
+            for passed in passes.run([items[i] for i in part]):
+                kept = self.observe(passed.outputs, passed.labels).float().cpu().numpy()
+                for (i, w), row in zip(passed.rows, kept, strict=True):
+                    item = part[i]
+                    outputs[item] = outputs[item] or _room(items[item], row.shape[-1])
+                    outputs[item][w][:] = row[: len(outputs[item][w])]
+                done(passed.tokens)
+        return outputs
+
+
+def _room(item: Item, num_outputs: int) -> list[FloatArray]:
+    """(W, D) for each window, in one block: small arrays made between passes would keep freed memory from its reuse."""
+    ends = np.cumsum([len(window) for window in item.windows])
+    return np.split(np.empty((len(item), num_outputs), np.float32), ends[:-1])
+
+
+def _groups(encoded: Sequence[Encoded]) -> Iterator[list[Encoded]]:
+    group: list[Encoded] = []
+    size = 0
+    for document in encoded:
+        group.append(document)
+        size += len(document)
+        if size >= _TOKENS_AT_ONCE:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group

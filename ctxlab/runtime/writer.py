@@ -1,0 +1,128 @@
+"""Text that a model writes behind windows, by the library's own ``generate``.
+
+Shape legend: B windows of a batch, W tokens of the longest one, T tokens written, V tokens of the vocabulary.
+"""
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import LogitsProcessor, LogitsProcessorList
+from transformers.generation.logits_process import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+
+from ctxlab.core.task import Decoding
+from ctxlab.core.types import IntArray, Window, Written
+from ctxlab.data.sampler import split_forward
+from ctxlab.runtime.forward import APART, unwrapped
+
+
+@dataclass(frozen=True, eq=False)
+class Writer:
+    """A model, ready to write: windows in, token ids and how likely these are out.
+
+    What is written behind a window does not depend on those that share its batch: padding is masked, and samples are
+    drawn by noise that is a function of the window, the step and ``decoding.seed`` alone (the Gumbel-max trick).
+    """
+
+    model: Any
+    decoding: Decoding
+    writes: str
+    """As in ``Passes``."""
+    stops: tuple[int, ...]
+    """Token ids that end a text."""
+    pad_id: int
+    tokens_per_forward: int
+    cached: bool
+    """Whether keys of what was read are kept; without, every token reads all before it anew, window by window."""
+    device: torch.device
+
+    def write(self, windows: Sequence[Window], done: Callable[[int], None] = lambda _: None) -> list[Written]:
+        """What the model writes behind each window; ``done`` hears of each token count that was read.
+
+        Windows of like length share a batch.
+        """
+        together = self.writes == APART or self.cached
+        sizes = [len(window) + self.decoding.max_new_tokens for window in windows]
+        parts = split_forward(range(len(windows)), sizes, self.tokens_per_forward) if together else _single(windows)
+        written: dict[int, Written] = {}
+        for part in parts:
+            written.update(zip(part, self._batch([windows[i] for i in part]), strict=True))
+            done(sum(len(windows[i]) for i in part))
+        return [written[i] for i in range(len(windows))]
+
+    @torch.inference_mode()
+    def _batch(self, windows: Sequence[Window]) -> list[Written]:
+        inputs = pad_in_front([window.input_ids for window in windows], self.pad_id)
+        inputs = {name: tensor.to(self.device) for name, tensor in inputs.items()}
+        start = 1 if self.writes == APART else inputs["input_ids"].shape[1]
+        given = unwrapped(self.model).generate(
+            **inputs,
+            max_new_tokens=self.decoding.max_new_tokens,
+            num_beams=self.decoding.num_beams,
+            do_sample=False,
+            eos_token_id=list(self.stops),
+            pad_token_id=self.pad_id,
+            use_cache=self.writes == APART or self.cached,
+            logits_processor=self._noise(windows, start),
+            return_dict_in_generate=True,
+            output_scores=True,
+            output_logits=self.decoding.num_beams == 1,
+        )
+        ids = given.sequences[:, start:].cpu()
+        if self.decoding.num_beams > 1:
+            scores = given.sequences_scores.tolist()
+            return [Written(self._until_stop(row), score) for row, score in zip(ids, scores, strict=True)]
+        logs = torch.stack([step.float().log_softmax(-1) for step in given.logits], dim=1).cpu()
+        return [self._scored(row, log) for row, log in zip(ids, logs, strict=True)]
+
+    def _scored(self, row: torch.Tensor, logs: torch.Tensor) -> Written:
+        """Tokens of ``row`` (T,) up to the end, and their mean log probability in ``logs`` (T, V)."""
+        token_ids = self._until_stop(row)
+        told = row[: max(len(token_ids), 1)]
+        return Written(token_ids, float(logs[: len(told)].gather(-1, told[:, None]).mean()))
+
+    def _until_stop(self, row: torch.Tensor) -> IntArray:
+        ids: IntArray = row.numpy().astype(np.int64)
+        ends = np.flatnonzero(np.isin(ids, self.stops))
+        return ids[: ends[0]] if len(ends) else ids
+
+    def _noise(self, windows: Sequence[Window], start: int) -> LogitsProcessorList:
+        decoding = self.decoding
+        if not decoding.sample:
+            return LogitsProcessorList()
+        steps: list[Any] = [TemperatureLogitsWarper(decoding.temperature)] if decoding.temperature != 1 else []
+        steps += [TopKLogitsWarper(decoding.top_k)] if decoding.top_k else []
+        steps += [TopPLogitsWarper(decoding.top_p)] if decoding.top_p < 1 else []
+        seeds = [(decoding.seed, zlib.crc32(window.input_ids.tobytes())) for window in windows]
+        return LogitsProcessorList([*steps, _Gumbel(seeds, start)])
+
+
+class _Gumbel(LogitsProcessor):
+    """Noise under which the largest logit is a sample (Gumbel 1954; Maddison et al. 2014, arXiv:1411.0030)."""
+
+    def __init__(self, seeds: Sequence[tuple[int, int]], start: int) -> None:
+        self.seeds, self.start = seeds, start
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """``scores`` (B, V) with noise that depends on each row's seed and the step alone."""
+        step = input_ids.shape[1] - self.start
+        rows = [np.random.default_rng((*seed, step)).gumbel(size=scores.shape[1]) for seed in self.seeds]
+        return scores + torch.from_numpy(np.stack(rows)).to(scores)
+
+
+def pad_in_front(rows: Sequence[IntArray], pad_id: int) -> dict[str, torch.Tensor]:
+    """``input_ids`` and ``attention_mask``, int64 (B, W): what is written follows each row's last token."""
+    width = max(map(len, rows))
+    ids = torch.full((len(rows), width), pad_id, dtype=torch.int64)
+    mask = torch.zeros_like(ids)
+    for row, tokens in enumerate(rows):
+        ids[row, width - len(tokens) :] = torch.from_numpy(tokens)
+        mask[row, width - len(tokens) :] = 1
+    return {"input_ids": ids, "attention_mask": mask}
+
+
+def _single(windows: Sequence[Window]) -> list[list[int]]:
+    return [[i] for i in range(len(windows))]

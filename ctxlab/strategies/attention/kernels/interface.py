@@ -1,0 +1,143 @@
+"""How a pattern gets into a model: the library's attention and mask interfaces, always both, and proof that it took.
+
+Some models accept the name of an attention function and never call it. So the setting is never trusted: a forward
+pass of a few tokens counts the calls.
+"""
+
+import copy
+import inspect
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.utils import logging as library_logging
+
+from ctxlab.core.errors import UserError
+from ctxlab.strategies.attention.kernels.relative import keep_relative
+
+AttentionFunction = Callable[..., tuple[torch.Tensor, None]]
+"""(module, query, key, value, mask, ...) to ((B, L, H, D), None)."""
+MaskFunction = Callable[..., Any]
+
+PROBE_TOKENS = 8
+
+REFUSALS = (ValueError, ImportError, KeyError, NotImplementedError, TypeError, AttributeError, RuntimeError)
+"""How a model that cannot take the pattern fails: refusing the name, or stumbling over a mask that is no tensor."""
+
+
+def install(
+    model: Any, name: str, attention: AttentionFunction, mask: MaskFunction, declared: dict[str, Any] | None = None
+) -> None:
+    """Make every self-attention of ``model`` call ``attention`` with what ``mask`` returns, and prove that it does.
+
+    Of an encoder-decoder only the encoder is meant: what the decoder attends to, in itself and in the encoder, stays.
+
+    Args:
+        model: A model of Transformers; left as it was where the pattern cannot be installed.
+        name: Unique for this pattern with these parameters.
+        attention: Follows the library's ``AttentionInterface``.
+        mask: Follows the library's ``AttentionMaskInterface``; without it a causal model would see the future.
+        declared: What the saved config says about it, under ``ctxlab.attention``.
+
+    Raises:
+        UserError: The model's layers do not go through the interface.
+    """
+    stack = model.get_encoder() if model.config.is_encoder_decoder else model
+    before, config = stack.config._attn_implementation, stack.config
+    if stack is not model and config is model.config:
+        # Many models give one and the same config to encoder and decoder: a name set in one would be set in both.
+        _give_config(stack, copy.deepcopy(config))
+    keep_relative(stack)
+    AttentionInterface.register(name, attention)
+    AttentionMaskInterface.register(name, mask)
+    try:
+        with _quiet():
+            stack.set_attn_implementation(name)
+        calls, masks = _count_calls(model, name, attention, mask)
+    except REFUSALS as error:
+        _restore(stack, before, config)
+        raise _refusal(model, name, str(error).split("\n")[0]) from error
+    num_layers = stack.config.get_text_config().num_hidden_layers
+    if calls != num_layers or not masks:
+        _restore(stack, before, config)
+        raise _refusal(model, name, f"{calls} of its {num_layers} layers called it and {masks} masks were asked for")
+    model.config.ctxlab = {**getattr(model.config, "ctxlab", {}), "attention": declared or {"name": name}}
+
+
+def refuse_unknown(kwargs: Mapping[str, Any]) -> None:
+    """What would change the scores and is not computed here must not be dropped in silence."""
+    for name in ("position_bias", "softcap", "s_aux"):
+        if kwargs.get(name) is not None:
+            raise NotImplementedError(f"the model passes `{name}`, which blocked attention does not compute")
+
+
+def _refusal(model: Any, name: str, why: str) -> UserError:
+    return UserError(
+        f"attention `{name}` would not take effect on model type `{model.config.model_type}` ({why}); "
+        "use strategy/attention=full or strategy=truncate, or a model such as BERT, ModernBERT, T5 or BART."
+    )
+
+
+def _give_config(stack: Any, config: Any) -> None:
+    """Let all of ``stack`` follow ``config`` that followed its present one."""
+    present = stack.config
+    for module in stack.modules():
+        if getattr(module, "config", None) is present:
+            module.config = config
+
+
+def _restore(stack: Any, name: str | None, config: Any) -> None:
+    with _quiet():
+        stack.set_attn_implementation(name or "eager")
+    _give_config(stack, config)
+
+
+def _count_calls(model: Any, name: str, attention: AttentionFunction, mask: MaskFunction) -> tuple[int, int]:
+    """Calls of the attention and of the mask function in one forward pass."""
+    calls = {"attention": 0, "mask": 0}
+
+    def counted_attention(*args: Any, **kwargs: Any) -> tuple[torch.Tensor, None]:
+        calls["attention"] += 1
+        return attention(*args, **kwargs)
+
+    def counted_mask(*args: Any, **kwargs: Any) -> Any:
+        calls["mask"] += 1
+        return mask(*args, **kwargs)
+
+    AttentionInterface.register(name, counted_attention)
+    AttentionMaskInterface.register(name, counted_mask)
+    training = model.training
+    try:
+        with torch.no_grad():
+            model.eval()(**_probe(model))
+    finally:
+        model.train(training)
+        AttentionInterface.register(name, attention)
+        AttentionMaskInterface.register(name, mask)
+    return calls["attention"], calls["mask"]
+
+
+def _probe(model: Any) -> dict[str, torch.Tensor]:
+    """A few tokens as a model takes them."""
+    config = model.config
+    tokens = torch.arange(PROBE_TOKENS, device=model.device)[None] % config.get_text_config().vocab_size
+    inputs = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
+    if "decoder_input_ids" in inspect.signature(model.forward).parameters:
+        if isinstance(config.eos_token_id, int) and not bool((tokens == config.eos_token_id).any()):
+            tokens[0, -1] = config.eos_token_id  # some heads read what stands at the end of the text
+        inputs["decoder_input_ids"] = tokens
+    return inputs
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The library warns where it does not support a name; what follows says it better."""
+    level = library_logging.get_verbosity()
+    library_logging.set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        library_logging.set_verbosity(level)

@@ -1,0 +1,101 @@
+"""Tokens in another order, so that those which attend to each other become neighbours.
+
+Shape legend: B windows, L tokens, P places (L and, where groups are filled up, more).
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from ctxlab.core.strategy import Pattern
+from ctxlab.strategies.attention.kernels.masks import LibraryMask
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Order:
+    """Which token stands where."""
+
+    tokens: torch.Tensor
+    """(P,) token at each place; any token where the place is empty."""
+    real: torch.Tensor
+    """(P,) bool: whether the place holds a token."""
+    places: torch.Tensor
+    """(L,) place of each token."""
+
+    @property
+    def has_empty(self) -> bool:
+        """Whether some places may be empty."""
+        return len(self.tokens) > len(self.places)
+
+    def __len__(self) -> int:
+        """Places (P)."""
+        return len(self.tokens)
+
+    def to(self, device: torch.device) -> "Order":
+        """The same order on another device."""
+        return Order(self.tokens.to(device), self.real.to(device), self.places.to(device))
+
+    def sort(self, tokens: torch.Tensor) -> torch.Tensor:
+        """(B, L, ...) to (B, P, ...)."""
+        sorted_tokens: torch.Tensor = Take.apply(tokens, self.tokens, self.places, None)
+        return sorted_tokens
+
+    def restore(self, tokens: torch.Tensor) -> torch.Tensor:
+        """(B, P, ...) to (B, L, ...); what stands at empty places is dropped."""
+        restored: torch.Tensor = Take.apply(tokens, self.places, self.tokens, self.real if self.has_empty else None)
+        return restored
+
+    def mask(self, library: LibraryMask) -> LibraryMask:
+        """The model's own mask for places instead of tokens; empty ones are hidden."""
+
+        def function(window: Any, head: Any, query: Any, key: Any) -> Any:
+            real = self.real[query] & self.real[key]
+            return real & library.function(window, head, self.tokens[query], self.tokens[key])
+
+        return replace(library, num_queries=len(self), num_keys=len(self), function=function)
+
+    def pattern(self, allowed: Pattern, length: int) -> Pattern:
+        """The declared pattern for places instead of tokens, in a window of ``length`` tokens."""
+        return lambda query, key, _: allowed(self.tokens[query], self.tokens[key], length)
+
+
+class Take(torch.autograd.Function):
+    """Selects along the tokens; its gradient selects back, which is faster than adding by index."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, tokens: torch.Tensor, index: torch.Tensor, back: torch.Tensor, real: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Select ``index``; ``back`` undoes it, but for what is not ``real``."""
+        ctx.back, ctx.real = back, real
+        return tokens.index_select(1, index)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
+        """Select back; nothing flows to an empty place."""
+        gradient = gradient.index_select(1, ctx.back)
+        if ctx.real is not None:
+            gradient *= ctx.real.view(1, -1, *[1] * (gradient.ndim - 2))
+        return gradient, None, None, None
+
+
+def by_remainder(length: int, step: int, *, num_first: int = 0, even: bool = False) -> Order:
+    """Every ``step``-th token side by side: 0, step, 2·step, …, 1, step + 1, ….
+
+    Args:
+        length: Tokens of the window (L).
+        step: Number of groups.
+        num_first: First tokens that stay in front.
+        even: Whether groups are filled up with empty places, so that all have ceil(L / step).
+    """
+    rows = math.ceil(length / step)
+    tokens = torch.arange(rows * step).view(rows, step).T.flatten()
+    if not even:
+        tokens = tokens[(tokens >= num_first) & (tokens < length)]
+        tokens = torch.cat([torch.arange(min(num_first, length)), tokens])
+    real = tokens < length
+    places = torch.empty(length, dtype=torch.long)
+    places[tokens[real]] = torch.arange(len(tokens))[real]
+    return Order(tokens.clamp(max=length - 1), real, places)

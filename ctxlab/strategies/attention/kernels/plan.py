@@ -1,0 +1,125 @@
+"""How a kernel computes a pattern: in which blocks, in which order of tokens, with which extra keys, by which heads.
+
+Shape legend: B windows, H query heads, K key heads, L tokens, D head width, E extra keys of a block.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from ctxlab.core.strategy import Pattern
+from ctxlab.strategies.attention.kernels import masks
+from ctxlab.strategies.attention.kernels.bias import Bias
+from ctxlab.strategies.attention.kernels.blocks import BlockMask, Layout, blocked_sdpa, dense_sdpa
+from ctxlab.strategies.attention.kernels.masks import DenseMask, LibraryMask
+from ctxlab.strategies.attention.kernels.order import Order
+
+SMALLEST_BLOCK, LARGEST_BLOCK = 32, 256
+"""Measured on a CPU: smaller blocks copy too many keys, larger ones compute too many pairs."""
+
+
+def sliding(window: int, num_global: int = 0, *, block: int | None = None, num_extra: int = 0) -> Layout:
+    """Blocks about as long as ``window``, each with as many keys on either side."""
+    if block is None:
+        block = min(max(math.ceil(window / SMALLEST_BLOCK) * SMALLEST_BLOCK, SMALLEST_BLOCK), LARGEST_BLOCK)
+    return Layout(block, window, window, num_global, num_extra)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """Pairs that one kernel computes; those that ``allowed`` hides are masked there."""
+
+    allowed: Pattern
+    layout: Layout
+    order: Order | None = None
+    """Of the tokens before they are cut into blocks; not together with ``extra``."""
+    extra: torch.Tensor | None = None
+    """(1 or B, 1 or N, E) token indices of the layout's extra keys; negative where a block has fewer."""
+
+    def pairs(self, length: int) -> int:
+        """Pairs of one head in a window of ``length`` tokens."""
+        if length <= self.layout.keys:
+            return length * length
+        places = length if self.order is None else len(self.order)
+        return self.layout.num_blocks(places) * self.layout.block * self.layout.keys + self.layout.num_global * places
+
+    def ready(self, library: LibraryMask, lengths: Sequence[int] = (), *, fill: bool = True) -> "Ready":
+        """With the mask of a batch, built once a forward pass; ``lengths`` and ``fill`` as for ``masks.build``."""
+        num_keys, num_queries = library.num_keys, library.num_queries
+        if self.order is None or num_queries != num_keys or num_keys <= self.layout.keys:
+            return Ready(masks.build(library, self.allowed, self.layout, self.extra, lengths, fill=fill))
+        order = self.order.to(library.device)
+        pattern = order.pattern(self.allowed, num_keys)
+        return Ready(masks.build(order.mask(library), pattern, self.layout, fill=fill), order)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ready:
+    """A plan with the mask of a batch, and with what a layer adds to the scores."""
+
+    mask: BlockMask | DenseMask
+    order: Order | None = None
+    bias: Bias | None = None
+    """In the order of the tokens."""
+
+    def of_heads(self, heads: slice) -> "Ready":
+        """For some of the heads."""
+        return self if self.bias is None else replace(self, bias=self.bias.of_heads(heads))
+
+    def attend(
+        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *, dropout: float, scaling: float | None
+    ) -> torch.Tensor:
+        """(B, H, L, D), (B, K, L, D) twice, to (B, L, H, D)."""
+        if isinstance(self.mask, DenseMask):
+            pairs, bias = self.mask.pairs, self.bias
+            return dense_sdpa(query, key, value, pairs, dropout=dropout, scaling=scaling, bias=bias).transpose(1, 2)
+        if self.order is None:
+            return blocked_sdpa(query, key, value, self.mask, dropout=dropout, scaling=scaling, bias=self.bias)
+        query, key, value = (self.order.sort(part.transpose(1, 2)).transpose(1, 2) for part in (query, key, value))
+        bias = self.bias and self.bias.sorted_by(self.order.tokens)
+        outputs = blocked_sdpa(query, key, value, self.mask, dropout=dropout, scaling=scaling, bias=bias)
+        return self.order.restore(outputs)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadyPlans:
+    """What the mask interface hands to the attention interface; no sequence, so that no model takes it apart."""
+
+    plans: tuple[Ready, ...]
+    """One for all heads, or one for each half of them."""
+
+    def biased(self, bias: Bias) -> tuple[Ready, ...]:
+        """With what a layer adds to the scores."""
+        return tuple(replace(plan, bias=bias) for plan in self.plans)
+
+
+def attend_by_heads(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    plans: Sequence[Ready],
+    *,
+    dropout: float,
+    scaling: float | None,
+) -> torch.Tensor:
+    """Each plan by its share of the heads: (B, H, L, D) to (B, L, H, D).
+
+    With two plans the first H // 2 query heads follow the first one.
+    """
+    if len(plans) == 1:
+        return plans[0].attend(query, key, value, dropout=dropout, scaling=scaling)
+    first = query.shape[1] // 2
+    groups = query.shape[1] // key.shape[1]
+    if first % groups:  # a key head serves query heads of both halves
+        key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+        groups = 1
+    cut = first // groups
+    halves = (
+        (query[:, :first], key[:, :cut], value[:, :cut]),
+        (query[:, first:], key[:, cut:], value[:, cut:]),
+    )
+    own = (plans[0].of_heads(slice(first)), plans[1].of_heads(slice(first, None)))
+    outputs = [plan.attend(*half, dropout=dropout, scaling=scaling) for plan, half in zip(own, halves, strict=True)]
+    return torch.cat(outputs, dim=2)

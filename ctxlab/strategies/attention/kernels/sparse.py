@@ -1,0 +1,123 @@
+"""What all sparse patterns share: a part says which pairs attend and how they lie in blocks, the rest is here."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from ctxlab.core.errors import UserError
+from ctxlab.core.strategy import ModelKind
+from ctxlab.strategies.attention.kernels import masks
+from ctxlab.strategies.attention.kernels.base import Base
+from ctxlab.strategies.attention.kernels.interface import install, refuse_unknown
+from ctxlab.strategies.attention.kernels.masks import LibraryMask
+from ctxlab.strategies.attention.kernels.plan import Plan, Ready, ReadyPlans, attend_by_heads
+from ctxlab.strategies.attention.kernels.relative import RelativeBias, as_bias
+
+
+class Sparse(Base, ABC):
+    """A pattern of attention and the plans by which it is computed; never L × L where the plans are smaller.
+
+    What a model adds to its scores (T5's relative bias) is kept, and looked up for the pairs of the plans only.
+    """
+
+    supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
+    by_length: bool = False
+    """Whether the pattern depends on the length of the document, so that each row of a batch has its own."""
+
+    def __init__(self, **parameters: Any) -> None:
+        """Take what names the pattern and goes into the saved config."""
+        self.parameters = parameters
+
+    @abstractmethod
+    def plans(self, length: int, lengths: Sequence[int]) -> tuple[Plan, ...]:
+        """One plan for all heads, or one for each half of them.
+
+        Args:
+            length: Tokens of the batch's windows, padding included.
+            lengths: Tokens of each document, or a single figure where all are alike.
+        """
+
+    def allowed_by_head(
+        self, query: torch.Tensor, key: torch.Tensor, length: int, head: int, num_heads: int
+    ) -> torch.Tensor:
+        """Declared pattern of one of ``num_heads`` query heads, counted from 0."""
+        del head, num_heads
+        return self.allowed(query, key, length)
+
+    def pairs(self, length: int) -> int:
+        """Pairs that the kernel computes for one head, on average, of a model that is not causal."""
+        plans = self.plans(length, [length])
+        return sum(plan.pairs(length) for plan in plans) // len(plans)
+
+    @property
+    def kind(self) -> str:
+        """Name of the pattern on the command line: that of its file."""
+        return type(self).__module__.rsplit(".", 1)[-1]
+
+    @property
+    def name(self) -> str:
+        """Under which the pattern is registered with the library."""
+        return "_".join(["ctxlab", self.kind, *(str(value) for value in self.parameters.values())])
+
+    def install(self, model: Any) -> None:
+        """Put the pattern into every self-attention of ``model``; of its encoder alone, where it has a decoder too."""
+        install(model, self.name, self._attend, self._mask, {"name": self.kind, **self.parameters})
+
+    def _mask(self, *args: Any, **kwargs: Any) -> ReadyPlans:
+        """For the library's mask interface: called once a forward pass, not once a layer."""
+        return self._ready(masks.library_mask(*args, **kwargs))
+
+    def _ready(self, library: LibraryMask) -> ReadyPlans:
+        end = library.num_keys + library.key_offset
+        lengths = library.lengths() if self.by_length else [end]
+        plans = self.plans(end, lengths)
+        return ReadyPlans(tuple(plan.ready(library, lengths if self.by_length else ()) for plan in plans))
+
+    def _attend(
+        self,
+        module: torch.nn.Module,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        attention_mask: ReadyPlans | torch.Tensor | None,
+        dropout: float = 0.0,
+        scaling: float | None = None,
+        is_causal: bool | None = None,
+        position_bias: RelativeBias | torch.Tensor | None = None,
+        **kwargs: Any,
+    ) -> tuple[torch.Tensor, None]:
+        """For the library's attention interface: (B, H, L, D) to (B, L, H, D)."""
+        refuse_unknown(kwargs)
+        if isinstance(attention_mask, torch.Tensor) or attention_mask is None:
+            causal = bool(getattr(module, "is_causal", True) if is_causal is None else is_causal)
+            attention_mask = self._ready(masks.from_tensor(query, key, attention_mask, causal))
+        plans = attention_mask.plans
+        if position_bias is not None:
+            plans = attention_mask.biased(as_bias(position_bias))
+        output = self._compute(query, key, value, plans, dropout, scaling)
+        return output.contiguous(), None
+
+    def _compute(
+        self,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        plans: tuple[Ready, ...],
+        dropout: float,
+        scaling: float | None,
+    ) -> torch.Tensor:
+        """(B, H, L, D) to (B, L, H, D)."""
+        return attend_by_heads(query, key, value, plans, dropout=dropout, scaling=scaling)
+
+
+def at_least(least: int, meaning: str, /, **parameter: int) -> None:
+    """Refuse a parameter that is too small.
+
+    Raises:
+        UserError: naming parameter, value and the least that works.
+    """
+    ((name, value),) = parameter.items()
+    if value < least:
+        raise UserError(f"strategy.attention.{name}={value} must be at least {least}: {meaning}.")

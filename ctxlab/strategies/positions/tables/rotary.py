@@ -1,0 +1,299 @@
+"""Rotary positions: scaled in the config before the model is built, proved in the model after.
+
+The library reads a config's rotary parameters when it builds the layers and never again, so a change made later does
+nothing. Each part therefore declares a closed formula of its own, and ``extend`` holds the built layers against it.
+
+Shape legend: D rotary width of a head, F = D / 2 frequencies.
+"""
+
+import copy
+import logging
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from ctxlab.core.errors import UserError
+from ctxlab.core.strategy import ModelKind, Positions
+
+logger = logging.getLogger(__name__)
+
+LOCAL = ("sliding_attention", "chunked_attention")
+"""Layer types that never attend further than they were trained to, at any context: theirs stay as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rope:
+    """Rotary positions of one type of layer as they were trained, and by how much they are to be stretched."""
+
+    theta: float
+    dim: int
+    """D"""
+    trained: int
+    """Tokens that the positions were trained for."""
+    factor: float
+
+    def inv_freq(self) -> torch.Tensor:
+        """(F,) radians a token as trained, float64."""
+        return self.theta ** (-torch.arange(0, self.dim, 2, dtype=torch.float64) / self.dim)
+
+    def spread(self) -> torch.Tensor:
+        """(F,) exponents from 0 for the fastest frequency to 1 for the slowest, float64: 2i / (D - 2)."""
+        return torch.arange(0, self.dim, 2, dtype=torch.float64) / (self.dim - 2)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Angles:
+    """What the layers must use."""
+
+    inv_freq: torch.Tensor
+    """(F,) radians a token, float64."""
+    scaling: float = 1.0
+    """What cosines and sines are multiplied with."""
+
+
+class Rotary(Positions, ABC):
+    """What the parts that scale rotary positions have in common; one formula a subclass."""
+
+    supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
+    extends = True
+    kinds: frozenset[str] = frozenset({"rotary"})
+    by_batch = False
+    grows = True
+    """Whether a curriculum may set a smaller stretch for a while; not where the library itself adapts to the length."""
+    enlarges = True
+    """Whether ``max_position_embeddings`` grows (where the library takes it as the trained length, it must not)."""
+
+    def __init__(self, factor: float | None = None) -> None:
+        """Take the ``factor`` of the stretch, at least 1; None derives it: windows over trained length."""
+        if factor is not None and not 1 <= factor < math.inf:
+            raise UserError(
+                f"strategy.positions.factor={factor} is not a number from 1 up: "
+                "give 1 or more, or null to derive it from the context."
+            )
+        self.factor = factor
+
+    @property
+    def name(self) -> str:
+        """The part's name on the command line: that of its file."""
+        return type(self).__module__.rsplit(".", 1)[-1]
+
+    @abstractmethod
+    def parameters(self, rope: Rope) -> dict[str, Any]:
+        """Changes to ``rope_parameters`` of the config."""
+
+    @abstractmethod
+    def angles(self, rope: Rope, length: int) -> Angles:
+        """The declared formula for a window of ``length`` tokens, written without the library's."""
+
+    def configure(self, config: Any, length: int) -> None:
+        """Scale the rotary positions of ``config`` to windows of ``length`` tokens, before a model is built from it.
+
+        Nothing changes where the length fits or the positions are of another kind (the stage refuses these).
+        A config that was scaled before starts again from what it was trained with.
+
+        Raises:
+            UserError: The factor does not reach the length, or the model was published with scaled positions.
+        """
+        text = config.get_text_config()
+        if not getattr(text, "rope_parameters", None):
+            return
+        note = _note(text)
+        if length <= (reach(text) or 0):
+            if self.factor not in (None, note.get("factor")):
+                logger.warning("strategy.positions.factor=%g is not used: %d tokens fit as it is.", self.factor, length)
+            return
+        original = copy.deepcopy(note.get("rope_parameters", text.rope_parameters))
+        trained = int(note.get("trained_length", text.max_position_embeddings))
+        factor = self._choose(trained, length, note)
+        new = {"name": self.name, "factor": factor, "trained_length": trained,
+               "length": max(length, int(trained * factor)), "rope_parameters": original}  # fmt: skip
+        text.rope_parameters = self._scaled(text, new)
+        text.max_position_embeddings = new["length"] if self.enlarges else trained
+        text.ctxlab = {**getattr(text, "ctxlab", {}), "positions": new}
+
+    def extend(self, model: Any, length: int) -> None:
+        """Prove that the layers of ``model`` use the declared angles for windows of ``length`` tokens.
+
+        Raises:
+            UserError: They do not, as when the config was changed after the model was built.
+        """
+        text = model.config.get_text_config()
+        note = _note(text)
+        if note.get("name") != self.name:
+            self._refuse_unprepared(text, length)
+            return
+        for layer_type, rope in _ropes(text, note).items():
+            for window in (rope.trained, length):  # some formulae leave short windows alone
+                self._prove(model, layer_type, rope, window)
+
+    @torch.no_grad()
+    def grow(self, model: Any, trained: int, length: int) -> None:
+        """Stretch the positions as far as ``length`` needs, and for the last length just as the config says."""
+        del trained
+        text = model.config.get_text_config()
+        note = _note(text)
+        if note.get("name") != self.name or not self.grows:
+            return
+        for layer_type, rope in _ropes(text, note).items():
+            factor = min(max(length / rope.trained, 1.0), rope.factor)
+            for module in _modules(model, layer_type):
+                _stretch(module, prefix(layer_type), None if factor == rope.factor else self._angles_at(rope, factor))
+
+    def deviation(self, model: Any, length: int) -> float | None:
+        """Of the angles in the layers, for the trained length and for ``length``; infinite where none are scaled."""
+        text = model.config.get_text_config()
+        note = _note(text)
+        if note.get("name") != self.name:
+            return None if length <= (reach(text) or 0) else math.inf
+        differences = [
+            _difference(_measure(module, layer_type, window), self.angles(rope, window))
+            for layer_type, rope in _ropes(text, note).items()
+            for window in (rope.trained, length)
+            for module in _modules(model, layer_type)
+        ]
+        return max(differences, default=math.inf)
+
+    def _angles_at(self, rope: Rope, factor: float) -> Angles:
+        """The formula for a smaller stretch than the config's."""
+        return self.angles(replace(rope, factor=factor), math.ceil(rope.trained * factor))
+
+    def attach(self, module: Any, layer_type: str) -> None:
+        """Add to a rotary module what a formula needs beside its config; most need nothing."""
+        del module, layer_type
+
+    def _choose(self, trained: int, length: int, note: Mapping[str, Any]) -> float:
+        """The factor to use; ``note`` is what a part wrote into the config before, if any."""
+        del note
+        needed = length / trained
+        if self.factor is not None and self.factor < needed:
+            raise UserError(
+                f"strategy.positions.factor={self.factor:g} reaches {int(trained * self.factor):,} tokens and the "
+                f"context gives windows of {length:,}; use {math.ceil(needed * 100) / 100:g} or more, or null."
+            )
+        return needed if self.factor is None else self.factor
+
+    def _scaled(self, text: Any, note: Mapping[str, Any]) -> dict[str, Any]:
+        """The trained rotary parameters with the changes of this part, nested as they were."""
+        layers: dict[str, Any] = _layers(note["rope_parameters"])
+        for layer_type, rope in _ropes(text, note).items():
+            layers[layer_type] = {**layers[layer_type], **self.parameters(rope)}
+        shared: dict[str, Any] | None = layers.get("")
+        return layers if shared is None else shared
+
+    def _refuse_unprepared(self, text: Any, length: int) -> None:
+        if length <= (reach(text) or 0):
+            return
+        if getattr(text, "rope_parameters", None):
+            raise UserError(
+                f"strategy/positions={self.name} takes effect only in a config that a model is built from; "
+                f"call configure on the config first, or use context={reach(text)} or less."
+            )
+        raise UserError(
+            f"strategy/positions={self.name} scales rotary positions and model type `{text.model_type}` has none; "
+            "use strategy/positions=tile for a learned table, keep for relative positions."
+        )
+
+    def _prove(self, model: Any, layer_type: str, rope: Rope, length: int) -> None:
+        modules = _modules(model, layer_type)
+        declared = self.angles(rope, length)
+        for module in modules:
+            self.attach(module, layer_type)
+            if not _agree(_measure(module, layer_type, length), declared):
+                break
+        else:
+            if modules:
+                return
+        raise UserError(
+            f"strategy/positions={self.name} is not active in this {model.config.model_type}: at {length} tokens its "
+            "layers do not use the declared rotary frequencies; build the model from a config that was configured "
+            "before, or use another of strategy/positions=linear, ntk, dynamic_ntk, yarn, longrope."
+        )
+
+
+def reach(config: Any) -> int | None:
+    """Tokens that positions reach as they are; None where the config names none."""
+    longest = getattr(config, "max_position_embeddings", None)
+    return None if longest is None else int(longest)
+
+
+def prefix(layer_type: str) -> str:
+    """What the library puts in front of the attributes of a rotary module that serves several types of layer."""
+    return f"{layer_type}_" if layer_type else ""
+
+
+def _note(config: Any) -> dict[str, Any]:
+    """What a part wrote into the config when it changed the positions."""
+    note: dict[str, Any] = getattr(config, "ctxlab", {}).get("positions", {})
+    return note
+
+
+def _modules(model: Any, layer_type: str) -> list[Any]:
+    """Rotary modules that serve a type of layer."""
+    return [module for module in model.modules() if hasattr(module, f"{prefix(layer_type)}inv_freq")]
+
+
+def _stretch(module: Any, before: str, angles: Angles | None) -> None:
+    """Make a rotary module use ``angles``, or what it was built with."""
+    built = module.__dict__.setdefault(f"{before}ctxlab_built", {})
+    if not built:
+        inv_freq = getattr(module, f"{before}inv_freq")
+        built.update(inv_freq=inv_freq.clone(), attention_scaling=getattr(module, f"{before}attention_scaling"))
+    inv_freq = built["inv_freq"] if angles is None else angles.inv_freq.to(built["inv_freq"])
+    setattr(module, f"{before}inv_freq", inv_freq.to(getattr(module, f"{before}inv_freq").device))
+    scaling = built["attention_scaling"] if angles is None else angles.scaling
+    setattr(module, f"{before}attention_scaling", scaling)
+
+
+def _layers(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Rotary parameters by type of layer; under the empty name where all layers share them."""
+    nested = any(isinstance(value, Mapping) for value in parameters.values())
+    return dict(parameters) if nested else {"": dict(parameters)}
+
+
+def _ropes(text: Any, note: Mapping[str, Any]) -> dict[str, Rope]:
+    """Rotary positions as trained, of every type of layer that attends past the trained length."""
+    ropes = {}
+    head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    for layer_type, parameters in _layers(note["rope_parameters"]).items():
+        if layer_type in LOCAL or not isinstance(parameters, Mapping):
+            continue
+        if parameters.get("rope_type", "default") != "default":
+            raise UserError(
+                f"the rotary positions of this {text.model_type} are scaled already "
+                f"(rope_type={parameters['rope_type']}); use context={note['trained_length']} or less."
+            )
+        dim = int(head_dim * parameters.get("partial_rotary_factor", 1.0))
+        ropes[layer_type] = Rope(float(parameters["rope_theta"]), dim, note["trained_length"], note["factor"])
+    return ropes
+
+
+@torch.no_grad()
+def _measure(module: Any, layer_type: str, length: int) -> Angles:
+    """What a rotary module uses for a window of ``length`` tokens: it is run, as some adapt to the length."""
+    name = f"{prefix(layer_type)}inv_freq"
+    device = getattr(module, name).device
+    places = torch.tensor([[0, length - 1]], device=device)
+    module(torch.zeros(1, 2, 1, device=device), places, *([layer_type] if layer_type else []))
+    scaling = float(getattr(module, f"{prefix(layer_type)}attention_scaling"))
+    return Angles(getattr(module, name).detach().double().cpu(), scaling)
+
+
+def _difference(used: Angles, declared: Angles) -> float:
+    """Largest one of any frequency or of the scaling, relative to the declared."""
+    if used.inv_freq.shape != declared.inv_freq.shape:
+        return math.inf
+    frequencies = float(((used.inv_freq - declared.inv_freq).abs() / declared.inv_freq).max())
+    return max(frequencies, abs(used.scaling - declared.scaling) / declared.scaling)
+
+
+def _agree(used: Angles, declared: Angles) -> bool:
+    """Equal but for the library's fp32, whose rounding the ramp of YaRN magnifies with the factor."""
+    return (
+        used.inv_freq.shape == declared.inv_freq.shape
+        and torch.allclose(used.inv_freq, declared.inv_freq, rtol=1e-4, atol=0)
+        and math.isclose(used.scaling, declared.scaling, rel_tol=1e-6)
+    )

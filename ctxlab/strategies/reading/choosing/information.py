@@ -1,0 +1,87 @@
+"""How much a token tells: its surprise under the frequencies of a corpus, or under a causal language model.
+
+Shape legend: L tokens of a document, V tokens of the vocabulary, W tokens of a window.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+from ctxlab.core.architecture import is_causal
+from ctxlab.core.types import Encoded, IntArray
+from ctxlab.strategies.reading.choosing.ranking import Numbers
+
+
+class Frequencies(torch.nn.Module):
+    """How often each token occurs in the training documents; whole numbers, saved and reloaded with the model."""
+
+    counts: torch.Tensor
+    """(V,)"""
+
+    def __init__(self, num_tokens: int) -> None:
+        super().__init__()
+        self.register_buffer("counts", torch.zeros(num_tokens, dtype=torch.int64))
+
+    def learn(self, encoded: Sequence[Encoded]) -> None:
+        """Count the tokens of ``encoded``."""
+        for document in encoded:
+            self.counts += torch.from_numpy(count(document.input_ids, len(self.counts))).to(self.counts.device)
+
+    @property
+    def known(self) -> bool:
+        """Whether anything has been counted, or loaded."""
+        return bool(self.counts.any())
+
+
+def count(ids: IntArray, num_tokens: int) -> IntArray:
+    """(V,) occurrences of each token in ids (L,)."""
+    return np.bincount(ids, minlength=num_tokens).astype(np.int64)
+
+
+def surprise(ids: IntArray, counts: IntArray) -> Numbers:
+    """(L,) −log p in nats under counts (V,), each raised by one so that what never occurred has a share too."""
+    information: Numbers = math.log(counts.sum() + len(counts)) - np.log(counts[ids] + 1.0)
+    return information
+
+
+def speaks(model: Any) -> bool:
+    """Whether ``model`` is causal and says what the next token is."""
+    return is_causal(model) and model.get_output_embeddings() is not None
+
+
+@torch.no_grad()
+def model_surprise(model: Any, ids: IntArray, window: int) -> Numbers:
+    """(L,) −log p in nats under a causal ``model``, in windows of ``window`` tokens that overlap by half.
+
+    From the second window on, what is asked for has at least half a window before it. Nothing precedes the first token
+    of the document, which is taken for as surprising as a draw from the whole vocabulary.
+    """
+    device = next(model.parameters()).device
+    num_tokens = model.get_output_embeddings().weight.shape[0]
+    information = np.full(len(ids), math.log(num_tokens))
+    step, done = max(window // 2, 1), 1
+    with _evaluating(model):
+        for start in range(0, len(ids), step):
+            own = torch.from_numpy(ids[start : start + window]).to(device)[None]
+            logits = model(input_ids=own, attention_mask=torch.ones_like(own)).logits[0, :-1].float()
+            told = torch.nn.functional.cross_entropy(logits, own[0, 1:], reduction="none").cpu().numpy()
+            information[done : start + own.shape[1]] = told[done - start - 1 :]
+            done = start + own.shape[1]
+            if done >= len(ids):
+                break
+    return information
+
+
+@contextmanager
+def _evaluating(model: Any) -> Iterator[None]:
+    """Without dropout, and back to how it was."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)

@@ -1,0 +1,46 @@
+"""What most readings have in common: independent windows that need nothing of the model."""
+
+from abc import ABC
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ctxlab.core.strategy import ModelKind, Reading
+from ctxlab.core.types import BoolArray, Encoded
+
+
+class Base(Reading, ABC):
+    """Defaults of ``core.strategy.Reading``; a reading adds ``longest``, ``windows`` and ``merge``."""
+
+    supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
+    contiguous = True
+    covers = True
+    links = False
+    joins = False
+    wants_scorer = False
+
+    def fit(self, trained_length: int | None, added: int, length: int) -> None:
+        """Nothing depends on the model."""
+        del trained_length, added, length
+
+    def take_scorer(self, model: Any) -> None:
+        """Nobody scores."""
+        del model
+
+    def install(self, model: Any) -> None:
+        """Nothing to put into it."""
+        del model
+
+    def learn(self, encoded: Sequence[Encoded], model: Any) -> None:
+        """Nothing is learned from the training documents."""
+        del encoded, model
+
+    def reach(self, num_windows: int) -> BoolArray:
+        """(N, N): nothing leaves its window."""
+        return np.eye(num_windows, dtype=np.bool_)
+
+    def notes(self, kept: Mapping[str, float]) -> list[str]:
+        """Nothing to say."""
+        del kept
+        return []

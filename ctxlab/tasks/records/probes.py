@@ -1,0 +1,87 @@
+"""Records of probes, checked, and what is said to them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ctxlab.core.errors import UserError
+from ctxlab.core.types import Document, Encoded, Merged
+from ctxlab.tasks.records.evidence import evidence_tokens
+from ctxlab.tasks.records.fields import check_characters, kind, lookalike, text_of
+
+BETWEEN = ", "
+"""What stands between several answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What is said to the question, as plain text: chosen, marked or written."""
+
+    text: str
+    """Empty where nothing was read."""
+    num_tokens: int
+    """Of the text that was asked about, as the model's tokenizer has it."""
+    num_choices: int = 0
+    """Answers that it was chosen from; 0 where the list is open."""
+
+
+def probe_fields(record: Mapping[str, Any], text_field: str, origin: str, *, gold: bool) -> dict[str, Any]:
+    """``text, question, choices, spans, all, length, depth, asked`` of a record, and ``answers`` where there is gold.
+
+    ``asked`` is the number of answers that are wanted. A text of unknown length counts as one of the next power of two.
+    """
+    text = text_of(record, text_field, "task.text_field", origin, "probe")
+    question = _question(record, origin)
+    answers = _texts(record, "answers", origin) if gold else []
+    fields: dict[str, Any] = {
+        "text": text,
+        "question": question,
+        "choices": _texts(record, "choices", origin) if record.get("choices") else [],
+        "spans": _spans(record, text, origin),
+        "all": bool(record.get("all", True)),
+        "length": record.get("length") or 1 << (len(text.split()) - 1).bit_length(),
+        "depth": record.get("depth"),
+    }
+    fields["asked"] = int(record.get("asked") or (len(answers) if fields["all"] else 1) or 1)
+    return fields | {"answers": answers} if gold else fields
+
+
+def spans_seen(document: Document, encoded: Encoded, merged: Merged) -> list[bool]:
+    """Whether all of each span was seen, or of the text where none is known."""
+    spans = document.fields["spans"]
+    return [bool(merged.seen[evidence_tokens(encoded, *span)].all()) for span in spans] or [bool(merged.seen.all())]
+
+
+def _question(record: Mapping[str, Any], origin: str) -> str:
+    question = record.get("question")
+    if not isinstance(question, str) or not question.strip():
+        other = None if "question" in record else lookalike(record, "probe")
+        looks = f"; it looks like a record for task={other}" if other else ""
+        raise UserError(f"The field 'question' of {origin} is {kind(question)}{looks}: give what is asked.")
+    check_characters(question, origin)
+    return question
+
+
+def _texts(record: Mapping[str, Any], field: str, origin: str) -> list[str]:
+    """A list of texts, none of them blank."""
+    given = record.get(field)
+    if not isinstance(given, list | tuple) or not given:
+        raise UserError(f"The field '{field}' of {origin} is {kind(given or None)}: give a list of texts.")
+    for value in given:
+        if not isinstance(value, str) or not value.strip():
+            raise UserError(f"The field '{field}' of {origin} has {value!r}: give texts that are not empty.")
+        check_characters(value, origin)
+    return list(given)
+
+
+def _spans(record: Mapping[str, Any], text: str, origin: str) -> list[list[int]]:
+    """Stretches of characters within the text."""
+    given = record.get("spans")
+    spans = [list(span) for span in ([] if given is None else given)]
+    for span in spans:
+        if len(span) != 2 or not 0 <= span[0] < span[1] <= len(text):
+            raise UserError(
+                f"The field 'spans' of {origin} has {span}, which is no stretch of its {len(text)} characters: "
+                "give first and last character, the latter not included."
+            )
+    return spans

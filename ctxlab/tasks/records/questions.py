@@ -1,0 +1,292 @@
+"""Records of questions about texts: SQuAD's form, or one question a record; checked, with every answer in its place."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ctxlab.core.errors import UserError
+from ctxlab.core.types import Document, Encoded
+from ctxlab.tasks.records.fields import check_characters, kind, lookalike, nearest, text_of
+from ctxlab.tasks.text.encoding import Pieces
+
+BETWEEN = "\n\n"
+"""What joins several texts into one context."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is said to a question."""
+
+    text: str
+    """Empty: the context does not say."""
+    start: int | None
+    """First character in the context; None without an answer."""
+    end: int | None
+    """The character behind it."""
+    score: float | None
+    """How sure it is; None where nothing was seen.
+
+    Of a stretch that is pointed at, given or not, its score above that of "no answer"; of what is written, its mean log
+    probability (nats).
+    """
+    num_tokens: int
+    """Of the context."""
+    evidence: int | None
+    """Token of the context at which the first gold answer begins; None where there is none."""
+    asked_behind: bool = False
+    """Whether the question stands behind the context, rather than in front of it."""
+
+
+@dataclass(slots=True)
+class Moved:
+    """How many answers stood elsewhere than the record says."""
+
+    answers: int = 0
+
+    def note(self) -> str:
+        """For the report."""
+        return (
+            f"{self.answers} answers are not in the context at their answer_start: "
+            "each was found at the only place where its text occurs."
+        )
+
+
+class QuestionReader:
+    """Reads the records of all forms of the task, and counts what it had to look for."""
+
+    def __init__(self, context_field: str, notes: list[str]) -> None:
+        """Take the field of the context, and the list that notes for the report go to."""
+        self._context_field, self._notes = context_field, notes
+        self._moved, self._moved_note = Moved(), ""
+
+    def read(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
+        """A context and all questions about it, checked; answers at a wrong place are found again where they can be."""
+        name = str(record.get("id", origin))
+        context, starts = context_of(record, self._context_field, origin)
+        before = self._moved.answers
+        questions = questions_of(record, name, context, starts, origin, gold=gold, moved=self._moved)
+        if self._moved.answers > before:
+            self._note_moved()
+        return Document(name, {"context": context, "text_starts": starts, "questions": questions}, origin)
+
+    def _note_moved(self) -> None:
+        if self._moved_note in self._notes:
+            self._notes.remove(self._moved_note)
+        self._moved_note = self._moved.note()
+        self._notes.append(self._moved_note)
+
+
+def one_a_question(document: Document) -> list[Document]:
+    """One document a question; ``group`` is the record's id."""
+    shared = {name: document.fields[name] for name in ("context", "text_starts")}
+    return [
+        Document(
+            asked["id"],
+            {**shared, "group": document.id, "question": asked["question"], "answers": asked["answers"]},
+            document.origin,
+        )
+        for asked in document.fields["questions"]
+    ]
+
+
+def answer_tokens(text: Pieces | Encoded, start: int, end: int) -> tuple[int, int]:
+    """First and last token of the characters ``start`` to ``end`` (not included)."""
+    first = min(int(np.searchsorted(text.ends, start, side="right")), len(text.ends) - 1)
+    last = int(np.searchsorted(text.starts, end, side="left")) - 1
+    return first, max(first, last)
+
+
+def drawn_stretch(
+    num_tokens: int, answer: tuple[int, int] | None, length: int | None, no_answer_share: float, seed: int
+) -> slice | None:
+    """``length`` tokens of a context: around the answer, or, in ``no_answer_share``, anywhere; None for all.
+
+    In a long context nearly all windows are without the answer; this is how an epoch sees fewer of them (as Alberti
+    et al. 2019, arXiv:1901.08634, who keep one in fifty windows without the answer; here it is drawn anew every epoch).
+
+    Args:
+        num_tokens: Of the context.
+        answer: Its first and last token, None where there is none.
+        length: Tokens of the stretch; None for all.
+        no_answer_share: How often it lies anywhere.
+        seed: Of the draw.
+    """
+    if length is None or num_tokens <= length:
+        return None
+    random = np.random.default_rng(seed)
+    first, last = 0, num_tokens - length
+    if answer is not None and random.random() >= no_answer_share:
+        last = min(last, answer[0])
+        first = min(max(first, answer[1] + 1 - length), last)
+    start = int(random.integers(first, last + 1))
+    return slice(start, start + length)
+
+
+STRETCHED = ("input_ids", "word_ids", "labels", "marks", "starts", "ends")
+"""Fields of ``Encoded`` that go with a context's tokens."""
+
+
+def context_of(record: Mapping[str, Any], field: str, origin: str) -> tuple[str, list[int]]:
+    """The context, and the first character of each text in it: ``contexts``, joined by blank lines, or ``field``.
+
+    Raises:
+        UserError: There is none, or it is no text.
+    """
+    if record.get("contexts") is None:
+        return text_of(record, field, "task.context_field", origin, "qa"), [0]
+    texts = _list(record["contexts"], "contexts", origin)
+    if not texts:
+        raise UserError(f"The field 'contexts' of {origin} is an empty list: give at least one text.")
+    for index, text in enumerate(texts):
+        _check_text(text, f"contexts[{index}]", origin)
+    starts = np.cumsum([0, *(len(text) + len(BETWEEN) for text in texts[:-1])]).tolist()
+    return BETWEEN.join(texts), starts
+
+
+def questions_of(
+    record: Mapping[str, Any], name: str, context: str, starts: Sequence[int], origin: str, *, gold: bool, moved: Moved
+) -> list[dict[str, Any]]:
+    """``id, question, answers`` of each question about ``context``; an answer is ``text, start, end`` (characters).
+
+    Args:
+        record: As a source gave it.
+        name: Its id; questions of a list are called ``<name>#<their id>``.
+        context: As ``context_of`` made it.
+        starts: First character of each text in it.
+        origin: Place of the record.
+        gold: Whether answers are needed.
+        moved: Counts answers that were found elsewhere.
+
+    Raises:
+        UserError: Something is missing, empty, of the wrong type, named twice, or not in the context.
+    """
+    if record.get("questions") is None:
+        given, places = [_flat(record, origin)], [""]
+    else:
+        given = _list(record["questions"], "questions", origin)
+        places = [f"questions[{index}]." for index in range(len(given))]
+        if not given:
+            raise UserError(f"The field 'questions' of {origin} is an empty list: give at least one question.")
+    found, seen = [], dict[str, str]()
+    for index, (question, place) in enumerate(zip(given, places, strict=True)):
+        if not isinstance(question, Mapping):
+            raise UserError(
+                f"The field '{place[:-1]}' of {origin} is {kind(question)}: "
+                'give {"id": …, "question": …, "answers": […]}.'
+            )
+        own = _question_id(question, index) if place else ""
+        if own in seen:
+            raise UserError(
+                f"The id '{own}' of '{place[:-1]}' of {origin} is already that of '{seen[own]}': "
+                "give each question its own id."
+            )
+        seen[own] = place[:-1]
+        if "question" not in question:
+            raise UserError(
+                f"'{place[:-1]}' of {origin} has no field 'question', only {', '.join(question) or 'nothing'}: "
+                "give what is asked."
+            )
+        _check_text(question["question"], f"{place}question", origin)
+        answers = _answers(question, place, context, starts, origin, moved) if gold else []
+        identifier = f"{name}#{own}" if place else name
+        found.append({"id": identifier, "question": question["question"], "answers": answers})
+    return found
+
+
+def _flat(record: Mapping[str, Any], origin: str) -> Mapping[str, Any]:
+    if "question" in record:
+        return record
+    other = lookalike(record, "qa")
+    if other:
+        raise UserError(
+            f"{origin} has no field 'questions'; it looks like a record for task={other}: use a file for task=qa."
+        )
+    present = ", ".join(name for name in record if name != "id")
+    raise UserError(
+        f"{origin} has no field 'questions' or 'question', only {present or 'an id'}: "
+        f"rename '{nearest(record, 'questions')}' if it holds them."
+    )
+
+
+def _question_id(question: Mapping[str, Any], index: int) -> str:
+    given = question.get("id")
+    return str(index + 1) if given is None or given == "" else str(given)
+
+
+def _answers(
+    question: Mapping[str, Any], place: str, context: str, starts: Sequence[int], origin: str, moved: Moved
+) -> list[dict[str, Any]]:
+    if question.get("answers") is None:
+        raise UserError(
+            f"'{place}answers' of {origin} is missing: give a list of answers, an empty one where the text has none."
+        )
+    return [
+        _anchored(answer, f"{place}answers[{index}]", context, starts, origin, moved)
+        for index, answer in enumerate(_rows(question["answers"], f"{place}answers", origin))
+    ]
+
+
+def _rows(answers: Any, place: str, origin: str) -> list[Any]:
+    """Answers as a list of mappings; data sets of the hub hold a mapping of lists."""
+    if not isinstance(answers, Mapping):
+        return _list(answers, place, origin)
+    columns = {name: _list(values, f"{place}.{name}", origin) for name, values in answers.items()}
+    if len({len(values) for values in columns.values()}) > 1:
+        raise UserError(f"The lists in '{place}' of {origin} differ in length: give one entry an answer in each.")
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _anchored(
+    answer: Any, place: str, context: str, starts: Sequence[int], origin: str, moved: Moved
+) -> dict[str, Any]:
+    """The answer with its characters in the context; found again where its text occurs once."""
+    if not isinstance(answer, Mapping) or "text" not in answer:
+        raise UserError(f'The field \'{place}\' of {origin} is {answer!r}: give {{"text": …, "answer_start": …}}.')
+    text = answer["text"]
+    _check_text(text, f"{place}.text", origin)
+    start = _given_start(answer, place, starts, origin)
+    if start is None or context[start : start + len(text)] != text:
+        first = context.find(text)
+        if first < 0 or context.find(text, first + 1) >= 0:
+            where = "has no answer_start" if start is None else f"is not at its answer_start={answer['answer_start']}"
+            times = "nowhere" if first < 0 else "more than once"
+            raise UserError(
+                f"The answer {text[:60]!r} in '{place}' of {origin} {where}, and its text occurs {times} in the "
+                "context: give the character at which it begins."
+            )
+        moved.answers += start is not None
+        start = first
+    return {"text": text, "start": start, "end": start + len(text)}
+
+
+def _given_start(answer: Mapping[str, Any], place: str, starts: Sequence[int], origin: str) -> int | None:
+    """The first character in the whole context; ``context`` says in which of several texts ``answer_start`` counts."""
+    start = answer.get("answer_start")
+    if start is None:
+        return None
+    text = answer.get("context", 0)
+    for name, value in (("answer_start", start), ("context", text)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
+            raise UserError(f"The field '{place}.{name}' of {origin} is {value!r}: give a count from 0 on.")
+    if text >= len(starts):
+        raise UserError(
+            f"The field '{place}.context' of {origin} is {text}, and there are {len(starts)} texts, counted from 0: "
+            f"give {len(starts) - 1} or less."
+        )
+    return starts[int(text)] + int(start)
+
+
+def _list(value: Any, place: str, origin: str) -> list[Any]:
+    if not isinstance(value, list | tuple | np.ndarray):
+        raise UserError(f"The field '{place}' of {origin} is {kind(value)}: give a list.")
+    return list(value)
+
+
+def _check_text(value: Any, place: str, origin: str) -> None:
+    if not isinstance(value, str):
+        raise UserError(f"The field '{place}' of {origin} is {kind(value)}: give a text.")
+    if not value.strip():
+        raise UserError(f"The field '{place}' of {origin} is an empty text: give it words, or take it out.")
+    check_characters(value, origin)

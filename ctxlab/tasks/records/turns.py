@@ -1,0 +1,114 @@
+"""Dialogues as records have them: turns, checked, and as the text that a model reads."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ctxlab.core.errors import UserError
+from ctxlab.tasks.records.candidates import list_of
+from ctxlab.tasks.records.fields import check_characters, kind
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message of one speaker."""
+
+    speaker: str
+    """A letter, by the order in which speakers first speak: the names of a corpus would tell who talks to whom."""
+    text: str
+    """On one line: every white space character is a blank, so that places in it are those of the record."""
+    place: int
+    """Its number in the record, from 0 on."""
+
+
+@dataclass(slots=True)
+class EmptyTurns:
+    """How many turns of all dialogues said nothing and were left out."""
+
+    count: int = 0
+    _note: str = ""
+
+    def add(self, more: int, notes: list[str]) -> None:
+        """Count ``more``, and say the sum in ``notes`` once."""
+        if not more:
+            return
+        if self._note in notes:
+            notes.remove(self._note)
+        self.count += more
+        self._note = f"{self.count:,} turns of the dialogues are empty texts, and were left out."
+        notes.append(self._note)
+
+
+def turns_of(record: Mapping[str, Any], field: str, origin: str, task: str) -> tuple[list[Turn], int]:
+    """The turns of a dialogue, and how many were left out because they say nothing (corpora of chats have some).
+
+    Consecutive turns of a speaker stay apart, as the data has them.
+
+    Raises:
+        UserError: A turn is no ``{"speaker": …, "text": …}``, or none says anything.
+    """
+    names = dict[str | int, str]()
+    turns, left_out = [], 0
+    given = list_of(record, field, "task.turns_field", origin, task)
+    for place, turn in enumerate(given):
+        speaker, text = _checked(turn, f"{field}[{place}]", origin)
+        if place and type(speaker) is not type(given[0]["speaker"]):
+            raise UserError(
+                f"The field '{field}[{place}].speaker' of {origin} mixes whole numbers and names with those before: "
+                "write all speakers in one way."
+            )
+        if not text.strip():
+            left_out += 1
+            continue
+        letter = names.setdefault(speaker, LETTERS[len(names)] if len(names) < len(LETTERS) else f"S{len(names) + 1}")
+        turns.append(Turn(letter, re.sub(r"\s", " ", text), place))
+    if not turns:
+        raise UserError(f"The field '{field}' of {origin} has empty texts only: give it words, or take it out.")
+    return turns, left_out
+
+
+def _checked(turn: Any, place: str, origin: str) -> tuple[str | int, str]:
+    """Speaker and text of a turn."""
+    if not isinstance(turn, Mapping) or not {"speaker", "text"} <= turn.keys():
+        had = f"has only {', '.join(turn) or 'nothing'}" if isinstance(turn, Mapping) else f"is {kind(turn)}"
+        raise UserError(f'The field \'{place}\' of {origin} {had}: give {{"speaker": …, "text": …}}.')
+    speaker, text = turn["speaker"], turn["text"]
+    if isinstance(speaker, bool) or not isinstance(speaker, str | int) or speaker == "":
+        what = "an empty text" if speaker == "" else kind(speaker)
+        raise UserError(f"The field '{place}.speaker' of {origin} is {what}: give a name or a whole number.")
+    if not isinstance(text, str):
+        raise UserError(f"The field '{place}.text' of {origin} is {kind(text)}: give a text.")
+    check_characters(text, origin)
+    return speaker, text
+
+
+def written(turns: Sequence[Turn]) -> str:
+    """A line a turn, its speaker in front: ``A: hello``."""
+    return "\n".join(f"{turn.speaker}: {turn.text}" for turn in turns)
+
+
+def places_in(turns: Sequence[Turn], probes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """``probes``, whose ``start`` and ``end`` count in the text of a ``turn``, with their places in ``written``."""
+    starts, start = {}, 0
+    for turn in turns:
+        starts[turn.place] = start + len(turn.speaker) + 2
+        start = starts[turn.place] + len(turn.text) + 1
+    return [
+        {**probe, "start": starts[probe["turn"]] + probe["start"], "end": starts[probe["turn"]] + probe["end"]}
+        for probe in probes
+        if probe["turn"] in starts
+    ]
+
+
+def asked(num_turns: int, wanted: int) -> list[int]:
+    """Places of the turns that are asked for, never the first: the last of each of ``wanted`` equal parts."""
+    return sorted({max(num_turns * (part + 1) // wanted - 1, 1) for part in range(wanted)})
+
+
+def other_speaker(turns: Sequence[Turn]) -> str:
+    """Who spoke last before the last speaker did; a second one where nobody else has spoken."""
+    last = turns[-1].speaker
+    return next((turn.speaker for turn in reversed(turns) if turn.speaker != last), "B" if last == "A" else "A")

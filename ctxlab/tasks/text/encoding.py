@@ -1,0 +1,156 @@
+"""Plain text to tokens, with their places and the marks of its structure, in time linear in its length.
+
+Shape legend: L tokens of a document.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from ctxlab.core.types import IntArray
+from ctxlab.tasks.text.structure import marks_of
+from ctxlab.tasks.text.subwords import unknown
+
+PIECE_CHARACTERS = 8192
+"""Least length of the pieces that a text is cut into; a tokenizer is slow and greedy for memory on a huge string."""
+
+_CUT = re.compile(r"(?<=[^\W_]) (?=[^\W_])")
+"""A single blank between letters or digits."""
+
+_CUTTABLE: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+"""What ``cuttable`` found of each tokenizer."""
+
+_BY_WORD = {"BertPreTokenizer", "Whitespace", "WhitespaceSplit"}
+"""Splitters that end every token at white space, and drop it."""
+
+_PER_CHARACTER = {"BertNormalizer", "Lowercase", "StripAccents", "NFC", "NFD", "NFKC", "NFKD"}
+"""Normalizers that never look across a blank."""
+
+
+KNOWN_SPLITS = tuple(
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
+    + digits
+    + r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    for digits in (r"\p{N}{1,3}", r"\p{N}")
+)
+"""Patterns of Llama 3 and of Qwen, which stand in front of the byte-level splitter."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pieces:
+    """The tokens of a text."""
+
+    input_ids: IntArray
+    """(L,) at least one."""
+    starts: IntArray
+    """(L,) first character of each token."""
+    ends: IntArray
+    """(L,) character behind each token, never falling."""
+    word_ids: IntArray
+    """(L,) index of the run of visible characters that a token ends in."""
+    marks: IntArray
+    """(L,) sums of ``SENTENCE``, ``PARAGRAPH`` and ``HEADING``."""
+
+
+def added_characters(ends: IntArray) -> IntArray:
+    """(L,) characters from the end of the token before to the end of each token: every character counts once.
+
+    White space that a tokenizer drops belongs to the token behind it; of the byte tokens of one character the first
+    has it and the others have none.
+    """
+    return np.diff(ends, prepend=0)
+
+
+def encode_text(tokenizer: Any, text: str) -> Pieces:
+    """Tokens of ``text`` without special tokens, the same as the tokenizer gives for it in one piece.
+
+    A text of which the tokenizer leaves nothing is one unknown token.
+    """
+    spans = list(_pieces(text)) if cuttable(tokenizer) else [(0, len(text))]
+    # verbose=False: that the document is longer than the model is the point, not a mistake.
+    encoded = tokenizer(
+        [text[start:end] for start, end in spans],
+        add_special_tokens=False,
+        truncation=False,
+        padding=False,
+        return_offsets_mapping=True,
+        return_attention_mask=False,
+        verbose=False,
+    )
+    ids = np.concatenate([np.asarray(row, dtype=np.int64) for row in encoded["input_ids"]])
+    if not len(ids):
+        ids, offsets = np.asarray([unknown(tokenizer)]), np.asarray([[0, len(text)]])
+    else:
+        rows = zip(encoded["offset_mapping"], spans, strict=True)
+        offsets = np.concatenate([np.asarray(row, np.int64).reshape(-1, 2) + start for row, (start, _) in rows])
+    ends = np.maximum.accumulate(offsets[:, 1])
+    return Pieces(ids, offsets[:, 0].copy(), ends, _word_ids(text, ends), marks_of(text, ends))
+
+
+def _pieces(text: str) -> Iterator[tuple[int, int]]:
+    """First and last character (not included) of each piece."""
+    start = 0
+    while start < len(text):
+        cut = _CUT.search(text, start + PIECE_CHARACTERS)
+        end = len(text) if cut is None else cut.start()
+        yield start, end
+        start = end
+
+
+def _word_ids(text: str, ends: IntArray) -> IntArray:
+    begins = np.asarray([match.start() for match in re.finditer(r"\S+", text)], dtype=np.int64)
+    return np.maximum(np.searchsorted(begins, np.maximum(ends - 1, 0), side="right") - 1, 0)
+
+
+def cuttable(tokenizer: Any) -> bool:
+    """Whether a text may be cut before a single blank between two letters or digits without changing a token.
+
+    True for what splits by words and drops blanks (WordPiece), and for byte-level splitting as GPT-2, Llama 3, Qwen
+    and SmolLM2 have it: there no pattern goes on from a visible character to a blank, so that a match ends before the
+    blank, and begins with it, in the whole text as in the pieces. Normalizers must not reach across the blank, nor put
+    anything in front of a text that begins with one. Everything else is read in one piece.
+    """
+    if tokenizer not in _CUTTABLE:  # a tokenizer takes longer to describe than a document to encode
+        _CUTTABLE[tokenizer] = _is_cuttable(tokenizer)
+    return _CUTTABLE[tokenizer]
+
+
+def _is_cuttable(tokenizer: Any) -> bool:
+    state = json.loads(tokenizer.backend_tokenizer.to_str())
+    added = tokenizer.added_tokens_decoder.values()
+    if any(token.rstrip or re.search(r"\s", token.content) for token in added):
+        return False
+    return _normalizes_apart(state["normalizer"]) and _splits_at_blanks(state["pre_tokenizer"])
+
+
+def _normalizes_apart(state: Mapping[str, Any] | None) -> bool:
+    steps = [] if state is None else state["normalizers"] if state["type"] == "Sequence" else [state]
+    others = [step for step in steps if step["type"] not in _PER_CHARACTER]
+    return not others or _is_first_space(others)
+
+
+def _is_first_space(steps: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether these put a space in front of a text, and take it back where the text begins with one."""
+    if [step["type"] for step in steps] != ["Prepend", "Replace"]:
+        return False
+    pattern = steps[1]["pattern"].get("Regex")
+    return bool(steps[0]["prepend"] == " " == steps[1]["content"] and pattern == r"\A  ")
+
+
+def _splits_at_blanks(state: Mapping[str, Any] | None) -> bool:
+    if state is None:
+        return False
+    *before, last = state["pretokenizers"] if state["type"] == "Sequence" else [state]
+    if last["type"] == "ByteLevel" and not last.get("use_regex", True):
+        return len(before) == 1 and _is_known_split(before[0])
+    apart = all(step["type"] in ("Digits", "Punctuation", *_BY_WORD) for step in before)
+    return apart and (last["type"] in _BY_WORD or last["type"] == "ByteLevel")
+
+
+def _is_known_split(step: Mapping[str, Any]) -> bool:
+    return step["type"] == "Split" and step["pattern"].get("Regex") in KNOWN_SPLITS

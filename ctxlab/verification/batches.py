@@ -1,0 +1,66 @@
+"""Whether it matters what a document shares a batch with: it must not."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ctxlab.runtime.forward import Item
+from ctxlab.verification.check import Check, option, within
+from ctxlab.verification.probes import Probe
+from ctxlab.verification.subject import Subject, difference, states
+
+SHARES = (1.3, 0.6, 0.2)
+"""Lengths of the documents in contexts: unlike, so that there is padding, and one longer than a window."""
+
+
+def check_batches(subject: Subject) -> list[Check]:
+    """Batched equals unbatched, padding changes nothing, and nothing crosses from one document to another."""
+    documents = _documents(subject)
+    together = states(subject, documents)
+    padded = states(subject, documents, pad_id=int(subject.tokens[len(subject.tokens) // 2]))
+    other = _changed(subject, documents[0])
+    beside = states(subject, [other, *documents[1:]])
+    sizes = ", ".join(f"{sum(map(len, own)):,}" for own in documents)
+    return [
+        _batched(subject, documents, together),
+        within(
+            "padding",
+            "What stands in the padding changes nothing.",
+            max(difference(a, b) for a, b in zip(together, padded, strict=True)),
+            f"Documents of {sizes} tokens in a batch, padded with another token.",
+        ),
+        within(
+            "documents",
+            "Nothing crosses from one document to another in the same batch.",
+            max(difference(a, b) for a, b in zip(together[1:], beside[1:], strict=True)),
+            f"All tokens of a document of {sum(map(len, documents[0])):,} changed; others of {sizes} beside it.",
+            tolerance=1e-9,
+        ),
+    ]
+
+
+def _batched(subject: Subject, documents: Sequence[Sequence[Item]], together: Sequence) -> Check:
+    proves = "A document in a batch gives the same outputs as alone."
+    note = ""
+    if subject.strategy.positions.by_batch:
+        # Documents of one length see the same longest window alone as together.
+        documents = [subject.items(subject.document(subject.length * 2, draw)) for draw in range(3)]
+        together = states(subject, documents)
+        note = f" positions={option(subject.strategy.positions)} follows the longest window, so these are alike."
+    alone = [states(subject, [own])[0] for own in documents]
+    sizes = ", ".join(f"{sum(map(len, own)):,}" for own in documents)
+    deviation = max(difference(a, b) for a, b in zip(together, alone, strict=True))
+    return within("batches", proves, deviation, f"Documents of {sizes} tokens, together and alone.{note}")
+
+
+def _documents(subject: Subject) -> list[list[Item]]:
+    lengths = [max(round(subject.length * share), 1) for share in SHARES]
+    return [subject.items(subject.document(length, draw)) for draw, length in enumerate(lengths)]
+
+
+def _changed(subject: Subject, items: Sequence[Item]) -> list[Item]:
+    probe = Probe("all", np.arange(sum(map(len, items))))
+    return [
+        Item(item.document, [probe.applied(window, subject) for window in item.windows], item.labels, item.marks)
+        for item in items
+    ]

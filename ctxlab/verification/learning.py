@@ -1,0 +1,51 @@
+"""Whether the trainable modules of a strategy hear from the loss."""
+
+import torch
+
+from ctxlab.core.model import PARTS, TASK_PART
+from ctxlab.runtime.forward import Passes, model_call
+from ctxlab.verification.check import Check
+from ctxlab.verification.subject import Subject
+
+
+def check_learning(subject: Subject) -> Check:
+    """A gradient arrives in the modules of every part that has some.
+
+    Of a memory it must come from a window after the first, where its gradient reaches that far: the state before the
+    first window is a parameter like any other, and would hear from that window even if nothing were carried.
+    """
+    name, proves = "learning", "The trainable modules of the strategy get a gradient that is neither zero nor broken."
+    parts = {family: module for family, module in getattr(subject.model, PARTS, {}).items() if family != TASK_PART}
+    if not parts:
+        return Check(name, proves, None, None, "No part of the strategy has modules of its own.")
+    subject.model.zero_grad()
+    _backward(subject)
+    norms = {family: _norm(module) for family, module in parts.items()}
+    subject.model.zero_grad()
+    silent = [family for family, norm in norms.items() if not 0 < norm < float("inf")]
+    found = ", ".join(f"{family} {norm:.1e}" for family, norm in norms.items())
+    if silent:
+        return Check(name, proves, False, None, f"Nothing to learn from arrives in {', '.join(silent)} ({found}).")
+    return Check(name, proves, True, None, f"Norm of the gradient: {found}.")
+
+
+def _backward(subject: Subject) -> None:
+    """From the outputs of the first windows, as far as the gradient goes."""
+    memory = subject.strategy.memory
+    items = subject.items(subject.document(subject.length))
+    passes = Passes(subject.strategy, model_call(subject.model), subject.pad_id, subject.device)
+    total = torch.zeros((), dtype=torch.float64, device=subject.device)
+    skip = memory.sequential and memory.gradient_windows > 1 and len(items[0].windows) > 1
+    for step, passed in enumerate(passes.run(items)):
+        if step or not skip:
+            total = total + passed.outputs.double().square().sum()
+        penalty = subject.strategy.attention.penalty(subject.model)
+        total = total if penalty is None else total + penalty
+        if passed.cut:
+            break
+    total.backward()
+
+
+def _norm(module: torch.nn.Module) -> float:
+    gradients = [p.grad.double().square().sum() for p in module.parameters() if p.grad is not None]
+    return float(torch.stack(gradients).sum().sqrt()) if gradients else 0.0

@@ -1,0 +1,198 @@
+"""Perturb tokens, measure who hears of it in each layer and at the output, and hold it against the declaration.
+
+Shape legend: W tokens of a window, P probes, V levels (every layer that is seen, then the outputs).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ctxlab.core.types import ADDED, FloatArray, Window
+from ctxlab.runtime.forward import Item
+from ctxlab.verification.check import Check, option, scientific
+from ctxlab.verification.declared import Declared, declare
+from ctxlab.verification.probes import Probe, choose
+from ctxlab.verification.subject import States, Subject, size, states
+
+TOKENS_AT_ONCE = 1 << 14
+"""Tokens of a pass."""
+
+LEAST = 1e-14
+"""Relative influence that counts as one: the passes compared have one shape, so that nothing else differs at all."""
+
+CONTEXTS = 1.5
+"""Contexts that the document is long, so that there is more than one window."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reach:
+    """Measured and declared, for every window of one document."""
+
+    probes: Sequence[Probe]
+    windows: Sequence[Window]
+    measured: Sequence[torch.Tensor]
+    """(V, W, P) largest change of a state, relative to the size of all."""
+    declared: Sequence[Declared]
+    names: Sequence[str]
+    """Of the levels."""
+    floor: float
+    """Below it is rounding."""
+    num_tokens: int
+
+
+def measure(
+    subject: Subject, num_blocks: int, num_single: int, done: Callable[[float], None] = lambda _: None
+) -> Reach:
+    """Run all probes; ``done`` hears of the share that is finished.
+
+    Args:
+        subject: In evaluation mode, in double precision.
+        num_blocks: Blocks that the document is cut into.
+        num_single: Single tokens that are probed.
+        done: For a progress display.
+    """
+    encoded = subject.document(max(round(subject.length * CONTEXTS), subject.strategy.reading.longest(subject.length)))
+    base = subject.items(encoded)
+    windows = [window for item in base for window in item.windows]
+    probes = choose(subject, windows, len(encoded), num_blocks, num_single)
+    at_once = min(max(TOKENS_AT_ONCE // sum(map(len, windows)), 1), len(probes))
+    before, again = (states(subject, [base] * at_once, layers=True) for _ in range(2))
+    floor = max(8 * max(_changes(a, b).amax().item() for a, b in _pairs(before, again)), LEAST)
+    columns: list[list[torch.Tensor]] = [[] for _ in windows]
+    for start in range(0, len(probes), at_once):
+        group = probes[start : start + at_once]
+        changed = [[_applied(subject, item, probe) for item in base] for probe in group]
+        after = states(subject, [*changed, *[base] * (at_once - len(group))], layers=True)
+        for one, other in list(zip(before, after, strict=True))[: len(group)]:
+            for w, (a, b) in enumerate(zip(one, other, strict=True)):
+                columns[w].append(_changes(a, b))
+        done((start + len(group)) / len(probes))
+    measured = [torch.stack(column, dim=-1).cpu() for column in columns]
+    num_layers = len(measured[0]) - 1
+    names = [*(f"layer {layer + 1}" for layer in range(num_layers)), "the outputs"]
+    declared = [own for item in base for own in declare(subject, item, probes)]
+    return Reach(probes, windows, measured, declared, names, floor, len(encoded))
+
+
+def _applied(subject: Subject, item: Item, probe: Probe) -> Item:
+    return Item(item.document, [probe.applied(w, subject) for w in item.windows], item.labels, item.marks)
+
+
+def _pairs(ones: Sequence[Sequence[States]], others: Sequence[Sequence[States]]) -> list[tuple[States, States]]:
+    return [pair for a, b in zip(ones, others, strict=True) for pair in zip(a, b, strict=True)]
+
+
+def _changes(before: States, after: States) -> torch.Tensor:
+    """(V, W)"""
+    pairs = zip(before.levels(), after.levels(), strict=True)
+    # What is not a number is an influence of the worst kind.
+    return torch.stack([((a - b).abs().amax(-1) / size(a)).nan_to_num(nan=torch.inf) for a, b in pairs])
+
+
+def check_nothing_else(subject: Subject, reach: Reach) -> Check:
+    """No influence that was not declared."""
+    proves = "A change of tokens reaches no token that the parts do not declare, in any layer or at the output."
+    leaks = [measured * ~declared.could for measured, declared in zip(reach.measured, reach.declared, strict=True)]
+    worst = max(float(leak.max()) for leak in leaks)
+    if worst <= reach.floor:
+        return Check("reaches nothing else", proves, True, worst, _looked_at(reach))
+    count = sum(int((leak > reach.floor).sum()) for leak in leaks)
+    w, level, place, p = _first([leak > reach.floor for leak in leaks])
+    where = f"in {reach.names[level]} {_name(reach, w, place)} hears of {reach.probes[p].name}"
+    detail = f"{count:,} influences are not declared; {where} ({scientific(float(leaks[w][level, place, p]))})"
+    return Check("reaches nothing else", proves, False, worst, f"{detail}{_guess(subject, reach, w, place, p)}.")
+
+
+def check_all_declared(subject: Subject, reach: Reach) -> Check:
+    """Every declared influence within two layers is there."""
+    name, proves = "reaches what it should", "A change of tokens reaches every token that the parts declare."
+    if not subject.strategy.attention.exact:
+        return Check(name, proves, None, None, f"attention={option(subject.strategy.attention)} declares a bound only.")
+    missing = [
+        declared.must & (measured <= reach.floor)
+        for measured, declared in zip(reach.measured, reach.declared, strict=True)
+    ]
+    expected, absent = sum(int(own.must.sum()) for own in reach.declared), sum(int(own.sum()) for own in missing)
+    if not absent:
+        return Check(name, proves, True, 0.0, f"All {expected:,} declared influences are there. {_looked_at(reach)}")
+    w, level, place, p = _first(missing)
+    where = f"in {reach.names[level]} {_name(reach, w, place)} does not hear of {reach.probes[p].name}"
+    part = f"attention={option(subject.strategy.attention)}"
+    detail = f"{absent:,} of {expected:,} declared influences are missing: {where}; is {part} installed as declared?"
+    return Check(name, proves, False, absent / expected, detail)
+
+
+def check_carried(subject: Subject, reach: Reach) -> Check:
+    """What a memory or a reading carries from window to window arrives."""
+    name, proves = "memory", "What one window holds shows in the next one, as declared by the memory or the reading."
+    pairs = [
+        (w, p, float(measured[-1, :, p].max()))
+        for w, (measured, declared) in enumerate(zip(reach.measured, reach.declared, strict=True))
+        for p in np.flatnonzero(declared.carried).tolist()
+    ]
+    if not pairs:
+        memory, reading = subject.strategy.memory, subject.strategy.reading
+        parts = f"memory={option(memory)} and reading={option(reading)}"
+        if not memory.sequential and not reading.joins:
+            return Check(name, proves, None, None, f"{parts} carry nothing.")
+        detail = f"{parts} carry nothing here: is there a second window in context.length={subject.length}?"
+        return Check(name, proves, False, None, f"{detail} Make strategy.reading.window smaller.")
+    lost = [(w, p) for w, p, change in pairs if change <= reach.floor]
+    if not lost:
+        return Check(name, proves, True, 0.0, f"All {len(pairs):,} changes of a window show in the next.")
+    w, p = lost[0]
+    detail = (
+        f"{len(lost):,} of {len(pairs):,} changes are lost on the way: window {w} does not hear of "
+        f"{reach.probes[p].name} in window {w - 1}."
+    )
+    return Check(name, proves, False, len(lost) / len(pairs), detail)
+
+
+def _looked_at(reach: Reach) -> str:
+    blocks = sum(probe.is_block for probe in reach.probes)
+    layers = len(reach.names) - 1
+    where = f"{layers} layers and the outputs" if layers else "the outputs"
+    return (
+        f"Changed: {blocks} blocks and {len(reach.probes) - blocks} single tokens of {reach.num_tokens:,} in "
+        f"{len(reach.windows)} windows; looked at: {where}."
+    )
+
+
+def _first(found: Sequence[torch.Tensor]) -> tuple[int, int, int, int]:
+    """Window, level, place in the window and probe of one: at the lowest level, of a single token if there is one."""
+    level, w = min((int(own.any(2).any(1).nonzero()[0]), w) for w, own in enumerate(found) if own.any())
+    p = int(found[w][level].any(0).nonzero()[-1])  # single tokens stand behind the blocks
+    return w, level, int(found[w][level][:, p].nonzero()[0]), p
+
+
+def _name(reach: Reach, w: int, place: int) -> str:
+    """A token of a window, for people."""
+    token = int(reach.windows[w].token_index[place])
+    return f"token {token}" if token != ADDED else f"special token {place} of window {w}"
+
+
+def _guess(subject: Subject, reach: Reach, w: int, place: int, p: int) -> str:
+    """What such a leak usually means."""
+    changed = np.flatnonzero(reach.probes[p].changes(reach.windows[w]))
+    if not len(changed):
+        return f", which is not in window {w}: something leaks between windows or documents"
+    if subject.is_causal and changed[0] > place:
+        return ", which comes later: causality is lost (is the pattern's mask function registered?)"
+    return f": is attention={option(subject.strategy.attention)} wider than it declares?"
+
+
+def picture(reach: Reach, level: int) -> tuple[FloatArray, FloatArray]:
+    """Declared (0 or 1) and measured (log10) influence of each block on each token of the document, (L, blocks)."""
+    blocks = [p for p, probe in enumerate(reach.probes) if probe.is_block]
+    declared = np.zeros((reach.num_tokens, len(blocks)), np.float32)
+    measured = np.full((reach.num_tokens, len(blocks)), np.nan, np.float32)
+    for window, own, found in zip(reach.windows, reach.declared, reach.measured, strict=True):
+        real = window.token_index != ADDED
+        tokens = window.token_index[real]
+        declared[tokens] = np.maximum(declared[tokens], own.could[level][real][:, blocks].numpy())
+        values = found[level][real][:, blocks].numpy()
+        shown = np.where(values > reach.floor, np.log10(np.maximum(values, 1e-300)), np.nan)
+        measured[tokens] = np.fmax(measured[tokens], shown)
+    return declared, measured

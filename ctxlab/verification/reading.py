@@ -1,0 +1,117 @@
+"""Whether windows cover the document and gold, and whether outputs go back to where they came from."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from ctxlab.core.task import Task
+from ctxlab.core.types import ADDED, NO_LABEL, Document, Encoded, FloatArray, Merged, Window
+from ctxlab.evaluation.evaluator import metric, predict
+from ctxlab.runtime.reader import Reader
+from ctxlab.verification.check import Check, option
+from ctxlab.verification.subject import Subject
+
+
+def check_windows(subject: Subject, documents: Sequence[Encoded]) -> Check:
+    """Windows hold the document's tokens, as many as declared, and merging puts outputs back."""
+    name, proves = "windows", "Windows hold the document's own tokens, none too many, and outputs go back to them."
+    covers, part = subject.strategy.reading.covers, f"reading={option(subject.strategy.reading)}"
+    seen = total = num_windows = 0
+    for encoded in documents:
+        windows = subject.strategy.reading.windows(encoded, subject.length)
+        fault = _fault(subject, encoded, windows)
+        if fault:
+            return Check(name, proves, False, None, f"{part}: {fault}.")
+        seen += len(np.unique([t for window in windows for t in window.token_index if t != ADDED]))
+        total, num_windows = total + len(encoded), num_windows + len(windows)
+    share = seen / max(total, 1)
+    detail = f"{seen:,} of {total:,} tokens of {len(documents)} documents are in {num_windows} windows ({share:.1%})"
+    if covers and seen < total:
+        return Check(name, proves, False, 1 - share, f"{part} declares to cover every token, but only {detail}.")
+    return Check(name, proves, True, 0.0, f"{detail}{'' if covers else ', the rest counts as missed'}.")
+
+
+def _fault(subject: Subject, encoded: Encoded, windows: Sequence[Window]) -> str:
+    """What is wrong with the windows of a document; empty where nothing is."""
+    reading, run = subject.strategy.reading, 0
+    longest = reading.longest(subject.length)
+    for w, window in enumerate(windows):
+        run = len(window) if window.begins else run + len(window)
+        real = window.token_index != ADDED
+        if len(window) > longest or run > subject.length:
+            return f"window {w} has {len(window):,} tokens ({run:,} with those that it goes on from), over {longest:,}"
+        if (window.input_ids[real] != encoded.input_ids[window.token_index[real]]).any():
+            return f"window {w} holds tokens that the document does not have there"
+    places: list[FloatArray] = [window.token_index[:, None].astype(np.float32) for window in windows]
+    merged = reading.merge(windows, places, len(encoded))
+    inside = np.zeros(len(encoded), np.bool_)
+    for window in windows:
+        inside[window.token_index[window.token_index != ADDED]] = True
+    if (merged.seen != inside).any():
+        return (
+            f"merging says that {int(merged.seen.sum()):,} tokens were seen, and {int(inside.sum()):,} are in windows"
+        )
+    wrong = np.abs(merged.outputs[:, 0] - np.arange(len(encoded)))[inside] if len(windows) else np.zeros(0)
+    return "merging puts outputs onto other tokens than they came from" if (wrong > 0).any() else ""
+
+
+def check_gold(
+    subject: Subject, reader: Reader, task: Task, documents: Sequence[Document], encoded: Sequence[Encoded]
+) -> list[Check]:
+    """Nothing that is asked for vanishes: it is labelled in some window and scored, or counts as missed."""
+    labels: list[torch.Tensor] = []
+
+    def observe(outputs: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+        labels.append(own)
+        return reader.observe(outputs, own)
+
+    found = list(predict(replace(reader, observe=observe), task, documents, encoded))
+    predictions = [prediction for prediction, _ in found]
+    seen = sum(sum(prediction.seen) for prediction in predictions)
+    units = sum(len(prediction.seen) for prediction in predictions)
+    whole = [_all_seen(task, d, e, merged.outputs) for d, e, (_, merged) in zip(documents, encoded, found, strict=True)]
+    # Scores of an answer that is not whole would be an error.
+    share = metric(task.metric)(documents, predictions).coverage_labels if units == sum(whole) else seen / sum(whole)
+    labelled = sum(int((own != NO_LABEL).sum()) for own in labels)
+    return [
+        _gold(subject, seen=seen, units=units, whole=sum(whole), share=share),
+        _labels(subject, encoded, labelled),
+    ]
+
+
+def _all_seen(task: Task, document: Document, encoded: Encoded, outputs: FloatArray) -> int:
+    """Units that the answer has where everything was seen."""
+    return len(task.decode(document, encoded, Merged(outputs, np.ones(len(encoded), np.bool_))).seen)
+
+
+def _gold(subject: Subject, *, seen: int, units: int, whole: int, share: float) -> Check:
+    name, proves = (
+        "gold",
+        "Everything that is asked for is answered or counts as missed: nothing drops out of the score.",
+    )
+    detail = f"{seen:,} seen + {units - seen:,} missed of {whole:,} asked for; {share:.1%} of the gold was seen whole"
+    if units != whole:
+        return Check(name, proves, False, abs(whole - units) / max(whole, 1), f"{detail}: the others are not scored.")
+    if subject.strategy.reading.covers and (seen < units or share < 1):
+        part = option(subject.strategy.reading)
+        return Check(name, proves, False, 1 - seen / units, f"{detail}, but reading={part} declares to cover all.")
+    return Check(name, proves, True, 0.0, f"{detail}.")
+
+
+def _labels(subject: Subject, encoded: Sequence[Encoded], labelled: int) -> Check:
+    name, proves = "labels", "Every label of a covered token reaches the loss, with the token that it belongs to."
+    expected = dropped = 0
+    for document in encoded:
+        left = document.labels != NO_LABEL
+        for window in subject.strategy.reading.windows(document, subject.length):
+            own = window.token_index[window.token_index != ADDED]
+            expected += int((document.labels[own] != NO_LABEL).sum())
+            left[own] = False
+        dropped += int(left.sum())
+    gold = sum(int((document.labels != NO_LABEL).sum()) for document in encoded)
+    detail = f"{labelled:,} labels in windows, of {gold:,} in documents; {dropped:,} are in none"
+    fine = labelled == expected and not (dropped and subject.strategy.reading.covers)
+    deviation = (abs(labelled - expected) + dropped * subject.strategy.reading.covers) / max(gold, 1)
+    return Check(name, proves, fine, deviation, f"{detail}.")

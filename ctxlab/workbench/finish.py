@@ -1,0 +1,154 @@
+"""What every stage that scores leaves behind: predictions, result.json, report.md, a table on the screen."""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+
+from ctxlab.core.files import write_json, write_text
+from ctxlab.core.types import Document, Table
+from ctxlab.evaluation.evaluator import Evaluation, evaluate
+from ctxlab.reporting.plots import draw
+from ctxlab.reporting.report import summary_table, write_report
+from ctxlab.reporting.tables import show
+from ctxlab.tracking.console import ProgressDisplay, console
+from ctxlab.workbench.assemble import Workbench
+
+_VERSIONS = (
+    "ctxlab",
+    "torch",
+    "transformers",
+    "accelerate",
+    "datasets",
+    "evaluate",
+    "hydra-core",
+    "seqeval",
+    "sacrebleu",
+    "rouge-score",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Documents of a split and what came out for them."""
+
+    documents: Sequence[Document]
+    evaluation: Evaluation
+
+
+def score_split(bench: Workbench, name: str, documents: Sequence[Document]) -> Split:
+    """Score a split with a progress display."""
+    encoded = bench.encode(documents)
+    total = sum(len(document) for document in encoded)
+    read = 0
+    with ProgressDisplay(f"evaluate {name}") as display:
+
+        def done(tokens: int) -> None:
+            nonlocal read
+            read += tokens
+            display.update(min(read / max(total, 1), 1.0), f"{read:,} tokens")
+
+        return Split(documents, evaluate(bench.reader(), bench.task, documents, encoded, done))
+
+
+def make_result(
+    stage: str,
+    bench: Workbench,
+    labels: Mapping[str, Any],
+    splits: Mapping[str, Split],
+    cost: Mapping[str, Any],
+    checkpoint: str,
+    resumed_from: str | None,
+) -> dict[str, Any]:
+    """``result.json``; ``labels`` holds model, strategy and seed."""
+    return {
+        "stage": stage,
+        "task": bench.task.name,
+        **labels,
+        "context_length": bench.length,
+        "metrics": {name: dict(split.evaluation.scores.metrics) for name, split in splits.items()},
+        "primary_metric": bench.task.primary_metric,
+        "coverage": {name: asdict(split.evaluation.coverage) for name, split in splits.items()},
+        "cost": dict(cost),
+        "checkpoint": checkpoint,
+        "git_sha": git_sha(),
+        "versions": versions(),
+        "resumed_from": resumed_from,
+        "breakdowns": {
+            name: {table.name: _records(table) for table in tables} for name, tables in _tables(splits).items()
+        },
+        "learned": {table.name: _records(table) for table in _learned(bench)},
+        "notes": _notes(bench, splits),
+    }
+
+
+def leave(run_dir: Path, bench: Workbench, result: Mapping[str, Any], splits: Mapping[str, Split]) -> None:
+    """Write predictions, pictures, report and result (last: it says that the run is whole), and print the summary."""
+    for name, split in splits.items():
+        write_predictions(run_dir / "predictions" / f"{name}.jsonl", bench, split)
+    tables, learned = _tables(splits), _learned(bench)
+    pictures = draw(run_dir, tables, learned)
+    config = (run_dir / "config.yaml").read_text(encoding="utf-8")
+    write_report(run_dir / "report.md", result, tables, result["notes"], pictures, config, learned)
+    write_json(run_dir / "result.json", result)
+    screen = console()
+    if HydraConfig.get().mode == RunMode.MULTIRUN:  # one table over all jobs follows
+        scores = " ".join(
+            f"{name} {scores[result['primary_metric']]:.4f}" for name, scores in result["metrics"].items()
+        )
+        screen.print(f"{summary_table(result).title}: {result['primary_metric']} {scores}", soft_wrap=True)
+        return
+    for name, split_tables in tables.items():
+        show(screen, replace(split_tables[0], title=f"{split_tables[0].title}, {name} split"))
+    show(screen, summary_table(result))
+    for note in result["notes"]:
+        screen.print(f"note: {note}")
+    screen.print(f"report, with breakdowns and pictures: {os.path.relpath(run_dir / 'report.md')}", soft_wrap=True)
+
+
+def write_predictions(path: Path, bench: Workbench, split: Split) -> None:
+    """One document a line."""
+    path.parent.mkdir(exist_ok=True)
+    pairs = zip(split.documents, split.evaluation.predictions, strict=True)
+    lines = (json.dumps(bench.task.record(document, answer), ensure_ascii=False) for document, answer in pairs)
+    write_text(path, "".join(line + "\n" for line in lines))
+
+
+def versions() -> dict[str, str]:
+    """Of the libraries that figures depend on."""
+    return {name: version(name) for name in _VERSIONS}
+
+
+def git_sha() -> str | None:
+    """Commit of the repository that the command was given in, if any."""
+    try:
+        command = ["git", "rev-parse", "HEAD"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _tables(splits: Mapping[str, Split]) -> dict[str, Any]:
+    return {name: split.evaluation.scores.tables for name, split in splits.items()}
+
+
+def _learned(bench: Workbench) -> list[Table]:
+    return bench.strategy.attention.tables(bench.model)
+
+
+def _records(table: Table) -> list[dict[str, Any]]:
+    return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+
+
+def _notes(bench: Workbench, splits: Mapping[str, Split]) -> list[str]:
+    kept = {name: split.evaluation.coverage.tokens for name, split in splits.items()}
+    notes = [*bench.task.notes, *bench.strategy.reading.notes(kept)]
+    notes += [note for split in splits.values() for note in split.evaluation.scores.notes]
+    return list(dict.fromkeys(notes))

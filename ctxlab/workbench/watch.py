@@ -1,0 +1,85 @@
+"""Who follows a run: progress display and tracker, joined for the training loop."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from ctxlab.config.build import build
+from ctxlab.config.redact import redact
+from ctxlab.core.tracking import RunInfo, Tracker
+from ctxlab.data.splits import Splits
+from ctxlab.runtime.cost import MemoryMeter
+from ctxlab.tracking.console import ProgressDisplay, console, gibibytes
+from ctxlab.tracking.guarded import Guarded
+from ctxlab.training.state import TrainState
+from ctxlab.workbench.assemble import Workbench
+
+
+class TrainingWatcher:
+    """Shows loss, tokens per second, memory and time left, and passes figures on to the tracker."""
+
+    def __init__(self, tracker: Tracker, memory: MemoryMeter) -> None:
+        self._tracker, self._memory = tracker, memory
+        self._display = ProgressDisplay("train")
+        self._progress, self._facts = 0.0, ""
+
+    def __enter__(self) -> "TrainingWatcher":
+        self._display.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._display.__exit__(kind, error, trace)
+
+    def step(self, progress: float, state: TrainState) -> None:
+        """Move the bar."""
+        self._progress = progress
+        self._display.update(progress, f"step {state.step} {self._facts}")
+
+    def row(self, row: Mapping[str, Any]) -> None:
+        """Show and track a logged point."""
+        figures = {name: value for name, value in row.items() if name not in ("kind", "step")}
+        if row["kind"] == "train":
+            memory_bytes = self._memory.peak_bytes()
+            self._facts = (
+                f"loss {row['loss']:.4f} · {row['tokens_per_second']:,.0f} tokens/s · {gibibytes(memory_bytes)}"
+            )
+            figures["peak_memory_bytes"] = memory_bytes
+        else:
+            scores = " ".join(f"{name} {value:.4f}" for name, value in figures.items())
+            self._display.update(self._progress, f"step {row['step']} {row['kind']}: {scores}", line=True)
+        self._tracker.log({f"{row['kind']}/{name}": float(value) for name, value in figures.items()}, row["step"])
+
+
+def open_tracker(cfg: DictConfig, run_dir: Path, state: TrainState) -> Tracker:
+    """Start the configured tracker; a resumed run goes on under its old name."""
+    tracker = Guarded(build(cfg.tracking, Tracker))
+    hydra = HydraConfig.get()
+    group = Path(hydra.sweep.dir).name if hydra.mode == RunMode.MULTIRUN else ""
+    name = f"{cfg.stage}-{cfg.task.name}-{cfg.strategy.name}-{cfg.context.length}-{run_dir.name[-6:]}"
+    config = redact(OmegaConf.to_container(cfg, resolve=True))
+    state.tracker_id = tracker.start(RunInfo(run_dir, name, group, config, state.tracker_id))
+    return tracker
+
+
+def announce(bench: Workbench, splits: Splits) -> None:
+    """Say in two lines what is about to happen."""
+    sizes = ", ".join(
+        f"{len(documents)} {name}"
+        for name, documents in (("train", splits.train), ("validation", splits.validation), ("test", splits.test))
+        if documents
+    )
+    screen = console()
+    screen.print(
+        f"{bench.task.name} · {bench.model.config.model_type} · {bench.strategy.name} · context {bench.length:,} · "
+        f"{bench.accelerator.mixed_precision.replace('no', 'fp32')} on {bench.accelerator.device} · documents: {sizes}",
+        soft_wrap=True,
+    )
+    for note in bench.task.notes:
+        screen.print(f"note: {note}", soft_wrap=True)

@@ -1,0 +1,30 @@
+import pytest
+
+from ctxlab.command.compose import compose
+
+
+def chosen(*words):
+    return compose("train", words, with_hydra=True).hydra.runtime.choices
+
+
+@pytest.mark.parametrize("key", ["train_file", "validation_file", "test_file"])
+def test_a_file_means_files(key):
+    assert chosen(f"data.{key}=mine.jsonl")["data"] == "files"
+
+
+def test_paths_mean_the_hub_and_a_pretrained_model():
+    choices = chosen("data.path=owner/corpus", "model.path=owner/model")
+    assert (choices["data"], choices["model"]) == ("hub", "pretrained")
+
+
+def test_what_the_user_chose_stays():
+    assert chosen("data=files", "data.train_file=a", "data.validation_file=b")["data"] == "files"
+
+
+def test_nothing_is_implied_without_the_key():
+    assert chosen("data.max_documents=3")["data"] == "generated"
+
+
+def test_a_sweep_over_files_implies_the_group_once(ctxlab):
+    outcome = ctxlab("train", "-m", "data.train_file=a.jsonl,b.jsonl")
+    assert [config.data.train_file for config, _ in outcome.calls] == ["a.jsonl", "b.jsonl"]

@@ -1,0 +1,215 @@
+"""Runs as starting points: the composition must be the run's plus what the user asked for."""
+
+import os
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import yaml
+from omegaconf import DictConfig
+
+from ctxlab.command.compose import compose
+
+RUN = (
+    "task=ner",
+    "strategy=chunk",
+    "strategy/positions=tile",
+    "context=6000",
+    "data.train_file=files/a.jsonl",
+    "data.validation_file=/data/b.jsonl",
+    "data.max_documents=7",
+    "trainer.max_steps=9",
+    "seed=3",
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    run_dir: Path
+    config: DictConfig
+    cwd: Path
+    """Where the user stood."""
+
+
+@pytest.fixture(scope="module")
+def made():
+    """The run of the first test that needs one, for the others to copy."""
+    return []
+
+
+@pytest.fixture
+def run(ctxlab, made, tmp_path):
+    """A run that was made in another directory."""
+    if not made:
+        cwd, home = tmp_path / "made here", Path.cwd()
+        cwd.mkdir()
+        os.chdir(cwd)
+        outcome = ctxlab("train", *RUN)
+        os.chdir(home)
+        assert outcome.status == 0
+        made.append(Run(outcome.run_dir, outcome.config, cwd))
+    origin = made[0]
+    folder = tmp_path / "moved" / "run"
+    shutil.copytree(origin.run_dir, folder)
+    return replace(origin, run_dir=folder)
+
+
+def comparable(config, *without):
+    from omegaconf import OmegaConf
+
+    tree = OmegaConf.to_container(config)
+    for key in ("stage", "resume", "run", "split", "checkpoint", *without):
+        tree.pop(key, None)
+    return tree
+
+
+def test_eval_composes_what_the_run_was(ctxlab, run):
+    outcome = ctxlab("eval", f"run={run.run_dir}")
+    assert outcome.status == 0
+    expected = comparable(run.config)
+    expected["data"]["train_file"] = str(run.cwd / "files" / "a.jsonl")
+    assert comparable(outcome.config) == expected
+    assert outcome.config.run == str(run.run_dir)
+    assert outcome.config.split == "validation"
+    assert "ner-chunk-6000" in str(outcome.run_dir)
+
+
+def test_cfg_shows_the_run_too(ctxlab, run):
+    shown = yaml.safe_load(ctxlab("eval", "--cfg", "job", f"run={run.run_dir}", "split=test").out)
+    assert (shown["seed"], shown["context"]["length"], shown["split"]) == (3, 6000, "test")
+
+
+def test_what_the_user_asks_for_replaces_the_run_s(ctxlab, run):
+    outcome = ctxlab("eval", f"run={run.run_dir}", "context=512", "strategy=truncate", "seed=4", "split=test")
+    assert outcome.config.context.length == 512
+    assert outcome.config.seed == 4
+    assert outcome.config.strategy == compose("train", ["strategy=truncate"]).strategy  # no positions of the run's
+
+
+def test_a_part_replaces_only_itself(ctxlab, run):
+    outcome = ctxlab("eval", f"run={run.run_dir}", "strategy/positions=keep")
+    assert outcome.config.strategy == compose("train", ["strategy=chunk", "strategy/positions=keep"]).strategy
+
+
+def test_another_file_stays_with_the_run_s_source(ctxlab, run):
+    outcome = ctxlab("eval", f"run={run.run_dir}", "data.test_file=c.jsonl")
+    assert outcome.config.data.test_file == "c.jsonl"
+    assert outcome.config.data.max_documents == 7
+
+
+def test_a_file_for_a_run_on_another_source_changes_the_source(ctxlab):
+    made = ctxlab("train", "data=generated", "data.max_documents=7")
+    outcome = ctxlab("eval", f"run={made.run_dir}", "data.test_file=c.jsonl")
+    assert outcome.config.data.test_file == "c.jsonl"
+    assert outcome.config.data.max_documents is None
+
+
+def test_a_local_model_is_found_from_elsewhere_and_a_hub_id_stays(ctxlab):
+    Path("there/weights").mkdir(parents=True)
+    home = Path.cwd()
+    os.chdir("there")
+    local, hub = ctxlab("train", "model.path=weights"), ctxlab("train", "model.path=owner/weights")
+    os.chdir(home)
+    assert ctxlab("eval", f"run={local.run_dir}").config.model.path == str(Path("there/weights").absolute())
+    assert ctxlab("eval", f"run={hub.run_dir}").config.model.path == "owner/weights"
+
+
+def test_resume_goes_on_in_the_same_directory_even_after_a_move(ctxlab, run):
+    moved = str(Path("it's a, {new} $place=").absolute())
+    shutil.move(run.run_dir, moved)
+    quoted = moved.replace("'", "\\'")
+    outcome = ctxlab("train", f"resume='{quoted}'", "trainer.max_steps=20")
+    assert outcome.status == 0, outcome.err
+    assert str(outcome.run_dir) == moved == outcome.config.resume
+    assert outcome.config.trainer.max_steps == 20
+    assert outcome.config.context.length == 6000
+    again = ctxlab("train", f"resume='{quoted}'")
+    assert again.config.trainer.max_steps == 20
+    assert again.config.data.train_file == str(run.cwd / "files" / "a.jsonl")
+
+
+def test_resume_from_inside_by_a_relative_path(ctxlab, run, monkeypatch):
+    monkeypatch.chdir(run.run_dir.parent)
+    assert ctxlab("train", f"resume={run.run_dir.name}").run_dir == run.run_dir
+
+
+def test_resume_clears_the_failure_of_before(ctxlab):
+    failed = ctxlab("train", "seed=13")
+    assert (failed.run_dir / "failure.json").exists()
+    assert ctxlab("train", f"resume={failed.run_dir}", "seed=1").status == 0
+    assert not (failed.run_dir / "failure.json").exists()
+    assert "unlucky number" in (failed.run_dir / "train.log").read_text()
+
+
+def test_a_job_of_a_sweep_is_a_run(ctxlab):
+    sweep = ctxlab("train", "-m", "context=512,1024", "seed=1,2")
+    config, folder = sweep.calls[3]
+    assert comparable(ctxlab("eval", f"run={folder}").config) == comparable(config)
+    whole = ctxlab("eval", f"run={folder.parent}")
+    assert whole.status == 2
+    assert str(folder.parent / "0") in whole.err
+
+
+def test_a_sweep_of_evaluations_of_one_run(ctxlab, run):
+    outcome = ctxlab("eval", "-m", f"run={run.run_dir}", "context=512,1024")
+    assert [(config.context.length, config.seed) for config, _ in outcome.calls] == [(512, 3), (1024, 3)]
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["train", "-m", "resume={run}", "seed=1,2"], "-m"),
+        (["train", "resume={run}", "hydra.run.dir=elsewhere"], "hydra.run.dir"),
+        (["train", "resume={cwd}"], "is not the directory of a run"),
+        (["eval", "run={run}/config.yaml"], "is not there"),
+        (["eval", "-m", "run={run},{run}"], "one at a time"),
+    ],
+)
+def test_refusals(ctxlab, run, words, part):
+    outcome = ctxlab(*(word.format(run=run.run_dir, cwd=Path.cwd()) for word in words))
+    assert outcome.status == 2
+    assert part in outcome.err
+    assert outcome.calls == []
+
+
+def test_a_run_of_another_stage_is_refused(ctxlab, run):
+    evaluated = ctxlab("eval", f"run={run.run_dir}")
+    outcome = ctxlab("predict", f"run={evaluated.run_dir}", "input=a", "output=b")
+    assert outcome.status == 2
+    assert "ctxlab eval" in outcome.err
+
+
+def test_a_damaged_record_is_named(ctxlab, run):
+    (run.run_dir / ".hydra" / "overrides.yaml").write_text("- [unclosed")
+    outcome = ctxlab("eval", f"run={run.run_dir}")
+    assert outcome.status == 2
+    assert "overrides.yaml is damaged" in outcome.err
+
+
+def test_a_strange_run_cannot_make_hydra_call_anything(ctxlab, run, tmp_path):
+    trap = tmp_path / "sprung"
+    planted = [
+        "+hydra.callbacks.evil._target_=os.makedirs",
+        f"+hydra.callbacks.evil.name={trap}",
+        "hydra.sweep.dir=elsewhere",
+        "hydra/launcher=basic",
+        "++hydra.job.env_set.LD_PRELOAD=evil",
+        "resume=elsewhere",
+        "stage=predict",
+    ]
+    (run.run_dir / ".hydra" / "overrides.yaml").write_text(yaml.safe_dump(["seed=3", *planted]))
+    outcome = ctxlab("eval", f"run={run.run_dir}")
+    assert outcome.status == 0
+    assert not trap.exists()
+    recorded = yaml.safe_load((outcome.run_dir / ".hydra" / "hydra.yaml").read_text())["hydra"]
+    assert recorded["overrides"]["hydra"] == ["hydra.mode=RUN"]
+    assert outcome.config.stage == "eval"
+
+
+def test_masked_secrets_are_not_taken_for_values(ctxlab):
+    made = ctxlab("train", "+tracking.api_key=0123456789", "seed=2")
+    outcome = ctxlab("eval", f"run={made.run_dir}")
+    assert outcome.status == 0
+    assert "api_key" not in outcome.config.tracking
+    assert outcome.config.seed == 2
