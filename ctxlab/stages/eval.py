@@ -4,20 +4,20 @@ Without ``run`` it is the model as it is, for tasks whose head comes with the we
 """
 
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 
 from ctxlab.config.build import build
 from ctxlab.core.data import Source
 from ctxlab.core.errors import UserError
+from ctxlab.core.result import Cost, as_dict
 from ctxlab.data.splits import load_documents
 from ctxlab.optim.parameters import count_parameters
 from ctxlab.runtime.cost import FlopModel, MemoryMeter
 from ctxlab.runtime.forward import APART
 from ctxlab.training.state import TrainState
 from ctxlab.workbench.assemble import Workbench
-from ctxlab.workbench.finish import Split, leave, make_result, score_split
+from ctxlab.workbench.finish import Labels, Split, leave, make_result, score_split
 from ctxlab.workbench.trained import Trained, load_trained, load_untrained
 from ctxlab.workbench.watch import open_tracker
 
@@ -37,28 +37,35 @@ def run(cfg: DictConfig, run_dir: Path) -> None:
     result = None
     try:
         split = score_split(bench, cfg.split, documents)
-        labels = {"model": cfg.model.name, "strategy": cfg.strategy.name, "seed": cfg.seed}
         cost = evaluation_cost(trained, split, memory.peak_bytes())
-        result = make_result("eval", bench, labels, {cfg.split: split}, cost, trained.checkpoint, None)
+        result = make_result(
+            "eval",
+            bench,
+            labels=Labels.of(cfg),
+            splits={cfg.split: split},
+            cost=cost,
+            checkpoint=trained.checkpoint,
+            resumed_from=None,
+        )
         leave(run_dir, bench, result, {cfg.split: split})
     finally:
-        tracker.finish(result, run_dir / "report.md" if result is not None else None)
+        tracker.finish(as_dict(result) if result else None, run_dir / "report.md" if result else None)
 
 
-def evaluation_cost(trained: Trained, split: Split, peak_bytes: int) -> dict[str, Any]:
+def evaluation_cost(trained: Trained, split: Split, peak_bytes: int) -> Cost:
     """Cost of reading the split, beside what training the checkpoint had taken."""
     bench, evaluation = trained.bench, split.evaluation
-    return {
-        "train_tokens": trained.tokens,
-        "train_seconds": trained.seconds,
-        "evaluation_tokens": evaluation.tokens,
-        "evaluation_seconds": evaluation.seconds,
-        "tokens_per_second": evaluation.tokens / evaluation.seconds,
-        "peak_memory_bytes": peak_bytes,
-        "flops": _flops(bench, split) if bench.task.runs_model else 0,
-        "parameters": count_parameters(bench.model),
-        "trainable_parameters": count_parameters(bench.model, trainable=True),
-    }
+    return Cost(
+        train_tokens=trained.tokens,
+        train_seconds=trained.seconds,
+        evaluation_tokens=evaluation.tokens,
+        evaluation_seconds=evaluation.seconds,
+        tokens_per_second=evaluation.tokens / evaluation.seconds,
+        peak_memory_bytes=peak_bytes,
+        flops=_flops(bench, split) if bench.task.runs_model else 0,
+        parameters=count_parameters(bench.model),
+        trainable_parameters=count_parameters(bench.model, trainable=True),
+    )
 
 
 def _flops(bench: Workbench, split: Split) -> float:

@@ -1,8 +1,7 @@
 """``ctxlab train``: documents and a model in, a scored checkpoint out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 
@@ -11,6 +10,7 @@ from ctxlab.core.data import Source
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import ModelSource
 from ctxlab.core.optim import OptimizerFactory, Schedule, Tuning
+from ctxlab.core.result import Cost, Result, as_dict
 from ctxlab.core.types import Document
 from ctxlab.data.splits import load_documents
 from ctxlab.evaluation.evaluator import Evaluation, evaluate
@@ -22,7 +22,7 @@ from ctxlab.training.loop import Job, Trainer, Watcher, read_state_file
 from ctxlab.training.state import TrainState
 from ctxlab.training.stream import Stream
 from ctxlab.workbench.assemble import Workbench, assemble, build_task
-from ctxlab.workbench.finish import Split, leave, make_result, score_split
+from ctxlab.workbench.finish import Labels, Split, leave, make_result, score_split
 from ctxlab.workbench.fit import check_recomputing
 from ctxlab.workbench.watch import TrainingWatcher, announce, open_tracker
 
@@ -61,7 +61,7 @@ def run(cfg: DictConfig, run_dir: Path) -> None:
         result = score(cfg, run_dir, validation, splits.test, state, memory)
     finally:
         report = run_dir / "report.md"
-        tracker.finish(result, report if result is not None and report.exists() else None)
+        tracker.finish(as_dict(result) if result else None, report if result and report.exists() else None)
 
 
 def start_point(cfg: DictConfig, run_dir: Path) -> tuple[Path | None, TrainState]:
@@ -144,7 +144,7 @@ def score(
     test: Sequence[Document],
     state: TrainState,
     memory: MemoryMeter,
-) -> dict[str, Any]:
+) -> Result:
     """Scores of the best checkpoint on the splits that there are, written and shown."""
     peak_bytes, bench = memory.peak_bytes(), validation.bench
     best = checkpoint.find(run_dir, "best" if state.best_step is not None else "latest")
@@ -157,25 +157,32 @@ def score(
     for name, documents in (("validation", validation.documents), ("test", test)):
         if documents and name not in scored:
             scored[name] = score_split(bench, name, documents)
-    labels = {"model": cfg.model.name, "strategy": cfg.strategy.name, "seed": cfg.seed}
     cost = training_cost(bench, state, peak_bytes)
     reference = str(best.relative_to(run_dir))
-    result = make_result("train", bench, labels, scored, cost, reference, state.resumed_from)
+    result = make_result(
+        "train",
+        bench,
+        labels=Labels.of(cfg),
+        splits=scored,
+        cost=cost,
+        checkpoint=reference,
+        resumed_from=state.resumed_from,
+    )
     leave(run_dir, bench, result, scored)
     return result
 
 
-def training_cost(bench: Workbench, state: TrainState, peak_bytes: int) -> Mapping[str, Any]:
-    """What training took; units are in the names."""
-    return {
-        "train_tokens": state.tokens,
-        "train_seconds": state.seconds,
-        "train_steps": state.step,
-        "train_epochs": state.epochs,
-        "tokens_per_second": state.tokens / state.seconds if state.seconds else 0.0,
-        "padding_share": 1 - state.tokens / state.padded_tokens if state.padded_tokens else 0.0,
-        "peak_memory_bytes": peak_bytes,
-        "flops": state.flops,
-        "parameters": count_parameters(bench.model),
-        "trainable_parameters": count_parameters(bench.model, trainable=True),
-    }
+def training_cost(bench: Workbench, state: TrainState, peak_bytes: int) -> Cost:
+    """What training took."""
+    return Cost(
+        train_tokens=state.tokens,
+        train_seconds=state.seconds,
+        train_steps=state.step,
+        train_epochs=state.epochs,
+        tokens_per_second=state.tokens / state.seconds if state.seconds else 0.0,
+        padding_share=1 - state.tokens / state.padded_tokens if state.padded_tokens else 0.0,
+        peak_memory_bytes=peak_bytes,
+        flops=state.flops,
+        parameters=count_parameters(bench.model),
+        trainable_parameters=count_parameters(bench.model, trainable=True),
+    )

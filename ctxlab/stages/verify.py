@@ -14,8 +14,9 @@ from omegaconf import DictConfig
 from ctxlab.config.build import build
 from ctxlab.core.data import Source
 from ctxlab.core.errors import CheckFailed, UserError
-from ctxlab.core.files import write_json
+from ctxlab.core.invocation import command
 from ctxlab.core.model import ModelSource
+from ctxlab.core.result import Cost, Verification, write
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document, Encoded, IntArray
@@ -30,7 +31,7 @@ from ctxlab.verification.proof import Proof, prove
 from ctxlab.verification.reach import Reach, picture
 from ctxlab.verification.subject import Subject
 from ctxlab.workbench.assemble import Workbench, assemble, build_model, build_strategy, build_task
-from ctxlab.workbench.finish import git_sha, versions
+from ctxlab.workbench.finish import Labels, git_sha, versions
 from ctxlab.workbench.trained import load_trained, source_of
 
 
@@ -141,7 +142,7 @@ def _reload(cfg: DictConfig, bench: Workbench, folder: Path) -> tuple[Any, Strat
 def _leave(cfg: DictConfig, run_dir: Path, bench: Workbench, proof: Proof, seconds: float) -> None:
     """Picture, page and result (last: it says that the run is whole), and the table on the screen."""
     title = (
-        f"verify: {bench.task.name}, {cfg.model.name if not cfg.run else cfg.run}, {bench.strategy.name}, "
+        f"verify: {bench.task.name}, {cfg.run or Labels.of(cfg).model}, {bench.strategy.name}, "
         f"context {bench.length:,}, seed {cfg.seed}"
     )
     checks = table(proof.checks, title)
@@ -152,25 +153,25 @@ def _leave(cfg: DictConfig, run_dir: Path, bench: Workbench, proof: Proof, secon
         *bench.task.notes,
     ]
     write_page(run_dir / "report.md", checks, notes, [drawn], (run_dir / "config.yaml").read_text(encoding="utf-8"))
-    write_json(
-        run_dir / "result.json",
-        {
-            "stage": "verify",
-            "task": bench.task.name,
-            "model": cfg.model.name,
-            "strategy": bench.strategy.name,
-            "context_length": bench.length,
-            "seed": cfg.seed,
-            "run": cfg.run,
-            "passed": not proof.failed,
-            "failed": proof.failed,
-            "checks": {check.name: asdict(check) for check in proof.checks},
-            "cost": {"verify_seconds": seconds},
-            "git_sha": git_sha(),
-            "versions": versions(),
-            "notes": notes,
-        },
+    labels = Labels.of(cfg)
+    verification = Verification(
+        stage="verify",
+        task=bench.task.name,
+        model=labels.model,
+        strategy=bench.strategy.name,
+        context_length=bench.length,
+        seed=labels.seed,
+        cost=Cost(verify_seconds=seconds),
+        command=command(),
+        git_sha=git_sha(),
+        versions=versions(),
+        notes=notes,
+        run=cfg.run,
+        passed=not proof.failed,
+        failed=proof.failed,
+        checks={check.name: asdict(check) for check in proof.checks},
     )
+    write(run_dir, verification)
     screen = console()
     show(screen, checks)
     screen.print(f"{seconds:.0f} s; report with picture: {os.path.relpath(run_dir / 'report.md')}", soft_wrap=True)
