@@ -21,7 +21,8 @@ calls = []
 errors = {13: RuntimeError("unlucky number"), 14: UserError("seed=14 is refused: take another."),
           15: OSError(errno.ENOSPC, "No space left on device", "somewhere"), 16: KeyboardInterrupt()}
 
-def run(cfg, run_dir):
+def run(parts):
+    cfg, run_dir = parts
     calls.append((cfg, run_dir))
     if cfg.seed == 17:
         cfg.trainer.nonsense
@@ -97,6 +98,7 @@ FAKE_STAGES = ("train", "eval", "predict", "verify")
 def ctxlab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> CommandLine:
     """The command line in an empty directory; its stages record their calls, and fail for seeds 13 to 17."""
     import ctxlab.stages
+    from ctxlab.command import job
 
     folder = tmp_path / "stages"
     folder.mkdir()
@@ -105,6 +107,7 @@ def ctxlab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         monkeypatch.delitem(sys.modules, f"ctxlab.stages.{name}", raising=False)
         monkeypatch.delattr(ctxlab.stages, name, raising=False)
     monkeypatch.setattr(ctxlab.stages, "__path__", [str(folder)])
+    monkeypatch.setattr(job, "_parts", lambda config, run_dir: (config, run_dir))
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)

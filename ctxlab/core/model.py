@@ -14,6 +14,9 @@ PARTS = "ctxlab_parts"
 TASK_PART = "task"
 """Name of the task's module among them."""
 
+TUNING = "tuning.safetensors"
+"""File of a checkpoint with what a tuning rule added to the model; absent where it added nothing."""
+
 WEIGHTS_NOTES = "weights_notes"
 """Field of a model's config: what a reader of its scores must know of its weights, a list of sentences.
 

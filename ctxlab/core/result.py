@@ -58,7 +58,7 @@ class Outcome:
     seed: int
     cost: Cost
     command: Sequence[str] = ()
-    """Words of the command line, the program's name first; of all jobs where it started several."""
+    """Words of the command line, the program's name first; of a job of a multirun those that would run it alone."""
     resumed_from: str | None = None
     """Checkpoint that the run went on from."""
     git_sha: str | None = None

@@ -3,61 +3,51 @@
 Without ``run`` it is the model as it is, for tasks whose head comes with the weights (``task=lm``).
 """
 
-from pathlib import Path
-
-from omegaconf import DictConfig
-
-from ctxlab.config.build import build
-from ctxlab.core.data import Source
 from ctxlab.core.errors import UserError
 from ctxlab.core.result import Cost, as_dict
-from ctxlab.data.splits import load_documents
+from ctxlab.core.task import Task
+from ctxlab.data.splits import Splits, load_documents
 from ctxlab.optim.parameters import count_parameters
 from ctxlab.runtime.cost import FlopModel, MemoryMeter
 from ctxlab.runtime.forward import APART
 from ctxlab.training.state import TrainState
-from ctxlab.workbench.assemble import Workbench
-from ctxlab.workbench.finish import Labels, Split, leave, make_result, score_split
-from ctxlab.workbench.trained import Trained, load_trained, load_untrained
+from ctxlab.workbench.bench import Workbench
+from ctxlab.workbench.finish import Split, leave, make_result, score_split
+from ctxlab.workbench.opening import Opened, open_bench
+from ctxlab.workbench.parts import Parts
 from ctxlab.workbench.watch import open_tracker
 
 
-def run(cfg: DictConfig, run_dir: Path) -> None:
-    """Score ``cfg.split`` and leave the same files as training does."""
-    trained = load_trained(cfg) if cfg.run else load_untrained(cfg)
-    bench = trained.bench
-    splits = load_documents(build(cfg.data, Source), bench.task, cfg.seed)
-    documents = getattr(splits, cfg.split)
-    if not documents:
-        raise UserError(f"There are no documents in split={cfg.split}; give data.{cfg.split}_file=<file>.")
-    bench.task.check_labels(documents)
-    bench.task.notes.extend(splits.notes)
+def run(parts: Parts) -> None:
+    """Score a split and leave the same files as training does."""
+    name: str = parts.options.split
+    opened = open_bench(parts, lambda task: _documents(parts, task, name), scored=(name,))
+    bench, run_dir = opened.bench, parts.origin.run_dir
     memory = MemoryMeter(bench.accelerator.device)
-    tracker = open_tracker(cfg, run_dir, TrainState())
+    tracker = open_tracker(parts, TrainState())
     result = None
     try:
-        split = score_split(bench, cfg.split, documents)
-        cost = evaluation_cost(trained, split, memory.peak_bytes())
-        result = make_result(
-            "eval",
-            bench,
-            labels=Labels.of(cfg),
-            splits={cfg.split: split},
-            cost=cost,
-            checkpoint=trained.checkpoint,
-            resumed_from=None,
-        )
-        leave(run_dir, bench, result, {cfg.split: split})
+        split = score_split(bench, name, opened.documents.of(name))
+        cost = evaluation_cost(opened, split, memory.peak_bytes())
+        result = make_result(parts, bench, {name: split}, cost=cost, checkpoint=opened.origin, resumed_from=None)
+        leave(parts, bench, result, {name: split})
     finally:
         tracker.finish(as_dict(result) if result else None, run_dir / "report.md" if result else None)
 
 
-def evaluation_cost(trained: Trained, split: Split, peak_bytes: int) -> Cost:
+def _documents(parts: Parts, task: Task, split: str) -> Splits:
+    splits = load_documents(parts.data, task, parts.seed)
+    if not splits.of(split):
+        raise UserError(f"There are no documents in split={split}; give data.{split}_file=<file>.")
+    return splits
+
+
+def evaluation_cost(opened: Opened, split: Split, peak_bytes: int) -> Cost:
     """Cost of reading the split, beside what training the checkpoint had taken."""
-    bench, evaluation = trained.bench, split.evaluation
+    bench, evaluation = opened.bench, split.evaluation
     return Cost(
-        train_tokens=trained.tokens,
-        train_seconds=trained.seconds,
+        train_tokens=opened.state.tokens,
+        train_seconds=opened.state.seconds,
         evaluation_tokens=evaluation.tokens,
         evaluation_seconds=evaluation.seconds,
         tokens_per_second=evaluation.tokens / evaluation.seconds,

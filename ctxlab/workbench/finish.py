@@ -9,13 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
-from omegaconf import DictConfig
-
 from ctxlab.core.files import write_text
-from ctxlab.core.invocation import command
-from ctxlab.core.model import readable_name
 from ctxlab.core.result import Cost, Result, rows, write
 from ctxlab.core.types import Document, Table
 from ctxlab.evaluation import scores
@@ -24,7 +18,8 @@ from ctxlab.reporting.plots import draw
 from ctxlab.reporting.report import summary_table, write_report
 from ctxlab.reporting.tables import show
 from ctxlab.tracking.console import ProgressDisplay, console
-from ctxlab.workbench.assemble import Workbench
+from ctxlab.workbench.bench import Workbench
+from ctxlab.workbench.parts import Parts
 
 _VERSIONS = (
     "ctxlab",
@@ -63,49 +58,34 @@ def score_split(bench: Workbench, name: str, documents: Sequence[Document]) -> S
         return Split(documents, evaluate(bench.reader(), bench.task, documents, encoded, done))
 
 
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """What a run is called by."""
-
-    model: str
-    strategy: str
-    seed: int
-
-    @classmethod
-    def of(cls, cfg: DictConfig) -> "Labels":
-        """From the configuration; a model that was given by its path alone is named by it."""
-        return cls(cfg.model.name or readable_name(str(cfg.model.path)), cfg.strategy.name, cfg.seed)
-
-
 def make_result(
-    stage: str,
+    parts: Parts,
     bench: Workbench,
-    labels: Labels,
     splits: Mapping[str, Split],
+    *,
     cost: Cost,
     checkpoint: str,
     resumed_from: str | None,
 ) -> Result:
-    """What ``result.json`` is to hold.
+    """What ``result.json`` of a stage that scores is to hold.
 
     Args:
-        stage: ``train`` or ``eval``.
-        bench: That was scored.
-        labels: What the run is called by.
-        splits: That were scored, by name.
+        parts: The run.
+        bench: What was scored.
+        splits: What came out, by split.
         cost: What it took.
-        checkpoint: What was scored.
-        resumed_from: Checkpoint that training went on from, if any.
+        checkpoint: Where the weights are, or the name of the model.
+        resumed_from: Checkpoint that training last went on from, if it did.
     """
     return Result(
-        stage=stage,
+        stage=parts.origin.stage,
         task=bench.task.name,
-        model=labels.model,
-        strategy=labels.strategy,
+        model=parts.model.name,
+        strategy=bench.strategy.name,
         context_length=bench.length,
-        seed=labels.seed,
+        seed=parts.seed,
         cost=cost,
-        command=command(),
+        command=parts.origin.command,
         resumed_from=resumed_from,
         git_sha=git_sha(),
         versions=versions(),
@@ -120,15 +100,18 @@ def make_result(
     )
 
 
-def leave(run_dir: Path, bench: Workbench, result: Result, splits: Mapping[str, Split]) -> None:
-    """Write predictions, scores, pictures, report and result (last: it says that the run is whole), print the summary.
+def leave(parts: Parts, bench: Workbench, result: Result, splits: Mapping[str, Split]) -> None:
+    """Write predictions, scores, pictures, report and result, and print the summary.
+
+    The result comes last, as it says that the run is whole.
 
     Args:
-        run_dir: Where to write.
-        bench: That was scored.
-        result: To write.
-        splits: That were scored, by name.
+        parts: The run.
+        bench: What was scored.
+        result: What to write.
+        splits: What came out, by split.
     """
+    run_dir = parts.origin.run_dir
     for name, split in splits.items():
         write_predictions(run_dir, name, bench, split)
     tables, learned = _tables(splits), _learned(bench)
@@ -137,7 +120,7 @@ def leave(run_dir: Path, bench: Workbench, result: Result, splits: Mapping[str, 
     write_report(run_dir / "report.md", result, tables, pictures, config, learned)
     write(run_dir, result)
     screen = console()
-    if HydraConfig.get().mode == RunMode.MULTIRUN:  # one table over all jobs follows
+    if parts.origin.group:  # one table over all jobs follows
         found = " ".join(f"{name} {figures[result.primary_metric]:.4f}" for name, figures in result.metrics.items())
         screen.print(f"{result.title}: {result.primary_metric} {found}", soft_wrap=True)
         return

@@ -8,10 +8,9 @@ import pytest
 
 from ctxlab.command.sweep import summarise
 
-
 RESULT = {
-    "stage": "train", "task": "ner", "model": "m", "strategy": "chunk", "context_length": 8, "seed": 1, "checkpoint": "c",
-    "primary_metric": "f1", "metrics": {"test": {"f1": 1}}, "coverage": {}, "cost": {},
+    "stage": "train", "task": "ner", "model": "m", "strategy": "chunk", "context_length": 8, "seed": 1,
+    "checkpoint": "c", "primary_metric": "f1", "metrics": {"test": {"f1": 1}}, "coverage": {}, "cost": {},
 }  # fmt: skip
 """As it was before files had a version."""
 

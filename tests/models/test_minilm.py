@@ -10,7 +10,7 @@ import torch
 from ctxlab.core.architecture import describe
 from ctxlab.core.errors import UserError
 from ctxlab.models import minilm
-from ctxlab.models.loading.weights import weights as loading
+from ctxlab.models.loading import weights as loading
 from ctxlab.models.minilm import MiniLM
 from ctxlab.models.tiny_bert import TinyBert
 

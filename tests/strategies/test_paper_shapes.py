@@ -12,7 +12,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from ctxlab.data.sources.generated import Generated
-from ctxlab.models.loading.weights import tiny
+from ctxlab.models.loading import tiny
 from ctxlab.strategies.attention.local import Local
 from ctxlab.strategies.positions.dynamic_ntk import DynamicNtk
 from ctxlab.strategies.positions.linear import Linear

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ctxlab.core.errors import UserError
-from ctxlab.tasks.text.encoding import subwords
+from ctxlab.tasks.text import subwords
 from ctxlab.tasks.text.subwords import frame, needs_leading_space, split_words
 
 WORDS = ["the", "town", "thetown", "The", ",", "xyz", "café", "the"]
