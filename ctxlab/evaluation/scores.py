@@ -81,7 +81,19 @@ def read(path: Path) -> list[ScoredRecord]:
     for number, record in enumerate(records, start=1):
         if record.statistics.keys() != names:
             raise UserError(f"{path} line {number} has other statistics than line 1: evaluate the run again.")
+    _check(path, records)
     return records
+
+
+def _check(path: Path, records: Sequence[ScoredRecord]) -> None:
+    """Refuse values that no figure can be made of, by making the figures of the split."""
+    try:
+        figures(records)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise UserError(f"{path} has values that no figure follows from ({reason}): evaluate the run again.") from error
 
 
 def line(record: ScoredRecord) -> dict[str, Any]:
