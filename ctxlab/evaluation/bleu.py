@@ -20,11 +20,17 @@ _exp = np.vectorize(math.exp, otypes=[np.float64])
 
 
 def bleu(sums: Counts) -> Counts:
-    """Brevity penalty times the geometric mean of the precisions, 0 to 1; 0 where an order has none; (…, 10) to (…)."""
+    """Brevity penalty times the geometric mean of the precisions, 0 to 1; (…, 10) to (…).
+
+    sacrebleu's default smoothing (``smooth:exp``; NIST's, Chen and Cherry 2014): the first order without a correct
+    n-gram counts as if it had half of one, the next a quarter, and so on. 0 where nothing at all is correct, or a whole
+    corpus is too short to have n-grams of every order.
+    """
     written, gold = sums[..., 0], sums[..., 1]
     correct, every = np.split(sums[..., 2:], 2, axis=-1)
-    known = (correct > 0) & (every > 0)
-    precisions = np.divide(100 * correct, every, out=np.ones_like(correct), where=known)
+    halvings = 2.0 ** np.cumsum(correct == 0, axis=-1)
+    above, below = np.where(correct > 0, 100 * correct, 100), np.where(correct > 0, every, halvings * every)
+    precisions = np.divide(above, below, out=np.ones_like(correct), where=every > 0)
     short = np.divide(gold, written, out=np.ones_like(gold), where=written > 0)
     score: Counts = _exp(np.minimum(1 - short, 0)) * _exp(_log(precisions).sum(axis=-1) / ORDER) / 100
-    return np.where(known.all(axis=-1), score, 0.0)
+    return np.where((every > 0).all(axis=-1) & (correct > 0).any(axis=-1), score, 0.0)

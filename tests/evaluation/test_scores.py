@@ -170,19 +170,19 @@ def test_labels_are_those_of_scikit_learn_with_weights(several):
 
 
 def test_bleu_of_any_choice_of_texts_is_that_of_sacrebleu():
-    """Longer and shorter than the references: with and without the brevity penalty."""
+    """Longer and shorter than the references (brevity penalty), and orders without a correct n-gram (smoothing)."""
     golds = ["the lamp was sold on a grey morning in the harbour", "nobody came to the grey harbour on the next day",
-             "she sold the lamp on a grey day and sailed home"]  # fmt: skip
+             "she sold the lamp on a grey day and sailed home", "she sold the lamp"]  # fmt: skip
     texts = ["the lamp was sold on a grey day", "to the grey harbour nobody came on the next day at all, they say so",
-             "she sold the lamp on a grey day"]  # fmt: skip
+             "she sold the lamp on a grey day", "she bought the other lamp"]  # fmt: skip
     library = sacrebleu.BLEU()
     units = []
     for i, pair in enumerate(zip(texts, golds, strict=True)):
         one = library.corpus_score([pair[0]], [[pair[1]]])
         values = {"written": one.sys_len, "gold": one.ref_len, "correct": one.counts, "all": one.totals}
         units.append(ScoredRecord(str(i), str(i), {"bleu": values}))
-    for chosen in ([0], [1], [2], [0, 0, 1], [0, 1, 2], [1, 1]):
-        weights = np.bincount(chosen, minlength=3)[None].astype(np.float64)
+    for chosen in ([0], [1], [2], [3], [0, 0, 1], [0, 1, 2, 3], [3, 3]):
+        weights = np.bincount(chosen, minlength=4)[None].astype(np.float64)
         expected = library.corpus_score([texts[i] for i in chosen], [[golds[i] for i in chosen]]).score / 100
         assert scores.figures(units, weights)["bleu"][0] == pytest.approx(expected, rel=1e-12)
     assert len({len(text.split()) > len(gold.split()) for text, gold in zip(texts, golds, strict=True)}) == 2
