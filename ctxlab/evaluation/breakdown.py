@@ -81,19 +81,9 @@ def mean(values: npt.ArrayLike, groups: Sequence[Hashable]) -> Estimate:
     return Estimate(float(np.mean(np.asarray(values, dtype=np.float64))), *ends(bootstrap_mean(values, groups)))
 
 
-def ends(interval: Interval | None) -> tuple[float | None, float | None]:
-    """Low and high; dashes where there is no interval."""
-    return (None, None) if interval is None else (interval.low, interval.high)
-
-
-def interval_note(over: str = "documents", *, figure: str = "") -> str:
-    """What ``low`` and ``high`` are.
-
-    Args:
-        over: What is drawn.
-        figure: Which one, where a row has several.
-    """
-    return f"low and high: 95 % bootstrap interval{f' of {figure}' if figure else ''} over {over}"
+def ends(interval: Interval) -> tuple[float | None, float | None]:
+    """Low and high, for two cells of a row; None where there is no interval."""
+    return interval.low, interval.high
 
 
 def picked(cases: Sequence[Kept], bins: Iterable[tuple[str, Sequence[int]]]) -> list[tuple[str, list[Kept]]]:

@@ -1,13 +1,14 @@
 """Whether what is written has the words that hang on a known sentence of the document, by its distance."""
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 
 from ctxlab.core.types import Document, Prediction, Table
 from ctxlab.evaluation.bins import DISTANCES, by_size
-from ctxlab.evaluation.breakdown import Breakdown, interval_note, mean
+from ctxlab.evaluation.breakdown import Breakdown, mean
+from ctxlab.evaluation.statistics import interval_note
+from ctxlab.text.units import find_words
 
 
 def by_evidence(documents: Sequence[Document], predictions: Sequence[Prediction], what: str) -> list[Table]:
@@ -41,4 +42,4 @@ def by_evidence(documents: Sequence[Document], predictions: Sequence[Prediction]
 
 def says(text: str, wanted: str) -> bool:
     """Whether ``text`` has ``wanted`` as whole words, in large or small letters."""
-    return re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", text, re.IGNORECASE) is not None
+    return bool(find_words(text, wanted))

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ctxlab.tasks.written.base import WrittenText
+from ctxlab.text.units import words
 
 
 def target_tokens(answer: WrittenText) -> dict[str, dict[str, Any]]:
@@ -12,4 +13,9 @@ def target_tokens(answer: WrittenText) -> dict[str, dict[str, Any]]:
 
 def text_variety(answer: WrittenText) -> dict[str, dict[str, Any]]:
     """Values of the statistic ``text_variety``, by its name."""
-    return {"text_variety": {"words": " ".join(answer.text.lower().split())}}
+    return {"text_variety": {"words": written_words(answer)}}
+
+
+def written_words(answer: WrittenText) -> list[str]:
+    """Words of the text in small letters, whose n-grams are counted."""
+    return words(answer.text.lower())

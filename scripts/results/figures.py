@@ -10,6 +10,9 @@ from ctxlab.core.result import Result
 
 SPLIT = "validation"
 
+EXPANDED, PERCENTILE = "expanded percentile", "percentile"
+"""Bootstrap intervals: see ``ctxlab.evaluation.statistics``, and its plain form, too narrow for few documents."""
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:
@@ -31,6 +34,8 @@ class Figures:
     peak_memory_bytes: int
     beside: Mapping[str, Mapping[str, float]]
     """Baselines: scores by name, by what they are of."""
+    interval_method: str = EXPANDED
+    """``PERCENTILE`` for an interval that was taken before the expanded one was there, and cannot be taken anew."""
 
     @classmethod
     def of(cls, result: Result, machine: Mapping[str, Any], metrics: Sequence[str], beside: Sequence[str]) -> "Figures":

@@ -88,7 +88,7 @@ DRAWS = {
     "single_label": labels(several=False),
     "target_tokens": lambda random: {"nll": float(9 * random.random()), "tokens": int(random.integers(0, 9))},
     "ter": counts("edits", "gold"),
-    "text_variety": lambda random: {"words": text(random).lower()},
+    "text_variety": lambda random: {"words": text(random).lower().split()},
 }
 
 

@@ -10,11 +10,12 @@ import numpy as np
 
 from ctxlab.core.types import Document, Prediction, ScoredRecord, Scores, Table
 from ctxlab.evaluation.bins import LENGTHS, by_part, by_size
-from ctxlab.evaluation.breakdown import Breakdown, interval_note, mean, picked
-from ctxlab.evaluation.overlap import exact_match, f1
+from ctxlab.evaluation.breakdown import Breakdown, mean, picked
 from ctxlab.evaluation.scores import metrics
 from ctxlab.evaluation.sentences import first_sentence, nearest_sentence
+from ctxlab.evaluation.statistics import interval_note
 from ctxlab.tasks.records.questions import Answer
+from ctxlab.text.answers import exact_match, f1
 
 LENGTH_BINS = LENGTHS[1:]
 """Last token count of each bin of context lengths; the last bin is open."""

@@ -20,10 +20,10 @@ import numpy as np
 from ctxlab.core.types import Document, Prediction, ScoredRecord, Scores, Table
 from ctxlab.evaluation.auroc import auroc
 from ctxlab.evaluation.bins import DISTANCES, LENGTHS, by_part, by_size
-from ctxlab.evaluation.breakdown import Breakdown, Estimate, ends, estimate, interval_note
+from ctxlab.evaluation.breakdown import Breakdown, Estimate, ends, estimate
 from ctxlab.evaluation.labels import Labelled, calibration_error, macro_f1, mean_auroc
 from ctxlab.evaluation.scores import metrics
-from ctxlab.evaluation.statistics import bootstrap_weights, f1, ratio
+from ctxlab.evaluation.statistics import bootstrap_weights, f1, interval_note, ratio
 from ctxlab.tasks.forms.document_classifier import Verdict
 
 LENGTH_BINS = LENGTHS[:-1]

@@ -17,15 +17,16 @@ import numpy.typing as npt
 
 from ctxlab.core.types import Document, Prediction, ScoredRecord, Scores, Table
 from ctxlab.evaluation.bins import DISTANCES, LENGTHS, by_part, by_size
-from ctxlab.evaluation.breakdown import Breakdown, estimate, interval_note, mean, picked
+from ctxlab.evaluation.breakdown import Breakdown, estimate, mean, picked
 from ctxlab.evaluation.evidence import says
 from ctxlab.evaluation.repetition import repeated
 from ctxlab.evaluation.scores import metrics
-from ctxlab.evaluation.statistics import Counts, by_group, perplexity, ratio
+from ctxlab.evaluation.statistics import Counts, by_group, interval_note, perplexity, ratio
 from ctxlab.evaluation.sufficient.constraints import STATISTIC
-from ctxlab.evaluation.written import target_tokens, text_variety
+from ctxlab.evaluation.written import target_tokens, text_variety, written_words
 from ctxlab.tasks.generation import Constraints
 from ctxlab.tasks.written.base import WrittenText
+from ctxlab.text.units import num_words
 
 _NOTE = interval_note()
 
@@ -88,7 +89,7 @@ def check(constraints: Constraints, text: str) -> list[tuple[str, bool]]:
         found.append(("topic", any(says(text, word) for word in constraints.topic_words)))
     if constraints.min_words is not None or constraints.max_words is not None:
         least, most = constraints.min_words or 1, constraints.max_words or math.inf
-        found.append(("length", 0 < least <= len(text.split()) <= most))
+        found.append(("length", 0 < least <= num_words(text) <= most))
     return found
 
 
@@ -98,7 +99,7 @@ def _overall(found: Mapping[str, float], shares: Counts, answers: Sequence[Writt
     over: dict[str, tuple[npt.ArrayLike, Callable[[Counts], Counts]]] = {
         "constraints_met": (shares[:, [0, 2]], ratio),
         "all_met": (shares[:, [1, 2]], ratio),
-        "repetition": (repeated([answer.text for answer in answers]), ratio),
+        "repetition": (repeated([written_words(answer) for answer in answers]), ratio),
         "perplexity": (costs, perplexity),
     }
     rows = [

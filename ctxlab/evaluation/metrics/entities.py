@@ -15,9 +15,9 @@ import numpy as np
 
 from ctxlab.core.types import Document, Prediction, ScoredRecord, Scores, Table
 from ctxlab.evaluation.bins import DISTANCES, LENGTHS, TENTHS, Size, Tenth, by_size, sizes
-from ctxlab.evaluation.breakdown import Breakdown, estimate, interval_note, named, picked
+from ctxlab.evaluation.breakdown import Breakdown, estimate, named, picked
 from ctxlab.evaluation.scores import metrics
-from ctxlab.evaluation.statistics import f1, ratio
+from ctxlab.evaluation.statistics import f1, interval_note, ratio
 from ctxlab.tasks.records.bio import Span, spans
 
 LENGTH_BINS = LENGTHS[1:-2]

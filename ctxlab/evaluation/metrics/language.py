@@ -17,9 +17,9 @@ import numpy as np
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import BoolArray, Document, Prediction, ScoredRecord, Scores, Table
 from ctxlab.evaluation.bins import DISTANCES, LENGTHS, Size, by_size, sizes
-from ctxlab.evaluation.breakdown import Breakdown, ends, interval_note, named, picked
+from ctxlab.evaluation.breakdown import Breakdown, ends, named, picked
 from ctxlab.evaluation.scores import metrics
-from ctxlab.evaluation.statistics import Counts, bootstrap, perplexity, ratio
+from ctxlab.evaluation.statistics import Counts, bootstrap, interval_note, perplexity, ratio
 from ctxlab.evaluation.tokens import CORRECT, NLL, SEEN, TOKENS, Tokens
 from ctxlab.tasks.forms.vocabulary import TokenScores
 

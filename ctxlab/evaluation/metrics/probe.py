@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from ctxlab.core.types import Document, Prediction, ScoredRecord, Scores, Table
-from ctxlab.evaluation.breakdown import Breakdown, interval_note, mean
+from ctxlab.evaluation.breakdown import Breakdown, mean
 from ctxlab.evaluation.scores import metrics
+from ctxlab.evaluation.statistics import interval_note
 from ctxlab.evaluation.sufficient.recall_by_length import THRESHOLD, effective_context
 from ctxlab.tasks.records.probes import Reply
 

@@ -28,9 +28,10 @@ import numpy as np
 
 from ctxlab.core.types import Document, Prediction, ScoredRecord, Scores, Table
 from ctxlab.evaluation.bins import DISTANCES, LENGTHS, by_part, by_size
-from ctxlab.evaluation.breakdown import Breakdown, interval_note, mean, picked
+from ctxlab.evaluation.breakdown import Breakdown, mean, picked
 from ctxlab.evaluation.ranks import Rankings, rank
 from ctxlab.evaluation.scores import metrics
+from ctxlab.evaluation.statistics import interval_note
 from ctxlab.evaluation.sufficient import recommended_ranks
 from ctxlab.tasks.forms.document_classifier import Verdict
 from ctxlab.tasks.forms.ranking import CHOSEN, odds

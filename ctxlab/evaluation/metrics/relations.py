@@ -15,9 +15,9 @@ import numpy as np
 
 from ctxlab.core.types import Document, Prediction, ScoredRecord, Scores, Table
 from ctxlab.evaluation.bins import DISTANCES, LENGTHS, TENTHS, Size, Tenth, sizes
-from ctxlab.evaluation.breakdown import Breakdown, estimate, interval_note
+from ctxlab.evaluation.breakdown import Breakdown, estimate
 from ctxlab.evaluation.scores import metrics
-from ctxlab.evaluation.statistics import Counts, f1, ratio
+from ctxlab.evaluation.statistics import Counts, f1, interval_note, ratio
 from ctxlab.evaluation.sufficient.relations import STATISTIC, ign_f1
 from ctxlab.tasks.records.mentions import Answer, Fact
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from ctxlab.core.types import Document, Prediction, ScoredRecord, Scores, Table
 from ctxlab.evaluation.bins import DISTANCES, LENGTHS, by_part, by_size
-from ctxlab.evaluation.breakdown import Breakdown, Estimate, estimate, interval_note
+from ctxlab.evaluation.breakdown import Breakdown, Estimate, estimate
 from ctxlab.evaluation.scores import metrics
-from ctxlab.evaluation.statistics import Counts, by_group, perplexity
+from ctxlab.evaluation.statistics import Counts, by_group, interval_note, perplexity
 from ctxlab.evaluation.written import target_tokens, text_variety
 from ctxlab.tasks.written.base import WrittenText
 

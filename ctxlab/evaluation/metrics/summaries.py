@@ -13,13 +13,14 @@ import numpy as np
 
 from ctxlab.core.types import Document, Prediction, ScoredRecord, Scores, Table
 from ctxlab.evaluation.bins import LENGTHS, PARTS, TENTHS, Tenth, by_part, by_size, cut
-from ctxlab.evaluation.breakdown import Breakdown, interval_note, mean, named, picked
+from ctxlab.evaluation.breakdown import Breakdown, mean, named, picked
 from ctxlab.evaluation.evidence import by_evidence
 from ctxlab.evaluation.rouge import TYPES, matches, rouge, words
 from ctxlab.evaluation.scores import metrics
 from ctxlab.evaluation.sentences import sentences
-from ctxlab.evaluation.statistics import Counts
+from ctxlab.evaluation.statistics import Counts, interval_note
 from ctxlab.tasks.written.base import WrittenText
+from ctxlab.text.units import first_words, num_words
 
 LENGTH_BINS = LENGTHS[1:]
 """Last token count of each bin of document lengths; the last bin is open."""
@@ -69,8 +70,8 @@ def _case(document: Document, answer: WrittenText) -> _Case:
     return _Case(
         document.fields["group"],
         rouge(answer.text, gold),
-        len(answer.text.split()),
-        len(gold.split()),
+        num_words(answer.text),
+        num_words(gold),
         len(answer.seen),
         _shares(answer.text, source),
         _shares(gold, source),
@@ -104,27 +105,26 @@ def _notes(documents: Sequence[Document]) -> list[str]:
     if not without:
         return []
     return [
-        f"{without} of {len(documents)} gold summaries have no word of the letters a to z or digits, which are all "
-        "that ROUGE counts: they score 0 whatever is written."
+        f"{without} of {len(documents)} gold summaries have no letter or digit, and nothing else is counted by ROUGE: "
+        "they score 0 whatever is written."
     ]
 
 
-def lead(document: Document, num_words: int) -> str:
+def lead(document: Document, count: int) -> str:
     """The first words of a document."""
-    return " ".join(document.fields["document"].split()[:num_words])
+    return first_words(document.fields["document"], count)
 
 
-def random(document: Document, num_words: int) -> str:
+def random(document: Document, count: int) -> str:
     """Sentences drawn by the document's id, in its order; the last one drawn is cut."""
     known = sentences(document.fields["document"])
     order = np.random.default_rng(zlib.crc32(document.id.encode())).permutation(len(known))
     kept: dict[int, str] = {}
     for index in order.tolist():
-        if num_words <= 0:
+        if count <= 0:
             break
-        taken = known[index].split()[:num_words]
-        kept[index] = " ".join(taken)
-        num_words -= len(taken)
+        kept[index] = first_words(known[index], count)
+        count -= num_words(kept[index])
     return "\n".join(kept[index] for index in sorted(kept))
 
 
@@ -136,9 +136,9 @@ def _overall(documents: Sequence[Document], predictions: Sequence[Prediction], c
     """The model beside baselines that have as many words for each document."""
     rows = [("the model", *_row(cases))]
     for name, baseline in BASELINES.items():
-        texts = [baseline(d, len(p.answer.text.split())) for d, p in zip(documents, predictions, strict=True)]
+        texts = [baseline(d, num_words(p.answer.text)) for d, p in zip(documents, predictions, strict=True)]
         found = [
-            _Case(c.group, rouge(text, d.fields["summary"]), len(text.split()), c.num_gold_words, 0, c.shares, c.shares)
+            _Case(c.group, rouge(text, d.fields["summary"]), num_words(text), c.num_gold_words, 0, c.shares, c.shares)
             for c, d, text in zip(cases, documents, texts, strict=True)
         ]
         rows.append((name, *_row(found)))

@@ -19,18 +19,23 @@ import numpy as np
 from ctxlab.core.types import Document, Prediction, ScoredRecord, Scores, Table
 from ctxlab.evaluation.bins import LENGTHS, PARTS, TENTHS, Tenth, by_size, cut
 from ctxlab.evaluation.bleu import ORDER, bleu
-from ctxlab.evaluation.breakdown import Breakdown, estimate, interval_note, named, picked
+from ctxlab.evaluation.breakdown import Breakdown, estimate, named, picked
 from ctxlab.evaluation.chrf import chrf, counts
 from ctxlab.evaluation.evidence import by_evidence
 from ctxlab.evaluation.scores import metrics
-from ctxlab.evaluation.statistics import Counts, ratio
+from ctxlab.evaluation.statistics import Counts, interval_note, ratio
 from ctxlab.tasks.written.base import WrittenText
+from ctxlab.text.language import language_of
+from ctxlab.text.units import words
 
 LENGTH_BINS = LENGTHS[:-1]
 """Last token count of each bin of source lengths; the last bin is open."""
 
 WHOLE_WORDS = 32
 """Words of either side up to which TER sees a text whole."""
+
+TOKENIZERS = {"zh": "zh", **dict.fromkeys(("ja", "th", "lo", "km", "my", "bo"), "char")}
+"""sacrebleu's tokenizer for BLEU by language; 13a for all others. Those that need a dictionary are not used."""
 
 KEPT = 4096
 """Pairs of texts whose counts are kept."""
@@ -63,7 +68,8 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
         documents: With ``source``, ``target`` and perhaps ``probes``.
         predictions: ``WrittenText`` of each, in the same order; ``seen`` has a flag a sentence of the target.
     """
-    library = _Metrics()
+    targets = [document.fields["target"] for document in documents]
+    library = _Metrics(language_of(documents[0].fields.get("language") if documents else None, *targets))
     cases = [_case(document, prediction, library) for document, prediction in zip(documents, predictions, strict=True)]
     records = [_record(document, case) for document, case in zip(documents, cases, strict=True)]
     tables = [_overall(cases, library), *_breakdowns(cases)]
@@ -84,12 +90,19 @@ def _record(document: Document, case: _Case) -> ScoredRecord:
 
 
 class _Metrics:
-    """sacrebleu's metrics with its defaults."""
+    """sacrebleu's metrics with its defaults, and its tokenizers for languages whose words have no blanks.
 
-    def __init__(self) -> None:
+    BLEU takes ``zh`` for Chinese and ``char`` for Japanese, Thai, Lao, Khmer, Burmese and Tibetan; TER parts Chinese
+    and Japanese characters (``asian_support``, which needs ``normalized``), and those of the others are parted before.
+    """
+
+    def __init__(self, language: str) -> None:
         from sacrebleu import BLEU, CHRF, TER
 
-        self.bleu, self.chrf, self.ter = BLEU(force=True), CHRF(), TER()
+        asian = language in ("zh", "ja")
+        self.language = language
+        self.bleu = BLEU(force=True, tokenize=TOKENIZERS.get(language, "13a"))
+        self.chrf, self.ter = CHRF(), TER(asian_support=asian, normalized=asian)
 
     def signature(self, name: str) -> str:
         """As the library writes it, known once a corpus was scored."""
@@ -101,13 +114,13 @@ class _Metrics:
 def _case(document: Document, prediction: Prediction, library: _Metrics) -> _Case:
     answer: WrittenText = prediction.answer
     source, target, text = document.fields["source"], document.fields["target"], answer.text
-    words = library.bleu.corpus_score([text], [[target]])
+    one = library.bleu.corpus_score([text], [[target]])
     return _Case(
         counts(text, target),
-        np.asarray([words.sys_len, words.ref_len, *words.counts, *words.totals], dtype=np.float64),
-        _edits(text.split(), target.split(), library.ter),
+        np.asarray([one.sys_len, one.ref_len, *one.counts, *one.totals], dtype=np.float64),
+        _edits(words(text), words(target), library.ter),
         _copied(source, target),
-        [counts(*pair) for pair in zip(_cut(text.split()), _cut(target.split()), strict=True)],
+        [counts(*pair) for pair in zip(_cut(words(text)), _cut(words(target)), strict=True)],
         len(answer.seen),
     )
 
@@ -144,8 +157,8 @@ def _overall(cases: Sequence[_Case], library: _Metrics) -> Table:
     copied = estimate([case.copied for case in cases], chrf)
     rows.append(("chrf of the source, copied", len(cases), *copied.cells, rows[0][-1]))
     note = (
-        f"shares of 1: sacrebleu's figures / 100; ter is an error, less is better, and texts of more than "
-        f"{WHOLE_WORDS} words are cut into parts for it; {_NOTE}"
+        f"target language: {library.language}; shares of 1: sacrebleu's figures / 100; ter is an error, less is "
+        f"better, and texts of more than {WHOLE_WORDS} words are cut into parts for it; {_NOTE}"
     )
     columns = ("score", "documents", "value", "low", "high", "signature")
     return Table("overall", "Translations of whole documents", columns, rows, note)
@@ -163,7 +176,7 @@ def _breakdowns(cases: Sequence[_Case]) -> list[Table]:
         return (len(held), *estimate(held, chrf).cells) if held else None
 
     columns = ("documents", "chrf", "low", "high")
-    lengths = Breakdown((*columns, "bleu", "ter"), of_documents, f"{_NOTE} of chrf")
+    lengths = Breakdown((*columns, "bleu", "ter"), of_documents, interval_note(figure="chrf"))
     note = f"a tenth of the words of the translation against the same tenth of the reference; {_NOTE}"
     places = Breakdown(columns, inside, note)
     bins = picked(cases, by_size([case.num_tokens for case in cases], LENGTH_BINS))
