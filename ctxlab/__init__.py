@@ -1,4 +1,4 @@
-"""ctxlab from Python: ``ctxlab.load(run)`` is a trained run, ready to predict and to be evaluated.
+"""ctxlab from Python: ``ctxlab.load(run)`` is a trained run, ``ctxlab.results(folder)`` what all runs came to.
 
 Nothing heavy is imported before it is needed, as the command line imports this package too.
 """
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ctxlab.api import LoadedRun
+    from ctxlab.api import LoadedRun, Recorded
 
 __version__: str
 
@@ -26,6 +26,16 @@ def load(run: str | Path, *overrides: str, checkpoint: str = "best") -> "LoadedR
     from ctxlab.api import load_run
 
     return load_run(Path(run), overrides, checkpoint)
+
+
+def results(folder: str | Path = "outputs") -> "list[Recorded]":
+    """Every run below ``folder`` that came to its end, with its typed result, in order of their directories.
+
+    A ``result.json`` that is damaged is named in a warning and left out.
+    """
+    from ctxlab.api import find_results
+
+    return find_results(Path(folder))
 
 
 def __getattr__(name: str) -> Any:
