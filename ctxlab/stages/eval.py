@@ -4,7 +4,7 @@ Without ``run`` it is the model as it is, for tasks whose head comes with the we
 """
 
 from ctxlab.core.errors import UserError
-from ctxlab.core.result import Cost, as_dict
+from ctxlab.core.result import Cost, Result, as_dict
 from ctxlab.core.task import Task
 from ctxlab.data.splits import Splits, load_documents
 from ctxlab.optim.parameters import count_parameters
@@ -21,21 +21,28 @@ from ctxlab.workbench.watch import open_tracker
 def run(parts: Parts) -> None:
     """Score a split and leave the same files as training does."""
     name: str = parts.options.split
-    opened = open_bench(parts, lambda task: _documents(parts, task, name), scored=(name,))
-    bench, run_dir = opened.bench, parts.origin.run_dir
-    memory = MemoryMeter(bench.accelerator.device)
+    opened = open_bench(parts, lambda task: documents_with(parts, task, name), scored=(name,))
+    run_dir = parts.origin.run_dir
     tracker = open_tracker(parts, TrainState())
     result = None
     try:
-        split = score_split(bench, name, opened.documents.of(name))
-        cost = evaluation_cost(opened, split, memory.peak_bytes())
-        result = make_result(parts, bench, {name: split}, cost=cost, checkpoint=opened.origin, resumed_from=None)
-        leave(parts, bench, result, {name: split})
+        split, result = score(parts, opened, name)
+        leave(parts, opened.bench, result, {name: split})
     finally:
         tracker.finish(as_dict(result) if result else None, run_dir / "report.md" if result else None)
 
 
-def _documents(parts: Parts, task: Task, split: str) -> Splits:
+def score(parts: Parts, opened: Opened, name: str) -> tuple[Split, Result]:
+    """What comes out for the split called ``name``; nothing is written."""
+    memory = MemoryMeter(opened.bench.accelerator.device)
+    split = score_split(opened.bench, name, opened.documents.of(name))
+    cost = evaluation_cost(opened, split, memory.peak_bytes())
+    result = make_result(parts, opened.bench, {name: split}, cost=cost, checkpoint=opened.origin, resumed_from=None)
+    return split, result
+
+
+def documents_with(parts: Parts, task: Task, split: str) -> Splits:
+    """All splits of the data; raises UserError where ``split`` has no document."""
     splits = load_documents(parts.data, task, parts.seed)
     if not splits.of(split):
         raise UserError(f"There are no documents in split={split}; give data.{split}_file=<file>.")
