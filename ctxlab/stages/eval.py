@@ -3,9 +3,8 @@
 Without ``run`` it is the model as it is, for tasks whose head comes with the weights (``task=lm``).
 """
 
-from typing import Any
-
 from ctxlab.core.errors import UserError
+from ctxlab.core.result import Cost, as_dict
 from ctxlab.core.task import Task
 from ctxlab.data.splits import Splits, load_documents
 from ctxlab.optim.parameters import count_parameters
@@ -33,7 +32,7 @@ def run(parts: Parts) -> None:
         result = make_result(parts, bench, {name: split}, cost=cost, checkpoint=opened.origin, resumed_from=None)
         leave(parts, bench, result, {name: split})
     finally:
-        tracker.finish(result, run_dir / "report.md" if result is not None else None)
+        tracker.finish(as_dict(result) if result else None, run_dir / "report.md" if result else None)
 
 
 def _documents(parts: Parts, task: Task, split: str) -> Splits:
@@ -43,20 +42,20 @@ def _documents(parts: Parts, task: Task, split: str) -> Splits:
     return splits
 
 
-def evaluation_cost(opened: Opened, split: Split, peak_bytes: int) -> dict[str, Any]:
+def evaluation_cost(opened: Opened, split: Split, peak_bytes: int) -> Cost:
     """Cost of reading the split, beside what training the checkpoint had taken."""
     bench, evaluation = opened.bench, split.evaluation
-    return {
-        "train_tokens": opened.state.tokens,
-        "train_seconds": opened.state.seconds,
-        "evaluation_tokens": evaluation.tokens,
-        "evaluation_seconds": evaluation.seconds,
-        "tokens_per_second": evaluation.tokens / evaluation.seconds,
-        "peak_memory_bytes": peak_bytes,
-        "flops": _flops(bench, split) if bench.task.runs_model else 0,
-        "parameters": count_parameters(bench.model),
-        "trainable_parameters": count_parameters(bench.model, trainable=True),
-    }
+    return Cost(
+        train_tokens=opened.state.tokens,
+        train_seconds=opened.state.seconds,
+        evaluation_tokens=evaluation.tokens,
+        evaluation_seconds=evaluation.seconds,
+        tokens_per_second=evaluation.tokens / evaluation.seconds,
+        peak_memory_bytes=peak_bytes,
+        flops=_flops(bench, split) if bench.task.runs_model else 0,
+        parameters=count_parameters(bench.model),
+        trainable_parameters=count_parameters(bench.model, trainable=True),
+    )
 
 
 def _flops(bench: Workbench, split: Split) -> float:
