@@ -13,6 +13,9 @@ PARTS = "ctxlab_parts"
 TASK_PART = "task"
 """Name of the task's module among them."""
 
+TUNING_PART = "tuning"
+"""Name of a tuning rule's module among them; it is saved in ``TUNING`` and not with the model's own weights."""
+
 TUNING = "tuning.safetensors"
 """File of a checkpoint with what a tuning rule added to the model; absent where it added nothing."""
 
