@@ -31,7 +31,7 @@ def launch(stage: str, words: Sequence[str]) -> int:
     Raises:
         Exception: whatever went wrong, for the command line to explain.
     """
-    arguments = flags.split(words)
+    arguments = flags.split(words, stage)
     overrides = front.rewrite(stage, arguments)
     with _process(stage, [*arguments.flags, *overrides]):
         main = hydra.main(config_path=str(conf_dir()), config_name=stage, version_base=VERSION_BASE)(job)
