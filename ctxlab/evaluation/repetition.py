@@ -5,15 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from ctxlab.evaluation.statistics import Counts
+from ctxlab.text.units import words
 
 REPEATED_WORDS = 4
 """Words of the n-grams whose repetition is counted, unless another length is asked for."""
 
 
 def word_ngrams(text: str, length: int) -> list[tuple[str, ...]]:
-    """Runs of ``length`` lower-cased words parted by white space."""
-    words = text.lower().split()
-    return list(zip(*(words[start:] for start in range(length)), strict=False))
+    """Runs of ``length`` lower-cased words, as ``ctxlab.text.units`` has them."""
+    every = words(text.lower())
+    return list(zip(*(every[start:] for start in range(length)), strict=False))
 
 
 def distinct(texts: Sequence[str], length: int) -> float:

@@ -1,8 +1,11 @@
 """ROUGE as the ``rouge-score`` library has it (Lin 2004), the implementation that papers on summarisation report.
 
 F measures with Porter's stemmer. ROUGE-L is over the whole text; ROUGE-Lsum joins the best match of each sentence, and
-sentences are those of ``tasks.structure``, a line each, as the library's own splitter needs a download. The library
-counts only words of the letters a to z and digits.
+sentences are those of ``tasks.text.structure``, a line each, as the library's own splitter needs a download.
+
+The library's own tokenizer counts only words of the letters a to z and digits. Ours gives the same for English, and in
+every other script its ``ctxlab.text.units``: words with all of their letters and marks, and single characters where
+there are no blanks, as summaries of Chinese are scored (Hu et al. 2015, arXiv:1506.05865).
 """
 
 import importlib
@@ -13,6 +16,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from ctxlab.evaluation.sentences import sentences
+from ctxlab.text.units import squeezed, units
 
 TYPES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 
@@ -31,23 +35,33 @@ def rouge(summary: str, gold: str) -> tuple[float, ...]:
 
 def lines(text: str) -> str:
     """A sentence a line."""
-    return "\n".join(" ".join(sentence.split()) for sentence in sentences(text))
+    return "\n".join(squeezed(sentence) for sentence in sentences(text))
 
 
 @lru_cache(KEPT)
 def words(text: str) -> Sequence[str]:
     """Words as ROUGE has them, not stemmed."""
-    return tuple(_tokenizer(False).tokenize(text))
+    return tuple(units(text.lower()))
 
 
 @cache
 def _scorer() -> Any:
-    return _library("rouge_scorer").RougeScorer(TYPES, tokenizer=_tokenizer(True))
+    return _library("rouge_scorer").RougeScorer(TYPES, tokenizer=_Tokenizer())
 
 
-@cache
-def _tokenizer(stems: bool) -> Any:
-    return _library("tokenizers").DefaultTokenizer(use_stemmer=stems)
+class _Tokenizer:
+    """What the library asks of a tokenizer: ``words``, English ones stemmed as its own tokenizer stems them."""
+
+    def __init__(self) -> None:
+        self._stemmer = _library("tokenizers").DefaultTokenizer(use_stemmer=True)
+
+    def tokenize(self, text: str) -> list[str]:
+        """Words of a text."""
+        return [stem for word in words(text) for stem in (self._stem(word) if word.isascii() else [word])]
+
+    @lru_cache(KEPT * 16)  # noqa: B019 - one tokenizer, for all that the process scores
+    def _stem(self, word: str) -> list[str]:
+        return list(self._stemmer.tokenize(word))
 
 
 def _library(module: str) -> Any:

@@ -18,9 +18,10 @@ from ctxlab.core.types import Document, Prediction, Scores, Table
 from ctxlab.evaluation.bins import DISTANCES, LENGTHS, Bin, by_part, by_size
 from ctxlab.evaluation.evidence import says
 from ctxlab.evaluation.repetition import distinct, repeated
-from ctxlab.evaluation.statistics import Counts, bootstrap, bootstrap_mean, by_group, perplexity, ratio
+from ctxlab.evaluation.statistics import Counts, bootstrap, bootstrap_mean, by_group, interval_note, perplexity, ratio
 from ctxlab.tasks.generation import Constraints
 from ctxlab.tasks.written.base import WrittenText
+from ctxlab.text.units import num_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
         "distinct_1": distinct(texts, 1),
         "distinct_2": distinct(texts, 2),
         "repetition": float(ratio(repeated(texts).sum(axis=0))),
-        "words": float(np.mean([len(text.split()) for text in texts])),
+        "words": float(np.mean([num_words(text) for text in texts])),
     }
     costs = np.asarray([(answer.target_nll, answer.num_asked) for answer in answers], np.float64)
     if costs[:, 1].sum():
@@ -74,7 +75,7 @@ def check(constraints: Constraints, text: str) -> list[tuple[str, bool]]:
         found.append(("topic", any(says(text, word) for word in constraints.topic_words)))
     if constraints.min_words is not None or constraints.max_words is not None:
         least, most = constraints.min_words or 1, constraints.max_words or math.inf
-        found.append(("length", 0 < least <= len(text.split()) <= most))
+        found.append(("length", 0 < least <= num_words(text) <= most))
     return found
 
 
@@ -159,4 +160,4 @@ def _coverage(answers: Sequence[WrittenText]) -> float:
     return float(np.mean(stated or [answer.is_read for answer in answers]))
 
 
-_NOTE = "low and high: 95 % bootstrap interval over documents"
+_NOTE = interval_note()

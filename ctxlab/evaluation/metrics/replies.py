@@ -14,10 +14,11 @@ import numpy as np
 from ctxlab.core.types import Document, Prediction, Scores, Table
 from ctxlab.evaluation.bins import DISTANCES, LENGTHS, Bin, by_part, by_size
 from ctxlab.evaluation.repetition import distinct, repeated
-from ctxlab.evaluation.statistics import Counts, bootstrap, by_group, perplexity, ratio
+from ctxlab.evaluation.statistics import Counts, bootstrap, by_group, interval_note, perplexity, ratio
 from ctxlab.tasks.written.base import WrittenText
+from ctxlab.text.units import num_words
 
-NOTE = "low and high: 95 % bootstrap interval over dialogues, each with all of its turns"
+NOTE = interval_note("dialogues, each with all of its turns")
 
 
 def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> Scores:
@@ -36,7 +37,7 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
         "distinct_1": distinct(texts, 1),
         "distinct_2": distinct(texts, 2),
         "repetition": float(ratio(repeated(texts).sum(axis=0))),
-        "words": float(np.mean([len(text.split()) for text in texts])),
+        "words": float(np.mean([num_words(text) for text in texts])),
     }
     tables = [_overall(metrics, costs, groups), _table("by_length", "length of the history", "tokens", costs, groups,
               by_size([len(answer.seen) for answer in answers], LENGTHS))]  # fmt: skip

@@ -16,13 +16,14 @@ from ctxlab.evaluation.bins import LENGTHS, PARTS, TENTHS, Bin, by_part, by_size
 from ctxlab.evaluation.evidence import by_evidence
 from ctxlab.evaluation.rouge import TYPES, rouge, words
 from ctxlab.evaluation.sentences import sentences
-from ctxlab.evaluation.statistics import Counts, bootstrap_mean
+from ctxlab.evaluation.statistics import Counts, bootstrap_mean, interval_note
 from ctxlab.tasks.written.base import WrittenText
+from ctxlab.text.units import first_words, num_words
 
 LENGTH_BINS = LENGTHS[1:]
 """Last token count of each bin of document lengths; the last bin is open."""
 
-NOTE = "low and high: 95 % bootstrap interval of rouge1 over records, each with all of its summaries"
+NOTE = interval_note("records, each with all of its summaries", figure="rouge1")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,8 +64,8 @@ def _case(document: Document, answer: WrittenText) -> _Case:
     return _Case(
         document.fields["group"],
         rouge(answer.text, gold),
-        len(answer.text.split()),
-        len(gold.split()),
+        num_words(answer.text),
+        num_words(gold),
         len(answer.seen),
         _shares(answer.text, source),
         _shares(gold, source),
@@ -98,27 +99,26 @@ def _notes(documents: Sequence[Document]) -> list[str]:
     if not without:
         return []
     return [
-        f"{without} of {len(documents)} gold summaries have no word of the letters a to z or digits, which are all "
-        "that ROUGE counts: they score 0 whatever is written."
+        f"{without} of {len(documents)} gold summaries have no letter or digit, and nothing else is counted by ROUGE: "
+        "they score 0 whatever is written."
     ]
 
 
-def lead(document: Document, num_words: int) -> str:
+def lead(document: Document, count: int) -> str:
     """The first words of a document."""
-    return " ".join(document.fields["document"].split()[:num_words])
+    return first_words(document.fields["document"], count)
 
 
-def random(document: Document, num_words: int) -> str:
+def random(document: Document, count: int) -> str:
     """Sentences drawn by the document's id, in its order; the last one drawn is cut."""
     known = sentences(document.fields["document"])
     order = np.random.default_rng(zlib.crc32(document.id.encode())).permutation(len(known))
     kept: dict[int, str] = {}
     for index in order.tolist():
-        if num_words <= 0:
+        if count <= 0:
             break
-        taken = known[index].split()[:num_words]
-        kept[index] = " ".join(taken)
-        num_words -= len(taken)
+        kept[index] = first_words(known[index], count)
+        count -= num_words(kept[index])
     return "\n".join(kept[index] for index in sorted(kept))
 
 
@@ -130,9 +130,9 @@ def _overall(documents: Sequence[Document], predictions: Sequence[Prediction], c
     """The model beside baselines that have as many words for each document."""
     rows = [("the model", *_row(cases))]
     for name, baseline in BASELINES.items():
-        texts = [baseline(d, len(p.answer.text.split())) for d, p in zip(documents, predictions, strict=True)]
+        texts = [baseline(d, num_words(p.answer.text)) for d, p in zip(documents, predictions, strict=True)]
         found = [
-            _Case(c.group, rouge(text, d.fields["summary"]), len(text.split()), c.num_gold_words, 0, c.shares, c.shares)
+            _Case(c.group, rouge(text, d.fields["summary"]), num_words(text), c.num_gold_words, 0, c.shares, c.shares)
             for c, d, text in zip(cases, documents, texts, strict=True)
         ]
         rows.append((name, *_row(found)))
@@ -141,7 +141,7 @@ def _overall(documents: Sequence[Document], predictions: Sequence[Prediction], c
     return Table("overall", "ROUGE of summaries", columns, rows, note)
 
 
-def _row(cases: Sequence[_Case]) -> tuple[float, ...]:
+def _row(cases: Sequence[_Case]) -> tuple[float | None, ...]:
     """Cases, ROUGE-1 with its interval, the other ROUGEs, and the ratio of lengths."""
     interval = bootstrap_mean([case.rouge[0] for case in cases], [case.group for case in cases])
     first, *others = np.mean([case.rouge for case in cases], axis=0).tolist()
@@ -163,7 +163,7 @@ def _by_position(cases: Sequence[_Case]) -> Table:
     return Table("by_position", "ROUGE by place of the gold in the document", columns, rows, note)
 
 
-def _rows(cases: Sequence[_Case], bins: Sequence[Bin]) -> list[tuple[str | float, ...]]:
+def _rows(cases: Sequence[_Case], bins: Sequence[Bin]) -> list[tuple[str | float | None, ...]]:
     return [(label, *_row([cases[i] for i in chosen])) for label, chosen in bins]
 
 
@@ -176,7 +176,7 @@ def _source_coverage(cases: Sequence[_Case]) -> Table:
         rows.append((tenth.name, len(cases), float(np.mean(ours)), interval.low, interval.high, gold))
     note = (
         "share of a summary's pairs of words that the tenth has, mean over summaries; a pair may be in several; "
-        "low and high: 95 % bootstrap interval of the model's share over records"
+        + interval_note("records", figure="the model's share")
     )
     columns = ("part", "cases", "share", "low", "high", "gold")
     return Table("source_coverage", "Parts of the document that summaries take up", columns, rows, note)

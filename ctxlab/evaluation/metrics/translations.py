@@ -20,8 +20,10 @@ from ctxlab.core.types import Document, Prediction, Scores, Table
 from ctxlab.evaluation.bins import LENGTHS, PARTS, TENTHS, by_size, cut
 from ctxlab.evaluation.chrf import chrf, counts
 from ctxlab.evaluation.evidence import by_evidence
-from ctxlab.evaluation.statistics import Counts, bootstrap, ratio
+from ctxlab.evaluation.statistics import Counts, bootstrap, interval_note, ratio
 from ctxlab.tasks.written.base import WrittenText
+from ctxlab.text.language import language_of
+from ctxlab.text.units import words
 
 LENGTH_BINS = LENGTHS[:-1]
 """Last token count of each bin of source lengths; the last bin is open."""
@@ -30,6 +32,9 @@ WHOLE_WORDS = 32
 """Words of either side up to which TER sees a text whole."""
 
 BLEU_ORDER = 4
+
+TOKENIZERS = {"zh": "zh", **dict.fromkeys(("ja", "th", "lo", "km", "my", "bo"), "char")}
+"""sacrebleu's tokenizer for BLEU by language; 13a for all others. Those that need a dictionary are not used."""
 
 KEPT = 4096
 """Pairs of texts whose counts are kept."""
@@ -59,7 +64,8 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
         documents: With ``source``, ``target`` and perhaps ``probes``.
         predictions: ``WrittenText`` of each, in the same order; ``seen`` has a flag a sentence of the target.
     """
-    metrics = _Metrics()
+    targets = [document.fields["target"] for document in documents]
+    metrics = _Metrics(language_of(documents[0].fields.get("language") if documents else None, *targets))
     cases = [_case(document, prediction, metrics) for document, prediction in zip(documents, predictions, strict=True)]
     found = {"chrf": _chrf(cases), "bleu": _bleu(_sum(cases, "bleu")), "ter": float(ratio(_sum(cases, "ter")))}
     found["length_ratio"] = float(ratio(_sum(cases, "bleu")[:2]))
@@ -70,12 +76,19 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
 
 
 class _Metrics:
-    """sacrebleu's metrics with its defaults."""
+    """sacrebleu's metrics with its defaults, and its tokenizers for languages whose words have no blanks.
 
-    def __init__(self) -> None:
+    BLEU takes ``zh`` for Chinese and ``char`` for Japanese, Thai, Lao, Khmer, Burmese and Tibetan; TER parts Chinese
+    and Japanese characters (``asian_support``, which needs ``normalized``), and those of the others are parted before.
+    """
+
+    def __init__(self, language: str) -> None:
         from sacrebleu import BLEU, CHRF, TER
 
-        self.bleu, self.chrf, self.ter = BLEU(force=True), CHRF(), TER()
+        asian = language in ("zh", "ja")
+        self.language = language
+        self.bleu = BLEU(force=True, tokenize=TOKENIZERS.get(language, "13a"))
+        self.chrf, self.ter = CHRF(), TER(asian_support=asian, normalized=asian)
 
     def signature(self, name: str) -> str:
         """As the library writes it, known once a corpus was scored."""
@@ -91,9 +104,9 @@ def _case(document: Document, prediction: Prediction, metrics: _Metrics) -> _Cas
     return _Case(
         counts(text, target),
         np.asarray([bleu.sys_len, bleu.ref_len, *bleu.counts, *bleu.totals], dtype=np.float64),
-        _edits(text.split(), target.split(), metrics.ter),
+        _edits(words(text), words(target), metrics.ter),
         _copied(source, target),
-        [counts(*pair) for pair in zip(_cut(text.split()), _cut(target.split()), strict=True)],
+        [counts(*pair) for pair in zip(_cut(words(text)), _cut(words(target)), strict=True)],
         len(answer.seen),
     )
 
@@ -148,14 +161,14 @@ def _overall(cases: Sequence[_Case], found: dict[str, float], metrics: _Metrics)
     value = float(chrf(_sum(cases, "copied")))
     rows.append(("chrf of the source, copied", len(cases), value, copied.low, copied.high, rows[0][-1]))
     note = (
-        f"shares of 1: sacrebleu's figures / 100; ter is an error, less is better, and texts of more than "
-        f"{WHOLE_WORDS} words are cut into parts for it; {_NOTE}"
+        f"target language: {metrics.language}; shares of 1: sacrebleu's figures / 100; ter is an error, less is "
+        f"better, and texts of more than {WHOLE_WORDS} words are cut into parts for it; {_NOTE}"
     )
     columns = ("score", "documents", "value", "low", "high", "signature")
     return Table("overall", "Translations of whole documents", columns, rows, note)
 
 
-_NOTE = "low and high: 95 % bootstrap interval over documents"
+_NOTE = interval_note()
 
 
 def _by_length(cases: Sequence[_Case]) -> Table:
@@ -166,7 +179,7 @@ def _by_length(cases: Sequence[_Case]) -> Table:
         bleu, ter = _bleu(_sum(inside, "bleu")), float(ratio(_sum(inside, "ter")))
         rows.append((label, len(inside), _chrf(inside), interval.low, interval.high, bleu, ter))
     columns = ("tokens", "documents", "chrf", "low", "high", "bleu", "ter")
-    return Table("by_length", "chrF by length of the source", columns, rows, f"{_NOTE} of chrf")
+    return Table("by_length", "chrF by length of the source", columns, rows, interval_note(figure="chrf"))
 
 
 def _by_position(cases: Sequence[_Case]) -> Table:
