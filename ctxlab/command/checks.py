@@ -8,6 +8,7 @@ from hydra.core.override_parser.types import ChoiceSweep, Override, QuotedString
 from ctxlab.command import meant, selected
 from ctxlab.config import catalogue
 from ctxlab.config.nearest import described, nearest, suggestion
+from ctxlab.config.redact import MASK, is_secret
 from ctxlab.core.errors import UserError
 
 TARGET = "._target_"
@@ -107,7 +108,8 @@ def _key(override: Override) -> str:
 
 
 def _written(override: Override) -> meant.Written:
-    return meant.Written(override.key_or_group, str(override.input_line).partition("=")[2])
+    value = str(override.input_line).partition("=")[2]
+    return meant.Written(override.key_or_group, MASK if is_secret(override.key_or_group) else value)
 
 
 def _check_option(stage: str, group: str, name: Any, line: str) -> None:

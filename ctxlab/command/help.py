@@ -33,11 +33,11 @@ COMPLETION = (
 )
 
 STRATEGIES = (
-    "ctxlab strategies [name …] [--markdown]: what each strategy and part does, and when not to use it\n"
+    "ctxlab strategies [name …] [--markdown]: what each strategy and part does\n"
     "\n"
     "ctxlab strategies             all of them, a few lines each\n"
     "ctxlab strategies yarn        one of them whole: parts, keys, cost, papers\n"
-    "ctxlab strategies --markdown  all of them as tables, which docs/strategies.md holds\n"
+    "ctxlab strategies --markdown  all of them as tables, as in docs/strategies.md\n"
 )
 
 COMMANDS = {"completion": COMPLETION, "strategies": STRATEGIES}

@@ -14,6 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 
 from ctxlab.command import flags, front
 from ctxlab.command.compose import VERSION_BASE
+from ctxlab.command.explain import is_mistake
 from ctxlab.command.job import job
 from ctxlab.command.run_directory import CLAIMS
 from ctxlab.command.stop import Stop
@@ -52,6 +53,8 @@ def _run(main: Callable[[], object]) -> int:
         error = other
     status = _finish(CLAIMS.sweep) if CLAIMS.sweep is not None else 0
     if error is not None:
+        if isinstance(error, KeyboardInterrupt) or is_mistake(error):
+            CLAIMS.withdraw()
         raise error  # outside the handler, so that its own causes stay
     return status
 

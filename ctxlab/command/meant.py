@@ -52,7 +52,8 @@ def key(stage: str, written: Written, known: Collection[str]) -> Meant | None:
     """
     name = folded(written.key.replace("/", "."))
     groups = stage_groups(stage)
-    for found in (_ends(name, known), _group_ends(name, groups)):
+    values = [one for one in known if not any(other.startswith(f"{one}.") for other in known)]
+    for found in (_ends(name, values), _group_ends(name, groups)):
         if found:
             return Meant([f"{one}={written.value}" for one in found]) if len(found) <= MANY else None
     return _synonym(name, written.value) or _of_another_option(name, written.value, groups) or _of_a_stage(stage, name)

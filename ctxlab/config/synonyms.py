@@ -169,6 +169,10 @@ OPTIONS = {
         "streaming_llm": "streaming",
         "xl": "transformer_xl",
     },
+    "strategy/attention": {"dense": "full", "none": "full", "sdpa": "full", "sliding_window": "local"},
+    "strategy/curriculum": {"none": "constant"},
+    "strategy/positions": {"none": "keep", "rope": "yarn", "pi": "linear"},
+    "strategy/reading": {"none": "chunk", "windows": "chunk"},
     "task": {
         "causal_lm": "lm",
         "chat": "dialogue",
