@@ -63,7 +63,9 @@ def difference(candidate: Scored, baseline: Scored, confidence: float = 0.95) ->
     each = candidate.each_seed() - baseline.each_seed()
     if not np.isfinite(each).all():
         raise ValueError("the figure is not defined on these documents")
-    student = _student(pseudo_values(candidate, baseline), each, candidate.reported)
+    student = None
+    if candidate.reported.sum(axis=1).min() > 1:
+        student = _student(pseudo_values(candidate, baseline), each, candidate.reported)
     estimate, interval = float(each.mean()), NO_INTERVAL
     if student is not None:
         reach = student.quantile((1 - confidence) / 2) * student.standard_error
@@ -75,7 +77,8 @@ def difference(candidate: Scored, baseline: Scored, confidence: float = 0.95) ->
 def pseudo_values(candidate: Scored, baseline: Scored) -> Counts:
     """(S, N) jackknife pseudo-values of the difference: m d − (m − 1) d₋ₙ with m documents, without document n in d₋ₙ.
 
-    They have no meaning where a document is not reported, and are not finite where d₋ₙ is not.
+    They have no meaning where a document is not reported, and are not finite where d₋ₙ is not. At least two documents
+    are needed.
     """
     num, everything = candidate.num_documents, candidate.each_seed() - baseline.each_seed()
     block, without = max(1, BLOCK_CELLS // num), []
@@ -88,12 +91,12 @@ def pseudo_values(candidate: Scored, baseline: Scored) -> Counts:
 
 
 def _student(values: Counts, each: Counts, reported: BoolArray) -> WeightedStudent | None:
-    """The parts of the variance of the mean of ``each`` (S,), or None where they cannot be told."""
-    counted = reported.sum(axis=1)
-    if counted.min() < 2 or not np.isfinite(values[reported]).all():
+    """The parts of the variance of the mean of ``each`` (S,), or None where a pseudo-value (S, N) is not defined."""
+    if not np.isfinite(values[reported]).all():
         return None
     if len(each) == 1:
-        return WeightedStudent([Part(float(values[reported].var(ddof=1) / counted[0]), int(counted[0]) - 1)])
+        num = int(reported.sum())
+        return WeightedStudent([Part(float(values[reported].var(ddof=1) / num), num - 1)])
     parts = [Part(float(each.var(ddof=1) / len(each)), len(each) - 1)]
     num_shared = int((reported.sum(axis=0) > 1).sum())
     if num_shared > 1:

@@ -5,6 +5,7 @@ Shape legend: S seeds, N documents, K counts per document, R weightings of the d
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import Self
 
 import numpy as np
 
@@ -32,11 +33,11 @@ class Scored(ABC):
         """Figure of each seed (R, S) when documents count ``weights`` (R, N) times."""
 
     @abstractmethod
-    def mixed(self, other: "Scored", share: Counts) -> Counts:
+    def mixed(self, other: Self, share: Counts) -> Counts:
         """Figure of each seed (R, S) when documents count ``share`` (R, N), and those of ``other`` 1 − ``share``."""
 
     @abstractmethod
-    def differs(self, other: "Scored") -> BoolArray:
+    def differs(self, other: Self) -> BoolArray:
         """(N,) whether a document has another result here than in ``other``, under any seed."""
 
     def each_seed(self) -> Counts:
@@ -79,22 +80,16 @@ class CountScores(Scored):
         """See ``Scored``."""
         return self.figure(self._sums(weights))
 
-    def mixed(self, other: Scored, share: Counts) -> Counts:
-        """See ``Scored``; ``other`` has counts of the same kind."""
-        return self.figure(self._sums(share) + _counted(other)._sums(1 - share))
-
-    def differs(self, other: Scored) -> BoolArray:
+    def mixed(self, other: Self, share: Counts) -> Counts:
         """See ``Scored``."""
-        found: BoolArray = (self.counts != _counted(other).counts).any(axis=(0, 2))
+        return self.figure(self._sums(share) + other._sums(1 - share))
+
+    def differs(self, other: Self) -> BoolArray:
+        """See ``Scored``."""
+        found: BoolArray = (self.counts != other.counts).any(axis=(0, 2))
         return found
 
     def _sums(self, weights: Counts) -> Counts:
         """(R, S, K)"""
         sums: Counts = np.tensordot(weights, self.counts, axes=(1, 1))
         return sums
-
-
-def _counted(other: Scored) -> CountScores:
-    if not isinstance(other, CountScores):
-        raise ValueError("counts can be compared with counts only")
-    return other
