@@ -12,9 +12,10 @@ def commands():
 
 def test_a_stage_knows_the_exact_words_and_no_secret(ctxlab, monkeypatch):
     monkeypatch.setenv("MY_API_KEY", "0123456789abcdef")
-    words = ["task=ner", "context=600", "trainer.max_steps=3", "+tags=[a b,0123456789abcdef]", "+a.api_key=hushhush1"]
+    given = ["task=ner", "context=600", "task.labels=[a b,{}]", "tracking._target_=ctxlab.tracking.wandb.Wandb"]
+    words = [word.format("0123456789abcdef") for word in given] + ["+tracking.api_key=hushhush1"]
     assert ctxlab("train", *words).status == 0
-    shown = ["task=ner", "context=600", "trainer.max_steps=3", "+tags=[a b,***]", "+a.api_key=***"]
+    shown = [word.format("***") for word in given] + ["+tracking.api_key=***"]
     assert commands() == [["ctxlab", "train", *shown]]
     assert invocation.command() == []
 
