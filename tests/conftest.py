@@ -21,14 +21,16 @@ calls = []
 errors = {13: RuntimeError("unlucky number"), 14: UserError("seed=14 is refused: take another."),
           15: OSError(errno.ENOSPC, "No space left on device", "somewhere"), 16: KeyboardInterrupt()}
 
-def run(cfg, run_dir):
+def run(parts):
+    cfg, run_dir = parts
     calls.append((cfg, run_dir))
     if cfg.seed == 17:
         cfg.trainer.nonsense
     if cfg.seed in errors:
         raise errors[cfg.seed]
-    result = {"primary_metric": "f1", "metrics": {"validation": {"f1": cfg.seed / 10}},
-              "coverage": {"validation": {"tokens": 0.75}},
+    result = {"stage": "train", "task": "ner", "model": "m", "strategy": "chunk", "context_length": 8, "seed": cfg.seed,
+              "checkpoint": "c", "primary_metric": "f1", "metrics": {"validation": {"f1": cfg.seed / 10}},
+              "coverage": {"validation": {"tokens": 0.75, "labels": 1.0}},
               "cost": {"tokens_per_second": 1234.5, "peak_memory_bytes": 3 * 2**20}}
     (run_dir / "result.json").write_text(json.dumps(result))
 """
@@ -96,6 +98,7 @@ FAKE_STAGES = ("train", "eval", "predict", "verify")
 def ctxlab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> CommandLine:
     """The command line in an empty directory; its stages record their calls, and fail for seeds 13 to 17."""
     import ctxlab.stages
+    from ctxlab.command import job
 
     folder = tmp_path / "stages"
     folder.mkdir()
@@ -104,6 +107,7 @@ def ctxlab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         monkeypatch.delitem(sys.modules, f"ctxlab.stages.{name}", raising=False)
         monkeypatch.delattr(ctxlab.stages, name, raising=False)
     monkeypatch.setattr(ctxlab.stages, "__path__", [str(folder)])
+    monkeypatch.setattr(job, "_parts", lambda config, run_dir: (config, run_dir))
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -42,7 +43,8 @@ def job(config: DictConfig) -> None:
     run_dir = Path(hydra.runtime.output_dir)
     try:
         _prepare(config, run_dir)
-        _stage(str(hydra.job.config_name)).run(config, run_dir)
+        stage = _stage(str(hydra.job.config_name))
+        stage.run(_parts(config, run_dir))
         (run_dir / FINISHED).parent.mkdir(exist_ok=True)
         (run_dir / FINISHED).touch()
     except Exception as error:
@@ -65,6 +67,11 @@ def _prepare(config: DictConfig, run_dir: Path) -> None:
 def _hydra_files(run_dir: Path) -> Iterator[Path]:
     yield from (run_dir / ".hydra").glob("*.yaml")
     yield from run_dir.parent.glob("multirun.yaml")
+
+
+def _parts(config: DictConfig, run_dir: Path) -> Any:
+    """The typed parts of the run: no stage sees the configuration."""
+    return importlib.import_module("ctxlab.workbench.parts").make_parts(config, run_dir)
 
 
 def _stage(name: str) -> ModuleType:

@@ -22,7 +22,7 @@ from ctxlab.config.nearest import nearest, suggestion
 from ctxlab.core.contract import protocol_name
 from ctxlab.core.errors import UserError
 
-FAMILIES = ("tasks", "strategies", "models", "corpora", "data", "optim", "tracking")
+FAMILIES = ("tasks", "strategies", "models", "corpora", "data", "optim", "objectives", "tracking")
 """Packages of ctxlab whose classes a configuration may name."""
 
 PLUGINS = "ctxlab.plugins"

@@ -1,6 +1,6 @@
 """Types and limits of the keys that every stage shares; the values are in ``conf/``."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from omegaconf import MISSING, DictConfig, OmegaConf
@@ -54,6 +54,7 @@ class RunConfig:
     optimizer: Any = MISSING
     scheduler: Any = MISSING
     tuning: Any = MISSING
+    objective: Any = MISSING
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     tracking: Any = MISSING
     seed: int = MISSING
@@ -61,34 +62,51 @@ class RunConfig:
 
 
 @dataclass
-class EvalConfig(RunConfig):
-    """Root of ``ctxlab eval``; without ``run`` it takes the model as it is."""
+class FromRun:
+    """Keys of the stages that start from a finished run; without ``run`` they take the model as it is."""
 
     run: str | None = MISSING
-    split: str = MISSING
     checkpoint: str = MISSING
 
 
 @dataclass
-class PredictConfig(RunConfig):
-    """Root of ``ctxlab predict``; without ``run`` it takes the model as it is."""
+class EvalOptions:
+    """What ``ctxlab eval`` alone has."""
 
-    run: str | None = MISSING
+    split: str = MISSING
+
+
+@dataclass
+class PredictOptions:
+    """What ``ctxlab predict`` alone has."""
+
     input: str = MISSING
     output: str = MISSING
     overwrite: bool = MISSING
-    checkpoint: str = MISSING
 
 
 @dataclass
-class VerifyConfig(RunConfig):
-    """Root of ``ctxlab verify``."""
+class VerifyOptions:
+    """What ``ctxlab verify`` alone has."""
 
-    run: str | None = MISSING
-    checkpoint: str = MISSING
     blocks: int = MISSING
     tokens: int = MISSING
     documents: int = MISSING
+
+
+@dataclass
+class EvalConfig(EvalOptions, FromRun, RunConfig):
+    """Root of ``ctxlab eval``."""
+
+
+@dataclass
+class PredictConfig(PredictOptions, FromRun, RunConfig):
+    """Root of ``ctxlab predict``."""
+
+
+@dataclass
+class VerifyConfig(VerifyOptions, FromRun, RunConfig):
+    """Root of ``ctxlab verify``."""
 
 
 SCHEMAS = {
@@ -98,6 +116,9 @@ SCHEMAS = {
     "verify_schema": VerifyConfig,
 }
 """Names under which the primary configs list them."""
+
+OPTIONS: dict[str, type] = {"eval": EvalOptions, "predict": PredictOptions, "verify": VerifyOptions}
+"""What a stage alone has, by its name."""
 
 LEAST = {
     "seed": 0,
@@ -135,6 +156,12 @@ REQUIRED = {
 
 MAX_SEED = 2**32 - 1
 """What numpy's seeding accepts."""
+
+
+def stage_options(config: DictConfig) -> Any:
+    """The keys that the stage of ``config`` alone has, as its class in ``OPTIONS``; None where it has none."""
+    kind = OPTIONS.get(config.stage)
+    return None if kind is None else kind(**{field.name: config[field.name] for field in fields(kind)})
 
 
 def validate(config: DictConfig) -> None:

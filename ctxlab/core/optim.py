@@ -1,12 +1,13 @@
 """What an optimizer, a schedule and a tuning rule owe the training loop."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
 from ctxlab.core.contract import Component
+from ctxlab.core.errors import UserError
 
 
 class OptimizerFactory(Component, ABC):
@@ -33,5 +34,27 @@ class Tuning(Component, ABC):
     """One file under ``ctxlab/optim/tuning`` a rule that says which parameters learn."""
 
     @abstractmethod
-    def apply(self, model: Any) -> None:
-        """Set ``requires_grad`` on every parameter of ``model``."""
+    def install(self, model: Any) -> None:
+        """Set ``requires_grad`` on every parameter, and put what learns beside them (adapters) into ``model``.
+
+        Called wherever a model is assembled, for training or not, after all other parts are in it and before the
+        weights of a checkpoint are loaded.
+        """
+
+    def state(self, model: Any) -> dict[str, torch.Tensor]:
+        """What ``install`` added and training changed; saved with every checkpoint, under its checksums."""
+        del model
+        return {}
+
+    def load(self, model: Any, state: Mapping[str, torch.Tensor]) -> None:
+        """Put a saved ``state`` back into ``model``, in which ``install`` has been called.
+
+        Raises:
+            UserError: The checkpoint was trained under another rule.
+        """
+        del model
+        if state:
+            raise UserError(
+                f"The checkpoint holds weights of another tuning rule ({', '.join(sorted(state)[:3])}, …): give the "
+                "tuning= that it was trained with."
+            )

@@ -23,6 +23,11 @@ class Splits:
     notes: list[str] = field(default_factory=list)
     """What was decided in the user's stead, a sentence each, for the report."""
 
+    def of(self, split: str) -> list[Document]:
+        """Documents of ``train``, ``validation`` or ``test``."""
+        documents: list[Document] = getattr(self, split)
+        return documents
+
 
 def load_documents(source: Source, task: Task, seed: int) -> Splits:
     """All splits; without a validation split a tenth of the training documents is set apart by ``seed``.
@@ -40,10 +45,10 @@ def load_documents(source: Source, task: Task, seed: int) -> Splits:
             if validation
             else "There is no validation split, and a single training document leaves none to set apart."
         )
-    return Splits(parts(task, train), parts(task, validation), parts(task, test), notes)
+    return Splits(parts_of(task, train), parts_of(task, validation), parts_of(task, test), notes)
 
 
-def parts(task: Task, documents: Sequence[Document] | None) -> list[Document]:
+def parts_of(task: Task, documents: Sequence[Document] | None) -> list[Document]:
     """What the task reads of all records of one split."""
     task.gather(documents or [])
     return [part for document in documents or [] for part in task.split(document)]
@@ -52,7 +57,7 @@ def parts(task: Task, documents: Sequence[Document] | None) -> list[Document]:
 def load_split(source: Source, task: Task, split: str, seed: int) -> list[Document] | None:
     """Documents of one split with their gold labels, None where the source has no such split."""
     records = _records(source, task, split, seed)
-    return None if records is None else parts(task, records)
+    return None if records is None else parts_of(task, records)
 
 
 def _records(source: Source, task: Task, split: str, seed: int) -> list[Document] | None:

@@ -4,33 +4,15 @@ Shape legend: B windows of a pass, W tokens of the longest one, C outputs per to
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
+from ctxlab.core.passes import Item, Passed, PassRunner
 from ctxlab.core.strategy import Forward, Strategy
 from ctxlab.core.types import ADDED, LAST, NO_LABEL, Encoded, IntArray, Window
 from ctxlab.runtime.collate import collate, pad_behind
-
-
-@dataclass(frozen=True, eq=False)
-class Item:
-    """Windows of one document that belong together: a single one, or several in order that something links."""
-
-    document: int
-    windows: Sequence[Window]
-    labels: Sequence[IntArray]
-    """(W,) labels of each window's tokens."""
-    marks: Sequence[IntArray]
-    """(W,) marks of each window's tokens."""
-    targets: Sequence[IntArray] = ()
-    """(T,) what is to be written behind each window; none where nothing is."""
-
-    def __len__(self) -> int:
-        """Tokens of all windows."""
-        return sum(map(len, self.windows))
 
 
 def make_items(document: int, encoded: Encoded, windows: Sequence[Window]) -> list[Item]:
@@ -75,24 +57,6 @@ def window_targets(encoded: Encoded, windows: Sequence[Window]) -> list[IntArray
     return targets
 
 
-@dataclass(frozen=True, eq=False)
-class Passed:
-    """What one forward pass gave."""
-
-    outputs: torch.Tensor
-    """(B, W, C)"""
-    labels: torch.Tensor
-    """(B, W)"""
-    rows: Sequence[tuple[int, int]]
-    """(item, window in it) behind each row."""
-    tokens: int
-    """Without padding."""
-    width: int
-    """Tokens of the longest row, what is written included."""
-    cut: bool
-    """Whether no later pass sends a gradient back through this one."""
-
-
 BEHIND, APART = "behind", "apart"
 """Where a target goes: behind its window, as a decoder reads on, or into the decoder of an encoder-decoder."""
 
@@ -100,7 +64,7 @@ TARGETS = "targets"
 """Name under which ``model_call`` is given targets (B, T) for a decoder apart."""
 
 
-class Passes:
+class Passes(PassRunner):
     """Runs items through a model under a strategy.
 
     Where the task writes, ``writes`` says where targets go: then outputs and labels are those of the targets.

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from ctxlab.core.passes import Item
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.types import NO_LABEL, Encoded, FloatArray, Merged, Window
 from ctxlab.data.sampler import split_forward
-from ctxlab.runtime.forward import Item, Passes, make_items, model_call
+from ctxlab.runtime.forward import Passes, make_items, model_call
 from ctxlab.runtime.writer import Writer
 
 _TOKENS_AT_ONCE = 1 << 19

@@ -3,62 +3,66 @@
 Without ``run`` it is the model as it is, for tasks whose head comes with the weights (``task=lm``).
 """
 
-from pathlib import Path
-from typing import Any
-
-from omegaconf import DictConfig
-
-from ctxlab.config.build import build
-from ctxlab.core.data import Source
 from ctxlab.core.errors import UserError
-from ctxlab.data.splits import load_documents
+from ctxlab.core.result import Cost, Result, as_dict
+from ctxlab.core.task import Task
+from ctxlab.data.splits import Splits, load_documents
 from ctxlab.optim.parameters import count_parameters
 from ctxlab.runtime.cost import FlopModel, MemoryMeter
 from ctxlab.runtime.forward import APART
 from ctxlab.training.state import TrainState
-from ctxlab.workbench.assemble import Workbench
+from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.finish import Split, leave, make_result, score_split
-from ctxlab.workbench.trained import Trained, load_trained, load_untrained
+from ctxlab.workbench.opening import Opened, open_bench
+from ctxlab.workbench.parts import Parts
 from ctxlab.workbench.watch import open_tracker
 
 
-def run(cfg: DictConfig, run_dir: Path) -> None:
-    """Score ``cfg.split`` and leave the same files as training does."""
-    trained = load_trained(cfg) if cfg.run else load_untrained(cfg)
-    bench = trained.bench
-    splits = load_documents(build(cfg.data, Source), bench.task, cfg.seed)
-    documents = getattr(splits, cfg.split)
-    if not documents:
-        raise UserError(f"There are no documents in split={cfg.split}; give data.{cfg.split}_file=<file>.")
-    bench.task.check_labels(documents)
-    bench.task.notes.extend(splits.notes)
-    memory = MemoryMeter(bench.accelerator.device)
-    tracker = open_tracker(cfg, run_dir, TrainState())
+def run(parts: Parts) -> None:
+    """Score a split and leave the same files as training does."""
+    name: str = parts.options.split
+    opened = open_bench(parts, lambda task: documents_with(parts, task, name), scored=(name,))
+    run_dir = parts.origin.run_dir
+    tracker = open_tracker(parts, TrainState())
     result = None
     try:
-        split = score_split(bench, cfg.split, documents)
-        labels = {"model": cfg.model.name, "strategy": cfg.strategy.name, "seed": cfg.seed}
-        cost = evaluation_cost(trained, split, memory.peak_bytes())
-        result = make_result("eval", bench, labels, {cfg.split: split}, cost, trained.checkpoint, None)
-        leave(run_dir, bench, result, {cfg.split: split})
+        split, result = score(parts, opened, name)
+        leave(parts, opened.bench, result, {name: split})
     finally:
-        tracker.finish(result, run_dir / "report.md" if result is not None else None)
+        tracker.finish(as_dict(result) if result else None, run_dir / "report.md" if result else None)
 
 
-def evaluation_cost(trained: Trained, split: Split, peak_bytes: int) -> dict[str, Any]:
+def score(parts: Parts, opened: Opened, name: str) -> tuple[Split, Result]:
+    """What comes out for the split called ``name``; nothing is written."""
+    memory = MemoryMeter(opened.bench.accelerator.device)
+    split = score_split(opened.bench, name, opened.documents.of(name))
+    cost = evaluation_cost(opened, split, memory.peak_bytes())
+    result = make_result(parts, opened.bench, {name: split}, cost=cost, checkpoint=opened.origin, resumed_from=None)
+    return split, result
+
+
+def documents_with(parts: Parts, task: Task, split: str) -> Splits:
+    """All splits of the data; raises UserError where ``split`` has no document."""
+    splits = load_documents(parts.data, task, parts.seed)
+    if not splits.of(split):
+        raise UserError(f"There are no documents in split={split}; give data.{split}_file=<file>.")
+    return splits
+
+
+def evaluation_cost(opened: Opened, split: Split, peak_bytes: int) -> Cost:
     """Cost of reading the split, beside what training the checkpoint had taken."""
-    bench, evaluation = trained.bench, split.evaluation
-    return {
-        "train_tokens": trained.tokens,
-        "train_seconds": trained.seconds,
-        "evaluation_tokens": evaluation.tokens,
-        "evaluation_seconds": evaluation.seconds,
-        "tokens_per_second": evaluation.tokens / evaluation.seconds,
-        "peak_memory_bytes": peak_bytes,
-        "flops": _flops(bench, split) if bench.task.runs_model else 0,
-        "parameters": count_parameters(bench.model),
-        "trainable_parameters": count_parameters(bench.model, trainable=True),
-    }
+    bench, evaluation = opened.bench, split.evaluation
+    return Cost(
+        train_tokens=opened.state.tokens,
+        train_seconds=opened.state.seconds,
+        evaluation_tokens=evaluation.tokens,
+        evaluation_seconds=evaluation.seconds,
+        tokens_per_second=evaluation.tokens / evaluation.seconds,
+        peak_memory_bytes=peak_bytes,
+        flops=_flops(bench, split) if bench.task.runs_model else 0,
+        parameters=count_parameters(bench.model),
+        trainable_parameters=count_parameters(bench.model, trainable=True),
+    )
 
 
 def _flops(bench: Workbench, split: Split) -> float:

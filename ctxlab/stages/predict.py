@@ -8,37 +8,31 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from omegaconf import DictConfig
-
+from ctxlab.config.schema import PredictOptions
 from ctxlab.core.errors import UserError
+from ctxlab.core.task import Task
 from ctxlab.core.types import Document
 from ctxlab.data.readers.read import read_file
-from ctxlab.data.splits import parts
+from ctxlab.data.splits import Splits, parts_of
 from ctxlab.evaluation.evaluator import predict
 from ctxlab.tracking.console import ProgressDisplay, console
-from ctxlab.workbench.trained import Trained, load_trained, load_untrained
+from ctxlab.workbench.bench import Workbench
+from ctxlab.workbench.opening import open_bench
+from ctxlab.workbench.parts import Parts
 
 _DOCUMENTS_AT_ONCE = 64
 
 
-def run(cfg: DictConfig, run_dir: Path) -> None:
+def run(parts: Parts) -> None:
     """Write one line a document; the output appears only when it is whole."""
-    if not cfg.input or not cfg.output:
-        raise UserError("predict needs input=<file of documents> and output=<file to write>.")
-    output = Path(cfg.output)
-    if output.exists() and not cfg.overwrite:
-        raise UserError(f"output={output} exists; choose another name or add overwrite=true.")
-    if not output.parent.is_dir():
-        raise UserError(f"output={output}: the folder {output.parent} does not exist; make it first.")
-    records = read_file(Path(cfg.input), cfg.task.name)
-    trained = load_trained(cfg) if cfg.run else load_untrained(cfg)
-    task = trained.bench.task
-    whole = [task.parse(record.fields, record.origin, gold=False) for record in records]
-    documents = parts(task, whole)
+    options: PredictOptions = parts.options
+    output = _checked_output(options)
+    opened = open_bench(parts, lambda task: _documents(options, task))
+    documents, task = opened.documents.test, opened.bench.task
     temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("w", encoding="utf-8") as file:
-            file.writelines(_lines(trained, documents))
+            file.writelines(_lines(opened.bench, documents))
         temporary.replace(output)
     finally:
         temporary.unlink(missing_ok=True)
@@ -48,9 +42,25 @@ def run(cfg: DictConfig, run_dir: Path) -> None:
     screen.print(f"{len(documents):,} documents → {output}", soft_wrap=True)
 
 
-def _lines(trained: Trained, documents: Sequence[Document]) -> Iterator[str]:
-    bench, finished = trained.bench, 0
-    reader = bench.reader()
+def _checked_output(options: PredictOptions) -> Path:
+    if not options.input or not options.output:
+        raise UserError("predict needs input=<file of documents> and output=<file to write>.")
+    output = Path(options.output)
+    if output.exists() and not options.overwrite:
+        raise UserError(f"output={output} exists; choose another name or add overwrite=true.")
+    if not output.parent.is_dir():
+        raise UserError(f"output={output}: the folder {output.parent} does not exist; make it first.")
+    return output
+
+
+def _documents(options: PredictOptions, task: Task) -> Splits:
+    records = read_file(Path(options.input), task.name)
+    whole = [task.parse(record.fields, record.origin, gold=False) for record in records]
+    return Splits(train=[], validation=[], test=parts_of(task, whole))
+
+
+def _lines(bench: Workbench, documents: Sequence[Document]) -> Iterator[str]:
+    finished, reader = 0, bench.reader()
     with ProgressDisplay("predict") as display:
         for group in _groups(documents):
             for document, (answer, _) in zip(

@@ -3,23 +3,19 @@
 import copy
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
-from omegaconf import DictConfig
 
-from ctxlab.config.build import build
-from ctxlab.core.data import Source
 from ctxlab.core.errors import CheckFailed, UserError
-from ctxlab.core.files import write_json
-from ctxlab.core.model import ModelSource
+from ctxlab.core.result import Cost, Verification, write
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
-from ctxlab.core.types import Document, Encoded, IntArray
-from ctxlab.data.splits import load_split
+from ctxlab.core.types import Encoded, IntArray
+from ctxlab.data.splits import Splits, load_split
 from ctxlab.models.loading.checkpointed import Checkpointed
 from ctxlab.models.loading.heads import POOLED
 from ctxlab.reporting.tables import show
@@ -29,85 +25,78 @@ from ctxlab.verification.check import table
 from ctxlab.verification.proof import Proof, prove
 from ctxlab.verification.reach import Reach, picture
 from ctxlab.verification.subject import Subject
-from ctxlab.workbench.assemble import Workbench, assemble, build_model, build_strategy, build_task
+from ctxlab.workbench.assemble import assemble
+from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.finish import git_sha, versions
-from ctxlab.workbench.trained import load_trained, source_of
+from ctxlab.workbench.opening import open_bench
+from ctxlab.workbench.parts import Parts
 
 
-def run(cfg: DictConfig, run_dir: Path) -> None:
+def run(parts: Parts) -> None:
     """Prove, show and write down; the table is left whatever comes out.
 
     Raises:
         CheckFailed: Something does not hold.
     """
-    started = perf_counter()
-    bench, documents = _bench(cfg)
+    started, options = perf_counter(), parts.options
+    # Rounding would hide small faults.
+    parts = replace(parts, trainer=replace(parts.trainer, precision="fp32"))
+    opened = open_bench(
+        parts, lambda task: _documents(parts, task), scored=("train",), learns=parts.start is None, refuse=_refuse
+    )
+    bench, documents = opened.bench, opened.documents.train[: options.documents]
     encoded = bench.encode(documents)
     with ProgressDisplay("verify") as display:
         proof = prove(
-            _subject(cfg, bench, encoded),
+            _subject(parts, bench, encoded),
             bench.reader(),
             bench.task,
             documents,
             encoded,
-            lambda folder: _reload(cfg, bench, folder),
-            trained=bool(cfg.run),
-            num_blocks=cfg.blocks,
-            num_single=cfg.tokens,
+            lambda folder: _reload(parts, bench, folder),
+            trained=parts.start is not None,
+            num_blocks=options.blocks,
+            num_single=options.tokens,
             done=lambda share: display.update(share, "reach"),
         )
-    _leave(cfg, run_dir, bench, proof, perf_counter() - started)
+    _leave(parts, bench, proof, perf_counter() - started)
     if proof.failed:
+        report = os.path.relpath(parts.origin.run_dir / "report.md")
         raise CheckFailed(
-            f"{len(proof.failed)} of {len(proof.checks)} checks fail ({', '.join(proof.failed)}): "
-            f"see {os.path.relpath(run_dir / 'report.md')}."
+            f"{len(proof.failed)} of {len(proof.checks)} checks fail ({', '.join(proof.failed)}): see {report}."
         )
 
 
-def _bench(cfg: DictConfig) -> tuple[Workbench, list[Document]]:
-    """Model and strategy, of a run or new, and a few documents with gold."""
-    source = source_of(cfg)
-    task = build_task(cfg, source)
+def _refuse(task: Task) -> None:
+    """Refuse tasks in which a token has no output of its own, naming one in which it has."""
     if task.writes:
         other = "lm" if task.head == "causal_lm" else "ner"
         raise UserError(
-            f"task={cfg.task.name} writes text, and verify looks at what every token read is influenced by: "
+            f"task={task.name} writes text, and verify looks at what every token read is influenced by: "
             f"verify the same model and strategy with task={other}."
         )
     if not task.runs_model:
         raise UserError(
-            f"task={cfg.task.name} with these options runs no model, and there is nothing to verify: verify the same "
+            f"task={task.name} with these options runs no model, and there is nothing to verify: verify the same "
             "model and strategy with task=ner or task=lm."
         )
     if task.head in POOLED:
         raise UserError(
-            f"task={cfg.task.name} has one output a window, and verify looks at what every token is influenced by: "
+            f"task={task.name} has one output a window, and verify looks at what every token is influenced by: "
             "verify the same model and strategy with task=ner."
         )
-    cfg = copy.deepcopy(cfg)
-    cfg.trainer.precision = "fp32"  # rounding would hide small faults
-    if cfg.run:
-        bench = load_trained(cfg).bench
-        documents = _documents(cfg, bench.task)
-        bench.task.check_labels(documents)
-    else:
-        documents = _documents(cfg, task)
-        task.learn_labels(documents)
-        bench = assemble(cfg, task, source)
-        bench.accelerator.prepare_model(bench.model, evaluation_mode=True)
-    return bench, documents[: cfg.documents]
 
 
-def _documents(cfg: DictConfig, task: Task) -> list[Document]:
-    source = build(cfg.data, Source)
+def _documents(parts: Parts, task: Task) -> Splits:
+    """A split with gold, whichever there is, as the one to learn labels from."""
     for split in ("validation", "train", "test"):
-        documents = load_split(source, task, split, cfg.seed)
+        documents = load_split(parts.data, task, split, parts.seed)
         if documents:
-            return documents
+            return Splits(train=documents, validation=[], test=[])
     raise UserError("There are no documents to verify with; give data.validation_file=<file> or use data=generated.")
 
 
-def _subject(cfg: DictConfig, bench: Workbench, encoded: Sequence[Encoded]) -> Subject:
+def _subject(parts: Parts, bench: Workbench, encoded: Sequence[Encoded]) -> Subject:
     return Subject(
         model=bench.model,
         strategy=bench.strategy,
@@ -117,7 +106,7 @@ def _subject(cfg: DictConfig, bench: Workbench, encoded: Sequence[Encoded]) -> S
         example=encoded[0],
         pad_id=bench.tokenizer.pad_token_id,
         device=bench.accelerator.device,
-        seed=cfg.seed,
+        seed=parts.seed,
     )
 
 
@@ -128,21 +117,22 @@ def _usual_tokens(bench: Workbench) -> IntArray:
     return np.array([token for token in range(size) if token not in special], dtype=np.int64)
 
 
-def _reload(cfg: DictConfig, bench: Workbench, folder: Path) -> tuple[Any, Strategy]:
+def _reload(parts: Parts, bench: Workbench, folder: Path) -> tuple[Any, Strategy]:
     """The checkpoint as any stage loads it, with a strategy of its own: parts keep hold of the model they are in."""
-    source: ModelSource = Checkpointed(str(folder))
-    strategy, task = build_strategy(cfg), copy.copy(bench.task)
+    source, strategy, task = Checkpointed(str(folder)), copy.deepcopy(parts.strategy), copy.copy(bench.task)
     task.notes = []
-    model, _ = build_model(strategy, source, task, bench.length)
-    Checkpointed(str(folder)).load_parts(model)
+    model, _ = assemble(strategy, source, task, parts.tuning, bench.length)
+    source.load_parts(model)
+    source.load_tuning(model, parts.tuning)
     return model.to(bench.accelerator.device).eval(), strategy
 
 
-def _leave(cfg: DictConfig, run_dir: Path, bench: Workbench, proof: Proof, seconds: float) -> None:
+def _leave(parts: Parts, bench: Workbench, proof: Proof, seconds: float) -> None:
     """Picture, page and result (last: it says that the run is whole), and the table on the screen."""
+    run_dir, start = parts.origin.run_dir, parts.start
     title = (
-        f"verify: {bench.task.name}, {cfg.model.name if not cfg.run else cfg.run}, {bench.strategy.name}, "
-        f"context {bench.length:,}, seed {cfg.seed}"
+        f"verify: {bench.task.name}, {start.folder if start else parts.model.name}, {bench.strategy.name}, "
+        f"context {bench.length:,}, seed {parts.seed}"
     )
     checks = table(proof.checks, title)
     drawn = draw_reach(run_dir / "verify.png", title, _panels(proof.reach))
@@ -152,25 +142,24 @@ def _leave(cfg: DictConfig, run_dir: Path, bench: Workbench, proof: Proof, secon
         *bench.task.notes,
     ]
     write_page(run_dir / "report.md", checks, notes, [drawn], (run_dir / "config.yaml").read_text(encoding="utf-8"))
-    write_json(
-        run_dir / "result.json",
-        {
-            "stage": "verify",
-            "task": bench.task.name,
-            "model": cfg.model.name,
-            "strategy": bench.strategy.name,
-            "context_length": bench.length,
-            "seed": cfg.seed,
-            "run": cfg.run,
-            "passed": not proof.failed,
-            "failed": proof.failed,
-            "checks": {check.name: asdict(check) for check in proof.checks},
-            "cost": {"verify_seconds": seconds},
-            "git_sha": git_sha(),
-            "versions": versions(),
-            "notes": notes,
-        },
+    verification = Verification(
+        stage=parts.origin.stage,
+        task=bench.task.name,
+        model=parts.model.name,
+        strategy=bench.strategy.name,
+        context_length=bench.length,
+        seed=parts.seed,
+        cost=Cost(verify_seconds=seconds),
+        command=parts.origin.command,
+        git_sha=git_sha(),
+        versions=versions(),
+        notes=notes,
+        run=str(start.folder) if start else None,
+        passed=not proof.failed,
+        failed=proof.failed,
+        checks={check.name: asdict(check) for check in proof.checks},
     )
+    write(run_dir, verification)
     screen = console()
     show(screen, checks)
     screen.print(f"{seconds:.0f} s; report with picture: {os.path.relpath(run_dir / 'report.md')}", soft_wrap=True)

@@ -18,6 +18,7 @@ from ctxlab.tasks.records.bio import OUTSIDE, entity_types, is_tag, repair, span
 from ctxlab.tasks.records.fields import check_words, kind, lookalike, nearest
 from ctxlab.tasks.text.subwords import Subwords, frame, needs_leading_space, split_words
 from ctxlab.tasks.text.words import words_of
+from ctxlab.text.units import joined
 
 KEPT_FIELDS = ("sentence_starts", "global_words", "probes")
 """Fields of a record that pass through to strategies and scores."""
@@ -183,11 +184,12 @@ class NER(Base):
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
         """Words, tags, and entities by words and by characters.
 
-        Characters count in the text as it was given, or in the words joined by single blanks.
+        Characters count in the text as it was given, or in the words as running text (``ctxlab.text.units.joined``).
         """
         tokens = document.fields["tokens"]
-        text = document.fields.get("text", " ".join(tokens))
-        offsets = document.fields.get("offsets") or joined_offsets(tokens)
+        text, offsets = document.fields.get("text"), document.fields.get("offsets")
+        if text is None or not offsets:
+            text, offsets = joined(tokens)
         entities = []
         for span in spans(prediction.answer):
             start, end = offsets[span.start][0], offsets[span.end - 1][1]
@@ -202,15 +204,6 @@ class NER(Base):
                 }
             )
         return {"id": document.id, "tokens": list(tokens), "tags": list(prediction.answer), "entities": entities}
-
-
-def joined_offsets(tokens: Sequence[str]) -> list[tuple[int, int]]:
-    """First and last character (not included) of each word in the words joined by single blanks."""
-    offsets, position = [], 0
-    for token in tokens:
-        offsets.append((position, position + len(token)))
-        position += len(token) + 1
-    return offsets
 
 
 def _labels(subwords: Subwords, tags: Sequence[str] | None, label_ids: Mapping[str, int]) -> IntArray:

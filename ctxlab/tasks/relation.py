@@ -23,6 +23,7 @@ from ctxlab.tasks.forms.pair_classifier import Entities, PairClassifier, adaptiv
 from ctxlab.tasks.records.fields import check_words, lookalike, nearest
 from ctxlab.tasks.records.mentions import Answer, Fact, entities_of, fact_hashes, listed, relations_of
 from ctxlab.tasks.text.subwords import frame, needs_leading_space, split_words
+from ctxlab.text.units import joined
 
 PLACE_BITS = 20
 """Bits of a label that say which word of a document a mention begins with; those above say which document it is."""
@@ -332,7 +333,8 @@ class Relation(Base):
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
         """Relations by the numbers of their entities, with what these are called first."""
         answer: Answer = prediction.answer
-        called = [" ".join(document.fields["tokens"][slice(*e["mentions"][0])]) for e in document.fields["entities"]]
+        tokens = document.fields["tokens"]
+        called = [joined(tokens[slice(*entity["mentions"][0])])[0] for entity in document.fields["entities"]]
         relations = [
             {
                 "head": head,

@@ -17,16 +17,20 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from accelerate import Accelerator
+from safetensors.torch import save_file
 
 from ctxlab.config.schema import TrainerConfig
 from ctxlab.core.errors import Interrupted, UserError
 from ctxlab.core.files import write_json
-from ctxlab.core.optim import Schedule
+from ctxlab.core.model import TUNING
+from ctxlab.core.objective import Objective
+from ctxlab.core.optim import Schedule, Tuning
+from ctxlab.core.passes import Item, Passed
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
 from ctxlab.data.sampler import split_forward
 from ctxlab.runtime.cost import FlopModel
-from ctxlab.runtime.forward import Item, Passed, Passes, model_call
+from ctxlab.runtime.forward import Passes, model_call
 from ctxlab.tracking.metrics_file import MetricsFile
 from ctxlab.training import checkpoint
 from ctxlab.training.budget import Budget
@@ -70,6 +74,8 @@ class Job:
     model: Any
     tokenizer: Any
     strategy: Strategy
+    objective: Objective
+    tuning: Tuning
     optimizer: torch.optim.Optimizer
     schedule: Schedule
     learning_rate: float
@@ -119,6 +125,7 @@ class Trainer:
         resumed = state.step > 0
         kept = state.step if resumed else -1
         self.metrics = MetricsFile(self.job.run_dir / "metrics.jsonl", keep_until_step=kept)
+        self.job.objective.start(self.job.model)
         try:
             with self.watcher, StopRequest().listening() as stop:
                 self._loop(state, stop)
@@ -219,18 +226,17 @@ class Trainer:
         total = weight = 0.0
         for items in self._parts(epoch, indices):
             carried: torch.Tensor | float = 0.0
-            for passed in self.passes.run(items):
-                loss = self.job.task.loss(passed.outputs, passed.labels)
+            for term in self.job.objective.step(self.passes, items, self.job.task):
+                loss, penalty = term.loss, self.job.strategy.attention.penalty(self.job.model)
                 carried = carried + loss.total
-                penalty = self.job.strategy.attention.penalty(self.job.model)
                 if penalty is not None:
                     carried = carried + penalty * loss.weight
-                if passed.cut:
+                if term.passed.cut:
                     self.accelerator.backward(carried)
                     carried = 0.0
                 total += loss.total.item()
                 weight += loss.weight.item()
-                self._count(state, passed)
+                self._count(state, term.passed)
         return total, weight
 
     def _count(self, state: TrainState, passed: Passed) -> None:
@@ -316,6 +322,8 @@ class Trainer:
         self.job.model.save_pretrained(folder, max_shard_size="100GB")
         self.job.tokenizer.save_pretrained(folder)
         save_optimizer(self.job.optimizer, folder / OPTIMIZER)
+        if tuned := self.job.tuning.state(self.job.model):
+            save_file({name: tensor.contiguous() for name, tensor in tuned.items()}, folder / TUNING)
         scaler = self.accelerator.scaler
         values = {"state": state.to_dict(), "task": self.job.task.name, "context_length": self.job.context_length}
         write_json(folder / STATE, {**values, "scaler": scaler.state_dict() if scaler is not None else None})

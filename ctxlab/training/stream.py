@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ctxlab.core.passes import Item
 from ctxlab.core.types import Encoded, Window
 from ctxlab.data.sampler import plan_epoch
-from ctxlab.runtime.forward import Item, make_items
+from ctxlab.runtime.forward import make_items
 
 Read = Callable[[Encoded, int], list[Window]]
 Renew = Callable[[Encoded, int], Encoded]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ctxlab.runtime.forward import Item
+from ctxlab.core.passes import Item
 from ctxlab.verification.check import Check, option, within
 from ctxlab.verification.probes import Probe
 from ctxlab.verification.subject import Subject, difference, states

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ctxlab.core.passes import Item
 from ctxlab.core.strategy import Pattern
 from ctxlab.core.types import BoolArray
 from ctxlab.runtime.collate import collate
-from ctxlab.runtime.forward import Item
 from ctxlab.verification.probes import Probe
 from ctxlab.verification.subject import Subject
 

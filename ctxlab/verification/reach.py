@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ctxlab.core.passes import Item
 from ctxlab.core.types import ADDED, FloatArray, Window
-from ctxlab.runtime.forward import Item
 from ctxlab.verification.check import Check, option, scientific
 from ctxlab.verification.declared import Declared, declare
 from ctxlab.verification.probes import Probe, choose

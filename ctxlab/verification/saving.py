@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ctxlab.core.errors import UserError
+from ctxlab.core.passes import Item
 from ctxlab.core.strategy import Strategy
-from ctxlab.runtime.forward import Item
 from ctxlab.verification.check import Check, within
 from ctxlab.verification.subject import States, Subject, difference, states
 

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 
 from ctxlab.core.model import ModelFacts
+from ctxlab.core.passes import Item
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.types import NO_LABEL, SENTENCE, Encoded, IntArray, Window
-from ctxlab.runtime.forward import Item, Passes, make_items
+from ctxlab.runtime.forward import Passes, make_items
 from ctxlab.verification.precision import KeepDouble
 
 OUTPUTS = 256

@@ -39,8 +39,8 @@ def check_fit(strategy: Strategy, facts: ModelFacts, length: int) -> None:
     )
 
 
-def settle(strategy: Strategy, trained_length: int | None, length: int) -> None:
-    """Settle the length of windows, and the memory on it; one that holds as much as a window gets half of the room."""
+def fit_lengths(strategy: Strategy, trained_length: int | None, length: int) -> None:
+    """Fix the length of windows, and of the memory: a memory as long as a window gets half of the positions."""
     memory = strategy.memory
     cached = (trained_length or 0) // 2 if memory.num_cached is None else memory.num_cached
     strategy.reading.fit(trained_length, memory.num_added + cached, length)

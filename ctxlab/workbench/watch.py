@@ -1,23 +1,17 @@
 """Who follows a run: progress display and tracker, joined for the training loop."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
-
-from ctxlab.config.build import build
-from ctxlab.config.redact import redact
 from ctxlab.core.tracking import RunInfo, Tracker
 from ctxlab.data.splits import Splits
 from ctxlab.runtime.cost import MemoryMeter
 from ctxlab.tracking.console import ProgressDisplay, console, gibibytes
 from ctxlab.tracking.guarded import Guarded
 from ctxlab.training.state import TrainState
-from ctxlab.workbench.assemble import Workbench
+from ctxlab.workbench.bench import Workbench
+from ctxlab.workbench.parts import Parts
 
 
 class TrainingWatcher:
@@ -57,14 +51,12 @@ class TrainingWatcher:
         self._tracker.log({f"{row['kind']}/{name}": float(value) for name, value in figures.items()}, row["step"])
 
 
-def open_tracker(cfg: DictConfig, run_dir: Path, state: TrainState) -> Tracker:
+def open_tracker(parts: Parts, state: TrainState) -> Tracker:
     """Start the configured tracker; a resumed run goes on under its old name."""
-    tracker = Guarded(build(cfg.tracking, Tracker))
-    hydra = HydraConfig.get()
-    group = Path(hydra.sweep.dir).name if hydra.mode == RunMode.MULTIRUN else ""
-    name = f"{cfg.stage}-{cfg.task.name}-{cfg.strategy.name}-{cfg.context.length}-{run_dir.name[-6:]}"
-    config = redact(OmegaConf.to_container(cfg, resolve=True))
-    state.tracker_id = tracker.start(RunInfo(run_dir, name, group, config, state.tracker_id))
+    tracker, origin = Guarded(parts.tracker), parts.origin
+    name = f"{origin.stage}-{parts.task.name}-{parts.strategy.name}-{parts.length}-{origin.run_dir.name[-6:]}"
+    info = RunInfo(run_dir=origin.run_dir, name=name, group=origin.group, config=origin.config, run_id=state.tracker_id)
+    state.tracker_id = tracker.start(info)
     return tracker
 
 

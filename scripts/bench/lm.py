@@ -17,10 +17,10 @@ import torch
 from ctxlab.command.compose import compose
 from ctxlab.config.build import build
 from ctxlab.core.model import ModelSource
-from ctxlab.core.task import Task
 from ctxlab.tasks.forms.vocabulary import cross_entropy
 from ctxlab.tasks.text.encoding import encode_text
-from ctxlab.workbench.assemble import build_model, build_strategy
+from ctxlab.workbench.assemble import assemble
+from ctxlab.workbench.parts import make_parts
 from scripts.bench.timing import row
 from scripts.bench.trigram import Trigram
 
@@ -59,12 +59,12 @@ def measure(data: Path) -> list[dict[str, Any]]:
 def perplexity(ids: Any, positions: str) -> float:
     """Of the last ``SCORED`` tokens of one window of ``ids``."""
     words = ["task=lm", "model=smollm2", "strategy=chunk", f"strategy/positions={positions}"]
-    cfg = compose("eval", [*words, f"context.length={len(ids)}"])
-    task, source = build(cfg.task, Task), build(cfg.model, ModelSource)
+    parts = make_parts(compose("eval", [*words, f"context.length={len(ids)}"]), Path())
+    task, source = parts.task, parts.model
     if positions == "keep":  # which a stage refuses past the trained length
         model = source.build(task.head, task.labels)
     else:
-        model, _ = build_model(build_strategy(cfg), source, task, len(ids))
+        model, _ = assemble(parts.strategy, source, task, parts.tuning, len(ids))
     model.eval()
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         inputs = torch.from_numpy(ids)[None]

@@ -12,16 +12,13 @@ from typing import Any
 import torch
 
 from ctxlab.command.compose import compose
-from ctxlab.config.build import build
-from ctxlab.core.data import Source
-from ctxlab.core.model import ModelSource
-from ctxlab.core.task import Task
 from ctxlab.data.splits import load_documents
 from ctxlab.runtime.collate import collate
-from ctxlab.stages.train import Validation, make_trainer
 from ctxlab.training.loop import Trainer
 from ctxlab.training.state import TrainState
-from ctxlab.workbench.assemble import assemble
+from ctxlab.workbench.opening import open_bench
+from ctxlab.workbench.parts import make_parts
+from ctxlab.workbench.trainer import Validation, make_trainer
 from scripts.bench.timing import row
 
 STEPS = 16
@@ -43,14 +40,12 @@ class Silent(AbstractContextManager["Silent"]):
 def measure(_: Path) -> list[dict[str, Any]]:
     """Step by step in turns, each on its own copy of the model."""
     cfg = compose("train", ["data.documents=16", "data.validation_documents=1", "tracking=none", "context=4096"])
-    task = build(cfg.task, Task)
-    splits = load_documents(build(cfg.data, Source), task, cfg.seed)
-    task.learn_labels(splits.train)
-    bench = assemble(cfg, task, build(cfg.model, ModelSource))
-    bare_model = copy.deepcopy(bench.model)
     with tempfile.TemporaryDirectory() as folder:
-        validation = Validation(bench, [])
-        trainer = make_trainer(cfg, Path(folder), bench, splits.train, validation, Silent())
+        parts = make_parts(cfg, Path(folder))
+        opened = open_bench(parts, lambda task: load_documents(parts.data, task, parts.seed), learns=True, trains=True)
+        bench = opened.bench
+        bare_model = copy.deepcopy(bench.model)
+        trainer = make_trainer(parts, bench, opened.documents.train, Validation(bench, []), Silent())
         bare = bare_step(trainer, bare_model, bf16=bench.accelerator.mixed_precision == "bf16")
         state, ours, theirs = TrainState(), [], []
         for index in range(STEPS + 2):

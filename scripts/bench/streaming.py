@@ -10,9 +10,11 @@ import numpy as np
 
 from ctxlab.command.compose import compose
 from ctxlab.core.types import Encoded
+from ctxlab.data.splits import Splits
 from ctxlab.runtime.cost import MemoryMeter
 from ctxlab.tasks.text.encoding import encode_text
-from ctxlab.workbench.trained import load_untrained
+from ctxlab.workbench.opening import open_bench
+from ctxlab.workbench.parts import make_parts
 from scripts.bench.lm import NOVEL
 from scripts.bench.timing import row
 
@@ -25,7 +27,8 @@ def measure(data: Path) -> list[dict[str, Any]]:
     """Peak memory while each window is read, and the scores of all of them."""
     words = ["task=lm", "model=smollm2", "strategy=streaming", f"context.length={LENGTH}", "tracking=none"]
     cache = [f"strategy.reading.window={WINDOW}", f"strategy.memory.window={WINDOW - 4}"]
-    bench = load_untrained(compose("eval", [*words, *cache])).bench
+    parts = make_parts(compose("eval", [*words, *cache]), Path())
+    bench = open_bench(parts, lambda _: Splits(train=[], validation=[], test=[])).bench
     novels = (data / "lm_novels" / "validation.jsonl").read_text(encoding="utf-8").splitlines()
     (text,) = [novel["text"] for novel in map(json.loads, novels) if novel["id"] == NOVEL]
     ids = encode_text(bench.tokenizer, text[:800_000]).input_ids[:LENGTH]
@@ -43,12 +46,12 @@ def measure(data: Path) -> list[dict[str, Any]]:
     (merged,) = bench.reader().read([document], done)
     scores = merged.outputs[:-1, 0]
     settled = peaks[WARM_UP:]
-    parts = [math.exp(float(part.mean())) for part in np.array_split(scores, 10)]
+    tenths = [math.exp(float(part.mean())) for part in np.array_split(scores, 10)]
     tenth = len(settled) // 10
     return [
         row(f"streaming: perplexity of smollm2 (4-bit) over {LENGTH:,} tokens, {WINDOW:,} in the cache",
             math.exp(float(scores.mean()))),
-        row("… of its worst tenth, times that of the best", max(parts) / min(parts)),
+        row("… of its worst tenth, times that of the best", max(tenths) / min(tenths)),
         row("… tokens with a finite score, share", float(np.isfinite(scores).mean()), at_least=1),
         row("… peak memory in the last tenth, times that in the first",
             median(settled[-tenth:]) / median(settled[:tenth]), at_most=1.02),

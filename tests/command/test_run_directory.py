@@ -99,7 +99,7 @@ def test_a_stage_runs_under_the_lock_and_it_is_released(ctxlab, monkeypatch):
     import ctxlab.stages.train as stage
 
     seen = []
-    monkeypatch.setattr(stage, "run", lambda config, run_dir: seen.append((run_dir, _is_locked(run_dir))))
+    monkeypatch.setattr(stage, "run", lambda parts: seen.append((parts[1], _is_locked(parts[1]))))
     assert ctxlab("train").status == 0
     assert seen[0][1]
     assert not _is_locked(seen[0][0])

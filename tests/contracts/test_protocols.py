@@ -15,6 +15,7 @@ from ctxlab.core.contract import Component
 from ctxlab.core.data import Source
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import ModelSource
+from ctxlab.core.objective import Objective
 from ctxlab.core.optim import OptimizerFactory, Schedule, Tuning
 from ctxlab.core.strategy import Attention, Curriculum, Memory, Positions, Reading
 from ctxlab.core.task import Task
@@ -33,6 +34,7 @@ PROTOCOLS = {
     "task": Task,
     "tracking": Tracker,
     "tuning": Tuning,
+    "objective": Objective,
 }
 """By the group of ``conf`` whose files name its components."""
 
@@ -104,7 +106,7 @@ class Alike:
         return 0.5
 
 class Nothing(Tuning):
-    def apply(self, model):
+    def install(self, model):
         pass
 """
 

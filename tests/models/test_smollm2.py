@@ -14,8 +14,8 @@ from ctxlab.core import cache
 from ctxlab.core.architecture import describe
 from ctxlab.core.errors import UserError
 from ctxlab.models import smollm2
-from ctxlab.models.loading.checkpointed import Checkpointed
 from ctxlab.models.loading import weights as loading
+from ctxlab.models.loading.checkpointed import Checkpointed
 from ctxlab.models.smollm2 import SmolLM2
 
 TEXT = (

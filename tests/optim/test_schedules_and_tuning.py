@@ -57,25 +57,25 @@ def test_tuning_rules_freeze_what_they_say(make):
     names = {name for name, _ in model.named_parameters()}
     prefix = "bert.encoder.layer" if make is bert else "distilbert.transformer.layer"
     head = {"classifier.weight", "classifier.bias"}
-    Full().apply(model)
+    Full().install(model)
     assert learning(model) == names
-    Head().apply(model)
+    Head().install(model)
     assert learning(model) == head
-    TopK(2).apply(model)
+    TopK(2).install(model)
     assert learning(model) == head | {name for name in names if name.startswith((f"{prefix}.1.", f"{prefix}.2."))}
-    FreezeEmbeddings().apply(model)
+    FreezeEmbeddings().install(model)
     assert names - learning(model) == {name for name in names if ".embeddings." in name}
     assert count_parameters(model, trainable=True) < count_parameters(model)
 
 
 def test_more_layers_than_there_are_is_refused():
     with pytest.raises(UserError, match=r"tuning\.k=4 .* 3 layers"):
-        TopK(4).apply(bert())
+        TopK(4).install(bert())
 
 
 def test_frozen_parameters_do_not_change():
     model = bert()
-    Head().apply(model)
+    Head().install(model)
     before = {name: parameter.clone() for name, parameter in model.named_parameters()}
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=1.0)
     model(torch.ones(1, 8, dtype=torch.long), labels=torch.ones(1, 8, dtype=torch.long)).loss.backward()

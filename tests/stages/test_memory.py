@@ -15,10 +15,12 @@ from ctxlab.core.types import Encoded
 from ctxlab.models.loading.checkpointed import Checkpointed
 from ctxlab.models.tiny_bert import TinyBert
 from ctxlab.models.tiny_llama import TinyLlama
+from ctxlab.optim.tuning.full import Full as Tuned
 from ctxlab.runtime.forward import Passes, make_items, model_call
 from ctxlab.tasks.ner import NER
-from ctxlab.workbench.assemble import build_model, build_strategy
+from ctxlab.workbench.assemble import assemble
 from ctxlab.workbench.fit import check_fit
+from ctxlab.workbench.parts import make_strategy
 from tests.stages.conftest import SMALL, result, train
 
 WINDOW = "strategy.reading.window=64"
@@ -80,7 +82,7 @@ def test_the_first_memory_is_trained_saved_and_needed(tmp_path, refused):
 
 
 def strategy(*options: str) -> Strategy:
-    return build_strategy(compose("train", list(options)))
+    return make_strategy(compose("train", list(options)).strategy)
 
 
 def test_a_reloaded_memory_gives_the_same_logits(tmp_path):
@@ -92,7 +94,7 @@ def test_a_reloaded_memory_gives_the_same_logits(tmp_path):
         torch.manual_seed(seed)
         task, parts = NER(), strategy(*options)
         task.labels = source.labels()
-        model, _ = build_model(parts, source, task, 256)
+        model, _ = assemble(parts, source, task, Tuned(), 256)
         before = parts.memory.start(1).detach().clone()
         source.load_parts(model)
         ids = torch.arange(5, 69)[None]
@@ -119,14 +121,14 @@ def test_a_reloaded_memory_gives_the_same_logits(tmp_path):
 )
 def test_windows_and_memory_fill_what_the_model_was_trained_for(options, source, length, window, taken):
     parts = strategy(f"context.length={length}", *options)
-    build_model(parts, source, NER(["PER"]), length)
+    assemble(parts, source, NER(["PER"]), Tuned(), length)
     assert (parts.reading.longest(length), parts.num_positions(length)) == (window, taken)
 
 
 def test_yarn_stretches_for_window_and_cache_together():
     options = ("strategy=transformer_xl", "strategy/positions=yarn", "strategy.reading.window=1024")
     parts = strategy("context=4096", *options)
-    model, _ = build_model(parts, TinyLlama(), NER(["PER"]), 4096)
+    model, _ = assemble(parts, TinyLlama(), NER(["PER"]), Tuned(), 4096)
     assert model.config.max_position_embeddings == 2048
     assert model.config.rope_parameters["factor"] == 2
 
@@ -169,7 +171,7 @@ def test_encoder_decoders_are_refused(name):
 def test_a_hundred_thousand_tokens_at_constant_memory():
     """About two hundred windows of a model that was trained for 1,024 tokens."""
     parts = strategy("context.length=100000", "strategy=streaming")
-    model, _ = build_model(parts, TinyLlama(), NER(["PER"]), 100_000)
+    model, _ = assemble(parts, TinyLlama(), NER(["PER"]), Tuned(), 100_000)
     ids = np.random.default_rng(0).integers(5, 400, 100_000)
     encoded = Encoded(ids, np.arange(len(ids)), np.full(len(ids), -100))
     items = make_items(0, encoded, parts.reading.windows(encoded, 100_000))

@@ -8,6 +8,7 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.model import ModelFacts
 from ctxlab.core.strategy import Strategy
 from ctxlab.models.tiny_llama import TinyLlama
+from ctxlab.optim.tuning.full import Full as Tuned
 from ctxlab.strategies.attention.full import Full
 from ctxlab.strategies.curriculum.constant import Constant
 from ctxlab.strategies.memory.none import NoMemory
@@ -17,7 +18,7 @@ from ctxlab.strategies.positions.tile import Tile
 from ctxlab.strategies.positions.yarn import Yarn
 from ctxlab.strategies.reading.chunk import Chunk
 from ctxlab.tasks.ner import NER
-from ctxlab.workbench.assemble import build_model
+from ctxlab.workbench.assemble import assemble
 from ctxlab.workbench.fit import check_fit
 from tests.stages.conftest import SMALL, result, train
 
@@ -102,11 +103,11 @@ class Late(TinyLlama):
 
 @pytest.mark.parametrize("part", [Yarn(), DynamicNtk()])
 def test_the_fit_is_judged_on_the_model_as_it_was_trained(part):
-    model, before = build_model(strategy(part), TinyLlama(), NER(["PER"]), 2048)
+    model, before = assemble(strategy(part), TinyLlama(), NER(["PER"]), Tuned(), 2048)
     assert (before.positions, before.trained_length) == ("rotary", 1024)
     assert model.config.ctxlab["positions"]["length"] == 2048
     with pytest.raises(UserError, match="is not active in this llama"):
-        build_model(strategy(part), Late(), NER(["PER"]), 2048)
+        assemble(strategy(part), Late(), NER(["PER"]), Tuned(), 2048)
 
 
 def strategy(positions):

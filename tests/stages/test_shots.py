@@ -6,11 +6,9 @@ import pytest
 
 from ctxlab.cli import main
 from ctxlab.command.compose import compose
-from ctxlab.config.build import build
-from ctxlab.core.data import Source
-from ctxlab.core.task import Task
-from ctxlab.data.splits import load_documents
-from ctxlab.workbench.trained import show_examples
+from ctxlab.data.splits import Splits, load_documents
+from ctxlab.workbench.opening import open_bench
+from ctxlab.workbench.parts import make_parts
 from tests.stages.conftest import result, train
 
 SHORT = ("tracking=none", "data.documents=4", "data.validation_documents=1", "data.test_documents=1",
@@ -104,11 +102,11 @@ def test_examples_are_of_the_documents_that_training_would_take(tmp_path):
          "answers": [{"text": f"town {i}", "answer_start": 0}]} for i in range(12)
     ]  # fmt: skip
     file = write(tmp_path / "train.jsonl", *records)
-    cfg = compose("eval", ["task=qa", "model=tiny_llama", "shots=11", f"data.train_file={file}"])
-    task = build(cfg.task, Task).form("decoder")
-    show_examples(cfg, task)
+    words = ["task=qa", "model=tiny_llama", "shots=11", f"data.train_file={file}", "strategy=chunk", "context=512"]
+    parts = make_parts(compose("eval", words), tmp_path)
+    task = open_bench(parts, lambda _: Splits(train=[], validation=[], test=[])).bench.task
     assert task.notes == []
-    splits = load_documents(build(cfg.data, Source), task, cfg.seed)
+    splits = load_documents(parts.data, task, parts.seed)
     assert [note[:38] for note in task.notes] == ["12 answers are not in the context at t"]
     (held_out,) = splits.validation
     assert {example.id for example in task.examples(held_out)} == {f"r{i}" for i in range(12)} - {held_out.id}

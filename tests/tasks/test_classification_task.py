@@ -15,7 +15,7 @@ from ctxlab.evaluation.evaluator import evaluate
 from ctxlab.runtime.reader import Reader
 from ctxlab.tasks.classification import Classification
 from ctxlab.tasks.forms import combine
-from ctxlab.workbench.assemble import build_strategy
+from ctxlab.workbench.parts import make_strategy
 from tests.tasks.conftest import word_piece
 
 HERE = "train.jsonl line 3"
@@ -233,7 +233,7 @@ def evaluated(task, strategy, *options, context=32, tokens_per_forward=128):
     tokenizer = word_piece()
     split = documents(task)
     task.learn_labels(split)
-    parts = build_strategy(compose("train", [f"strategy={strategy}", *options]))
+    parts = make_strategy(compose("train", [f"strategy={strategy}", *options]).strategy)
     model = Knowing(tokenizer, several=task.primary_metric == "micro_f1")
     reader = Reader(model, parts, context, tokens_per_forward, 0, torch.device("cpu"), task.observe)
     return evaluate(reader, task, split, task.encode(split, tokenizer))

@@ -11,8 +11,8 @@ from transformers import PreTrainedTokenizerFast
 
 from ctxlab.core.types import HEADING, PARAGRAPH, SENTENCE
 from ctxlab.models.loading.spaces import begin_words_with_a_space
-from ctxlab.tasks.text.encoding import KNOWN_SPLITS, added_characters, cuttable, encode_text
 from ctxlab.tasks.text import encoding as text_module
+from ctxlab.tasks.text.encoding import KNOWN_SPLITS, added_characters, cuttable, encode_text
 from tests.tasks.conftest import FAMILIES, byte_level, word_piece
 
 

@@ -28,7 +28,7 @@ from ctxlab.strategies.reading.chunk import Chunk
 from ctxlab.strategies.reading.truncate import Truncate
 from ctxlab.strategies.reading.windows.window_encoder import WindowEncoder
 from ctxlab.tasks.ner import NER
-from ctxlab.workbench import assemble
+from ctxlab.workbench import parts as make_parts
 
 SMALL = ("task=ner", "tracking=none", "data.words_per_document=60", "data.validation_documents=2", "data.documents=1",
          "data.test_documents=1", "data.evidence_distance=[20]", "blocks=12", "tokens=20", "context=96")  # fmt: skip
@@ -259,9 +259,8 @@ class Mixing(Carrying):
 
 def remembering(monkeypatch, memory):
     """Put a memory in the place of none."""
-    honest = assemble.build_strategy
-    for module in (assemble, stage):
-        monkeypatch.setattr(module, "build_strategy", lambda cfg: replace(honest(cfg), memory=memory()))
+    honest = make_parts.make_strategy
+    monkeypatch.setattr(make_parts, "make_strategy", lambda node: replace(honest(node), memory=memory()))
 
 
 def test_a_memory_that_carries_fails_nothing(failed, monkeypatch):
@@ -335,14 +334,14 @@ def test_a_checkpoint_that_forgets_a_part(failed, monkeypatch):
 
 def after(monkeypatch, change):
     """Change the model once everything is in it."""
-    honest = stage.assemble
+    honest = stage.open_bench
 
-    def assembled(*parts):
-        bench = honest(*parts)
-        change(bench.model)
-        return bench
+    def opened(*args, **kwargs):
+        found = honest(*args, **kwargs)
+        change(found.bench.model)
+        return found
 
-    monkeypatch.setattr(stage, "assemble", assembled)
+    monkeypatch.setattr(stage, "open_bench", opened)
 
 
 def broken(monkeypatch, change):

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import safe_open
+from safetensors.torch import load_file
 from safetensors.torch import load_model as load_safetensors
 
 from ctxlab.core.errors import UserError
-from ctxlab.core.model import PARTS, ModelSource
+from ctxlab.core.model import PARTS, TUNING, ModelSource
+from ctxlab.core.optim import Tuning
 from ctxlab.models.loading.dropout import set_attention_dropout, set_dropout
 from ctxlab.models.loading.heads import UNNAMED
 from ctxlab.models.loading.weights import Configure, load_model, load_tokenizer, read_kind
@@ -84,6 +86,12 @@ class Checkpointed(ModelSource):
                     )
                 tensor.copy_(file.get_tensor(name))
 
-    def load_weights(self, model: Any) -> None:
-        """Put the saved weights into ``model``, which was built like the saved one."""
+    def load_tuning(self, model: Any, tuning: Tuning) -> None:
+        """Put back what ``tuning`` had added to ``model``; raises UserError where another rule had."""
+        path = self.path / TUNING
+        tuning.load(model, load_file(path) if path.is_file() else {})
+
+    def load_weights(self, model: Any, tuning: Tuning) -> None:
+        """Put all saved weights into ``model``, which was built like the saved one."""
         load_safetensors(model, self.path / "model.safetensors")
+        self.load_tuning(model, tuning)

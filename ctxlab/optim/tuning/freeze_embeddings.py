@@ -9,7 +9,7 @@ from ctxlab.core.optim import Tuning
 class FreezeEmbeddings(Tuning):
     """Saves the memory of the largest gradient; word vectors of words not seen in training stay comparable."""
 
-    def apply(self, model: Any) -> None:
+    def install(self, model: Any) -> None:
         """Freeze token, position and type embeddings and their norm."""
         model.requires_grad_(True)
         for parameter in embedding_parameters(model):

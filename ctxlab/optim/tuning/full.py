@@ -8,6 +8,6 @@ from ctxlab.core.optim import Tuning
 class Full(Tuning):
     """The default."""
 
-    def apply(self, model: Any) -> None:
+    def install(self, model: Any) -> None:
         """Unfreeze all."""
         model.requires_grad_(True)

@@ -9,7 +9,7 @@ from ctxlab.core.optim import Tuning
 class Head(Tuning):
     """A linear probe: the pretrained body stays as it was, stretched positions included."""
 
-    def apply(self, model: Any) -> None:
+    def install(self, model: Any) -> None:
         """Freeze the body."""
         model.requires_grad_(False)
         for parameter in head_parameters(model):

@@ -14,11 +14,11 @@ class TopK(Tuning):
     def __init__(self, k: int) -> None:
         self.k = k
 
-    def apply(self, model: Any) -> None:
+    def install(self, model: Any) -> None:
         """Freeze everything below the last ``k`` layers; raises UserError where there are not so many."""
         stack = layers(model)
         if not 1 <= self.k <= len(stack):
             raise UserError(f"tuning.k={self.k} does not fit a model of {len(stack)} layers; use 1 to {len(stack)}.")
-        Head().apply(model)
+        Head().install(model)
         for layer in stack[-self.k :]:
             layer.requires_grad_(True)

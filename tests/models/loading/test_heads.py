@@ -15,6 +15,7 @@ from ctxlab.models.loading.heads import HEADS, bare
 from ctxlab.models.pretrained import Pretrained
 from ctxlab.models.tiny_bert import TinyBert
 from ctxlab.models.tiny_llama import TinyLlama
+from ctxlab.optim.tuning.full import Full
 
 IDS = torch.arange(5, 45)[None]
 LANGUAGE = {"masked_lm": TinyBert, "causal_lm": TinyLlama}
@@ -44,7 +45,7 @@ def test_a_language_model_gives_its_vocabulary_and_reloads_to_the_bit(head, tmp_
     again = source.build(head, [])
     assert torch.equal(logits(again), logits(model))
     other = LANGUAGE[head](seed=1).build(head, [])
-    source.load_weights(other)  # tied weights are in the file once
+    source.load_weights(other, Full())  # tied weights are in the file once
     assert torch.equal(logits(other), logits(model))
     assert torch.equal(logits(Pretrained(str(tmp_path)).build(head, [])), logits(model))
     with pytest.raises(UserError, match=r"trained for the labels \(none\), not for O, X"):

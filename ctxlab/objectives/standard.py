@@ -1,0 +1,16 @@
+"""The task's own loss."""
+
+from collections.abc import Iterator, Sequence
+
+from ctxlab.core.objective import Objective, Term
+from ctxlab.core.passes import Item, PassRunner
+from ctxlab.core.task import Task
+
+
+class Standard(Objective):
+    """The default: one forward pass over every window, and the loss that the task defines."""
+
+    def step(self, passes: PassRunner, items: Sequence[Item], task: Task) -> Iterator[Term]:
+        """The task's loss of every pass."""
+        for passed in passes.run(items):
+            yield Term(task.loss(passed.outputs, passed.labels), passed)

@@ -1,0 +1,76 @@
+"""Task, model and strategy together, ready to read documents or to be trained."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ctxlab.config.schema import TrainerConfig
+from ctxlab.core.cache import cache_dir
+from ctxlab.core.model import ModelFacts
+from ctxlab.core.strategy import Strategy
+from ctxlab.core.task import Task
+from ctxlab.core.types import Document, Encoded
+from ctxlab.data.encode import encode_documents
+from ctxlab.runtime.chooser import Chooser
+from ctxlab.runtime.forward import APART, BEHIND
+from ctxlab.runtime.reader import Reader
+from ctxlab.runtime.writer import Writer
+
+_WRITES = {"decoder": BEHIND, "encoder_decoder": APART}
+
+
+@dataclass(frozen=True, eq=False)
+class Workbench:
+    """What ``workbench.opening.open_bench`` puts together."""
+
+    task: Task
+    tokenizer: Any
+    model: Any
+    strategy: Strategy
+    facts: ModelFacts
+    """What the model was before the strategy changed it."""
+    accelerator: Any
+    length: int
+    """Context length in tokens."""
+    settings: TrainerConfig
+
+    def encode(self, documents: Sequence[Document]) -> list[Encoded]:
+        """Whole documents as tokens, from the cache where they were seen before."""
+        return encode_documents(self.task, documents, self.tokenizer, cache_dir(), self.settings.num_workers)
+
+    def reader(self) -> Reader:
+        """How the model, which the accelerator has prepared in place, reads documents."""
+        chooses = self.task.chooses
+        return Reader(
+            model=Chooser(self.model, self.task.continuations) if chooses else self.model,
+            strategy=self.strategy,
+            length=self.length,
+            tokens_per_forward=self._tokens_per_forward,
+            pad_id=self.tokenizer.pad_token_id,
+            device=self.accelerator.device,
+            observe=self.task.observe,
+            writer=self._writer() if self.task.writes and not chooses else None,
+            scores_target=self.task.scores_target,
+            runs_model=self.task.runs_model,
+        )
+
+    @property
+    def writes(self) -> str | None:
+        """Where targets go, see ``runtime.forward.Passes``; None where the task writes nothing."""
+        return _WRITES[self.facts.kind] if self.task.writes else None
+
+    @property
+    def _tokens_per_forward(self) -> int:
+        return self.settings.tokens_per_forward or max(self.settings.tokens_per_step, self.length)
+
+    def _writer(self) -> Writer:
+        return Writer(
+            model=self.model,
+            decoding=self.task.decoding,
+            writes=_WRITES[self.facts.kind],
+            stops=self.task.stops,
+            pad_id=self.tokenizer.pad_token_id,
+            tokens_per_forward=self._tokens_per_forward,
+            cached=self.strategy.attention.caches,
+            device=self.accelerator.device,
+        )

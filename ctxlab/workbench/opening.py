@@ -1,0 +1,212 @@
+"""The one place that says in which order a run's parts are told of one another."""
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from transformers.utils.logging import disable_progress_bar
+
+from ctxlab.core.errors import UserError
+from ctxlab.core.model import NEW_HEAD, ModelSource
+from ctxlab.core.task import Task
+from ctxlab.core.types import Document
+from ctxlab.data.splits import Splits, load_documents
+from ctxlab.models.loading.checkpointed import Checkpointed
+from ctxlab.models.loading.heads import NEW, POOLED
+from ctxlab.runtime.device import make_accelerator
+from ctxlab.training import checkpoint
+from ctxlab.training.loop import read_state_file
+from ctxlab.training.state import TrainState
+from ctxlab.workbench.assemble import assemble, seed_everything
+from ctxlab.workbench.bench import Workbench
+from ctxlab.workbench.fit import check_kind
+from ctxlab.workbench.parts import Parts
+
+Load = Callable[[Task], Splits]
+"""Reads the documents that a stage works on, for a task whose labels are known if a checkpoint gives them."""
+
+Refuse = Callable[[Task], None]
+"""Raises UserError where a stage cannot do the task, before any document is read."""
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A workbench, and what was opened on it."""
+
+    bench: Workbench
+    documents: Splits
+    state: TrainState
+    """Where training stands: that of the checkpoint, or the beginning."""
+    checkpoint: Path | None
+    """Folder that the weights come from; None for a model as its source has it."""
+    origin: str
+    """That folder, or the name of the model."""
+
+
+def open_bench(
+    parts: Parts,
+    load: Load,
+    *,
+    scored: Sequence[str] = (),
+    learns: bool = False,
+    trains: bool = False,
+    refuse: Refuse = lambda _: None,
+) -> Opened:
+    """Task, documents, model and strategy of a run, told of one another in the order that they need.
+
+    Model and task (its form for this kind of model) → labels of a checkpoint → documents → labels and solved examples
+    from documents → model with strategy, task and tuning in it → weights of the checkpoint's own modules.
+
+    Args:
+        parts: The run; copies of its task and strategy are opened.
+        load: Reads the documents of the stage.
+        scored: Splits whose gold labels the model must be able to give.
+        learns: Labels are learned from the training documents (otherwise from a checkpoint, or the task has none).
+        trains: The model is to be trained; otherwise it is made ready for evaluation.
+        refuse: Looks at the task before anything is read.
+
+    Raises:
+        UserError: Parts, documents and checkpoint do not go together; names what does.
+    """
+    folder = find_checkpoint(parts, trains=trains)
+    source: ModelSource = Checkpointed(str(folder)) if folder else parts.model
+    task = task_for(parts.task, source)
+    refuse(task)
+    if folder is None and not learns:
+        _check_untrained(task, source)
+    if isinstance(source, Checkpointed) and not learns:
+        task.labels = source.labels()
+    documents = load(task)
+    _learn(parts, task, documents, learns=learns, trains=trains)
+    for split in scored:
+        task.check_labels(documents.of(split))
+    task.notes.extend(documents.notes)
+    bench = _make_bench(parts, task, source, new_head=learns)
+    if isinstance(source, Checkpointed):
+        source.load_parts(bench.model)
+        source.load_tuning(bench.model, parts.tuning)
+    if not trains:
+        bench.accelerator.prepare_model(bench.model, evaluation_mode=True)
+    return Opened(bench, documents, _state(folder), folder, str(folder) if folder else source.name)
+
+
+def find_checkpoint(parts: Parts, *, trains: bool) -> Path | None:
+    """The checkpoint that the run starts from; None where there is none, or training was stopped before the first.
+
+    Raises:
+        UserError: A finished run was named and has no whole checkpoint, or the checkpoint is of another task.
+    """
+    start = parts.start
+    if start is None:
+        return None
+    folder = checkpoint.latest_valid(start.folder) if trains else checkpoint.find(start.folder, start.checkpoint)
+    if folder is None:
+        return None
+    saved = read_state_file(folder)["task"]
+    if saved != parts.task.name:
+        again = "drop task= to resume" if trains else f"drop task={parts.task.name}"
+        raise UserError(f"{folder} is a checkpoint of task {saved}, not {parts.task.name}; {again}.")
+    return folder
+
+
+def task_for(task: Task, source: ModelSource) -> Task:
+    """A copy of ``task`` in the form in which models like ``source`` do it.
+
+    Raises:
+        UserError: They do not.
+    """
+    kind = source.kind()
+    formed = copy.deepcopy(task).form(kind)
+    check_kind(formed, kind)
+    return formed
+
+
+def _check_untrained(task: Task, source: ModelSource) -> None:
+    """Refuse a task whose head only training gives."""
+    if task.head in NEW:
+        raise UserError(
+            f"task={task.name} has a head that only training gives: add run=<directory of a training run> "
+            "(a decoder such as model=smollm2 can do task=lm, task=qa, and task=classification shots=0 as it is)."
+        )
+
+
+def _learn(parts: Parts, task: Task, documents: Splits, *, learns: bool, trains: bool) -> None:
+    """Labels and solved examples from documents, where the task takes some from there."""
+    learns_labels = learns or (task.learns_labels and not task.labels)
+    if not (learns_labels or task.num_examples):
+        return
+    train = documents.train or ([] if trains else _training_documents(parts, task, learns_labels=learns_labels))
+    if learns_labels:
+        task.learn_labels(train)
+    task.take_examples(train, parts.seed)
+
+
+def _training_documents(parts: Parts, task: Task, *, learns_labels: bool) -> list[Document]:
+    """Those of the run's data, for a stage that reads other documents."""
+    what = "labels" if learns_labels else "solved examples"
+    without = "task.labels=[…]" if learns_labels else "task.shots=0"
+    if parts.data.invented and parts.start is None:
+        raise UserError(
+            f"task={task.name} takes {what} from training documents, and those of data=generated are not yours: "
+            f"give data.train_file=<file>, or {without}."
+        )
+    apart = copy.deepcopy(task)  # what it notes about these documents does not concern those that are answered
+    documents = load_documents(parts.data, apart, parts.seed).train
+    if not documents:
+        raise UserError(
+            f"task={task.name} takes {what} from training documents, and there are none: "
+            f"give data.train_file=<file>, or {without}."
+        )
+    return documents
+
+
+def _make_bench(parts: Parts, task: Task, source: ModelSource, *, new_head: bool) -> Workbench:
+    """Model and strategy for a task whose labels are known.
+
+    Raises:
+        UserError: They do not fit one another, or the weights lack the head and training does not follow.
+    """
+    disable_progress_bar()  # the library's own bars would cut through ours
+    accelerator = make_accelerator(parts.trainer.device, parts.trainer.precision)
+    strategy = copy.deepcopy(parts.strategy)
+    if strategy.reading.wants_scorer:
+        strategy.reading.take_scorer(_language_model(parts.model))
+    seed_everything(parts.seed)  # a new head is drawn from it
+    model, facts = assemble(strategy, source, task, parts.tuning, parts.length)
+    if getattr(model, NEW_HEAD, False) and not new_head:
+        raise UserError(
+            f"model={source.name} came without the {task.head} head of task={task.name}, which only training gives: "
+            "add run=<directory of a training run>, or use a model that has one."
+        )
+    tokenizer = source.tokenizer()
+    if task.head in POOLED and model.config.pad_token_id != tokenizer.pad_token_id:
+        model.config.pad_token_id = tokenizer.pad_token_id  # heads of decoders find the last token by it
+    task.prepare(tokenizer)
+    return Workbench(
+        task=task,
+        tokenizer=tokenizer,
+        model=model,
+        strategy=strategy,
+        facts=facts,
+        accelerator=accelerator,
+        length=parts.length,
+        settings=parts.trainer,
+    )
+
+
+def _language_model(source: ModelSource) -> object:
+    """The run's model as a language model, as it was published."""
+    try:
+        return source.build("causal_lm", [])
+    except UserError as error:
+        reason = str(error).rstrip(".")
+        raise UserError(f"{reason}; or use strategy.reading.scorer=frequencies, which needs no model.") from None
+
+
+def _state(folder: Path | None) -> TrainState:
+    if folder is None:
+        return TrainState()
+    state = TrainState.from_dict(read_state_file(folder)["state"])
+    state.resumed_from = folder.name
+    return state

@@ -1,0 +1,128 @@
+"""Everything a run is made of, typed: configuration ends here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from ctxlab.config.build import build
+from ctxlab.config.redact import redact
+from ctxlab.config.schema import TrainerConfig, stage_options
+from ctxlab.core import invocation
+from ctxlab.core.data import Source
+from ctxlab.core.model import ModelSource
+from ctxlab.core.objective import Objective
+from ctxlab.core.optim import OptimizerFactory, Schedule, Tuning
+from ctxlab.core.strategy import Attention, Curriculum, Memory, Positions, Reading, Strategy
+from ctxlab.core.task import Task
+from ctxlab.core.tracking import Tracker
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The training run that a command starts from."""
+
+    folder: Path
+    """Its run directory."""
+    checkpoint: str
+    """``best`` or ``latest``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What was asked for, and where its files go."""
+
+    stage: str
+    run_dir: Path
+    command: Sequence[str]
+    """The words of the command line as they were typed; of a job of a multirun those that would run it alone."""
+    group: str
+    """Name of the multirun that the run is a job of; empty for a run by itself."""
+    config: Mapping[str, Any]
+    """The composed configuration, resolved and redacted: for trackers and reports, never to decide anything."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts:
+    """All parts of a run as they were configured; nothing below ``make_parts`` sees a configuration.
+
+    Opening a workbench changes copies of task and strategy only, so that one ``Parts`` may be opened several times.
+    """
+
+    origin: Origin
+    task: Task
+    model: ModelSource
+    strategy: Strategy
+    data: Source
+    optimizer: OptimizerFactory
+    schedule: Schedule
+    tuning: Tuning
+    objective: Objective
+    tracker: Tracker
+    trainer: TrainerConfig
+    length: int
+    """Context length in tokens."""
+    seed: int
+    start: Start | None
+    options: Any
+    """What the stage alone has, as its class in ``config.schema.OPTIONS``; None where it has nothing."""
+
+
+def make_parts(cfg: DictConfig, run_dir: Path) -> Parts:
+    """The parts that a composed configuration names; called once a run, inside Hydra's job.
+
+    Raises:
+        UserError: A target, key or value cannot be used; names it and what would do.
+    """
+    trainer = OmegaConf.to_object(cfg.trainer)
+    assert isinstance(trainer, TrainerConfig)
+    return Parts(
+        origin=_origin(cfg, run_dir),
+        task=build(cfg.task, Task),
+        model=build(cfg.model, ModelSource),
+        strategy=make_strategy(cfg.strategy),
+        data=build(cfg.data, Source),
+        optimizer=build(cfg.optimizer, OptimizerFactory),
+        schedule=build(cfg.scheduler, Schedule),
+        tuning=build(cfg.tuning, Tuning),
+        objective=build(cfg.objective, Objective),
+        tracker=build(cfg.tracking, Tracker),
+        trainer=trainer,
+        length=cfg.context.length,
+        seed=cfg.seed,
+        start=_start(cfg),
+        options=stage_options(cfg),
+    )
+
+
+def make_strategy(node: DictConfig) -> Strategy:
+    """The five parts of a strategy."""
+    return Strategy(
+        name=node.name,
+        reading=build(node.reading, Reading),
+        positions=build(node.positions, Positions),
+        attention=build(node.attention, Attention),
+        memory=build(node.memory, Memory),
+        curriculum=build(node.curriculum, Curriculum),
+    )
+
+
+def _origin(cfg: DictConfig, run_dir: Path) -> Origin:
+    values = redact(OmegaConf.to_container(cfg, resolve=True))
+    if not HydraConfig.initialized():  # composed by hand: no job, and no words of a command line
+        return Origin(stage=cfg.stage, run_dir=run_dir, command=("ctxlab", cfg.stage), group="", config=values)
+    hydra = HydraConfig.get()
+    own = ["ctxlab", cfg.stage, *redact(list(hydra.overrides.task))]
+    if hydra.mode == RunMode.MULTIRUN:
+        return Origin(stage=cfg.stage, run_dir=run_dir, command=own, group=Path(hydra.sweep.dir).name, config=values)
+    return Origin(stage=cfg.stage, run_dir=run_dir, command=invocation.command() or own, group="", config=values)
+
+
+def _start(cfg: DictConfig) -> Start | None:
+    if cfg.stage == "train":
+        return Start(Path(cfg.resume), "latest") if cfg.resume else None
+    return Start(Path(cfg.run), cfg.checkpoint) if cfg.run else None

@@ -1,0 +1,79 @@
+"""From a workbench to a training loop."""
+
+from collections.abc import Sequence
+
+from ctxlab.core.types import Document
+from ctxlab.evaluation.evaluator import Evaluation, evaluate
+from ctxlab.optim.parameters import parameter_groups
+from ctxlab.runtime.cost import FlopModel
+from ctxlab.training.loop import Job, Trainer, Watcher
+from ctxlab.training.stream import Stream
+from ctxlab.workbench.bench import Workbench
+from ctxlab.workbench.fit import check_recomputing
+from ctxlab.workbench.parts import Parts
+
+
+class Validation:
+    """Scores the validation split while training, and remembers what came out last."""
+
+    def __init__(self, bench: Workbench, documents: Sequence[Document]) -> None:
+        self.bench, self.documents = bench, documents
+        self.last: Evaluation | None = None
+
+    def __call__(self) -> dict[str, float]:
+        """Scores of the model as it is now."""
+        self.last = evaluate(self.bench.reader(), self.bench.task, self.documents, self.bench.encode(self.documents))
+        return dict(self.last.scores.metrics)
+
+
+def make_trainer(
+    parts: Parts, bench: Workbench, documents: Sequence[Document], validation: Validation, watcher: Watcher
+) -> Trainer:
+    """The loop over the training documents, ready to run.
+
+    Args:
+        parts: The run.
+        bench: What was opened for training.
+        documents: Training documents.
+        validation: Scores the validation split; its documents may be none.
+        watcher: Hears of every step and logged point.
+
+    Raises:
+        UserError: The model cannot compute its layers twice, as it was asked to.
+    """
+    encoded = bench.encode(documents)
+    bench.strategy.reading.learn(encoded, bench.model)
+    if bench.settings.activation_checkpointing:
+        check_recomputing(bench.model, bench.strategy)
+        # The second is its name in earlier versions of the library.
+        enable = getattr(bench.model, "activation_checkpointing_enable", bench.model.gradient_checkpointing_enable)
+        enable({"use_reentrant": False})
+    job = Job(
+        run_dir=parts.origin.run_dir,
+        task=bench.task,
+        model=bench.model,
+        tokenizer=bench.tokenizer,
+        strategy=bench.strategy,
+        objective=parts.objective,
+        tuning=parts.tuning,
+        optimizer=parts.optimizer.build(parameter_groups(bench.model, parts.optimizer.weight_decay)),
+        schedule=parts.schedule,
+        learning_rate=parts.optimizer.lr,
+        stream=Stream(
+            encoded,
+            bench.strategy.reading.windows,
+            bench.task.renew,
+            bench.settings.tokens_per_step,
+            parts.seed,
+            sort_all=bench.strategy.curriculum.sorts,
+        ),
+        context_length=bench.length,
+        flops=FlopModel.of(bench.model, bench.facts.num_layers, bench.facts.hidden_size),
+        settings=bench.settings,
+        seed=parts.seed,
+        writes=bench.writes,
+        document_ids=[document.id for document in documents],
+        evaluate=validation if validation.documents else None,
+    )
+    bench.model.train()
+    return Trainer(job, bench.accelerator, watcher)
