@@ -52,7 +52,7 @@ def test_one_seed_and_models_that_do_not_differ():
     ("num_seeds", "num_documents", "num_candidates"), [(3, 10, 1), (3, 10, 4), (3, 40, 6), (5, 20, 4)]
 )
 def test_false_findings_over_many_replicates(num_seeds, num_documents, num_candidates, spread):
-    assert false_findings(num_seeds, num_documents, spread, 3000, num_candidates) <= allowed(3000)
+    assert false_findings(num_seeds, num_documents, spread, 1500, num_candidates) <= allowed(1500)
 
 
 def found(num_documents, size, replicates):
