@@ -51,10 +51,8 @@ def one(tokens, tags, *starts):
          [one("In Bad Tarn #7 siegt", "O B-LOC I-LOC O O", 0, 3)]),
         (UNER, [one("Ora sees # 7", "B-PER O O O", 0)]),
         (CONLLU, [one("Ora ca n't go", "B-PER O O O", 0), one("Tarn", "B-LOC", 0)]),
-        (
-            ONTONOTES,
-            [one("The Tarn Club met Ora Velm", "B-ORG I-ORG I-ORG O B-PERSON B-GPE", 0, 5), one("Rain", "O", 0)],
-        ),
+        (ONTONOTES,
+         [one("The Tarn Club met Ora Velm", "B-ORG I-ORG I-ORG O B-PERSON B-GPE", 0, 5), one("Rain", "O", 0)]),
         ("B-PER\tOra\nO\tmet\nO\t#\n\nB-LOC\tTarn\n", [one("Ora met # Tarn", "B-PER O O B-LOC", 0, 3)]),
         ("# a comment\nOra B-PER\n#tarn B-LOC\n# O\n#see it O\n# text = x\n", [one("Ora #tarn #", "B-PER B-LOC O", 0)]),
         ("Ora\tB-PER\n#\tO\n# no row at all\n#x\n", [one("Ora #", "B-PER O", 0)]),
