@@ -100,7 +100,9 @@ def make_result(
     )
 
 
-def leave(parts: Parts, bench: Workbench, result: Result, splits: Mapping[str, Split]) -> None:
+def leave(
+    parts: Parts, bench: Workbench, result: Result, splits: Mapping[str, Split], said: Sequence[str] = ()
+) -> None:
     """Write predictions, scores, pictures, report and result, and print the summary.
 
     The result comes last, as it says that the run is whole.
@@ -110,6 +112,7 @@ def leave(parts: Parts, bench: Workbench, result: Result, splits: Mapping[str, S
         bench: What was scored.
         result: What to write.
         splits: What came out, by split.
+        said: Notes that were shown when the run began, and are not shown again.
     """
     run_dir = parts.origin.run_dir
     for name, split in splits.items():
@@ -127,7 +130,7 @@ def leave(parts: Parts, bench: Workbench, result: Result, splits: Mapping[str, S
     for name, split_tables in tables.items():
         show(screen, replace(split_tables[0], title=f"{split_tables[0].title}, {name} split"))
     show(screen, summary_table(result))
-    for note in result.notes:
+    for note in (note for note in result.notes if note not in said):
         screen.print(f"note: {note}")
     screen.print(f"report, with breakdowns and pictures: {os.path.relpath(run_dir / 'report.md')}", soft_wrap=True)
 
