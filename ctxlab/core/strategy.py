@@ -50,13 +50,14 @@ class Reading(Component, ABC):
         """Choose by a causal language ``model``; raises UserError where it is none."""
 
     @abstractmethod
-    def fit(self, trained_length: int | None, added: int, length: int) -> None:
+    def fit(self, trained_length: int | None, added: int, length: int, *, stretched: bool) -> None:
         """Settle what depends on the model; called when it is known, perhaps again with a better figure.
 
         Args:
-            trained_length: Tokens that the model's positions reach; None where any length works.
+            trained_length: Tokens that the model was trained for; None where any length works.
             added: Positions that a memory takes beside the window's own.
             length: Context of the run; a curriculum may stay below it for a while.
+            stretched: Whether a positions part reaches past the trained length.
 
         Raises:
             UserError: The reading cannot work so.

@@ -85,7 +85,7 @@ def _score(
         checkpoint=str(best.relative_to(run_dir)),
         resumed_from=state.resumed_from,
     )
-    leave(parts, bench, result, scored)
+    leave(parts, bench, result, scored, said=bench.task.notes)
     return result
 
 

@@ -12,7 +12,7 @@ from ctxlab.core.model import WEIGHTS_NOTES, ModelFacts, ModelSource
 from ctxlab.core.optim import Tuning
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
-from ctxlab.workbench.fit import check_fit, check_task, fit_lengths
+from ctxlab.workbench.fit import check_fit, check_task, fit_lengths, window_notes
 
 
 def seed_everything(seed: int) -> None:
@@ -49,6 +49,7 @@ def assemble(
     check_task(task, strategy, facts)
     task.notes.extend(getattr(model.config, WEIGHTS_NOTES, ()))  # quantised, say
     _install(strategy, model, facts, length)
+    task.notes.extend(window_notes(strategy, facts, length))
     task.install(model)
     tuning.install(model)
     return model, facts

@@ -17,7 +17,7 @@ from ctxlab.evaluation.evaluator import Evaluation, evaluate
 from ctxlab.reporting.plots import draw
 from ctxlab.reporting.report import summary_table, write_report
 from ctxlab.reporting.tables import show
-from ctxlab.tracking.console import ProgressDisplay, console
+from ctxlab.tracking.console import ProgressDisplay, console, say
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.parts import Parts
 
@@ -100,7 +100,9 @@ def make_result(
     )
 
 
-def leave(parts: Parts, bench: Workbench, result: Result, splits: Mapping[str, Split]) -> None:
+def leave(
+    parts: Parts, bench: Workbench, result: Result, splits: Mapping[str, Split], said: Sequence[str] = ()
+) -> None:
     """Write predictions, scores, pictures, report and result, and print the summary.
 
     The result comes last, as it says that the run is whole.
@@ -110,6 +112,7 @@ def leave(parts: Parts, bench: Workbench, result: Result, splits: Mapping[str, S
         bench: What was scored.
         result: What to write.
         splits: What came out, by split.
+        said: Notes that were shown when the run began, and are not shown again.
     """
     run_dir = parts.origin.run_dir
     for name, split in splits.items():
@@ -127,8 +130,8 @@ def leave(parts: Parts, bench: Workbench, result: Result, splits: Mapping[str, S
     for name, split_tables in tables.items():
         show(screen, replace(split_tables[0], title=f"{split_tables[0].title}, {name} split"))
     show(screen, summary_table(result))
-    for note in result.notes:
-        screen.print(f"note: {note}")
+    for note in (note for note in result.notes if note not in said):
+        say(screen, f"note: {note}")
     screen.print(f"report, with breakdowns and pictures: {os.path.relpath(run_dir / 'report.md')}", soft_wrap=True)
 
 

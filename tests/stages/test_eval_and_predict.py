@@ -131,3 +131,19 @@ def test_bad_input_is_named(content, expected, trained, tmp_path, refused):
     words = ["predict", f"run={trained}", f"input={source}", f"output={output}", f"hydra.run.dir={tmp_path / 'x'}"]
     assert expected in refused(words)
     assert not output.exists()
+
+
+@pytest.mark.parametrize("strategy", ["chunk", "truncate"])
+def test_a_context_past_the_trained_length_is_read_in_windows_of_that_length(trained, tmp_path, capsys, strategy):
+    """The oracle is the same strategy at the trained length itself."""
+    for context in (1024, 4096):
+        command = ["eval", f"run={trained}", f"strategy={strategy}", f"context={context}", "strategy/positions=keep"]
+        assert main([*command, "data.words_per_document=1800", f"hydra.run.dir={tmp_path / str(context)}"]) == 0
+    short, long = result(tmp_path / "1024"), result(tmp_path / "4096")
+    assert long["metrics"] == short["metrics"]
+    assert long["coverage"] == short["coverage"]
+    assert (long["coverage"]["validation"]["tokens"] < 0.9) == (strategy == "truncate")
+    assert long["context_length"] == 4096
+    (note,) = [note for note in long["notes"] if note not in short["notes"]]
+    assert "reads windows of 1,024 and not of context.length=4,096" in note
+    assert " ".join(capsys.readouterr().out.split()).count("not of context.length=4,096") == 1

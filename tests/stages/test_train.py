@@ -202,7 +202,8 @@ def test_truncation_is_scored_on_whole_documents(tmp_path):
 
 def test_a_strategy_that_does_not_fit_is_refused_with_one_that_does(refused, tmp_path):
     words = [word for word in SMALL if not word.startswith("context")]
-    error = refused(["train", *words, "strategy=chunk", "context=2048", f"hydra.run.dir={tmp_path / 'a'}"])
+    words += ["strategy=hierarchical", "strategy.reading.window=2048", "context=2048"]
+    error = refused(["train", *words, f"hydra.run.dir={tmp_path / 'a'}"])
     assert "2,048" in error
     assert "strategy=longformer" in error
 
