@@ -6,7 +6,6 @@ from typing import Any
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import ModelSource
-from ctxlab.core.model import ModelSource, readable_name
 from ctxlab.models.loading.dropout import set_attention_dropout, set_dropout
 from ctxlab.models.loading.vocabulary import fit_vocabulary
 from ctxlab.models.loading.weights import Configure, folder, load_model, load_tokenizer, read_kind, read_labels
