@@ -104,7 +104,10 @@ class Positions(Component, ABC):
     kinds: frozenset[str]
     """Position kinds that it can extend: ``learned``, ``rotary``, ``relative``."""
     by_batch: bool
-    """Whether a window's positions depend on the longest window of its batch."""
+    """Whether a window's positions depend on the longest window of its batch.
+
+    Then only windows of one length share a forward pass, and no key is kept while a text grows.
+    """
 
     @abstractmethod
     def configure(self, config: Any, length: int) -> None:
