@@ -63,6 +63,19 @@ class Reading(Component, ABC):
         """
 
     @abstractmethod
+    def settle(self, *, causal: bool, next_token: bool) -> None:
+        """Settle how windows that overlap are merged; called when model and task are known.
+
+        Args:
+            causal: A token sees only those before it, so that the window with most of them knows most.
+            next_token: The task asks how likely each token is given those before it.
+
+        Raises:
+            UserError: The rule that was asked for gives tokens less context than was read for them, and the task's
+                figures hang on it.
+        """
+
+    @abstractmethod
     def longest(self, length: int) -> int:
         """Tokens of the longest window at this context length."""
 

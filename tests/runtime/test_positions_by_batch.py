@@ -73,7 +73,8 @@ def test_every_token_that_is_written_turns_all_keys_anew(opened):
     task = SimpleNamespace(decoding=Decoding(max_new_tokens=8), stops=(3,), writes=True)
     bench = Workbench(
         task=task, tokenizer=SimpleNamespace(pad_token_id=0), model=opened.model, strategy=opened.strategy,
-        facts=opened.facts, accelerator=SimpleNamespace(device=CPU), length=LENGTH, settings=TrainerConfig(tokens_per_forward=4096),
+        facts=opened.facts, accelerator=SimpleNamespace(device=CPU), length=LENGTH,
+        settings=TrainerConfig(tokens_per_forward=4096),
     )  # fmt: skip
     lengths = (20, TRAINED - 3, LENGTH - 8, 90)
     windows = [opened.strategy.reading.windows(document(length, length), LENGTH)[0] for length in lengths]

@@ -24,6 +24,10 @@ class Base(Reading, ABC):
         """Nothing depends on the model."""
         del trained_length, added, length
 
+    def settle(self, *, causal: bool, next_token: bool) -> None:
+        """No token is in two windows."""
+        del causal, next_token
+
     def take_scorer(self, model: Any) -> None:
         """Nobody scores."""
         del model
