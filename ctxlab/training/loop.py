@@ -28,7 +28,7 @@ from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Loss, Task
 from ctxlab.data.sampler import split_forward
 from ctxlab.models.loading.checkpointed import save_weights
-from ctxlab.runtime.cost import FlopModel
+from ctxlab.runtime.cost import FlopCounter
 from ctxlab.runtime.forward import Passes, model_call
 from ctxlab.tracking.metrics_file import MetricsFile
 from ctxlab.training import checkpoint
@@ -80,7 +80,6 @@ class Job:
     learning_rate: float
     stream: Stream
     context_length: int
-    flops: FlopModel
     settings: TrainerConfig
     seed: int
     document_ids: list[str]
@@ -138,7 +137,9 @@ class Trainer:
         self._position(state)
         self._grow(state.length, state.length)
         while True:
-            epoch, progress = self._position(state)
+            with FlopCounter() as counter:  # a reading may ask a model what a window is to hold
+                epoch, progress = self._position(state)
+            state.flops += counter.total
             if progress >= 1 or self._out_of_patience(state):
                 break
             self._step(state, epoch, progress)
@@ -208,7 +209,9 @@ class Trainer:
             group["lr"] = state.learning_rate
         indices = epoch.steps[state.batch]
         ids = [self.job.document_ids[epoch.items[i].document] for i in indices]
-        loss, weight = self._accumulate(state, epoch, indices)
+        with FlopCounter() as counter:
+            loss, weight = self._accumulate(state, epoch, indices)
+        state.flops += counter.total
         check_finite("loss", loss, state.step, ids)
         if weight > 0:  # a step without a weighted label has nothing to learn from
             state.gradient_norm = self._apply(weight, state.step, ids)
@@ -244,12 +247,8 @@ class Trainer:
         return loss.total if penalty is None else loss.total + penalty * loss.weight
 
     def _count(self, state: TrainState, passed: Passed) -> None:
-        rows, width = len(passed.rows), passed.width
         state.tokens += passed.tokens
-        state.padded_tokens += rows * width
-        width += self.job.strategy.memory.num_added
-        pairs, twice = self.job.strategy.attention.pairs(width), self.settings.activation_checkpointing
-        state.flops += rows * self.job.flops.training(width, pairs, twice=twice)
+        state.padded_tokens += len(passed.rows) * passed.width
 
     def _parts(self, epoch: Epoch, indices: Sequence[int]) -> Iterator[list[Item]]:
         limit = self.settings.tokens_per_forward or self.settings.tokens_per_step

@@ -25,7 +25,7 @@ class TrainState:
     seconds: float = 0.0
     """Seconds of training steps; evaluation and saving are not counted."""
     flops: float = 0.0
-    """Estimated floating point operations, see cost.py."""
+    """Floating point operations of all training steps; see ``runtime.cost.FlopCounter``."""
     loss_sum: float = 0.0
     """Loss since the last logged point."""
     loss_weight: float = 0.0

@@ -167,8 +167,21 @@ def _learned(bench: Workbench) -> list[Table]:
     return bench.strategy.attention.tables(bench.model)
 
 
+def _looks_ahead(bench: Workbench) -> list[str]:
+    """What a likelihood is worth where the attention of a causal model is chosen by what comes later."""
+    tells_tokens = bench.task.contiguous or bench.task.writes
+    if not (tells_tokens and bench.facts.kind == "decoder" and bench.strategy.attention.looks_ahead):
+        return []
+    name = type(bench.strategy.attention).__module__.rsplit(".", 1)[-1]
+    return [
+        f"strategy/attention={name} chooses what a token attends to by the whole window: likelihoods (loss, "
+        "perplexity, bits per character, compared answers) know something of what follows, look better than they are, "
+        "and do not compare with those of a strategy that does not look ahead."
+    ]
+
+
 def _notes(bench: Workbench, splits: Mapping[str, Split]) -> list[str]:
     kept = {name: split.evaluation.coverage.tokens for name, split in splits.items()}
-    notes = [*bench.task.notes, *bench.strategy.reading.notes(kept)]
+    notes = [*bench.task.notes, *bench.strategy.reading.notes(kept), *_looks_ahead(bench)]
     notes += [note for split in splits.values() for note in split.evaluation.scores.notes]
     return list(dict.fromkeys(notes))

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from ctxlab.core.types import Document
 from ctxlab.evaluation.evaluator import Evaluation, evaluate
 from ctxlab.optim.parameters import parameter_groups
-from ctxlab.runtime.cost import FlopModel
 from ctxlab.training.loop import Job, Trainer, Watcher
 from ctxlab.training.stream import Stream
 from ctxlab.workbench.bench import Workbench
@@ -68,7 +67,6 @@ def make_trainer(
             sort_all=bench.strategy.curriculum.sorts,
         ),
         context_length=bench.length,
-        flops=FlopModel.of(bench.model, bench.facts.num_layers, bench.facts.hidden_size),
         settings=bench.settings,
         seed=parts.seed,
         writes=bench.writes,

@@ -87,7 +87,7 @@ def test_layers_computed_twice_change_nothing_but_the_cost(model, tmp_path):
     once, twice = weights(tmp_path / "once"), weights(tmp_path / "twice")
     assert all(torch.allclose(once[name], twice[name], atol=1e-6) for name in once)
     flops = [result(tmp_path / name)["cost"]["flops"] for name in ("once", "twice")]
-    assert flops[1] == pytest.approx(flops[0] * 4 / 3)
+    assert 1.2 * flops[0] < flops[1] < 4 / 3 * flops[0]  # all layers once more, embeddings and head not
 
 
 def test_layers_are_not_computed_twice_where_a_cache_would_be_lost(refused):

@@ -215,6 +215,14 @@ class Rotary(Positions, ABC):
         )
 
 
+def follows_length(config: Any, length: int) -> bool:
+    """Whether a model as published turns the tokens of windows of up to ``length`` tokens by angles that differ."""
+    for parameters in _layers(getattr(config, "rope_parameters", None) or {}).values():
+        if isinstance(parameters, Mapping) and parameters.get("rope_type") in ("dynamic", "longrope"):
+            return length > int(parameters.get("original_max_position_embeddings") or config.max_position_embeddings)
+    return False
+
+
 def prefix(layer_type: str) -> str:
     """What the library puts in front of the attributes of a rotary module that serves several types of layer."""
     return f"{layer_type}_" if layer_type else ""
