@@ -1,6 +1,7 @@
 """Types and limits of the keys that every stage shares; the values are in ``conf/``."""
 
 from dataclasses import dataclass, field, fields
+from math import inf
 from typing import Any
 
 from omegaconf import MISSING, DictConfig, OmegaConf
@@ -26,6 +27,7 @@ class TrainerConfig:
     max_epochs: int | None = MISSING
     max_seconds: float | None = MISSING
     max_tokens: int | None = MISSING
+    max_flops: float | None = MISSING
     tokens_per_step: int = MISSING
     tokens_per_forward: int | None = MISSING
     eval_every_steps: int | None = MISSING
@@ -140,7 +142,7 @@ LEAST = {
 }
 """Smallest value of whole numbers."""
 
-POSITIVE = ("trainer.max_seconds", "trainer.clip_norm")
+POSITIVE = ("trainer.max_seconds", "trainer.max_flops", "trainer.clip_norm")
 
 CHOICES = {
     "trainer.precision": ("auto", "fp32", "bf16", "fp16"),
@@ -190,8 +192,8 @@ def _check_ranges(config: DictConfig) -> None:
             raise UserError(f"{key}={value} is too small: give a whole number of at least {least}.")
     for key in POSITIVE:
         value = OmegaConf.select(config, key)
-        if value is not None and not value > 0:
-            raise UserError(f"{key}={value} is not positive: give a number above 0, or null for no limit.")
+        if value is not None and not 0 < value < inf:
+            raise UserError(f"{key}={value} is no limit: give a number above 0, or null for none.")
     seed = OmegaConf.select(config, "seed")
     if seed is not None and seed > MAX_SEED:
         raise UserError(f"seed={seed} is too large: give a whole number from 0 to {MAX_SEED}.")

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ctxlab.core.contract import Component
-from ctxlab.core.types import Document, Encoded, Merged, Prediction
+from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Prediction
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +143,10 @@ class Task(Component, ABC):
     @abstractmethod
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
         """Loss of outputs (B, W, C) against labels (B, W)."""
+
+    def teaches(self, labels: IntArray) -> bool:
+        """Whether ``loss`` counts anything of a window with ``labels`` (W,): training leaves out those where not."""
+        return bool((labels != NO_LABEL).any())
 
     @abstractmethod
     def observe(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

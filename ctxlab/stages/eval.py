@@ -12,6 +12,7 @@ from ctxlab.optim.parameters import count_parameters
 from ctxlab.runtime.cost import FlopModel, MemoryMeter
 from ctxlab.runtime.forward import APART
 from ctxlab.training.state import TrainState
+from ctxlab.workbench import sanity
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.finish import Split, leave, make_result, score_split
 from ctxlab.workbench.opening import Opened, open_bench
@@ -28,7 +29,10 @@ def run(parts: Parts) -> None:
     tracker = open_tracker(parts, TrainState())
     result = None
     try:
-        split = score_split(bench, name, opened.documents.of(name))
+        documents = opened.documents.of(name)
+        bench.task.notes.extend(sanity.single(name, documents))
+        bench.task.notes.extend(sanity.fits_whole(bench.encode(documents), bench.length))
+        split = score_split(bench, name, documents)
         cost = evaluation_cost(opened, split, memory.peak_bytes())
         result = make_result(parts, bench, {name: split}, cost=cost, checkpoint=opened.origin, resumed_from=None)
         leave(parts, bench, result, {name: split})

@@ -73,5 +73,5 @@ def announce(bench: Workbench, splits: Splits) -> None:
         f"{bench.accelerator.mixed_precision.replace('no', 'fp32')} on {bench.accelerator.device} · documents: {sizes}",
         soft_wrap=True,
     )
-    for note in bench.task.notes:
+    for note in dict.fromkeys(bench.task.notes):
         screen.print(f"note: {note}", soft_wrap=True)

@@ -13,7 +13,7 @@ error is 1.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -212,7 +212,10 @@ def _by_evidence(cases: _Cases) -> list[Table]:
     """By the largest distance that has to be bridged, where it is known."""
     probes = [document.fields.get("probes", ()) for document in cases.documents]
     bins = by_size([max((probe["distance"] for probe in row), default=None) for row in probes], DISTANCES)
-    return [_table("by_evidence", "By distance of the evidence", "words to the evidence", cases, bins)] if bins else []
+    if not bins:
+        return []
+    table = _table("by_evidence", "By distance of the evidence", "words to the evidence", cases, bins)
+    return [table if cases.several else replace(table, chance=1 / len(cases.classes))]
 
 
 def _table(name: str, title: str, first: str, cases: _Cases, bins: Sequence[Bin]) -> Table:

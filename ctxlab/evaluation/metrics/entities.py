@@ -26,6 +26,9 @@ METRICS = {"precision": "precision", "recall": "recall", "f1": "f1-score"}
 WORDS_PER_PIECE = 256
 """Words that seqeval gets at a time, at least."""
 
+CHANCE = 0.25
+"""Accuracy of guessing the type of a mention that another sentence tells: generated documents have four types."""
+
 AVERAGES = ("micro avg", "macro avg", "weighted avg")
 
 
@@ -197,8 +200,9 @@ def _by_evidence(cases: Sequence[_Case]) -> list[Table]:
     if not rows:
         return []
     columns = ("words to the evidence", "mentions", "accuracy", "low", "high")
-    note = f"chance 0.25; {interval_note()}"
-    return [Table("by_evidence", "Type of ambiguous mentions by distance of the evidence", columns, rows, note)]
+    note = f"chance {CHANCE}; {interval_note()}"
+    title = "Type of ambiguous mentions by distance of the evidence"
+    return [Table("by_evidence", title, columns, rows, note, chance=CHANCE)]
 
 
 def _resolved(case: _Case, size: Size) -> tuple[int, int]:

@@ -21,7 +21,7 @@ Shape legend: N rankings, K candidates of one, F figures.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from math import comb
@@ -221,10 +221,11 @@ def _by_evidence(cases: Sequence[_Case], figure: str) -> list[Table]:
         return []
     places = by_part([case.position for case in cases])
     distances = by_size([case.distance for case in cases], DISTANCES, least=0)
+    chance = float(np.mean([case.by_chance[0] for case in cases]))
     title = "By distance of the evidence from the end of the history"
     return [
         _table("by_position", "By place of the evidence in the history", ("evidence at", figure), cases, places),
-        _table("by_evidence", title, ("words to the evidence", figure), cases, distances),
+        replace(_table("by_evidence", title, ("words to the evidence", figure), cases, distances), chance=chance),
     ]
 
 
