@@ -1,6 +1,6 @@
 """An epoch is a pass over the documents, whatever a curriculum cuts it into: shares of a budget worked out by hand."""
 
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import pytest
 import torch
@@ -48,7 +48,7 @@ def test_progress_never_falls_and_the_rate_comes_down_to_its_end(tmp_path, monke
     counted(job, monkeypatch)
     progress, rates = job.watching.progress, job.watching.rates
     assert progress == sorted(progress)
-    assert max(later - sooner for sooner, later in zip(progress, progress[1:], strict=False)) < 0.05
+    assert max(later - sooner for sooner, later in pairwise(progress)) < 0.05
     assert progress[-1] == 1.0
     assert rates[-1] < 0.05 * max(rates)
 
