@@ -36,6 +36,7 @@ def test_a_run_leaves_what_the_design_says(trained):
     assert found["primary_metric"] in found["metrics"]["test"]
     assert {p.name for p in (trained / found["checkpoint"]).iterdir()} >= {
         "model.safetensors", "optimizer.safetensors", "state.json", "manifest.json", "config.json"}  # fmt: skip
+    assert any("cannot be told from chance (0.25)" in note for note in found["notes"])  # four steps teach nothing
     report = (trained / "report.md").read_text()
     for heading in ("Strict scores by entity type", "F1 by length", "F1 by place", "distance of the evidence"):
         assert heading in report
