@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from ctxlab.command.compose import compose
+from ctxlab.config.build import build
 from ctxlab.core.errors import UserError
 from ctxlab.core.passes import Item
+from ctxlab.core.task import Task
 from ctxlab.core.types import ADDED, NO_LABEL, Encoded, Window
 from ctxlab.runtime.forward import Passes, make_items, model_call
 from ctxlab.training.lessons import LeftOut, choose_windows, chooser
@@ -139,3 +142,21 @@ def test_what_is_left_out_has_no_weight_in_the_loss(name, tmp_path):
         weight = float(bench.task.loss(passed.outputs, passed.labels).weight)
         assert (weight > 0) == bool(choose(one)) or name == "relation"  # a window with one entity has no pair
         assert weight == 0 or choose(one)
+
+
+@pytest.mark.parametrize(
+    ("options", "labels", "teaches"),
+    [
+        (("task=ner",), [0, 0, NONE], True),
+        (("task=ner",), [NONE, NONE], False),
+        (("task=ner", "task.outside_weight=0"), [0, 0, NONE], False),
+        (("task=ner", "task.outside_weight=0"), [0, 3, NONE], True),
+        (("task=qa",), [0, 0, NONE], True),
+        (("task=qa",), [NONE, NONE], False),
+        (("task=qa", "task.no_answer_weight=0"), [0, 0, NONE], False),
+        (("task=qa", "task.no_answer_weight=0"), [0, 2, NONE], True),
+    ],
+)
+def test_a_window_of_what_does_not_count_teaches_nothing(options, labels, teaches):
+    task = build(compose("train", list(options)).task, Task)
+    assert task.teaches(np.array(labels)) == teaches
