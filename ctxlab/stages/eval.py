@@ -10,6 +10,7 @@ from ctxlab.data.splits import Splits, load_documents
 from ctxlab.optim.parameters import count_parameters
 from ctxlab.runtime.cost import MemoryMeter
 from ctxlab.training.state import TrainState
+from ctxlab.workbench import sanity
 from ctxlab.workbench.finish import Split, leave, make_result, score_split
 from ctxlab.workbench.opening import Opened, open_bench
 from ctxlab.workbench.parts import Parts
@@ -24,8 +25,11 @@ def run(parts: Parts) -> None:
     tracker = open_tracker(parts, TrainState())
     result = None
     try:
+        bench, documents = opened.bench, opened.documents.of(name)
+        bench.task.notes.extend(sanity.single(name, documents))
+        bench.task.notes.extend(sanity.fits_whole(bench.encode(documents), bench.length))
         split, result = score(parts, opened, name)
-        leave(parts, opened.bench, result, {name: split})
+        leave(parts, bench, result, {name: split})
     finally:
         tracker.finish(as_dict(result) if result else None, run_dir / "report.md" if result else None)
 

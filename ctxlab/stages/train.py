@@ -12,6 +12,7 @@ from ctxlab.optim.parameters import count_parameters
 from ctxlab.runtime.cost import MemoryMeter
 from ctxlab.training import checkpoint
 from ctxlab.training.state import TrainState
+from ctxlab.workbench import sanity
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.finish import Split, leave, make_result, score_split
 from ctxlab.workbench.opening import open_bench
@@ -36,11 +37,16 @@ def run(parts: Parts) -> None:
     result = None
     try:
         validation = Validation(bench, splits.validation)
-        trainer = make_trainer(parts, bench, splits.train, validation, TrainingWatcher(tracker, memory))
+        watcher = TrainingWatcher(tracker, memory)
+        trainer = make_trainer(parts, bench, splits.train, validation, watcher, memory=memory)
+        encoded = {name: bench.encode(splits.of(name)) for name in ("train", *sanity.SCORED)}
+        bench.task.notes.extend(sanity.of_documents(splits, encoded, bench.length))
         announce(bench, splits)
         if opened.checkpoint is not None:
             trainer.resume(opened.checkpoint, state)
         trainer.run(state)
+        bench.task.notes.extend(trainer.notes(state))
+        bench.task.notes.extend(sanity.of_training(state, trainer.budget, parts.schedule, bench.length))
         result = _score(parts, validation, splits.test, state, memory)
     finally:
         report = parts.origin.run_dir / "report.md"
@@ -66,7 +72,8 @@ def _score(
     parts: Parts, validation: Validation, test: Sequence[Document], state: TrainState, memory: MemoryMeter
 ) -> Result:
     """Scores of the best checkpoint on the splits that there are, written and shown."""
-    run_dir, peak_bytes, bench = parts.origin.run_dir, memory.peak_bytes(), validation.bench
+    run_dir, bench = parts.origin.run_dir, validation.bench
+    peak_bytes = max(state.peak_memory_bytes, memory.peak_bytes())
     best = checkpoint.find(run_dir, "best" if state.best_step is not None else "latest")
     if best.name != checkpoint.step_name(state.step):
         Checkpointed(str(best)).load_weights(bench.model, parts.tuning)

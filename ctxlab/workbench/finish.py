@@ -20,6 +20,7 @@ from ctxlab.reporting.tables import show
 from ctxlab.tracking.console import ProgressDisplay, console, say
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.parts import Parts
+from ctxlab.workbench.sanity import at_chance
 
 _VERSIONS = (
     "ctxlab",
@@ -183,5 +184,6 @@ def _looks_ahead(bench: Workbench) -> list[str]:
 def _notes(bench: Workbench, splits: Mapping[str, Split]) -> list[str]:
     kept = {name: split.evaluation.coverage.tokens for name, split in splits.items()}
     notes = [*bench.task.notes, *bench.strategy.reading.notes(kept), *_looks_ahead(bench)]
-    notes += [note for split in splits.values() for note in split.evaluation.scores.notes]
+    for name, split in splits.items():
+        notes += [*split.evaluation.scores.notes, *at_chance(name, split.evaluation.scores.tables)]
     return list(dict.fromkeys(notes))

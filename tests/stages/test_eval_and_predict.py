@@ -32,6 +32,7 @@ def test_eval_takes_another_context_and_strategy(trained, tmp_path):
     assert found["coverage"]["validation"]["tokens"] < 0.5
     longer = ["eval", f"run={trained}", "context=2048", "strategy/positions=tile", f"hydra.run.dir={tmp_path / 'l'}"]
     assert main(longer) == 0
+    assert any("context.length=2,048 is longer than every document" in note for note in result(tmp_path / "l")["notes"])
 
 
 def test_eval_takes_another_file(trained, tmp_path):
