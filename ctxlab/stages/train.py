@@ -42,12 +42,13 @@ def run(parts: Parts) -> None:
         encoded = {name: bench.encode(splits.of(name)) for name in ("train", *sanity.SCORED)}
         bench.task.notes.extend(sanity.of_documents(splits, encoded, bench.length))
         announce(bench, splits)
+        shown = tuple(bench.task.notes)
         if opened.checkpoint is not None:
             trainer.resume(opened.checkpoint, state)
         trainer.run(state)
         bench.task.notes.extend(trainer.notes(state))
         bench.task.notes.extend(sanity.of_training(state, trainer.budget, parts.schedule, bench.length))
-        result = _score(parts, validation, splits.test, state, memory)
+        result = _score(parts, validation, splits.test, state, memory, shown)
     finally:
         report = parts.origin.run_dir / "report.md"
         tracker.finish(as_dict(result) if result else None, report if result and report.exists() else None)
@@ -69,9 +70,14 @@ def _documents(parts: Parts, task: Task) -> Splits:
 
 
 def _score(
-    parts: Parts, validation: Validation, test: Sequence[Document], state: TrainState, memory: MemoryMeter
+    parts: Parts,
+    validation: Validation,
+    test: Sequence[Document],
+    state: TrainState,
+    memory: MemoryMeter,
+    shown: Sequence[str],
 ) -> Result:
-    """Scores of the best checkpoint on the splits that there are, written and shown."""
+    """Scores of the best checkpoint on the splits that there are, written and shown but for the notes ``shown``."""
     run_dir, bench = parts.origin.run_dir, validation.bench
     peak_bytes = max(state.peak_memory_bytes, memory.peak_bytes())
     best = checkpoint.find(run_dir, "best" if state.best_step is not None else "latest")
@@ -92,7 +98,7 @@ def _score(
         checkpoint=str(best.relative_to(run_dir)),
         resumed_from=state.resumed_from,
     )
-    leave(parts, bench, result, scored, said=bench.task.notes)
+    leave(parts, bench, result, scored, shown=shown)
     return result
 
 

@@ -102,7 +102,7 @@ def make_result(
 
 
 def leave(
-    parts: Parts, bench: Workbench, result: Result, splits: Mapping[str, Split], said: Sequence[str] = ()
+    parts: Parts, bench: Workbench, result: Result, splits: Mapping[str, Split], shown: Sequence[str] = ()
 ) -> None:
     """Write predictions, scores, pictures, report and result, and print the summary.
 
@@ -113,7 +113,7 @@ def leave(
         bench: What was scored.
         result: What to write.
         splits: What came out, by split.
-        said: Notes that were shown when the run began, and are not shown again.
+        shown: Notes that were shown when the run began, and are not shown again.
     """
     run_dir = parts.origin.run_dir
     for name, split in splits.items():
@@ -131,7 +131,7 @@ def leave(
     for name, split_tables in tables.items():
         show(screen, replace(split_tables[0], title=f"{split_tables[0].title}, {name} split"))
     show(screen, summary_table(result))
-    for note in (note for note in result.notes if note not in said):
+    for note in (note for note in result.notes if note not in shown):
         say(screen, f"note: {note}")
     screen.print(f"report, with breakdowns and pictures: {os.path.relpath(run_dir / 'report.md')}", soft_wrap=True)
 
