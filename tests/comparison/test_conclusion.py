@@ -29,10 +29,8 @@ def test_the_cheapest_is_enough():
 
 
 def test_the_dearer_one_is_worth_it():
-    others = [
-        shifted("longformer at 2,048", 0.05, 0.02),
-        shifted("dense at 2,048", 0.06, 0.3),
-    ]  # the second is not significant
+    """The best estimate is that of a third one, but it is not significant."""
+    others = [shifted("longformer at 2,048", 0.05, 0.02), shifted("dense at 2,048", 0.06, 0.3)]
     found = conclude([CHUNK, *others], Cost([10, 31, 50]), Rules(), "F1")
     assert found.answer is Answer.WORTH
     assert found.sentence == (
