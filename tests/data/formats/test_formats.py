@@ -39,6 +39,10 @@ MARKED = {
         ],
         "relations": [],
     },
+    "objects like doccano's": {
+        "text": TEXT,
+        "entities": [{"start": 0, "end": 8, "label": "PER"}, {"start": 17, "end": 21, "label": "LOC"}],
+    },
     "Prodigy": {
         "text": TEXT,
         "tokens": [
@@ -218,6 +222,7 @@ def test_docred_counts_words_through_the_document(tmp_path):
                       {"role": "assistant", "content": "good day"}]},
         {"conversations": [{"from": "human", "value": "hello there"}, {"from": "gpt", "value": "good day"}]},
         {"conversations": [{"role": "human", "content": "hello there"}, {"role": "gpt", "content": "good day"}]},
+        {"dialog": ["hello there", "good day"]},
         {"instruction": "hello there", "input": "", "output": "good day"},
         {"instruction": "hello", "input": "there", "output": "good day"},
     ],
