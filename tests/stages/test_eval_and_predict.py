@@ -9,7 +9,7 @@ import pytest
 
 from ctxlab.cli import main
 from ctxlab.core.files import write_json
-from ctxlab.tasks.ner import NER
+from ctxlab.evaluation.metrics import entities
 from ctxlab.training import checkpoint
 from tests.stages.conftest import drawn, result
 
@@ -136,8 +136,8 @@ def test_bad_input_is_named(content, expected, trained, tmp_path, refused):
 
 
 def test_a_metric_without_tables_is_reported_like_any_other(trained, tmp_path, monkeypatch):
-    score = NER.score
-    monkeypatch.setattr(NER, "score", lambda task, *given: replace(score(task, *given), tables=()))
+    score = entities.score
+    monkeypatch.setattr(entities, "score", lambda *given: replace(score(*given), tables=()))
     with drawn():
         assert main(["eval", f"run={trained}", f"hydra.run.dir={tmp_path / 'e'}"]) == 0
     found = result(tmp_path / "e")
