@@ -50,9 +50,10 @@ def _checked_output(options: PredictOptions) -> Path:
 
 
 def _documents(options: PredictOptions, task: Task) -> Splits:
-    records = read_file(Path(options.input), task.name)
+    notes: list[str] = []
+    records = task.admit(read_file(Path(options.input), task.name, notes), gold=False)
     whole = [task.parse(record.fields, record.origin, gold=False) for record in records]
-    return Splits(train=[], validation=[], test=parts_of(task, whole))
+    return Splits(train=[], validation=[], test=parts_of(task, whole), notes=notes)
 
 
 def _lines(bench: Workbench, documents: Sequence[Document]) -> Iterator[str]:
