@@ -129,7 +129,8 @@ def leave(
         screen.print(f"{result.title}: {result.primary_metric} {found}", soft_wrap=True)
         return
     for name, split_tables in tables.items():
-        show(screen, replace(split_tables[0], title=f"{split_tables[0].title}, {name} split"))
+        for table in split_tables[:1]:  # a metric need not have any
+            show(screen, replace(table, title=f"{table.title}, {name} split"))
     show(screen, summary_table(result))
     for note in (note for note in result.notes if note not in shown):
         say(screen, f"note: {note}")

@@ -29,10 +29,16 @@ def test_no_line_is_wider_than_the_terminal_and_no_figure_is_cut(width, num_colu
     given = table(num_columns, num_rows)
     text = shown(given, width)
     assert max(map(len, text.splitlines())) <= width
-    if num_columns <= 6 or num_rows <= 3:
+    if num_columns <= 8 or num_rows <= 3:
         for row in given.rows:
             for value in row:
                 assert cell(value) in text
+
+
+@pytest.mark.parametrize(("num_columns", "lines"), [(4, 1 + 2 + 3), (6, 1 + 2 + 1), (8, 1 + 4 + 1), (12, 1 + 13 + 3)])
+def test_a_table_loses_its_box_and_stacks_its_heads_before_it_is_turned_on_its_side(num_columns, lines):
+    """Title, head and rows, then lines of the box: of six columns one is left, of eight the head has three words."""
+    assert len(shown(table(num_columns, 1), 80).splitlines()) == lines
 
 
 def test_a_path_is_folded_and_nothing_of_it_is_lost():

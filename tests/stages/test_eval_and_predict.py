@@ -2,14 +2,16 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ctxlab.cli import main
 from ctxlab.core.files import write_json
+from ctxlab.evaluation.metrics import entities
 from ctxlab.training import checkpoint
-from tests.stages.conftest import result
+from tests.stages.conftest import drawn, result
 
 
 def write(path: Path, *records: dict) -> Path:
@@ -132,6 +134,17 @@ def test_bad_input_is_named(content, expected, trained, tmp_path, refused):
     words = ["predict", f"run={trained}", f"input={source}", f"output={output}", f"hydra.run.dir={tmp_path / 'x'}"]
     assert expected in refused(words)
     assert not output.exists()
+
+
+def test_a_metric_without_tables_is_reported_like_any_other(trained, tmp_path, monkeypatch):
+    score = entities.score
+    monkeypatch.setattr(entities, "score", lambda *given: replace(score(*given), tables=()))
+    with drawn():
+        assert main(["eval", f"run={trained}", f"hydra.run.dir={tmp_path / 'e'}"]) == 0
+    found = result(tmp_path / "e")
+    assert found["metrics"] == {"validation": result(trained)["metrics"]["validation"]}
+    assert found["breakdowns"] == {"validation": {}}
+    assert not list((tmp_path / "e").glob("*.png"))
 
 
 @pytest.mark.parametrize("strategy", ["chunk", "truncate"])

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ctxlab.core.types import Document, Prediction, ScoredRecord, Scores, Table
+from ctxlab.core.types import BARS, DEPTHS, Document, Prediction, ScoredRecord, Scores, Table
 from ctxlab.evaluation.breakdown import Breakdown, mean
 from ctxlab.evaluation.scores import metrics
 from ctxlab.evaluation.statistics import interval_note
@@ -83,6 +83,7 @@ def _tables(cases: Sequence[_Case], tokens: Mapping[int, float], chance: float |
             ("length", "tokens"),
             cases,
             lambda case: (case.length, round(tokens[case.length])),
+            drawn=BARS,
         ),
     ]
     if placed:
@@ -94,22 +95,38 @@ def _tables(cases: Sequence[_Case], tokens: Mapping[int, float], chance: float |
                 ("length", "depth"),
                 placed,
                 lambda case: (case.length, case.depth),
+                drawn=DEPTHS,
             ),
         ]
     return tables
 
 
 def _table(
-    name: str, title: str, keys: tuple[str, ...], cases: Sequence[_Case], key: Callable[[_Case], tuple[Any, ...]]
+    name: str,
+    title: str,
+    keys: tuple[str, ...],
+    cases: Sequence[_Case],
+    key: Callable[[_Case], tuple[Any, ...]],
+    drawn: str = "",
 ) -> Table:
-    """A row for each value of ``key``, in order; a key of two fills the first two columns."""
+    """A row for each value of a key, in order.
+
+    Args:
+        name: Of the table in ``result.json``.
+        title: For people.
+        keys: Heads of the columns that the key fills, one or two.
+        cases: All cases.
+        key: Of a case.
+        drawn: As what the report draws it, see ``Table``.
+    """
 
     def row(value: tuple[Any, ...]) -> tuple[Any, ...]:
         found = [case.recall for case in cases if key(case) == value]
         return *value[1:], len(found), *mean(found, range(len(found))).cells
 
     by = Breakdown((*keys[1:], "documents", "recall", "low", "high"), row, interval_note())
-    return by.table(name, title, keys[0], [(value[0], value) for value in sorted({key(case) for case in cases})])
+    bins = [(value[0], value) for value in sorted({key(case) for case in cases})]
+    return by.table(name, title, keys[0], bins, drawn)
 
 
 def _notes(means: Mapping[int, float], tokens: Mapping[int, float], replies: Sequence[Reply]) -> list[str]:
