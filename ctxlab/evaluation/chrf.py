@@ -4,6 +4,7 @@ Shape legend: N character n-grams of 1 to 6 characters, 3 counts of each: those 
 of both.
 """
 
+import re
 from collections import Counter
 
 import numpy as np
@@ -13,13 +14,15 @@ from ctxlab.evaluation.statistics import Counts
 ORDER = 6
 """Longest n-gram."""
 
+_SPACE = re.compile(r"\s+")
+
 BETA = 2
 """How much more recall weighs than precision."""
 
 
 def counts(hypothesis: str, reference: str) -> Counts:
     """(18,) what a pair of texts adds; white space does not count (Popović 2015, sacrebleu's defaults)."""
-    given, wanted = ("".join(text.split()) for text in (hypothesis, reference))
+    given, wanted = (_SPACE.sub("", text) for text in (hypothesis, reference))
     rows = []
     for n in range(1, ORDER + 1):
         ours, theirs = (Counter(text[i : i + n] for i in range(len(text) - n + 1)) for text in (given, wanted))

@@ -1,21 +1,22 @@
 """Answers without a model, to hold a score against: the first sentence of a context, and the nearest to a question.
 
-Shape legend: N sentences.
+Shape legend: S sentences, T different words of a context, P pairs of a sentence and a word in it.
 """
 
-import math
 from collections import Counter
-from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
-from ctxlab.core.types import SENTENCE
-from ctxlab.evaluation.overlap import normalise
-from ctxlab.tasks.text.structure import marks_of
+from ctxlab.core.types import IntArray
+from ctxlab.tasks.text.structure import sentence_places
+from ctxlab.text.answers import normalise
+from ctxlab.text.bm25 import Numbers, bm25
+from ctxlab.text.language import language_of
 
-K1, B = 1.5, 0.75
-"""Usual constants of BM25: how soon more of a word adds no more, and how far a long sentence is held back."""
+K1 = 1.5
+"""Of BM25: a value as usual as the 1.2 of ``strategy.reading.method=bm25``; figures of this baseline keep it."""
 
 KEPT_TEXTS = 1024
 """Contexts and questions whose sentences are kept, as a model is scored many times while it is trained."""
@@ -23,9 +24,8 @@ KEPT_TEXTS = 1024
 
 @lru_cache(KEPT_TEXTS)
 def sentences(text: str) -> tuple[str, ...]:
-    """Sentences and headings of ``text`` (``tasks.structure``), at least one."""
-    starts = np.flatnonzero(marks_of(text, np.arange(1, len(text) + 1)) & SENTENCE).tolist()
-    pieces = (text[start:end].strip() for start, end in zip(starts, [*starts[1:], len(text)], strict=True))
+    """Sentences and headings of ``text`` (``tasks.text.structure``), at least one."""
+    pieces = (text[start:end].strip() for start, end in sentence_places(text))
     return tuple(piece for piece in pieces if piece) or (text.strip(),)
 
 
@@ -35,23 +35,44 @@ def first_sentence(context: str) -> str:
 
 
 @lru_cache(KEPT_TEXTS * 16)
-def nearest_sentence(context: str, question: str) -> str:
-    """The sentence of the highest BM25 score for the question; the first of equals."""
-    counts, idf, mean = _index(context)
-    scores = [_bm25(count, normalise(question).split(), idf, mean) for count in counts]
+def nearest_sentence(context: str, question: str, language: str = "") -> str:
+    """The sentence of the highest BM25 score for the question; the first of equals.
+
+    Words are those that answers are compared by, in the language that is given or that the script of the context says.
+    """
+    language = language_of(language, context)
+    index = _index(context, language)
+    asked = Counter(normalise(question, language).split())
+    scores = index.scores(asked)
     return sentences(context)[int(np.argmax(scores))]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Index:
+    """Words of the sentences of one context."""
+
+    words: dict[str, int]
+    """Each with its number."""
+    sentence: IntArray
+    """(P,)"""
+    word: IntArray
+    """(P,)"""
+    count: Numbers
+    """(P,)"""
+    sizes: IntArray
+    """(S,) words of each sentence."""
+
+    def scores(self, asked: Counter[str]) -> Numbers:
+        """(S,) BM25 for a question with these words."""
+        times = np.asarray([asked[word] for word in self.words], np.float64)
+        return bm25(self.sentence, self.word, self.count, self.sizes, times, K1)
+
+
 @lru_cache(KEPT_TEXTS)
-def _index(context: str) -> tuple[list[Counter[str]], dict[str, float], float]:
-    """Words of each sentence, weight of each word, and the mean length of a sentence."""
-    counts = [Counter(normalise(sentence).split()) for sentence in sentences(context)]
-    holding = Counter(word for count in counts for word in count)
-    idf = {word: math.log(1 + (len(counts) - n + 0.5) / (n + 0.5)) for word, n in holding.items()}
-    return counts, idf, sum(count.total() for count in counts) / len(counts)
-
-
-def _bm25(count: Counter[str], question: Sequence[str], idf: dict[str, float], mean: float) -> float:
-    """Robertson and Zaragoza 2009, with the logarithm of 1 + … that never falls below 0."""
-    held = K1 * (1 - B + B * count.total() / mean) if mean else K1
-    return sum(idf[word] * count[word] * (K1 + 1) / (count[word] + held) for word in question if word in count)
+def _index(context: str, language: str) -> _Index:
+    counts = [Counter(normalise(sentence, language).split()) for sentence in sentences(context)]
+    numbers = {word: number for number, word in enumerate(dict.fromkeys(word for count in counts for word in count))}
+    rows = [(i, numbers[word], n) for i, count in enumerate(counts) for word, n in count.items()]
+    table = np.asarray(rows, np.int64).reshape(-1, 3)
+    sizes = np.asarray([count.total() for count in counts], np.int64)
+    return _Index(numbers, table[:, 0], table[:, 1], table[:, 2].astype(np.float64), sizes)

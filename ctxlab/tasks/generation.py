@@ -9,6 +9,7 @@ from ctxlab.core.types import Document
 from ctxlab.tasks.records.fields import kind, text_of
 from ctxlab.tasks.written.base import Writing
 from ctxlab.tasks.written.prompts import Prompt
+from ctxlab.text.units import last_words, squeezed
 
 KNOWN = ("words", "topic", "topic_words", "min_words", "max_words")
 """Fields of a record's constraints."""
@@ -77,7 +78,7 @@ class Generation(Writing):
 
     def excerpt(self, document: Document, num_words: int) -> str:
         """The end of an example's prompt: what is gone on from."""
-        return " ".join(self.source(document).split()[-num_words:])
+        return last_words(self.source(document), num_words)
 
 
 def read_constraints(record: Mapping[str, Any], field: str, origin: str) -> Constraints:
@@ -104,7 +105,7 @@ def read_constraints(record: Mapping[str, Any], field: str, origin: str) -> Cons
     least, most = (_count(present.get(name), name, origin) for name in ("min_words", "max_words"))
     if least is not None and most is not None and least > most:
         raise UserError(f"{origin} asks for min_words={least} and max_words={most}, which no text meets: swap them.")
-    topic_words = words["topic_words"] or tuple((topic or "").split())
+    topic_words = words["topic_words"] or (tuple(squeezed(topic).split(" ")) if topic else ())
     return Constraints(words["words"], topic, topic_words, least, most)
 
 

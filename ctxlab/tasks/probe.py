@@ -1,6 +1,5 @@
 """Probes: one question about a text that was written to ask it, at a known length and depth."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,6 +17,7 @@ from ctxlab.tasks.text.encoding import encode_text
 from ctxlab.tasks.text.pairs import pair_frame
 from ctxlab.tasks.written.probe import WrittenProbe
 from ctxlab.tasks.written.prompts import Prompt
+from ctxlab.text.units import find_words
 
 FORMS = ("classification", "marking")
 
@@ -93,7 +93,7 @@ class Probe(Whole):
             return {}
         spans: list[list[int]] = []
         for answer in fields["answers"]:
-            places = [list(m.span()) for m in re.finditer(rf"(?i)(?<!\w){re.escape(answer)}(?!\w)", fields["text"])]
+            places = [list(span) for span in find_words(fields["text"], answer)]
             if not places:
                 raise UserError(
                     f"The answer {answer!r} of {origin} is not in its text, so that it cannot be marked: "

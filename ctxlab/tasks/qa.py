@@ -28,6 +28,7 @@ from ctxlab.tasks.text.pairs import pair_frame
 from ctxlab.tasks.text.subwords import frame
 from ctxlab.tasks.written.prompts import Prompt
 from ctxlab.tasks.written.qa import WrittenQA
+from ctxlab.text.clusters import snap
 
 STARTS, ENDS = 1, 2
 """Labels of a context token, which add up: the answer starts with it, or ends with it."""
@@ -186,6 +187,8 @@ class QA(Base):
         start, end = int(encoded.starts[first]), int(encoded.ends[last])
         start += len(context[start:end]) - len(context[start:end].lstrip())  # some tokens begin with a blank
         end = start + len(context[start:end].rstrip())
+        if end > start:  # an uncased tokenizer does not see the marks of the last letter
+            start, end = snap(context, start, end)
         return Prediction(document.id, Answer(context[start:end], start, end, score, len(encoded), evidence), seen)
 
     def _runs(self, document: Document, encoded: Encoded, merged: Merged) -> IntArray:

@@ -13,6 +13,8 @@ from ctxlab.tasks.records.summaries import summaries_of
 from ctxlab.tasks.text.encoding import encode_text
 from ctxlab.tasks.written.base import Writing, WrittenText
 from ctxlab.tasks.written.prompts import Prompt, ids_of
+from ctxlab.text.clusters import snap
+from ctxlab.text.units import needs_blank
 
 OUTPUTS = ("write", "extract")
 """Values of ``task.output``."""
@@ -133,12 +135,21 @@ class Summarization(Writing):
 
 
 def kept_text(text: str, encoded: Encoded, merged: Merged) -> str:
-    """What was read of ``text``, a line a sentence, with a blank where something within one was left out."""
+    """What was read of ``text``, a line a sentence, with a blank where something within one was left out.
+
+    A character of which some bytes were read is there once, and no blank stands where its script has none.
+    """
     tokens = np.flatnonzero(merged.seen)
     begins = (encoded.marks[tokens] & SENTENCE) > 0
-    kept = ""
+    kept, read = "", 0
     for run in np.split(np.arange(len(tokens)), np.flatnonzero(begins[1:] | (np.diff(tokens) > 1)) + 1):
-        if len(run):
-            piece = text[encoded.starts[tokens[run[0]]] : encoded.ends[tokens[run[-1]]]].strip()
-            kept += ("\n" if begins[run[0]] else " ") * bool(kept) + piece
+        if not len(run):
+            continue
+        start, end = snap(text, int(encoded.starts[tokens[run[0]]]), int(encoded.ends[tokens[run[-1]]]))
+        start, after, read = max(start, read), read, max(end, read)
+        piece = text[start:end].strip()
+        if kept and piece:
+            goes_on = start == after and not text[start].isspace() and not text[start - 1].isspace()
+            kept += "\n" if begins[run[0]] else "" if goes_on or not needs_blank(kept[-1], piece) else " "
+        kept += piece
     return kept

@@ -1,17 +1,18 @@
 """Translation of whole documents."""
 
+from bisect import bisect_right
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from ctxlab.core.types import SENTENCE, Document, Encoded, IntArray, Merged
+from ctxlab.core.types import Document, Encoded, IntArray, Merged
 from ctxlab.tasks.records.evidence import checked_probes
 from ctxlab.tasks.records.fields import text_of
-from ctxlab.tasks.text.structure import marks_of
+from ctxlab.tasks.text.structure import sentence_places
 from ctxlab.tasks.written.base import Writing
 from ctxlab.tasks.written.prompts import Prompt
+from ctxlab.text.units import joined, word_spans
 
 
 class Translation(Writing):
@@ -73,7 +74,7 @@ class Translation(Writing):
     def solution(self, document: Document, num_words: int) -> str:
         """The sentences of an example's target that render its excerpt."""
         end = _excerpt_end(self.source(document), num_words)
-        return " ".join(piece for piece, middle in rendered(document) if middle < end)
+        return joined([piece for piece, middle in rendered(document) if middle < end])[0]
 
     def seen_parts(self, document: Document, encoded: Encoded, merged: Merged) -> list[bool]:
         """Whether the source of each sentence of the target was read; of the whole, where there is no target."""
@@ -84,7 +85,7 @@ class Translation(Writing):
 def rendered(document: Document) -> list[tuple[str, float]]:
     """Each sentence of the target with the character of the source in the middle of what it renders."""
     source, target = document.fields["source"], document.fields.get("target", "")
-    pieces, read = spans(target), spans(source)
+    pieces, read = sentence_places(target), sentence_places(source)
     if len(pieces) == len(read):
         middles = [(start + end) / 2 for start, end in read]
     else:
@@ -94,11 +95,6 @@ def rendered(document: Document) -> list[tuple[str, float]]:
 
 def _excerpt_end(source: str, num_words: int) -> int:
     """The character behind the first sentences that ``num_words`` words hold, and behind the first one at least."""
-    ends = [end for _, end in spans(source)]
-    return max([ends[0], *(end for end in ends if len(source[:end].split()) <= num_words)])
-
-
-def spans(text: str) -> list[tuple[int, int]]:
-    """First and last character (not included) of each sentence; white space behind belongs to it."""
-    starts = np.flatnonzero(marks_of(text, np.arange(1, len(text) + 1)) & SENTENCE).tolist()
-    return list(pairwise([*starts, len(text)]))
+    ends = [end for _, end in sentence_places(source)]
+    words = [last for _, last in word_spans(source)]
+    return max([ends[0], *(end for end in ends if bisect_right(words, end) <= num_words)])

@@ -85,7 +85,8 @@ def test_intervals_draw_whole_records():
 
 
 def test_words_that_rouge_cannot_count_are_noted():
-    assert "letters a to z" in score([document(0, "лампа")], [prediction(0, "лампа")]).notes[0]
+    assert "no letter or digit" in score([document(0, "…!")], [prediction(0, "…")]).notes[0]
+    assert score([document(0, "лампа")], [prediction(0, "лампа")]).metrics["rouge1"] == 1
     assert score([document(0)], [prediction(0, GOLD)]).notes == []
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import NO_LABEL, Document, Merged, Prediction
-from ctxlab.tasks.ner import NER, joined_offsets
+from ctxlab.tasks.ner import NER
 from ctxlab.tasks.text.words import words_of
 
 
@@ -244,7 +244,8 @@ def test_record_counts_characters_in_joined_words():
     assert [(e["start_char"], e["end_char"], e["text"]) for e in record["entities"]] == [(0, 1, "a"), (5, 6, "d")]
 
 
-@given(st.lists(st.text(min_size=0, max_size=5)))
-def test_joined_offsets(tokens):
-    text = " ".join(tokens)
-    assert [text[a:b] for a, b in joined_offsets(tokens)] == tokens
+def test_characters_of_chinese_are_counted_in_running_text():
+    task = NER(labels=["PER"])
+    tags = ["B-PER", "I-PER", "O"]
+    record = task.record(parse(tokens=["王", "芳", "走"], tags=tags), Prediction("x", tags, [True] * 3))
+    assert [(e["start_char"], e["end_char"], e["text"]) for e in record["entities"]] == [(0, 2, "王芳")]

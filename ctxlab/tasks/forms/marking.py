@@ -3,17 +3,20 @@
 Shape legend: L tokens of a document, W tokens of a window, B windows of a batch.
 """
 
-import string
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 
 from ctxlab.core.task import Loss
-from ctxlab.core.types import NO_LABEL, Encoded, IntArray, Merged
+from ctxlab.core.types import NO_LABEL, Encoded, FloatArray, IntArray, Merged
 from ctxlab.tasks.records.evidence import evidence_tokens
+from ctxlab.text.units import Span, bare, has_single, is_punctuation, is_single, word_spans
 
 MARKED = 1
+
+MOST_SINGLE = 8
+"""Characters of a word at most where a script has no blanks: longer ones are rare, and all of a text is none."""
 
 
 def marks(encoded: Encoded, spans: Sequence[Sequence[int]]) -> IntArray:
@@ -47,18 +50,46 @@ def observe(outputs: torch.Tensor) -> torch.Tensor:
 def best_words(text: str, encoded: Encoded, merged: Merged, count: int) -> list[str]:
     """The ``count`` different words with the best scores, the best first; a word has that of its best token anywhere.
 
-    Words are runs of visible characters without the punctuation around them, and compare without case. As many are
-    given as are asked for, so that marking everything gains nothing.
+    Words are those of ``ctxlab.text.units`` without the punctuation around them, and compare without case. Where a
+    script has no blanks, a word goes on over the characters beside it as long as they are marked too, for
+    ``MOST_SINGLE`` characters at most. As many are given as are asked for, so that marking everything gains nothing.
     """
-    words = text.split()
+    spans, scores = word_spans(text), _scores(encoded, merged)
     found: list[str] = []
     for word in _by_score(encoded, merged):
-        name = words[word].strip(string.punctuation)
+        first, last = _stretch(text, spans, scores, word)
+        name = bare(text[spans[first][0] : spans[last][1]])
         if name and name.lower() not in (other.lower() for other in found):
             found.append(name)
         if len(found) == count:
             break
     return found
+
+
+def _stretch(text: str, spans: Sequence[Span], scores: FloatArray, word: int) -> tuple[int, int]:
+    """First and last word around ``word`` that are marked with it: itself alone where words have blanks."""
+    first = last = word
+    while last - first + 1 < MOST_SINGLE:
+        left = first - 1 if first and _joins(text, spans[first - 1], spans[first]) else word
+        right = last + 1 if last + 1 < len(scores) and _joins(text, spans[last], spans[last + 1]) else word
+        best = max((i for i in (left, right) if i != word and scores[i] > 0), key=lambda i: scores[i], default=None)
+        if best is None:
+            break
+        first, last = min(first, best), max(last, best)
+    return first, last
+
+
+def _joins(text: str, left: Span, right: Span) -> bool:
+    """Whether two words are characters of a script without blanks with nothing between them."""
+    ends_in_letter = not is_punctuation(text[left[1] - 1])
+    return left[1] == right[0] and ends_in_letter and has_single(text[slice(*left)]) and is_single(text[right[0]])
+
+
+def _scores(encoded: Encoded, merged: Merged) -> FloatArray:
+    """(words,) best score of the tokens of each word, -inf where none was seen."""
+    scores = np.full(int(encoded.word_ids.max(initial=-1)) + 1, -np.inf, np.float32)
+    np.maximum.at(scores, encoded.word_ids[merged.seen], merged.outputs[merged.seen, 0])
+    return scores
 
 
 def _by_score(encoded: Encoded, merged: Merged) -> Iterator[int]:

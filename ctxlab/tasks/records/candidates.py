@@ -7,6 +7,7 @@ import numpy as np
 
 from ctxlab.core.errors import UserError
 from ctxlab.tasks.records.fields import check_characters, kind, lookalike, nearest
+from ctxlab.text.units import squeezed
 
 KINDS = {bool: "truth values", int: "whole numbers"}
 """Types that labels may have."""
@@ -76,7 +77,7 @@ def candidates_of(record: Mapping[str, Any], field: str, option: str, origin: st
 
 def bare(text: str) -> str:
     """A text whose white space is single blanks."""
-    return " ".join(text.split())
+    return squeezed(text)
 
 
 class ChosenReader:

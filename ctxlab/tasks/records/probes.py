@@ -8,6 +8,7 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.types import Document, Encoded, Merged
 from ctxlab.tasks.records.evidence import evidence_tokens
 from ctxlab.tasks.records.fields import check_characters, kind, lookalike, text_of
+from ctxlab.text.units import num_words
 
 BETWEEN = ", "
 """What stands between several answers."""
@@ -39,7 +40,7 @@ def probe_fields(record: Mapping[str, Any], text_field: str, origin: str, *, gol
         "choices": _texts(record, "choices", origin) if record.get("choices") else [],
         "spans": _spans(record, text, origin),
         "all": bool(record.get("all", True)),
-        "length": record.get("length") or 1 << (len(text.split()) - 1).bit_length(),
+        "length": record.get("length") or 1 << (num_words(text) - 1).bit_length(),
         "depth": record.get("depth"),
     }
     fields["asked"] = int(record.get("asked") or (len(answers) if fields["all"] else 1) or 1)

@@ -15,6 +15,7 @@ import numpy as np
 from ctxlab.core.types import IntArray
 from ctxlab.tasks.text.structure import marks_of
 from ctxlab.tasks.text.subwords import unknown
+from ctxlab.text.units import word_spans
 
 PIECE_CHARACTERS = 8192
 """Least length of the pieces that a text is cut into; a tokenizer is slow and greedy for memory on a huge string."""
@@ -24,6 +25,9 @@ _CUT = re.compile(r"(?<=[^\W_]) (?=[^\W_])")
 
 _CUTTABLE: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 """What ``cuttable`` found of each tokenizer."""
+
+_INVENTS: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+"""What ``invents_blanks`` found of each tokenizer."""
 
 _BY_WORD = {"BertPreTokenizer", "Whitespace", "WhitespaceSplit"}
 """Splitters that end every token at white space, and drop it."""
@@ -52,7 +56,7 @@ class Pieces:
     ends: IntArray
     """(L,) character behind each token, never falling."""
     word_ids: IntArray
-    """(L,) index of the run of visible characters that a token ends in."""
+    """(L,) index of the word that a token ends in (``ctxlab.text.units.word_spans``)."""
     marks: IntArray
     """(L,) sums of ``SENTENCE``, ``PARAGRAPH`` and ``HEADING``."""
 
@@ -103,7 +107,7 @@ def _pieces(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _word_ids(text: str, ends: IntArray) -> IntArray:
-    begins = np.asarray([match.start() for match in re.finditer(r"\S+", text)], dtype=np.int64)
+    begins = np.asarray([start for start, _ in word_spans(text)], dtype=np.int64)
     return np.maximum(np.searchsorted(begins, np.maximum(ends - 1, 0), side="right") - 1, 0)
 
 
@@ -118,6 +122,17 @@ def cuttable(tokenizer: Any) -> bool:
     if tokenizer not in _CUTTABLE:  # a tokenizer takes longer to describe than a document to encode
         _CUTTABLE[tokenizer] = _is_cuttable(tokenizer)
     return _CUTTABLE[tokenizer]
+
+
+def invents_blanks(tokenizer: Any) -> bool:
+    """Whether the tokenizer puts a blank between characters that had none when it turns tokens back into text.
+
+    WordPiece does, which drops blanks when it reads.
+    """
+    if tokenizer not in _INVENTS:
+        ids = list(tokenizer("中文", add_special_tokens=False, verbose=False)["input_ids"])
+        _INVENTS[tokenizer] = " " in str(tokenizer.decode(ids)).strip()
+    return _INVENTS[tokenizer]
 
 
 def _is_cuttable(tokenizer: Any) -> bool:

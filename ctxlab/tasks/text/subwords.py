@@ -3,14 +3,18 @@
 Shape legend: L tokens of a document.
 """
 
+import copy
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import GIVEN, SENTENCE, IntArray
+from ctxlab.text.units import needs_blank
 
 WORDS_PER_CALL = 2048
 """Words that a tokenizer gets in one piece; longer ones cost more memory and are no faster."""
@@ -42,16 +46,21 @@ class Subwords:
 def split_words(tokenizer: Any, words: Sequence[str], *, leading_space: bool) -> Subwords:
     """Sub-tokens of ``words``, without special tokens, in time linear in their number.
 
-    ``leading_space`` as ``needs_leading_space`` says.
+    ``leading_space`` as ``needs_leading_space`` says: a blank is put where running text has one, so that words of
+    single characters (Chinese) are read as the model has seen them.
 
     Raises:
         UserError: The tokenizer leaves nothing of a word and has no unknown token.
     """
-    if leading_space:
-        words = [f" {word}" for word in words]
+    blanks = [needs_blank(left, word) for left, word in zip(["", *words], words, strict=False)]
+    plain = tokenizer if leading_space or all(blanks) else without_prefix(tokenizer)
+    if plain is not tokenizer:
+        blanks[0] = True  # as in running text
+    if leading_space or plain is not tokenizer:
+        words = [f" {word}" if blank else word for blank, word in zip(blanks, words, strict=True)]
     pieces = [list(words[start : start + WORDS_PER_CALL]) for start in range(0, len(words), WORDS_PER_CALL)]
     # verbose=False: that the document is longer than the model is the point, not a mistake.
-    encoded = tokenizer(
+    encoded = plain(
         pieces, is_split_into_words=True, add_special_tokens=False, truncation=False, padding=False, verbose=False
     )
     ids = [np.asarray(row, dtype=np.int64) for row in encoded["input_ids"]]
@@ -104,6 +113,40 @@ def needs_leading_space(tokenizer: Any) -> bool:
         ids(["x", "the", "time"], is_split_into_words=True) != running
         and ids(["x", " the", " time"], is_split_into_words=True) == running
     )
+
+
+_PLAIN: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+"""What ``without_prefix`` made of each tokenizer."""
+
+
+def without_prefix(tokenizer: Any) -> Any:
+    """The same tokenizer without the blank that it puts in front of every word of a list, or itself.
+
+    Characters of scripts without blanks are words that have none. Made of byte-level and SentencePiece tokenizers
+    whose splitter puts that blank; a blank that is given is kept.
+    """
+    if tokenizer not in _PLAIN:
+        _PLAIN[tokenizer] = _without_prefix(tokenizer)
+    return _PLAIN[tokenizer]
+
+
+def _without_prefix(tokenizer: Any) -> Any:
+    state = json.loads(tokenizer.backend_tokenizer.to_str())
+    splitter, normalizer = state["pre_tokenizer"] or {}, state["normalizer"] or {}
+    steps = normalizer.get("normalizers", [normalizer])
+    kept = [step for step in steps if step.get("type") != "Prepend"]
+    found = len(kept) < len(steps)
+    if found:
+        state["normalizer"] = {"type": "Sequence", "normalizers": kept}
+    for step in splitter.get("pretokenizers", [splitter]):
+        for key, put, none in (("add_prefix_space", True, False), ("prepend_scheme", "always", "never")):
+            if step.get(key) == put:
+                step[key], found = none, True
+    if not found:
+        return tokenizer
+    plain = copy.deepcopy(tokenizer)
+    plain._tokenizer = type(tokenizer.backend_tokenizer).from_str(json.dumps(state))
+    return plain
 
 
 def frame(tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -23,10 +23,12 @@ from ctxlab.core.types import ADDED, LAST, NO_LABEL, BoolArray, Document, Encode
 from ctxlab.tasks.forms import vocabulary
 from ctxlab.tasks.forms.base import Base
 from ctxlab.tasks.records.evidence import evidence_of
-from ctxlab.tasks.text.encoding import Pieces, encode_text
+from ctxlab.tasks.text.encoding import Pieces, encode_text, invents_blanks
 from ctxlab.tasks.text.subwords import frame
 from ctxlab.tasks.written.decoding import checked_decoding
 from ctxlab.tasks.written.prompts import Prompt, end_of_text, ids_of
+from ctxlab.text.clusters import whole
+from ctxlab.text.units import first_words, needs_blank, without_invented_blanks
 
 HEADS = {"decoder": "causal_lm", "encoder_decoder": "seq2seq_lm"}
 """By the kind of the model."""
@@ -155,7 +157,7 @@ class Writing(Base, ABC):
 
     def excerpt(self, document: Document, num_words: int) -> str:
         """The part of an example's document that is shown: its beginning, unless a task knows better."""
-        return " ".join(self.source(document).split()[:num_words])
+        return first_words(self.source(document), num_words)
 
     def solution(self, document: Document, num_words: int) -> str:
         """What is shown as written for that part: the whole target, unless that renders the text piece by piece."""
@@ -233,7 +235,11 @@ class Writing(Base, ABC):
     def _encode(self, document: Document, tokenizer: Any) -> Encoded:
         text = encode_text(tokenizer, self.source(document))
         before, after = self._around(document, tokenizer)
-        pieces = [(ids_of(tokenizer, f" {piece}"), at) for piece, at in self.anchors(document, text.starts)]
+        rendered = self.anchors(document, text.starts)
+        pieces = []
+        for left, (piece, at) in zip(["x", *(piece for piece, _ in rendered)], rendered, strict=False):
+            blank = " " if needs_blank(left, piece) else ""  # running text has none between Chinese sentences
+            pieces.append((ids_of(tokenizer, blank + piece), at))
         end = [end_of_text(tokenizer)]
         if pieces:
             pieces.append((end, self.anchor))
@@ -283,8 +289,10 @@ class Writing(Base, ABC):
         return vocabulary.observe(outputs, labels)
 
     def text_of(self, written: Written) -> str:
-        """What a window gave, as text."""
-        return str(self._tokenizer.decode(written.token_ids.tolist(), skip_special_tokens=True)).strip()
+        """What a window gave, as text: without an unfinished last character, or blanks between single characters."""
+        text = str(self._tokenizer.decode(written.token_ids.tolist(), skip_special_tokens=True)).strip()
+        text = whole(text).strip()
+        return without_invented_blanks(text) if invents_blanks(self._tokenizer) else text
 
     def combined(self, texts: Sequence[str], scores: Sequence[float]) -> str:
         """One text of those of the windows."""

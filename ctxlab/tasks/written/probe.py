@@ -11,6 +11,7 @@ from ctxlab.tasks.records.questions import answer_tokens
 from ctxlab.tasks.text.encoding import Pieces
 from ctxlab.tasks.written.base import Writing
 from ctxlab.tasks.written.prompts import Prompt, line_ends
+from ctxlab.text.units import words_around
 
 
 class WrittenProbe(Writing):
@@ -57,9 +58,7 @@ class WrittenProbe(Writing):
     def excerpt(self, document: Document, num_words: int) -> str:
         """The words around the first span, so that an example holds what its answer tells of."""
         text, spans = self.source(document), _spans(document)
-        words, at = text.split(), len(text[: spans[0][0]].split()) if spans else 0
-        first = max(min(at - num_words // 2, len(words) - num_words), 0)
-        return " ".join(words[first:][:num_words])
+        return words_around(text, spans[0][0] if spans else 0, num_words // 2, num_words, fill=True)
 
     def more_stops(self, tokenizer: Any) -> tuple[int, ...]:
         """An answer is a line."""

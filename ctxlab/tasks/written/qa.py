@@ -19,6 +19,8 @@ from ctxlab.tasks.records.questions import (
 from ctxlab.tasks.text.encoding import Pieces
 from ctxlab.tasks.written.base import Writing
 from ctxlab.tasks.written.prompts import Prompt, line_ends
+from ctxlab.text.units import first_words, squeezed, units, words_around
+from ctxlab.text.units import num_words as count_words
 
 NO_ANSWER = "{no_answer}"
 """What ``task.instruction`` has in the place of the phrase for "no answer"."""
@@ -81,7 +83,7 @@ class WrittenQA(Writing):
     def target(self, document: Document) -> str | None:
         """The first answer on one line (others are other ways to say it), or the phrase."""
         answers = document.fields["answers"]
-        return " ".join(answers[0]["text"].split()) if answers else self._no_answer
+        return squeezed(answers[0]["text"]) if answers else self._no_answer
 
     def evidence(self, document: Document, text: Pieces) -> IntArray:
         """The tokens of the first answer."""
@@ -103,12 +105,10 @@ class WrittenQA(Writing):
         """The words around the first answer, on one line; the beginning of the context where there is none."""
         context, answers = self.source(document), document.fields["answers"]
         if not answers:
-            return " ".join(context.split()[:num_words])
+            return first_words(context, num_words)
         start, end = answers[0]["start"], answers[0]["end"]
-        inside = start > 0 and not context[start - 1].isspace()  # it begins within a word
-        words, first = context.split(), len(context[:start].split()) - inside
-        around = max(num_words - len(context[start:end].split()), 0) // 2
-        return " ".join(words[max(first - around, 0) :][:num_words])
+        around = max(num_words - count_words(context[start:end]), 0) // 2
+        return words_around(context, start, around, num_words)
 
     def more_stops(self, tokenizer: Any) -> tuple[int, ...]:
         """An answer is a line."""
@@ -131,7 +131,8 @@ class WrittenQA(Writing):
         return super().combined(["" if self._is_none(text) else text for text in texts], scores)
 
     def _is_none(self, text: str) -> bool:
-        return text.strip(" .\"'").casefold() == self._no_answer.casefold()
+        told = units(text.casefold())
+        return told == units(self._no_answer.casefold()) if told else text.strip() == self._no_answer
 
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
         """The ``Answer``; ``seen`` says for each gold answer whether all of it was read."""

@@ -8,6 +8,7 @@ from ctxlab.core.types import Document
 from ctxlab.tasks.records.turns import EmptyTurns, Turn, asked, other_speaker, places_in, turns_of, written
 from ctxlab.tasks.written.base import Writing
 from ctxlab.tasks.written.prompts import Prompt, line_ends
+from ctxlab.text.units import word_spans
 
 
 class Replying(Writing):
@@ -77,7 +78,9 @@ class Replying(Writing):
 
     def excerpt(self, document: Document, num_words: int) -> str:
         """The end of an example's history, lines kept."""
-        return " ".join(self.source(document).split(" ")[-num_words:])
+        text = self.source(document)
+        spans = word_spans(text)[-num_words:]
+        return text[spans[0][0] :] if spans else ""
 
     def more_stops(self, tokenizer: Any) -> tuple[int, ...]:
         """A turn is one line."""

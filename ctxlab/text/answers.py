@@ -1,0 +1,121 @@
+"""Two answers compared, by the rules of their language: exact match and F1 as SQuAD and MLQA have them.
+
+An answer is normalised first: lower case, punctuation taken out (all that Unicode calls so, and ASCII's), articles of
+its language taken out, white space made single blanks, and every character of a script without blanks a word of its
+own. Source: Lewis et al. 2020 (arXiv:1910.07475) and the evaluation script of MLQA, which for English is that of SQuAD
+(Rajpurkar et al. 2016) with Unicode's punctuation. Deviations: accents are composed first (NFC), so that an answer
+copied from a text of decomposed characters is right; and the characters of Japanese, Thai, Lao, Khmer, Burmese and
+Tibetan count one by one as MLQA's Chinese ones do.
+
+CMRC 2018 (Cui et al. 2019, arXiv:1810.07366) compares by the longest run in common instead: ``lcs_f1``.
+"""
+
+import re
+import string
+import sys
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from functools import cache
+
+import regex
+
+from ctxlab.text.language import by_script
+from ctxlab.text.units import UNSPACED_SCRIPTS
+
+ARTICLES = {
+    "en": r"\b(a|an|the)\b",
+    "es": r"\b(un|una|unos|unas|el|la|los|las)\b",
+    "vi": r"\b(của|là|cái|chiếc|những)\b",
+    "de": r"\b(ein|eine|einen|einem|eines|einer|der|die|das|den|dem|des)\b",
+    "ar": r"\sال^|ال",
+}
+"""As MLQA's script has them, the Arabic one included: it takes the two letters out wherever they stand."""
+
+
+def normalise(text: str, language: str = "") -> str:
+    """What is compared; without ``language`` the script of the text decides (``language.by_script``)."""
+    text = unicodedata.normalize("NFC", text).lower()
+    bare = _without_punctuation(text)
+    articles = _articles(language or by_script(text))
+    if articles is not None:
+        bare = articles.sub(" ", bare)
+    return " ".join((bare if bare.isascii() else _characters().sub(r" \g<0> ", bare)).split())
+
+
+def exact_match(answer: str, gold: Sequence[str], language: str = "") -> float:
+    """1 where the answer is one of ``gold`` (none: the empty one), else 0.
+
+    Without ``language`` the script of the gold answer decides how both are compared.
+    """
+    return float(any(_same(answer, other, language or _language(answer, other)) for other in gold or ("",)))
+
+
+def f1(answer: str, gold: Sequence[str], language: str = "") -> float:
+    """Best F1 of the words in common over ``gold`` (none: the empty one), from 0 to 1."""
+    return max(_f1(*_words(answer, other, language)) for other in gold or ("",))
+
+
+def lcs_f1(answer: str, gold: Sequence[str], language: str = "") -> float:
+    """Best F1 over ``gold`` by the longest run of words that both have, as CMRC 2018 compares."""
+    return max(_lcs_f1(*_words(answer, other, language)) for other in gold or ("",))
+
+
+def _language(answer: str, gold: str) -> str:
+    return by_script(gold if any(map(str.isalpha, gold)) else answer)
+
+
+def _same(answer: str, gold: str, language: str) -> bool:
+    return normalise(answer, language) == normalise(gold, language)
+
+
+def _words(answer: str, gold: str, language: str) -> tuple[list[str], list[str]]:
+    language = language or _language(answer, gold)
+    return normalise(answer, language).split(), normalise(gold, language).split()
+
+
+def _f1(given: Sequence[str], wanted: Sequence[str]) -> float:
+    if not given or not wanted:
+        return float(given == wanted)
+    common = sum((Counter(given) & Counter(wanted)).values())
+    return 2 * common / (len(given) + len(wanted))
+
+
+def _lcs_f1(given: Sequence[str], wanted: Sequence[str]) -> float:
+    if not given or not wanted:
+        return float(given == wanted)
+    return 2 * _longest_run(given, wanted) / (len(given) + len(wanted))
+
+
+def _longest_run(given: Sequence[str], wanted: Sequence[str]) -> int:
+    """Words of the longest stretch that both have, in the time of their lengths multiplied."""
+    longest, row = 0, [0] * (len(wanted) + 1)
+    for word in given:
+        row = [0, *(row[i] + 1 if word == other else 0 for i, other in enumerate(wanted))]
+        longest = max(longest, *row)
+    return longest
+
+
+@cache
+def _punctuation() -> dict[int, None]:
+    every = (code for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code))[0] == "P")
+    return dict.fromkeys([*every, *map(ord, string.punctuation)])
+
+
+_ASCII_PUNCTUATION = str.maketrans("", "", string.punctuation)
+
+
+def _without_punctuation(text: str) -> str:
+    return text.translate(_ASCII_PUNCTUATION if text.isascii() else _punctuation())
+
+
+@cache
+def _articles(language: str) -> re.Pattern[str] | None:
+    return re.compile(ARTICLES[language]) if language in ARTICLES else None
+
+
+@cache
+def _characters() -> "regex.Pattern[str]":
+    """One code point of a script without blanks: MLQA's script does not keep a vowel sign with its consonant."""
+    scripts = "".join(rf"\p{{{name}}}" for name in UNSPACED_SCRIPTS)
+    return regex.compile(rf"[{scripts}ーｰ〆]", regex.V1)

@@ -1,0 +1,101 @@
+"""Which characters of a text a tokenizer knows: those behind its unknown token are lost to the model.
+
+Shape legend: L tokens of a document.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+NOTED, LOUD = 0.01, 0.05
+"""Shares of characters behind unknown tokens from which a report says so, and says so loudly."""
+
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Visible characters of texts, by what a tokenizer makes of them."""
+
+    characters: int
+    unknown: int
+    """Behind the unknown token."""
+    split: int
+    """Whose bytes are several tokens: known, but read piece by piece."""
+
+    def __add__(self, other: "Known") -> "Known":
+        return Known(self.characters + other.characters, self.unknown + other.unknown, self.split + other.split)
+
+    @property
+    def share(self) -> float:
+        """Of the characters, those behind known tokens; 1 where there is none."""
+        return 1 - self.unknown / self.characters if self.characters else 1.0
+
+    @property
+    def split_share(self) -> float:
+        """Of the characters, those that are several tokens."""
+        return self.split / self.characters if self.characters else 0.0
+
+
+NONE = Known(0, 0, 0)
+
+
+def known_characters(text: str, input_ids: Integers, starts: Integers, ends: Integers, unknown_id: int | None) -> Known:
+    """Characters of ``text`` by the tokens that have them; white space does not count.
+
+    Args:
+        text: A whole document.
+        input_ids: (L,) its tokens.
+        starts: (L,) first character of each.
+        ends: (L,) character after each, never falling.
+        unknown_id: Of the tokenizer; None where it has none, as one of bytes.
+    """
+    visible = np.cumsum([0, *(not character.isspace() for character in text)])
+    lost = np.zeros(len(text) + 1, np.int64)
+    unknown = input_ids == unknown_id if unknown_id is not None else np.zeros(len(input_ids), bool)
+    np.add.at(lost, starts[unknown], 1)
+    np.add.at(lost, ends[unknown], -1)
+    is_lost = np.cumsum(lost)[:-1] > 0
+    again = np.flatnonzero((starts[1:] < ends[:-1]) & ~unknown[1:])  # a token inside the character of the one before
+    split = np.unique(starts[1:][again])
+    per_character = np.diff(visible)
+    return Known(int(visible[-1]), int((is_lost * per_character).sum()), int(per_character[split].sum()))
+
+
+def known_words(words: Sequence[str], input_ids: Integers, word_ids: Integers, unknown_id: int | None) -> Known:
+    """The same of a list of words: one with an unknown token among its tokens is lost whole.
+
+    Args:
+        words: Of a document.
+        input_ids: (L,)
+        word_ids: (L,) index of the word of each token.
+        unknown_id: As above.
+    """
+    sizes = np.asarray([len(word) for word in words], np.int64)
+    if unknown_id is None:
+        return Known(int(sizes.sum()), 0, 0)
+    lost = np.unique(word_ids[input_ids == unknown_id])
+    return Known(int(sizes.sum()), int(sizes[lost].sum()), 0)
+
+
+def total(parts: Iterable[Known]) -> Known:
+    """The sum over documents."""
+    return sum(parts, NONE)
+
+
+def notes(known: Known, where: str) -> list[str]:
+    """What a report says of unknown characters of ``where`` (``validation``): nothing, a sentence, or a loud one."""
+    share = known.unknown / max(known.characters, 1)
+    if share <= NOTED:
+        return []
+    said = (
+        f"the tokenizer reads {known.unknown:,} of {known.characters:,} characters ({share:.1%}) of {where} as unknown"
+    )
+    if share <= LOUD:
+        return [f"{said[0].upper()}{said[1:]} tokens, so that the model cannot tell them apart."]
+    return [
+        f"WARNING: {said} tokens: no figure here says anything about this language or script. Choose a model whose "
+        "tokenizer knows it (model.path=…)."
+    ]
