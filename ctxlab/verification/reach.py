@@ -129,13 +129,13 @@ def check_future(subject: Subject, reach: Reach) -> Check:
 
 
 def _before(changed: Sequence[BoolArray], w: int) -> BoolArray:
-    """(W, P) places of window ``w`` that come before all that a probe changes, in it or in later windows."""
+    """(W, P) places of window ``w`` that come before all that a probe changes, in it or in any other window."""
     still: BoolArray = np.zeros_like(changed[w])
     for p in range(still.shape[1]):
-        windows = [other for other, own in enumerate(changed) if own[:, p].any()]
-        if windows and w < windows[0]:
+        first = next((other for other, own in enumerate(changed) if own[:, p].any()), -1)
+        if w < first:
             still[:, p] = True
-        elif w in windows:
+        elif w == first:
             still[: int(changed[w][:, p].argmax()), p] = True
     return still
 

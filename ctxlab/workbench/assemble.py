@@ -12,6 +12,7 @@ from ctxlab.core.model import WEIGHTS_NOTES, ModelFacts, ModelSource
 from ctxlab.core.optim import Tuning
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
+from ctxlab.runtime.precision import make_head_exact
 from ctxlab.workbench.fit import check_fit, check_task, fit_lengths, window_notes
 
 
@@ -52,6 +53,7 @@ def assemble(
     _install(strategy, model, facts, length)
     task.notes.extend(window_notes(strategy, facts, length))
     task.install(model)
+    make_head_exact(model, task.head)
     tuning.install(model)
     return model, facts
 
