@@ -16,20 +16,24 @@ with redirect_stderr(sys.__stderr__):  # it would close what pytest puts there w
 FAKE_STAGE = """
 import errno, json
 from ctxlab.core.errors import UserError
+from ctxlab.core.invocation import command
 
 calls = []
+commands = []
 errors = {13: RuntimeError("unlucky number"), 14: UserError("seed=14 is refused: take another."),
           15: OSError(errno.ENOSPC, "No space left on device", "somewhere"), 16: KeyboardInterrupt()}
 
 def run(parts):
     cfg, run_dir = parts
     calls.append((cfg, run_dir))
+    commands.append(command())
     if cfg.seed == 17:
         cfg.trainer.nonsense
     if cfg.seed in errors:
         raise errors[cfg.seed]
-    result = {"primary_metric": "f1", "metrics": {"validation": {"f1": cfg.seed / 10}},
-              "coverage": {"validation": {"tokens": 0.75}},
+    result = {"stage": "train", "task": "ner", "model": "m", "strategy": "chunk", "context_length": 8, "seed": cfg.seed,
+              "checkpoint": "c", "primary_metric": "f1", "metrics": {"validation": {"f1": cfg.seed / 10}},
+              "coverage": {"validation": {"tokens": 0.75, "labels": 1.0}},
               "cost": {"tokens_per_second": 1234.5, "peak_memory_bytes": 3 * 2**20}}
     (run_dir / "result.json").write_text(json.dumps(result))
 """

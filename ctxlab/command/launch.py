@@ -14,12 +14,14 @@ from hydra.core.hydra_config import HydraConfig
 
 from ctxlab.command import flags, front
 from ctxlab.command.compose import VERSION_BASE
+from ctxlab.command.explain import is_mistake
 from ctxlab.command.job import job
 from ctxlab.command.run_directory import CLAIMS
 from ctxlab.command.stop import Stop
 from ctxlab.command.sweep import summarise
 from ctxlab.config.catalogue import conf_dir
-from ctxlab.config.redact import MASK, is_secret, redact_file, redact_yaml
+from ctxlab.config.redact import MASK, is_secret, redact, redact_file, redact_yaml
+from ctxlab.core.invocation import invoked
 
 SHOWING = {"--cfg", "--info", "--hydra-help", "--version"}
 """Flags that print and run nothing."""
@@ -31,9 +33,9 @@ def launch(stage: str, words: Sequence[str]) -> int:
     Raises:
         Exception: whatever went wrong, for the command line to explain.
     """
-    arguments = flags.split(words)
+    arguments = flags.split(words, stage)
     overrides = front.rewrite(stage, arguments)
-    with _process(stage, [*arguments.flags, *overrides]):
+    with invoked(redact(["ctxlab", stage, *words])), _process(stage, [*arguments.flags, *overrides]):
         main = hydra.main(config_path=str(conf_dir()), config_name=stage, version_base=VERSION_BASE)(job)
         if arguments.names & SHOWING:
             _show(main, arguments.flags)
@@ -52,6 +54,8 @@ def _run(main: Callable[[], object]) -> int:
         error = other
     status = _finish(CLAIMS.sweep) if CLAIMS.sweep is not None else 0
     if error is not None:
+        if isinstance(error, KeyboardInterrupt) or is_mistake(error):
+            CLAIMS.withdraw()
         raise error  # outside the handler, so that its own causes stay
     return status
 

@@ -13,6 +13,9 @@ PARTS = "ctxlab_parts"
 TASK_PART = "task"
 """Name of the task's module among them."""
 
+TUNING_PART = "tuning"
+"""Name of a tuning rule's module among them; it is saved in ``TUNING`` and not with the model's own weights."""
+
 TUNING = "tuning.safetensors"
 """File of a checkpoint with what a tuning rule added to the model; absent where it added nothing."""
 
@@ -38,6 +41,8 @@ class ModelFacts:
     """Tokens that the positions were trained for; None where any length works."""
     num_layers: int
     hidden_size: int
+    stretched: str = ""
+    """Kind of the stretch that rotary positions were published with; empty for none."""
 
 
 class ModelSource(Component, ABC):
@@ -56,6 +61,11 @@ class ModelSource(Component, ABC):
     @abstractmethod
     def tokenizer(self) -> Any:
         """A fast tokenizer that neither cuts nor pads; raises UserError where there is none."""
+
+    def head_labels(self, head: str) -> list[str]:
+        """Names behind the outputs of the ``head`` that comes with the weights; none where it comes without."""
+        del head
+        return []
 
     @abstractmethod
     def build(self, head: str, labels: Sequence[str], configure: Callable[[Any], None] | None = None) -> Any:

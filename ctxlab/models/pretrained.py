@@ -1,12 +1,15 @@
 """Any model of the hub or of a local folder."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ctxlab.core.errors import UserError
 from ctxlab.core.model import ModelSource
 from ctxlab.models.loading.dropout import set_attention_dropout, set_dropout
-from ctxlab.models.loading.weights import Configure, folder, load_model, load_tokenizer, read_kind
+from ctxlab.models.loading.vocabulary import fit_vocabulary
+from ctxlab.models.loading.weights import Configure, folder, load_model, load_tokenizer, read_kind, read_labels
 
 
 class Pretrained(ModelSource):
@@ -27,6 +30,10 @@ class Pretrained(ModelSource):
         """A fast tokenizer that neither cuts nor pads; raises UserError where there is none."""
         return load_tokenizer(folder(self.path), self.path)
 
+    def head_labels(self, head: str) -> list[str]:
+        """As the config of a fine-tuned model says."""
+        return read_labels(folder(self.path), self.path, head)
+
     def build(self, head: str, labels: Sequence[str], configure: Configure | None = None) -> Any:
         """The model with a head for ``labels``, in fp32 and evaluation mode.
 
@@ -42,6 +49,8 @@ class Pretrained(ModelSource):
                 configure(config)
 
         model = load_model(folder(self.path), self.path, head, labels, change)
+        with suppress(UserError):  # weights without a tokenizer load too; whoever asks for it is told
+            fit_vocabulary(model, self.tokenizer(), self.path)
         set_attention_dropout(model, self.attention_dropout)
         return model
 

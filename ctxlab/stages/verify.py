@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from ctxlab.core.errors import CheckFailed, UserError
-from ctxlab.core.files import write_json
+from ctxlab.core.result import Cost, Verification, write
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
 from ctxlab.core.types import Encoded, IntArray
 from ctxlab.data.splits import Splits, load_split
-from ctxlab.models.loading.checkpointed import Checkpointed
+from ctxlab.models.loading.checkpointed import Checkpointed, save_weights
 from ctxlab.models.loading.heads import POOLED
 from ctxlab.reporting.tables import show
 from ctxlab.reporting.verification import Panel, draw_reach, write_page
@@ -24,6 +24,7 @@ from ctxlab.tracking.console import ProgressDisplay, console
 from ctxlab.verification.check import table
 from ctxlab.verification.proof import Proof, prove
 from ctxlab.verification.reach import Reach, picture
+from ctxlab.verification.saving import Disk
 from ctxlab.verification.subject import Subject
 from ctxlab.workbench.assemble import assemble
 from ctxlab.workbench.bench import Workbench
@@ -53,7 +54,10 @@ def run(parts: Parts) -> None:
             bench.task,
             documents,
             encoded,
-            lambda folder: _reload(parts, bench, folder),
+            Disk(
+                save=lambda model, folder: save_weights(model, parts.tuning, folder),
+                load=lambda folder: _reload(parts, bench, folder),
+            ),
             trained=parts.start is not None,
             num_blocks=options.blocks,
             num_single=options.tokens,
@@ -142,25 +146,24 @@ def _leave(parts: Parts, bench: Workbench, proof: Proof, seconds: float) -> None
         *bench.task.notes,
     ]
     write_page(run_dir / "report.md", checks, notes, [drawn], (run_dir / "config.yaml").read_text(encoding="utf-8"))
-    write_json(
-        run_dir / "result.json",
-        {
-            "stage": "verify",
-            "task": bench.task.name,
-            "model": parts.model.name,
-            "strategy": bench.strategy.name,
-            "context_length": bench.length,
-            "seed": parts.seed,
-            "run": str(start.folder) if start else None,
-            "passed": not proof.failed,
-            "failed": proof.failed,
-            "checks": {check.name: asdict(check) for check in proof.checks},
-            "cost": {"verify_seconds": seconds},
-            "git_sha": git_sha(),
-            "versions": versions(),
-            "notes": notes,
-        },
+    verification = Verification(
+        stage=parts.origin.stage,
+        task=bench.task.name,
+        model=parts.model.name,
+        strategy=bench.strategy.name,
+        context_length=bench.length,
+        seed=parts.seed,
+        cost=Cost(verify_seconds=seconds),
+        command=parts.origin.command,
+        git_sha=git_sha(),
+        versions=versions(),
+        notes=notes,
+        run=str(start.folder) if start else None,
+        passed=not proof.failed,
+        failed=proof.failed,
+        checks={check.name: asdict(check) for check in proof.checks},
     )
+    write(run_dir, verification)
     screen = console()
     show(screen, checks)
     screen.print(f"{seconds:.0f} s; report with picture: {os.path.relpath(run_dir / 'report.md')}", soft_wrap=True)
