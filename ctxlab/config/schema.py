@@ -1,7 +1,7 @@
 """Types and limits of the keys that every stage shares; the values are in ``conf/``."""
 
+import math
 from dataclasses import dataclass, field, fields
-from math import inf
 from typing import Any
 
 from omegaconf import MISSING, DictConfig, OmegaConf
@@ -145,11 +145,11 @@ LEAST = {
 POSITIVE = ("trainer.max_seconds", "trainer.max_flops", "trainer.clip_norm")
 
 RANGES = {
-    "optimizer.lr": (0.0, inf),
-    "optimizer.weight_decay": (0.0, inf),
-    "optimizer.eps": (0.0, inf),
-    "optimizer.momentum": (0.0, inf),
-    "optimizer.clip_threshold": (0.0, inf),
+    "optimizer.lr": (0.0, math.inf),
+    "optimizer.weight_decay": (0.0, math.inf),
+    "optimizer.eps": (0.0, math.inf),
+    "optimizer.momentum": (0.0, math.inf),
+    "optimizer.clip_threshold": (0.0, math.inf),
     "model.dropout": (0.0, 1.0),
     "model.attention_dropout": (0.0, 1.0),
     "data.ambiguous_share": (0.0, 1.0),
@@ -204,12 +204,12 @@ def _check_ranges(config: DictConfig) -> None:
             raise UserError(f"{key}={value} is too small: give a whole number of at least {least}.")
     for key in POSITIVE:
         value = OmegaConf.select(config, key)
-        if value is not None and not 0 < value < inf:
+        if value is not None and not 0 < value < math.inf:
             raise UserError(f"{key}={value} is no limit: give a number above 0, or null for none.")
     for key, (low, high) in RANGES.items():
         value = OmegaConf.select(config, key)
         if isinstance(value, (int, float)) and not low <= value <= high:
-            end = f"of at least {low:g}" if high == inf else f"from {low:g} to {high:g}"
+            end = f"of at least {low:g}" if high == math.inf else f"from {low:g} to {high:g}"
             raise UserError(f"{key}={value} is out of range: give a number {end}.")
     seed = OmegaConf.select(config, "seed")
     if seed is not None and seed > MAX_SEED:

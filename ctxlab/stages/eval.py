@@ -25,21 +25,21 @@ def run(parts: Parts) -> None:
     tracker = open_tracker(parts, TrainState())
     result = None
     try:
-        bench, documents = opened.bench, opened.documents.of(name)
-        bench.task.notes.extend(sanity.single(name, documents))
-        bench.task.notes.extend(sanity.fits_whole(bench.encode(documents), bench.length))
         split, result = score(parts, opened, name)
-        leave(parts, bench, result, {name: split})
+        leave(parts, opened.bench, result, {name: split})
     finally:
         tracker.finish(as_dict(result) if result else None, run_dir / "report.md" if result else None)
 
 
 def score(parts: Parts, opened: Opened, name: str) -> tuple[Split, Result]:
     """What comes out for the split called ``name``; nothing is written."""
-    memory = MemoryMeter(opened.bench.accelerator.device)
-    split = score_split(opened.bench, name, opened.documents.of(name))
+    memory, bench = MemoryMeter(opened.bench.accelerator.device), opened.bench
+    documents = opened.documents.of(name)
+    bench.task.notes.extend(sanity.single(name, documents))
+    bench.task.notes.extend(sanity.fits_whole(bench.encode(documents), bench.length))
+    split = score_split(bench, name, documents)
     cost = evaluation_cost(opened, split, memory.peak_bytes())
-    result = make_result(parts, opened.bench, {name: split}, cost=cost, checkpoint=opened.origin, resumed_from=None)
+    result = make_result(parts, bench, {name: split}, cost=cost, checkpoint=opened.origin, resumed_from=None)
     return split, result
 
 

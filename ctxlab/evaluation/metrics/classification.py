@@ -13,7 +13,7 @@ error is 1.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -131,12 +131,18 @@ def _breakdowns(cases: _Cases) -> list[Table]:
     lengths = by_size([verdict.num_tokens for verdict in cases.verdicts], LENGTH_BINS)
     places = by_part([verdict.evidence[0][0] if verdict.evidence else None for verdict in cases.verdicts])
     distances = by_size([max((probe["distance"] for probe in row), default=None) for row in probes], DISTANCES)
-    evidence = by.known("by_evidence", "By distance of the evidence", "words to the evidence", distances)
     return [
         by.table("by_length", "By length of the document", "tokens", lengths),
         *by.known("by_position", "By place of the evidence in the document", "evidence at", places),
-        *(table if cases.several else replace(table, chance=1 / len(cases.labelled.classes)) for table in evidence),
+        *by.known(
+            "by_evidence", "By distance of the evidence", "words to the evidence", distances, chance=_chance(cases)
+        ),
     ]
+
+
+def _chance(cases: _Cases) -> float | None:
+    """Accuracy of a label that is chosen at random; None where a document may have several."""
+    return None if cases.several else 1 / len(cases.labelled.classes)
 
 
 def _estimate(cases: _Cases, chosen: list[int]) -> Estimate:

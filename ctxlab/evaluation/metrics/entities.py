@@ -7,7 +7,7 @@ entities.
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -201,8 +201,7 @@ def _by_evidence(cases: Sequence[_Case]) -> list[Table]:
 
     by = Breakdown(("mentions", "accuracy", "low", "high"), row, f"chance {CHANCE}; {interval_note()}")
     title = "Type of ambiguous mentions by distance of the evidence"
-    tables = by.known("by_evidence", title, "words to the evidence", named(sizes(DISTANCES)))
-    return [replace(table, chance=CHANCE) for table in tables]
+    return by.known("by_evidence", title, "words to the evidence", named(sizes(DISTANCES)), chance=CHANCE)
 
 
 def _resolved(case: _Case, size: Size) -> tuple[int, int]:

@@ -126,7 +126,7 @@ def _table(
 
     by = Breakdown((*keys[1:], "documents", "recall", "low", "high"), row, interval_note())
     bins = [(value[0], value) for value in sorted({key(case) for case in cases})]
-    return by.table(name, title, keys[0], bins, drawn)
+    return by.table(name, title, keys[0], bins, drawn=drawn)
 
 
 def _notes(means: Mapping[int, float], tokens: Mapping[int, float], replies: Sequence[Reply]) -> list[str]:

@@ -21,7 +21,7 @@ Shape legend: N rankings, K candidates of one, F figures.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
@@ -141,5 +141,5 @@ def _breakdowns(cases: Sequence[_Case], figure: str) -> list[Table]:
     return [
         *tables,
         by.table("by_position", "By place of the evidence in the history", "evidence at", picked(cases, places)),
-        replace(by.table("by_evidence", title, "words to the evidence", picked(cases, distances)), chance=chance),
+        by.table("by_evidence", title, "words to the evidence", picked(cases, distances), chance=chance),
     ]

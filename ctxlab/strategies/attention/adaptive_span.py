@@ -112,7 +112,7 @@ class AdaptiveSpan(Base):
         layers = [spans.tolist() for spans in _installed(model).by_layer()]
         rows = [(layer, head, span) for layer, spans in enumerate(layers) for head, span in enumerate(spans)]
         note = f"Tokens on each side that a head sees in full; over the next {self.ramp} it fades out."
-        return [Table("spans", "Learned spans", ("layer", "head", "span"), rows, note, HEADS)]
+        return [Table("spans", "Learned spans", ("layer", "head", "span"), rows, note, drawn=HEADS)]
 
     def _longest(self, model: Any) -> int:
         """Tokens of the longest span."""
