@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from ctxlab.core.architecture import output_layer
 from ctxlab.core.task import Continuations
 from ctxlab.runtime.forward import unwrapped
 
@@ -56,7 +57,7 @@ class Chooser(torch.nn.Module):
         ids.scatter_(1, places[:, 1:], torch.tensor(stem, dtype=ids.dtype, device=ids.device).expand(len(ids), -1))
         mask.scatter_(1, places[:, 1:], 1)
         kept = places.unique()  # logits of all tokens would take V times the room
-        with _exact(unwrapped(self.model).get_output_embeddings()):
+        with _exact(output_layer(unwrapped(self.model))):
             logits = self.model(input_ids=ids, attention_mask=mask, logits_to_keep=kept).logits
         rows = torch.arange(len(ids), device=ids.device)[:, None]
         told: torch.Tensor = logits[rows, torch.searchsorted(kept, places)].float().log_softmax(dim=-1)
@@ -71,7 +72,7 @@ class Chooser(torch.nn.Module):
 
 
 @contextmanager
-def _exact(head: torch.nn.Module) -> Iterator[None]:
+def _exact(head: Any) -> Iterator[None]:
     """Logits in fp32 whatever the precision of the rest: in bf16 those of large models lie an eighth of a nat apart."""
 
     def again(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ctxlab.core.contract import option
 from ctxlab.core.passes import Item
-from ctxlab.verification.check import Check, option, within
+from ctxlab.verification.check import Check, within
 from ctxlab.verification.probes import Probe
 from ctxlab.verification.subject import Subject, difference, states
 

@@ -15,6 +15,7 @@ import torch
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.utils import logging as library_logging
 
+from ctxlab.core.architecture import note_installed, num_layers, reading_stack, vocabulary_size
 from ctxlab.core.errors import UserError
 from ctxlab.strategies.attention.kernels.relative import keep_relative
 
@@ -45,7 +46,7 @@ def install(
     Raises:
         UserError: The model's layers do not go through the interface.
     """
-    stack = model.get_encoder() if model.config.is_encoder_decoder else model
+    stack = reading_stack(model)
     before, config = stack.config._attn_implementation, stack.config
     if stack is not model and config is model.config:
         # Many models give one and the same config to encoder and decoder: a name set in one would be set in both.
@@ -60,11 +61,11 @@ def install(
     except REFUSALS as error:
         _restore(stack, before, config)
         raise _refusal(model, name, str(error).split("\n")[0]) from error
-    num_layers = stack.config.get_text_config().num_hidden_layers
-    if calls != num_layers or not masks:
+    wanted = num_layers(stack)
+    if calls != wanted or not masks:
         _restore(stack, before, config)
-        raise _refusal(model, name, f"{calls} of its {num_layers} layers called it and {masks} masks were asked for")
-    model.config.ctxlab = {**getattr(model.config, "ctxlab", {}), "attention": declared or {"name": name}}
+        raise _refusal(model, name, f"{calls} of its {wanted} layers called it and {masks} masks were asked for")
+    note_installed(model.config, "attention", declared or {"name": name})
 
 
 def refuse_unknown(kwargs: Mapping[str, Any]) -> None:
@@ -123,7 +124,7 @@ def _count_calls(model: Any, name: str, attention: AttentionFunction, mask: Mask
 def _probe(model: Any) -> dict[str, torch.Tensor]:
     """A few tokens as a model takes them."""
     config = model.config
-    tokens = torch.arange(PROBE_TOKENS, device=model.device)[None] % config.get_text_config().vocab_size
+    tokens = torch.arange(PROBE_TOKENS, device=model.device)[None] % vocabulary_size(model)
     inputs = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
     if "decoder_input_ids" in inspect.signature(model.forward).parameters:
         if isinstance(config.eos_token_id, int) and not bool((tokens == config.eos_token_id).any()):

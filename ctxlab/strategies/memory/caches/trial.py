@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from transformers.utils import logging as library_logging
 
+from ctxlab.core.architecture import vocabulary_size
 from ctxlab.core.errors import UserError
 
 PROBE_TOKENS = 8
@@ -34,7 +35,7 @@ def probe_inputs(model: Any) -> dict[str, torch.Tensor]:
     """A row of a few tokens, none of them padding (which some models give no position of its own)."""
     config = model.config.get_text_config()
     real = [token for token in range(PROBE_TOKENS + 1) if token != config.pad_token_id]
-    ids = torch.tensor([real[:PROBE_TOKENS]], device=model.device) % config.vocab_size
+    ids = torch.tensor([real[:PROBE_TOKENS]], device=model.device) % vocabulary_size(model)
     return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ctxlab.core.architecture import is_causal
+from ctxlab.core.architecture import is_causal, output_layer
 from ctxlab.core.types import Encoded, IntArray
 from ctxlab.strategies.reading.choosing.ranking import Numbers
 
@@ -50,7 +50,7 @@ def surprise(ids: IntArray, counts: IntArray) -> Numbers:
 
 def speaks(model: Any) -> bool:
     """Whether ``model`` is causal and says what the next token is."""
-    return is_causal(model) and model.get_output_embeddings() is not None
+    return is_causal(model) and output_layer(model) is not None
 
 
 @torch.no_grad()
@@ -61,7 +61,7 @@ def model_surprise(model: Any, ids: IntArray, window: int) -> Numbers:
     of the document, which is taken for as surprising as a draw from the whole vocabulary.
     """
     device = next(model.parameters()).device
-    num_tokens = model.get_output_embeddings().weight.shape[0]
+    num_tokens = output_layer(model).weight.shape[0]
     information = np.full(len(ids), math.log(num_tokens))
     step, done = max(window // 2, 1), 1
     with _evaluating(model):
