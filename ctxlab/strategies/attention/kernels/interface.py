@@ -6,17 +6,15 @@ pass of a few tokens counts the calls.
 
 import copy
 import inspect
-import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.utils import logging as library_logging
 
 from ctxlab.core.architecture import note_installed, num_layers, reading_stack, vocabulary_size
 from ctxlab.core.errors import UserError
+from ctxlab.core.quiet import evaluating, quiet
 from ctxlab.strategies.attention.kernels.relative import keep_relative
 
 AttentionFunction = Callable[..., tuple[torch.Tensor, None]]
@@ -55,7 +53,7 @@ def install(
     AttentionInterface.register(name, attention)
     AttentionMaskInterface.register(name, mask)
     try:
-        with _quiet():
+        with quiet():
             stack.set_attn_implementation(name)
         calls, masks = _count_calls(model, name, attention, mask)
     except REFUSALS as error:
@@ -91,7 +89,7 @@ def _give_config(stack: Any, config: Any) -> None:
 
 
 def _restore(stack: Any, name: str | None, config: Any) -> None:
-    with _quiet():
+    with quiet():
         stack.set_attn_implementation(name or "eager")
     _give_config(stack, config)
 
@@ -110,12 +108,10 @@ def _count_calls(model: Any, name: str, attention: AttentionFunction, mask: Mask
 
     AttentionInterface.register(name, counted_attention)
     AttentionMaskInterface.register(name, counted_mask)
-    training = model.training
     try:
-        with torch.no_grad():
-            model.eval()(**_probe(model))
+        with evaluating(model):
+            model(**_probe(model))
     finally:
-        model.train(training)
         AttentionInterface.register(name, attention)
         AttentionMaskInterface.register(name, mask)
     return calls["attention"], calls["mask"]
@@ -131,14 +127,3 @@ def _probe(model: Any) -> dict[str, torch.Tensor]:
             tokens[0, -1] = config.eos_token_id  # some heads read what stands at the end of the text
         inputs["decoder_input_ids"] = tokens
     return inputs
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """The library warns where it does not support a name; what follows says it better."""
-    level = library_logging.get_verbosity()
-    library_logging.set_verbosity(logging.ERROR)
-    try:
-        yield
-    finally:
-        library_logging.set_verbosity(level)

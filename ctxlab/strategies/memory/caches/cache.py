@@ -13,8 +13,9 @@ from transformers import DynamicCache
 
 from ctxlab.core.architecture import num_layers
 from ctxlab.core.errors import UserError
+from ctxlab.core.quiet import evaluating, quiet
 from ctxlab.core.strategy import Forward
-from ctxlab.strategies.memory.caches.trial import PROBE_TOKENS, REFUSALS, evaluating, probe_inputs, refusal
+from ctxlab.strategies.memory.caches.trial import PROBE_TOKENS, REFUSALS, probe_inputs, refusal
 
 Layer = tuple[torch.Tensor, torch.Tensor]
 """Keys and values (B, H, K, D)."""
@@ -113,7 +114,7 @@ def prove(model: Any, name: str) -> None:
 
 def probe(model: Any, start: int = 0, cached: Cached | None = None) -> Cached:
     """Keys and values of a few tokens that stand at ``start``, behind what is cached."""
-    with evaluating(model):
+    with quiet(), evaluating(model):
         return read(lambda given: model(**given), probe_inputs(model), cached, start)[1]
 
 

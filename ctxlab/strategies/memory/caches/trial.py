@@ -1,12 +1,8 @@
 """A look at a model before a memory relies on it: a few tokens tell whether it gives a hold."""
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
-from transformers.utils import logging as library_logging
 
 from ctxlab.core.architecture import vocabulary_size
 from ctxlab.core.errors import UserError
@@ -15,20 +11,6 @@ PROBE_TOKENS = 8
 
 REFUSALS = (ValueError, KeyError, NotImplementedError, TypeError, AttributeError, RuntimeError, IndexError)
 """How a model fails that does not take what a memory gives it."""
-
-
-@contextmanager
-def evaluating(model: Any) -> Iterator[None]:
-    """No dropout, no gradient and no warning of the library for a while: what follows says it better."""
-    training, level = model.training, library_logging.get_verbosity()
-    model.eval()
-    library_logging.set_verbosity(logging.ERROR)
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        library_logging.set_verbosity(level)
-        model.train(training)
 
 
 def probe_inputs(model: Any) -> dict[str, torch.Tensor]:
