@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ctxlab.core.architecture import describe, reach
+from ctxlab.core.architecture import describe, position_limit
 from ctxlab.core.model import WEIGHTS_NOTES, ModelFacts, ModelSource
 from ctxlab.core.optim import Tuning
 from ctxlab.core.strategy import Strategy
@@ -42,7 +42,7 @@ def assemble(
 
     def configure(config: Any) -> None:
         trained.append(copy.deepcopy(config))
-        fit_lengths(strategy, reach(config.get_text_config()), length)
+        fit_lengths(strategy, position_limit(config), length)
         strategy.positions.configure(config, strategy.num_positions(length))
 
     model = source.build(task.head, task.labels, configure)

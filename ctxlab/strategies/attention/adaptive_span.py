@@ -7,6 +7,7 @@ import torch
 from transformers import AttentionInterface
 
 from ctxlab.core import parts
+from ctxlab.core.architecture import position_limit
 from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import ModelKind
 from ctxlab.core.types import HEADS, Table
@@ -116,7 +117,7 @@ class AdaptiveSpan(Base):
 
     def _longest(self, model: Any) -> int:
         """Tokens of the longest span."""
-        longest = self.max_span or getattr(model.config.get_text_config(), "max_position_embeddings", None)
+        longest = self.max_span or position_limit(model.config)
         if not longest:
             raise UserError(
                 f"strategy.attention.max_span=null takes as many tokens as the model has positions, but model type "
