@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ctxlab.core.contract import Component
@@ -13,6 +12,9 @@ PARTS = "ctxlab_parts"
 
 TASK_PART = "task"
 """Name of the task's module among them."""
+
+TUNING_PART = "tuning"
+"""Name of a tuning rule's module among them; it is saved in ``TUNING`` and not with the model's own weights."""
 
 TUNING = "tuning.safetensors"
 """File of a checkpoint with what a tuning rule added to the model; absent where it added nothing."""
@@ -25,13 +27,6 @@ It is saved with the model, so that a checkpoint says it too; stages put it into
 
 NEW_HEAD = "ctxlab_new_head"
 """Attribute of a model: True where its head was drawn at random, as the weights came without."""
-
-
-def readable_name(path: str) -> str:
-    """What results call a model that was given by its path: its hub id, or the last part of a folder."""
-    place = Path(path).expanduser()
-    is_hub_id = not place.exists() and not place.is_absolute() and path.count("/") <= 1 and not path.startswith(".")
-    return path if is_hub_id else place.resolve().name
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +49,10 @@ class ModelSource(Component, ABC):
     """One file under ``ctxlab/models`` a model: where tokenizer and weights come from."""
 
     name: str
+    dropout: float | None = None
+    """Rate on hidden states that was asked for; None keeps that of the weights' config."""
+    attention_dropout: float = 0.0
+    """Rate on attention probabilities."""
 
     @abstractmethod
     def kind(self) -> str:

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from ctxlab.core.architecture import vocabulary_size
 from ctxlab.core.errors import CheckFailed, UserError
 from ctxlab.core.result import Cost, Verification, write
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
 from ctxlab.core.types import Encoded, IntArray
 from ctxlab.data.splits import Splits, load_split
-from ctxlab.models.loading.checkpointed import Checkpointed
+from ctxlab.models.loading.checkpointed import Checkpointed, save_weights
 from ctxlab.models.loading.heads import POOLED
 from ctxlab.reporting.tables import show
 from ctxlab.reporting.verification import Panel, draw_reach, write_page
@@ -24,6 +25,7 @@ from ctxlab.tracking.console import ProgressDisplay, console
 from ctxlab.verification.check import table
 from ctxlab.verification.proof import Proof, prove
 from ctxlab.verification.reach import Reach, picture
+from ctxlab.verification.saving import Disk
 from ctxlab.verification.subject import Subject
 from ctxlab.workbench.assemble import assemble
 from ctxlab.workbench.bench import Workbench
@@ -53,7 +55,10 @@ def run(parts: Parts) -> None:
             bench.task,
             documents,
             encoded,
-            lambda folder: _reload(parts, bench, folder),
+            Disk(
+                save=lambda model, folder: save_weights(model, parts.tuning, folder),
+                load=lambda folder: _reload(parts, bench, folder),
+            ),
             trained=parts.start is not None,
             num_blocks=options.blocks,
             num_single=options.tokens,
@@ -112,7 +117,7 @@ def _subject(parts: Parts, bench: Workbench, encoded: Sequence[Encoded]) -> Subj
 
 def _usual_tokens(bench: Workbench) -> IntArray:
     """Ids that are in the model's vocabulary and mean nothing special."""
-    size = min(len(bench.tokenizer), bench.model.config.get_text_config().vocab_size)
+    size = min(len(bench.tokenizer), vocabulary_size(bench.model))
     special = {*bench.tokenizer.all_special_ids, bench.tokenizer.pad_token_id}
     return np.array([token for token in range(size) if token not in special], dtype=np.int64)
 

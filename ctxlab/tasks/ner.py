@@ -219,6 +219,10 @@ class NER(Base):
         )
         return Loss(total, weights[labels[labels != NO_LABEL]].sum())
 
+    def teaches(self, labels: IntArray) -> bool:
+        """Any word, or any within an entity where the others do not count."""
+        return bool((labels > 0).any()) if self._outside_weight == 0 else super().teaches(labels)
+
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
         """The best tag at each word's first sub-token, ``O`` where it was not seen, in valid BIO order."""
         first = np.flatnonzero(np.diff(encoded.word_ids, prepend=-1))

@@ -17,9 +17,16 @@ from ctxlab.verification.check import Check
 from ctxlab.verification.layers import check_layers
 from ctxlab.verification.learning import check_learning
 from ctxlab.verification.positions import check_positions
-from ctxlab.verification.reach import Reach, check_all_declared, check_carried, check_nothing_else, measure
+from ctxlab.verification.reach import (
+    Reach,
+    check_all_declared,
+    check_carried,
+    check_future,
+    check_nothing_else,
+    measure,
+)
 from ctxlab.verification.reading import check_gold, check_windows
-from ctxlab.verification.saving import Reload, check_saved, save
+from ctxlab.verification.saving import Disk, check_saved, save
 from ctxlab.verification.subject import Subject
 
 WAKING = 0.02
@@ -45,7 +52,7 @@ def prove(
     task: Task,
     documents: Sequence[Document],
     encoded: Sequence[Encoded],
-    reload: Reload,
+    disk: Disk,
     *,
     trained: bool,
     num_blocks: int,
@@ -60,7 +67,7 @@ def prove(
         task: What is asked for.
         documents: Some real ones, with gold.
         encoded: The same as tokens.
-        reload: Loads a checkpoint under a new copy of the strategy.
+        disk: Saves a checkpoint, and loads it under a new copy of the strategy.
         trained: Whether the model has been trained under the strategy.
         num_blocks: Blocks of tokens that are perturbed.
         num_single: Single tokens that are perturbed.
@@ -69,13 +76,14 @@ def prove(
     subject.model.eval()
     positions = check_positions(subject, trained=trained)
     with TemporaryDirectory(prefix="ctxlab-verify-") as folder:
-        items, before = save(subject, Path(folder))
+        items, before = save(subject, Path(folder), disk)
         wake(subject.model.double())
         reach = measure(subject, num_blocks, num_single, done)
         made_up = subject.document(round(subject.length * 1.5) + 1)
         checks = [
             check_all_declared(subject, reach),
             check_nothing_else(subject, reach),
+            check_future(subject, reach),
             check_layers(subject),
             positions,
             check_windows(subject, [made_up, *encoded]),
@@ -83,7 +91,7 @@ def prove(
             *check_batches(subject),
             check_carried(subject, reach),
             check_learning(subject),
-            check_saved(subject, Path(folder), items, before, reload),
+            check_saved(subject, Path(folder), items, before, disk),
         ]
     return Proof(checks, reach)
 
