@@ -23,8 +23,8 @@ from ctxlab.data.formats.base import Format
 from ctxlab.data.readers.tally import Tally
 
 FORMATS: tuple[Format, ...] = (
+    mrqa.FORMAT,  # before SQuAD, as its questions have answers too
     squad.FORMAT,
-    mrqa.FORMAT,
     hotpotqa.FORMAT,
     docred.FORMAT,
     label_studio.FORMAT,
