@@ -19,11 +19,23 @@ from ctxlab.core.cache import checksums
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document, Encoded
 
-FORMAT = 7
+FORMAT = 8
 """Raised whenever what is stored, or how tasks encode, changes."""
 
-ARRAYS = ("input_ids", "word_ids", "labels", "marks", "starts", "ends", "target", "anchors", "evidence", "absent")
-TUPLES = ("before", "after", "query")
+ARRAYS = (
+    "input_ids",
+    "word_ids",
+    "labels",
+    "marks",
+    "starts",
+    "ends",
+    "target",
+    "anchors",
+    "evidence",
+    "absent",
+    "terms",
+)
+TUPLES = ("before", "after", "query", "query_terms")
 NUMBERS = ("room",)
 """Fields of ``Encoded``, by type."""
 

@@ -13,7 +13,7 @@ from ctxlab.tasks.forms import marking
 from ctxlab.tasks.forms.document_classifier import Framing, Verdict, Whole
 from ctxlab.tasks.records.labels import sorted_labels
 from ctxlab.tasks.records.probes import BETWEEN, Reply, probe_fields, spans_seen
-from ctxlab.tasks.text.encoding import encode_text
+from ctxlab.tasks.text.encoding import query_of
 from ctxlab.tasks.text.pairs import pair_frame
 from ctxlab.tasks.written.probe import WrittenProbe
 from ctxlab.tasks.written.prompts import Prompt
@@ -136,8 +136,8 @@ class Probe(Whole):
     def framing(self, document: Document, tokenizer: Any) -> Framing:
         """The question in front of the text, parted as the tokenizer parts two texts."""
         around = pair_frame(tokenizer)
-        query = tuple(map(int, encode_text(tokenizer, document.fields["question"]).input_ids))
-        return Framing((*around.before, *query, *around.between), around.after, query)
+        query, terms = query_of(tokenizer, document.fields["question"])
+        return Framing((*around.before, *query, *around.between), around.after, query, terms)
 
     def encode(self, documents: Sequence[Document], tokenizer: Any) -> list[Encoded]:
         """Whole texts as token ids, labelled with the answer, or with whether a token is part of one."""

@@ -23,7 +23,7 @@ from ctxlab.tasks.records.questions import (
     drawn_stretch,
     one_a_question,
 )
-from ctxlab.tasks.text.encoding import Pieces, encode_text
+from ctxlab.tasks.text.encoding import Pieces, encode_text, query_of
 from ctxlab.tasks.text.pairs import pair_frame
 from ctxlab.tasks.text.subwords import frame
 from ctxlab.tasks.written.prompts import Prompt
@@ -129,7 +129,7 @@ class QA(Base):
             if pieces is None or document.fields["context"] != text:  # questions about one text follow each other
                 text = document.fields["context"]
                 pieces = encode_text(tokenizer, text)
-            query = tuple(encode_text(tokenizer, document.fields["question"]).input_ids.tolist())
+            query, terms = query_of(tokenizer, document.fields["question"])
             encoded.append(
                 Encoded(
                     pieces.input_ids,
@@ -141,6 +141,8 @@ class QA(Base):
                     pieces.marks,
                     pieces.starts,
                     pieces.ends,
+                    terms=pieces.terms,
+                    query_terms=terms,
                 )
             )
         return encoded

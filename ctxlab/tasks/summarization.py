@@ -10,9 +10,9 @@ from ctxlab.core.types import NO_LABEL, SENTENCE, Document, Encoded, Merged, Pre
 from ctxlab.tasks.records.evidence import evidence_of
 from ctxlab.tasks.records.fields import text_of
 from ctxlab.tasks.records.summaries import summaries_of
-from ctxlab.tasks.text.encoding import encode_text
+from ctxlab.tasks.text.encoding import encode_text, query_of
 from ctxlab.tasks.written.base import Writing, WrittenText
-from ctxlab.tasks.written.prompts import Prompt, ids_of
+from ctxlab.tasks.written.prompts import Prompt
 from ctxlab.text.clusters import snap
 from ctxlab.text.units import needs_blank
 
@@ -107,15 +107,18 @@ class Summarization(Writing):
         return [self._bare(document, tokenizer) for document in documents]
 
     def _bare(self, document: Document, tokenizer: Any) -> Encoded:
-        text, asked = encode_text(tokenizer, self.source(document)), self.ask(document)
+        text = encode_text(tokenizer, self.source(document))
+        query, terms = query_of(tokenizer, self.ask(document))
         return Encoded(
             text.input_ids,
             text.word_ids,
             np.full(len(text.input_ids), NO_LABEL, np.int64),
-            query=tuple(ids_of(tokenizer, asked)) if asked else (),
+            query=query,
             marks=text.marks,
             starts=text.starts,
             ends=text.ends,
+            terms=text.terms,
+            query_terms=terms,
         )
 
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:

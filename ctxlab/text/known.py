@@ -17,7 +17,7 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Visible characters of texts, by what a tokenizer makes of them."""
+    """Characters of texts, by what a tokenizer makes of them."""
 
     characters: int
     unknown: int
@@ -42,26 +42,24 @@ class Known:
 NONE = Known(0, 0, 0)
 
 
-def known_characters(text: str, input_ids: Integers, starts: Integers, ends: Integers, unknown_id: int | None) -> Known:
-    """Characters of ``text`` by the tokens that have them; white space does not count.
+def known_characters(input_ids: Integers, starts: Integers, ends: Integers, unknown_id: int | None) -> Known:
+    """Characters of a text by the tokens that have them; white space that no token has does not count.
 
     Args:
-        text: A whole document.
-        input_ids: (L,) its tokens.
+        input_ids: (L,) tokens of a whole document.
         starts: (L,) first character of each.
         ends: (L,) character after each, never falling.
         unknown_id: Of the tokenizer; None where it has none, as one of bytes.
     """
-    visible = np.cumsum([0, *(not character.isspace() for character in text)])
-    lost = np.zeros(len(text) + 1, np.int64)
     unknown = input_ids == unknown_id if unknown_id is not None else np.zeros(len(input_ids), bool)
-    np.add.at(lost, starts[unknown], 1)
-    np.add.at(lost, ends[unknown], -1)
-    is_lost = np.cumsum(lost)[:-1] > 0
     again = np.flatnonzero((starts[1:] < ends[:-1]) & ~unknown[1:])  # a token inside the character of the one before
-    split = np.unique(starts[1:][again])
-    per_character = np.diff(visible)
-    return Known(int(visible[-1]), int((is_lost * per_character).sum()), int(per_character[split].sum()))
+    return Known(_covered(starts, ends), _covered(starts[unknown], ends[unknown]), len(np.unique(starts[1:][again])))
+
+
+def _covered(starts: Integers, ends: Integers) -> int:
+    """Characters that are in any of these stretches, whose ends never fall."""
+    before = np.concatenate([[0], ends[:-1]]) if len(ends) else ends
+    return int(np.maximum(ends - np.maximum(starts, before), 0).sum())
 
 
 def known_words(words: Sequence[str], input_ids: Integers, word_ids: Integers, unknown_id: int | None) -> Known:

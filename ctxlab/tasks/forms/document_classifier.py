@@ -62,6 +62,7 @@ class Framing:
     before: tuple[int, ...]
     after: tuple[int, ...]
     query: tuple[int, ...] = ()
+    query_terms: tuple[int, ...] = ()
 
 
 class Whole(Base, ABC):
@@ -164,6 +165,8 @@ class Whole(Base, ABC):
                     marks=text.marks,
                     starts=text.starts,
                     ends=text.ends,
+                    terms=text.terms,
+                    query_terms=framing.query_terms,
                 )
             )
         return encoded

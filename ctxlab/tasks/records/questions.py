@@ -124,7 +124,7 @@ def drawn_stretch(
     return slice(start, start + length)
 
 
-STRETCHED = ("input_ids", "word_ids", "labels", "marks", "starts", "ends")
+STRETCHED = ("input_ids", "word_ids", "labels", "marks", "starts", "ends", "terms")
 """Fields of ``Encoded`` that go with a context's tokens."""
 
 

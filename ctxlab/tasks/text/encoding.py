@@ -5,6 +5,7 @@ Shape legend: L tokens of a document.
 
 import json
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,12 @@ _CUT = re.compile(r"(?<=[^\W_]) (?=[^\W_])")
 
 _CUTTABLE: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 """What ``cuttable`` found of each tokenizer."""
+
+_UNKNOWN: WeakKeyDictionary[Any, int | None] = WeakKeyDictionary()
+"""What ``unknown_id`` found of each tokenizer."""
+
+_RARE = "\U00012000 \U00010930 \U00016f00 \u1a00"
+"""A letter each of cuneiform, Lydian, Miao and Buginese."""
 
 _INVENTS: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 """What ``invents_blanks`` found of each tokenizer."""
@@ -59,6 +66,8 @@ class Pieces:
     """(L,) index of the word that a token ends in (``ctxlab.text.units.word_spans``)."""
     marks: IntArray
     """(L,) sums of ``SENTENCE``, ``PARAGRAPH`` and ``HEADING``."""
+    terms: IntArray
+    """(L,) see ``core.types.Encoded.terms``."""
 
 
 def added_characters(ends: IntArray) -> IntArray:
@@ -93,7 +102,42 @@ def encode_text(tokenizer: Any, text: str) -> Pieces:
         rows = zip(encoded["offset_mapping"], spans, strict=True)
         offsets = np.concatenate([np.asarray(row, np.int64).reshape(-1, 2) + start for row, (start, _) in rows])
     ends = np.maximum.accumulate(offsets[:, 1])
-    return Pieces(ids, offsets[:, 0].copy(), ends, _word_ids(text, ends), marks_of(text, ends))
+    starts = offsets[:, 0].copy()
+    terms = _terms(text, ids, starts, ends, unknown_id(tokenizer))
+    return Pieces(ids, starts, ends, _word_ids(text, ends), marks_of(text, ends), terms)
+
+
+def query_of(tokenizer: Any, text: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Token ids of what is asked of a document, and their terms (``core.types.Encoded.query_terms``)."""
+    if not text:
+        return (), ()
+    pieces = encode_text(tokenizer, text)
+    return tuple(pieces.input_ids.tolist()), tuple(pieces.terms.tolist())
+
+
+def unknown_id(tokenizer: Any) -> int | None:
+    """Token id that the tokenizer gives for characters it does not know; None where it knows all.
+
+    Found by trying characters of scripts that no vocabulary has.
+    """
+    if tokenizer not in _UNKNOWN:
+        ids = tokenizer(_RARE, add_special_tokens=False, verbose=False)["input_ids"]
+        _UNKNOWN[tokenizer] = tokenizer.unk_token_id if tokenizer.unk_token_id in ids else None
+    return _UNKNOWN[tokenizer]
+
+
+def _terms(text: str, ids: IntArray, starts: IntArray, ends: IntArray, unknown_id: int | None) -> IntArray:
+    """(L,) ids, but for unknown tokens and parts of a character; empty where there are none of these."""
+    parts = np.concatenate([[False], starts[1:] < ends[:-1]])
+    odd = parts | np.concatenate([parts[1:], [False]])
+    if unknown_id is not None:
+        odd |= ids == unknown_id
+    if not odd.any():
+        return np.zeros(0, np.int64)
+    terms = ids.copy()
+    for i in np.flatnonzero(odd):
+        terms[i] = -1 - (zlib.crc32(text[starts[i] : ends[i]].casefold().encode()) & 0x3FFFFFFF)
+    return terms
 
 
 def _pieces(text: str) -> Iterator[tuple[int, int]]:

@@ -15,9 +15,10 @@ from sklearn.metrics.pairwise import cosine_similarity
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import ADDED, HEADING, SENTENCE, Encoded
 from ctxlab.strategies.reading.choosing.keeping import best_units, sentence_starts
-from ctxlab.strategies.reading.choosing.ranking import K1, B, bm25, centrality, count_terms, textrank
+from ctxlab.strategies.reading.choosing.ranking import bm25, centrality, count_terms, textrank
 from ctxlab.strategies.reading.select import METHODS, Select
 from ctxlab.strategies.reading.truncate import Truncate
+from ctxlab.text.bm25 import K1, B
 
 
 def document(sentences, query=(), before=(101,), after=(102,)):
