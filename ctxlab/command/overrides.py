@@ -6,6 +6,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.errors import HydraException
 
+from ctxlab.command.letters import with_quotes
 from ctxlab.core.errors import UserError
 
 
@@ -23,6 +24,10 @@ def _parse(parser: OverridesParser, word: str) -> Override:
     try:
         return parser.parse_override(word)
     except HydraException as error:
+        try:  # in quotes, where it has letters that the grammar does not know
+            return parser.parse_override(with_quotes(word))
+        except HydraException:
+            pass
         if "=" not in word:
             raise UserError(f"'{word}' is not an override: write key=value, or ~key to remove one.") from error
         reason = str(error).splitlines()

@@ -74,6 +74,12 @@ class Encoded:
     does not know them, or reads them byte by byte; empty where all are ids."""
     query_terms: tuple[int, ...] = ()
     """The same of ``query``; empty where all are ids."""
+    num_characters: int = 0
+    """Of the document that any token has (``ctxlab.text.known``)."""
+    num_unknown: int = 0
+    """How many of them are behind unknown tokens."""
+    num_split: int = 0
+    """How many of them are several tokens each."""
     room: int = 0
     """Tokens that every window leaves free for what is written behind it (decoders, whose context holds both)."""
 
@@ -160,6 +166,8 @@ class Coverage:
 
     tokens: float
     labels: float
+    characters: float = 1.0
+    """Share of the characters that the tokenizer knows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import numpy as np
 from ctxlab.core.cache import checksums
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document, Encoded
+from ctxlab.text.known import known_characters, known_words, unknown_id
 
 FORMAT = 8
 """Raised whenever what is stored, or how tasks encode, changes."""
@@ -36,7 +38,7 @@ ARRAYS = (
     "terms",
 )
 TUPLES = ("before", "after", "query", "query_terms")
-NUMBERS = ("room",)
+NUMBERS = ("room", "num_characters", "num_unknown", "num_split")
 """Fields of ``Encoded``, by type."""
 
 WIDE = frozenset({"labels"})
@@ -114,10 +116,20 @@ def _encode(
 def _encode_share(task: Task, documents: Sequence[Document], tokenizer: Any) -> tuple[list[Encoded], list[str]]:
     """Encoded documents, and what the task noted about them (taken out of its notes)."""
     count = len(task.notes)
-    encoded = task.encode(documents, tokenizer)
+    encoded = [_with_known(*pair, tokenizer) for pair in zip(documents, task.encode(documents, tokenizer), strict=True)]
     notes = task.notes[count:]
     del task.notes[count:]
     return encoded, notes
+
+
+def _with_known(document: Document, encoded: Encoded, tokenizer: Any) -> Encoded:
+    """With the characters of the document counted by whether the tokenizer knows them."""
+    unknown = unknown_id(tokenizer)
+    if len(encoded.starts):
+        known = known_characters(encoded.input_ids, encoded.starts, encoded.ends, unknown)
+    else:
+        known = known_words(document.fields.get("tokens", ()), encoded.input_ids, encoded.word_ids, unknown)
+    return replace(encoded, num_characters=known.characters, num_unknown=known.unknown, num_split=known.split)
 
 
 def _store(entry: Path, encoded: Sequence[Encoded], notes: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from time import perf_counter
 from ctxlab.core.task import Task
 from ctxlab.core.types import Coverage, Document, Encoded, Merged, Prediction, Scores
 from ctxlab.runtime.reader import Reader
+from ctxlab.text.known import NONE, Known, total
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,6 +20,8 @@ class Evaluation:
     predictions: list[Prediction]
     tokens: int
     seconds: float
+    known: Known = NONE
+    """Characters of the documents by whether the tokenizer knows them."""
     written: Sequence[int] = ()
     """Tokens written behind each window, in order; none where nothing is written."""
 
@@ -54,8 +57,14 @@ def evaluate(
     seconds = perf_counter() - started
     tokens = sum(len(document) for document in encoded)
     scores = metric(task.metric)(documents, predictions)
-    coverage = Coverage(seen / max(tokens, 1), scores.coverage_labels)
-    return Evaluation(scores, coverage, predictions, tokens, seconds, written)
+    known = known_of(encoded)
+    coverage = Coverage(seen / max(tokens, 1), scores.coverage_labels, known.share)
+    return Evaluation(scores, coverage, predictions, tokens, seconds, known, written)
+
+
+def known_of(encoded: Sequence[Encoded]) -> Known:
+    """Characters of documents by whether the tokenizer knows them."""
+    return total(Known(one.num_characters, one.num_unknown, one.num_split) for one in encoded)
 
 
 def metric(name: str) -> Callable[[Sequence[Document], Sequence[Prediction]], Scores]:

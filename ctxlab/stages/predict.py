@@ -13,8 +13,9 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document
 from ctxlab.data.readers.read import read_file
-from ctxlab.data.splits import Splits, parts_of
-from ctxlab.evaluation.evaluator import predict
+from ctxlab.data.splits import Splits, parsed, parts_of
+from ctxlab.evaluation.evaluator import known_of, predict
+from ctxlab.text import known
 from ctxlab.tracking.console import ProgressDisplay, console
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.opening import open_bench
@@ -55,20 +56,21 @@ def _checked_output(options: PredictOptions) -> Path:
 
 def _documents(options: PredictOptions, task: Task) -> Splits:
     records = read_file(Path(options.input), task.name)
-    whole = [task.parse(record.fields, record.origin, gold=False) for record in records]
+    whole = [parsed(task, record, gold=False) for record in records]
     return Splits(train=[], validation=[], test=parts_of(task, whole))
 
 
 def _lines(bench: Workbench, documents: Sequence[Document]) -> Iterator[str]:
-    finished, reader = 0, bench.reader()
+    finished, reader, read = 0, bench.reader(), known.NONE
     with ProgressDisplay("predict") as display:
         for group in _groups(documents):
-            for document, (answer, _) in zip(
-                group, predict(reader, bench.task, group, bench.encode(group)), strict=True
-            ):
+            encoded = bench.encode(group)
+            read += known_of(encoded)
+            for document, (answer, _) in zip(group, predict(reader, bench.task, group, encoded), strict=True):
                 finished += 1
                 display.update(finished / len(documents), f"{finished:,} documents")
                 yield json.dumps(bench.task.record(document, answer), ensure_ascii=False) + "\n"
+    bench.task.notes.extend(known.notes(read, "the documents"))
 
 
 def _groups(documents: Sequence[Document]) -> Iterator[Sequence[Document]]:

@@ -18,6 +18,7 @@ from ctxlab.tasks.records.bio import OUTSIDE, entity_types, is_tag, repair, span
 from ctxlab.tasks.records.fields import check_words, kind, lookalike, nearest
 from ctxlab.tasks.text.subwords import Subwords, frame, needs_leading_space, split_words
 from ctxlab.tasks.text.words import words_of
+from ctxlab.text.language import checked
 from ctxlab.text.units import joined
 
 KEPT_FIELDS = ("sentence_starts", "global_words", "probes")
@@ -42,10 +43,12 @@ class NER(Base):
         tags_field: str = "tags",
         text_field: str = "text",
         outside_weight: float = 1.0,
+        language: str | None = None,
     ) -> None:
         if outside_weight < 0:
             raise UserError(f"task.outside_weight={outside_weight} is negative: give 0 or more.")
         super().__init__([] if labels is None else tag_set(_checked_types(labels)))
+        self.language = checked(language)
         self._tokens_field, self._tags_field, self._text_field = tokens_field, tags_field, text_field
         self._outside_weight = outside_weight
         self._repaired_tags = self._repaired_documents = 0

@@ -10,6 +10,7 @@ from ctxlab.tasks.text.encoding import query_of
 from ctxlab.tasks.text.pairs import pair_frame
 from ctxlab.tasks.written.prompted import prompted
 from ctxlab.tasks.written.prompts import Prompt
+from ctxlab.text.language import checked
 
 
 class NLI(Whole):
@@ -32,8 +33,10 @@ class NLI(Whole):
         instruction: str = "",
         cue: str = "Answer:",
         example_words: int = 60,
+        language: str | None = None,
     ) -> None:
         super().__init__(labels, label_field, combine, several=False)
+        self.language = checked(language)
         self._premise_field, self._hypothesis_field = premise_field, hypothesis_field
         self._prompt = None if shots is None else Prompt(instruction, cue, shots, example_words)
 

@@ -17,6 +17,7 @@ from ctxlab.tasks.text.encoding import query_of
 from ctxlab.tasks.text.pairs import pair_frame
 from ctxlab.tasks.written.probe import WrittenProbe
 from ctxlab.tasks.written.prompts import Prompt
+from ctxlab.text.language import checked
 from ctxlab.text.units import find_words
 
 FORMS = ("classification", "marking")
@@ -50,10 +51,12 @@ class Probe(Whole):
         shots: int = 0,
         example_words: int = 120,
         decoding: Mapping[str, Any] | None = None,
+        language: str | None = None,
     ) -> None:
         if form not in FORMS:
             raise UserError(f"task.form={form} is not known: use {' or '.join(FORMS)}.")
         super().__init__(labels, "answers", combine, several=False)
+        self.language = checked(language)
         self.primary_metric, self._form = "recall", form
         self._marks, self._text_field = form == "marking", text_field
         if self._marks:

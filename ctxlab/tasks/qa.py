@@ -29,6 +29,7 @@ from ctxlab.tasks.text.subwords import frame
 from ctxlab.tasks.written.prompts import Prompt
 from ctxlab.tasks.written.qa import WrittenQA
 from ctxlab.text.clusters import snap
+from ctxlab.text.language import checked
 
 STARTS, ENDS = 1, 2
 """Labels of a context token, which add up: the answer starts with it, or ends with it."""
@@ -68,6 +69,7 @@ class QA(Base):
         shots: int = 0,
         example_words: int = 60,
         decoding: Mapping[str, Any] | None = None,
+        language: str | None = None,
     ) -> None:
         if max_answer_tokens < 1:
             raise UserError(f"task.max_answer_tokens={max_answer_tokens} leaves no answer: give at least 1.")
@@ -78,6 +80,7 @@ class QA(Base):
         if not 0 <= no_answer_share <= 1:
             raise UserError(f"task.no_answer_share={no_answer_share} is no share: give a number from 0 to 1.")
         super().__init__(["start", "end"])
+        self.language = checked(language)
         self._stretch_tokens, self._no_answer_share = stretch_tokens, no_answer_share
         self._context_field, self._max_answer_tokens = context_field, max_answer_tokens
         self._threshold, self._no_answer_weight = no_answer_threshold, no_answer_weight

@@ -14,6 +14,7 @@ from ctxlab.tasks.text.encoding import encode_text, query_of
 from ctxlab.tasks.written.base import Writing, WrittenText
 from ctxlab.tasks.written.prompts import Prompt
 from ctxlab.text.clusters import snap
+from ctxlab.text.language import checked
 from ctxlab.text.units import needs_blank
 
 OUTPUTS = ("write", "extract")
@@ -43,8 +44,10 @@ class Summarization(Writing):
         example_words: int = 120,
         combine: str = "best",
         decoding: Mapping[str, Any] | None = None,
+        language: str | None = None,
     ) -> None:
         super().__init__(decoding, Prompt(instruction, cue, shots, example_words), combine)
+        self.language = checked(language)
         if output not in OUTPUTS:
             raise UserError(f"task.output={output} is not one of {', '.join(OUTPUTS)}.")
         if output == "extract" and shots:

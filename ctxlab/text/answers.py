@@ -12,7 +12,6 @@ CMRC 2018 (Cui et al. 2019, arXiv:1810.07366) compares by the longest run in com
 
 import re
 import string
-import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
@@ -97,16 +96,15 @@ def _longest_run(given: Sequence[str], wanted: Sequence[str]) -> int:
 
 
 @cache
-def _punctuation() -> dict[int, None]:
-    every = (code for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code))[0] == "P")
-    return dict.fromkeys([*every, *map(ord, string.punctuation)])
+def _punctuation() -> "regex.Pattern[str]":
+    return regex.compile(rf"[\p{{P}}{re.escape(string.punctuation)}]", regex.V1)
 
 
 _ASCII_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def _without_punctuation(text: str) -> str:
-    return text.translate(_ASCII_PUNCTUATION if text.isascii() else _punctuation())
+    return text.translate(_ASCII_PUNCTUATION) if text.isascii() else _punctuation().sub("", text)
 
 
 @cache

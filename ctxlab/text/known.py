@@ -5,6 +5,8 @@ Shape legend: L tokens of a document.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +42,23 @@ class Known:
 
 
 NONE = Known(0, 0, 0)
+
+_RARE = "\U00012000 \U00010930 \U00016f00 \u1a00"
+"""A letter each of cuneiform, Lydian, Miao and Buginese."""
+
+_UNKNOWN: WeakKeyDictionary[Any, int | None] = WeakKeyDictionary()
+"""What ``unknown_id`` found of each tokenizer."""
+
+
+def unknown_id(tokenizer: Any) -> int | None:
+    """Token id that the tokenizer gives for characters it does not know; None where it knows all.
+
+    Found by trying characters of scripts that no vocabulary has.
+    """
+    if tokenizer not in _UNKNOWN:
+        ids = tokenizer(_RARE, add_special_tokens=False, verbose=False)["input_ids"]
+        _UNKNOWN[tokenizer] = tokenizer.unk_token_id if tokenizer.unk_token_id in ids else None
+    return _UNKNOWN[tokenizer]
 
 
 def known_characters(input_ids: Integers, starts: Integers, ends: Integers, unknown_id: int | None) -> Known:
@@ -87,7 +106,12 @@ def notes(known: Known, where: str) -> list[str]:
     """What a report says of unknown characters of ``where`` (``validation``): nothing, a sentence, or a loud one."""
     share = known.unknown / max(known.characters, 1)
     if share <= NOTED:
-        return []
+        if known.split_share <= LOUD:
+            return []
+        return [
+            f"The tokenizer has no piece of its own for {known.split_share:.1%} of the characters of {where} and reads "
+            "each as several tokens: a context holds fewer of them than of English."
+        ]
     said = (
         f"the tokenizer reads {known.unknown:,} of {known.characters:,} characters ({share:.1%}) of {where} as unknown"
     )

@@ -15,9 +15,14 @@ from ctxlab.evaluation.evaluator import Evaluation, evaluate
 from ctxlab.reporting.plots import draw
 from ctxlab.reporting.report import summary_table, write_report
 from ctxlab.reporting.tables import show
+from ctxlab.text import known
+from ctxlab.text.language import language_of
 from ctxlab.tracking.console import ProgressDisplay, console
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.parts import Parts
+
+SAMPLE = 50
+"""Documents, and words of one, that their language is told by."""
 
 _VERSIONS = (
     "ctxlab",
@@ -82,6 +87,7 @@ def make_result(
         "strategy": bench.strategy.name,
         "seed": parts.seed,
         "context_length": bench.length,
+        "language": language_of(bench.task.language, *(text for split in splits.values() for text in _sample(split))),
         "metrics": {name: dict(split.evaluation.scores.metrics) for name, split in splits.items()},
         "primary_metric": bench.task.primary_metric,
         "coverage": {name: asdict(split.evaluation.coverage) for name, split in splits.items()},
@@ -153,6 +159,13 @@ def _learned(bench: Workbench) -> list[Table]:
     return bench.strategy.attention.tables(bench.model)
 
 
+def _sample(split: Split) -> list[str]:
+    """Texts of some documents, to tell their language by."""
+    values = [value for document in split.documents[:SAMPLE] for value in document.fields.values()]
+    words = [" ".join(map(str, value[:SAMPLE])) for value in values if isinstance(value, list | tuple)]
+    return [*(value for value in values if isinstance(value, str)), *words]
+
+
 def _records(table: Table) -> list[dict[str, Any]]:
     return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
 
@@ -160,5 +173,6 @@ def _records(table: Table) -> list[dict[str, Any]]:
 def _notes(bench: Workbench, splits: Mapping[str, Split]) -> list[str]:
     kept = {name: split.evaluation.coverage.tokens for name, split in splits.items()}
     notes = [*bench.task.notes, *bench.strategy.reading.notes(kept)]
-    notes += [note for split in splits.values() for note in split.evaluation.scores.notes]
+    for name, split in splits.items():
+        notes += [*known.notes(split.evaluation.known, name), *split.evaluation.scores.notes]
     return list(dict.fromkeys(notes))

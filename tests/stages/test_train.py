@@ -32,7 +32,7 @@ def test_a_run_leaves_what_the_design_says(trained):
     assert {"train_tokens", "train_seconds", "tokens_per_second", "peak_memory_bytes", "flops", "parameters",
             "trainable_parameters"} <= set(found["cost"])  # fmt: skip
     assert set(found["metrics"]) == set(found["coverage"]) == {"validation", "test"}
-    assert found["coverage"]["test"] == {"tokens": 1.0, "labels": 1.0}
+    assert found["coverage"]["test"] == {"tokens": 1.0, "labels": 1.0, "characters": 1.0}
     assert found["primary_metric"] in found["metrics"]["test"]
     assert {p.name for p in (trained / found["checkpoint"]).iterdir()} >= {
         "model.safetensors", "optimizer.safetensors", "state.json", "manifest.json", "config.json"}  # fmt: skip

@@ -14,6 +14,7 @@ from ctxlab.evaluation.sentences import first_sentence, nearest_sentence
 from ctxlab.evaluation.statistics import bootstrap_mean
 from ctxlab.tasks.records.questions import Answer
 from ctxlab.text.answers import exact_match, f1
+from ctxlab.text.language import language_of
 
 LENGTH_BINS = LENGTHS[1:]
 """Last token count of each bin of context lengths; the last bin is open."""
@@ -83,7 +84,8 @@ def _case(document: Document, prediction: Prediction) -> _Case:
 def _compare(document: Document, answer: str) -> tuple[float, float]:
     """Exact match and F1."""
     gold = [known["text"] for known in document.fields["answers"]]
-    return exact_match(answer, gold), f1(answer, gold)
+    language = language_of(document.fields.get("language"), document.fields["context"])
+    return exact_match(answer, gold, language), f1(answer, gold, language)
 
 
 def _mean(cases: Sequence[_Case], name: str) -> float:

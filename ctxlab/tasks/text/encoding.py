@@ -15,7 +15,8 @@ import numpy as np
 
 from ctxlab.core.types import IntArray
 from ctxlab.tasks.text.structure import marks_of
-from ctxlab.tasks.text.subwords import unknown
+from ctxlab.tasks.text.subwords import unknown as stand_in
+from ctxlab.text.known import unknown_id
 from ctxlab.text.units import word_spans
 
 PIECE_CHARACTERS = 8192
@@ -26,12 +27,6 @@ _CUT = re.compile(r"(?<=[^\W_]) (?=[^\W_])")
 
 _CUTTABLE: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 """What ``cuttable`` found of each tokenizer."""
-
-_UNKNOWN: WeakKeyDictionary[Any, int | None] = WeakKeyDictionary()
-"""What ``unknown_id`` found of each tokenizer."""
-
-_RARE = "\U00012000 \U00010930 \U00016f00 \u1a00"
-"""A letter each of cuneiform, Lydian, Miao and Buginese."""
 
 _INVENTS: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 """What ``invents_blanks`` found of each tokenizer."""
@@ -97,7 +92,7 @@ def encode_text(tokenizer: Any, text: str) -> Pieces:
     )
     ids = np.concatenate([np.asarray(row, dtype=np.int64) for row in encoded["input_ids"]])
     if not len(ids):
-        ids, offsets = np.asarray([unknown(tokenizer)]), np.asarray([[0, len(text)]])
+        ids, offsets = np.asarray([stand_in(tokenizer)]), np.asarray([[0, len(text)]])
     else:
         rows = zip(encoded["offset_mapping"], spans, strict=True)
         offsets = np.concatenate([np.asarray(row, np.int64).reshape(-1, 2) + start for row, (start, _) in rows])
@@ -115,23 +110,12 @@ def query_of(tokenizer: Any, text: str) -> tuple[tuple[int, ...], tuple[int, ...
     return tuple(pieces.input_ids.tolist()), tuple(pieces.terms.tolist())
 
 
-def unknown_id(tokenizer: Any) -> int | None:
-    """Token id that the tokenizer gives for characters it does not know; None where it knows all.
-
-    Found by trying characters of scripts that no vocabulary has.
-    """
-    if tokenizer not in _UNKNOWN:
-        ids = tokenizer(_RARE, add_special_tokens=False, verbose=False)["input_ids"]
-        _UNKNOWN[tokenizer] = tokenizer.unk_token_id if tokenizer.unk_token_id in ids else None
-    return _UNKNOWN[tokenizer]
-
-
-def _terms(text: str, ids: IntArray, starts: IntArray, ends: IntArray, unknown_id: int | None) -> IntArray:
+def _terms(text: str, ids: IntArray, starts: IntArray, ends: IntArray, unknown: int | None) -> IntArray:
     """(L,) ids, but for unknown tokens and parts of a character; empty where there are none of these."""
     parts = np.concatenate([[False], starts[1:] < ends[:-1]])
     odd = parts | np.concatenate([parts[1:], [False]])
-    if unknown_id is not None:
-        odd |= ids == unknown_id
+    if unknown is not None:
+        odd |= ids == unknown
     if not odd.any():
         return np.zeros(0, np.int64)
     terms = ids.copy()

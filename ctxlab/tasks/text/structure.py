@@ -4,6 +4,8 @@ Blocks of lines are those of ``ctxlab.text.paragraphs``: a block that begins wit
 heading is a sentence too. Within a block sentences are those of ``ctxlab.text.sentences``.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 from ctxlab.core.types import HEADING, PARAGRAPH, SENTENCE, IntArray
@@ -32,4 +34,4 @@ def sentence_places(text: str) -> list[tuple[int, int]]:
     """First and last character (not included) of each sentence and heading; white space after it belongs to it."""
     marks = marks_of(text, np.arange(1, len(text) + 1))
     starts = np.flatnonzero(marks & SENTENCE).tolist()
-    return list(zip(starts, [*starts[1:], len(text)], strict=True))
+    return list(pairwise([*starts, len(text)]))
