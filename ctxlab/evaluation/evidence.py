@@ -6,7 +6,7 @@ import numpy as np
 
 from ctxlab.core.types import Document, Prediction, Table
 from ctxlab.evaluation.bins import DISTANCES, by_size
-from ctxlab.evaluation.statistics import bootstrap_mean
+from ctxlab.evaluation.statistics import bootstrap_mean, interval_note
 from ctxlab.text.units import find_words
 
 
@@ -34,7 +34,7 @@ def by_evidence(documents: Sequence[Document], predictions: Sequence[Prediction]
         rows.append((label, len(chosen), float(right.mean()), interval.low, interval.high, float(read.mean())))
     note = (
         "cases: words that hang on one sentence of the document; accuracy: share of them that was written; read: "
-        "share of these sentences that was read whole; low and high: 95 % bootstrap interval over documents"
+        f"share of these sentences that was read whole; {interval_note()}"
     )
     columns = (what, "cases", "accuracy", "low", "high", "read")
     return [Table("by_evidence", "Words that a fact decides, by distance from it", columns, rows, note)]

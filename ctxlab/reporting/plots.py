@@ -92,7 +92,7 @@ def _heat_map(table: Table) -> Any:
 
 
 def _bars(axes: Any, table: Table) -> None:
-    """Score (the first of ``_SCORES``) of each row, with its interval (columns low and high) where there is one."""
+    """Score (the first of ``_SCORES``) of each row, with a whisker where it has an interval (columns low and high)."""
     records = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
     score = next(name for name in _SCORES if name in table.columns)
     records = [record for record in records if record[score] is not None]
@@ -100,15 +100,19 @@ def _bars(axes: Any, table: Table) -> None:
     heights = [record[score] for record in records]
     errors = None
     if {"low", "high"} <= set(table.columns):
-        errors = [
-            [max(record[score] - record["low"], 0) for record in records],
-            [max(record["high"] - record[score], 0) for record in records],
-        ]
+        errors = list(zip(*(_whisker(record[score], record["low"], record["high"]) for record in records), strict=True))
     axes.bar(names, heights, yerr=errors, capsize=3, color="#4477aa")
     top = 1 if score in _SHARES else None
     axes.set(xlabel=table.columns[0], ylabel=score, ylim=(0, top), xlim=(-0.75, max(len(names), 4) - 0.25))
     axes.set_title(table.title, fontsize=9)
     axes.tick_params(axis="x", labelrotation=30, labelsize=8)
+
+
+def _whisker(score: float, low: float | None, high: float | None) -> tuple[float, float]:
+    """Lengths below and above the score; NaN, which draws nothing, where there is no interval."""
+    if low is None or high is None:
+        return float("nan"), float("nan")
+    return max(score - low, 0), max(high - score, 0)
 
 
 def _save(figure: Any, path: Path) -> Path:

@@ -8,6 +8,9 @@ from typing import Any
 
 SPLIT = "validation"
 
+EXPANDED, PERCENTILE = "expanded percentile", "percentile"
+"""Bootstrap intervals: see ``ctxlab.evaluation.statistics``, and its plain form, too narrow for few documents."""
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:
@@ -29,6 +32,8 @@ class Figures:
     peak_memory_bytes: int
     beside: Mapping[str, Mapping[str, float]]
     """Baselines: scores by name, by what they are of."""
+    interval_method: str = EXPANDED
+    """``PERCENTILE`` for an interval that was taken before the expanded one was there, and cannot be taken anew."""
 
     @classmethod
     def of(

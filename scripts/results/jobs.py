@@ -143,8 +143,7 @@ SECTIONS = (
     Section(
         "Language modelling: novels",
         "lm_novels",
-        "SmolLM2 as it is, with windows of 2,048 tokens over the first held-out novel (of one document an interval "
-        "says nothing).",
+        "SmolLM2 as it is, with windows of 2,048 tokens over the first held-out novel.",
         ("perplexity", "bits_per_character"),
         (
             Job(

@@ -2,11 +2,18 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from scripts.results.figures import Figures
+from scripts.results.figures import PERCENTILE, Figures
 from scripts.results.jobs import Job, Section
 
 RUNS = "<runs>"
 """What stands for the folder of the runs in a command."""
+
+OLDER = (
+    "Those marked \\* are plain percentile intervals, which are too narrow for few documents (at ten they contain the "
+    "true figure in 0.88 to 0.90 of cases): of these runs only the figures were kept, so that they could not be taken "
+    "anew. "
+)
+"""What a reader must know where such intervals are shown."""
 
 Found = Mapping[str, Figures]
 """By the name of a job."""
@@ -19,8 +26,10 @@ def page(sections: Sequence[Section], found: Found) -> str:
         "",
         "Written by `make results` from the runs themselves, whose figures lie in `docs/results/`; the commands are "
         "given without the files of the corpus (`data.train_file=… data.validation_file=…`). Scores are those of whole "
-        "documents of the validation split, which also selected the checkpoint. Intervals are 95 % bootstrap intervals "
-        "over documents. Seconds are those of training steps, and of scoring.",
+        "documents of the validation split, which also selected the checkpoint. Intervals are 95 % expanded-percentile "
+        "bootstrap intervals over documents; a dash stands where there is only one. "
+        + (OLDER if any(figures.interval_method == PERCENTILE for figures in found.values()) else "")
+        + "Seconds are those of training steps, and of scoring.",
     ]
     for section in sections:
         jobs = [job for job in section.jobs if job.name in found]
@@ -65,13 +74,18 @@ def _cells(section: Section, job: Job, figures: Figures) -> list[str]:
         figures.model,
         f"{figures.context_length:,}",
         *(_number(figures.scores.get(name)) for name in section.metrics),
-        "–".join(map(_number, figures.interval or ())) or "–",
+        _interval(figures),
         f"{figures.share_read:.0%}",
         f"{figures.tokens:,}",
         f"{figures.seconds:,.0f}",
         f"{figures.peak_memory_bytes / 2**30:.1f} GiB",
         _floor(section, job, figures),
     ]
+
+
+def _interval(figures: Figures) -> str:
+    mark = "\\*" if figures.interval and figures.interval_method == PERCENTILE else ""
+    return ("–".join(map(_number, figures.interval or ())) or "–") + mark
 
 
 def _floor(section: Section, job: Job, figures: Figures) -> str:

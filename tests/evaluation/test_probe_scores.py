@@ -60,7 +60,11 @@ def test_breakdowns_by_hand():
     assert [row[:3] for row in tables["by_depth"].rows] == [(0.0, 2, 0.75), (1.0, 3, pytest.approx(2 / 3))]
     cells = {row[:2]: row[2:4] for row in tables["by_length_and_depth"].rows}
     assert cells == {(64, 0.0): (1, 0.5), (64, 1.0): (1, 1.0), (128, 0.0): (1, 1.0), (128, 1.0): (2, 0.5)}
-    assert all(row[-2] <= row[-3] <= row[-1] for table in found.tables for row in table.rows)
+    several = [row for table in found.tables for row in table.rows if row[-4] > 1]
+    assert all(row[-2] <= row[-3] <= row[-1] for row in several)
+    alone = [row for table in found.tables for row in table.rows if row[-4] == 1]
+    assert len(alone) == 3
+    assert all(row[-2:] == (None, None) for row in alone)
 
 
 def test_perfect_answers_score_1_and_empty_ones_0():

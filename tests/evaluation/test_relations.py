@@ -71,7 +71,9 @@ def test_breakdowns():
         "0–10 %": 1, "10–20 %": 2, "30–40 %": 1, "40–50 %": 1, "70–80 %": 1,
     }  # fmt: skip
     for rows in (lengths, distances, places):
-        assert all(row["low"] <= row["f1"] <= row["high"] for row in rows.values())
+        assert all(row["low"] is None or row["low"] <= row["f1"] <= row["high"] for row in rows.values())
+    assert (distances["0–8"]["low"], distances["0–8"]["high"]) == (0, 1), "of two documents with facts"
+    assert places["70–80 %"]["low"] is None, "of one"
 
 
 def test_perfect_empty_and_nothing_to_find():

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from scripts.results.__main__ import FOLDER, PAGE
-from scripts.results.figures import Figures
+from scripts.results.figures import PERCENTILE, Figures
 from scripts.results.jobs import SECTIONS, Job, Section
 from scripts.results.page import page
 
@@ -50,6 +50,15 @@ def test_a_row_has_scores_interval_cost_and_floor(floor, cell):
     assert "For comparison, chance: 0.200." in text
     assert "CPU, 2 cores with AVX2" in text
     assert "ctxlab eval task=x" in text
+
+
+def test_older_intervals_are_marked_and_explained():
+    today, older = kept(), replace(kept(), interval_method=PERCENTILE)
+    assert "\\*" not in page([section()], {"job": today})
+    text = page([section()], {"job": older})
+    assert "0.400–0.600\\* |" in text
+    assert "too narrow" in text
+    assert "| – |" in page([section()], {"job": replace(today, interval=None)})
 
 
 def test_jobs_without_figures_are_left_out():

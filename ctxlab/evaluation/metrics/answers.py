@@ -11,7 +11,7 @@ import numpy as np
 from ctxlab.core.types import Document, Prediction, Scores, Table
 from ctxlab.evaluation.bins import LENGTHS, Bin, by_part, by_size
 from ctxlab.evaluation.sentences import first_sentence, nearest_sentence
-from ctxlab.evaluation.statistics import bootstrap_mean
+from ctxlab.evaluation.statistics import bootstrap_mean, interval_note
 from ctxlab.tasks.records.questions import Answer
 from ctxlab.text.answers import exact_match, f1
 from ctxlab.text.language import language_of
@@ -23,6 +23,8 @@ DISTANCE_BINS = (128, 512, 2048, 8192, 32768)
 """Last token count of each bin of distances between question and answer; the last bin is open."""
 
 _COLUMNS = ("questions", "exact_match", "f1", "low", "high")
+
+_NOTE = interval_note("records, each with all of its questions", figure="F1")
 
 BASELINES: dict[str, Callable[[str, str], str]] = {
     "first sentence": lambda context, question: first_sentence(context),
@@ -100,13 +102,13 @@ def _overall(documents: Sequence[Document], cases: Sequence[_Case]) -> Table:
             (d.fields["group"], *_compare(d, answer(d.fields["context"], d.fields["question"]))) for d in documents
         ]
         rows.append((name, *_row(found)))
-    return Table("overall", "Exact match and F1 of answers", ("answer", *_COLUMNS), rows, _note())
+    return Table("overall", "Exact match and F1 of answers", ("answer", *_COLUMNS), rows, _NOTE)
 
 
 def _by_kind(told: Sequence[_Case], untold: Sequence[_Case]) -> Table:
     kinds = [("in the context", told), ("not in the context", untold)]
     rows = [(label, *_row(_figures(cases))) for label, cases in kinds if cases]
-    return Table("by_kind", "F1 of questions with and without an answer", ("answer", *_COLUMNS), rows, _note())
+    return Table("by_kind", "F1 of questions with and without an answer", ("answer", *_COLUMNS), rows, _NOTE)
 
 
 def _by_length(cases: Sequence[_Case]) -> Table:
@@ -128,19 +130,15 @@ def _by_evidence(told: Sequence[_Case]) -> Table:
 
 def _table(name: str, title: str, first: str, cases: Sequence[_Case], bins: Sequence[Bin]) -> Table:
     rows = [(label, *_row(_figures([cases[i] for i in chosen]))) for label, chosen in bins]
-    return Table(name, title, (first, *_COLUMNS), rows, _note())
+    return Table(name, title, (first, *_COLUMNS), rows, _NOTE)
 
 
 def _figures(cases: Sequence[_Case]) -> list[tuple[str, float, float]]:
     return [(case.group, case.exact_match, case.f1) for case in cases]
 
 
-def _row(found: Sequence[tuple[str, float, float]]) -> tuple[int, float, float, float, float]:
+def _row(found: Sequence[tuple[str, float, float]]) -> tuple[int, float, float, float | None, float | None]:
     """Questions, exact match, F1 and its interval, of (group, exact match, F1) of each question."""
     exact, mean = np.mean([row[1:] for row in found], axis=0)
     interval = bootstrap_mean([row[2] for row in found], [row[0] for row in found])
     return len(found), float(exact), float(mean), interval.low, interval.high
-
-
-def _note() -> str:
-    return "low and high: 95 % bootstrap interval of F1 over records, each with all of its questions"

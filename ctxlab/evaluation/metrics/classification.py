@@ -21,7 +21,7 @@ import numpy as np
 from ctxlab.core.types import Document, Prediction, Scores, Table
 from ctxlab.evaluation.bins import DISTANCES, LENGTHS, Bin, by_part, by_size
 from ctxlab.evaluation.metrics.auroc import auroc
-from ctxlab.evaluation.statistics import Counts, Interval, bootstrap, bootstrap_weights, f1, ratio
+from ctxlab.evaluation.statistics import Counts, Interval, bootstrap, bootstrap_weights, f1, interval_note, ratio
 from ctxlab.tasks.forms.document_classifier import Verdict
 
 LENGTH_BINS = LENGTHS[:-1]
@@ -186,7 +186,7 @@ def _per_class(cases: _Cases) -> Table:
     return Table("per_class", "By class", columns, rows, f"of F1 {_INTERVAL}")
 
 
-def _row(cases: _Cases, chosen: list[int]) -> tuple[int, float, float, float]:
+def _row(cases: _Cases, chosen: list[int]) -> tuple[int, float, float | None, float | None]:
     """Documents, and the score of a breakdown with its interval: accuracy, or micro-F1 where there are several."""
     if cases.several:
         value, at = _figure(cases.counts[chosen].sum(axis=1), micro_f1)
@@ -220,4 +220,4 @@ def _table(name: str, title: str, first: str, cases: _Cases, bins: Sequence[Bin]
     return Table(name, title, columns, [(label, *_row(cases, chosen)) for label, chosen in bins], _INTERVAL)
 
 
-_INTERVAL = "low and high: 95 % bootstrap interval over documents"
+_INTERVAL = interval_note()

@@ -18,7 +18,7 @@ from ctxlab.core.types import Document, Prediction, Scores, Table
 from ctxlab.evaluation.bins import DISTANCES, LENGTHS, Bin, by_part, by_size
 from ctxlab.evaluation.evidence import says
 from ctxlab.evaluation.repetition import distinct, repeated
-from ctxlab.evaluation.statistics import Counts, bootstrap, bootstrap_mean, by_group, perplexity, ratio
+from ctxlab.evaluation.statistics import Counts, bootstrap, bootstrap_mean, by_group, interval_note, perplexity, ratio
 from ctxlab.tasks.generation import Constraints
 from ctxlab.tasks.written.base import WrittenText
 from ctxlab.text.units import num_words
@@ -160,4 +160,4 @@ def _coverage(answers: Sequence[WrittenText]) -> float:
     return float(np.mean(stated or [answer.is_read for answer in answers]))
 
 
-_NOTE = "low and high: 95 % bootstrap interval over documents"
+_NOTE = interval_note()

@@ -14,7 +14,7 @@ import numpy as np
 
 from ctxlab.core.types import Document, Prediction, Scores, Table
 from ctxlab.evaluation.bins import DISTANCES, LENGTHS, TENTHS, Size, Tenth, by_size, sizes
-from ctxlab.evaluation.statistics import bootstrap, f1, ratio
+from ctxlab.evaluation.statistics import bootstrap, f1, interval_note, ratio
 from ctxlab.tasks.records.bio import Span, spans
 
 LENGTH_BINS = LENGTHS[1:-2]
@@ -135,7 +135,7 @@ def _overall(metrics: Mapping[str, float], cases: Sequence[_Case]) -> Table:
     num_gold, _, low, high = _f1_row([_counts(case.gold, case.predicted) for case in cases])
     columns = ("entities", "gold", *METRICS, "low", "high")
     rows = [("all", num_gold, *metrics.values(), low, high)]
-    return Table("overall", "Entities", columns, rows, _interval_note())
+    return Table("overall", "Entities", columns, rows, interval_note())
 
 
 def _per_type(report: Mapping[str, Mapping[str, float]]) -> Table:
@@ -153,7 +153,7 @@ def _by_length(cases: Sequence[_Case]) -> Table:
         counts = [_counts(cases[i].gold, cases[i].predicted) for i in chosen]
         rows.append((label, len(chosen), *_f1_row(counts)))
     columns = ("words", "documents", "entities", "f1", "low", "high")
-    return Table("by_length", "F1 by length of the document", columns, rows, _interval_note())
+    return Table("by_length", "F1 by length of the document", columns, rows, interval_note())
 
 
 def _by_position(cases: Sequence[_Case]) -> Table:
@@ -165,7 +165,7 @@ def _by_position(cases: Sequence[_Case]) -> Table:
         ]
         rows.append((tenth.name, *_f1_row(counts)))
     columns = ("part of the document", "entities", "f1", "low", "high")
-    return Table("by_position", "F1 by place of the entity in the document", columns, rows, _interval_note())
+    return Table("by_position", "F1 by place of the entity in the document", columns, rows, interval_note())
 
 
 def _starting_in(case: _Case, found: frozenset[Span], tenth: Tenth) -> frozenset[Span]:
@@ -197,7 +197,7 @@ def _by_evidence(cases: Sequence[_Case]) -> list[Table]:
     if not rows:
         return []
     columns = ("words to the evidence", "mentions", "accuracy", "low", "high")
-    note = f"chance 0.25; {_interval_note()}"
+    note = f"chance 0.25; {interval_note()}"
     return [Table("by_evidence", "Type of ambiguous mentions by distance of the evidence", columns, rows, note)]
 
 
@@ -206,7 +206,3 @@ def _resolved(case: _Case, size: Size) -> tuple[int, int]:
     gold, answer = case.document.fields["tags"], case.prediction.answer
     chosen = [p["start"] for p in case.document.fields.get("probes", ()) if p["distance"] in size]
     return sum(answer[start][2:] == gold[start][2:] for start in chosen), len(chosen)
-
-
-def _interval_note() -> str:
-    return "low and high: 95 % bootstrap interval over documents"

@@ -19,7 +19,7 @@ import numpy as np
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import BoolArray, Document, Prediction, Scores, Table
 from ctxlab.evaluation.bins import DISTANCES, LENGTHS, by_size, sizes
-from ctxlab.evaluation.statistics import Counts, bootstrap, perplexity, ratio
+from ctxlab.evaluation.statistics import Counts, bootstrap, interval_note, perplexity, ratio
 from ctxlab.tasks.forms.vocabulary import TokenScores
 
 BINS = (*LENGTHS, 131072)
@@ -146,7 +146,7 @@ def _columns(names: Names, asked: str = "") -> tuple[str, ...]:
     return (asked or names.asked, "read", names.perplexity, "low", "high", "accuracy")
 
 
-def _row(counts: Sequence[Counts]) -> tuple[int, str, float, float, float, float]:
+def _row(counts: Sequence[Counts]) -> tuple[int, str, float, float | None, float | None, float]:
     """Figures in the order of ``_columns``."""
     sums = np.sum(counts, axis=0)
     interval = bootstrap(counts, _perplexity)
@@ -183,7 +183,7 @@ def _probes(document: Document, scores: TokenScores) -> Counts:
     return np.asarray(rows, dtype=np.float64).reshape(-1, 4)
 
 
-_INTERVAL = "low and high: 95 % bootstrap interval over documents"
+_INTERVAL = interval_note()
 
 
 def _note(names: Names) -> str:

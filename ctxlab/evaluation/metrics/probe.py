@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ctxlab.core.types import Document, Prediction, Scores, Table
-from ctxlab.evaluation.statistics import bootstrap_mean
+from ctxlab.evaluation.statistics import bootstrap_mean, interval_note
 from ctxlab.tasks.records.probes import Reply
 
 THRESHOLD = 0.856
@@ -121,4 +121,4 @@ def _notes(means: Mapping[int, float], tokens: Mapping[int, float], replies: Seq
     return notes
 
 
-_INTERVAL = "low and high: 95 % bootstrap interval over documents"
+_INTERVAL = interval_note()

@@ -31,7 +31,7 @@ import numpy as np
 from ctxlab.core.types import Document, IntArray, Prediction, Scores, Table
 from ctxlab.evaluation.bins import DISTANCES, LENGTHS, Bin, by_part, by_size
 from ctxlab.evaluation.metrics.auroc import auroc
-from ctxlab.evaluation.statistics import Counts, bootstrap_mean
+from ctxlab.evaluation.statistics import Counts, bootstrap_mean, interval_note
 from ctxlab.tasks.forms.document_classifier import Verdict
 from ctxlab.tasks.forms.ranking import CHOSEN, odds
 
@@ -192,14 +192,14 @@ def _case(pairs: Sequence[tuple[Document, Verdict]], figures: Sequence[Figure]) 
     )
 
 
-def _mean(cases: Sequence[_Case], index: int) -> tuple[float, float, float]:
+def _mean(cases: Sequence[_Case], index: int) -> tuple[float, float | None, float | None]:
     """Mean of a figure, and its interval over records, each with all of its rankings."""
     values = [case.values[index] for case in cases]
     interval = bootstrap_mean(values, [case.record for case in cases])
     return float(np.mean(values)), interval.low, interval.high
 
 
-def _overall_row(cases: Sequence[_Case], index: int, name: str) -> tuple[str, float, float, float, float]:
+def _overall_row(cases: Sequence[_Case], index: int, name: str) -> tuple[str, float, float | None, float | None, float]:
     chance = float(np.mean([case.by_chance[index] for case in cases]))
     return (name.replace("_at_", "@").replace("_", " "), *_mean(cases, index), chance)
 
@@ -228,4 +228,4 @@ def _by_evidence(cases: Sequence[_Case], figure: str) -> list[Table]:
     ]
 
 
-_INTERVAL = "low and high: 95 % bootstrap interval over records"
+_INTERVAL = interval_note("records")

@@ -15,7 +15,7 @@ import numpy as np
 
 from ctxlab.core.types import Document, Prediction, Scores, Table
 from ctxlab.evaluation.bins import DISTANCES, LENGTHS, TENTHS, Size, Tenth, sizes
-from ctxlab.evaluation.statistics import Counts, bootstrap, f1, ratio
+from ctxlab.evaluation.statistics import Counts, bootstrap, f1, interval_note, ratio
 from ctxlab.tasks.records.mentions import Answer, Fact
 
 LENGTH_BINS = (128, *LENGTHS[:-2])
@@ -123,7 +123,7 @@ def _overall(rows: Counts) -> Table:
         ("not stated in training (Ign)", int(sums[2] - sums[4]), ignoring, recall, float(_ign_f1(sums)),
          interval.low, interval.high),
     ]  # fmt: skip
-    note = f"Ign: precision without facts of training, recall of all; {_interval_note()}"
+    note = f"Ign: precision without facts of training, recall of all; {_INTERVAL}"
     return Table("overall", "Relations", ("relations", "gold", *COLUMNS), found, note)
 
 
@@ -176,13 +176,12 @@ def _table(
         counts = np.array([case.counts(keep) for case in cases], dtype=np.float64)
         if counts.any():
             rows.append((label, int(counts[:, 2].sum()), *_row(counts)))
-    return Table(name, title, (first, "gold", *COLUMNS), rows, _interval_note())
+    return Table(name, title, (first, "gold", *COLUMNS), rows, _INTERVAL)
 
 
-def _row(counts: Counts) -> tuple[float, float, float, float, float]:
+def _row(counts: Counts) -> tuple[float, float, float, float | None, float | None]:
     interval = bootstrap(counts, f1)
     return (*_figures(counts.sum(axis=0)), interval.low, interval.high)
 
 
-def _interval_note() -> str:
-    return "low and high: 95 % bootstrap interval of F1 over documents"
+_INTERVAL = interval_note(figure="F1")

@@ -14,11 +14,11 @@ import numpy as np
 from ctxlab.core.types import Document, Prediction, Scores, Table
 from ctxlab.evaluation.bins import DISTANCES, LENGTHS, Bin, by_part, by_size
 from ctxlab.evaluation.repetition import distinct, repeated
-from ctxlab.evaluation.statistics import Counts, bootstrap, by_group, perplexity, ratio
+from ctxlab.evaluation.statistics import Counts, bootstrap, by_group, interval_note, perplexity, ratio
 from ctxlab.tasks.written.base import WrittenText
 from ctxlab.text.units import num_words
 
-NOTE = "low and high: 95 % bootstrap interval over dialogues, each with all of its turns"
+NOTE = interval_note("dialogues, each with all of its turns")
 
 
 def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> Scores:

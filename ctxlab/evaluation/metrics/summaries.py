@@ -16,14 +16,14 @@ from ctxlab.evaluation.bins import LENGTHS, PARTS, TENTHS, Bin, by_part, by_size
 from ctxlab.evaluation.evidence import by_evidence
 from ctxlab.evaluation.rouge import TYPES, rouge, words
 from ctxlab.evaluation.sentences import sentences
-from ctxlab.evaluation.statistics import Counts, bootstrap_mean
+from ctxlab.evaluation.statistics import Counts, bootstrap_mean, interval_note
 from ctxlab.tasks.written.base import WrittenText
 from ctxlab.text.units import first_words, num_words
 
 LENGTH_BINS = LENGTHS[1:]
 """Last token count of each bin of document lengths; the last bin is open."""
 
-NOTE = "low and high: 95 % bootstrap interval of rouge1 over records, each with all of its summaries"
+NOTE = interval_note("records, each with all of its summaries", figure="rouge1")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,7 +141,7 @@ def _overall(documents: Sequence[Document], predictions: Sequence[Prediction], c
     return Table("overall", "ROUGE of summaries", columns, rows, note)
 
 
-def _row(cases: Sequence[_Case]) -> tuple[float, ...]:
+def _row(cases: Sequence[_Case]) -> tuple[float | None, ...]:
     """Cases, ROUGE-1 with its interval, the other ROUGEs, and the ratio of lengths."""
     interval = bootstrap_mean([case.rouge[0] for case in cases], [case.group for case in cases])
     first, *others = np.mean([case.rouge for case in cases], axis=0).tolist()
@@ -163,7 +163,7 @@ def _by_position(cases: Sequence[_Case]) -> Table:
     return Table("by_position", "ROUGE by place of the gold in the document", columns, rows, note)
 
 
-def _rows(cases: Sequence[_Case], bins: Sequence[Bin]) -> list[tuple[str | float, ...]]:
+def _rows(cases: Sequence[_Case], bins: Sequence[Bin]) -> list[tuple[str | float | None, ...]]:
     return [(label, *_row([cases[i] for i in chosen])) for label, chosen in bins]
 
 
@@ -176,7 +176,7 @@ def _source_coverage(cases: Sequence[_Case]) -> Table:
         rows.append((tenth.name, len(cases), float(np.mean(ours)), interval.low, interval.high, gold))
     note = (
         "share of a summary's pairs of words that the tenth has, mean over summaries; a pair may be in several; "
-        "low and high: 95 % bootstrap interval of the model's share over records"
+        + interval_note("records", figure="the model's share")
     )
     columns = ("part", "cases", "share", "low", "high", "gold")
     return Table("source_coverage", "Parts of the document that summaries take up", columns, rows, note)

@@ -20,7 +20,7 @@ from ctxlab.core.types import Document, Prediction, Scores, Table
 from ctxlab.evaluation.bins import LENGTHS, PARTS, TENTHS, by_size, cut
 from ctxlab.evaluation.chrf import chrf, counts
 from ctxlab.evaluation.evidence import by_evidence
-from ctxlab.evaluation.statistics import Counts, bootstrap, ratio
+from ctxlab.evaluation.statistics import Counts, bootstrap, interval_note, ratio
 from ctxlab.tasks.written.base import WrittenText
 from ctxlab.text.language import language_of
 from ctxlab.text.units import words
@@ -168,7 +168,7 @@ def _overall(cases: Sequence[_Case], found: dict[str, float], metrics: _Metrics)
     return Table("overall", "Translations of whole documents", columns, rows, note)
 
 
-_NOTE = "low and high: 95 % bootstrap interval over documents"
+_NOTE = interval_note()
 
 
 def _by_length(cases: Sequence[_Case]) -> Table:
@@ -179,7 +179,7 @@ def _by_length(cases: Sequence[_Case]) -> Table:
         bleu, ter = _bleu(_sum(inside, "bleu")), float(ratio(_sum(inside, "ter")))
         rows.append((label, len(inside), _chrf(inside), interval.low, interval.high, bleu, ter))
     columns = ("tokens", "documents", "chrf", "low", "high", "bleu", "ter")
-    return Table("by_length", "chrF by length of the source", columns, rows, f"{_NOTE} of chrf")
+    return Table("by_length", "chrF by length of the source", columns, rows, interval_note(figure="chrf"))
 
 
 def _by_position(cases: Sequence[_Case]) -> Table:
