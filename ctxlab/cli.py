@@ -1,5 +1,6 @@
 """``ctxlab <stage> [overrides]``: from the words of a command line to an exit status."""
 
+import io
 import os
 import sys
 import traceback
@@ -24,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: Words behind the program's name; those of the process where None.
     """
+    _never_fail_to_print()
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         return _dispatch(words)
@@ -37,6 +39,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except Exception as error:
         return _report(error)
+
+
+def _never_fail_to_print() -> None:
+    """Characters that a terminal's encoding lacks become question marks, rather than end the run."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _dispatch(words: list[str]) -> int:

@@ -14,7 +14,7 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.task import Loss
 from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Prediction
 from ctxlab.tasks.forms.base import Base
-from ctxlab.tasks.records.bio import OUTSIDE, entity_types, is_tag, repair, spans, tag_set
+from ctxlab.tasks.records.bio import OUTSIDE, entity_types, from_scheme, is_tag, repair, spans, tag_set
 from ctxlab.tasks.records.fields import check_words, kind, lookalike, nearest
 from ctxlab.tasks.text.subwords import Subwords, frame, needs_leading_space, split_words
 from ctxlab.tasks.text.words import words_of
@@ -98,11 +98,16 @@ class NER(Base):
                 f"{origin} has {len(tokens)} in '{self._tokens_field}' and {len(tags)} in '{self._tags_field}': "
                 "give one tag a word."
             )
+        if all(isinstance(tag, str) for tag in tags):
+            tags, scheme = from_scheme(tags)
+            note = f"Tags are written as {scheme} and were read as BIO, with the same entities."
+            if scheme and note not in self.notes:
+                self.notes.append(note)
         for index, tag in enumerate(tags):
             if not isinstance(tag, str) or not is_tag(tag):
                 raise UserError(
                     f"The tag {tag!r} of word {index} ({tokens[index]!r}) of {origin} is not BIO: "
-                    "write O, B-<type> or I-<type>."
+                    "write O, B-<type> or I-<type> (BMES, BIOES and BILOU are read too)."
                 )
         repaired, changed = repair(tags)
         if changed:
