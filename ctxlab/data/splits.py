@@ -8,6 +8,7 @@ import numpy as np
 from ctxlab.core.data import Record, Source
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document
+from ctxlab.data.field_names import with_our_names
 from ctxlab.text.language import told
 
 HELD_OUT_SHARE = 0.1
@@ -67,7 +68,10 @@ def parsed(task: Task, record: Record, *, gold: bool) -> Document:
     Raises:
         UserError: It cannot be used; names the place.
     """
-    document = task.parse(record.fields, record.origin, gold=gold)
+    fields, note = with_our_names(task.name, record.fields)
+    if note and note not in task.notes:
+        task.notes.append(note)
+    document = task.parse(fields, record.origin, gold=gold)
     language = record.fields.get("language")
     return replace(document, fields={**document.fields, "language": code}) if (code := told(language)) else document
 

@@ -42,6 +42,11 @@ def normalise(text: str, language: str = "") -> str:
     return " ".join((bare if bare.isascii() else _characters().sub(r" \g<0> ", bare)).split())
 
 
+def words(text: str, language: str = "") -> list[str]:
+    """The words of a text as they are compared."""
+    return normalise(text, language).split()
+
+
 def exact_match(answer: str, gold: Sequence[str], language: str = "") -> float:
     """1 where the answer is one of ``gold`` (none: the empty one), else 0.
 
@@ -70,7 +75,7 @@ def _same(answer: str, gold: str, language: str) -> bool:
 
 def _words(answer: str, gold: str, language: str) -> tuple[list[str], list[str]]:
     language = language or _language(answer, gold)
-    return normalise(answer, language).split(), normalise(gold, language).split()
+    return words(answer, language), words(gold, language)
 
 
 def _f1(given: Sequence[str], wanted: Sequence[str]) -> float:
