@@ -28,8 +28,9 @@ def run(parts):
         cfg.trainer.nonsense
     if cfg.seed in errors:
         raise errors[cfg.seed]
-    result = {"primary_metric": "f1", "metrics": {"validation": {"f1": cfg.seed / 10}},
-              "coverage": {"validation": {"tokens": 0.75}},
+    result = {"stage": "train", "task": "ner", "model": "m", "strategy": "chunk", "context_length": 8, "seed": cfg.seed,
+              "checkpoint": "c", "primary_metric": "f1", "metrics": {"validation": {"f1": cfg.seed / 10}},
+              "coverage": {"validation": {"tokens": 0.75, "labels": 1.0}},
               "cost": {"tokens_per_second": 1234.5, "peak_memory_bytes": 3 * 2**20}}
     (run_dir / "result.json").write_text(json.dumps(result))
 """

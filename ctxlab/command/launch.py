@@ -19,7 +19,8 @@ from ctxlab.command.run_directory import CLAIMS
 from ctxlab.command.stop import Stop
 from ctxlab.command.sweep import summarise
 from ctxlab.config.catalogue import conf_dir
-from ctxlab.config.redact import MASK, is_secret, redact_file, redact_yaml
+from ctxlab.config.redact import MASK, is_secret, redact, redact_file, redact_yaml
+from ctxlab.core.invocation import invoked
 
 SHOWING = {"--cfg", "--info", "--hydra-help", "--version"}
 """Flags that print and run nothing."""
@@ -33,7 +34,7 @@ def launch(stage: str, words: Sequence[str]) -> int:
     """
     arguments = flags.split(words)
     overrides = front.rewrite(stage, arguments)
-    with _process(stage, [*arguments.flags, *overrides]):
+    with invoked(redact(["ctxlab", stage, *words])), _process(stage, [*arguments.flags, *overrides]):
         main = hydra.main(config_path=str(conf_dir()), config_name=stage, version_base=VERSION_BASE)(job)
         if arguments.names & SHOWING:
             _show(main, arguments.flags)

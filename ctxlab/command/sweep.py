@@ -4,13 +4,15 @@ import csv
 import json
 import re
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from ctxlab.command.explain import MISTAKE, UNEXPECTED
 from ctxlab.command.job import FAILURE, FINISHED
+from ctxlab.core.errors import UserError
+from ctxlab.core.result import FILE, Cost, Outcome, Result, preferred, read_outcome
 
 CSV = "sweep.csv"
 
@@ -60,7 +62,7 @@ def summarise(folder: Path) -> int:
 
 def _jobs(folder: Path) -> list[Path]:
     found = {path.parent.parent for path in folder.rglob(".hydra/overrides.yaml")}
-    found |= {path.parent for name in ("result.json", FAILURE) for path in folder.rglob(name)}
+    found |= {path.parent for name in (FILE, FAILURE) for path in folder.rglob(name)}
     return sorted(found - {folder}, key=lambda path: _natural(str(path.relative_to(folder))))
 
 
@@ -71,25 +73,37 @@ def _natural(text: str) -> list[tuple[bool, int, str]]:
 
 
 def _row(path: Path, folder: Path) -> Row:
-    result, failure = _load(path / "result.json"), _load(path / FAILURE)
-    done = not failure and (bool(result) or (path / FINISHED).is_file())
-    metric = str(result.get("primary_metric", ""))
-    cost = result.get("cost") or {}
+    outcome, failure = _outcome(path), _failure(path)
+    damage = str(outcome) if isinstance(outcome, UserError) else ""
+    done = not failure and not damage and (outcome is not None or (path / FINISHED).is_file())
+    scored = outcome if isinstance(outcome, Result) else None
+    cost = outcome.cost if isinstance(outcome, Outcome) else Cost()
     return Row(
         job=str(path.relative_to(folder)),
         overrides=" ".join(_overrides(path)),
-        metric=metric,
-        score=_first(result.get("metrics"), metric),
-        coverage_tokens=_first(result.get("coverage"), "tokens"),
-        tokens_per_second=cost.get("tokens_per_second"),
-        peak_memory_bytes=cost.get("peak_memory_bytes"),
+        metric=scored.primary_metric if scored else "",
+        score=scored.primary() if scored else None,
+        coverage_tokens=preferred({split: seen.tokens for split, seen in scored.coverage.items()}) if scored else None,
+        tokens_per_second=cost.tokens_per_second,
+        peak_memory_bytes=cost.peak_memory_bytes,
         status="done" if done else "failed",
-        error="" if done else str(failure.get("error", UNFINISHED)),
+        error="" if done else str(failure.get("error") or damage or UNFINISHED),
         mistake=failure.get("exit_status") == MISTAKE,
     )
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _outcome(path: Path) -> Outcome | UserError | None:
+    """What the job came to, None where it left no result, or why that cannot be read."""
+    if not (path / FILE).is_file():
+        return None
+    try:
+        return read_outcome(path / FILE)
+    except UserError as error:
+        return error
+
+
+def _failure(path: Path) -> dict[str, Any]:
+    path = path / FAILURE
     try:
         loaded = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -105,13 +119,6 @@ def _overrides(path: Path) -> list[str]:
     except (OSError, yaml.YAMLError):
         return []
     return [str(word) for word in loaded or []]
-
-
-def _first(splits: Mapping[str, Any] | None, key: str) -> float | None:
-    """The figure of the validation split, else of the first that has it."""
-    found = {name: values[key] for name, values in (splits or {}).items() if isinstance(values, dict) and key in values}
-    value = found.get("validation", next(iter(found.values()), None))
-    return float(value) if isinstance(value, (int, float)) else None
 
 
 def _write(rows: Iterable[Row], path: Path) -> None:

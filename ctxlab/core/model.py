@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ctxlab.core.contract import Component
@@ -24,6 +25,13 @@ It is saved with the model, so that a checkpoint says it too; stages put it into
 
 NEW_HEAD = "ctxlab_new_head"
 """Attribute of a model: True where its head was drawn at random, as the weights came without."""
+
+
+def readable_name(path: str) -> str:
+    """What results call a model that was given by its path: its hub id, or the last part of a folder."""
+    place = Path(path).expanduser()
+    is_hub_id = not place.exists() and not place.is_absolute() and path.count("/") <= 1 and not path.startswith(".")
+    return path if is_hub_id else place.resolve().name
 
 
 @dataclass(frozen=True, slots=True)

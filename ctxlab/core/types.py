@@ -171,6 +171,21 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
+class ScoredRecord:
+    """What one scored unit (a document, a question, a ranking) adds to the figures of its split.
+
+    All units of a split name the same statistics, so that figures can be computed anew over any choice of records.
+    """
+
+    id: str
+    """Of the unit."""
+    group: str
+    """Id of the record that it belongs to; intervals and comparisons draw whole records."""
+    statistics: Mapping[str, Mapping[str, Any]]
+    """Plain values of each sufficient statistic, by its name (a file under ``ctxlab/evaluation/sufficient``)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Scores:
     """Figures over whole documents; gold that the model never saw counts as missed."""
 
@@ -179,3 +194,5 @@ class Scores:
     """Share of the gold that the model saw whole."""
     tables: Sequence[Table] = ()
     notes: Sequence[str] = field(default_factory=tuple)
+    records: Sequence[ScoredRecord] = ()
+    """What ``metrics`` follows from, unit by unit; written to ``scores/<split>.jsonl``."""

@@ -6,7 +6,8 @@ import numpy as np
 
 from ctxlab.core.types import Document, Prediction, Table
 from ctxlab.evaluation.bins import DISTANCES, by_size
-from ctxlab.evaluation.statistics import bootstrap_mean, interval_note
+from ctxlab.evaluation.breakdown import Breakdown, mean
+from ctxlab.evaluation.statistics import interval_note
 from ctxlab.text.units import find_words
 
 
@@ -25,19 +26,18 @@ def by_evidence(documents: Sequence[Document], predictions: Sequence[Prediction]
         for document, prediction in pairs
         for probe, (_, read) in zip(document.fields.get("probes", ()), prediction.answer.evidence, strict=True)
     ]
-    if not found:
-        return []
-    rows = []
-    for label, chosen in by_size([distance for distance, _, _ in found], DISTANCES):
+
+    def row(chosen: Sequence[int]) -> tuple[int, float, float | None, float | None, float]:
         right, read = np.asarray([found[i][1:] for i in chosen], dtype=np.float64).T
-        interval = bootstrap_mean(right, [groups[i] for i in chosen])
-        rows.append((label, len(chosen), float(right.mean()), interval.low, interval.high, float(read.mean())))
+        return len(chosen), *mean(right, [groups[i] for i in chosen]).cells, float(read.mean())
+
     note = (
         "cases: words that hang on one sentence of the document; accuracy: share of them that was written; read: "
         f"share of these sentences that was read whole; {interval_note()}"
     )
-    columns = (what, "cases", "accuracy", "low", "high", "read")
-    return [Table("by_evidence", "Words that a fact decides, by distance from it", columns, rows, note)]
+    by = Breakdown(("cases", "accuracy", "low", "high", "read"), row, note)
+    bins = by_size([distance for distance, _, _ in found], DISTANCES)
+    return by.known("by_evidence", "Words that a fact decides, by distance from it", what, bins)
 
 
 def says(text: str, wanted: str) -> bool:

@@ -20,17 +20,44 @@ from ctxlab.text.units import squeezed, units
 
 TYPES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 
+FEWER = (0, 1, 0, 0)
+"""How many fewer n-grams than words a text has, of each of ``TYPES``."""
+
 KEPT = 4096
 """Pairs whose scores are kept, as baselines are scored again and again while a model is trained."""
+
+
+Matches = tuple[int, int, int]
+"""What matches, what the summary has, and what the gold summary has: n-grams, or words of a common subsequence."""
 
 
 @lru_cache(KEPT)
 def rouge(summary: str, gold: str) -> tuple[float, ...]:
     """F measures of ``TYPES``, 0 to 1."""
-    if not summary.strip():
-        return (0.0,) * len(TYPES)
+    return tuple(f_measure(*counts) for counts in matches(summary, gold))
+
+
+@lru_cache(KEPT)
+def matches(summary: str, gold: str) -> tuple[Matches, ...]:
+    """Of each of ``TYPES``; the library gives shares, which times their denominators are its counts."""
+    given, wanted = _num_words(summary), _num_words(gold)
+    if not given:
+        return tuple((0, 0, max(wanted - less, 0)) for less in FEWER)
     scores = _scorer().score(lines(gold), lines(summary))
-    return tuple(float(scores[kind].fmeasure) for kind in TYPES)
+    every = ((max(given - less, 0), max(wanted - less, 0)) for less in FEWER)
+    return tuple(
+        (round(scores[kind].precision * ours), ours, theirs) for kind, (ours, theirs) in zip(TYPES, every, strict=True)
+    )
+
+
+def f_measure(matched: int, given: int, wanted: int) -> float:
+    """Harmonic mean of precision and recall, 0 where nothing matches."""
+    precision, recall = matched / max(given, 1), matched / max(wanted, 1)
+    return 2 * precision * recall / (precision + recall) if matched else 0.0
+
+
+def _num_words(text: str) -> int:
+    return len(_tokenizer().tokenize(lines(text))) if text.strip() else 0
 
 
 def lines(text: str) -> str:
@@ -46,7 +73,12 @@ def words(text: str) -> Sequence[str]:
 
 @cache
 def _scorer() -> Any:
-    return _library("rouge_scorer").RougeScorer(TYPES, tokenizer=_Tokenizer())
+    return _library("rouge_scorer").RougeScorer(TYPES, tokenizer=_tokenizer())
+
+
+@cache
+def _tokenizer() -> "_Tokenizer":
+    return _Tokenizer()
 
 
 class _Tokenizer:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ctxlab.core.model import ModelSource
+from ctxlab.core.model import ModelSource, readable_name
 from ctxlab.models.loading.dropout import set_attention_dropout, set_dropout
 from ctxlab.models.loading.weights import Configure, folder, load_model, load_tokenizer, read_kind
 
@@ -15,7 +15,7 @@ class Pretrained(ModelSource):
         self, path: str, dropout: float | None = None, attention_dropout: float = 0.0, name: str | None = None
     ) -> None:
         """Take where the model is; None for ``dropout`` keeps the model's own."""
-        self.path, self.name = str(path), name or str(path).rstrip("/").rsplit("/", 1)[-1]
+        self.path, self.name = str(path), name or readable_name(str(path))
         self.dropout, self.attention_dropout = dropout, attention_dropout
 
     def kind(self) -> str:

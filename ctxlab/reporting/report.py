@@ -1,32 +1,30 @@
 """``report.md``: what a person reads after a run."""
 
+import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from ctxlab.core.files import write_text
+from ctxlab.core.result import Cost, Result
 from ctxlab.core.types import Table
 from ctxlab.reporting.tables import markdown
 
 
-def summary_table(result: Mapping[str, Any]) -> Table:
+def summary_table(result: Result) -> Table:
     """Scores, coverage and cost of a run as rows of name and value."""
     rows: list[tuple[str, Any]] = [
-        (f"{split} {name}", value) for split, scores in result["metrics"].items() for name, value in scores.items()
+        (f"{split} {name}", value) for split, figures in result.metrics.items() for name, value in figures.items()
     ]
-    for split, coverage in result["coverage"].items():
-        rows += [(f"{split} coverage, {what}", f"{share:.1%}") for what, share in coverage.items()]
-    rows += _cost_rows(result["cost"])
-    rows.append(("checkpoint", result["checkpoint"]))
-    title = (
-        f"{result['stage']}: {result['task']}, {result['model']}, {result['strategy']}, "
-        f"context {result['context_length']:,}, seed {result['seed']}"
-    )
-    return Table("summary", title, ("what", "value"), rows)
+    for split, coverage in result.coverage.items():
+        rows += [(f"{split} coverage, {what}", f"{share:.1%}") for what, share in asdict(coverage).items()]
+    rows += _cost_rows(result.cost)
+    rows.append(("checkpoint", result.checkpoint))
+    return Table("summary", result.title, ("what", "value"), rows)
 
 
-def _cost_rows(cost: Mapping[str, Any]) -> list[tuple[str, Any]]:
+def _cost_rows(cost: Cost) -> list[tuple[str, Any]]:
     shown = {
         "train_tokens": lambda v: f"{v:,}",
         "train_seconds": lambda v: f"{v:,.1f} s",
@@ -37,33 +35,44 @@ def _cost_rows(cost: Mapping[str, Any]) -> list[tuple[str, Any]]:
         "parameters": lambda v: f"{v:,}",
         "trainable_parameters": lambda v: f"{v:,}",
     }
-    return [(name.replace("_", " "), show(cost[name])) for name, show in shown.items() if cost.get(name) is not None]
+    given = asdict(cost)
+    return [(name.replace("_", " "), show(given[name])) for name, show in shown.items() if given[name] is not None]
 
 
 def write_report(
     path: Path,
-    result: Mapping[str, Any],
+    result: Result,
     tables: Mapping[str, Sequence[Table]],
-    notes: Sequence[str],
     pictures: Sequence[Path],
     config: str,
     learned: Sequence[Table] = (),
 ) -> None:
-    """Write the report: summary, notes, tables of each split and of what was learned, pictures, configuration."""
+    """Write the report: summary, notes, tables of each split and of what was learned, pictures, configuration.
+
+    Args:
+        path: Of the file.
+        result: Of the run.
+        tables: Of each split.
+        pictures: Files beside the report.
+        config: As YAML.
+        learned: Tables of what the strategy learned.
+    """
     summary = summary_table(result)
     parts = [
         f"# {summary.title}",
         "",
-        f"Primary metric: {result['primary_metric']}.",
+        f"Primary metric: {result.primary_metric}.",
         "",
         markdown(replace(summary, title="Scores and cost")),
     ]
-    if notes:
-        parts += ["## Notes", "", *(f"- {note}" for note in notes), ""]
+    if result.notes:
+        parts += ["## Notes", "", *(f"- {note}" for note in result.notes), ""]
     for split, split_tables in tables.items():
         parts += [f"## {split.capitalize()} split", "", *(markdown(table) for table in split_tables)]
     if learned:
         parts += ["## What the strategy learned", "", *(markdown(table) for table in learned)]
     parts += [f"![{picture.stem}]({picture.name})\n" for picture in pictures]
+    if result.command:
+        parts += ["## Command", "", "```", shlex.join(result.command), "```", ""]
     parts += ["## Configuration", "", "```yaml", config.rstrip(), "```", ""]
     write_text(path, "\n".join(parts))

@@ -3,9 +3,8 @@
 Without ``run`` it is the model as it is, for tasks whose head comes with the weights (``task=lm``).
 """
 
-from typing import Any
-
 from ctxlab.core.errors import UserError
+from ctxlab.core.result import Cost, Result, as_dict
 from ctxlab.core.task import Task
 from ctxlab.data.splits import Splits, load_documents
 from ctxlab.optim.parameters import count_parameters
@@ -22,41 +21,48 @@ from ctxlab.workbench.watch import open_tracker
 def run(parts: Parts) -> None:
     """Score a split and leave the same files as training does."""
     name: str = parts.options.split
-    opened = open_bench(parts, lambda task: _documents(parts, task, name), scored=(name,))
-    bench, run_dir = opened.bench, parts.origin.run_dir
-    memory = MemoryMeter(bench.accelerator.device)
+    opened = open_bench(parts, lambda task: documents_with(parts, task, name), scored=(name,))
+    run_dir = parts.origin.run_dir
     tracker = open_tracker(parts, TrainState())
     result = None
     try:
-        split = score_split(bench, name, opened.documents.of(name))
-        cost = evaluation_cost(opened, split, memory.peak_bytes())
-        result = make_result(parts, bench, {name: split}, cost=cost, checkpoint=opened.origin, resumed_from=None)
-        leave(parts, bench, result, {name: split})
+        split, result = score(parts, opened, name)
+        leave(parts, opened.bench, result, {name: split})
     finally:
-        tracker.finish(result, run_dir / "report.md" if result is not None else None)
+        tracker.finish(as_dict(result) if result else None, run_dir / "report.md" if result else None)
 
 
-def _documents(parts: Parts, task: Task, split: str) -> Splits:
+def score(parts: Parts, opened: Opened, name: str) -> tuple[Split, Result]:
+    """What comes out for the split called ``name``; nothing is written."""
+    memory = MemoryMeter(opened.bench.accelerator.device)
+    split = score_split(opened.bench, name, opened.documents.of(name))
+    cost = evaluation_cost(opened, split, memory.peak_bytes())
+    result = make_result(parts, opened.bench, {name: split}, cost=cost, checkpoint=opened.origin, resumed_from=None)
+    return split, result
+
+
+def documents_with(parts: Parts, task: Task, split: str) -> Splits:
+    """All splits of the data; raises UserError where ``split`` has no document."""
     splits = load_documents(parts.data, task, parts.seed)
     if not splits.of(split):
         raise UserError(f"There are no documents in split={split}; give data.{split}_file=<file>.")
     return splits
 
 
-def evaluation_cost(opened: Opened, split: Split, peak_bytes: int) -> dict[str, Any]:
+def evaluation_cost(opened: Opened, split: Split, peak_bytes: int) -> Cost:
     """Cost of reading the split, beside what training the checkpoint had taken."""
     bench, evaluation = opened.bench, split.evaluation
-    return {
-        "train_tokens": opened.state.tokens,
-        "train_seconds": opened.state.seconds,
-        "evaluation_tokens": evaluation.tokens,
-        "evaluation_seconds": evaluation.seconds,
-        "tokens_per_second": evaluation.tokens / evaluation.seconds,
-        "peak_memory_bytes": peak_bytes,
-        "flops": _flops(bench, split) if bench.task.runs_model else 0,
-        "parameters": count_parameters(bench.model),
-        "trainable_parameters": count_parameters(bench.model, trainable=True),
-    }
+    return Cost(
+        train_tokens=opened.state.tokens,
+        train_seconds=opened.state.seconds,
+        evaluation_tokens=evaluation.tokens,
+        evaluation_seconds=evaluation.seconds,
+        tokens_per_second=evaluation.tokens / evaluation.seconds,
+        peak_memory_bytes=peak_bytes,
+        flops=_flops(bench, split) if bench.task.runs_model else 0,
+        parameters=count_parameters(bench.model),
+        trainable_parameters=count_parameters(bench.model, trainable=True),
+    )
 
 
 def _flops(bench: Workbench, split: Split) -> float:

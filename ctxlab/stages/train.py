@@ -1,9 +1,9 @@
 """``ctxlab train``: documents and a model in, a scored checkpoint out."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from ctxlab.core.errors import UserError
+from ctxlab.core.result import Cost, Result, as_dict
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document
 from ctxlab.data.splits import Splits, load_documents
@@ -44,7 +44,7 @@ def run(parts: Parts) -> None:
         result = _score(parts, validation, splits.test, state, memory)
     finally:
         report = parts.origin.run_dir / "report.md"
-        tracker.finish(result, report if result is not None and report.exists() else None)
+        tracker.finish(as_dict(result) if result else None, report if result and report.exists() else None)
 
 
 def _refuse(task: Task) -> None:
@@ -64,7 +64,7 @@ def _documents(parts: Parts, task: Task) -> Splits:
 
 def _score(
     parts: Parts, validation: Validation, test: Sequence[Document], state: TrainState, memory: MemoryMeter
-) -> dict[str, Any]:
+) -> Result:
     """Scores of the best checkpoint on the splits that there are, written and shown."""
     run_dir, peak_bytes, bench = parts.origin.run_dir, memory.peak_bytes(), validation.bench
     best = checkpoint.find(run_dir, "best" if state.best_step is not None else "latest")
@@ -89,17 +89,17 @@ def _score(
     return result
 
 
-def training_cost(bench: Workbench, state: TrainState, peak_bytes: int) -> Mapping[str, Any]:
-    """What training took; units are in the names."""
-    return {
-        "train_tokens": state.tokens,
-        "train_seconds": state.seconds,
-        "train_steps": state.step,
-        "train_epochs": state.epochs,
-        "tokens_per_second": state.tokens / state.seconds if state.seconds else 0.0,
-        "padding_share": 1 - state.tokens / state.padded_tokens if state.padded_tokens else 0.0,
-        "peak_memory_bytes": peak_bytes,
-        "flops": state.flops,
-        "parameters": count_parameters(bench.model),
-        "trainable_parameters": count_parameters(bench.model, trainable=True),
-    }
+def training_cost(bench: Workbench, state: TrainState, peak_bytes: int) -> Cost:
+    """What training took."""
+    return Cost(
+        train_tokens=state.tokens,
+        train_seconds=state.seconds,
+        train_steps=state.step,
+        train_epochs=state.epochs,
+        tokens_per_second=state.tokens / state.seconds if state.seconds else 0.0,
+        padding_share=1 - state.tokens / state.padded_tokens if state.padded_tokens else 0.0,
+        peak_memory_bytes=peak_bytes,
+        flops=state.flops,
+        parameters=count_parameters(bench.model),
+        trainable_parameters=count_parameters(bench.model, trainable=True),
+    )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ctxlab.core.errors import CheckFailed, UserError
-from ctxlab.core.files import write_json
+from ctxlab.core.result import Cost, Verification, write
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
 from ctxlab.core.types import Encoded, IntArray
@@ -142,25 +142,24 @@ def _leave(parts: Parts, bench: Workbench, proof: Proof, seconds: float) -> None
         *bench.task.notes,
     ]
     write_page(run_dir / "report.md", checks, notes, [drawn], (run_dir / "config.yaml").read_text(encoding="utf-8"))
-    write_json(
-        run_dir / "result.json",
-        {
-            "stage": "verify",
-            "task": bench.task.name,
-            "model": parts.model.name,
-            "strategy": bench.strategy.name,
-            "context_length": bench.length,
-            "seed": parts.seed,
-            "run": str(start.folder) if start else None,
-            "passed": not proof.failed,
-            "failed": proof.failed,
-            "checks": {check.name: asdict(check) for check in proof.checks},
-            "cost": {"verify_seconds": seconds},
-            "git_sha": git_sha(),
-            "versions": versions(),
-            "notes": notes,
-        },
+    verification = Verification(
+        stage=parts.origin.stage,
+        task=bench.task.name,
+        model=parts.model.name,
+        strategy=bench.strategy.name,
+        context_length=bench.length,
+        seed=parts.seed,
+        cost=Cost(verify_seconds=seconds),
+        command=parts.origin.command,
+        git_sha=git_sha(),
+        versions=versions(),
+        notes=notes,
+        run=str(start.folder) if start else None,
+        passed=not proof.failed,
+        failed=proof.failed,
+        checks={check.name: asdict(check) for check in proof.checks},
     )
+    write(run_dir, verification)
     screen = console()
     show(screen, checks)
     screen.print(f"{seconds:.0f} s; report with picture: {os.path.relpath(run_dir / 'report.md')}", soft_wrap=True)

@@ -4,13 +4,15 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ctxlab.core.files import write_json, write_text
+from ctxlab.core.files import write_text
+from ctxlab.core.result import Cost, Result, rows, write
 from ctxlab.core.types import Document, Table
+from ctxlab.evaluation import scores
 from ctxlab.evaluation.evaluator import Evaluation, evaluate
 from ctxlab.reporting.plots import draw
 from ctxlab.reporting.report import summary_table, write_report
@@ -66,75 +68,84 @@ def make_result(
     bench: Workbench,
     splits: Mapping[str, Split],
     *,
-    cost: Mapping[str, Any],
+    cost: Cost,
     checkpoint: str,
     resumed_from: str | None,
-) -> dict[str, Any]:
-    """``result.json`` of a stage that scores.
+) -> Result:
+    """What ``result.json`` of a stage that scores is to hold.
 
     Args:
         parts: The run.
         bench: What was scored.
         splits: What came out, by split.
-        cost: What it took; units are in the names.
+        cost: What it took.
         checkpoint: Where the weights are, or the name of the model.
         resumed_from: Checkpoint that training last went on from, if it did.
     """
-    return {
-        "stage": parts.origin.stage,
-        "task": bench.task.name,
-        "model": parts.model.name,
-        "strategy": bench.strategy.name,
-        "seed": parts.seed,
-        "context_length": bench.length,
-        "language": language_of(bench.task.language, *(text for split in splits.values() for text in _sample(split))),
-        "metrics": {name: dict(split.evaluation.scores.metrics) for name, split in splits.items()},
-        "primary_metric": bench.task.primary_metric,
-        "coverage": {name: asdict(split.evaluation.coverage) for name, split in splits.items()},
-        "cost": dict(cost),
-        "checkpoint": checkpoint,
-        "git_sha": git_sha(),
-        "versions": versions(),
-        "resumed_from": resumed_from,
-        "breakdowns": {
-            name: {table.name: _records(table) for table in tables} for name, tables in _tables(splits).items()
-        },
-        "learned": {table.name: _records(table) for table in _learned(bench)},
-        "notes": _notes(bench, splits),
-    }
+    return Result(
+        stage=parts.origin.stage,
+        task=bench.task.name,
+        model=parts.model.name,
+        strategy=bench.strategy.name,
+        context_length=bench.length,
+        seed=parts.seed,
+        language=language_of(bench.task.language, *(text for split in splits.values() for text in _sample(split))),
+        cost=cost,
+        command=parts.origin.command,
+        resumed_from=resumed_from,
+        git_sha=git_sha(),
+        versions=versions(),
+        notes=_notes(bench, splits),
+        metrics={name: dict(split.evaluation.scores.metrics) for name, split in splits.items()},
+        primary_metric=bench.task.primary_metric,
+        lower_is_better=bench.task.lower_is_better,
+        coverage={name: split.evaluation.coverage for name, split in splits.items()},
+        checkpoint=checkpoint,
+        breakdowns={name: {table.name: rows(table) for table in tables} for name, tables in _tables(splits).items()},
+        learned={table.name: rows(table) for table in _learned(bench)},
+    )
 
 
-def leave(parts: Parts, bench: Workbench, result: Mapping[str, Any], splits: Mapping[str, Split]) -> None:
-    """Write predictions, pictures, report and result (last: it says that the run is whole), and print the summary."""
+def leave(parts: Parts, bench: Workbench, result: Result, splits: Mapping[str, Split]) -> None:
+    """Write predictions, scores, pictures, report and result, and print the summary.
+
+    The result comes last, as it says that the run is whole.
+
+    Args:
+        parts: The run.
+        bench: What was scored.
+        result: What to write.
+        splits: What came out, by split.
+    """
     run_dir = parts.origin.run_dir
     for name, split in splits.items():
-        write_predictions(run_dir / "predictions" / f"{name}.jsonl", bench, split)
+        write_predictions(run_dir, name, bench, split)
     tables, learned = _tables(splits), _learned(bench)
     pictures = draw(run_dir, tables, learned)
     config = (run_dir / "config.yaml").read_text(encoding="utf-8")
-    write_report(run_dir / "report.md", result, tables, result["notes"], pictures, config, learned)
-    write_json(run_dir / "result.json", result)
+    write_report(run_dir / "report.md", result, tables, pictures, config, learned)
+    write(run_dir, result)
     screen = console()
     if parts.origin.group:  # one table over all jobs follows
-        scores = " ".join(
-            f"{name} {scores[result['primary_metric']]:.4f}" for name, scores in result["metrics"].items()
-        )
-        screen.print(f"{summary_table(result).title}: {result['primary_metric']} {scores}", soft_wrap=True)
+        found = " ".join(f"{name} {figures[result.primary_metric]:.4f}" for name, figures in result.metrics.items())
+        screen.print(f"{result.title}: {result.primary_metric} {found}", soft_wrap=True)
         return
     for name, split_tables in tables.items():
         show(screen, replace(split_tables[0], title=f"{split_tables[0].title}, {name} split"))
     show(screen, summary_table(result))
-    for note in result["notes"]:
+    for note in result.notes:
         screen.print(f"note: {note}")
     screen.print(f"report, with breakdowns and pictures: {os.path.relpath(run_dir / 'report.md')}", soft_wrap=True)
 
 
-def write_predictions(path: Path, bench: Workbench, split: Split) -> None:
-    """One document a line."""
+def write_predictions(run_dir: Path, name: str, bench: Workbench, split: Split) -> None:
+    """Write one document a line to ``predictions/<name>.jsonl``, and what each adds to the figures to ``scores/``."""
+    path = run_dir / "predictions" / f"{name}.jsonl"
     path.parent.mkdir(exist_ok=True)
     pairs = zip(split.documents, split.evaluation.predictions, strict=True)
     lines = (json.dumps(bench.task.record(document, answer), ensure_ascii=False) for document, answer in pairs)
     write_text(path, "".join(line + "\n" for line in lines))
+    scores.write(run_dir / scores.FOLDER / path.name, split.evaluation.scores.records)
 
 
 def versions() -> dict[str, str]:
@@ -164,10 +175,6 @@ def _sample(split: Split) -> list[str]:
     values = [value for document in split.documents[:SAMPLE] for value in document.fields.values()]
     words = [" ".join(map(str, value[:SAMPLE])) for value in values if isinstance(value, list | tuple)]
     return [*(value for value in values if isinstance(value, str)), *words]
-
-
-def _records(table: Table) -> list[dict[str, Any]]:
-    return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
 
 
 def _notes(bench: Workbench, splits: Mapping[str, Split]) -> list[str]:

@@ -1,6 +1,6 @@
 """Everything a run is made of, typed: configuration ends here."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from ctxlab.config.build import build
 from ctxlab.config.redact import redact
 from ctxlab.config.schema import TrainerConfig, stage_options
+from ctxlab.core import invocation
 from ctxlab.core.data import Source
 from ctxlab.core.model import ModelSource
 from ctxlab.core.objective import Objective
@@ -37,8 +38,8 @@ class Origin:
 
     stage: str
     run_dir: Path
-    command: str
-    """The words of the command line, as they can be typed again."""
+    command: Sequence[str]
+    """The words of the command line as they were typed; of a job of a multirun those that would run it alone."""
     group: str
     """Name of the multirun that the run is a job of; empty for a run by itself."""
     config: Mapping[str, Any]
@@ -113,12 +114,12 @@ def make_strategy(node: DictConfig) -> Strategy:
 def _origin(cfg: DictConfig, run_dir: Path) -> Origin:
     values = redact(OmegaConf.to_container(cfg, resolve=True))
     if not HydraConfig.initialized():  # composed by hand: no job, and no words of a command line
-        return Origin(stage=cfg.stage, run_dir=run_dir, command=f"ctxlab {cfg.stage}", group="", config=values)
+        return Origin(stage=cfg.stage, run_dir=run_dir, command=("ctxlab", cfg.stage), group="", config=values)
     hydra = HydraConfig.get()
-    words = redact(list(hydra.overrides.task))
-    group = Path(hydra.sweep.dir).name if hydra.mode == RunMode.MULTIRUN else ""
-    command = " ".join(["ctxlab", cfg.stage, *words])
-    return Origin(stage=cfg.stage, run_dir=run_dir, command=command, group=group, config=values)
+    own = ["ctxlab", cfg.stage, *redact(list(hydra.overrides.task))]
+    if hydra.mode == RunMode.MULTIRUN:
+        return Origin(stage=cfg.stage, run_dir=run_dir, command=own, group=Path(hydra.sweep.dir).name, config=values)
+    return Origin(stage=cfg.stage, run_dir=run_dir, command=invocation.command() or own, group="", config=values)
 
 
 def _start(cfg: DictConfig) -> Start | None:

@@ -1,10 +1,10 @@
 """Quality on real documents: strict F1 on LitBank's validation novels after 240 seconds of training."""
 
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from ctxlab.core.result import read
 from scripts.bench.timing import ctxlab, row
 
 
@@ -18,13 +18,13 @@ def measure(data: Path) -> list[dict[str, Any]]:
             f"data.train_file={files / 'train.jsonl'}", f"data.validation_file={files / 'validation.jsonl'}",
             f"hydra.run.dir={run}",
         )  # fmt: skip
-        result = json.loads((run / "result.json").read_text())
+        result = read(run)
     return [
         row(
             "strict F1 on LitBank validation, minilm, 4,096, 240 s",
-            result["metrics"]["validation"]["f1"],
+            result.metrics["validation"]["f1"],
             at_least=0.58,
         ),
-        row("… padding share while training", result["cost"]["padding_share"], at_most=0.05),
-        row("… training tokens/s", result["cost"]["tokens_per_second"]),
+        row("… padding share while training", result.cost.padding_share or 0.0, at_most=0.05),
+        row("… training tokens/s", result.cost.tokens_per_second or 0.0),
     ]

@@ -1,6 +1,5 @@
 """What a newcomer waits for: the main job of ``make run``, once everything is installed."""
 
-import json
 import re
 import shlex
 import tempfile
@@ -8,6 +7,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from ctxlab.core.result import read
 from scripts.bench.timing import ctxlab, row
 
 
@@ -20,8 +20,8 @@ def measure(_: Path) -> list[dict[str, Any]]:
         started = perf_counter()
         ctxlab(*shlex.split(recipe[1]), f"hydra.run.dir={run}")
         minutes = (perf_counter() - started) / 60
-        result = json.loads((run / "result.json").read_text())
+        result = read(run)
     return [
         row("main job of `make run`, minutes", minutes, at_most=5),
-        row("… strict F1 on the built-in corpus", result["metrics"]["validation"]["f1"], at_least=0.85),
+        row("… strict F1 on the built-in corpus", result.metrics["validation"]["f1"], at_least=0.85),
     ]

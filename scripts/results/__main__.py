@@ -13,6 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ctxlab.core.result import read
 from scripts.bench.__main__ import machine
 from scripts.results.figures import Figures
 from scripts.results.jobs import SECTIONS, Job, Section
@@ -53,8 +54,7 @@ def run(section: Section, job: Job, data: Path) -> bool:
     words = [*shlex.split(command), *given, "tracking=none", f"hydra.run.dir={folder}"]
     if subprocess.run([sys.executable, "-m", "ctxlab", *words], check=False).returncode:
         return False
-    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    figures = Figures.of(result, machine(), section.metrics, section.beside)
+    figures = Figures.of(read(folder), machine(), section.metrics, section.beside)
     if section.trigram:
         beside = {TRIGRAM: {section.metrics[0]: trigram(data / str(section.corpus))}}
         figures = dataclasses.replace(figures, beside=beside)

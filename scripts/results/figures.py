@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ctxlab.core.result import Result
+
 SPLIT = "validation"
 
 EXPANDED, PERCENTILE = "expanded percentile", "percentile"
@@ -36,22 +38,27 @@ class Figures:
     """``PERCENTILE`` for an interval that was taken before the expanded one was there, and cannot be taken anew."""
 
     @classmethod
-    def of(
-        cls, result: Mapping[str, Any], machine: Mapping[str, Any], metrics: Sequence[str], beside: Sequence[str]
-    ) -> "Figures":
-        """Out of a ``result.json``; ``beside`` names rows of the first table of its split."""
-        cost, table = result["cost"], _first_table(result)
+    def of(cls, result: Result, machine: Mapping[str, Any], metrics: Sequence[str], beside: Sequence[str]) -> "Figures":
+        """Out of a run's result.
+
+        Args:
+            result: With the split ``validation``.
+            machine: That it ran on.
+            metrics: To keep.
+            beside: Rows of the first table of the split to keep as baselines.
+        """
+        cost, table = result.cost, _first_table(result)
         return cls(
-            machine,
-            result["model"],
-            result["context_length"],
-            {name: result["metrics"][SPLIT].get(name) for name in metrics},
-            _interval(metrics[0], table),
-            result["coverage"][SPLIT]["tokens"],
-            cost["train_tokens"] or cost.get("evaluation_tokens", 0),
-            cost["train_seconds"] or cost.get("evaluation_seconds", 0.0),
-            cost["peak_memory_bytes"],
-            {
+            machine=machine,
+            model=result.model,
+            context_length=result.context_length,
+            scores={name: result.metrics[SPLIT].get(name) for name in metrics},
+            interval=_interval(metrics[0], table),
+            share_read=result.coverage[SPLIT].tokens,
+            tokens=cost.train_tokens or cost.evaluation_tokens or 0,
+            seconds=cost.train_seconds or cost.evaluation_seconds or 0.0,
+            peak_memory_bytes=cost.peak_memory_bytes or 0,
+            beside={
                 _label(row): {name: row[name] for name in (*metrics, "value") if name in row}
                 for row in table
                 if _label(row) in beside
@@ -69,8 +76,8 @@ class Figures:
         return cls(**json.loads(path.read_text(encoding="utf-8")))
 
 
-def _first_table(result: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    return next(iter(result["breakdowns"][SPLIT].values()), ())
+def _first_table(result: Result) -> Sequence[Mapping[str, Any]]:
+    return next(iter(result.breakdowns[SPLIT].values()), ())
 
 
 def _label(row: Mapping[str, Any]) -> str:

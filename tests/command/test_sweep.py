@@ -8,6 +8,12 @@ import pytest
 
 from ctxlab.command.sweep import summarise
 
+RESULT = {
+    "stage": "train", "task": "ner", "model": "m", "strategy": "chunk", "context_length": 8, "seed": 1,
+    "checkpoint": "c", "primary_metric": "f1", "metrics": {"test": {"f1": 1}}, "coverage": {}, "cost": {},
+}  # fmt: skip
+"""As it was before files had a version."""
+
 
 def rows(folder):
     with (Path(folder) / "sweep.csv").open() as file:
@@ -73,7 +79,7 @@ def test_directories_of_any_launcher_are_read(tmp_path, capsys):
     for name, overrides in (("10", ["a=1"]), ("9", ["a=2"]), ("deep/er", ["a=3"]), ("2", ["a=4"])):
         (tmp_path / name / ".hydra").mkdir(parents=True)
         (tmp_path / name / ".hydra" / "overrides.yaml").write_text(json.dumps(overrides))
-    (tmp_path / "10" / "result.json").write_text('{"primary_metric": "f1", "metrics": {"test": {"f1": 1}}}')
+    (tmp_path / "10" / "result.json").write_text(json.dumps(RESULT))
     (tmp_path / "9" / "failure.json").write_text('{"error": "Out of luck.", "type": "X", "exit_status": 2}')
     (tmp_path / "deep" / "er" / "result.json").write_text('{"torn')
     (tmp_path / "2" / ".hydra" / "finished").touch()  # a stage without result.json
@@ -82,7 +88,9 @@ def test_directories_of_any_launcher_are_read(tmp_path, capsys):
     assert list(found) == ["2", "9", "10", "deep/er"]
     assert [row["status"] for row in found.values()] == ["done", "failed", "done", "failed"]
     assert float(found["10"]["score"]) == 1.0
-    assert "Out of luck." in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "Out of luck." in told
+    assert "deep/er/result.json cannot be read" in told
 
 
 def test_no_jobs_no_table(tmp_path, capsys):

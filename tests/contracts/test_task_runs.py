@@ -12,6 +12,8 @@ import pytest
 from ctxlab.cli import main
 from ctxlab.config import catalogue
 from ctxlab.core.errors import UserError
+from ctxlab.core.result import read
+from ctxlab.evaluation import scores
 from ctxlab.workbench.fit import check_kind
 from tests.contracts.task_runs import (
     MODELS,
@@ -59,6 +61,7 @@ def test_a_task_trains_scores_predicts_and_reloads(task, kind, strategy, tmp_pat
         assert all(0 <= share <= 1 for share in found["coverage"][split].values())
         assert "by_length" in found["breakdowns"][split]
         assert lines(run / "predictions" / f"{split}.jsonl")
+        assert_figures_follow(run, split)
     if strategy == "chunk":
         assert found["coverage"]["test"] == {"tokens": 1.0, "labels": 1.0, "characters": 1.0}
     assert (run / "test.png").is_file()
@@ -66,11 +69,25 @@ def test_a_task_trains_scores_predicts_and_reloads(task, kind, strategy, tmp_pat
     answers = lines(run / "predictions" / "test.jsonl")
     again = evaluated(run, tmp_path / "single", "trainer.tokens_per_forward=1")  # reloaded, and one window at a time
     assert_alike(lines(again / "predictions" / "test.jsonl"), answers)
+    assert_figures_follow(again, "test")
     assert_alike(json.loads((again / "result.json").read_text())["metrics"]["test"], found["metrics"]["test"])
     asked = write(tmp_path / "asked.jsonl", [without_gold(record) for record in records(task)])
     output = tmp_path / "told.jsonl"
     assert main(["predict", f"run={run}", f"input={asked}", f"output={output}", f"hydra.run.dir={tmp_path / 'p'}"]) == 0
     assert_alike(lines(output), answers)
+
+
+def assert_figures_follow(run, split):
+    """All figures of the split, from its file of scores alone, whose units are those of records that were read."""
+    units = scores.read(run / "scores" / f"{split}.jsonl")
+    expected = read(run).metrics[split]
+    found = scores.metrics(units)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, rel=1e-12, abs=1e-12), name
+    assert len({unit.id for unit in units}) == len(units)
+    predicted = {row["id"] for row in lines(run / "predictions" / f"{split}.jsonl")}
+    assert predicted in ({unit.id for unit in units}, {unit.group for unit in units})
 
 
 def assert_refused(status, error):

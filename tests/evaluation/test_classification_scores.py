@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics
 
 from ctxlab.core.types import Document, Prediction
-from ctxlab.evaluation.metrics.auroc import auroc
+from ctxlab.evaluation.auroc import auroc
 from ctxlab.evaluation.metrics.classification import score
 from ctxlab.tasks.forms.document_classifier import Verdict
 

@@ -5,7 +5,8 @@ import pytest
 
 from ctxlab.core.types import Document, Prediction
 from ctxlab.evaluation.metrics.constraints import check, score
-from ctxlab.evaluation.repetition import distinct, repeated
+from ctxlab.evaluation.repetition import repeated
+from ctxlab.evaluation.sufficient.text_variety import distinct
 from ctxlab.tasks.generation import Constraints
 from ctxlab.tasks.written.base import WrittenText
 
@@ -71,6 +72,7 @@ def test_places_that_state_constraints_are_broken_down():
 
 
 def test_repetition_by_hand():
-    assert repeated(["a b c d a b c d", "a b"], 4).tolist() == [[1, 5], [0, 0]]
-    assert distinct(["A b", "a c"], 1) == 3 / 4
-    assert distinct([""], 2) == 0.0
+    assert repeated([["a", "b", "c", "d", "a", "b", "c", "d"], ["a", "b"]], 4).tolist() == [[1, 5], [0, 0]]
+    assert distinct([["a", "b"], ["a", "c"]], 1, np.ones((1, 2))) == 3 / 4
+    assert distinct([["a", "b"], ["a", "c"]], 1, np.asarray([[2.0, 0.0], [0.0, 0.0]])).tolist() == [2 / 4, 0.0]
+    assert distinct([[]], 2, np.ones((1, 1))) == 0.0

@@ -8,6 +8,7 @@ from sklearn import metrics
 
 from ctxlab.core.types import Document, Prediction
 from ctxlab.evaluation.metrics import choosing, ranking
+from ctxlab.evaluation.ranks import rank
 from ctxlab.tasks.forms.document_classifier import Verdict
 from ctxlab.tasks.forms.ranking import CLASSES
 
@@ -123,7 +124,7 @@ def test_what_was_read_for_some_candidates_counts_against_the_model():
 
 @pytest.mark.parametrize("labels", [[1, 0, 0, 0, 0, 0], [1, 1, 0, 0, 0, 0], [1, 1, 1, 1, 0, 0], [1, 0]])
 def test_chance_is_the_mean_over_all_orders(labels):
-    orders = [ranking.rank(np.asarray(s, float), np.asarray(labels, float)) for s in permutations(range(len(labels)))]
+    orders = [rank(np.asarray(s, float), np.asarray(labels, float)) for s in permutations(range(len(labels)))]
     for figure in FIGURES:
         expected = np.mean([figure.of(order) for order in orders])
         assert figure.by_chance(len(labels), sum(labels)) == pytest.approx(expected), figure.name

@@ -41,7 +41,18 @@ def table(scores, name):
     return [dict(zip(found.columns, row, strict=True)) for row in found.rows]
 
 
-@pytest.mark.parametrize("given", [GIVEN, GOLD, ("", "", ""), (GIVEN[0], "", GIVEN[2]), ("x" * 9, "…", "1")])
+@pytest.mark.parametrize(
+    "given",
+    [
+        GIVEN,
+        GOLD,
+        ("", "", ""),
+        (GIVEN[0], "", GIVEN[2]),
+        ("x" * 9, "…", "1"),
+        ("The mat was warm.", "The boats lay.", "She sold a lamp."),
+        GIVEN[2:] * 3,
+    ],
+)
 def test_figures_are_those_of_sacrebleu(given):
     scores = scored(given, GOLD)
     for name, metric in (("chrf", sacrebleu.CHRF()), ("bleu", sacrebleu.BLEU()), ("ter", sacrebleu.TER())):

@@ -4,13 +4,20 @@ from dataclasses import replace
 
 import pytest
 
+from ctxlab.core.result import parse
 from scripts.results.__main__ import FOLDER, PAGE
 from scripts.results.figures import PERCENTILE, Figures
 from scripts.results.jobs import SECTIONS, Job, Section
 from scripts.results.page import page
 
 RESULT = {
+    "stage": "eval",
+    "task": "dialogue",
     "model": "minilm",
+    "strategy": "chunk",
+    "seed": 1,
+    "checkpoint": "minilm",
+    "primary_metric": "mrr",
     "context_length": 2048,
     "metrics": {"validation": {"mrr": 0.5, "recall_at_1": 0.25, "auc": 0.9}},
     "coverage": {"validation": {"tokens": 0.5, "labels": 1.0}},
@@ -30,7 +37,7 @@ def section(floor=None, metrics=("mrr", "recall_at_1")):
 
 
 def kept(metrics=("mrr", "recall_at_1")):
-    return Figures.of(RESULT, MACHINE, metrics, ("chance",))
+    return Figures.of(parse(RESULT, "here"), MACHINE, metrics, ("chance",))
 
 
 @pytest.mark.parametrize(("metric", "interval"), [("mrr", [0.4, 0.6]), ("recall_at_1", [0.1, 0.4]), ("auc", None)])

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ctxlab.core.types import Document, Prediction, Scores, Table
-from ctxlab.evaluation.bins import LENGTHS, Bin, by_part, by_size
+from ctxlab.core.types import Document, Prediction, ScoredRecord, Scores, Table
+from ctxlab.evaluation.bins import LENGTHS, by_part, by_size
+from ctxlab.evaluation.breakdown import Breakdown, mean, picked
+from ctxlab.evaluation.scores import metrics
 from ctxlab.evaluation.sentences import first_sentence, nearest_sentence
-from ctxlab.evaluation.statistics import bootstrap_mean, interval_note
+from ctxlab.evaluation.statistics import interval_note
 from ctxlab.tasks.records.questions import Answer
 from ctxlab.text.answers import exact_match, f1
 from ctxlab.text.language import language_of
@@ -60,13 +62,15 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
     """
     cases = [_case(document, prediction) for document, prediction in zip(documents, predictions, strict=True)]
     told, untold = [case for case in cases if case.has_answer], [case for case in cases if not case.has_answer]
-    metrics = {"exact_match": _mean(cases, "exact_match"), "f1": _mean(cases, "f1")}
-    if told and untold:
-        metrics |= {"has_answer_exact_match": _mean(told, "exact_match"), "has_answer_f1": _mean(told, "f1")}
-        metrics["no_answer_accuracy"] = _mean(untold, "exact_match")
-    tables = [_overall(documents, cases), _by_kind(told, untold)]
-    tables += [_by_length(cases), _by_position(told), _by_evidence(told)]
-    return Scores(metrics, float(np.mean([case.seen for case in told])) if told else 1.0, tables)
+    records = [_record(document, case) for document, case in zip(documents, cases, strict=True)]
+    tables = [_overall(documents, cases), *_breakdowns(cases, told, untold)]
+    coverage = float(np.mean([case.seen for case in told])) if told else 1.0
+    return Scores(metrics(records), coverage, tables, records=records)
+
+
+def _record(document: Document, case: _Case) -> ScoredRecord:
+    values = {"exact_match": case.exact_match, "f1": case.f1, "has_answer": case.has_answer}
+    return ScoredRecord(document.id, case.group, {"answers": values})
 
 
 def _case(document: Document, prediction: Prediction) -> _Case:
@@ -90,10 +94,6 @@ def _compare(document: Document, answer: str) -> tuple[float, float]:
     return exact_match(answer, gold, language), f1(answer, gold, language)
 
 
-def _mean(cases: Sequence[_Case], name: str) -> float:
-    return float(np.mean([getattr(case, name) for case in cases]))
-
-
 def _overall(documents: Sequence[Document], cases: Sequence[_Case]) -> Table:
     """The model beside answers that need none."""
     rows = [("the model", *_row(_figures(cases)))]
@@ -105,32 +105,25 @@ def _overall(documents: Sequence[Document], cases: Sequence[_Case]) -> Table:
     return Table("overall", "Exact match and F1 of answers", ("answer", *_COLUMNS), rows, _NOTE)
 
 
-def _by_kind(told: Sequence[_Case], untold: Sequence[_Case]) -> Table:
-    kinds = [("in the context", told), ("not in the context", untold)]
-    rows = [(label, *_row(_figures(cases))) for label, cases in kinds if cases]
-    return Table("by_kind", "F1 of questions with and without an answer", ("answer", *_COLUMNS), rows, _NOTE)
+def _breakdowns(cases: Sequence[_Case], told: Sequence[_Case], untold: Sequence[_Case]) -> list[Table]:
+    """By whether there is an answer, length, and place and distance of the first gold answer.
 
-
-def _by_length(cases: Sequence[_Case]) -> Table:
-    bins = by_size([case.num_tokens for case in cases], LENGTH_BINS)
-    return _table("by_length", "F1 by length of the context", "tokens", cases, bins)
-
-
-def _by_position(told: Sequence[_Case]) -> Table:
-    """By the token at which the first gold answer begins."""
-    bins = by_part([case.evidence / case.num_tokens for case in told])
-    return _table("by_position", "F1 by place of the answer in the context", "part of the context", told, bins)
-
-
-def _by_evidence(told: Sequence[_Case]) -> Table:
-    """By the answer's own place where the question is in front of the context; from the end where it is behind."""
-    bins = by_size([case.distance for case in told], DISTANCE_BINS)
-    return _table("by_evidence", "F1 by distance from the question to the answer", "tokens to the answer", told, bins)
-
-
-def _table(name: str, title: str, first: str, cases: Sequence[_Case], bins: Sequence[Bin]) -> Table:
-    rows = [(label, *_row(_figures([cases[i] for i in chosen]))) for label, chosen in bins]
-    return Table(name, title, (first, *_COLUMNS), rows, _NOTE)
+    The distance is the answer's own place where the question stands before the context, else that from its end.
+    """
+    by = Breakdown[Sequence[_Case]](_COLUMNS, lambda chosen: _row(_figures(chosen)), _NOTE)
+    kinds = [(label, kept) for label, kept in (("in the context", told), ("not in the context", untold)) if kept]
+    lengths = by_size([case.num_tokens for case in cases], LENGTH_BINS)
+    places = by_part([case.evidence / case.num_tokens for case in told])
+    distances = by_size([case.distance for case in told], DISTANCE_BINS)
+    title = "F1 by distance from the question to the answer"
+    return [
+        by.table("by_kind", "F1 of questions with and without an answer", "answer", kinds),
+        by.table("by_length", "F1 by length of the context", "tokens", picked(cases, lengths)),
+        by.table(
+            "by_position", "F1 by place of the answer in the context", "part of the context", picked(told, places)
+        ),
+        by.table("by_evidence", title, "tokens to the answer", picked(told, distances)),
+    ]
 
 
 def _figures(cases: Sequence[_Case]) -> list[tuple[str, float, float]]:
@@ -139,6 +132,6 @@ def _figures(cases: Sequence[_Case]) -> list[tuple[str, float, float]]:
 
 def _row(found: Sequence[tuple[str, float, float]]) -> tuple[int, float, float, float | None, float | None]:
     """Questions, exact match, F1 and its interval, of (group, exact match, F1) of each question."""
-    exact, mean = np.mean([row[1:] for row in found], axis=0)
-    interval = bootstrap_mean([row[2] for row in found], [row[0] for row in found])
-    return len(found), float(exact), float(mean), interval.low, interval.high
+    exact, value = np.mean([row[1:] for row in found], axis=0)
+    at = mean([row[2] for row in found], [row[0] for row in found])
+    return len(found), float(exact), float(value), at.low, at.high

@@ -6,12 +6,13 @@ The figures of response selection (Lowe et al. 2015, arXiv:1506.08909), as ``met
 from collections.abc import Sequence
 
 from ctxlab.core.types import Document, Prediction, Scores
-from ctxlab.evaluation.metrics.ranking import MRR, recall_at, scored
+from ctxlab.evaluation.metrics.ranking import scored
+from ctxlab.evaluation.sufficient import response_ranks
 
-FIGURES = (MRR, recall_at(1), recall_at(2), recall_at(5))
+FIGURES = response_ranks.STATISTIC.ranked_by
 """Of task=dialogue; breakdowns have the first."""
 
 
 def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> Scores:
     """Figures over all turns that were asked for, see ``ranking.scored``."""
-    return scored(documents, predictions, FIGURES)
+    return scored(documents, predictions, "response_ranks", response_ranks.STATISTIC)

@@ -9,19 +9,26 @@
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from ctxlab.core.types import Document, Prediction, Scores, Table
-from ctxlab.evaluation.bins import DISTANCES, LENGTHS, Bin, by_part, by_size
+from ctxlab.core.types import Document, Prediction, ScoredRecord, Scores, Table
+from ctxlab.evaluation.bins import DISTANCES, LENGTHS, by_part, by_size
+from ctxlab.evaluation.breakdown import Breakdown, estimate, mean, picked
 from ctxlab.evaluation.evidence import says
-from ctxlab.evaluation.repetition import distinct, repeated
-from ctxlab.evaluation.statistics import Counts, bootstrap, bootstrap_mean, by_group, interval_note, perplexity, ratio
+from ctxlab.evaluation.repetition import repeated
+from ctxlab.evaluation.scores import metrics
+from ctxlab.evaluation.statistics import Counts, by_group, interval_note, perplexity, ratio
+from ctxlab.evaluation.sufficient.constraints import STATISTIC
+from ctxlab.evaluation.written import target_tokens, text_variety, written_words
 from ctxlab.tasks.generation import Constraints
 from ctxlab.tasks.written.base import WrittenText
 from ctxlab.text.units import num_words
+
+_NOTE = interval_note()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,26 +53,33 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
         for i, (document, answer) in enumerate(zip(documents, answers, strict=True))
         for name, holds in check(document.fields["constraints"], answer.text)
     ]
-    counts = _counts(met, len(documents))
-    texts = [answer.text for answer in answers]
-    metrics = {
-        "constraints_met": float(_mean_share(counts.mean(axis=0)[None])[0]),
-        "all_met": float(np.mean(counts[:, 1] == 1)),
-        "distinct_1": distinct(texts, 1),
-        "distinct_2": distinct(texts, 2),
-        "repetition": float(ratio(repeated(texts).sum(axis=0))),
-        "words": float(np.mean([num_words(text) for text in texts])),
-    }
-    costs = np.asarray([(answer.target_nll, answer.num_asked) for answer in answers], np.float64)
-    if costs[:, 1].sum():
-        metrics["perplexity"] = float(perplexity(costs.sum(axis=0)))
+    records = _records(documents, answers, met)
+    found = metrics(records)
+    shares = STATISTIC.table([record.statistics["constraints"] for record in records])
     tables = [
-        _overall(metrics, counts, costs, texts),
+        _overall(found, shares, answers),
         _by_kind(met, len(documents)),
-        _by_length(answers, counts),
+        *_by_length(answers, shares),
         *_by_evidence(documents, answers, met),
     ]
-    return Scores(metrics, _coverage(answers), tables)
+    return Scores(found, _coverage(answers), tables, records=records)
+
+
+def _records(documents: Sequence[Document], answers: Sequence[WrittenText], met: Sequence[_Met]) -> list[ScoredRecord]:
+    """Perplexity is among the figures where any record has a text of its own that was asked for."""
+    is_asked = any(answer.num_asked for answer in answers)
+    held: list[list[bool]] = [[] for _ in documents]
+    for one in met:
+        held[one.document].append(one.met)
+    return [
+        ScoredRecord(
+            document.id,
+            document.id,
+            {"constraints": {"met": sum(own), "asked": len(own)}, **text_variety(answer)}
+            | (target_tokens(answer) if is_asked else {}),
+        )
+        for document, answer, own in zip(documents, answers, held, strict=True)
+    ]
 
 
 def check(constraints: Constraints, text: str) -> list[tuple[str, bool]]:
@@ -79,59 +93,48 @@ def check(constraints: Constraints, text: str) -> list[tuple[str, bool]]:
     return found
 
 
-def _counts(met: Sequence[_Met], num_documents: int) -> Counts:
-    """(N, 2) of each document 1 and the share of its constraints that are met."""
-    holds: list[list[bool]] = [[] for _ in range(num_documents)]
-    for one in met:
-        holds[one.document].append(one.met)
-    return np.asarray([(1.0, float(np.mean(row))) for row in holds], np.float64)
-
-
-def _mean_share(sums: Counts) -> Counts:
-    """Of (documents, shares); (…, 2) to (…)."""
-    return ratio(sums[..., ::-1])
-
-
-def _overall(metrics: dict[str, float], counts: Counts, costs: Counts, texts: Sequence[str]) -> Table:
-    whole = np.stack([counts[:, 1] == 1, counts[:, 0]], axis=-1).astype(np.float64)
-    over: dict[str, tuple[Counts, Callable[[Counts], Counts]]] = {
-        "constraints_met": (counts, _mean_share),
-        "all_met": (whole, ratio),
-        "repetition": (repeated(texts), ratio),
+def _overall(found: Mapping[str, float], shares: Counts, answers: Sequence[WrittenText]) -> Table:
+    """Each figure, with its interval over documents where it follows from sums; ``shares`` (N, 3) as the statistic."""
+    costs = [(answer.target_nll, answer.num_asked) for answer in answers]
+    over: dict[str, tuple[npt.ArrayLike, Callable[[Counts], Counts]]] = {
+        "constraints_met": (shares[:, [0, 2]], ratio),
+        "all_met": (shares[:, [1, 2]], ratio),
+        "repetition": (repeated([written_words(answer) for answer in answers]), ratio),
         "perplexity": (costs, perplexity),
     }
-    rows = []
-    for name, value in metrics.items():
-        interval = bootstrap(*over[name]) if name in over else None
-        rows.append((name.replace("_", " "), value, interval and interval.low, interval and interval.high))
+    rows = [
+        (name.replace("_", " "), *(estimate(*over[name]).cells if name in over else (value, None, None)))
+        for name, value in found.items()
+    ]
     return Table("overall", "Texts against their prompts", ("figure", "value", "low", "high"), rows, _NOTE)
 
 
 def _by_kind(met: Sequence[_Met], num_documents: int) -> Table:
-    rows = []
-    for kind in dict.fromkeys(one.kind for one in met):
+    def row(kind: str) -> tuple[int, float, float | None, float | None]:
         own = [one for one in met if one.kind == kind]
         counts = by_group([(one.met, 1) for one in own], [one.document for one in own], range(num_documents))
-        interval = bootstrap(counts, ratio)
-        rows.append((kind, int(counts[:, 1].sum()), float(ratio(counts.sum(axis=0))), interval.low, interval.high))
-    columns = ("constraint", "asked", "met", "low", "high")
-    return Table("by_kind", "Constraints met by kind", columns, rows, _NOTE)
+        return len(own), *estimate(counts, ratio).cells
+
+    by = Breakdown(("asked", "met", "low", "high"), row, _NOTE)
+    kinds = dict.fromkeys(one.kind for one in met)
+    return by.table("by_kind", "Constraints met by kind", "constraint", [(kind, kind) for kind in kinds])
 
 
-def _table(name: str, title: str, first: str, cases: Sequence[tuple[int, float]], bins: Sequence[Bin]) -> Table:
-    """Of each bin the mean of its cases (document, how much is met); intervals draw documents."""
-    rows = []
-    for label, chosen in bins:
-        met = [cases[i][1] for i in chosen]
-        interval = bootstrap_mean(met, [cases[i][0] for i in chosen])
-        rows.append((label, len(chosen), float(np.mean(met)), interval.low, interval.high))
-    return Table(name, title, (first, "cases", "met", "low", "high"), rows, _NOTE)
+_Shares = Sequence[tuple[int, float]]
+"""Document of each case, and how much of it is met."""
 
 
-def _by_length(answers: Sequence[WrittenText], counts: Counts) -> Table:
-    bins = by_size([len(answer.seen) for answer in answers], LENGTHS)
-    shares = [(i, float(share)) for i, share in enumerate(counts[:, 1])]
-    return _table("by_length", "Constraints met by length of the prompt", "tokens", shares, bins)
+def _row(cases: _Shares) -> tuple[int, float, float | None, float | None]:
+    """The mean of the cases; intervals draw documents."""
+    return len(cases), *mean([share for _, share in cases], [document for document, _ in cases]).cells
+
+
+_BY = Breakdown[_Shares](("cases", "met", "low", "high"), _row, _NOTE)
+
+
+def _by_length(answers: Sequence[WrittenText], shares: Counts) -> list[Table]:
+    bins = picked(list(enumerate(shares[:, 0].tolist())), by_size([len(answer.seen) for answer in answers], LENGTHS))
+    return [_BY.table("by_length", "Constraints met by length of the prompt", "tokens", bins)]
 
 
 def _by_evidence(documents: Sequence[Document], answers: Sequence[WrittenText], met: Sequence[_Met]) -> list[Table]:
@@ -147,10 +150,10 @@ def _by_evidence(documents: Sequence[Document], answers: Sequence[WrittenText], 
             distances += [probe["distance"] for probe in probes]
     if not cases:
         return []
-    title = "Constraints met by where the prompt states them"
+    title, by_distance = "Constraints met by where the prompt states them", by_size(distances, DISTANCES)
     return [
-        _table("by_position", title, "part of the prompt", cases, by_part(places)),
-        _table("by_evidence", f"{title}, by distance", "words to the text", cases, by_size(distances, DISTANCES)),
+        _BY.table("by_position", title, "part of the prompt", picked(cases, by_part(places))),
+        _BY.table("by_evidence", f"{title}, by distance", "words to the text", picked(cases, by_distance)),
     ]
 
 
@@ -158,6 +161,3 @@ def _coverage(answers: Sequence[WrittenText]) -> float:
     """Share of the constraints whose sentences were read; where none is known, of the prompts read to some part."""
     stated = [seen for answer in answers for _, seen in answer.evidence]
     return float(np.mean(stated or [answer.is_read for answer in answers]))
-
-
-_NOTE = interval_note()

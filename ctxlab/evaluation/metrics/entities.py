@@ -1,6 +1,7 @@
 """Strict entity scores: an entity counts only with its type and both of its ends right.
 
-Figures and the per-type table come from seqeval in strict IOB2 mode; the breakdowns count the same entities.
+The per-type table, averages included, comes from seqeval in strict IOB2 mode; figures and breakdowns count the same
+entities.
 """
 
 import tempfile
@@ -12,16 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from ctxlab.core.types import Document, Prediction, Scores, Table
+from ctxlab.core.types import Document, Prediction, ScoredRecord, Scores, Table
 from ctxlab.evaluation.bins import DISTANCES, LENGTHS, TENTHS, Size, Tenth, by_size, sizes
-from ctxlab.evaluation.statistics import bootstrap, f1, interval_note, ratio
+from ctxlab.evaluation.breakdown import Breakdown, estimate, named, picked
+from ctxlab.evaluation.scores import metrics
+from ctxlab.evaluation.statistics import f1, interval_note, ratio
 from ctxlab.tasks.records.bio import Span, spans
 
 LENGTH_BINS = LENGTHS[1:-2]
 """Last word count of each bin of document lengths; the last bin is open."""
-
-METRICS = {"precision": "precision", "recall": "recall", "f1": "f1-score"}
-"""Our names of figures, and seqeval's."""
 
 WORDS_PER_PIECE = 256
 """Words that seqeval gets at a time, at least."""
@@ -54,12 +54,18 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
         ValueError: A prediction does not have one tag a word.
     """
     cases = [_case(document, prediction) for document, prediction in zip(documents, predictions, strict=True)]
-    report = _report(cases)
-    micro = report["micro avg"]
-    metrics = {name: float(micro[key]) for name, key in METRICS.items()}
-    tables = [_overall(metrics, cases), _per_type(report), _by_length(cases), _by_position(cases), *_by_evidence(cases)]
-    notes = [] if micro["support"] else ["There is no gold entity in these documents, so every score is 0."]
-    return Scores(metrics, _coverage(cases), tables, notes)
+    records = [_record(case) for case in cases]
+    found = metrics(records)
+    tables = [_overall(found, cases), _per_type(_report(cases)), *_breakdowns(cases), *_by_evidence(cases)]
+    notes = [] if any(case.gold for case in cases) else [
+        "There is no gold entity in these documents, so every score is 0."
+    ]  # fmt: skip
+    return Scores(found, _coverage(cases), tables, notes, records)
+
+
+def _record(case: _Case) -> ScoredRecord:
+    counts = dict(zip(("correct", "predicted", "gold"), _counts(case.gold, case.predicted), strict=True))
+    return ScoredRecord(case.document.id, case.document.id, {"entities": counts})
 
 
 def _case(document: Document, prediction: Prediction) -> _Case:
@@ -131,11 +137,10 @@ def _metric() -> Callable[..., Any]:
     return StrictEntities
 
 
-def _overall(metrics: Mapping[str, float], cases: Sequence[_Case]) -> Table:
+def _overall(found: Mapping[str, float], cases: Sequence[_Case]) -> Table:
     num_gold, _, low, high = _f1_row([_counts(case.gold, case.predicted) for case in cases])
-    columns = ("entities", "gold", *METRICS, "low", "high")
-    rows = [("all", num_gold, *metrics.values(), low, high)]
-    return Table("overall", "Entities", columns, rows, interval_note())
+    columns = ("entities", "gold", *found, "low", "high")
+    return Table("overall", "Entities", columns, [("all", num_gold, *found.values(), low, high)], interval_note())
 
 
 def _per_type(report: Mapping[str, Mapping[str, float]]) -> Table:
@@ -147,25 +152,24 @@ def _per_type(report: Mapping[str, Mapping[str, float]]) -> Table:
     return Table("per_type", "Strict scores by entity type", columns, rows, "support = gold entities")
 
 
-def _by_length(cases: Sequence[_Case]) -> Table:
-    rows = []
-    for label, chosen in by_size([case.num_words for case in cases], LENGTH_BINS):
-        counts = [_counts(cases[i].gold, cases[i].predicted) for i in chosen]
-        rows.append((label, len(chosen), *_f1_row(counts)))
-    columns = ("words", "documents", "entities", "f1", "low", "high")
-    return Table("by_length", "F1 by length of the document", columns, rows, interval_note())
+def _breakdowns(cases: Sequence[_Case]) -> list[Table]:
+    """By length of the document, and by the word at which an entity starts."""
 
+    def of_documents(chosen: Sequence[_Case]) -> Sequence[Any]:
+        return len(chosen), *_f1_row([_counts(case.gold, case.predicted) for case in chosen])
 
-def _by_position(cases: Sequence[_Case]) -> Table:
-    """By the word at which an entity starts."""
-    rows = []
-    for tenth in TENTHS:
-        counts = [
-            _counts(_starting_in(case, case.gold, tenth), _starting_in(case, case.predicted, tenth)) for case in cases
-        ]
-        rows.append((tenth.name, *_f1_row(counts)))
-    columns = ("part of the document", "entities", "f1", "low", "high")
-    return Table("by_position", "F1 by place of the entity in the document", columns, rows, interval_note())
+    def inside(tenth: Tenth) -> Sequence[Any]:
+        return _f1_row([_counts(*(_starting_in(case, found, tenth) for found in (case.gold, case.predicted)))
+                        for case in cases])  # fmt: skip
+
+    columns = ("entities", "f1", "low", "high")
+    lengths = Breakdown(("documents", *columns), of_documents, interval_note())
+    places = Breakdown(columns, inside, interval_note())
+    bins, title = by_size([case.num_words for case in cases], LENGTH_BINS), "F1 by place of the entity in the document"
+    return [
+        lengths.table("by_length", "F1 by length of the document", "words", picked(cases, bins)),
+        places.table("by_position", title, "part of the document", named(TENTHS)),
+    ]
 
 
 def _starting_in(case: _Case, found: frozenset[Span], tenth: Tenth) -> frozenset[Span]:
@@ -181,24 +185,20 @@ def _f1_row(counts: Sequence[tuple[int, int, int]]) -> tuple[int, float | None, 
     sums = np.sum(np.asarray(counts, dtype=np.float64), axis=0)
     if not sums[2]:
         return 0, None, None, None
-    interval = bootstrap(counts, f1)
-    return int(sums[2]), float(f1(sums)), interval.low, interval.high
+    return int(sums[2]), *estimate(counts, f1).cells
 
 
 def _by_evidence(cases: Sequence[_Case]) -> list[Table]:
     """Accuracy on mentions whose type only another sentence tells, by distance; nothing where there are none."""
-    rows = []
-    for size in sizes(DISTANCES):
+
+    def row(size: Size) -> Sequence[Any] | None:
         counts = [_resolved(case, size) for case in cases]
-        correct, asked = map(sum, zip(*counts, strict=True)) if counts else (0, 0)
-        if asked:
-            interval = bootstrap(counts, ratio)
-            rows.append((size.name, asked, correct / asked, interval.low, interval.high))
-    if not rows:
-        return []
-    columns = ("words to the evidence", "mentions", "accuracy", "low", "high")
-    note = f"chance 0.25; {interval_note()}"
-    return [Table("by_evidence", "Type of ambiguous mentions by distance of the evidence", columns, rows, note)]
+        asked = sum(count[1] for count in counts)
+        return (asked, *estimate(counts, ratio).cells) if asked else None
+
+    by = Breakdown(("mentions", "accuracy", "low", "high"), row, f"chance 0.25; {interval_note()}")
+    title = "Type of ambiguous mentions by distance of the evidence"
+    return by.known("by_evidence", title, "words to the evidence", named(sizes(DISTANCES)))
 
 
 def _resolved(case: _Case, size: Size) -> tuple[int, int]:

@@ -12,21 +12,21 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from ctxlab.core.errors import UserError
-from ctxlab.core.types import BoolArray, Document, Prediction, Scores, Table
-from ctxlab.evaluation.bins import DISTANCES, LENGTHS, by_size, sizes
+from ctxlab.core.types import BoolArray, Document, Prediction, ScoredRecord, Scores, Table
+from ctxlab.evaluation.bins import DISTANCES, LENGTHS, Size, by_size, sizes
+from ctxlab.evaluation.breakdown import Breakdown, ends, named, picked
+from ctxlab.evaluation.scores import metrics
 from ctxlab.evaluation.statistics import Counts, bootstrap, interval_note, perplexity, ratio
+from ctxlab.evaluation.tokens import CORRECT, NLL, SEEN, TOKENS, Tokens
 from ctxlab.tasks.forms.vocabulary import TokenScores
 
 BINS = (*LENGTHS, 131072)
 """Last token of each bin of positions and of document lengths; the last bin is open."""
-
-NLL, TOKENS, CORRECT, SEEN, CHARACTERS = range(5)
-"""Columns of what a document adds to the figures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,8 @@ class Names:
     perplexity: str
     asked: str
     """What is asked for, in the plural."""
+    statistic: str
+    """File under ``ctxlab/evaluation/sufficient``."""
 
     @property
     def title(self) -> str:
@@ -53,28 +55,22 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
     Raises:
         UserError: No document has a second token.
     """
-    scores = score_tokens(documents, predictions, Names("perplexity", "tokens"))
-    whole = np.sum([_counts(prediction.answer) for prediction in predictions], axis=0)
-    return replace(scores, metrics={**scores.metrics, "bits_per_character": float(bits_per_character(whole))})
+    return score_tokens(documents, predictions, Names("perplexity", "tokens", "next_tokens"))
 
 
 def score_tokens(documents: Sequence[Document], predictions: Sequence[Prediction], names: Names) -> Scores:
     """What every task over a vocabulary reports; raises UserError where nothing was asked for."""
     found: list[TokenScores] = [prediction.answer for prediction in predictions]
-    sums = np.sum([_counts(one) for one in found], axis=0)
+    counts = [_counts(one) for one in found]
+    sums = np.sum(counts, axis=0)
     if not sums[TOKENS]:
         raise UserError(f"These documents have no {names.asked} to tell, as none is longer than one token.")
-    metrics = {
-        "loss": float(sums[NLL] / sums[TOKENS]),
-        names.perplexity: float(_perplexity(sums)),
-        "accuracy": float(_accuracy(sums)),
-    }
-    if sums[SEEN]:
-        read = np.sum([_counts(one, one.seen) for one in found], axis=0)
-        metrics[f"{names.perplexity}_seen"] = float(_perplexity(read))
-    tables = [_overall(found, names), _by_position(found, names), _by_length(found, names)]
-    tables += _by_evidence(documents, found)
-    return Scores(metrics, float(sums[SEEN] / sums[TOKENS]), tables, _notes(sums, names))
+    records = [
+        ScoredRecord(document.id, document.id, {names.statistic: dict(zip(Tokens.columns, row.tolist(), strict=True))})
+        for document, row in zip(documents, counts, strict=True)
+    ]
+    tables = [_overall(found, names), *_breakdowns(found, names), *_by_evidence(documents, found)]
+    return Scores(metrics(records), float(sums[SEEN] / sums[TOKENS]), tables, _notes(sums, names), records)
 
 
 def _notes(sums: Counts, names: Names) -> list[str]:
@@ -89,22 +85,15 @@ def _notes(sums: Counts, names: Names) -> list[str]:
 
 
 def _perplexity(sums: Counts) -> Counts:
-    """e to the mean negative log likelihood; (…, 5) to (…)."""
+    """e to the mean negative log likelihood; (…, 6) to (…)."""
     return perplexity(sums[..., [NLL, TOKENS]])
 
 
-def bits_per_character(sums: Counts) -> Counts:
-    """Bits over characters; (…, 5) to (…)."""
-    return ratio(sums[..., [NLL, CHARACTERS]] / (np.log(2), 1))
-
-
-def _accuracy(sums: Counts) -> Counts:
-    return ratio(sums[..., [CORRECT, TOKENS]])
-
-
 def _counts(scores: TokenScores, chosen: BoolArray | None = None) -> Counts:
-    """(5,) what the ``chosen`` tokens of a document add."""
-    rows = np.stack([scores.nll, np.ones(len(scores.nll)), scores.correct, scores.seen, scores.characters], axis=-1)
+    """(6,) what the ``chosen`` tokens of a document add, see ``evaluation.tokens``."""
+    seen_nll = np.where(scores.seen, scores.nll, 0)
+    columns = (scores.nll, np.ones(len(scores.nll)), scores.correct, scores.seen, scores.characters, seen_nll)
+    rows = np.stack(columns, axis=-1)
     sums: Counts = np.sum(rows if chosen is None else rows[chosen], axis=0, dtype=np.float64)
     return sums
 
@@ -122,24 +111,29 @@ def _overall(scores: Sequence[TokenScores], names: Names) -> Table:
     return Table("overall", f"{names.title} over all documents", columns, rows, _note(names))
 
 
-def _by_position(scores: Sequence[TokenScores], names: Names) -> Table:
-    rows = []
-    for size in sizes(BINS):
-        counts = [_counts(one, size.holds(one.position + 1)) for one in scores]
-        if sum(count[TOKENS] for count in counts):
-            rows.append((size.name, *_row(counts)))
+def _breakdowns(scores: Sequence[TokenScores], names: Names) -> list[Table]:
+    """By place in the document, and by its length."""
+    places = Breakdown[Size](
+        _columns(names),
+        lambda size: _filled([_counts(one, size.holds(one.position + 1)) for one in scores]),
+        _note(names),
+    )
+    lengths = Breakdown[Sequence[TokenScores]](
+        ("documents", *_columns(names, asked="asked")),
+        lambda chosen: (row := _filled([_counts(one) for one in chosen])) and (len(chosen), *row),
+        _note(names),
+    )
+    bins = picked(scores, by_size([one.num_tokens for one in scores], BINS))
     title = f"{names.title} by place in the document"
-    return Table("by_position", title, ("tokens into the document", *_columns(names)), rows, _note(names))
+    return [
+        places.table("by_position", title, "tokens into the document", named(sizes(BINS))),
+        lengths.table("by_length", f"{names.title} by length of the document", "tokens", bins),
+    ]
 
 
-def _by_length(scores: Sequence[TokenScores], names: Names) -> Table:
-    rows = []
-    for label, chosen in by_size([one.num_tokens for one in scores], BINS):
-        counts = [_counts(scores[i]) for i in chosen]
-        if sum(count[TOKENS] for count in counts):
-            rows.append((label, len(counts), *_row(counts)))
-    title = f"{names.title} by length of the document"
-    return Table("by_length", title, ("tokens", "documents", *_columns(names, asked="asked")), rows, _note(names))
+def _filled(counts: Sequence[Counts]) -> tuple[int, str, float, float | None, float | None, float] | None:
+    """``_row``, None where nothing was asked for."""
+    return _row(counts) if sum(count[TOKENS] for count in counts) else None
 
 
 def _columns(names: Names, asked: str = "") -> tuple[str, ...]:
@@ -148,27 +142,24 @@ def _columns(names: Names, asked: str = "") -> tuple[str, ...]:
 
 def _row(counts: Sequence[Counts]) -> tuple[int, str, float, float | None, float | None, float]:
     """Figures in the order of ``_columns``."""
-    sums = np.sum(counts, axis=0)
-    interval = bootstrap(counts, _perplexity)
+    sums, at = np.sum(counts, axis=0), ends(bootstrap(counts, _perplexity))
     read = f"{sums[SEEN] / sums[TOKENS]:.1%}"
-    return int(sums[TOKENS]), read, float(_perplexity(sums)), interval.low, interval.high, float(_accuracy(sums))
+    return int(sums[TOKENS]), read, float(_perplexity(sums)), *at, float(ratio(sums[[CORRECT, TOKENS]]))
 
 
 def _by_evidence(documents: Sequence[Document], scores: Sequence[TokenScores]) -> list[Table]:
     """Words that only another sentence tells, by its distance; nothing where there are none."""
     probes = [_probes(document, one) for document, one in zip(documents, scores, strict=True)]
-    rows = []
-    for size in sizes(DISTANCES):
+
+    def row(size: Size) -> tuple[int, float, float | None, float | None, float] | None:
         counts = [probe[size.holds(probe[:, 0]), 1:].sum(axis=0) for probe in probes]
         correct, asked, nll = np.sum(counts, axis=0)
-        if asked:
-            interval = bootstrap(counts, ratio)
-            rows.append((size.name, int(asked), correct / asked, interval.low, interval.high, nll / asked))
-    if not rows:
-        return []
-    columns = ("words to the evidence", "words", "accuracy", "low", "high", "nats a word")
-    note = f"a word is right when all of its tokens that are asked for are; {_INTERVAL}"
-    return [Table("by_evidence", "Words that another sentence tells, by its distance", columns, rows, note)]
+        return (int(asked), correct / asked, *ends(bootstrap(counts, ratio)), nll / asked) if asked else None
+
+    note = f"a word is right when all of its tokens that are asked for are; {interval_note()}"
+    by = Breakdown[Size](("words", "accuracy", "low", "high", "nats a word"), row, note)
+    title = "Words that another sentence tells, by its distance"
+    return by.known("by_evidence", title, "words to the evidence", named(sizes(DISTANCES)))
 
 
 def _probes(document: Document, scores: TokenScores) -> Counts:
@@ -183,9 +174,6 @@ def _probes(document: Document, scores: TokenScores) -> Counts:
     return np.asarray(rows, dtype=np.float64).reshape(-1, 4)
 
 
-_INTERVAL = interval_note()
-
-
 def _note(names: Names) -> str:
     charged = f"{names.asked} that were not read, and unknown characters, are charged the uniform distribution"
-    return f"{charged}; {_INTERVAL}"
+    return f"{charged}; {interval_note()}"

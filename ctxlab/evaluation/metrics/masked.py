@@ -13,4 +13,4 @@ from ctxlab.evaluation.metrics.language import Names, score_tokens
 
 def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> Scores:
     """Loss, pseudo-perplexity and accuracy over masked tokens, with breakdowns; unread tokens are charged."""
-    return score_tokens(documents, predictions, Names("pseudo_perplexity", "masked tokens"))
+    return score_tokens(documents, predictions, Names("pseudo_perplexity", "masked tokens", "masked_tokens"))

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from ctxlab.core.types import Document, Prediction, Scores, Table
-from ctxlab.evaluation.statistics import bootstrap_mean, interval_note
+from ctxlab.core.types import Document, Prediction, ScoredRecord, Scores, Table
+from ctxlab.evaluation.breakdown import Breakdown, mean
+from ctxlab.evaluation.scores import metrics
+from ctxlab.evaluation.statistics import interval_note
+from ctxlab.evaluation.sufficient.recall_by_length import THRESHOLD, effective_context
 from ctxlab.tasks.records.probes import Reply
-
-THRESHOLD = 0.856
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +35,6 @@ def recall(answer: str, wanted: Sequence[str], *, every: bool = True) -> float:
     return sum(held) / len(held) if every else float(any(held))
 
 
-def effective_context(means: Mapping[int, float]) -> int:
-    """The longest length whose mean recall (0 to 1) is at least ``THRESHOLD``; 0 where there is none."""
-    return max((length for length, mean in means.items() if mean >= THRESHOLD), default=0)
-
-
 def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> Scores:
     """Mean recall with breakdowns.
 
@@ -49,10 +45,12 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
     replies: list[Reply] = [prediction.answer for prediction in predictions]
     cases = [_case(document, reply) for document, reply in zip(documents, replies, strict=True)]
     means, tokens = _by_length(cases, "recall"), _by_length(cases, "tokens")
-    metrics = {"recall": float(np.mean([case.recall for case in cases]))}
-    metrics["effective_context"] = float(effective_context(means))
+    records = [
+        ScoredRecord(document.id, document.id, {"recall_by_length": {"recall": case.recall, "length": case.length}})
+        for document, case in zip(documents, cases, strict=True)
+    ]
     covered = float(np.mean([np.mean(prediction.seen) for prediction in predictions]))
-    return Scores(metrics, covered, _tables(cases, tokens), _notes(means, tokens, replies))
+    return Scores(metrics(records), covered, _tables(cases, tokens), _notes(means, tokens, replies), records)
 
 
 def _case(document: Document, reply: Reply) -> _Case:
@@ -96,13 +94,14 @@ def _tables(cases: Sequence[_Case], tokens: Mapping[int, float]) -> list[Table]:
 def _table(
     name: str, title: str, keys: tuple[str, ...], cases: Sequence[_Case], key: Callable[[_Case], tuple[Any, ...]]
 ) -> Table:
-    """A row for each value of ``key``, in order."""
-    rows = []
-    for value in sorted({key(case) for case in cases}):
+    """A row for each value of ``key``, in order; a key of two fills the first two columns."""
+
+    def row(value: tuple[Any, ...]) -> tuple[Any, ...]:
         found = [case.recall for case in cases if key(case) == value]
-        at = bootstrap_mean(found, range(len(found)))
-        rows.append((*value, len(found), float(np.mean(found)), at.low, at.high))
-    return Table(name, title, (*keys, "documents", "recall", "low", "high"), rows, _INTERVAL)
+        return *value[1:], len(found), *mean(found, range(len(found))).cells
+
+    by = Breakdown((*keys[1:], "documents", "recall", "low", "high"), row, interval_note())
+    return by.table(name, title, keys[0], [(value[0], value) for value in sorted({key(case) for case in cases})])
 
 
 def _notes(means: Mapping[int, float], tokens: Mapping[int, float], replies: Sequence[Reply]) -> list[str]:
@@ -119,6 +118,3 @@ def _notes(means: Mapping[int, float], tokens: Mapping[int, float], replies: Seq
     if replies and replies[0].num_choices:
         notes.append(f"An answer chosen at random is right in {1 / replies[0].num_choices:.1%} of the documents.")
     return notes
-
-
-_INTERVAL = interval_note()

@@ -7,15 +7,18 @@ head, any name of the tail and the label occur together in the training document
 predicted. (The script adds 0.00001 to the number of predictions against a division by zero; here that is 0.)
 """
 
-from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ctxlab.core.types import Document, Prediction, Scores, Table
+from ctxlab.core.types import Document, Prediction, ScoredRecord, Scores, Table
 from ctxlab.evaluation.bins import DISTANCES, LENGTHS, TENTHS, Size, Tenth, sizes
-from ctxlab.evaluation.statistics import Counts, bootstrap, f1, interval_note, ratio
+from ctxlab.evaluation.breakdown import Breakdown, estimate
+from ctxlab.evaluation.scores import metrics
+from ctxlab.evaluation.statistics import Counts, f1, interval_note, ratio
+from ctxlab.evaluation.sufficient.relations import STATISTIC, ign_f1
 from ctxlab.tasks.records.mentions import Answer, Fact
 
 LENGTH_BINS = (128, *LENGTHS[:-2])
@@ -23,6 +26,8 @@ LENGTH_BINS = (128, *LENGTHS[:-2])
 
 DISTANCE_BINS = (8, *DISTANCES)
 """Last word count of each bin of distances between the nearest mentions; the last bin is open."""
+
+_NOTE = interval_note(figure="F1")
 
 COLUMNS = ("precision", "recall", "f1", "low", "high")
 
@@ -60,17 +65,21 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
         predictions: ``tasks.mentions.Answer`` for each, in the same order; ``seen`` has a flag a gold relation.
     """
     cases = [_case(document, prediction) for document, prediction in zip(documents, predictions, strict=True)]
-    rows = np.array([(*case.counts(_all), *_stated(case)) for case in cases], dtype=np.float64)
-    sums = rows.sum(axis=0)
-    gold, stated = int(sums[2]), int(sums[4])
-    precision, recall, whole = _figures(sums[:3])
-    metrics = {"precision": precision, "recall": recall, "f1": whole, "ign_f1": float(_ign_f1(sums))}
+    records = [_record(case) for case in cases]
+    rows = STATISTIC.table([record.statistics["relations"] for record in records])
+    gold, stated = int(rows[:, 2].sum()), int(rows[:, 4].sum())
     seen = sum(len(case.seen) for case in cases)
-    tables = [_overall(rows), _per_relation(cases), _by_length(cases), _by_position(cases), _by_evidence(cases)]
+    tables = [_overall(rows), _per_relation(cases), *_breakdowns(cases)]
     notes = [f"The training documents state {stated} of the {gold} gold relations, of entities with such names; "
              "Ign F1 leaves those that are given out of the precision."] if gold else [
              "There is no gold relation in these documents, so every score is 0."]  # fmt: skip
-    return Scores(metrics, seen / gold if gold else 1.0, tables, notes)
+    return Scores(metrics(records), seen / gold if gold else 1.0, tables, notes, records)
+
+
+def _record(case: _Case) -> ScoredRecord:
+    stated = len(case.predicted & case.in_training), len(case.in_training)
+    values = dict(zip(STATISTIC.columns, (*case.counts(_all), *stated), strict=True))
+    return ScoredRecord(case.document.id, case.document.id, {"relations": values})
 
 
 def _case(document: Document, prediction: Prediction) -> _Case:
@@ -93,23 +102,10 @@ def _all(case: _Case, fact: Fact) -> bool:
     return True
 
 
-def _stated(case: _Case) -> tuple[int, int]:
-    """Right predictions that training states, and gold relations that it does."""
-    return len(case.predicted & case.in_training), len(case.in_training)
-
-
 def _figures(counts: Counts) -> tuple[float, float, float]:
     """Precision, recall and F1 of summed (right, predicted, gold)."""
     right, predicted, gold = counts
     return float(ratio(np.array([right, predicted]))), float(ratio(np.array([right, gold]))), float(f1(counts))
-
-
-def _ign_f1(sums: Counts) -> Counts:
-    """Ign F1 of (…, 5) right, predicted, gold, right and stated, gold and stated."""
-    right, predicted, gold, known = (sums[..., i] for i in range(4))
-    precision = ratio(np.stack([right - known, predicted - known], axis=-1))
-    recall = ratio(np.stack([right, gold], axis=-1))
-    return ratio(np.stack([2 * precision * recall, precision + recall], axis=-1))
 
 
 def _overall(rows: Counts) -> Table:
@@ -117,38 +113,62 @@ def _overall(rows: Counts) -> Table:
     sums = rows.sum(axis=0)
     _, recall, _ = _figures(sums[:3])
     ignoring = float(ratio(np.array([sums[0] - sums[3], sums[1] - sums[3]])))
-    interval = bootstrap(rows, _ign_f1)
     found = [
         ("all", int(sums[2]), *_row(rows[:, :3])),
-        ("not stated in training (Ign)", int(sums[2] - sums[4]), ignoring, recall, float(_ign_f1(sums)),
-         interval.low, interval.high),
-    ]  # fmt: skip
-    note = f"Ign: precision without facts of training, recall of all; {_INTERVAL}"
+        ("not stated in training (Ign)", int(sums[2] - sums[4]), ignoring, recall, *estimate(rows, ign_f1).cells),
+    ]
+    note = f"Ign: precision without facts of training, recall of all; {_NOTE}"
     return Table("overall", "Relations", ("relations", "gold", *COLUMNS), found, note)
+
+
+Keeps = Callable[[_Case, Fact], bool]
+
+
+def _keeps(of: Callable[[_Case, Fact], Any], kept: Size | Tenth | Container[str]) -> Keeps:
+    """Relations of which something is among what is ``kept``."""
+    return lambda case, fact: of(case, fact) in kept
+
+
+def _breakdown(cases: Sequence[_Case]) -> Breakdown[Keeps]:
+    """A row for each bin that has a gold relation or a prediction."""
+
+    def row(keep: Keeps) -> Sequence[Any] | None:
+        counts = np.array([case.counts(keep) for case in cases], dtype=np.float64)
+        return (int(counts[:, 2].sum()), *_row(counts)) if counts.any() else None
+
+    return Breakdown(("gold", *COLUMNS), row, _NOTE)
 
 
 def _per_relation(cases: Sequence[_Case]) -> Table:
     """The most frequent first."""
     labels = {label for case in cases for _, _, label in case.gold | case.predicted}
-    bins = {label: _keeps(lambda case, fact: fact[2], (label,)) for label in sorted(labels)}
-    table = _table("per_relation", "Relations by label", "relation", cases, bins)
-    return Table(table.name, table.title, table.columns, sorted(table.rows, key=lambda row: -row[1]), table.note)
+    bins = [(label, _keeps(lambda case, fact: fact[2], (label,))) for label in sorted(labels)]
+    table = _breakdown(cases).table("per_relation", "Relations by label", "relation", bins)
+    return replace(table, rows=sorted(table.rows, key=lambda row: -row[1]))
 
 
-def _keeps(of: Callable[[_Case, Fact], Any], kept: Size | Tenth | Container[str]) -> Callable[[_Case, Fact], bool]:
-    """Relations of which something is among what is ``kept``."""
-    return lambda case, fact: of(case, fact) in kept
+def _breakdowns(cases: Sequence[_Case]) -> list[Table]:
+    """By length of the document, and by place and distance of the nearest mentions."""
+    by = _breakdown(cases)
 
+    def bins(of: Callable[[_Case, Fact], Any], ranges: Sequence[Size | Tenth]) -> list[tuple[str, Keeps]]:
+        return [(one.name, _keeps(of, one)) for one in ranges]
 
-def _by_length(cases: Sequence[_Case]) -> Table:
-    bins = {size.name: _keeps(lambda case, fact: case.num_words, size) for size in sizes(LENGTH_BINS)}
-    return _table("by_length", "Relations by length of the document", "words", cases, bins)
-
-
-def _by_position(cases: Sequence[_Case]) -> Table:
-    bins = {tenth.name: _keeps(_place, tenth) for tenth in TENTHS}
-    title = "Relations by place of the nearest mentions in the document (midway between them)"
-    return _table("by_position", title, "part of the document", cases, bins)
+    lengths, places = bins(lambda case, fact: case.num_words, sizes(LENGTH_BINS)), bins(_place, TENTHS)
+    between, title = (
+        bins(_distance, sizes(DISTANCE_BINS, least=0)),
+        "Relations by distance between the nearest mentions",
+    )
+    return [
+        by.table("by_length", "Relations by length of the document", "words", lengths),
+        by.table(
+            "by_position",
+            "Relations by place of the nearest mentions in the document (midway between them)",
+            "part of the document",
+            places,
+        ),
+        by.table("by_evidence", f"{title} of head and tail", "words between", between),
+    ]
 
 
 def _place(case: _Case, fact: Fact) -> float:
@@ -156,32 +176,11 @@ def _place(case: _Case, fact: Fact) -> float:
     return sum(case.nearest(fact)) // 2 / case.num_words
 
 
-def _by_evidence(cases: Sequence[_Case]) -> Table:
-    bins = {size.name: _keeps(_distance, size) for size in sizes(DISTANCE_BINS, least=0)}
-    title = "Relations by distance between the nearest mentions of head and tail"
-    return _table("by_evidence", title, "words between", cases, bins)
-
-
 def _distance(case: _Case, fact: Fact) -> int:
     first, second = case.nearest(fact)
     return second - first
 
 
-def _table(
-    name: str, title: str, first: str, cases: Sequence[_Case], bins: Mapping[str, Callable[[_Case, Fact], bool]]
-) -> Table:
-    """A row for each bin that has a gold relation or a prediction."""
-    rows = []
-    for label, keep in bins.items():
-        counts = np.array([case.counts(keep) for case in cases], dtype=np.float64)
-        if counts.any():
-            rows.append((label, int(counts[:, 2].sum()), *_row(counts)))
-    return Table(name, title, (first, "gold", *COLUMNS), rows, _INTERVAL)
-
-
 def _row(counts: Counts) -> tuple[float, float, float, float | None, float | None]:
-    interval = bootstrap(counts, f1)
-    return (*_figures(counts.sum(axis=0)), interval.low, interval.high)
-
-
-_INTERVAL = interval_note(figure="F1")
+    at = estimate(counts, f1)
+    return (*_figures(counts.sum(axis=0)), at.low, at.high)

@@ -7,16 +7,17 @@
 A turn whose history was not read at all is left out of the perplexity, and said so.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ctxlab.core.types import Document, Prediction, Scores, Table
-from ctxlab.evaluation.bins import DISTANCES, LENGTHS, Bin, by_part, by_size
-from ctxlab.evaluation.repetition import distinct, repeated
-from ctxlab.evaluation.statistics import Counts, bootstrap, by_group, interval_note, perplexity, ratio
+from ctxlab.core.types import Document, Prediction, ScoredRecord, Scores, Table
+from ctxlab.evaluation.bins import DISTANCES, LENGTHS, by_part, by_size
+from ctxlab.evaluation.breakdown import Breakdown, Estimate, estimate
+from ctxlab.evaluation.scores import metrics
+from ctxlab.evaluation.statistics import Counts, by_group, interval_note, perplexity
+from ctxlab.evaluation.written import target_tokens, text_variety
 from ctxlab.tasks.written.base import WrittenText
-from ctxlab.text.units import num_words
 
 NOTE = interval_note("dialogues, each with all of its turns")
 
@@ -31,52 +32,56 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
     answers: list[WrittenText] = [prediction.answer for prediction in predictions]
     groups = [document.fields["group"] for document in documents]
     costs = np.asarray([(answer.target_nll, answer.num_asked) for answer in answers], np.float64)
-    texts = [answer.text for answer in answers]
-    metrics = {
-        "perplexity": float(perplexity(costs.sum(axis=0))),
-        "distinct_1": distinct(texts, 1),
-        "distinct_2": distinct(texts, 2),
-        "repetition": float(ratio(repeated(texts).sum(axis=0))),
-        "words": float(np.mean([num_words(text) for text in texts])),
-    }
-    tables = [_overall(metrics, costs, groups), _table("by_length", "length of the history", "tokens", costs, groups,
-              by_size([len(answer.seen) for answer in answers], LENGTHS))]  # fmt: skip
-    tables += _by_evidence(documents, answers, costs, groups)
+    records = [
+        ScoredRecord(document.id, group, {**target_tokens(answer), **text_variety(answer)})
+        for document, group, answer in zip(documents, groups, answers, strict=True)
+    ]
+    found = metrics(records)
+    tables = [_overall(found, costs, groups), *_breakdowns(documents, answers, costs, groups)]
     seen = [all(read for _, read in answer.evidence) if answer.evidence else answer.is_read for answer in answers]
     unread = sum(not answer.num_asked for answer in answers)
     note = f"{unread:,} of {len(answers):,} turns have no history that was read, and no perplexity."
-    return Scores(metrics, float(np.mean(seen)), tables, [note] if unread else [])
+    return Scores(found, float(np.mean(seen)), tables, [note] if unread else [], records)
 
 
-def _overall(metrics: dict[str, float], costs: Counts, groups: Sequence[str]) -> Table:
-    interval = bootstrap(by_group(costs, groups), perplexity)
+def _overall(found: Mapping[str, float], costs: Counts, groups: Sequence[str]) -> Table:
+    at = _estimate(costs, groups)
     rows = [
-        (name.replace("_", " "), value, *((interval.low, interval.high) if name == "perplexity" else (None, None)))
-        for name, value in metrics.items()
+        (name.replace("_", " "), value, *((at.low, at.high) if name == "perplexity" else (None, None)))
+        for name, value in found.items()
     ]
     return Table("overall", "True turns and written ones", ("figure", "value", "low", "high"), rows, NOTE)
 
 
-def _by_evidence(
+def _estimate(costs: Counts, groups: Sequence[str]) -> Estimate:
+    return estimate(by_group(costs, groups), perplexity)
+
+
+def _breakdowns(
     documents: Sequence[Document], answers: Sequence[WrittenText], costs: Counts, groups: Sequence[str]
 ) -> list[Table]:
-    """By the first piece of evidence, where it is known."""
+    """By length of the history, and by the first piece of evidence, where it is known.
+
+    Args:
+        documents: One a turn.
+        answers: Of each.
+        costs: (N, 2) nats and tokens of each true turn.
+        groups: Dialogue of each turn.
+    """
+
+    def row(chosen: Sequence[int]) -> tuple[int, float, float | None, float | None]:
+        return len(chosen), *_estimate(costs[list(chosen)], [groups[i] for i in chosen]).cells
+
+    by = Breakdown(("turns", "perplexity", "low", "high"), row, NOTE)
+    title, lengths = "Perplexity of true turns by", by_size([len(answer.seen) for answer in answers], LENGTHS)
+    tables = [by.table("by_length", f"{title} length of the history", "tokens", lengths)]
     probes = [document.fields.get("probes", ()) for document in documents]
     if not any(probes):
-        return []
+        return tables
     places = by_part([answer.evidence[0][0] if answer.evidence else None for answer in answers])
     distances = by_size([row[0]["distance"] if row else None for row in probes], DISTANCES)
     return [
-        _table("by_position", "place of the evidence in the history", "evidence at", costs, groups, places),
-        _table("by_evidence", "distance of the evidence", "words to the evidence", costs, groups, distances),
+        *tables,
+        by.table("by_position", f"{title} place of the evidence in the history", "evidence at", places),
+        by.table("by_evidence", f"{title} distance of the evidence", "words to the evidence", distances),
     ]
-
-
-def _table(name: str, by: str, first: str, costs: Counts, groups: Sequence[str], bins: Sequence[Bin]) -> Table:
-    rows = []
-    for label, chosen in bins:
-        sums = by_group(costs[chosen], [groups[i] for i in chosen])
-        interval = bootstrap(sums, perplexity)
-        rows.append((label, len(chosen), float(perplexity(sums.sum(axis=0))), interval.low, interval.high))
-    columns = (first, "turns", "perplexity", "low", "high")
-    return Table(name, f"Perplexity of true turns by {by}", columns, rows, NOTE)

@@ -11,12 +11,14 @@ from itertools import pairwise
 
 import numpy as np
 
-from ctxlab.core.types import Document, Prediction, Scores, Table
-from ctxlab.evaluation.bins import LENGTHS, PARTS, TENTHS, Bin, by_part, by_size, cut
+from ctxlab.core.types import Document, Prediction, ScoredRecord, Scores, Table
+from ctxlab.evaluation.bins import LENGTHS, PARTS, TENTHS, Tenth, by_part, by_size, cut
+from ctxlab.evaluation.breakdown import Breakdown, mean, named, picked
 from ctxlab.evaluation.evidence import by_evidence
-from ctxlab.evaluation.rouge import TYPES, rouge, words
+from ctxlab.evaluation.rouge import TYPES, matches, rouge, words
+from ctxlab.evaluation.scores import metrics
 from ctxlab.evaluation.sentences import sentences
-from ctxlab.evaluation.statistics import Counts, bootstrap_mean, interval_note
+from ctxlab.evaluation.statistics import Counts, interval_note
 from ctxlab.tasks.written.base import WrittenText
 from ctxlab.text.units import first_words, num_words
 
@@ -51,12 +53,16 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
         predictions: ``tasks.writing.WrittenText`` of each, in the same order.
     """
     cases = [_case(document, prediction.answer) for document, prediction in zip(documents, predictions, strict=True)]
-    means = np.mean([case.rouge for case in cases], axis=0)
-    metrics = {name: float(value) for name, value in zip(TYPES, means, strict=True)}
-    metrics["length_ratio"] = _length_ratio(cases)
-    tables = [_overall(documents, predictions, cases), _by_length(cases), _by_position(cases), _source_coverage(cases)]
+    records = [_record(d, p.answer, case) for d, p, case in zip(documents, predictions, cases, strict=True)]
+    tables = [_overall(documents, predictions, cases), *_breakdowns(cases), _source_coverage(cases)]
     tables += by_evidence(documents, predictions, "words from the query to the sentence")
-    return Scores(metrics, _coverage(predictions), tables, _notes(documents))
+    return Scores(metrics(records), _coverage(predictions), tables, _notes(documents), records)
+
+
+def _record(document: Document, answer: WrittenText, case: _Case) -> ScoredRecord:
+    matched = map(list, matches(answer.text, document.fields["summary"]))
+    lengths = {"written": case.num_words, "gold": case.num_gold_words}
+    return ScoredRecord(document.id, case.group, {"rouge": dict(zip(TYPES, matched, strict=True)), "lengths": lengths})
 
 
 def _case(document: Document, answer: WrittenText) -> _Case:
@@ -143,40 +149,36 @@ def _overall(documents: Sequence[Document], predictions: Sequence[Prediction], c
 
 def _row(cases: Sequence[_Case]) -> tuple[float | None, ...]:
     """Cases, ROUGE-1 with its interval, the other ROUGEs, and the ratio of lengths."""
-    interval = bootstrap_mean([case.rouge[0] for case in cases], [case.group for case in cases])
+    at = mean([case.rouge[0] for case in cases], [case.group for case in cases])
     first, *others = np.mean([case.rouge for case in cases], axis=0).tolist()
-    return len(cases), first, interval.low, interval.high, *others, _length_ratio(cases)
+    return len(cases), first, at.low, at.high, *others, _length_ratio(cases)
 
 
 _COLUMNS = ("cases", "rouge1", "low", "high", *TYPES[1:], "length_ratio")
 
 
-def _by_length(cases: Sequence[_Case]) -> Table:
-    rows = _rows(cases, by_size([case.num_tokens for case in cases], LENGTH_BINS))
-    return Table("by_length", "ROUGE by length of the document", ("tokens", *_COLUMNS), rows, NOTE)
-
-
-def _by_position(cases: Sequence[_Case]) -> Table:
+def _breakdowns(cases: Sequence[_Case]) -> list[Table]:
+    """By length of the document, and by the tenth of it that has most of the gold summary."""
     most = [int(case.gold_shares.argmax()) / PARTS if case.gold_shares.any() else None for case in cases]
+    lengths = picked(cases, by_size([case.num_tokens for case in cases], LENGTH_BINS))
     note = f"the tenth that has most of the gold summary's pairs of words, the first of equals; {NOTE}"
-    rows, columns = _rows(cases, by_part(most)), ("part", *_COLUMNS)
-    return Table("by_position", "ROUGE by place of the gold in the document", columns, rows, note)
-
-
-def _rows(cases: Sequence[_Case], bins: Sequence[Bin]) -> list[tuple[str | float | None, ...]]:
-    return [(label, *_row([cases[i] for i in chosen])) for label, chosen in bins]
+    title = "ROUGE by place of the gold in the document"
+    return [
+        Breakdown(_COLUMNS, _row, NOTE).table("by_length", "ROUGE by length of the document", "tokens", lengths),
+        Breakdown(_COLUMNS, _row, note).table("by_position", title, "part", picked(cases, by_part(most))),
+    ]
 
 
 def _source_coverage(cases: Sequence[_Case]) -> Table:
-    rows = []
-    for tenth in TENTHS:
-        ours = [case.shares[tenth.index] for case in cases]
-        interval = bootstrap_mean(ours, [case.group for case in cases])
+    groups = [case.group for case in cases]
+
+    def row(tenth: Tenth) -> tuple[float | None, ...]:
         gold = float(np.mean([case.gold_shares[tenth.index] for case in cases]))
-        rows.append((tenth.name, len(cases), float(np.mean(ours)), interval.low, interval.high, gold))
+        return len(cases), *mean([case.shares[tenth.index] for case in cases], groups).cells, gold
+
     note = (
         "share of a summary's pairs of words that the tenth has, mean over summaries; a pair may be in several; "
         + interval_note("records", figure="the model's share")
     )
-    columns = ("part", "cases", "share", "low", "high", "gold")
-    return Table("source_coverage", "Parts of the document that summaries take up", columns, rows, note)
+    by = Breakdown(("cases", "share", "low", "high", "gold"), row, note)
+    return by.table("source_coverage", "Parts of the document that summaries take up", "part", named(TENTHS))

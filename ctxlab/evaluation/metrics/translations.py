@@ -16,11 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from ctxlab.core.types import Document, Prediction, Scores, Table
-from ctxlab.evaluation.bins import LENGTHS, PARTS, TENTHS, by_size, cut
+from ctxlab.core.types import Document, Prediction, ScoredRecord, Scores, Table
+from ctxlab.evaluation.bins import LENGTHS, PARTS, TENTHS, Tenth, by_size, cut
+from ctxlab.evaluation.bleu import ORDER, bleu
+from ctxlab.evaluation.breakdown import Breakdown, estimate, named, picked
 from ctxlab.evaluation.chrf import chrf, counts
 from ctxlab.evaluation.evidence import by_evidence
-from ctxlab.evaluation.statistics import Counts, bootstrap, interval_note, ratio
+from ctxlab.evaluation.scores import metrics
+from ctxlab.evaluation.statistics import Counts, interval_note, ratio
 from ctxlab.tasks.written.base import WrittenText
 from ctxlab.text.language import language_of
 from ctxlab.text.units import words
@@ -31,13 +34,14 @@ LENGTH_BINS = LENGTHS[:-1]
 WHOLE_WORDS = 32
 """Words of either side up to which TER sees a text whole."""
 
-BLEU_ORDER = 4
-
 TOKENIZERS = {"zh": "zh", **dict.fromkeys(("ja", "th", "lo", "km", "my", "bo"), "char")}
 """sacrebleu's tokenizer for BLEU by language; 13a for all others. Those that need a dictionary are not used."""
 
 KEPT = 4096
 """Pairs of texts whose counts are kept."""
+
+
+_NOTE = interval_note()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,14 +69,24 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
         predictions: ``WrittenText`` of each, in the same order; ``seen`` has a flag a sentence of the target.
     """
     targets = [document.fields["target"] for document in documents]
-    metrics = _Metrics(language_of(documents[0].fields.get("language") if documents else None, *targets))
-    cases = [_case(document, prediction, metrics) for document, prediction in zip(documents, predictions, strict=True)]
-    found = {"chrf": _chrf(cases), "bleu": _bleu(_sum(cases, "bleu")), "ter": float(ratio(_sum(cases, "ter")))}
-    found["length_ratio"] = float(ratio(_sum(cases, "bleu")[:2]))
-    tables = [_overall(cases, found, metrics), _by_length(cases), _by_position(cases)]
+    library = _Metrics(language_of(documents[0].fields.get("language") if documents else None, *targets))
+    cases = [_case(document, prediction, library) for document, prediction in zip(documents, predictions, strict=True)]
+    records = [_record(document, case) for document, case in zip(documents, cases, strict=True)]
+    tables = [_overall(cases, library), *_breakdowns(cases)]
     tables += by_evidence(documents, predictions, "words from the fact to the name")
     flags = [flag for prediction in predictions for flag in prediction.seen]
-    return Scores(found, float(np.mean(flags)) if flags else 1.0, tables)
+    return Scores(metrics(records), float(np.mean(flags)) if flags else 1.0, tables, records=records)
+
+
+def _record(document: Document, case: _Case) -> ScoredRecord:
+    written, gold, *ngrams = case.bleu.astype(int).tolist()
+    statistics = {
+        "chrf": {"ngrams": case.chrf.astype(int).tolist()},
+        "bleu": {"written": written, "gold": gold, "correct": ngrams[:ORDER], "all": ngrams[ORDER:]},
+        "ter": dict(zip(("edits", "gold"), case.ter.tolist(), strict=True)),
+        "lengths": {"written": written, "gold": gold},
+    }
+    return ScoredRecord(document.id, document.fields.get("group", document.id), statistics)
 
 
 class _Metrics:
@@ -97,14 +111,14 @@ class _Metrics:
         return str(metric.get_signature())
 
 
-def _case(document: Document, prediction: Prediction, metrics: _Metrics) -> _Case:
+def _case(document: Document, prediction: Prediction, library: _Metrics) -> _Case:
     answer: WrittenText = prediction.answer
     source, target, text = document.fields["source"], document.fields["target"], answer.text
-    bleu = metrics.bleu.corpus_score([text], [[target]])
+    one = library.bleu.corpus_score([text], [[target]])
     return _Case(
         counts(text, target),
-        np.asarray([bleu.sys_len, bleu.ref_len, *bleu.counts, *bleu.totals], dtype=np.float64),
-        _edits(words(text), words(target), metrics.ter),
+        np.asarray([one.sys_len, one.ref_len, *one.counts, *one.totals], dtype=np.float64),
+        _edits(words(text), words(target), library.ter),
         _copied(source, target),
         [counts(*pair) for pair in zip(_cut(words(text)), _cut(words(target)), strict=True)],
         len(answer.seen),
@@ -135,61 +149,38 @@ def _sum(cases: Sequence[_Case], name: str) -> Counts:
     return total
 
 
-def _chrf(cases: Sequence[_Case]) -> float:
-    return float(chrf(_sum(cases, "chrf")))
-
-
-def _bleu(sums: Counts) -> float:
-    from sacrebleu import BLEU
-
-    words, (right, every) = sums[:2].astype(int), sums[2:].astype(int).reshape(2, BLEU_ORDER).tolist()
-    return BLEU.compute_bleu(right, every, int(words[0]), int(words[1])).score / 100
-
-
-def _each(figure: Any) -> Any:
-    """A figure of one row of sums as one of many rows."""
-    return lambda sums: np.asarray([figure(row) for row in sums])
-
-
-def _overall(cases: Sequence[_Case], found: dict[str, float], metrics: _Metrics) -> Table:
-    figures = {"chrf": chrf, "bleu": _each(_bleu), "ter": ratio}
+def _overall(cases: Sequence[_Case], library: _Metrics) -> Table:
     rows: list[tuple[Any, ...]] = []
-    for name, figure in figures.items():
-        interval = bootstrap([getattr(case, name) for case in cases], figure)
-        rows.append((name, len(cases), found[name], interval.low, interval.high, metrics.signature(name)))
-    copied = bootstrap([case.copied for case in cases], chrf)
-    value = float(chrf(_sum(cases, "copied")))
-    rows.append(("chrf of the source, copied", len(cases), value, copied.low, copied.high, rows[0][-1]))
+    for name, figure in {"chrf": chrf, "bleu": bleu, "ter": ratio}.items():
+        at = estimate([getattr(case, name) for case in cases], figure)
+        rows.append((name, len(cases), *at.cells, library.signature(name)))
+    copied = estimate([case.copied for case in cases], chrf)
+    rows.append(("chrf of the source, copied", len(cases), *copied.cells, rows[0][-1]))
     note = (
-        f"target language: {metrics.language}; shares of 1: sacrebleu's figures / 100; ter is an error, less is "
+        f"target language: {library.language}; shares of 1: sacrebleu's figures / 100; ter is an error, less is "
         f"better, and texts of more than {WHOLE_WORDS} words are cut into parts for it; {_NOTE}"
     )
     columns = ("score", "documents", "value", "low", "high", "signature")
     return Table("overall", "Translations of whole documents", columns, rows, note)
 
 
-_NOTE = interval_note()
+def _breakdowns(cases: Sequence[_Case]) -> list[Table]:
+    """By length of the source, and by place in the document."""
 
+    def of_documents(chosen: Sequence[_Case]) -> tuple[Any, ...]:
+        others = float(bleu(_sum(chosen, "bleu"))), float(ratio(_sum(chosen, "ter")))
+        return len(chosen), *estimate([case.chrf for case in chosen], chrf).cells, *others
 
-def _by_length(cases: Sequence[_Case]) -> Table:
-    rows = []
-    for label, chosen in by_size([case.num_tokens for case in cases], LENGTH_BINS):
-        inside = [cases[i] for i in chosen]
-        interval = bootstrap([case.chrf for case in inside], chrf)
-        bleu, ter = _bleu(_sum(inside, "bleu")), float(ratio(_sum(inside, "ter")))
-        rows.append((label, len(inside), _chrf(inside), interval.low, interval.high, bleu, ter))
-    columns = ("tokens", "documents", "chrf", "low", "high", "bleu", "ter")
-    return Table("by_length", "chrF by length of the source", columns, rows, interval_note(figure="chrf"))
-
-
-def _by_position(cases: Sequence[_Case]) -> Table:
-    rows = []
-    for tenth in TENTHS:
+    def inside(tenth: Tenth) -> tuple[Any, ...] | None:
         held = [case.parts[tenth.index] for case in cases if case.parts[tenth.index].any()]
-        if held:
-            interval = bootstrap(held, chrf)
-            value = float(chrf(np.sum(held, axis=0)))
-            rows.append((tenth.name, len(held), value, interval.low, interval.high))
+        return (len(held), *estimate(held, chrf).cells) if held else None
+
+    columns = ("documents", "chrf", "low", "high")
+    lengths = Breakdown((*columns, "bleu", "ter"), of_documents, interval_note(figure="chrf"))
     note = f"a tenth of the words of the translation against the same tenth of the reference; {_NOTE}"
-    columns = ("part of the document", "documents", "chrf", "low", "high")
-    return Table("by_position", "chrF by place in the document", columns, rows, note)
+    places = Breakdown(columns, inside, note)
+    bins = picked(cases, by_size([case.num_tokens for case in cases], LENGTH_BINS))
+    return [
+        lengths.table("by_length", "chrF by length of the source", "tokens", bins),
+        places.table("by_position", "chrF by place in the document", "part of the document", named(TENTHS)),
+    ]

@@ -1,0 +1,226 @@
+"""``result.json``: what a run came to, typed and with a version, for whatever writes, shows or compares runs.
+
+Version 1 added ``version``, ``command``, ``lower_is_better``, ``language`` and the coverage of characters; files
+without a version are read as version 0.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ctxlab.core.errors import UserError
+from ctxlab.core.fields import Fields
+from ctxlab.core.files import write_json
+from ctxlab.core.types import Coverage, Table
+
+VERSION = 1
+"""Of the files that are written; older ones can be read."""
+
+FILE = "result.json"
+"""In a run directory; it is written last, so that it says that the run is whole."""
+
+UNNAMED = "pretrained"
+"""Model of a file of version 0 that was given by its path, which the file does not have."""
+
+Rows = Sequence[Mapping[str, Any]]
+"""Rows of a table by column."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What a run took; units are in the names, and None is what does not apply or was not measured."""
+
+    train_tokens: int | None = None
+    train_seconds: float | None = None
+    train_steps: int | None = None
+    train_epochs: float | None = None
+    evaluation_tokens: int | None = None
+    evaluation_seconds: float | None = None
+    verify_seconds: float | None = None
+    tokens_per_second: float | None = None
+    padding_share: float | None = None
+    peak_memory_bytes: int | None = None
+    flops: float | None = None
+    parameters: int | None = None
+    trainable_parameters: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What every stage says of itself."""
+
+    stage: str
+    task: str
+    model: str
+    strategy: str
+    context_length: int
+    seed: int
+    cost: Cost
+    command: Sequence[str] = ()
+    """Words of the command line, the program's name first; of a job of a multirun those that would run it alone."""
+    resumed_from: str | None = None
+    """Checkpoint that the run went on from."""
+    git_sha: str | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Of the libraries that figures depend on."""
+    notes: Sequence[str] = ()
+    version: int = VERSION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result(Outcome):
+    """Of a stage that scores: ``train`` and ``eval``."""
+
+    metrics: Mapping[str, Mapping[str, float]]
+    """Figures by name, by split."""
+    primary_metric: str
+    lower_is_better: bool | None = None
+    """Whether a smaller primary metric is the better one; None in files of version 0."""
+    coverage: Mapping[str, Coverage]
+    """By split."""
+    language: str = ""
+    """Of the documents, two or three letters: as the task says, else by their script; empty in files of version 0."""
+    checkpoint: str
+    """What was scored: a folder, or the name of a model that was taken as it is."""
+    breakdowns: Mapping[str, Mapping[str, Rows]] = field(default_factory=dict)
+    """Tables by name, by split."""
+    learned: Mapping[str, Rows] = field(default_factory=dict)
+    """Tables of what the strategy learned, by name."""
+
+    @property
+    def title(self) -> str:
+        """The run in one line."""
+        return (
+            f"{self.stage}: {self.task}, {self.model}, {self.strategy}, context {self.context_length:,}, "
+            f"seed {self.seed}"
+        )
+
+    def primary(self, split: str | None = None) -> float | None:
+        """The primary metric of a split; by default of ``validation``, else of the first split that has it."""
+        found = {name: figures.get(self.primary_metric) for name, figures in self.metrics.items()}
+        return found.get(split) if split else preferred(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification(Outcome):
+    """Of ``verify``."""
+
+    run: str | None
+    """Run whose checkpoint was verified; None for a new model."""
+    passed: bool
+    failed: Sequence[str]
+    """Names of the checks that do not hold."""
+    checks: Mapping[str, Mapping[str, Any]]
+
+
+def preferred(by_split: Mapping[str, float | None]) -> float | None:
+    """What the validation split has, else the first split that has it."""
+    if by_split.get("validation") is not None:
+        return by_split["validation"]
+    return next((value for value in by_split.values() if value is not None), None)
+
+
+def rows(table: Table) -> list[dict[str, Any]]:
+    """A table's rows by column."""
+    return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+
+
+def as_dict(outcome: Outcome) -> dict[str, Any]:
+    """What is written: plain data, without the costs that do not apply."""
+    plain = asdict(outcome)
+    plain["cost"] = {name: value for name, value in plain["cost"].items() if value is not None}
+    last = ("notes", "breakdowns", "learned", "checks")
+    return {name: plain[name] for name in sorted(plain, key=lambda name: (name != "version", name in last))}
+
+
+def write(folder: Path, outcome: Outcome) -> None:
+    """Write ``result.json`` into a run directory, atomically."""
+    write_json(folder / FILE, as_dict(outcome))
+
+
+def read(path: Path) -> Result:
+    """The result in a file, or in a run directory.
+
+    Raises:
+        UserError: There is none, it is damaged, or of a stage that does not score.
+    """
+    outcome = read_outcome(path)
+    if not isinstance(outcome, Result):
+        raise UserError(
+            f"{path} is the result of ctxlab {outcome.stage}, which has no scores: give a run of train or eval."
+        )
+    return outcome
+
+
+def read_outcome(path: Path) -> Result | Verification:
+    """The same of any stage; raises UserError naming a file that is not there, damaged or no result."""
+    file = path / FILE if path.is_dir() else path
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file} cannot be read as the result of a run ({error}): run it again.") from error
+    return parse(data, str(file))
+
+
+def parse(data: Any, origin: str) -> Result | Verification:
+    """The result in plain data; raises UserError naming ``origin`` where it is none."""
+    fields = Fields(data, origin, "the result of a run")
+    version = fields.integer("version", 0)
+    if version > VERSION:
+        raise UserError(
+            f"{origin} has version {version}, and this ctxlab reads {VERSION} at most: install a newer ctxlab."
+        )
+    shared = {
+        "stage": fields.text("stage"),
+        "task": fields.text("task"),
+        "model": fields.text("model", UNNAMED),
+        "strategy": fields.text("strategy"),
+        "context_length": fields.integer("context_length"),
+        "seed": fields.integer("seed"),
+        "cost": _cost(fields.part("cost", {})),
+        "command": fields.sequence("command", ()),
+        "resumed_from": fields.text("resumed_from", None),
+        "git_sha": fields.text("git_sha", None),
+        "versions": fields.mapping("versions", {}),
+        "notes": fields.sequence("notes", ()),
+        "version": version,
+    }
+    return _verification(fields, shared) if "checks" in fields else _result(fields, shared)
+
+
+def _coverage(fields: Fields) -> Coverage:
+    newer = [name for name in ("characters",) if name in fields]
+    return Coverage(**fields.numbers("tokens", "labels", *newer))
+
+
+def _result(fields: Fields, shared: Mapping[str, Any]) -> Result:
+    metrics, coverage = fields.part("metrics"), fields.part("coverage")
+    return Result(
+        **shared,
+        metrics={split: metrics.part(split).numbers() for split in metrics},
+        primary_metric=fields.text("primary_metric"),
+        lower_is_better=fields.flag("lower_is_better", None),
+        coverage={split: _coverage(coverage.part(split)) for split in coverage},
+        language=fields.text("language", ""),
+        checkpoint=fields.text("checkpoint"),
+        breakdowns=fields.mapping("breakdowns", {}),
+        learned=fields.mapping("learned", {}),
+    )
+
+
+def _verification(fields: Fields, shared: Mapping[str, Any]) -> Verification:
+    return Verification(
+        **shared,
+        run=fields.text("run", None),
+        passed=fields.flag("passed"),
+        failed=fields.sequence("failed"),
+        checks=fields.mapping("checks"),
+    )
+
+
+def _cost(fields: Fields) -> Cost:
+    """Costs that this version knows; others are left out."""
+    known = Cost.__dataclass_fields__
+    return Cost(**{name: value for name, value in fields.numbers().items() if name in known})

@@ -1,0 +1,25 @@
+"""Likelihood of each next token of a document: loss, perplexity, accuracy and bits per character."""
+
+import numpy as np
+
+from ctxlab.evaluation.statistic import Figures
+from ctxlab.evaluation.statistics import Counts, ratio
+from ctxlab.evaluation.tokens import CHARACTERS, NLL, Tokens
+
+
+class NextTokens(Tokens):
+    """As ``evaluation.tokens`` has it."""
+
+    perplexity = "perplexity"
+
+    def of(self, sums: Counts) -> Figures:
+        """The figures of every task over a vocabulary, and bits per character."""
+        return {**super().of(sums), "bits_per_character": bits_per_character(sums)}
+
+
+def bits_per_character(sums: Counts) -> Counts:
+    """Bits over the characters that the tokens cover; (…, 7) to (…)."""
+    return ratio(sums[..., [NLL, CHARACTERS]] / (np.log(2), 1))
+
+
+STATISTIC = NextTokens()
