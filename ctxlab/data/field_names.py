@@ -14,7 +14,7 @@ NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     "qa": {"context": ("context_text", "passage"), "question": ("query_text", "query", "input")},
     "summarization": {"document": ("text", "content", "article"), "summary": ("summarization", "title")},
     "translation": {"source": ("src",), "target": ("tgt",)},
-    "ner": {"tokens": ("chars", "characters", "words"), "tags": ("ner_tags", "labels")},
+    "ner": {"tokens": ("chars", "characters"), "tags": ("ner_tags", "labels")},
     "lm": {"text": ("content", "sentence", "article")},
     "mlm": {"text": ("content", "sentence", "article")},
     "dialogue": {"turns": ("conversation", "dialog", "dialogue")},

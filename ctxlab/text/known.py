@@ -119,5 +119,5 @@ def notes(known: Known, where: str) -> list[str]:
         return [f"{said[0].upper()}{said[1:]} tokens, so that the model cannot tell them apart."]
     return [
         f"WARNING: {said} tokens: no figure here says anything about this language or script. Choose a model whose "
-        "tokenizer knows it (model.path=…)."
+        "tokenizer knows it (model.path=…; tiny models take model.vocabulary=bytes)."
     ]
