@@ -65,7 +65,7 @@ class LM(Base):
         before, _ = frame(tokenizer)
         encoded = []
         for document in documents:
-            text = encode_text(tokenizer, document.fields["text"])
+            text = encode_text(tokenizer, document.fields["text"], document.fields.get("language", ""))
             encoded.append(
                 Encoded(
                     text.input_ids,

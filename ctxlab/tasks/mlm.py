@@ -85,7 +85,7 @@ class MLM(Base):
         before, after = frame(tokenizer)
         tokens, encoded = _tokens_of(tokenizer), []
         for document in documents:
-            text = encode_text(tokenizer, document.fields["text"])
+            text = encode_text(tokenizer, document.fields["text"], document.fields.get("language", ""))
             plain = Encoded(
                 text.input_ids,
                 text.word_ids,

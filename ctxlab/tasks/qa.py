@@ -20,6 +20,7 @@ from ctxlab.tasks.records.questions import (
     Answer,
     QuestionReader,
     answer_tokens,
+    checked_f1,
     drawn_stretch,
     one_a_question,
 )
@@ -70,6 +71,7 @@ class QA(Base):
         example_words: int = 60,
         decoding: Mapping[str, Any] | None = None,
         language: str | None = None,
+        f1: str = "words",
     ) -> None:
         if max_answer_tokens < 1:
             raise UserError(f"task.max_answer_tokens={max_answer_tokens} leaves no answer: give at least 1.")
@@ -80,7 +82,7 @@ class QA(Base):
         if not 0 <= no_answer_share <= 1:
             raise UserError(f"task.no_answer_share={no_answer_share} is no share: give a number from 0 to 1.")
         super().__init__(["start", "end"])
-        self.language = checked(language)
+        self.language, self._f1 = checked(language), checked_f1(f1)
         self._stretch_tokens, self._no_answer_share = stretch_tokens, no_answer_share
         self._context_field, self._max_answer_tokens = context_field, max_answer_tokens
         self._threshold, self._no_answer_weight = no_answer_threshold, no_answer_weight
@@ -105,7 +107,8 @@ class QA(Base):
                 )
             return self
         stretch = self._stretch_tokens, self._no_answer_share
-        return WrittenQA(self._decoding, self._prompt, self._no_answer, self._context_field, *stretch).form(kind)
+        written = WrittenQA(self._decoding, self._prompt, self._no_answer, self._context_field, *stretch, f1=self._f1)
+        return written.form(kind)
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """A context and all questions about it, checked; answers at a wrong place are found again where they can be."""
@@ -113,7 +116,7 @@ class QA(Base):
 
     def split(self, document: Document) -> list[Document]:
         """One document a question; ``group`` is the record's id."""
-        return one_a_question(document)
+        return one_a_question(document, self._f1)
 
     def prepare(self, tokenizer: Any) -> None:
         """Refuse a tokenizer that puts nothing in front of a text, as "no answer" needs a place."""
@@ -131,7 +134,7 @@ class QA(Base):
         for document in documents:
             if pieces is None or document.fields["context"] != text:  # questions about one text follow each other
                 text = document.fields["context"]
-                pieces = encode_text(tokenizer, text)
+                pieces = encode_text(tokenizer, text, document.fields.get("language", ""))
             query, terms = query_of(tokenizer, document.fields["question"])
             encoded.append(
                 Encoded(

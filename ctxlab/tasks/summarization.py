@@ -110,7 +110,7 @@ class Summarization(Writing):
         return [self._bare(document, tokenizer) for document in documents]
 
     def _bare(self, document: Document, tokenizer: Any) -> Encoded:
-        text = encode_text(tokenizer, self.source(document))
+        text = encode_text(tokenizer, self.source(document), document.fields.get("language", ""))
         query, terms = query_of(tokenizer, self.ask(document))
         return Encoded(
             text.input_ids,

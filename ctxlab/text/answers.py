@@ -14,7 +14,7 @@ import re
 import string
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import regex
@@ -63,6 +63,10 @@ def f1(answer: str, gold: Sequence[str], language: str = "") -> float:
 def lcs_f1(answer: str, gold: Sequence[str], language: str = "") -> float:
     """Best F1 over ``gold`` by the longest run of words that both have, as CMRC 2018 compares."""
     return max(_lcs_f1(*_words(answer, other, language)) for other in gold or ("",))
+
+
+OVERLAPS: dict[str, Callable[[str, Sequence[str], str], float]] = {"words": f1, "run": lcs_f1}
+"""Values of ``task.f1``."""
 
 
 def _language(answer: str, gold: str) -> str:

@@ -23,6 +23,9 @@ from ctxlab.tracking.console import ProgressDisplay, console
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.parts import Parts
 
+NO_TEXTS = frozenset({"tags", "gold", "group", "language", "record"})
+"""Fields of documents that are names, whatever the language."""
+
 SAMPLE = 50
 """Documents, and words of one, that their language is told by."""
 
@@ -172,7 +175,8 @@ def _learned(bench: Workbench) -> list[Table]:
 
 def _sample(split: Split) -> list[str]:
     """Texts of some documents, to tell their language by."""
-    values = [value for document in split.documents[:SAMPLE] for value in document.fields.values()]
+    kept = [document.fields for document in split.documents[:SAMPLE]]
+    values = [value for fields in kept for name, value in fields.items() if name not in NO_TEXTS]
     words = [" ".join(map(str, value[:SAMPLE])) for value in values if isinstance(value, list | tuple)]
     return [*(value for value in values if isinstance(value, str)), *words]
 

@@ -152,7 +152,8 @@ class Whole(Base, ABC):
         """
         encoded = []
         for document in documents:
-            text, framing = encode_text(tokenizer, self.text(document)), self.framing(document, tokenizer)
+            text = encode_text(tokenizer, self.text(document), document.fields.get("language", ""))
+            framing = self.framing(document, tokenizer)
             labels = np.full(len(text.input_ids), self._code(document), dtype=np.int64)
             encoded.append(
                 Encoded(

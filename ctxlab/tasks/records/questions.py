@@ -10,6 +10,7 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.types import Document, Encoded
 from ctxlab.tasks.records.fields import check_characters, kind, lookalike, nearest, text_of
 from ctxlab.tasks.text.encoding import Pieces
+from ctxlab.text.answers import OVERLAPS
 
 BETWEEN = "\n\n"
 """What joins several texts into one context."""
@@ -78,9 +79,18 @@ class QuestionReader:
         self._notes.append(self._moved_note)
 
 
-def one_a_question(document: Document) -> list[Document]:
-    """One document a question; ``group`` is the record's id."""
-    shared = {name: document.fields[name] for name in ("context", "text_starts")}
+def checked_f1(name: str) -> str:
+    """How answers overlap, a key of ``ctxlab.text.answers.OVERLAPS``; raises UserError where it is none."""
+    if name not in OVERLAPS:
+        raise UserError(f"task.f1={name} is not one of {', '.join(OVERLAPS)}.")
+    return name
+
+
+def one_a_question(document: Document, f1: str = "words") -> list[Document]:
+    """One document a question; ``group`` is the record's id, and ``f1`` says how its answers overlap."""
+    shared: dict[str, Any] = {name: document.fields[name] for name in ("context", "text_starts")}
+    if f1 != "words":
+        shared["f1"] = f1
     return [
         Document(
             asked["id"],

@@ -74,10 +74,11 @@ def added_characters(ends: IntArray) -> IntArray:
     return np.diff(ends, prepend=0)
 
 
-def encode_text(tokenizer: Any, text: str) -> Pieces:
+def encode_text(tokenizer: Any, text: str, language: str = "") -> Pieces:
     """Tokens of ``text`` without special tokens, the same as the tokenizer gives for it in one piece.
 
-    A text of which the tokenizer leaves nothing is one unknown token.
+    A text of which the tokenizer leaves nothing is one unknown token. ``language`` adds abbreviations that end no
+    sentence.
     """
     spans = list(_pieces(text)) if cuttable(tokenizer) else [(0, len(text))]
     # verbose=False: that the document is longer than the model is the point, not a mistake.
@@ -99,7 +100,7 @@ def encode_text(tokenizer: Any, text: str) -> Pieces:
     ends = np.maximum.accumulate(offsets[:, 1])
     starts = offsets[:, 0].copy()
     terms = _terms(text, ids, starts, ends, unknown_id(tokenizer))
-    return Pieces(ids, starts, ends, _word_ids(text, ends), marks_of(text, ends), terms)
+    return Pieces(ids, starts, ends, _word_ids(text, ends), marks_of(text, ends, language), terms)
 
 
 def query_of(tokenizer: Any, text: str) -> tuple[tuple[int, ...], tuple[int, ...]]:

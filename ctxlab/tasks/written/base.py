@@ -233,7 +233,7 @@ class Writing(Base, ABC):
         return [self._encode(document, tokenizer) for document in documents]
 
     def _encode(self, document: Document, tokenizer: Any) -> Encoded:
-        text = encode_text(tokenizer, self.source(document))
+        text = encode_text(tokenizer, self.source(document), document.fields.get("language", ""))
         before, after = self._around(document, tokenizer)
         rendered = self.anchors(document, text.starts)
         pieces = []
