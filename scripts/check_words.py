@@ -20,6 +20,9 @@ ALLOWED = {
     "runtime/cost.py": "lines of /proc",
     "data/sources/hub.py": "the message of an error",
     "tasks/text/encoding.py": "a blank between letters, where a long text is cut for the tokenizer",
+    "data/readers/brat.py": "numbers of an annotation",
+    "data/readers/conll.py": "what a line holds that is no table",
+    "data/readers/layouts/conllu.py": "a comment of the format",
     "corpora/grammar/names.py": "lists of names in the code",
 }
 """Packages and modules of ``ctxlab`` that may, and what they split."""

@@ -33,7 +33,7 @@ def rewrite(stage: str, arguments: Arguments) -> list[str]:
     if origin:
         overrides = _behind(origin, overrides)
     if not _has_own_sources(arguments, overrides):
-        checks.check_groups(overrides)
+        checks.check_names(stage, overrides)
     return [*_lines(overrides), *(_start(origin, overrides, multirun=multirun) if origin else ())]
 
 

@@ -1,5 +1,6 @@
 """What one may ask of a model's architecture, read from its config and its modules."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -26,6 +27,7 @@ def describe(model: Any, trained: Any = None) -> ModelFacts:
         trained_length=length,
         num_layers=int(config.num_hidden_layers),
         hidden_size=int(config.hidden_size),
+        stretched=published_stretch(config) if positions == "rotary" else "",
     )
 
 
@@ -41,10 +43,40 @@ def _positions(model: Any, config: Any) -> tuple[str, int | None]:
     if learned is not None:
         return "learned", learned
     if getattr(config, "rope_parameters", None):
-        return "rotary", int(config.max_position_embeddings)
+        return "rotary", reach(config)
     if any(getattr(config, name, None) for name in RELATIVE):
         return "relative", None
     return "none", None
+
+
+def reach(config: Any) -> int | None:
+    """Tokens that positions reach as a config has them; None where it names none.
+
+    Configs of models that were published with YaRN's stretch mostly keep the length from before it in
+    ``max_position_embeddings``.
+    """
+    longest = getattr(config, "max_position_embeddings", None)
+    stretched = [
+        int(one["factor"] * one["original_max_position_embeddings"])
+        for one in _rotary(config)
+        if one.get("rope_type") == "yarn" and one.get("factor") and one.get("original_max_position_embeddings")
+    ]
+    return None if longest is None else max(int(longest), *stretched, 0)
+
+
+def published_stretch(config: Any) -> str:
+    """Kind of the stretch that rotary positions were published with, which none can be put upon; empty for none."""
+    if getattr(config, "ctxlab", {}).get("positions"):
+        return ""  # ours starts again from what the model was trained with
+    kinds = [one.get("rope_type", "default") for one in _rotary(config)]
+    return next((kind for kind in kinds if kind != "default"), "")
+
+
+def _rotary(config: Any) -> list[Mapping[str, Any]]:
+    """Rotary parameters of each type of layer."""
+    given = getattr(config, "rope_parameters", None) or {}
+    nested = [one for one in given.values() if isinstance(one, Mapping)]
+    return nested or [given]
 
 
 def _learned_length(model: Any) -> int | None:

@@ -16,7 +16,11 @@ class Term:
 
     loss: Loss
     passed: Passed
-    """Counted in tokens and operations; where its ``cut`` is set, the gradient is computed before the next term."""
+    """Counted in tokens and operations; where its ``cut`` is set, the gradient is computed before the next term.
+
+    A loss over several passes sets it at the last of them only (``dataclasses.replace``), and yields the others before
+    with a loss of zero and a weight of zero, so that they are counted.
+    """
 
 
 class Objective(Component, ABC):
@@ -32,7 +36,8 @@ class Objective(Component, ABC):
 
         The loop adds up the terms, computes their gradient wherever a pass is cut, and divides by the sum of their
         weights over the whole step. When a term that is cut has been taken, its gradient is there: an adversarial
-        objective reads it before it yields its next term.
+        objective reads it before it yields its next term. One that learns from another model runs the same items
+        through it by ``passes.through``.
 
         Args:
             passes: Runs items through the model that learns.

@@ -5,10 +5,11 @@ Shape legend: B windows of a pass, W tokens of the longest one, C outputs per to
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
+from ctxlab.core.strategy import Strategy
 from ctxlab.core.types import IntArray, Window
 
 
@@ -53,4 +54,8 @@ class PassRunner(Protocol):
 
     def run(self, items: Sequence[Item]) -> Iterator[Passed]:
         """One pass over all windows of ``items``, or one over the n-th windows of all of them after the other."""
+        ...
+
+    def through(self, model: Any, strategy: Strategy) -> "PassRunner":
+        """The same items through another ``model`` that has ``strategy`` in it, such as one to learn from."""
         ...

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from ctxlab.core.contract import Component
+from ctxlab.core.data import Record
 from ctxlab.core.types import Document, Encoded, Merged, Prediction
 
 
@@ -97,6 +98,13 @@ class Task(Component, ABC):
         """The training documents, of which ``num_examples`` are drawn for each document; called before ``encode``."""
 
     @abstractmethod
+    def admit(self, records: Sequence[Record], *, gold: bool) -> list[Record]:
+        """The records of a split that can be read, seen together before any is parsed; says in ``notes`` what is not.
+
+        With ``gold`` a record needs labels. Raises UserError where nothing is left.
+        """
+
+    @abstractmethod
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Check a record as a source gave it; raises UserError naming ``origin`` and the field.
 
@@ -114,6 +122,14 @@ class Task(Component, ABC):
     @abstractmethod
     def learn_labels(self, documents: Sequence[Document]) -> None:
         """Fix the label list from the training documents (unless the user gave one)."""
+
+    @abstractmethod
+    def take_labels(self, names: Sequence[str]) -> None:
+        """Take the labels of a model that is fine-tuned already, unless the user gave some.
+
+        Raises:
+            UserError: They are none that the task can give.
+        """
 
     @abstractmethod
     def check_labels(self, documents: Sequence[Document]) -> None:

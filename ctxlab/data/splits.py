@@ -8,7 +8,6 @@ import numpy as np
 from ctxlab.core.data import Record, Source
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document
-from ctxlab.data.field_names import with_our_names
 from ctxlab.text.language import told
 
 HELD_OUT_SHARE = 0.1
@@ -37,7 +36,7 @@ def load_documents(source: Source, task: Task, seed: int) -> Splits:
     Whole records are set apart, before the task splits them: questions about one text never lie on both sides.
     """
     train, validation, test = (_records(source, task, split, seed) for split in ("train", "validation", "test"))
-    notes = []
+    notes = list(dict.fromkeys(source.notes))
     if train and validation is None:
         total = len(train)
         train, validation = set_apart(train, seed)
@@ -45,7 +44,8 @@ def load_documents(source: Source, task: Task, seed: int) -> Splits:
             f"There is no validation split: {len(validation)} of {total} training documents were set apart for it by "
             f"seed {seed}."
             if validation
-            else "There is no validation split, and a single training document leaves none to set apart."
+            else "There is no validation split, and a single training document leaves none to set apart: give "
+            "data.validation_file=<file>, or, in a file of columns, part documents with lines -DOCSTART-."
         )
     return Splits(parts_of(task, train), parts_of(task, validation), parts_of(task, test), notes)
 
@@ -62,18 +62,18 @@ def _told(part: Document, record: Document, task: Task) -> Document:
     return replace(part, fields={**part.fields, "language": language}) if language else part
 
 
-def parsed(task: Task, record: Record, *, gold: bool) -> Document:
-    """A record as the task checks it, with the language that it may say it is in.
+def documents_of(task: Task, records: Sequence[Record], *, gold: bool) -> list[Document]:
+    """Records as the task checks them, with the language that they say.
 
     Raises:
-        UserError: It cannot be used; names the place.
+        UserError: One cannot be used; names the place.
     """
-    fields, note = with_our_names(task.name, record.fields)
-    if note and note not in task.notes:
-        task.notes.append(note)
-    document = task.parse(fields, record.origin, gold=gold)
-    language = record.fields.get("language")
-    return replace(document, fields={**document.fields, "language": code}) if (code := told(language)) else document
+    return [_parsed(task, record, gold=gold) for record in task.admit(records, gold=gold)]
+
+
+def _parsed(task: Task, record: Record, *, gold: bool) -> Document:
+    document, language = task.parse(record.fields, record.origin, gold=gold), told(record.fields.get("language"))
+    return replace(document, fields={**document.fields, "language": language}) if language else document
 
 
 def load_split(source: Source, task: Task, split: str, seed: int) -> list[Document] | None:
@@ -85,7 +85,7 @@ def load_split(source: Source, task: Task, split: str, seed: int) -> list[Docume
 def _records(source: Source, task: Task, split: str, seed: int) -> list[Document] | None:
     """The same before the task splits them."""
     records = source.load(task.name, split, seed)
-    return None if records is None else [parsed(task, record, gold=True) for record in records]
+    return None if records is None else documents_of(task, records, gold=True)
 
 
 def set_apart(documents: Sequence[Document], seed: int) -> tuple[list[Document], list[Document]]:

@@ -101,6 +101,10 @@ class Passes(PassRunner):
             state = memory.detach(state) if cut else state
             yield self._passed(items, rows, outputs, labels, cut=cut)
 
+    def through(self, model: Any, strategy: Strategy) -> "Passes":
+        """The same items through another model."""
+        return Passes(strategy, model_call(model), self._pad_id, self._device, self._writes)
+
     def _inputs(
         self, items: Sequence[Item], rows: Sequence[tuple[int, int]]
     ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from ctxlab.config.schema import PredictOptions
 from ctxlab.core.errors import UserError
+from ctxlab.core.paths import check_output
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document
 from ctxlab.data.readers.read import read_file
-from ctxlab.data.splits import Splits, parsed, parts_of
+from ctxlab.data.splits import Splits, documents_of, parts_of
 from ctxlab.evaluation.evaluator import known_of, predict
 from ctxlab.text import known
 from ctxlab.tracking.console import ProgressDisplay, console
@@ -46,18 +47,13 @@ def run(parts: Parts) -> None:
 def _checked_output(options: PredictOptions) -> Path:
     if not options.input or not options.output:
         raise UserError("predict needs input=<file of documents> and output=<file to write>.")
-    output = Path(options.output)
-    if output.exists() and not options.overwrite:
-        raise UserError(f"output={output} exists; choose another name or add overwrite=true.")
-    if not output.parent.is_dir():
-        raise UserError(f"output={output}: the folder {output.parent} does not exist; make it first.")
-    return output
+    return check_output(options.output, overwrite=options.overwrite)
 
 
 def _documents(options: PredictOptions, task: Task) -> Splits:
-    records = read_file(Path(options.input), task.name)
-    whole = [parsed(task, record, gold=False) for record in records]
-    return Splits(train=[], validation=[], test=parts_of(task, whole))
+    notes: list[str] = []
+    whole = documents_of(task, read_file(Path(options.input), task.name, notes), gold=False)
+    return Splits(train=[], validation=[], test=parts_of(task, whole), notes=notes)
 
 
 def _lines(bench: Workbench, documents: Sequence[Document]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
 from ctxlab.core.types import Encoded, IntArray
 from ctxlab.data.splits import Splits, load_split
-from ctxlab.models.loading.checkpointed import Checkpointed
+from ctxlab.models.loading.checkpointed import Checkpointed, save_weights
 from ctxlab.models.loading.heads import POOLED
 from ctxlab.reporting.tables import show
 from ctxlab.reporting.verification import Panel, draw_reach, write_page
@@ -24,6 +24,7 @@ from ctxlab.tracking.console import ProgressDisplay, console
 from ctxlab.verification.check import table
 from ctxlab.verification.proof import Proof, prove
 from ctxlab.verification.reach import Reach, picture
+from ctxlab.verification.saving import Disk
 from ctxlab.verification.subject import Subject
 from ctxlab.workbench.assemble import assemble
 from ctxlab.workbench.bench import Workbench
@@ -53,7 +54,10 @@ def run(parts: Parts) -> None:
             bench.task,
             documents,
             encoded,
-            lambda folder: _reload(parts, bench, folder),
+            Disk(
+                save=lambda model, folder: save_weights(model, parts.tuning, folder),
+                load=lambda folder: _reload(parts, bench, folder),
+            ),
             trained=parts.start is not None,
             num_blocks=options.blocks,
             num_single=options.tokens,

@@ -17,18 +17,17 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from accelerate import Accelerator
-from safetensors.torch import save_file
 
 from ctxlab.config.schema import TrainerConfig
 from ctxlab.core.errors import Interrupted, UserError
 from ctxlab.core.files import write_json
-from ctxlab.core.model import TUNING
 from ctxlab.core.objective import Objective
 from ctxlab.core.optim import Schedule, Tuning
 from ctxlab.core.passes import Item, Passed
 from ctxlab.core.strategy import Strategy
-from ctxlab.core.task import Task
+from ctxlab.core.task import Loss, Task
 from ctxlab.data.sampler import split_forward
+from ctxlab.models.loading.checkpointed import save_weights
 from ctxlab.runtime.cost import FlopModel
 from ctxlab.runtime.forward import Passes, model_call
 from ctxlab.tracking.metrics_file import MetricsFile
@@ -124,8 +123,8 @@ class Trainer:
         """
         resumed = state.step > 0
         kept = state.step if resumed else -1
-        self.metrics = MetricsFile(self.job.run_dir / "metrics.jsonl", keep_until_step=kept)
         self.job.objective.start(self.job.model)
+        self.metrics = MetricsFile(self.job.run_dir / "metrics.jsonl", keep_until_step=kept)
         try:
             with self.watcher, StopRequest().listening() as stop:
                 self._loop(state, stop)
@@ -225,19 +224,24 @@ class Trainer:
         """Forward and backward over the parts of a step; returns the sum of the loss and of its weights."""
         total = weight = 0.0
         for items in self._parts(epoch, indices):
-            carried: torch.Tensor | float = 0.0
+            carried: torch.Tensor | None = None
             for term in self.job.objective.step(self.passes, items, self.job.task):
-                loss, penalty = term.loss, self.job.strategy.attention.penalty(self.job.model)
-                carried = carried + loss.total
-                if penalty is not None:
-                    carried = carried + penalty * loss.weight
+                loss = self._penalized(term.loss)
+                carried = loss if carried is None else carried + loss
                 if term.passed.cut:
                     self.accelerator.backward(carried)
-                    carried = 0.0
-                total += loss.total.item()
-                weight += loss.weight.item()
+                    carried = None
+                total += term.loss.total.item()
+                weight += term.loss.weight.item()
                 self._count(state, term.passed)
+            if carried is not None:  # the objective left its last passes uncut
+                self.accelerator.backward(carried)
         return total, weight
+
+    def _penalized(self, loss: Loss) -> torch.Tensor:
+        """The sum over labels, with what the attention adds for each of them."""
+        penalty = self.job.strategy.attention.penalty(self.job.model)
+        return loss.total if penalty is None else loss.total + penalty * loss.weight
 
     def _count(self, state: TrainState, passed: Passed) -> None:
         rows, width = len(passed.rows), passed.width
@@ -319,11 +323,9 @@ class Trainer:
         checkpoint.rotate(run_dir, self.settings.keep_checkpoints)
 
     def _write(self, folder: Path, state: TrainState) -> None:
-        self.job.model.save_pretrained(folder, max_shard_size="100GB")
+        save_weights(self.job.model, self.job.tuning, folder)
         self.job.tokenizer.save_pretrained(folder)
         save_optimizer(self.job.optimizer, folder / OPTIMIZER)
-        if tuned := self.job.tuning.state(self.job.model):
-            save_file({name: tensor.contiguous() for name, tensor in tuned.items()}, folder / TUNING)
         scaler = self.accelerator.scaler
         values = {"state": state.to_dict(), "task": self.job.task.name, "context_length": self.job.context_length}
         write_json(folder / STATE, {**values, "scaler": scaler.state_dict() if scaler is not None else None})

@@ -19,7 +19,7 @@ from ctxlab.verification.learning import check_learning
 from ctxlab.verification.positions import check_positions
 from ctxlab.verification.reach import Reach, check_all_declared, check_carried, check_nothing_else, measure
 from ctxlab.verification.reading import check_gold, check_windows
-from ctxlab.verification.saving import Reload, check_saved, save
+from ctxlab.verification.saving import Disk, check_saved, save
 from ctxlab.verification.subject import Subject
 
 WAKING = 0.02
@@ -45,7 +45,7 @@ def prove(
     task: Task,
     documents: Sequence[Document],
     encoded: Sequence[Encoded],
-    reload: Reload,
+    disk: Disk,
     *,
     trained: bool,
     num_blocks: int,
@@ -60,7 +60,7 @@ def prove(
         task: What is asked for.
         documents: Some real ones, with gold.
         encoded: The same as tokens.
-        reload: Loads a checkpoint under a new copy of the strategy.
+        disk: Saves a checkpoint, and loads it under a new copy of the strategy.
         trained: Whether the model has been trained under the strategy.
         num_blocks: Blocks of tokens that are perturbed.
         num_single: Single tokens that are perturbed.
@@ -69,7 +69,7 @@ def prove(
     subject.model.eval()
     positions = check_positions(subject, trained=trained)
     with TemporaryDirectory(prefix="ctxlab-verify-") as folder:
-        items, before = save(subject, Path(folder))
+        items, before = save(subject, Path(folder), disk)
         wake(subject.model.double())
         reach = measure(subject, num_blocks, num_single, done)
         made_up = subject.document(round(subject.length * 1.5) + 1)
@@ -83,7 +83,7 @@ def prove(
             *check_batches(subject),
             check_carried(subject, reach),
             check_learning(subject),
-            check_saved(subject, Path(folder), items, before, reload),
+            check_saved(subject, Path(folder), items, before, disk),
         ]
     return Proof(checks, reach)
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ctxlab.core.architecture import describe
+from ctxlab.core.architecture import describe, reach
 from ctxlab.core.model import WEIGHTS_NOTES, ModelFacts, ModelSource
 from ctxlab.core.optim import Tuning
 from ctxlab.core.strategy import Strategy
@@ -41,7 +41,7 @@ def assemble(
 
     def configure(config: Any) -> None:
         trained.append(copy.deepcopy(config))
-        fit_lengths(strategy, getattr(config.get_text_config(), "max_position_embeddings", None), length)
+        fit_lengths(strategy, reach(config.get_text_config()), length)
         strategy.positions.configure(config, strategy.num_positions(length))
 
     model = source.build(task.head, task.labels, configure)

@@ -33,6 +33,12 @@ def check_fit(strategy: Strategy, facts: ModelFacts, length: int) -> None:
     _check_positions(strategy.positions, facts, longest)
     if trained is None or longest <= trained or strategy.positions.extends:
         return
+    if facts.stretched:
+        raise UserError(
+            f"context.length={length} with strategy={strategy.name} gives windows of {longest:,} tokens, but the "
+            f"model's positions were published stretched ({facts.stretched}) to {trained:,}, and cannot be twice: "
+            f"use context={trained} or less."
+        )
     raise UserError(
         f"context.length={length} with strategy={strategy.name} gives windows of {longest:,} tokens, but the model was "
         f"trained for {trained:,}: use {STRETCH[facts.positions]}, or use context={trained}."

@@ -17,7 +17,7 @@ RUN = (
     "strategy/positions=tile",
     "context=6000",
     "data.train_file=files/a.jsonl",
-    "data.validation_file=/data/b.jsonl",
+    f"data.validation_file={__file__}",
     "data.max_documents=7",
     "trainer.max_steps=9",
     "seed=3",
@@ -43,7 +43,8 @@ def run(ctxlab, made, tmp_path):
     """A run that was made in another directory."""
     if not made:
         cwd, home = tmp_path / "made here", Path.cwd()
-        cwd.mkdir()
+        (cwd / "files").mkdir(parents=True)
+        (cwd / "files" / "a.jsonl").touch()
         os.chdir(cwd)
         outcome = ctxlab("train", *RUN)
         os.chdir(home)
@@ -93,6 +94,7 @@ def test_a_part_replaces_only_itself(ctxlab, run):
 
 
 def test_another_file_stays_with_the_run_s_source(ctxlab, run):
+    Path("c.jsonl").touch()
     outcome = ctxlab("eval", f"run={run.run_dir}", "data.test_file=c.jsonl")
     assert outcome.config.data.test_file == "c.jsonl"
     assert outcome.config.data.max_documents == 7
@@ -100,6 +102,7 @@ def test_another_file_stays_with_the_run_s_source(ctxlab, run):
 
 def test_a_file_for_a_run_on_another_source_changes_the_source(ctxlab):
     made = ctxlab("train", "data=generated", "data.max_documents=7")
+    Path("c.jsonl").touch()
     outcome = ctxlab("eval", f"run={made.run_dir}", "data.test_file=c.jsonl")
     assert outcome.config.data.test_file == "c.jsonl"
     assert outcome.config.data.max_documents is None
@@ -208,7 +211,7 @@ def test_a_strange_run_cannot_make_hydra_call_anything(ctxlab, run, tmp_path):
 
 
 def test_masked_secrets_are_not_taken_for_values(ctxlab):
-    made = ctxlab("train", "+tracking.api_key=0123456789", "seed=2")
+    made = ctxlab("train", "tracking._target_=ctxlab.tracking.wandb.Wandb", "+tracking.api_key=0123456789", "seed=2")
     outcome = ctxlab("eval", f"run={made.run_dir}")
     assert outcome.status == 0
     assert "api_key" not in outcome.config.tracking

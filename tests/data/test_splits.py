@@ -7,7 +7,7 @@ from ctxlab.tasks.ner import NER
 
 class Memory:
     def __init__(self, **splits):
-        self.splits = splits
+        self.splits, self.notes = splits, []
 
     def load(self, task_name, split, seed):
         count = self.splits.get(split)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import shutil
 import signal
 from pathlib import Path
@@ -12,6 +13,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 
 from ctxlab.cli import main
+from ctxlab.core.result import VERSION
 from ctxlab.tracking.metrics_file import read_metrics
 from ctxlab.training import checkpoint
 from tests.stages.conftest import SMALL, result, train
@@ -24,19 +26,22 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 def test_a_run_leaves_what_the_design_says(trained):
     for name in (".hydra/config.yaml", "config.yaml", "metrics.jsonl", "best.json", "latest.json", "result.json",
                  "report.md", "predictions/validation.jsonl", "predictions/test.jsonl", "loss.png",
-                 "validation.png"):  # fmt: skip
+                 "validation.png", "scores/validation.jsonl", "scores/test.jsonl"):  # fmt: skip
         assert (trained / name).is_file(), name
     found = result(trained)
     assert {"stage", "task", "model", "strategy", "context_length", "seed", "metrics", "primary_metric", "coverage",
             "cost", "checkpoint", "git_sha", "versions", "resumed_from"} <= set(found)  # fmt: skip
     assert {"train_tokens", "train_seconds", "tokens_per_second", "peak_memory_bytes", "flops", "parameters",
             "trainable_parameters"} <= set(found["cost"])  # fmt: skip
+    assert found["command"] == ["ctxlab", "train", *SMALL, f"hydra.run.dir={trained}"]
+    assert (found["version"], found["lower_is_better"]) == (VERSION, False)
     assert set(found["metrics"]) == set(found["coverage"]) == {"validation", "test"}
     assert found["coverage"]["test"] == {"tokens": 1.0, "labels": 1.0, "characters": 1.0}
     assert found["primary_metric"] in found["metrics"]["test"]
     assert {p.name for p in (trained / found["checkpoint"]).iterdir()} >= {
         "model.safetensors", "optimizer.safetensors", "state.json", "manifest.json", "config.json"}  # fmt: skip
     report = (trained / "report.md").read_text()
+    assert f"ctxlab train {shlex.join(SMALL)} hydra.run.dir={trained}" in report
     for heading in ("Strict scores by entity type", "F1 by length", "F1 by place", "distance of the evidence"):
         assert heading in report
 
@@ -223,6 +228,8 @@ def test_a_failing_job_does_not_stop_the_others(tmp_path, capsys):
     assert "Job 2" in captured.err
     with (tmp_path / "s" / "sweep.csv").open() as file:
         rows = list(csv.DictReader(file))
+    alone = ["ctxlab", "train", *words, "context.length=128", "strategy=chunk"]
+    assert sorted(result(tmp_path / "s" / "0")["command"]) == sorted(alone)
     assert [row["status"] for row in rows] == ["done", "done", "failed", "done"]
     assert [bool(row["score"]) for row in rows] == [True, True, False, True]
 

@@ -287,7 +287,7 @@ def one(**changes):
         (one(answers=[{"text": "", "answer_start": 0}]), ["'questions[0].answers[0].text'", "empty"]),
         (one(answers=[{"text": "rope", "answer_start": "14"}]), ["answers[0].answer_start'", "'14'"]),
         (one(answers=[{"text": "rope", "answer_start": 14, "context": 1}]), ["'questions[0].answers[0].context'"]),
-        (one(answers=["rope"]), ["'questions[0].answers[0]'", "'rope'"]),
+        (one(answers=[3]), ["'questions[0].answers[0]'", "3"]),
         (one(answers={"text": ["rope"], "answer_start": []}), ["differ in length"]),
         (one(answers=None), ["questions[0].answers", "missing"]),
         (one(question=" "), ["'questions[0].question'", "empty text"]),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ctxlab.core.errors import UserError
 from ctxlab.data.readers.encodings import encoding_of
+from ctxlab.data.readers.unpacked import read_bytes
 
 
 def read_lines(path: Path) -> list[str]:
@@ -19,7 +20,7 @@ def read_lines(path: Path) -> list[str]:
 
 def read_text(path: Path) -> str:
     """A UTF-8 file without its byte order mark; raises UserError where it holds nothing or is not UTF-8."""
-    data = path.read_bytes()
+    data = read_bytes(path)
     try:
         text = data.decode("utf-8-sig")
         wide = "\0" in text and encoding_of(data)  # UTF-16 of English is valid UTF-8, with a zero beside every letter

@@ -52,6 +52,7 @@ class Generated(Source):
         if language not in LANGUAGES:
             raise UserError(f"data.language={language} has no grammar: use {' or '.join(LANGUAGES)}.")
         check_max_documents(max_documents)
+        self.notes: list[str] = []
         counts = {
             "documents": documents,
             "validation_documents": validation_documents,

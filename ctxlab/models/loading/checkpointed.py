@@ -6,15 +6,24 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from safetensors.torch import load_model as load_safetensors
 
 from ctxlab.core.errors import UserError
-from ctxlab.core.model import PARTS, TUNING, ModelSource
+from ctxlab.core.model import PARTS, TUNING, TUNING_PART, ModelSource
 from ctxlab.core.optim import Tuning
 from ctxlab.models.loading.dropout import set_attention_dropout, set_dropout
 from ctxlab.models.loading.heads import UNNAMED
 from ctxlab.models.loading.weights import Configure, load_model, load_tokenizer, read_kind
+
+WEIGHTS = "model.safetensors"
+
+
+def save_weights(model: Any, tuning: Tuning, folder: Path) -> None:
+    """Write config and weights of ``model`` into ``folder``, and beside them what ``tuning`` added to it."""
+    model.save_pretrained(folder, state_dict=tuning.weights(model), max_shard_size="100GB")
+    if own := tuning.state(model):
+        save_file({name: tensor.contiguous() for name, tensor in own.items()}, folder / TUNING)
 
 
 class Checkpointed(ModelSource):
@@ -74,10 +83,10 @@ class Checkpointed(ModelSource):
         Raises:
             UserError: The checkpoint was trained without them.
         """
-        wanted = {name: tensor for name, tensor in model.state_dict().items() if name.startswith(f"{PARTS}.")}
+        wanted = {name: tensor for name, tensor in model.state_dict().items() if _in_part(name)}
         if not wanted:
             return
-        with safe_open(self.path / "model.safetensors", framework="pt") as file:
+        with safe_open(self.path / WEIGHTS, framework="pt") as file:
             for name, tensor in wanted.items():
                 if name not in file.keys() or file.get_slice(name).get_shape() != list(tensor.shape):  # noqa: SIM118
                     raise UserError(
@@ -92,6 +101,13 @@ class Checkpointed(ModelSource):
         tuning.load(model, load_file(path) if path.is_file() else {})
 
     def load_weights(self, model: Any, tuning: Tuning) -> None:
-        """Put all saved weights into ``model``, which was built like the saved one."""
-        load_safetensors(model, self.path / "model.safetensors")
+        """Put all saved weights into ``model``, which was assembled like the saved one."""
+        missing, unexpected = load_safetensors(model, self.path / WEIGHTS, strict=False)
+        wrong = [*unexpected, *(name for name in missing if not name.startswith(f"{PARTS}.{TUNING_PART}."))]
+        assert not wrong, f"{self.path} is of another model: {wrong[0]}"
         self.load_tuning(model, tuning)
+
+
+def _in_part(name: str) -> bool:
+    """Whether a weight is of a strategy's or task's module; those of a tuning rule have a file of their own."""
+    return name.startswith(f"{PARTS}.") and not name.startswith(f"{PARTS}.{TUNING_PART}.")

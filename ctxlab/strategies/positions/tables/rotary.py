@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from ctxlab.core.architecture import reach
 from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import ModelKind, Positions
 
@@ -107,7 +108,7 @@ class Rotary(Positions, ABC):
                 logger.warning("strategy.positions.factor=%g is not used: %d tokens fit as it is.", self.factor, length)
             return
         original = copy.deepcopy(note.get("rope_parameters", text.rope_parameters))
-        trained = int(note.get("trained_length", text.max_position_embeddings))
+        trained = int(note.get("trained_length") or reach(text) or 0)
         factor = self._choose(trained, length, note)
         new = {"name": self.name, "factor": factor, "trained_length": trained,
                "length": max(length, int(trained * factor)), "rope_parameters": original}  # fmt: skip
@@ -212,12 +213,6 @@ class Rotary(Positions, ABC):
             "layers do not use the declared rotary frequencies; build the model from a config that was configured "
             "before, or use another of strategy/positions=linear, ntk, dynamic_ntk, yarn, longrope."
         )
-
-
-def reach(config: Any) -> int | None:
-    """Tokens that positions reach as they are; None where the config names none."""
-    longest = getattr(config, "max_position_embeddings", None)
-    return None if longest is None else int(longest)
 
 
 def prefix(layer_type: str) -> str:

@@ -1,18 +1,21 @@
 """Names that benchmarks, most of them Chinese, give to the fields of a record, beside our own.
 
-CLUE (TNEWS, IFLYTEK, CMNLI, OCNLI, CLUENER; Xu et al. 2020, arXiv:2004.05986), CMRC 2018 and DRCD, LCSTS and NLPCC
-summaries, LongBench (Bai et al. 2023, arXiv:2308.14508), MSRA and Weibo entities, LCCC dialogues. A field that has our
-name is never touched, and one that is read under another name stays where it is.
+CLUE (TNEWS, IFLYTEK, CMNLI, OCNLI, CLUENER; Xu et al. 2020, arXiv:2004.05986), CMRC 2018 and DRCD, LongBench (Bai et
+al. 2023, arXiv:2308.14508), MSRA and Weibo entities, LCCC dialogues. A field that has our name is never touched, and
+one that is read under another name stays where it is.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+
+from ctxlab.core.data import Record
+from ctxlab.data.formats.base import Fields, Format
+from ctxlab.data.readers.tally import Tally
 
 NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     "classification": {"text": ("sentence", "content", "review", "text_a"), "label": ("label_desc", "label_des")},
-    "nli": {"premise": ("sentence1", "text_a"), "hypothesis": ("sentence2", "text_b"), "label": ("gold_label",)},
+    "nli": {"premise": ("text_a",), "hypothesis": ("text_b",)},
     "qa": {"context": ("context_text", "passage"), "question": ("query_text", "query", "input")},
-    "summarization": {"document": ("text", "content", "article"), "summary": ("summarization", "title")},
     "translation": {"source": ("src",), "target": ("tgt",)},
     "ner": {"tokens": ("chars", "characters"), "tags": ("ner_tags", "labels")},
     "lm": {"text": ("content", "sentence", "article")},
@@ -21,10 +24,8 @@ NAMES: dict[str, dict[str, tuple[str, ...]]] = {
 }
 """Of each task our names, each with others in the order in which they are looked for."""
 
-Fields = dict[str, Any]
 
-
-def with_our_names(task: str, fields: Mapping[str, Any]) -> tuple[Fields, str]:
+def with_our_names(task: str, fields: Fields) -> tuple[dict[str, Any], str]:
     """The fields of a record with those of ``task`` under our names, and a note of what was read as what ("": nothing).
 
     Args:
@@ -34,21 +35,16 @@ def with_our_names(task: str, fields: Mapping[str, Any]) -> tuple[Fields, str]:
     found, taken = dict(fields), list[str]()
     for ours, others in NAMES.get(task, {}).items():
         other = next((name for name in others if fields.get(name) is not None), None)
-        if ours not in found and other is not None and not _is_told(task, ours, fields):
+        if ours not in found and other is not None:
             found[ours] = fields[other]
             taken.append(f"'{other}' as '{ours}'")
     shape = SHAPES.get(task)
     if shape is not None and (note := shape(found)):
         taken.append(note)
-    return found, f"Fields of the records are read under other names: {', '.join(taken)}." if taken else ""
+    return found, f"Fields are read under other names: {', '.join(taken)}." if taken else ""
 
 
-def _is_told(task: str, ours: str, fields: Mapping[str, Any]) -> bool:
-    """Whether the record says it in another of our forms: several summaries of a document, say."""
-    return (task, ours) == ("summarization", "summary") and "summaries" in fields
-
-
-def _qa(fields: Fields) -> str:
+def _qa(fields: dict[str, Any]) -> str:
     """CMRC's ``qas``, and answers that are texts without a place, as SQuAD has them; changes ``fields``."""
     if "questions" not in fields and isinstance(fields.get("qas"), list) and "context" in fields:
         fields["questions"] = [
@@ -63,7 +59,7 @@ def _qa(fields: Fields) -> str:
     return "answers without a place where their text occurs first" if any(placed) else ""
 
 
-def _placed(question: Fields, context: Any) -> bool:
+def _placed(question: dict[str, Any], context: Any) -> bool:
     answers = question.get("answers")
     if not isinstance(context, str) or not isinstance(answers, list) or not answers:
         return False
@@ -76,7 +72,7 @@ def _placed(question: Fields, context: Any) -> bool:
     return True
 
 
-def _ner(fields: Fields) -> str:
+def _ner(fields: dict[str, Any]) -> str:
     """CLUENER's mentions by type, as a tag a character; changes ``fields``."""
     text, labels = fields.get("text"), fields.get("label")
     if "tokens" in fields or not isinstance(text, str) or not isinstance(labels, Mapping):
@@ -90,7 +86,7 @@ def _ner(fields: Fields) -> str:
     return "mentions in 'label' as a tag a character"
 
 
-def _dialogue(fields: Fields) -> str:
+def _dialogue(fields: dict[str, Any]) -> str:
     """Turns that are texts alone, of two speakers in turn; changes ``fields``."""
     turns = fields.get("turns")
     if not isinstance(turns, list) or not turns or not all(isinstance(turn, str) for turn in turns):
@@ -99,5 +95,22 @@ def _dialogue(fields: Fields) -> str:
     return "turns without a speaker as those of two in turn"
 
 
-SHAPES: dict[str, Callable[[Fields], str]] = {"qa": _qa, "ner": _ner, "dialogue": _dialogue}
+SHAPES: dict[str, Callable[[dict[str, Any]], str]] = {"qa": _qa, "ner": _ner, "dialogue": _dialogue}
 """What differs in more than a name; each gives a note, or nothing."""
+
+
+def _format(task: str) -> Format:
+    def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
+        fields, note = with_our_names(task, record.fields)
+        tally.add(note)
+        yield Record(fields, record.origin)
+
+    return Format(
+        "the field names of a benchmark",
+        frozenset({task}),
+        lambda fields: bool(with_our_names(task, fields)[1]),
+        convert,
+    )
+
+
+FORMATS = tuple(_format(task) for task in NAMES)

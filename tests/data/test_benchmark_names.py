@@ -4,8 +4,10 @@ import pytest
 
 from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
-from ctxlab.data.field_names import with_our_names
-from ctxlab.data.splits import parsed
+from ctxlab.data.formats.benchmarks import with_our_names
+from ctxlab.data.formats.known import converted
+from ctxlab.data.readers.tally import Tally
+from ctxlab.data.splits import documents_of
 from ctxlab.tasks.classification import Classification
 from ctxlab.tasks.dialogue import Dialogue
 from ctxlab.tasks.lm import LM
@@ -17,7 +19,10 @@ from ctxlab.tasks.translation import Translation
 
 
 def read(task, fields):
-    return parsed(task, Record(fields, "file line 1"), gold=True).fields, task.notes
+    tally = Tally()
+    records = list(converted([Record(fields, "file line 1")], task.name, tally))
+    (document,) = documents_of(task, records, gold=True)
+    return document.fields, [*tally.sentences(), *task.notes]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +83,6 @@ def test_turns_without_speakers_are_those_of_two():
 def test_our_own_names_are_never_touched():
     for task, fields in (
         ("classification", {"text": "a", "sentence": "b", "label": "x"}),
-        ("summarization", {"document": "a", "title": "b", "summaries": []}),
         ("qa", {"context": "a", "questions": [{"question": "b", "answers": [{"text": "a"}]}]}),
         ("relation", {"sentence": "a"}),
     ):
