@@ -1,13 +1,14 @@
 """From a source to the documents of each split."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ctxlab.core.data import Source
+from ctxlab.core.data import Record, Source
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document
+from ctxlab.text.language import told
 
 HELD_OUT_SHARE = 0.1
 """Share of the training documents that stands in for a missing validation split."""
@@ -52,7 +53,27 @@ def load_documents(source: Source, task: Task, seed: int) -> Splits:
 def parts_of(task: Task, documents: Sequence[Document] | None) -> list[Document]:
     """What the task reads of all records of one split."""
     task.gather(documents or [])
-    return [part for document in documents or [] for part in task.split(document)]
+    return [_told(part, document, task) for document in documents or [] for part in task.split(document)]
+
+
+def _told(part: Document, record: Document, task: Task) -> Document:
+    """With the language that the record has, or the task, where either says one."""
+    language = record.fields.get("language") or task.language
+    return replace(part, fields={**part.fields, "language": language}) if language else part
+
+
+def documents_of(task: Task, records: Sequence[Record], *, gold: bool) -> list[Document]:
+    """Records as the task checks them, with the language that they say.
+
+    Raises:
+        UserError: One cannot be used; names the place.
+    """
+    return [_parsed(task, record, gold=gold) for record in task.admit(records, gold=gold)]
+
+
+def _parsed(task: Task, record: Record, *, gold: bool) -> Document:
+    document, language = task.parse(record.fields, record.origin, gold=gold), told(record.fields.get("language"))
+    return replace(document, fields={**document.fields, "language": language}) if language else document
 
 
 def load_split(source: Source, task: Task, split: str, seed: int) -> list[Document] | None:
@@ -64,9 +85,7 @@ def load_split(source: Source, task: Task, split: str, seed: int) -> list[Docume
 def _records(source: Source, task: Task, split: str, seed: int) -> list[Document] | None:
     """The same before the task splits them."""
     records = source.load(task.name, split, seed)
-    if records is None:
-        return None
-    return [task.parse(r.fields, r.origin, gold=True) for r in task.admit(records, gold=True)]
+    return None if records is None else documents_of(task, records, gold=True)
 
 
 def set_apart(documents: Sequence[Document], seed: int) -> tuple[list[Document], list[Document]]:

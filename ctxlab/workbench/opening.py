@@ -126,6 +126,7 @@ def task_for(task: Task, source: ModelSource) -> Task:
     """
     kind = source.kind()
     formed = copy.deepcopy(task).form(kind)
+    formed.language = task.language
     check_kind(formed, kind)
     return formed
 

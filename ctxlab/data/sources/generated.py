@@ -11,6 +11,7 @@ from ctxlab import corpora
 from ctxlab.core.data import Record, Source
 from ctxlab.core.errors import UserError
 from ctxlab.corpora import probe as probes
+from ctxlab.corpora.grammar import chinese
 from ctxlab.corpora.grammar.brief import Brief
 from ctxlab.data.identity import check_max_documents
 
@@ -19,6 +20,9 @@ COUNTS = {"train": 40, "validation": 8, "test": 8}
 
 PROBE = "probe"
 """The task whose corpus hangs on more than its name."""
+
+LANGUAGES = ("en", "zh")
+"""Values of ``data.language``."""
 
 SHORTEST = 20
 """Words of a document that a grammar can always fill."""
@@ -43,7 +47,10 @@ class Generated(Source):
         evidence_distance: Sequence[int] = (16, 64, 256, 1024),
         max_documents: int | None = None,
         probe: Mapping[str, Any] | None = None,
+        language: str = "en",
     ) -> None:
+        if language not in LANGUAGES:
+            raise UserError(f"data.language={language} has no grammar: use {' or '.join(LANGUAGES)}.")
         check_max_documents(max_documents)
         self.notes: list[str] = []
         counts = {
@@ -71,7 +78,7 @@ class Generated(Source):
             ambiguous_share=ambiguous_share,
             evidence_distance=tuple(evidence_distance),
         )
-        self._max_documents, self._probe = max_documents, probe
+        self._max_documents, self._probe, self._language = max_documents, probe, language
 
     def load(self, task_name: str, split: str, seed: int) -> list[Record]:
         """Documents of the split; raises UserError where the task has no grammar."""
@@ -86,6 +93,14 @@ class Generated(Source):
 
     def _writer(self, task_name: str, split: str, seed: int) -> Callable[[int], dict[str, Any]]:
         """What writes the document of an index."""
+        if self._language == "zh":
+            if task_name not in chinese.WRITERS:
+                raise UserError(
+                    f"There is no Chinese grammar for task={task_name} (there are: "
+                    f"{', '.join(sorted(chinese.WRITERS))}): use data.language=en, or your own files with "
+                    "data=files data.train_file=…."
+                )
+            return partial(chinese.WRITERS[task_name], self._brief(split, seed))
         if task_name == PROBE:
             return partial(probes.make(self._probe).record, split, seed)
         module = importlib.import_module(f"ctxlab.corpora.{task_name}")
