@@ -164,7 +164,7 @@ def test_wandb_asks_no_server_where_the_environment_forbids_it(forbidden, tmp_pa
             self.send_response(401)
             self.end_headers()
 
-        do_GET = do_POST
+        do_GET = do_POST  # noqa: N815
 
         def log_message(self, *_):
             pass
@@ -174,7 +174,8 @@ def test_wandb_asks_no_server_where_the_environment_forbids_it(forbidden, tmp_pa
         code = (
             "import sys; from pathlib import Path; from ctxlab.core.tracking import RunInfo;"
             "from ctxlab.tracking.wandb import Wandb; tracker = Wandb('p', None, 'online', 5.0);"
-            "tracker.start(RunInfo(Path(sys.argv[1]), 'n', '', {})); tracker.log({'a': 1.0}, 1); tracker.finish({}, None)"
+            "tracker.start(RunInfo(Path(sys.argv[1]), 'n', '', {})); tracker.log({'a': 1.0}, 1);"
+            "tracker.finish({}, None)"
         )
         environment = {**os.environ, "WANDB_API_KEY": "a" * 40,
                        "WANDB_BASE_URL": f"http://127.0.0.1:{server.server_port}", **forbidden}  # fmt: skip
