@@ -54,7 +54,7 @@ def test_version(ctxlab):
         (["train", "task=null"], ["task=null", "ner"]),
         (["train", "task=7"], ["task=7", "ner"]),
         (["train", "task=../data/files"], ["../data/files"]),
-        (["train", "+context=512"], ["+context=512", "quotes"]),
+        (["train", "+context=512"], ["write context=512 without the plus"]),
         (["train", "nonsense"], ["nonsense", "key=value"]),
         (["train", "a={b"], ["a={b"]),
         (["train", "seed=abc"], ["seed=abc", "whole number"]),
