@@ -203,7 +203,7 @@ import sys
 from ctxlab.cli import main
 for words in ("--help", "help train", "train task=qa strategy=yarn --help", "train -h all", "completion --help"):
     main(words.split())
-main(["completion", "query", "ctxlab train trainer.max_"])
+main(["completion", "query", "ctxlab train trainer.max_"]); main(["strategies"]); main(["strategies", "yarn"])
 print("LOADED", sorted({"torch", "transformers", "hydra", "omegaconf", "numpy", "rich"} & set(sys.modules)))
 """
     assert _python(code).splitlines()[-1] == "LOADED []"
