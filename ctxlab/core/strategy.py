@@ -64,6 +64,19 @@ class Reading(Component, ABC):
         """
 
     @abstractmethod
+    def settle(self, *, causal: bool, next_token: bool) -> None:
+        """Settle how windows that overlap are merged; called when model and task are known.
+
+        Args:
+            causal: A token sees only those before it, so that the window with most of them knows most.
+            next_token: The task asks how likely each token is given those before it.
+
+        Raises:
+            UserError: The rule that was asked for gives tokens less context than was read for them, and the task's
+                figures hang on it.
+        """
+
+    @abstractmethod
     def longest(self, length: int) -> int:
         """Tokens of the longest window at this context length."""
 
@@ -105,7 +118,10 @@ class Positions(Component, ABC):
     kinds: frozenset[str]
     """Position kinds that it can extend: ``learned``, ``rotary``, ``relative``."""
     by_batch: bool
-    """Whether a window's positions depend on the longest window of its batch."""
+    """Whether a window's positions depend on the longest window of its batch.
+
+    Then only windows of one length share a forward pass, and no key is kept while a text grows.
+    """
 
     @abstractmethod
     def configure(self, config: Any, length: int) -> None:

@@ -147,6 +147,9 @@ class Table:
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
     note: str = ""
+    chance: float | None = None
+    """What guessing would give, of a table whose rows all need the context; None of others, and where it is not known.
+    Such a table has a column ``low``, with the figure and its count in front of it."""
     drawn: str = ""
     """As what the report draws it: ``BARS``, ``DEPTHS`` or ``HEADS``; empty where it does not."""
 

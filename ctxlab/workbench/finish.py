@@ -20,6 +20,7 @@ from ctxlab.reporting.tables import show
 from ctxlab.tracking.console import ProgressDisplay, console, say
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.parts import Parts
+from ctxlab.workbench.sanity import at_chance
 
 _VERSIONS = (
     "ctxlab",
@@ -101,7 +102,7 @@ def make_result(
 
 
 def leave(
-    parts: Parts, bench: Workbench, result: Result, splits: Mapping[str, Split], said: Sequence[str] = ()
+    parts: Parts, bench: Workbench, result: Result, splits: Mapping[str, Split], shown: Sequence[str] = ()
 ) -> None:
     """Write predictions, scores, pictures, report and result, and print the summary.
 
@@ -112,7 +113,7 @@ def leave(
         bench: What was scored.
         result: What to write.
         splits: What came out, by split.
-        said: Notes that were shown when the run began, and are not shown again.
+        shown: Notes that were shown when the run began, and are not shown again.
     """
     run_dir = parts.origin.run_dir
     for name, split in splits.items():
@@ -131,7 +132,7 @@ def leave(
         for table in split_tables[:1]:  # a metric need not have any
             show(screen, replace(table, title=f"{table.title}, {name} split"))
     show(screen, summary_table(result))
-    for note in (note for note in result.notes if note not in said):
+    for note in (note for note in result.notes if note not in shown):
         say(screen, f"note: {note}")
     screen.print(f"report, with breakdowns and pictures: {os.path.relpath(run_dir / 'report.md')}", soft_wrap=True)
 
@@ -168,8 +169,22 @@ def _learned(bench: Workbench) -> list[Table]:
     return bench.strategy.attention.tables(bench.model)
 
 
+def _looks_ahead(bench: Workbench) -> list[str]:
+    """What a likelihood is worth where the attention of a causal model is chosen by what comes later."""
+    tells_tokens = bench.task.contiguous or bench.task.writes
+    if not (tells_tokens and bench.facts.kind == "decoder" and bench.strategy.attention.looks_ahead):
+        return []
+    name = type(bench.strategy.attention).__module__.rsplit(".", 1)[-1]
+    return [
+        f"strategy/attention={name} chooses what a token attends to by the whole window: likelihoods (loss, "
+        "perplexity, bits per character, compared answers) know something of what follows, look better than they are, "
+        "and do not compare with those of a strategy that does not look ahead."
+    ]
+
+
 def _notes(bench: Workbench, splits: Mapping[str, Split]) -> list[str]:
     kept = {name: split.evaluation.coverage.tokens for name, split in splits.items()}
-    notes = [*bench.task.notes, *bench.strategy.reading.notes(kept)]
-    notes += [note for split in splits.values() for note in split.evaluation.scores.notes]
+    notes = [*bench.task.notes, *bench.strategy.reading.notes(kept), *_looks_ahead(bench)]
+    for name, split in splits.items():
+        notes += [*split.evaluation.scores.notes, *at_chance(name, split.evaluation.scores.tables)]
     return list(dict.fromkeys(notes))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import ModelFacts
 from ctxlab.core.strategy import Positions, Strategy
@@ -24,7 +25,7 @@ def check_fit(strategy: Strategy, facts: ModelFacts, length: int) -> None:
         part = getattr(strategy, name)
         if facts.kind not in part.supports:
             raise UserError(
-                f"strategy/{name}={_option(part)} does not work on a model of kind {facts.kind} "
+                f"strategy/{name}={option(part)} does not work on a model of kind {facts.kind} "
                 f"(only {', '.join(sorted(part.supports))}); strategy=truncate does."
             )
     _check_memory(strategy, facts)
@@ -89,7 +90,7 @@ def check_task(task: Task, strategy: Strategy, facts: ModelFacts) -> None:
         _check_writing(strategy)
     if task.contiguous and not strategy.reading.contiguous:
         raise UserError(
-            f"task={task.name} asks for the next token, which strategy/reading={_option(strategy.reading)} may leave "
+            f"task={task.name} asks for the next token, which strategy/reading={option(strategy.reading)} may leave "
             "out: use strategy/reading=chunk."
         )
 
@@ -99,12 +100,12 @@ def _check_writing(strategy: Strategy) -> None:
     for family, linked in (("memory", strategy.memory.sequential), ("reading", strategy.reading.joins)):
         if linked:
             raise UserError(
-                f"strategy/{family}={_option(getattr(strategy, family))} carries something from window to window, and "
+                f"strategy/{family}={option(getattr(strategy, family))} carries something from window to window, and "
                 "text is written behind each window by itself: use strategy=chunk or strategy=truncate."
             )
     if strategy.attention.wants_marks:
         raise UserError(
-            f"strategy/attention={_option(strategy.attention)} needs marks of the document's structure, which text "
+            f"strategy/attention={option(strategy.attention)} needs marks of the document's structure, which text "
             "that is written has none of: use strategy/attention=local or strategy/attention=full."
         )
 
@@ -120,7 +121,7 @@ def check_recomputing(model: Any, strategy: Strategy) -> None:
         raise UserError(f"{asked}: {type(model).__name__} has no layers that can be computed twice: use false.")
     if strategy.memory.sequential and strategy.memory.num_cached != 0:
         raise UserError(
-            f"{asked} turns off the cache that strategy/memory={_option(strategy.memory)} is kept in: use false, or "
+            f"{asked} turns off the cache that strategy/memory={option(strategy.memory)} is kept in: use false, or "
             "strategy=rmt, whose memory is tokens."
         )
 
@@ -148,10 +149,10 @@ def _check_memory(strategy: Strategy, facts: ModelFacts) -> None:
     memory, reading = strategy.memory, strategy.reading
     if not memory.sequential:
         return
-    name = f"strategy/memory={_option(memory)}"
+    name = f"strategy/memory={option(memory)}"
     if reading.joins or not reading.links:
         raise UserError(
-            f"{name} carries something from window to window, but strategy/reading={_option(reading)} has no windows "
+            f"{name} carries something from window to window, but strategy/reading={option(reading)} has no windows "
             "in a row: use strategy/reading=segments."
         )
     if facts.positions not in memory.positions:
@@ -167,15 +168,10 @@ def _check_positions(part: Positions, facts: ModelFacts, longest: int) -> None:
         return
     if facts.positions == "rotary" and longest <= (facts.trained_length or 0):
         return  # presets made for learned tables bring such a part along, and there is nothing to stretch
-    begin = f"strategy/positions={_option(part)} stretches {' and '.join(sorted(part.kinds))} positions, but the model"
+    begin = f"strategy/positions={option(part)} stretches {' and '.join(sorted(part.kinds))} positions, but the model"
     if facts.positions not in STRETCH:
         raise UserError(f"{begin} has none such, and works at any length without: use strategy/positions=keep.")
     raise UserError(
         f"{begin} has {facts.positions} ones, trained for {facts.trained_length:,} tokens: "
         f"use {STRETCH[facts.positions]}, or use context={facts.trained_length} with strategy/positions=keep."
     )
-
-
-def _option(part: Any) -> str:
-    """A part's name on the command line: that of its file."""
-    return type(part).__module__.rsplit(".", 1)[-1]

@@ -73,5 +73,5 @@ def announce(bench: Workbench, splits: Splits) -> None:
         f"{bench.task.name} · {bench.model.config.model_type} · {bench.strategy.name} · context {bench.length:,} · "
         f"{bench.accelerator.mixed_precision.replace('no', 'fp32')} on {bench.accelerator.device} · documents: {sizes}",
     )
-    for note in bench.task.notes:
+    for note in dict.fromkeys(bench.task.notes):
         say(screen, f"note: {note}")

@@ -9,6 +9,7 @@ import pytest
 
 from ctxlab.cli import main
 from ctxlab.core.files import write_json
+from ctxlab.core.folders import MANIFEST, checksums
 from ctxlab.evaluation.metrics import entities
 from ctxlab.training import checkpoint
 from tests.stages.conftest import drawn, result
@@ -34,6 +35,7 @@ def test_eval_takes_another_context_and_strategy(trained, tmp_path):
     assert found["coverage"]["validation"]["tokens"] < 0.5
     longer = ["eval", f"run={trained}", "context=2048", "strategy/positions=tile", f"hydra.run.dir={tmp_path / 'l'}"]
     assert main(longer) == 0
+    assert any("context.length=2,048 is longer than every document" in note for note in result(tmp_path / "l")["notes"])
 
 
 def test_eval_takes_another_file(trained, tmp_path):
@@ -57,8 +59,7 @@ def test_a_checkpoint_of_another_task_is_refused(trained, tmp_path, refused):
     folder = checkpoint.find(run, "best")
     state = json.loads((folder / "state.json").read_text())
     write_json(folder / "state.json", {**state, "task": "summarization"})
-    manifest = {path.name: checkpoint._sha256(path) for path in folder.iterdir() if path.name != checkpoint.MANIFEST}
-    write_json(folder / checkpoint.MANIFEST, manifest)
+    write_json(folder / MANIFEST, checksums(folder))
     assert "task summarization" in refused(["eval", f"run={run}", f"hydra.run.dir={tmp_path / 'e'}"])
     assert "task summarization" in refused(["train", f"resume={run}"])
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ctxlab.core.architecture import installed, note_installed, vocabulary_size
 from ctxlab.core.errors import UserError
 from ctxlab.core.parts import attach, attached
 from ctxlab.core.types import Encoded, Window
@@ -65,9 +66,9 @@ class Compress(Keeping):
     def install(self, model: Any) -> None:
         """Make room for the frequencies that a checkpoint brings along."""
         self._model = model
-        brought = getattr(model.config, "ctxlab", {}).get("reading") == LEARNED
+        brought = installed(model.config, "reading") == LEARNED
         if self.scorer == "frequencies" and brought and self._frequencies() is None:
-            attach(model, "reading", Frequencies(model.config.get_text_config().vocab_size))
+            attach(model, "reading", Frequencies(vocabulary_size(model)))
 
     def take_scorer(self, model: Any) -> None:
         """Score by this ``model`` from now on.
@@ -86,12 +87,12 @@ class Compress(Keeping):
         """Count the tokens of the training documents, unless a checkpoint has brought such counts along."""
         if self.scorer != "frequencies":
             return
-        frequencies = Frequencies(model.config.get_text_config().vocab_size)
+        frequencies = Frequencies(vocabulary_size(model))
         known = self._frequencies()
         if known is None or not known.known:
             frequencies.learn(encoded)
             attach(model, "reading", frequencies)
-            model.config.ctxlab = {**getattr(model.config, "ctxlab", {}), "reading": LEARNED}
+            note_installed(model.config, "reading", LEARNED)
 
     def windows(self, encoded: Encoded, length: int) -> list[Window]:
         """One window; none for a document without tokens."""
@@ -114,7 +115,7 @@ class Compress(Keeping):
         known = self._frequencies()
         if known is not None and known.known:
             return surprise(ids, known.counts.cpu().numpy())
-        size = int(ids.max()) + 1 if self._model is None else self._model.config.get_text_config().vocab_size
+        size = int(ids.max()) + 1 if self._model is None else vocabulary_size(self._model)
         return surprise(ids, count(ids, size))
 
     def _frequencies(self) -> Frequencies | None:

@@ -103,11 +103,13 @@ def slow_merge(rule, windows, outputs, num_tokens):
             if token in own:
                 place = own.index(token)
                 at = list(window.token_index).index(token)
-                found.append((min(place, len(own) - 1 - place), values[at]))
+                found.append((min(place, len(own) - 1 - place), values[at], place))
         if found and rule == "first":
             merged[token] = found[0][1]
         elif found and rule == "mean":
-            merged[token] = sum(values for _, values in found) / len(found)
+            merged[token] = sum(values for _, values, _ in found) / len(found)
+        elif found and rule == "left":
+            merged[token] = max(found, key=lambda pair: pair[2])[1]
         elif found:
             merged[token] = max(found, key=lambda pair: pair[0])[1]
     return merged
@@ -115,7 +117,7 @@ def slow_merge(rule, windows, outputs, num_tokens):
 
 @settings(deadline=None)
 @given(
-    st.sampled_from(["first", "mean", "central"]),
+    st.sampled_from(["first", "mean", "central", "left"]),
     st.integers(1, 40),
     st.integers(2, 20),
     st.integers(0, 19),

@@ -32,6 +32,10 @@ class Base(Reading, ABC):
         """The context, or what the model was trained for where that is less: a longer document fills it."""
         return length if self._limit is None else min(self._limit, length)
 
+    def settle(self, *, causal: bool, next_token: bool) -> None:
+        """No token is in two windows."""
+        del causal, next_token
+
     def take_scorer(self, model: Any) -> None:
         """Nobody scores."""
         del model
