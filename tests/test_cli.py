@@ -57,7 +57,7 @@ def test_version(ctxlab):
         (["train", "task=null"], ["task=null", "ner"]),
         (["train", "task=7"], ["task=7", "ner"]),
         (["train", "task=../data/files"], ["../data/files"]),
-        (["train", "+context=512"], ["+context=512", "quotes"]),
+        (["train", "+context=512"], ["write context=512 without the plus"]),
         (["train", "nonsense"], ["nonsense", "key=value"]),
         (["train", "a={b"], ["a={b"]),
         (["train", "seed=abc"], ["seed=abc", "whole number"]),
@@ -206,7 +206,7 @@ import sys
 from ctxlab.cli import main
 for words in ("--help", "help train", "train task=qa strategy=yarn --help", "train -h all", "completion --help"):
     main(words.split())
-main(["completion", "query", "ctxlab train trainer.max_"])
+main(["completion", "query", "ctxlab train trainer.max_"]); main(["strategies"]); main(["strategies", "yarn"])
 print("LOADED", sorted({"torch", "transformers", "hydra", "omegaconf", "numpy", "rich"} & set(sys.modules)))
 """
     assert _python(code).splitlines()[-1] == "LOADED []"
