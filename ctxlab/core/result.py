@@ -33,10 +33,13 @@ class Cost:
 
     train_tokens: int | None = None
     train_seconds: float | None = None
+    train_cpu_seconds: float | None = None
+    threads: int | None = None
     train_steps: int | None = None
     train_epochs: float | None = None
     evaluation_tokens: int | None = None
     evaluation_seconds: float | None = None
+    evaluation_documents: int | None = None
     verify_seconds: float | None = None
     tokens_per_second: float | None = None
     padding_share: float | None = None

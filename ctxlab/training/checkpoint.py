@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 FOLDER = "checkpoints"
 MANIFEST = "manifest.json"
+OPTIMIZER = "optimizer.safetensors"
 _NAME = re.compile(r"step-\d{8,}")
 
 
@@ -131,6 +132,25 @@ def rotate(run_dir: Path, keep: int) -> None:
     for name in names(run_dir)[:-keep]:
         if name != best:
             shutil.rmtree(run_dir / FOLDER / name)
+
+
+def keep_best(run_dir: Path) -> None:
+    """Reduce a finished run to the weights that its scores are of: training cannot go on from there.
+
+    Other checkpoints go, and the state of the optimizer, whose line leaves the manifest first: a process killed in
+    between leaves a whole checkpoint and a file too many, which goes the next time.
+    """
+    best = pointed(run_dir, "best") or pointed(run_dir, "latest")
+    if best is None:
+        return
+    for name in names(run_dir):
+        if name != best:
+            shutil.rmtree(run_dir / FOLDER / name)
+    folder = run_dir / FOLDER / best
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    if manifest.pop(OPTIMIZER, None) is not None:
+        write_json(folder / MANIFEST, manifest)
+    (folder / OPTIMIZER).unlink(missing_ok=True)
 
 
 def _sha256(path: Path, *, sync: bool = False) -> str:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -39,7 +39,6 @@ from ctxlab.training.state import TrainState
 from ctxlab.training.stream import Epoch, Stream
 
 STATE = "state.json"
-OPTIMIZER = "optimizer.safetensors"
 
 
 class Watcher(Protocol):
@@ -106,7 +105,7 @@ class Trainer:
 
     def resume(self, folder: Path, state: TrainState) -> None:
         """Put optimizer and loss scaler back to where ``folder`` left them (weights are loaded with the model)."""
-        load_optimizer(self.job.optimizer, folder / OPTIMIZER)
+        load_optimizer(self.job.optimizer, folder / checkpoint.OPTIMIZER)
         scaler = read_state_file(folder).get("scaler")
         if scaler and self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(scaler)
@@ -201,7 +200,7 @@ class Trainer:
         self.job.strategy.positions.grow(self.job.model, reach(trained), reach(length))
 
     def _step(self, state: TrainState, epoch: Epoch, progress: float) -> None:
-        started = perf_counter()
+        started, cpu_started = perf_counter(), process_time()
         torch.manual_seed(int(np.random.SeedSequence((self.job.seed, state.step)).generate_state(1)[0]))
         state.learning_rate = self.job.learning_rate * self.job.schedule.factor(progress)
         for group in self.optimizer.param_groups:
@@ -219,6 +218,7 @@ class Trainer:
         state.batch += 1
         state.epochs = state.epoch + state.batch / len(epoch.steps)
         state.seconds += perf_counter() - started
+        state.cpu_seconds += process_time() - cpu_started
 
     def _accumulate(self, state: TrainState, epoch: Epoch, indices: Any) -> tuple[float, float]:
         """Forward and backward over the parts of a step; returns the sum of the loss and of its weights."""
@@ -325,7 +325,7 @@ class Trainer:
     def _write(self, folder: Path, state: TrainState) -> None:
         save_weights(self.job.model, self.job.tuning, folder)
         self.job.tokenizer.save_pretrained(folder)
-        save_optimizer(self.job.optimizer, folder / OPTIMIZER)
+        save_optimizer(self.job.optimizer, folder / checkpoint.OPTIMIZER)
         scaler = self.accelerator.scaler
         values = {"state": state.to_dict(), "task": self.job.task.name, "context_length": self.job.context_length}
         write_json(folder / STATE, {**values, "scaler": scaler.state_dict() if scaler is not None else None})
