@@ -1,6 +1,7 @@
 """Several values of a key where one command takes them all: what ``ctxlab compare`` compares."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, QuotedString, RangeSweep
 
@@ -64,15 +65,17 @@ def check(override: Override) -> None:
 
 def _values(override: Override) -> Iterator[str]:
     """Every value as it would be written alone, once."""
-    content = override._value
+    content: Any = override._value
     if isinstance(content, Glob):
-        found: Sequence[object] = content.filter(catalogue.options(override.key_or_group))
+        found = content.filter(catalogue.options(override.key_or_group))
     elif isinstance(content, ChoiceSweep):
-        found = content.list
+        found = list(content.list)
     elif isinstance(content, RangeSweep):
         found = list(content.range())
     else:
         raise UserError(f"{override.input_line} does not list its values: write them with commas between.")
-    texts = (one.with_quotes() if isinstance(one, QuotedString) else Override._get_value_element_as_str(one)
-             for one in found)  # fmt: skip
-    return iter(dict.fromkeys(texts))
+    return iter(dict.fromkeys(map(_text, found)))
+
+
+def _text(value: Any) -> str:
+    return value.with_quotes() if isinstance(value, QuotedString) else str(Override._get_value_element_as_str(value))

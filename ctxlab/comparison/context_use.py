@@ -85,19 +85,18 @@ def sentence(ran: Ran, chance: float | None) -> str | None:
     found = bins(ran, EVIDENCE)
     if not found or chance is None:
         return None
-    far, asked = found[-1], sum(one.cases for one in found)
-    mean = sum(one.cases * one.figure for one in found) / asked
-    if not any(one.low is not None and one.low > chance for one in found):
+    far = f"{found[-1].name} {_UNIT}: {found[-1].figure:.2f}"
+    above = [one for one in found if one.low is not None and one.low > chance]
+    if not above:
+        mean = sum(one.cases * one.figure for one in found) / sum(one.cases for one in found)
         return (
-            f"{ran.title}: what needs context is at chance ({mean:.2f} against {chance:.2f}), near or far: this score "
-            "does not use it."
+            f"{ran.title}: the cases that need context are at chance, near and far ({mean:.2f} against {chance:.2f}): "
+            "this score does not use it."
         )
-    reached = [one for one in found if one.low is not None and one.low > chance][-1]
-    if far is reached:
-        return (
-            f"{ran.title}: uses context as far as it was asked for ({far.name}: {far.figure:.2f} against {chance:.2f})."
-        )
-    return (
-        f"{ran.title}: uses context up to {reached.name} ({reached.figure:.2f} against {chance:.2f}), and is at chance "
-        f"beyond ({far.name}: {far.figure:.2f})."
-    )
+    if above[-1] is found[-1]:
+        return f"{ran.title}: uses context as far as it was asked for ({far} against a chance of {chance:.2f})."
+    reached = f"{above[-1].name} {_UNIT}: {above[-1].figure:.2f} against a chance of {chance:.2f}"
+    return f"{ran.title}: uses context ({reached}), but is at chance beyond ({far})."
+
+
+_UNIT = "words away"

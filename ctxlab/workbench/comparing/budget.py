@@ -57,11 +57,8 @@ class Budget:
     @property
     def word(self) -> str:
         """The override that limits a cell."""
-        return (
-            f"trainer.{KEYS[self.name]}={self.share:g}"
-            if self.is_time
-            else f"trainer.{KEYS[self.name]}={_plain(self.share)}"
-        )
+        whole = self.name in ("tokens", "steps")
+        return f"trainer.{KEYS[self.name]}={int(self.share) if whole else self.share}"
 
     @property
     def sentence(self) -> str:
@@ -101,10 +98,6 @@ class Budget:
                 f"budget.{self.name}={self.amount:g} pays for no step of any candidate; one of {title}, the cheapest, "
                 f"takes {needed:.3g}: give budget.{self.name}={needed * 100:.1g} for a hundred of them."
             )
-
-
-def _plain(amount: float) -> str:
-    return str(int(amount)) if float(amount).is_integer() and amount < 1e15 else f"{amount:g}"
 
 
 def evaluated_tokens(corpus: Corpus) -> int:

@@ -1,4 +1,4 @@
-"""Every candidate on the real model and documents, before any is trained: what works, what is the same, what it costs."""
+"""Every candidate on the real model and documents, before any is trained: what works, what is the same, its cost."""
 
 import gc
 import hashlib

@@ -6,17 +6,8 @@ from collections.abc import Sequence
 from ctxlab.core.errors import UserError
 from ctxlab.workbench.comparing.checked import Checked
 
-UNITS = {
-    "": 1,
-    "KB": 10**3,
-    "MB": 10**6,
-    "GB": 10**9,
-    "TB": 10**12,
-    "KIB": 2**10,
-    "MIB": 2**20,
-    "GIB": 2**30,
-    "TIB": 2**40,
-}
+UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+"""Bytes of each, by its name in capital letters."""
 
 ADAM_BYTES = 16
 """Of each parameter that learns: weight, gradient and two moments in fp32."""
@@ -26,7 +17,7 @@ def parse_bytes(text: str | None) -> int | None:
     """``8GB`` or ``500MiB`` as a number; raises UserError where it is none."""
     if text is None:
         return None
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]I?B)?\s*", str(text), re.IGNORECASE)
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMG]I?B)?\s*", str(text), re.IGNORECASE)
     if not found or not float(found[1]):
         raise UserError(f"limit.memory={text} is no amount of memory: write one such as 8GB or 500MiB.")
     return int(float(found[1]) * UNITS[(found[2] or "").upper()])

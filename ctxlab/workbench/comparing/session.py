@@ -182,7 +182,8 @@ def conclude(session: Session) -> None:
     if failed:
         names = ", ".join(one.title for one in failed)
         raise CheckFailed(
-            f"Cells of {names} failed; the others were compared. Once mended, go on with `ctxlab compare resume={session.made.folder}`."
+            f"Cells of {names} failed; the others were compared. Mend that and go on with "
+            f"`ctxlab compare resume={session.made.folder}`."
         )
 
 
