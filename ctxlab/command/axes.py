@@ -66,6 +66,7 @@ def check(override: Override) -> None:
 def _values(override: Override) -> Iterator[str]:
     """Every value as it would be written alone, once."""
     content: Any = override._value
+    found: list[Any]
     if isinstance(content, Glob):
         found = content.filter(catalogue.options(override.key_or_group))
     elif isinstance(content, ChoiceSweep):

@@ -2,7 +2,7 @@
 
 from hydra.core.override_parser.types import Override
 
-from ctxlab.command import axes, checks, numeric, shots
+from ctxlab.command import axes, checks, numeric, settled, shots
 from ctxlab.command.flags import Arguments
 from ctxlab.command.implied import implied
 from ctxlab.command.overrides import find, parse, quoted
@@ -27,12 +27,14 @@ def rewrite(stage: str, arguments: Arguments) -> list[str]:
     multirun = is_multirun(arguments)
     checks.check_form(stage, written, multirun=multirun)
     origin = start(stage, written)
+    if origin and stage in axes.STAGES:
+        _check_alone(origin, written)
     tasks = shots.tasks(stage, [*(origin.overrides if origin else ()), *written])
     overrides = parse(shots.rewrite(one, tasks) for one in parse(numeric.rewrite(override) for override in written))
+    if origin:
+        overrides = settled.open_overrides(origin, overrides)
     overrides = [*parse(implied(overrides, origin.overrides if origin else ())), *overrides]
     if origin:
-        if stage in axes.STAGES:
-            _check_alone(origin, overrides)
         overrides = _behind(origin, overrides)
     if not _has_own_sources(arguments, overrides):
         checks.check_names(stage, overrides)

@@ -38,6 +38,14 @@ class Start:
     """Absolute."""
     overrides: list[Override]
     """Those of the run, paths absolute."""
+    choices: dict[str, Any]
+    """Option of every group that it was composed of."""
+    config: dict[str, Any]
+    """What came out, secrets masked and references as they were written."""
+
+    def absolute(self, override: Override) -> Override:
+        """``override`` with its paths as they are from where the user stands."""
+        return _absolute(override, Path.cwd())
 
 
 def start(stage: str, overrides: Sequence[Override]) -> Start | None:
@@ -59,11 +67,11 @@ def start(stage: str, overrides: Sequence[Override]) -> Start | None:
             raise UserError(f"{named[-1].input_line} names several runs: give one at a time.")
         return None
     folder = Path(text).expanduser().absolute()
-    return Start(key, folder, _recorded(f"{key}={text}", folder, stage if key == "resume" else "train"))
+    return _recorded(key, f"{key}={text}", folder, stage if key == "resume" else "train")
 
 
-def _recorded(named: str, folder: Path, stage: str) -> list[Override]:
-    """Overrides of a run of ``stage``."""
+def _recorded(key: str, named: str, folder: Path, stage: str) -> Start:
+    """The run of ``stage`` in ``folder``."""
     if not folder.is_dir():
         raise UserError(f"{named} is not there: give the directory of a {RESUMED[stage]}, such as {_example(stage)}.")
     hydra = _read(folder / ".hydra" / "hydra.yaml", named).get("hydra") or {}
@@ -73,7 +81,13 @@ def _recorded(named: str, folder: Path, stage: str) -> list[Override]:
     words = _read(folder / ".hydra" / "overrides.yaml", named)
     cwd = Path(str((hydra.get("runtime") or {}).get("cwd", ".")))
     overrides = parse(str(word) for word in words)
-    return [_absolute(override, cwd) for override in overrides if _replayable(override)]
+    return Start(
+        key=key,
+        folder=folder,
+        overrides=[_absolute(override, cwd) for override in overrides if _replayable(override)],
+        choices=(hydra.get("runtime") or {}).get("choices") or {},
+        config=_read(folder / ".hydra" / "config.yaml", named),
+    )
 
 
 def _read(path: Path, named: str) -> Any:

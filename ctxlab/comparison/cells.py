@@ -34,7 +34,7 @@ def state(folder: Path) -> State:
     """How far the cell has come; what was killed before it could be gone on with is removed."""
     if (folder / FILE).is_file():
         return State.DONE
-    if all((folder / ".hydra" / name).is_file() for name in ("overrides.yaml", "hydra.yaml")):
+    if all((folder / ".hydra" / name).is_file() for name in ("overrides.yaml", "hydra.yaml", "config.yaml")):
         return State.BEGUN
     if folder.exists():
         shutil.rmtree(folder)

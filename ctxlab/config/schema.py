@@ -27,6 +27,7 @@ class TrainerConfig:
     max_epochs: int | None = MISSING
     max_seconds: float | None = MISSING
     max_tokens: int | None = MISSING
+    max_flops: float | None = MISSING
     tokens_per_step: int = MISSING
     tokens_per_forward: int | None = MISSING
     eval_every_steps: int | None = MISSING
@@ -192,7 +193,14 @@ LEAST = {
 }
 """Smallest value of whole numbers."""
 
-POSITIVE = ("budget.seconds", "budget.flops", "margin", "trainer.max_seconds", "trainer.clip_norm")
+POSITIVE = (
+    "budget.seconds",
+    "budget.flops",
+    "margin",
+    "trainer.max_seconds",
+    "trainer.max_flops",
+    "trainer.clip_norm",
+)
 
 RANGES = {
     "optimizer.lr": (0.0, math.inf),
@@ -257,8 +265,8 @@ def _check_ranges(config: DictConfig) -> None:
             raise UserError(f"{key}={value} is too small: give a whole number of at least {least}.")
     for key in POSITIVE:
         value = OmegaConf.select(config, key)
-        if value is not None and not value > 0:
-            raise UserError(f"{key}={value} is not positive: give a number above 0, or null for no limit.")
+        if value is not None and not 0 < value < math.inf:
+            raise UserError(f"{key}={value} is no limit: give a number above 0, or null for none.")
     for key, (low, high) in RANGES.items():
         value = OmegaConf.select(config, key)
         if isinstance(value, (int, float)) and not low <= value <= high:

@@ -86,6 +86,8 @@ class Result(Outcome):
     """What was scored: a folder, or the name of a model that was taken as it is."""
     breakdowns: Mapping[str, Mapping[str, Rows]] = field(default_factory=dict)
     """Tables by name, by split."""
+    chances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """What guessing scores in a breakdown, by its name, by split; only those of which it is known."""
     learned: Mapping[str, Rows] = field(default_factory=dict)
     """Tables of what the strategy learned, by name."""
 
@@ -200,6 +202,7 @@ def _result(fields: Fields, shared: Mapping[str, Any]) -> Result:
         coverage={split: Coverage(**coverage.part(split).numbers("tokens", "labels")) for split in coverage},
         checkpoint=fields.text("checkpoint"),
         breakdowns=fields.mapping("breakdowns", {}),
+        chances=fields.mapping("chances", {}),
         learned=fields.mapping("learned", {}),
     )
 

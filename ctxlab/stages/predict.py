@@ -16,7 +16,7 @@ from ctxlab.core.types import Document
 from ctxlab.data.readers.read import read_file
 from ctxlab.data.splits import Splits, parts_of
 from ctxlab.evaluation.evaluator import predict
-from ctxlab.tracking.console import ProgressDisplay, console
+from ctxlab.tracking.console import ProgressDisplay, console, say
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.opening import open_bench
 from ctxlab.workbench.parts import Parts
@@ -39,8 +39,8 @@ def run(parts: Parts) -> None:
         temporary.unlink(missing_ok=True)
     screen = console()
     for note in task.notes:
-        screen.print(f"note: {note}", soft_wrap=True)
-    screen.print(f"{len(documents):,} documents → {output}", soft_wrap=True)
+        say(screen, f"note: {note}")
+    say(screen, f"{len(documents):,} documents → {output}")
 
 
 def _checked_output(options: PredictOptions) -> Path:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ctxlab.core.architecture import vocabulary_size
 from ctxlab.core.errors import CheckFailed, UserError
 from ctxlab.core.result import Cost, Verification, write
 from ctxlab.core.strategy import Strategy
@@ -116,7 +117,7 @@ def _subject(parts: Parts, bench: Workbench, encoded: Sequence[Encoded]) -> Subj
 
 def _usual_tokens(bench: Workbench) -> IntArray:
     """Ids that are in the model's vocabulary and mean nothing special."""
-    size = min(len(bench.tokenizer), bench.model.config.get_text_config().vocab_size)
+    size = min(len(bench.tokenizer), vocabulary_size(bench.model))
     special = {*bench.tokenizer.all_special_ids, bench.tokenizer.pad_token_id}
     return np.array([token for token in range(size) if token not in special], dtype=np.int64)
 

@@ -85,7 +85,7 @@ class NER(Base):
             if name in fields:
                 fields[name] = check_word_places(fields[name], name, len(fields["tokens"]), origin)
         if gold and "tags" not in fields:
-            fields["tags"] = self._tags(record, fields["tokens"], origin)
+            fields["tags"] = self._tags(record, fields["tokens"], fields.get("sentence_starts", ()), origin)
         return Document(str(record.get("id", origin)), fields, origin)
 
     def _is_marked(self, record: Mapping[str, Any]) -> bool:
@@ -120,7 +120,9 @@ class NER(Base):
             f"name the right one with task.{option}={nearest(record, name)}."
         )
 
-    def _tags(self, record: Mapping[str, Any], tokens: Sequence[str], origin: str) -> list[str]:
+    def _tags(
+        self, record: Mapping[str, Any], tokens: Sequence[str], sentence_starts: Sequence[int], origin: str
+    ) -> list[str]:
         tags = self._list(record, self._tags_field, origin, gold=True)
         if len(tags) != len(tokens):
             raise UserError(
@@ -133,7 +135,7 @@ class NER(Base):
                     f"The tag {tag!r} of word {index} ({tokens[index]!r}) of {origin} is not BIO: "
                     "write O, B-<type> or I-<type>."
                 )
-        repaired, changed = repair(tags, record.get("sentence_starts") or ())
+        repaired, changed = repair(tags, sentence_starts)
         if changed:
             self._note_repairs(changed)
         return repaired
@@ -216,6 +218,10 @@ class NER(Base):
             outputs.float().flatten(0, 1), labels.flatten(), weight=weights, ignore_index=NO_LABEL, reduction="sum"
         )
         return Loss(total, weights[labels[labels != NO_LABEL]].sum())
+
+    def teaches(self, labels: IntArray) -> bool:
+        """Any word, or any within an entity where the others do not count."""
+        return bool((labels > 0).any()) if self._outside_weight == 0 else super().teaches(labels)
 
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
         """The best tag at each word's first sub-token, ``O`` where it was not seen, in valid BIO order."""

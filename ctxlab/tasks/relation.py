@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ctxlab.core.architecture import hidden_size, installed, note_installed
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import TASK_PART
 from ctxlab.core.parts import attach
@@ -202,17 +203,16 @@ class Relation(Base):
 
     def install(self, model: Any) -> None:
         """Attach the classifier of pairs; a checkpoint's config says how many types and facts it was trained with."""
-        saved = getattr(model.config, "ctxlab", {})
+        saved = installed(model.config, "task")
         if self._types is None:
-            self._types = list(saved.get("task", {}).get("types", ()))
-            self._facts = np.zeros(saved.get("task", {}).get("facts", 0), dtype=np.int64)
+            self._types = list(saved.get("types", ()))
+            self._facts = np.zeros(saved.get("facts", 0), dtype=np.int64)
         assert self._facts is not None
-        hidden = int(model.config.get_text_config().hidden_size)
         # The first row is for types that training does not have.
-        sizes = (hidden, self._width, self._block, len(self._types) + 1, len(self.labels))
+        sizes = (hidden_size(model), self._width, self._block, len(self._types) + 1, len(self.labels))
         self._module = PairClassifier(*sizes, torch.from_numpy(self._facts.copy())).train(model.training)
         attach(model, TASK_PART, self._module)
-        model.config.ctxlab = {**saved, "task": {"types": self._types, "facts": len(self._facts)}}
+        note_installed(model.config, "task", {"types": self._types, "facts": len(self._facts)})
 
     @property
     def classifier(self) -> Any:

@@ -10,9 +10,10 @@ import torch
 from transformers import BertTokenizer
 
 from ctxlab.core.model import ModelSource
+from ctxlab.core.quiet import quiet
 from ctxlab.models.loading.dropout import set_attention_dropout, set_dropout
 from ctxlab.models.loading.heads import auto_class, bare, check_head, kind_of, label_fields
-from ctxlab.models.loading.weights import NO_LIMIT, Configure, quiet
+from ctxlab.models.loading.weights import NO_LIMIT, Configure
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 MORE_PUNCTUATION = "“”‘’«»–—…•°€£§"

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from transformers.masking_utils import sdpa_mask
 
+from ctxlab.core.architecture import num_heads
 from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import ModelKind
 from ctxlab.strategies.attention.kernels.base import Base
@@ -86,15 +87,15 @@ class DynamicHeads(Base):
 
     def install(self, model: Any) -> None:
         """Put the rule into every self-attention of ``model``."""
-        num_heads = int(model.config.get_text_config().num_attention_heads)
-        if self.least > num_heads:
+        count = num_heads(model) or 0
+        if self.least > count:
             raise UserError(
-                f"strategy.attention.least={self.least} is more than the {num_heads} heads of the model: "
-                f"give at most {num_heads}."
+                f"strategy.attention.least={self.least} is more than the {count} heads of the model: "
+                f"give at most {count}."
             )
         declared = {"reference": self.reference, "exponent": self.exponent, "least": self.least}
         install(model, self.name, self._attend, self._mask, {"name": "dynamic_heads", **declared})
-        self.num_heads = num_heads
+        self.num_heads = count
 
     def _mask(self, *args: Any, **kwargs: Any) -> Batch:
         """For the library's mask interface: its own mask for SDPA, and how long each document is."""

@@ -12,11 +12,12 @@ import numpy as np
 import torch
 
 from ctxlab.core.errors import UserError
+from ctxlab.core.quiet import evaluating, quiet
 from ctxlab.core.strategy import Forward, ModelKind
 from ctxlab.core.types import BoolArray
 from ctxlab.strategies.memory.caches.base import Base
 from ctxlab.strategies.memory.caches.cache import Cached, Layer, keep, probe, prove, read
-from ctxlab.strategies.memory.caches.trial import PROBE_TOKENS, REFUSALS, evaluating, refusal
+from ctxlab.strategies.memory.caches.trial import PROBE_TOKENS, REFUSALS, refusal
 
 Turn = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """Keys (B, H, K, D) moved on by (B or 1, K) positions."""
@@ -87,7 +88,7 @@ class Sinks(Base):
         unread = [input_ids[:, :fits], *(input_ids[:, i : i + 1] for i in range(fits, input_ids.shape[1]))]
         state: Cached | None = None
         chosen: list[torch.Tensor] = []
-        with evaluating(model):
+        with quiet(), evaluating(model):
             while len(chosen) < num_tokens:
                 for ids in unread:
                     given = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}

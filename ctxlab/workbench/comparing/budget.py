@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ctxlab.config.schema import BudgetConfig
 from ctxlab.core.errors import UserError
-from ctxlab.workbench.comparing.checked import PASSES, Checked, Corpus, Work
+from ctxlab.workbench.comparing.checked import PASSES, Checked, Work
 
 START_SECONDS = 8.0
 """Of a fresh process, before its first step."""
@@ -98,8 +98,3 @@ class Budget:
                 f"budget.{self.name}={self.amount:g} pays for no step of any candidate; one of {title}, the cheapest, "
                 f"takes {needed:.3g}: give budget.{self.name}={needed * 100:.1g} for a hundred of them."
             )
-
-
-def evaluated_tokens(corpus: Corpus) -> int:
-    """Tokens that a cell scores at its end."""
-    return sum(len(document) for split in ("validation", "test") for document in corpus.by_split[split])

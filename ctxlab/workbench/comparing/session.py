@@ -16,9 +16,10 @@ from ctxlab.core.errors import CheckFailed, Interrupted, UserError
 from ctxlab.core.result import Result
 from ctxlab.tracking.console import ProgressDisplay, console
 from ctxlab.workbench.comparing import display, page, running
-from ctxlab.workbench.comparing.budget import Budget, evaluated_tokens
+from ctxlab.workbench.comparing.budget import Budget
 from ctxlab.workbench.comparing.candidates import Asked, candidates
-from ctxlab.workbench.comparing.checked import Checked, Corpus, check
+from ctxlab.workbench.comparing.checked import Checked, check
+from ctxlab.workbench.comparing.corpus import Corpus
 from ctxlab.workbench.comparing.limit import check_limit, parse_bytes
 from ctxlab.workbench.parts import Parts
 
@@ -79,7 +80,7 @@ def prepare(parts: Parts) -> Session:
         first_seed=parts.seed,
         num_threads=torch.get_num_threads(),
     )
-    tokens = evaluated_tokens(corpus)
+    tokens = corpus.num_scored_tokens()
     seconds = {one.candidate.key: budget.seconds(one.work, tokens) for one in found if one.work is not None}
     contexts = sorted({one.candidate.parts.length for one in found if one.candidate.parts is not None})
     return Session(

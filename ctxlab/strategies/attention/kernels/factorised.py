@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import torch
 
+from ctxlab.core.architecture import num_heads
 from ctxlab.core.errors import UserError
 from ctxlab.strategies.attention.kernels.sparse import Sparse
 
@@ -44,8 +45,7 @@ class Factorised(Sparse, ABC):
 
     def install(self, model: Any) -> None:
         """As for every pattern; one head alone cannot be split."""
-        num_heads = getattr(model.config.get_text_config(), "num_attention_heads", None)
-        if self.heads == "split" and num_heads == 1:
+        if self.heads == "split" and num_heads(model) == 1:
             raise UserError(
                 f"strategy.attention.heads=split leaves no head for the first pattern of {self.kind} in a model with "
                 "1 head; use strategy.attention.heads=merged."

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import ModelKind
 from ctxlab.strategies.attention.kernels import masks
@@ -54,7 +55,7 @@ class Sparse(Base, ABC):
     @property
     def kind(self) -> str:
         """Name of the pattern on the command line: that of its file."""
-        return type(self).__module__.rsplit(".", 1)[-1]
+        return option(self)
 
     @property
     def name(self) -> str:
