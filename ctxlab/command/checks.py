@@ -5,7 +5,7 @@ from typing import Any
 
 from hydra.core.override_parser.types import ChoiceSweep, Override, QuotedString
 
-from ctxlab.command import meant, selected
+from ctxlab.command import axes, meant, selected
 from ctxlab.config import catalogue
 from ctxlab.config.nearest import described, nearest, suggestion
 from ctxlab.config.redact import MASK, is_secret
@@ -21,10 +21,14 @@ def check_form(stage: str, overrides: Sequence[Override], *, multirun: bool) -> 
     Raises:
         UserError: naming the override.
     """
+    if multirun and stage in axes.STAGES:
+        raise UserError(f"ctxlab {stage} trains all of its candidates by itself: leave out -m.")
     for override in overrides:
         if override.key_or_group == "stage":
             raise UserError(f"{override.input_line} cannot be set: the stage is the first word, as in ctxlab {stage}.")
-        if override.is_sweep_override() and not multirun:
+        if stage in axes.STAGES:
+            axes.check(override)
+        elif override.is_sweep_override() and not multirun:
             key = override.key_or_group
             otherwise = "" if key in catalogue.groups() else f", or write {key}=[…] for a list"
             raise UserError(f"{override.input_line} has several values: add -m to run one job for each{otherwise}.")

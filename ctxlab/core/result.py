@@ -34,10 +34,13 @@ class Cost:
 
     train_tokens: int | None = None
     train_seconds: float | None = None
+    train_cpu_seconds: float | None = None
+    threads: int | None = None
     train_steps: int | None = None
     train_epochs: float | None = None
     evaluation_tokens: int | None = None
     evaluation_seconds: float | None = None
+    evaluation_documents: int | None = None
     verify_seconds: float | None = None
     tokens_per_second: float | None = None
     padding_share: float | None = None
@@ -86,6 +89,8 @@ class Result(Outcome):
     """What was scored: a folder, or the name of a model that was taken as it is."""
     breakdowns: Mapping[str, Mapping[str, Rows]] = field(default_factory=dict)
     """Tables by name, by split."""
+    chances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """What guessing scores in a breakdown, by its name, by split; only those of which it is known."""
     learned: Mapping[str, Rows] = field(default_factory=dict)
     """Tables of what the strategy learned, by name."""
 
@@ -206,6 +211,7 @@ def _result(fields: Fields, shared: Mapping[str, Any]) -> Result:
         language=fields.text("language", ""),
         checkpoint=fields.text("checkpoint"),
         breakdowns=fields.mapping("breakdowns", {}),
+        chances=fields.mapping("chances", {}),
         learned=fields.mapping("learned", {}),
     )
 

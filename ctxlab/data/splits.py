@@ -9,6 +9,7 @@ from ctxlab.core.data import Record, Source
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document
 from ctxlab.text.language import told
+from ctxlab.data import folds
 
 HELD_OUT_SHARE = 0.1
 """Share of the training documents that stands in for a missing validation split."""
@@ -30,10 +31,29 @@ class Splits:
         return documents
 
 
-def load_documents(source: Source, task: Task, seed: int) -> Splits:
+@dataclass(frozen=True, slots=True)
+class HoldOut:
+    """Which of the documents that are not trained on select the checkpoint; the others are scored as the test split."""
+
+    num_folds: int
+    """The validation and test documents, taken together, are dealt to so many folds."""
+    fold: int
+    """The one that selects, from 0."""
+
+
+def load_documents(source: Source, task: Task, seed: int, hold_out: HoldOut | None = None) -> Splits:
     """All splits; without a validation split a tenth of the training documents is set apart by ``seed``.
 
     Whole records are set apart, before the task splits them: questions about one text never lie on both sides.
+
+    Args:
+        source: Where documents come from.
+        task: Reads them.
+        seed: Of generated documents, of what is set apart, and of folds.
+        hold_out: Deals validation and test documents anew; None leaves them as the source splits them.
+
+    Raises:
+        UserError: A document cannot be read, or there are fewer than folds.
     """
     train, validation, test = (_records(source, task, split, seed) for split in ("train", "validation", "test"))
     notes = list(dict.fromkeys(source.notes))
@@ -47,7 +67,19 @@ def load_documents(source: Source, task: Task, seed: int) -> Splits:
             else "There is no validation split, and a single training document leaves none to set apart: give "
             "data.validation_file=<file>, or, in a file of columns, part documents with lines -DOCSTART-."
         )
+    if hold_out is not None:
+        validation, test = _dealt([*(validation or []), *(test or [])], hold_out, seed)
     return Splits(parts_of(task, train), parts_of(task, validation), parts_of(task, test), notes)
+
+
+def _dealt(documents: Sequence[Document], hold_out: HoldOut, seed: int) -> tuple[list[Document], list[Document]]:
+    """Documents that select, and those that are reported."""
+    places = [document.id for document in documents]
+    scored = folds.reported(places, num_folds=hold_out.num_folds, fold=hold_out.fold, seed=seed)
+    return (
+        [document for document, is_scored in zip(documents, scored, strict=True) if not is_scored],
+        [document for document, is_scored in zip(documents, scored, strict=True) if is_scored],
+    )
 
 
 def parts_of(task: Task, documents: Sequence[Document] | None) -> list[Document]:

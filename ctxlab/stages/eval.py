@@ -45,7 +45,7 @@ def score(parts: Parts, opened: Opened, name: str) -> tuple[Split, Result]:
 
 def documents_with(parts: Parts, task: Task, split: str) -> Splits:
     """All splits of the data; raises UserError where ``split`` has no document."""
-    splits = load_documents(parts.data, task, parts.seed)
+    splits = load_documents(parts.data, task, parts.data_seed, parts.hold_out)
     if not splits.of(split):
         raise UserError(f"There are no documents in split={split}; give data.{split}_file=<file>.")
     return splits

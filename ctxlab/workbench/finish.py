@@ -106,6 +106,10 @@ def make_result(
         coverage={name: split.evaluation.coverage for name, split in splits.items()},
         checkpoint=checkpoint,
         breakdowns={name: {table.name: rows(table) for table in tables} for name, tables in _tables(splits).items()},
+        chances={
+            name: {table.name: table.chance for table in tables if table.chance is not None}
+            for name, tables in _tables(splits).items()
+        },
         learned={table.name: rows(table) for table in _learned(bench)},
     )
 
