@@ -1,0 +1,47 @@
+"""ctxlab from Python: ``ctxlab.load(run)`` is a trained run, ``ctxlab.results(folder)`` what all runs came to.
+
+Nothing heavy is imported before it is needed, as the command line imports this package too.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ctxlab.api import LoadedRun, Recorded
+
+__version__: str
+
+
+def load(run: str | Path, *overrides: str, checkpoint: str = "best") -> "LoadedRun":
+    """A finished training run, its model loaded; see ``ctxlab.api.LoadedRun``.
+
+    Args:
+        run: Directory of the run.
+        overrides: As on the command line, such as ``"context=8192"`` or ``"trainer.device=cpu"``.
+        checkpoint: ``best`` or ``latest``.
+
+    Raises:
+        UserError: The directory holds no whole checkpoint, or an override does not fit it.
+    """
+    from ctxlab.api import load_run
+
+    return load_run(Path(run), overrides, checkpoint)
+
+
+def results(folder: str | Path = "outputs") -> "list[Recorded]":
+    """Every run below ``folder`` that came to its end, with its typed result, in order of their directories.
+
+    A ``result.json`` that is damaged is named in a warning and left out.
+    """
+    from ctxlab.api import find_results
+
+    return find_results(Path(folder))
+
+
+def __getattr__(name: str) -> Any:
+    """``__version__``, looked up when it is asked for."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("ctxlab")
+    raise AttributeError(f"module 'ctxlab' has no attribute '{name}'")

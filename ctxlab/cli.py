@@ -5,7 +5,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from ctxlab.command import completion, help
+from ctxlab.command import completion, help, screen
 from ctxlab.config import catalogue
 from ctxlab.config.nearest import suggestion
 from ctxlab.core.errors import UserError
@@ -22,9 +22,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     That is 0, 1 for what is unexpected or a check that fails, 2 for a mistake that can be mended, 130 for Ctrl-C.
 
     Args:
-        argv: Words behind the program's name; those of the process where None.
+        argv: Words after the program's name; those of the process where None.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
+    with screen.forgiving():
+        return _run(list(sys.argv[1:] if argv is None else argv))
+
+
+def _run(words: list[str]) -> int:
     try:
         return _dispatch(words)
     except UserError as error:
@@ -41,20 +45,31 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _dispatch(words: list[str]) -> int:
     first, rest = (words[0], words[1:]) if words else ("--help", [])
-    if first in HELP_FLAGS:
-        return _print(help.overview())
+    if first in (*HELP_FLAGS, "help"):
+        return _help(rest)
     if first == "--version":
         return _print(f"{help.version()}\n")
+    if any(word in HELP_FLAGS for word in rest):
+        return _help([first, *(word for word in rest if word not in HELP_FLAGS)])
     if first == "completion":
         return _completion(rest)
     if first == "strategies":
         return _strategies(rest)
     _check_stage(first)
-    if any(word in HELP_FLAGS for word in rest):
-        return _print(help.stage(first))
     from ctxlab.command.launch import launch  # with Hydra, which help and completion do without
 
     return launch(first, rest)
+
+
+def _help(words: list[str]) -> int:
+    """Help of the command, or of the stage or command that the first word names."""
+    words = [word for word in words if not word.startswith("-")]
+    if not words or words[0] == help.ALL:
+        return _print(help.overview())
+    if words[0] in help.COMMANDS:
+        return _print(help.COMMANDS[words[0]])
+    _check_stage(words[0])
+    return _print(help.stage(words[0], words[1:]))
 
 
 def _completion(words: list[str]) -> int:
@@ -66,11 +81,13 @@ def _completion(words: list[str]) -> int:
 
 
 def _strategies(words: list[str]) -> int:
-    if words:
-        raise UserError(f"ctxlab strategies takes nothing behind it, and got {words[0]}: it prints the whole page.")
     from ctxlab.command import strategies  # reads what the classes declare, and so imports them
 
-    return _print(strategies.page())
+    if words == ["--markdown"]:
+        return _print(strategies.page())
+    if any(word.startswith("-") for word in words):
+        raise UserError(f"ctxlab strategies has one flag, --markdown, and got {' '.join(words)}.")
+    return _print(strategies.of(words) if words else strategies.listing())
 
 
 def _check_stage(word: str) -> None:
@@ -83,7 +100,8 @@ def _check_stage(word: str) -> None:
         raise UserError(
             f"Say first which stage '{word}' is for, as in ctxlab train {word}; stages: {', '.join(stages)}."
         )
-    raise UserError(f"There is no stage '{word}'{suggestion(word, stages, 'stages')}")
+    commands = [*stages, *completion.COMMANDS]
+    raise UserError(f"There is no stage '{word}'{suggestion(word, commands, 'stages and commands')}")
 
 
 def _print(text: str) -> int:

@@ -16,14 +16,17 @@ with redirect_stderr(sys.__stderr__):  # it would close what pytest puts there w
 FAKE_STAGE = """
 import errno, json
 from ctxlab.core.errors import UserError
+from ctxlab.core.invocation import command
 
 calls = []
+commands = []
 errors = {13: RuntimeError("unlucky number"), 14: UserError("seed=14 is refused: take another."),
           15: OSError(errno.ENOSPC, "No space left on device", "somewhere"), 16: KeyboardInterrupt()}
 
 def run(parts):
     cfg, run_dir = parts
     calls.append((cfg, run_dir))
+    commands.append(command())
     if cfg.seed == 17:
         cfg.trainer.nonsense
     if cfg.seed in errors:

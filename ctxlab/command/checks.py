@@ -1,13 +1,18 @@
-"""What can be said about overrides before anything is composed: unknown groups and options, sweeps without -m."""
+"""What can be said about overrides before anything is composed: unknown groups, options and keys, sweeps without -m."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from hydra.core.override_parser.types import ChoiceSweep, Override, QuotedString
 
+from ctxlab.command import meant, selected
 from ctxlab.config import catalogue
-from ctxlab.config.nearest import suggestion
+from ctxlab.config.nearest import described, nearest, suggestion
+from ctxlab.config.redact import MASK, is_secret
 from ctxlab.core.errors import UserError
+
+TARGET = "._target_"
+"""End of the key that names a component's class: another class may have other keys."""
 
 
 def check_form(stage: str, overrides: Sequence[Override], *, multirun: bool) -> None:
@@ -25,25 +30,35 @@ def check_form(stage: str, overrides: Sequence[Override], *, multirun: bool) -> 
             raise UserError(f"{override.input_line} has several values: add -m to run one job for each{otherwise}.")
 
 
-def check_groups(overrides: Sequence[Override]) -> None:
-    """Refuse groups and options that do not exist.
+def check_names(stage: str, overrides: Sequence[Override]) -> None:
+    """Refuse groups, options and keys that do not exist, also where a plus would add them.
 
     Raises:
-        UserError: naming the override, the nearest match and the choices.
+        UserError: naming the override and what to write instead, or the nearest match and the choices.
     """
+    ours = [override for override in overrides if not override.is_hydra_override()]
     groups = catalogue.groups()
-    for override in overrides:
-        if not override.is_hydra_override():
-            _check_group(override, groups)
+    for override in ours:
+        _check_group(stage, override, groups)
+    if any(override.package is not None for override in ours):
+        return  # options may then live anywhere
+    known = selected.keys(stage, [str(override.input_line) for override in ours])
+    foreign = tuple(f"{name.removesuffix(TARGET)}" for name in map(_key, ours) if name.endswith(TARGET))
+    for override in ours:
+        key = override.key_or_group
+        if key not in groups and not override.is_delete() and not key.startswith(foreign):
+            _check_key(stage, override, known)
 
 
-def _check_group(override: Override, groups: list[str]) -> None:
+def _check_group(stage: str, override: Override, groups: list[str]) -> None:
     key = override.key_or_group
     if key in groups:
         for name in named_options(override):
-            _check_option(key, name, str(override.input_line))
+            _check_option(stage, key, name, str(override.input_line))
     elif "/" in key:
-        raise UserError(f"{override.input_line}: there is no group {key}{suggestion(key, groups, 'groups')}")
+        found = meant.key(stage, _written(override), [])
+        end = f"; {found.sentence()}" if found else suggestion(key, groups, "groups")
+        raise UserError(f"{override.input_line}: there is no group {key}{end}")
     elif key.replace(".", "/") in groups and not override.is_delete() and not _is_dictionary(override):
         group = key.replace(".", "/")
         raise UserError(
@@ -52,11 +67,58 @@ def _check_group(override: Override, groups: list[str]) -> None:
         )
 
 
-def _check_option(group: str, name: Any, line: str) -> None:
+def _check_key(stage: str, override: Override, known: Mapping[str, catalogue.Key]) -> None:
+    key = override.key_or_group
+    parents = (key[:place] for place, letter in enumerate(key) if letter == ".")
+    if key in known or _has_keys(key, known) or any(name in known and not _has_keys(name, known) for name in parents):
+        _check_plus(override)
+        return
+    found = meant.key(stage, _written(override), list(known))
+    end = f"; {found.sentence()}" if found else _siblings(key, list(known))
+    plus = ", and + adds none" if str(override.input_line).startswith("+") else ""
+    raise UserError(f"There is no key {key}{plus}{end}")
+
+
+def _check_plus(override: Override) -> None:
+    """Refuse ``+key`` where the key is there: Hydra would."""
+    if override.is_add() and not override.is_force_add():
+        line = str(override.input_line)
+        raise UserError(f"{line}: the key {override.key_or_group} is there already, write {line[1:]} without the plus.")
+
+
+def _has_keys(key: str, known: Collection[str]) -> bool:
+    return any(name.startswith(f"{key}.") for name in known)
+
+
+def _siblings(key: str, known: Collection[str]) -> str:
+    """The nearest of the keys beside an unknown one, and all of them; else the nearest by its last part."""
+    parent, _, last = key.rpartition(".")
+    depth = f"{parent}." if parent else ""
+    beside = sorted({name.removeprefix(depth).split(".")[0] for name in known if name.startswith(depth)})
+    if not beside:
+        return _siblings(parent, known)
+    lasts = {name.rpartition(".")[2]: name for name in known}
+    near, far = nearest(last, beside), nearest(last, lasts, meant.GOOD)
+    guess = f"{depth}{near}" if near else lasts[far] if far else None
+    return described(guess, beside, f"keys of {parent}" if parent else "keys")
+
+
+def _key(override: Override) -> str:
+    return str(override.key_or_group)
+
+
+def _written(override: Override) -> meant.Written:
+    value = str(override.input_line).partition("=")[2]
+    return meant.Written(override.key_or_group, MASK if is_secret(override.key_or_group) else value)
+
+
+def _check_option(stage: str, group: str, name: Any, line: str) -> None:
     if name is None:
         raise UserError(f"{line} is not an option; choices: {', '.join(catalogue.options(group))}.")
     if not _exists(group, str(name)):
-        raise UserError(f"{line}: there is no {group} '{name}'{suggestion(str(name), catalogue.options(group))}")
+        found = meant.option(stage, group, str(name))
+        end = f"; {found.sentence()}" if found else suggestion(str(name), catalogue.options(group))
+        raise UserError(f"{line}: there is no {group} '{name}'{end}")
     if not isinstance(name, str):
         raise UserError(f"{line}: Hydra takes no number as an option, put it in quotes: \"{group}='{name}'\".")
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 
+from ctxlab.command import meant, selected
 from ctxlab.command.flags import CFG_PARTS, INFO_TOPICS, LONG, REFUSED
 from ctxlab.config import catalogue
 from ctxlab.config.nearest import suggestion
@@ -43,7 +44,7 @@ compdef _ctxlab ctxlab
 """,
 }
 
-COMMANDS = ("completion", "strategies", "--help", "--version")
+COMMANDS = ("completion", "help", "strategies", "--help", "--version")
 """First words that are no stages."""
 
 SWITCH_VALUES = ("true", "false")
@@ -68,6 +69,10 @@ def query(line: str) -> list[str]:
         return _beginning(last, [*catalogue.stages(), *COMMANDS])
     if before[0] == "completion":
         return _beginning(last, SCRIPTS)
+    if before == ["help"]:
+        return _beginning(last, [*catalogue.stages(), "completion", "strategies"])
+    if before[0] == "strategies":
+        return _beginning(last, catalogue.options("strategy"))
     if before[0] not in catalogue.stages():
         return []
     if last.startswith("-"):
@@ -85,7 +90,10 @@ def _overrides(stage: str, before: Iterable[str], last: str) -> list[str]:
     if "=" in body:
         return _values(stage, before, prefix, body)
     groups = _groups(stage)
-    keys = [*(f"{group}=" for group in groups), *(f"{key}=" for key in _tree(stage, before) if key not in groups)]
+    keys = [
+        *(f"{group}=" for group in groups),
+        *(f"{key}=" for key in selected.keys(stage, before) if key not in groups),
+    ]
     found = [prefix + key for key in keys if key.startswith(body)]
     return found if re.search(r"[./]", body) or len(found) < 2 else _shortened(found, body, prefix)
 
@@ -104,7 +112,7 @@ def _values(stage: str, before: Iterable[str], prefix: str, body: str) -> list[s
     last = value.rpartition(",")[2]
     if key in catalogue.groups():
         return [stem + option for option in _beginning(last, catalogue.options(key))]
-    entry = _tree(stage, before).get(key)
+    entry = selected.keys(stage, before).get(key)
     if entry is None:
         return []
     if entry.value in SWITCH_VALUES:
@@ -114,14 +122,8 @@ def _values(stage: str, before: Iterable[str], prefix: str, body: str) -> list[s
 
 
 def _groups(stage: str) -> list[str]:
-    chosen = dict(catalogue.defaults(catalogue.option_file("", stage)))
-    return [group for group in catalogue.groups() if group.split("/")[0] in chosen or group == "experiment"]
-
-
-def _tree(stage: str, before: Iterable[str]) -> dict[str, catalogue.Key]:
-    """Keys of the stage under the options on the line so far."""
-    pairs = [word.lstrip("+").partition("=") for word in before if "=" in word]
-    return catalogue.tree(stage, {key: value.split(",")[0].strip("'") for key, _, value in pairs})
+    groups = meant.stage_groups(stage)
+    return [group for group in catalogue.groups() if group in groups or group == selected.EXPERIMENT]
 
 
 def _beginning(start: str, words: Iterable[str]) -> list[str]:

@@ -39,6 +39,6 @@ def compose(stage: str, overrides: Sequence[str] = (), *, with_hydra: bool = Fal
         UserError: for what cannot be meant; Hydra's own errors for what does not compose.
     """
     register()
-    words = front.rewrite(stage, flags.split(overrides))
+    words = front.rewrite(stage, flags.split(overrides, stage))
     with hydra.initialize_config_dir(config_dir=str(conf_dir()), version_base=VERSION_BASE):
         return hydra.compose(config_name=stage, overrides=words, return_hydra_config=with_hydra)

@@ -71,6 +71,11 @@ def explain(error: BaseException) -> Explanation:
     return Explanation(f"Unexpected {type(error).__name__}: {text}", UNEXPECTED, unexpected=True)
 
 
+def is_mistake(error: BaseException) -> bool:
+    """Whether a person can mend it by another command, so that a run which got no further is not worth keeping."""
+    return any(isinstance(link, UserError) for link in _chain(error))
+
+
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     """The innermost cause first."""
     links: list[BaseException] = []

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ctxlab.config.nearest import suggestion
+from ctxlab.command import meant, selected
+from ctxlab.config.nearest import nearest, suggestion
 from ctxlab.core.errors import UserError
 
 SWITCHES = {
@@ -48,8 +49,12 @@ class Arguments:
     overrides: list[str] = field(default_factory=list)
 
 
-def split(words: Sequence[str]) -> Arguments:
+def split(words: Sequence[str], stage: str = "train") -> Arguments:
     """Tell flags from overrides.
+
+    Args:
+        words: What stands behind the name of the stage.
+        stage: That name, for messages.
 
     Raises:
         UserError: for a flag that does not exist, lacks its value, is refused or does not go with another.
@@ -59,6 +64,7 @@ def split(words: Sequence[str]) -> Arguments:
     while queue:
         word = queue.pop(0)
         if word.startswith("-"):
+            _check_flag(word, queue, stage)
             _take_flag(word, queue, found)
         else:
             found.overrides.append(word)
@@ -74,13 +80,29 @@ def _check_together(names: set[str]) -> None:
         raise UserError("--resolve goes with --cfg, as in --cfg job --resolve.")
 
 
+def _check_flag(word: str, queue: Sequence[str], stage: str) -> None:
+    """Refuse a flag that there is not; a key or group with dashes is led to its form without."""
+    text, equals, value = word.partition("=")
+    if LONG.get(text, text) in SWITCHES | VALUED:
+        return
+    if word == "--":
+        raise UserError(
+            f"-- is not needed: write the overrides directly after the stage, as in ctxlab {stage} context=4096."
+        )
+    names = [name for name in LONG.values() if name not in REFUSED]
+    if not nearest(text, names, meant.GOOD):
+        apart = not equals and queue and "=" not in queue[0] and not queue[0].startswith("-")
+        value = value if equals else queue[0] if apart else "…"
+        form = meant.dashed(stage, text, value, selected.keys(stage, []))
+        if form:
+            said = f"{word} {value}" if apart else word
+            raise UserError(f"{said} is not a flag: write {form}, without dashes.")
+    raise UserError(f"{word} is not a flag{suggestion(word, names, 'flags')}")
+
+
 def _take_flag(word: str, queue: list[str], found: Arguments) -> None:
     text, _, value = word.partition("=")
     name = LONG.get(text, text)
-    if name not in SWITCHES and name not in VALUED:
-        raise UserError(
-            f"{word} is not a flag{suggestion(word, [name for name in LONG.values() if name not in REFUSED], 'flags')}"
-        )
     if name in REFUSED:
         raise UserError(f"{word} is refused: {REFUSED[name]}.")
     found.names.add(name)

@@ -2,7 +2,7 @@
 
 from hydra.core.override_parser.types import Override
 
-from ctxlab.command import checks, numeric, shots
+from ctxlab.command import checks, numeric, settled, shots
 from ctxlab.command.flags import Arguments
 from ctxlab.command.implied import implied
 from ctxlab.command.overrides import find, parse, quoted
@@ -29,11 +29,13 @@ def rewrite(stage: str, arguments: Arguments) -> list[str]:
     origin = start(stage, written)
     tasks = shots.tasks(stage, [*(origin.overrides if origin else ()), *written])
     overrides = parse(shots.rewrite(one, tasks) for one in parse(numeric.rewrite(override) for override in written))
+    if origin:
+        overrides = settled.open_overrides(origin, overrides)
     overrides = [*parse(implied(overrides, origin.overrides if origin else ())), *overrides]
     if origin:
         overrides = _behind(origin, overrides)
     if not _has_own_sources(arguments, overrides):
-        checks.check_groups(overrides)
+        checks.check_names(stage, overrides)
     return [*_lines(overrides), *(_start(origin, overrides, multirun=multirun) if origin else ())]
 
 

@@ -1,12 +1,19 @@
 """What ``--help`` shows, from the files of ``conf/`` and their comments."""
 
 import importlib.metadata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
+from ctxlab.command import meant, selected
+from ctxlab.command.screen import command, shortened, two_columns, width, wrapped
 from ctxlab.config import catalogue
+from ctxlab.config.nearest import suggestion
+from ctxlab.core.errors import UserError
 
-COMMENT_COLUMN = 46
-"""Where comments start, unless the value is longer."""
+COMMENT_COLUMN = 36
+"""Where comments on keys start, unless the value is longer."""
+
+ALL = "all"
+"""Word after ``--help`` that shows every option and key."""
 
 FLAGS = {
     "--cfg job": "show the configuration instead of running; --resolve fills in references, -p trainer shows a part",
@@ -17,6 +24,24 @@ FLAGS = {
     "hydra/launcher=NAME": "another launcher for -m, where its package is installed",
 }
 """Hydra's flags and settings worth knowing."""
+
+COMPLETION = (
+    "ctxlab completion <shell>: print the completion script of a shell, bash or zsh\n"
+    "\n"
+    'For this session:   eval "$(ctxlab completion bash)"\n'
+    "For all of them:    ctxlab completion bash >> ~/.bashrc\n"
+)
+
+STRATEGIES = (
+    "ctxlab strategies [name …] [--markdown]: what each strategy and part does\n"
+    "\n"
+    "ctxlab strategies             all of them, a few lines each\n"
+    "ctxlab strategies yarn        one of them whole: parts, keys, cost, papers\n"
+    "ctxlab strategies --markdown  all of them as tables, as in docs/strategies.md\n"
+)
+
+COMMANDS = {"completion": COMPLETION, "strategies": STRATEGIES}
+"""Commands that are no stages → their help."""
 
 
 def version() -> str:
@@ -29,82 +54,161 @@ def overview() -> str:
     stages = catalogue.stages()
     files = {stage: catalogue.option_file("", stage) for stage in stages}
     examples = [catalogue.header(files[stage])[1:2] for stage in sorted(stages, key=lambda stage: stage != "train")]
+    more = [
+        ("<stage> --help", "groups, options, keys and examples of a stage; also ctxlab help <stage>"),
+        ("<stage> task=qa --help", "keys of the options that are chosen"),
+        ("completion bash", 'print completion, for eval "$(ctxlab completion bash)"; also zsh'),
+        ("strategies [name]", "every strategy and part: what it does, paper, models, cost, when not to use it"),
+        ("--version", "print the version"),
+    ]
     lines = [
-        f"{version()}: which way of reaching a longer context is worth it?",
+        *wrapped(f"{version()}: which way of reaching a longer context is worth it?"),
         "",
         "ctxlab <stage> [overrides]",
         "",
         "Stages",
-        *_table((stage, catalogue.summary(files[stage])) for stage in stages),
+        *two_columns((stage, catalogue.summary(files[stage])) for stage in stages),
         "",
         "More",
-        *_table(
-            [
-                ("<stage> --help", "groups, options, keys and examples of a stage"),
-                ("completion bash", 'print completion, for eval "$(ctxlab completion bash)"; also zsh'),
-                ("strategies", "every strategy and part: what it does, paper, models, cost, when not to use it"),
-                ("--version", "print the version"),
-            ]
-        ),
+        *two_columns(more),
         "",
         "Examples",
-        *(f"  {line}" for example in examples for line in example),
+        *(line for example in examples for words in example for line in command(words)),
         "",
         "CTXLAB_TRACEBACK=1 shows the traceback of an error.",
     ]
     return "\n".join(lines) + "\n"
 
 
-def stage(name: str) -> str:
-    """Help of one stage."""
-    path = catalogue.option_file("", name)
-    lines = [
-        f"ctxlab {name}: {catalogue.summary(path)}",
-        "",
-        f"ctxlab {name} [flags] [group=option …] [key=value …]",
-        "",
-        "Groups (* default)",
-        *_groups(name),
-        "",
-        "Keys",
-        *_keys(name),
-        "",
-        f"Keys of other groups: ctxlab {name} --cfg job",
-        "",
-        "Flags and settings of Hydra",
-        *_table(FLAGS.items()),
-        "",
-        "Examples",
-        *(f"  {line}" for line in catalogue.header(path)[1:]),
-    ]
-    return "\n".join(lines) + "\n"
+def stage(name: str, words: Sequence[str] = ()) -> str:
+    """Help of one stage.
+
+    Args:
+        name: The stage.
+        words: Other words of the command: ``all`` shows everything; groups, options and keys show themselves.
+
+    Raises:
+        UserError: for an option that is not there.
+    """
+    if ALL in words:
+        return _text(_head(name), _options(name, words), _keys("Keys", selected.keys(name, words)), _foot(name))
+    asked = list(_asked(name, words))
+    if asked:
+        return _text(_head(name), *asked, [_more(name)])
+    own = {key: entry for key, entry in catalogue.tree(name).items() if "." not in key or key.startswith("trainer.")}
+    keys = dict(sorted(own.items(), key=lambda pair: "." in pair[0]))
+    return _text(_head(name), _choices(name), _keys("Keys", keys, short=True), [_more(name)], _foot(name))
+
+
+def _text(*blocks: Sequence[str]) -> str:
+    return "\n\n".join("\n".join(block) for block in blocks) + "\n"
+
+
+def _head(name: str) -> list[str]:
+    summary = catalogue.summary(catalogue.option_file("", name))
+    return [*wrapped(f"ctxlab {name}: {summary}"), "", f"ctxlab {name} [group=option …] [key=value …] [flags]"]
+
+
+def _more(name: str) -> str:
+    return (
+        f"Keys of chosen options: ctxlab {name} task=qa strategy=yarn --help\n"
+        f"Every option and key:   ctxlab {name} --help all"
+    )
+
+
+def _foot(name: str) -> list[str]:
+    examples = catalogue.header(catalogue.option_file("", name))[1:]
+    lines = [line for example in examples for line in command(example)]
+    return ["Flags and settings of Hydra", *two_columns(FLAGS.items()), "", "Examples", *lines]
+
+
+def _chosen(name: str, words: Sequence[str]) -> dict[str, str]:
+    """Group → the option that the words, else the stage, choose."""
+    found = dict(catalogue.defaults(catalogue.option_file("", name)))
+    several = selected.options(words)
+    for group, options in several.items():
+        found |= dict(catalogue.defaults(catalogue.option_file(group, options[0]), group))
+    return found | {group: options[0] for group, options in several.items()}
 
 
 def _groups(name: str) -> Iterator[str]:
-    chosen = dict(catalogue.defaults(catalogue.option_file("", name)))
-    for group in catalogue.groups():
-        if group.split("/")[0] not in chosen and group != "experiment":
-            continue
-        yield f"  {group}" + (
-            "  (added with a plus: +experiment=…)" if group not in chosen and "/" not in group else ""
-        )
-        options = catalogue.options(group)
-        width = max(map(len, options), default=0)
-        for option in options:
-            mark = "*" if chosen.get(group) == option else " "
-            yield f"   {mark}{option:<{width}}  {catalogue.summary(catalogue.option_file(group, option))}".rstrip()
+    ours = meant.stage_groups(name)
+    return (group for group in catalogue.groups() if group in ours or group == selected.EXPERIMENT)
 
 
-def _keys(name: str) -> Iterator[str]:
-    tree = catalogue.tree(name)
-    for key, entry in sorted(tree.items(), key=lambda pair: "." in pair[0]):
-        if "." in key and not key.startswith("trainer."):
-            continue
-        shown = f"  {key}={entry.value}"
-        yield f"{shown:<{COMMENT_COLUMN}}  {entry.comment}".rstrip()
+def _choices(name: str) -> list[str]:
+    """Every group with its options, in few lines."""
+    chosen = _chosen(name, ())
+    rows = []
+    for group in _groups(name):
+        options = (f"*{option}" if chosen.get(group) == option else option for option in catalogue.options(group))
+        rows.append((f"+{group}" if group == selected.EXPERIMENT else group, ", ".join(options)))
+    return ["Groups and their options (* default)", *two_columns(rows)]
 
 
-def _table(rows: Iterable[tuple[str, str]]) -> list[str]:
-    pairs = list(rows)
-    width = max((len(left) for left, _ in pairs), default=0)
-    return [f"  {left:<{width}}  {right}".rstrip() for left, right in pairs]
+def _options(name: str, words: Sequence[str]) -> list[str]:
+    """Every group with its options, a line or two each."""
+    lines = ["Groups and their options (* chosen)"]
+    for group in _groups(name):
+        lines += _group(group, _chosen(name, words).get(group))
+    return lines
+
+
+def _group(group: str, chosen: str | None) -> list[str]:
+    plus = "  (added with a plus: +experiment=…)" if group == selected.EXPERIMENT else ""
+    rows = (
+        (("*" if option == chosen else " ") + option, catalogue.summary(catalogue.option_file(group, option)))
+        for option in catalogue.options(group)
+    )
+    return [f"  {group}{plus}", *two_columns(rows, indent=3)]
+
+
+def _keys(title: str, keys: Mapping[str, catalogue.Key], *, short: bool = False) -> list[str]:
+    """Keys, their values and comments; ``short`` cuts each to a line."""
+    rows = []
+    for key, entry in keys.items():
+        if entry.value and not _is_label(key):
+            comment = shortened(entry.comment.split(";")[0], width() - COMMENT_COLUMN) if short else entry.comment
+            rows.append((shortened(f"{key}={entry.value}", width() - 2), comment))
+    return [title, *two_columns(rows, COMMENT_COLUMN)]
+
+
+def _is_label(key: str) -> bool:
+    """Whether a key only names an option in tables."""
+    return key.endswith(".name") and not key.startswith("data.")
+
+
+def _asked(name: str, words: Sequence[str]) -> Iterator[list[str]]:
+    """What the words name: an option with its keys, a group with its options, or a key."""
+    tree, chosen, groups = selected.keys(name, words), _chosen(name, words), list(_groups(name))
+    for word in words:
+        left, equals, right = word.lstrip("+").partition("=")
+        if left in groups and equals and right:
+            yield from _option(name, left, right, tree)
+            parts = [f"{group}={chosen[group]}" for group in groups if group.startswith(f"{left}/") and group in chosen]
+            if parts:
+                part = parts[0].partition("=")[0]
+                yield wrapped(f"Made of {', '.join(parts)}; other options of a part: ctxlab {name} {part} --help")
+        elif left in groups:
+            yield _group(left, chosen.get(left))
+        elif left in tree:
+            yield _keys("Keys", {key: entry for key, entry in tree.items() if _within(key, left)})
+
+
+def _option(name: str, group: str, value: str, tree: Mapping[str, catalogue.Key]) -> Iterator[list[str]]:
+    """What an option is, and its keys; of several in a sweep one after the other."""
+    named = selected.options([f"{group}={value}"]).get(group)
+    if not named and group != "context":  # any number is a context
+        found = meant.option(name, group, value)
+        end = f"; {found.sentence()}" if found else suggestion(value, catalogue.options(group))
+        raise UserError(f"{group}={value}: there is no {group} '{value}'{end}")
+    for option in named or ():
+        header = catalogue.header(catalogue.option_file(group, option))
+        yield [f"{group}={option}", *(line for text in header for line in wrapped(text, 2))]
+    keys = {key: entry for key, entry in tree.items() if _within(key, group.replace("/", "."))}
+    if any(entry.value and not _is_label(key) for key, entry in keys.items()):
+        yield _keys("Keys", keys)
+
+
+def _within(key: str, place: str) -> bool:
+    return key == place or key.startswith(f"{place}.")

@@ -16,8 +16,8 @@ from omegaconf import DictConfig, OmegaConf
 from ctxlab.command.compose import register
 from ctxlab.command.explain import explain
 from ctxlab.command.stop import Stop
+from ctxlab.config import preflight
 from ctxlab.config.redact import redact_file, redact_yaml, secrets_in
-from ctxlab.config.schema import validate
 from ctxlab.core.errors import Interrupted
 from ctxlab.core.files import write_json, write_text
 
@@ -61,7 +61,7 @@ def _prepare(config: DictConfig, run_dir: Path) -> None:
     for path in _hydra_files(run_dir):
         redact_file(path, secrets)
     write_text(run_dir / "config.yaml", redact_yaml(OmegaConf.to_yaml(config), secrets))
-    validate(config)
+    preflight.check(config)
 
 
 def _hydra_files(run_dir: Path) -> Iterator[Path]:

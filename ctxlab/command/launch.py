@@ -14,6 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 
 from ctxlab.command import flags, front
 from ctxlab.command.compose import VERSION_BASE
+from ctxlab.command.explain import is_mistake
 from ctxlab.command.job import job
 from ctxlab.command.run_directory import CLAIMS
 from ctxlab.command.stop import Stop
@@ -32,7 +33,7 @@ def launch(stage: str, words: Sequence[str]) -> int:
     Raises:
         Exception: whatever went wrong, for the command line to explain.
     """
-    arguments = flags.split(words)
+    arguments = flags.split(words, stage)
     overrides = front.rewrite(stage, arguments)
     with invoked(redact(["ctxlab", stage, *words])), _process(stage, [*arguments.flags, *overrides]):
         main = hydra.main(config_path=str(conf_dir()), config_name=stage, version_base=VERSION_BASE)(job)
@@ -53,6 +54,8 @@ def _run(main: Callable[[], object]) -> int:
         error = other
     status = _finish(CLAIMS.sweep) if CLAIMS.sweep is not None else 0
     if error is not None:
+        if isinstance(error, KeyboardInterrupt) or is_mistake(error):
+            CLAIMS.withdraw()
         raise error  # outside the handler, so that its own causes stay
     return status
 

@@ -1,6 +1,8 @@
 """Overrides as Hydra's own parser reads them, and what the front end needs to know of them."""
 
-from collections.abc import Iterable, Sequence
+import contextlib
+import re
+from collections.abc import Iterable, Iterator, Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
@@ -23,13 +25,41 @@ def _parse(parser: OverridesParser, word: str) -> Override:
     try:
         return parser.parse_override(word)
     except HydraException as error:
-        if "=" not in word:
-            raise UserError(f"'{word}' is not an override: write key=value, or ~key to remove one.") from error
-        reason = str(error).splitlines()
-        detail = next((line for line in reason if not line.startswith(("Error parsing", "See "))), "it does not parse")
-        raise UserError(
-            f"'{word}' is not an override that can be read ({detail}): put the value in quotes, as in \"key='value'\"."
-        ) from error
+        for readable in _readable(word):
+            with contextlib.suppress(HydraException):
+                return parser.parse_override(readable)
+        raise _refusal(word, error) from error
+
+
+def _readable(word: str) -> Iterator[str]:
+    """The word with quotes where Hydra's grammar, which knows ASCII alone, needs them.
+
+    First around each part of the value that has other letters, so that lists and sweeps stay what they are; then
+    around a whole value that has neither quotes nor the signs of a list, such as ``notes(1).jsonl`` or ``a=b``.
+    """
+    key, equals, value = word.partition("=")
+    if not equals or not key.isascii() or "'" in value or '"' in value:
+        return
+    parts = re.split(r"([\[\]{},:])", value)
+    yield f"{key}={''.join(part if part.isascii() else _in_quotes(part) for part in parts)}"
+    if not re.search(r"[\[\]{},]", value):
+        yield f"{key}={_in_quotes(value)}"
+
+
+def _in_quotes(text: str) -> str:
+    return QuotedString(text.strip(), Quote.single).with_quotes() if text.strip() else text
+
+
+def _refusal(word: str, error: HydraException) -> UserError:
+    if "=" not in word:
+        wide = word.replace("\N{FULLWIDTH EQUALS SIGN}", "=")
+        instead = f"write {wide}" if wide != word else "write key=value, or ~key to remove one"
+        return UserError(f"'{word}' is not an override: {instead}.")
+    reason = str(error).splitlines()
+    detail = next((line for line in reason if not line.startswith(("Error parsing", "See "))), "it does not parse")
+    return UserError(
+        f"'{word}' is not an override that can be read ({detail}): put the value in quotes, as in \"key='value'\"."
+    )
 
 
 def dotted(key: str) -> str:

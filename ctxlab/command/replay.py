@@ -35,6 +35,14 @@ class Start:
     """Absolute."""
     overrides: list[Override]
     """Those of the run, paths absolute."""
+    choices: dict[str, Any]
+    """Option of every group that it was composed of."""
+    config: dict[str, Any]
+    """What came out, secrets masked and references as they were written."""
+
+    def absolute(self, override: Override) -> Override:
+        """``override`` with its paths as they are from where the user stands."""
+        return _absolute(override, Path.cwd())
 
 
 def start(stage: str, overrides: Sequence[Override]) -> Start | None:
@@ -56,10 +64,10 @@ def start(stage: str, overrides: Sequence[Override]) -> Start | None:
             raise UserError(f"{named[-1].input_line} names several runs: give one at a time.")
         return None
     folder = Path(text).expanduser().absolute()
-    return Start(key, folder, _recorded(f"{key}={text}", folder))
+    return _recorded(key, f"{key}={text}", folder)
 
 
-def _recorded(named: str, folder: Path) -> list[Override]:
+def _recorded(key: str, named: str, folder: Path) -> Start:
     if not folder.is_dir():
         raise UserError(f"{named} is not there: give the directory of a run, such as {_example()}.")
     hydra = _read(folder / ".hydra" / "hydra.yaml", named).get("hydra") or {}
@@ -69,7 +77,13 @@ def _recorded(named: str, folder: Path) -> list[Override]:
     words = _read(folder / ".hydra" / "overrides.yaml", named)
     cwd = Path(str((hydra.get("runtime") or {}).get("cwd", ".")))
     overrides = parse(str(word) for word in words)
-    return [_absolute(override, cwd) for override in overrides if _replayable(override)]
+    return Start(
+        key=key,
+        folder=folder,
+        overrides=[_absolute(override, cwd) for override in overrides if _replayable(override)],
+        choices=(hydra.get("runtime") or {}).get("choices") or {},
+        config=_read(folder / ".hydra" / "config.yaml", named),
+    )
 
 
 def _read(path: Path, named: str) -> Any:

@@ -1,8 +1,10 @@
 """A run directory belongs to one process: claimed atomically before anything is written into it."""
 
+import contextlib
 import errno
 import fcntl
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,11 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from ctxlab.command.stop import Stop
-from ctxlab.config.schema import validate
+from ctxlab.config import preflight
 from ctxlab.core.errors import UserError
+
+BARE = ("config.yaml", "failure.json", "metrics.jsonl", "wandb")
+"""What a run writes before it has done anything, beside logs and Hydra's folder; metrics only while they are empty."""
 
 PATIENCE_SECONDS = 8.0
 """How long a resume waits for the processes of a killed run to go."""
@@ -26,6 +31,25 @@ class Claims:
         self.run: Path | None = None
         self.sweep: Path | None = None
         self._locks: list[int] = []
+        self._made: list[Path] = []
+        """Folders that were not there before the run's, the innermost first."""
+        self._hidden = ""
+
+    def take_run(self, folder: Path, hidden: str) -> None:
+        """Claim the directory of a new run; ``hidden`` is the name of Hydra's folder in it."""
+        self._made = [path for path in (folder, *folder.parents) if not path.exists()]
+        claim(folder, "hydra.run.dir", f"{hidden}/")
+        self.run, self._hidden = folder, hidden
+
+    def withdraw(self) -> None:
+        """Remove what a run that never got to work has left: its directory, and the folders made for it."""
+        if self.run is None or not self._hidden or not _is_bare(self.run, self._hidden):
+            return
+        for path in self.run.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for folder in self._made:
+            with contextlib.suppress(OSError):  # another run lives there by now
+                folder.rmdir()
 
     def hold(self, folder: Path, patience_seconds: float) -> None:
         """Lock a directory until ``release`` or the end of the process.
@@ -47,6 +71,17 @@ class Claims:
         while self._locks:
             os.close(self._locks.pop())
         self.run = self.sweep = None
+        self._made, self._hidden = [], ""
+
+
+def _is_bare(folder: Path, hidden: str) -> bool:
+    """Whether nothing in the directory of a run is worth keeping."""
+    for path in folder.iterdir():
+        if path.name == "metrics.jsonl" and path.stat().st_size:
+            return False
+        if path.name not in (*BARE, hidden) and path.suffix != ".log":
+            return False
+    return True
 
 
 CLAIMS = Claims()
@@ -108,11 +143,11 @@ class RunDirectory(Callback):
         """Check the values, then claim the directory, or lock it where a run goes on."""
         try:
             HydraConfig.instance().set_config(config)
-            validate(config)
+            preflight.check(config)
             folder = Path(config.hydra.run.dir).absolute()
             resumed = config.get("resume") is not None
             if not resumed:
-                claim(folder, "hydra.run.dir", f"{config.hydra.output_subdir or '.hydra'}/")
+                CLAIMS.take_run(folder, config.hydra.output_subdir or ".hydra")
             CLAIMS.hold(folder, PATIENCE_SECONDS if resumed else 0.0)
             CLAIMS.run = folder
         except Exception as error:

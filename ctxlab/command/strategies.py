@@ -8,8 +8,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ctxlab.command.screen import two_columns, wrapped
 from ctxlab.config import catalogue
 from ctxlab.config.build import locate
+from ctxlab.config.nearest import suggestion
+from ctxlab.core.errors import UserError
 
 FAMILIES = ("reading", "positions", "attention", "memory", "curriculum")
 COLUMNS = ("name", "what it does", "paper", "models", "cost", "measured", "not for")
@@ -81,6 +84,78 @@ def page() -> str:
         lines += ["", f"## {family.capitalize()}", "", _line(COLUMNS), _rule(len(COLUMNS))]
         lines += [_line(part(family, name).cells()) for name in catalogue.options(f"strategy/{family}")]
     return "\n".join(lines) + "\n"
+
+
+def listing() -> str:
+    """All of it for a terminal: what each does and which models it works on."""
+    lines = [
+        *wrapped("strategy=<name> takes a preset, strategy/<family>=<name> another part in it; one of them whole, with "
+                 "its keys, cost and papers: ctxlab strategies <name>. Models: E encoder, D decoder, ED "
+                 "encoder-decoder."),
+        "", "Presets, strategy=…",
+        *two_columns((name, _line_of(preset(name))) for name in catalogue.options("strategy")),
+    ]  # fmt: skip
+    for family in FAMILIES:
+        rows = ((name, _line_of(part(family, name))) for name in catalogue.options(f"strategy/{family}"))
+        lines += ["", f"{family.capitalize()}, strategy/{family}=…", *two_columns(rows)]
+    return "\n".join(lines) + "\n"
+
+
+def of(names: Sequence[str]) -> str:
+    """Everything about the presets and parts of these names.
+
+    Raises:
+        UserError: for a name that none has.
+    """
+    blocks = [block for name in names for block in _whole(name.removeprefix("strategy="))]
+    return "\n\n".join("\n".join(block) for block in blocks) + "\n"
+
+
+def _whole(name: str) -> list[list[str]]:
+    """A preset and its parts, or the parts of this name."""
+    if name in catalogue.options("strategy"):
+        parts = dict(catalogue.defaults(catalogue.option_file("strategy", name), "strategy"))
+        return [
+            _preset_block(name),
+            *(_part_block(group.removeprefix("strategy/"), option) for group, option in parts.items()),
+        ]
+    families = [family for family in FAMILIES if name in catalogue.options(f"strategy/{family}")]
+    if not families:
+        known = {option for group in ("strategy", *(f"strategy/{family}" for family in FAMILIES))
+                 for option in catalogue.options(group)}  # fmt: skip
+        raise UserError(f"There is no strategy or part '{name}'{suggestion(name, sorted(known), 'names')}")
+    return [_part_block(family, name) for family in families]
+
+
+def _preset_block(name: str) -> list[str]:
+    entry, path = preset(name), catalogue.option_file("strategy", name)
+    text = [line for paragraph in catalogue.header(path) for line in wrapped(paragraph, 2)]
+    own = [(f"strategy.{key.name}={key.value}", key.comment) for key in catalogue.keys(path) if key.name != "name"]
+    return [f"strategy={name}", *text, *_facts_of(entry), *two_columns(((k, c) for k, c in own if k[-1] != "="))]
+
+
+def _part_block(family: str, name: str) -> list[str]:
+    entry = part(family, name)
+    keys = catalogue.keys(catalogue.option_file(f"strategy/{family}", name))
+    rows = [(f"strategy.{family}.{key.name}={key.value}", key.comment) for key in keys if key.value]
+    return [f"strategy/{family}={name}", *wrapped(entry.sentence, 2), *_facts_of(entry), *two_columns(rows)]
+
+
+def _facts_of(entry: Entry) -> list[str]:
+    kinds = ", ".join(kind.replace("_", "-") for kind in KINDS if kind in entry.kinds) or "any"
+    facts = {
+        "models": kinds,
+        "cost": entry.cost,
+        "measured": entry.measured,
+        "not for": entry.not_for,
+        "papers": " ".join(f"https://arxiv.org/abs/{number}" for number in entry.papers),
+    }
+    return two_columns([(name, text) for name, text in facts.items() if text], column=12)
+
+
+def _line_of(entry: Entry) -> str:
+    kinds = " ".join(KINDS[kind] for kind in KINDS if kind in entry.kinds)
+    return f"{entry.sentence}{f' [{kinds}]' if kinds else ''}"
 
 
 def _entry(name: str, header: Sequence[str], kinds: Sequence[str]) -> Entry:

@@ -16,7 +16,12 @@ def check(cls: type, values: Mapping[str, Any], place: str) -> None:
     Raises:
         UserError: naming key, value and what it may be.
     """
-    for name, annotation in _annotations(cls).items():
+    check_values(_annotations(cls), values, place)
+
+
+def check_values(declared: Mapping[str, Any], values: Mapping[str, Any], place: str) -> None:
+    """The same for the annotations themselves, by the names of their parameters."""
+    for name, annotation in declared.items():
         if name in values and not _fits(annotation, values[name]):
             key = f"{place}.{name}" if place else name
             raise UserError(f"{key}={values[name]} is not {_words(annotation)}: give {_words(annotation)}.")

@@ -77,16 +77,28 @@ def locate(target: Any, place: str = "") -> type:
     Raises:
         UserError: naming the target, where it is anything else.
     """
+    check_target(target, place)
+    module_name, _, class_name = target.rpartition(".")
+    return _defined(_module(module_name, target, place), class_name, target, place)
+
+
+def check_target(target: Any, place: str = "") -> None:
+    """Refuse a target that may not be named or whose module is not there, without importing it.
+
+    Raises:
+        UserError: naming the target, and what may be named.
+    """
     if not isinstance(target, str) or not TARGET.fullmatch(target):
         raise UserError(f"{_at(place)}_target_ {target!r} is refused: name a class, as in the YAML files under conf/.")
-    module_name, _, class_name = target.rpartition(".")
+    module_name = target.rpartition(".")[0]
     if not _is_open(module_name):
         allowed = ", ".join(f"ctxlab.{family}" for family in FAMILIES)
         raise UserError(
             f"{_at(place)}_target_ {target} is refused: "
             f"only classes under {allowed}, or of a package that declares the entry point {PLUGINS}, are built."
         )
-    return _defined(_module(module_name, target, place), class_name, target, place)
+    if module_name.split(".")[0] == "ctxlab":  # a plug-in's own packages would have to be imported
+        _check_module(module_name, target, place)
 
 
 def _is_open(module_name: str) -> bool:
@@ -105,7 +117,12 @@ def _plugins() -> Iterator[str]:
 
 
 def _module(name: str, target: str, place: str) -> Any:
-    """Import a module, each of its parents first, so that a missing one is named instead of reached otherwise."""
+    _check_module(name, target, place)
+    return importlib.import_module(name)
+
+
+def _check_module(name: str, target: str, place: str) -> None:
+    """Import the parents of a module, one after the other, so that a missing one is named."""
     parts = name.split(".")
     for end in range(1, len(parts) + 1):
         parent = ".".join(parts[:end])
@@ -115,7 +132,6 @@ def _module(name: str, target: str, place: str) -> Any:
             found = None
         if found is None:
             raise UserError(f"{_at(place)}_target_ {target} is not there: no module {parent}.")
-    return importlib.import_module(name)
 
 
 def _defined(module: Any, name: str, target: str, place: str) -> type:

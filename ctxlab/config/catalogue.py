@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import ctxlab
-
 HIDDEN = {"defaults", "hydra", "_target_"}
 """Keys that are not for the user of a configuration."""
 
@@ -28,7 +26,7 @@ class Key:
 
 def conf_dir() -> Path:
     """Absolute folder of the configuration: the packaged one, else the repository's."""
-    package = Path(ctxlab.__file__).resolve().parent
+    package = Path(__file__).resolve().parent.parent
     packaged = package / "conf"
     return packaged if packaged.is_dir() else package.parent / "conf"
 

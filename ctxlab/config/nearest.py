@@ -1,23 +1,37 @@
 """Did you mean: the nearest known name, and all of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 CUTOFF = 0.5
 """Similarity below which a guess would only confuse."""
 
 
-def nearest(word: str, choices: Iterable[str]) -> str | None:
+def nearest(word: str, choices: Iterable[str], cutoff: float = CUTOFF) -> str | None:
     """The choice most like ``word``, or None."""
-    matches = get_close_matches(word, list(choices), n=1, cutoff=CUTOFF)
+    matches = get_close_matches(word, list(choices), n=1, cutoff=cutoff)
     return matches[0] if matches else None
+
+
+def folded(word: str) -> str:
+    """The word in lower case with underscores, as all names here are written: ``Batch-Size`` → ``batch_size``."""
+    return word.casefold().replace("-", "_")
 
 
 def suggestion(word: str, choices: Iterable[str], what: str = "choices") -> str:
     """The end of a sentence about an unknown ``word``: ``; did you mean 'ner'? Choices: ner, qa.``"""
     names = list(choices)
-    guess = nearest(word, names)
+    return described(nearest(word, names) or nearest(folded(word), names), names, what)
+
+
+def described(guess: str | None, names: Sequence[str], what: str) -> str:
+    """The same with a ``guess`` that is made already."""
     listed = f"{what}: {', '.join(names)}." if names else ""
     if guess:
-        return f"; did you mean '{guess}'? {listed[:1].upper()}{listed[1:]}"
+        return f"; did you mean '{guess}'? {listed[:1].upper()}{listed[1:]}".rstrip()
     return f"; {listed}" if listed else "."
+
+
+def either(forms: Sequence[str]) -> str:
+    """``a``, ``a or b``, ``a, b or c``."""
+    return f"{', '.join(forms[:-1])} or {forms[-1]}" if len(forms) > 1 else forms[0]

@@ -1,5 +1,6 @@
 """Types and limits of the keys that every stage shares; the values are in ``conf/``."""
 
+import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -26,6 +27,7 @@ class TrainerConfig:
     max_epochs: int | None = MISSING
     max_seconds: float | None = MISSING
     max_tokens: int | None = MISSING
+    max_flops: float | None = MISSING
     tokens_per_step: int = MISSING
     tokens_per_forward: int | None = MISSING
     eval_every_steps: int | None = MISSING
@@ -140,7 +142,19 @@ LEAST = {
 }
 """Smallest value of whole numbers."""
 
-POSITIVE = ("trainer.max_seconds", "trainer.clip_norm")
+POSITIVE = ("trainer.max_seconds", "trainer.max_flops", "trainer.clip_norm")
+
+RANGES = {
+    "optimizer.lr": (0.0, math.inf),
+    "optimizer.weight_decay": (0.0, math.inf),
+    "optimizer.eps": (0.0, math.inf),
+    "optimizer.momentum": (0.0, math.inf),
+    "optimizer.clip_threshold": (0.0, math.inf),
+    "model.dropout": (0.0, 1.0),
+    "model.attention_dropout": (0.0, 1.0),
+    "data.ambiguous_share": (0.0, 1.0),
+}
+"""Least and largest value of numbers that libraries would refuse late, or not at all."""
 
 CHOICES = {
     "trainer.precision": ("auto", "fp32", "bf16", "fp16"),
@@ -190,8 +204,13 @@ def _check_ranges(config: DictConfig) -> None:
             raise UserError(f"{key}={value} is too small: give a whole number of at least {least}.")
     for key in POSITIVE:
         value = OmegaConf.select(config, key)
-        if value is not None and not value > 0:
-            raise UserError(f"{key}={value} is not positive: give a number above 0, or null for no limit.")
+        if value is not None and not 0 < value < math.inf:
+            raise UserError(f"{key}={value} is no limit: give a number above 0, or null for none.")
+    for key, (low, high) in RANGES.items():
+        value = OmegaConf.select(config, key)
+        if isinstance(value, (int, float)) and not low <= value <= high:
+            end = f"of at least {low:g}" if high == math.inf else f"from {low:g} to {high:g}"
+            raise UserError(f"{key}={value} is out of range: give a number {end}.")
     seed = OmegaConf.select(config, "seed")
     if seed is not None and seed > MAX_SEED:
         raise UserError(f"seed={seed} is too large: give a whole number from 0 to {MAX_SEED}.")

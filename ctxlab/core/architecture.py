@@ -39,6 +39,7 @@ def describe(model: Any, trained: Any = None) -> ModelFacts:
         trained_length=length,
         num_layers=int(config.num_hidden_layers),
         hidden_size=int(config.hidden_size),
+        stretched=published_stretch(config) if positions == "rotary" else "",
     )
 
 
@@ -54,10 +55,25 @@ def _positions(model: Any, config: Any) -> tuple[str, int | None]:
     if learned:
         return "learned", learned[0].length
     if getattr(config, "rope_parameters", None):
-        return "rotary", int(config.max_position_embeddings)
+        return "rotary", position_limit(config)
     if any(getattr(config, name, None) for name in RELATIVE):
         return "relative", None
     return "none", None
+
+
+def published_stretch(config: Any) -> str:
+    """Kind of the stretch that rotary positions were published with, which none can be put upon; empty for none."""
+    if installed(config, "positions"):
+        return ""  # ours starts again from what the model was trained with
+    kinds = [one.get("rope_type", "default") for one in _rotary(config)]
+    return next((kind for kind in kinds if kind != "default"), "")
+
+
+def _rotary(config: Any) -> list[Mapping[str, Any]]:
+    """Rotary parameters of each type of layer."""
+    given = getattr(config, "rope_parameters", None) or {}
+    nested = [one for one in given.values() if isinstance(one, Mapping)]
+    return nested or [given]
 
 
 def has_encoder_and_decoder(config: Any) -> bool:
@@ -98,9 +114,19 @@ def vocabulary_size(model: Any) -> int:
 
 
 def position_limit(config: Any) -> int | None:
-    """Tokens that the positions of a ``config`` reach as they are; None where it names no limit."""
-    limit = getattr(config.get_text_config(), "max_position_embeddings", None)
-    return None if limit is None else int(limit)
+    """Tokens that the positions of a ``config`` reach as they are; None where it names no limit.
+
+    Configs of models that were published with YaRN's stretch mostly keep the length from before it in
+    ``max_position_embeddings``.
+    """
+    text = config.get_text_config()
+    limit = getattr(text, "max_position_embeddings", None)
+    stretched = [
+        int(one["factor"] * one["original_max_position_embeddings"])
+        for one in _rotary(text)
+        if one.get("rope_type") == "yarn" and one.get("factor") and one.get("original_max_position_embeddings")
+    ]
+    return None if limit is None else max(int(limit), *stretched, 0)
 
 
 # Parts of a model.

@@ -17,10 +17,12 @@ class Record:
 
 
 class Source(Component, ABC):
-    """One file under ``ctxlab/data`` a source."""
+    """One file under ``ctxlab/data/sources`` a source."""
 
     invented: bool
     """Whether its documents are made up, so that they say nothing of the user's own."""
+    notes: list[str]
+    """What ``load`` decided in the user's stead, a sentence each, for the report."""
 
     @abstractmethod
     def load(self, task_name: str, split: str, seed: int) -> list[Record] | None:

@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ctxlab.core.contract import Component
@@ -30,13 +29,6 @@ NEW_HEAD = "ctxlab_new_head"
 """Attribute of a model: True where its head was drawn at random, as the weights came without."""
 
 
-def readable_name(path: str) -> str:
-    """What results call a model that was given by its path: its hub id, or the last part of a folder."""
-    place = Path(path).expanduser()
-    is_hub_id = not place.exists() and not place.is_absolute() and path.count("/") <= 1 and not path.startswith(".")
-    return path if is_hub_id else place.resolve().name
-
-
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
     """What a stage must know of a built model to judge whether a strategy fits it."""
@@ -49,12 +41,18 @@ class ModelFacts:
     """Tokens that the positions were trained for; None where any length works."""
     num_layers: int
     hidden_size: int
+    stretched: str = ""
+    """Kind of the stretch that rotary positions were published with; empty for none."""
 
 
 class ModelSource(Component, ABC):
     """One file under ``ctxlab/models`` a model: where tokenizer and weights come from."""
 
     name: str
+    dropout: float | None = None
+    """Rate on hidden states that was asked for; None keeps that of the weights' config."""
+    attention_dropout: float = 0.0
+    """Rate on attention probabilities."""
 
     @abstractmethod
     def kind(self) -> str:
@@ -63,6 +61,11 @@ class ModelSource(Component, ABC):
     @abstractmethod
     def tokenizer(self) -> Any:
         """A fast tokenizer that neither cuts nor pads; raises UserError where there is none."""
+
+    def head_labels(self, head: str) -> list[str]:
+        """Names behind the outputs of the ``head`` that comes with the weights; none where it comes without."""
+        del head
+        return []
 
     @abstractmethod
     def build(self, head: str, labels: Sequence[str], configure: Callable[[Any], None] | None = None) -> Any:

@@ -50,16 +50,30 @@ class Reading(Component, ABC):
         """Choose by a causal language ``model``; raises UserError where it is none."""
 
     @abstractmethod
-    def fit(self, trained_length: int | None, added: int, length: int) -> None:
+    def fit(self, trained_length: int | None, added: int, length: int, *, stretched: bool) -> None:
         """Settle what depends on the model; called when it is known, perhaps again with a better figure.
 
         Args:
-            trained_length: Tokens that the model's positions reach; None where any length works.
+            trained_length: Tokens that the model was trained for; None where any length works.
             added: Positions that a memory takes beside the window's own.
             length: Context of the run; a curriculum may stay below it for a while.
+            stretched: Whether a positions part reaches past the trained length.
 
         Raises:
             UserError: The reading cannot work so.
+        """
+
+    @abstractmethod
+    def settle(self, *, causal: bool, next_token: bool) -> None:
+        """Settle how windows that overlap are merged; called when model and task are known.
+
+        Args:
+            causal: A token sees only those before it, so that the window with most of them knows most.
+            next_token: The task asks how likely each token is given those before it.
+
+        Raises:
+            UserError: The rule that was asked for gives tokens less context than was read for them, and the task's
+                figures hang on it.
         """
 
     @abstractmethod
@@ -104,7 +118,10 @@ class Positions(Component, ABC):
     kinds: frozenset[str]
     """Position kinds that it can extend: ``learned``, ``rotary``, ``relative``."""
     by_batch: bool
-    """Whether a window's positions depend on the longest window of its batch."""
+    """Whether a window's positions depend on the longest window of its batch.
+
+    Then only windows of one length share a forward pass, and no key is kept while a text grows.
+    """
 
     @abstractmethod
     def configure(self, config: Any, length: int) -> None:

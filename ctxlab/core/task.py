@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from ctxlab.core.contract import Component
-from ctxlab.core.types import Document, Encoded, Merged, Prediction
+from ctxlab.core.data import Record
+from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Prediction
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,13 @@ class Task(Component, ABC):
         """The training documents, of which ``num_examples`` are drawn for each document; called before ``encode``."""
 
     @abstractmethod
+    def admit(self, records: Sequence[Record], *, gold: bool) -> list[Record]:
+        """The records of a split that can be read, seen together before any is parsed; says in ``notes`` what is not.
+
+        With ``gold`` a record needs labels. Raises UserError where nothing is left.
+        """
+
+    @abstractmethod
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Check a record as a source gave it; raises UserError naming ``origin`` and the field.
 
@@ -112,6 +120,14 @@ class Task(Component, ABC):
     @abstractmethod
     def learn_labels(self, documents: Sequence[Document]) -> None:
         """Fix the label list from the training documents (unless the user gave one)."""
+
+    @abstractmethod
+    def take_labels(self, names: Sequence[str]) -> None:
+        """Take the labels of a model that is fine-tuned already, unless the user gave some.
+
+        Raises:
+            UserError: They are none that the task can give.
+        """
 
     @abstractmethod
     def check_labels(self, documents: Sequence[Document]) -> None:
@@ -143,6 +159,10 @@ class Task(Component, ABC):
     @abstractmethod
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
         """Loss of outputs (B, W, C) against labels (B, W)."""
+
+    def teaches(self, labels: IntArray) -> bool:
+        """Whether ``loss`` counts anything of a window with ``labels`` (W,): training leaves out those where not."""
+        return bool((labels != NO_LABEL).any())
 
     @abstractmethod
     def observe(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

@@ -147,6 +147,26 @@ class Table:
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
     note: str = ""
+    chance: float | None = None
+    """What guessing would give, of a table whose rows all need the context; None of others, and where it is not known.
+    Such a table has a column ``low``, with the figure and its count in front of it."""
+    drawn: str = ""
+    """As what the report draws it: ``BARS``, ``DEPTHS`` or ``HEADS``; empty where it does not."""
+
+    @property
+    def figure(self) -> str:
+        """The column that a picture shows: the one that ``low`` and ``high`` follow, else the last."""
+        return self.columns[max(list(self.columns).index("low") - 1, 0)] if "low" in self.columns else self.columns[-1]
+
+
+BARS = "bars"
+"""A bar for each row, with a whisker from ``low`` to ``high``."""
+
+DEPTHS = "depths"
+"""A field of a grid for each row, by its columns ``length`` and ``depth``."""
+
+HEADS = "heads"
+"""A field of a grid for each row, by its first two columns, layer and head."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,16 @@
-"""Class numbers of a data set, back to the names that they stand for."""
+"""Values of a data set's columns, back to what a file would say: names of classes, dates as text."""
 
+import datetime
 from collections.abc import Mapping
 from typing import Any
 
 
 def named(fields: Mapping[str, Any], features: Mapping[str, Any]) -> dict[str, Any]:
-    """``fields`` with class numbers, also inside lists, replaced by their names in ``features``."""
+    """``fields`` with class numbers, also inside lists, replaced by their names in ``features``.
+
+    A number that stands for no class (the hub's -1 for "no gold label") becomes None. Dates, into which the library
+    turns texts that look like one, become text again (ISO 8601; without a time where that is midnight).
+    """
     return {name: _named(value, features.get(name)) for name, value in fields.items()}
 
 
@@ -14,7 +19,9 @@ def _named(value: Any, feature: Any) -> Any:
 
     if isinstance(feature, ClassLabel):
         known = isinstance(value, int) and feature.names and 0 <= value < len(feature.names)
-        return feature.names[value] if known else value
+        return feature.names[value] if known else None if isinstance(value, int) else value
+    if isinstance(value, datetime.date):
+        return value.isoformat().removesuffix("T00:00:00")
     inner = getattr(feature, "feature", None)  # every list type of the library keeps its element here
     if inner is not None and isinstance(value, list):
         return [_named(element, inner) for element in value]

@@ -35,7 +35,7 @@ def load_documents(source: Source, task: Task, seed: int) -> Splits:
     Whole records are set apart, before the task splits them: questions about one text never lie on both sides.
     """
     train, validation, test = (_records(source, task, split, seed) for split in ("train", "validation", "test"))
-    notes = []
+    notes = list(dict.fromkeys(source.notes))
     if train and validation is None:
         total = len(train)
         train, validation = set_apart(train, seed)
@@ -43,7 +43,8 @@ def load_documents(source: Source, task: Task, seed: int) -> Splits:
             f"There is no validation split: {len(validation)} of {total} training documents were set apart for it by "
             f"seed {seed}."
             if validation
-            else "There is no validation split, and a single training document leaves none to set apart."
+            else "There is no validation split, and a single training document leaves none to set apart: give "
+            "data.validation_file=<file>, or, in a file of columns, part documents with lines -DOCSTART-."
         )
     return Splits(parts_of(task, train), parts_of(task, validation), parts_of(task, test), notes)
 
@@ -63,7 +64,9 @@ def load_split(source: Source, task: Task, split: str, seed: int) -> list[Docume
 def _records(source: Source, task: Task, split: str, seed: int) -> list[Document] | None:
     """The same before the task splits them."""
     records = source.load(task.name, split, seed)
-    return None if records is None else [task.parse(r.fields, r.origin, gold=True) for r in records]
+    if records is None:
+        return None
+    return [task.parse(r.fields, r.origin, gold=True) for r in task.admit(records, gold=True)]
 
 
 def set_apart(documents: Sequence[Document], seed: int) -> tuple[list[Document], list[Document]]:

@@ -7,6 +7,7 @@ from time import perf_counter
 
 from ctxlab.core.task import Task
 from ctxlab.core.types import Coverage, Document, Encoded, Merged, Prediction, Scores
+from ctxlab.runtime.cost import FlopCounter
 from ctxlab.runtime.reader import Reader
 
 
@@ -18,9 +19,10 @@ class Evaluation:
     coverage: Coverage
     predictions: list[Prediction]
     tokens: int
+    """Tokens of all windows, special ones included, and those written; what no window holds is not read."""
     seconds: float
-    written: Sequence[int] = ()
-    """Tokens written behind each window, in order; none where nothing is written."""
+    flops: float
+    """Floating point operations of all that ran meanwhile; see ``runtime.cost.FlopCounter``."""
 
 
 def predict(
@@ -45,17 +47,22 @@ def evaluate(
     """Scores of whole documents; gold that no window saw counts as missed."""
     started = perf_counter()
     predictions: list[Prediction] = []
-    written: list[int] = []
-    seen = 0
-    for prediction, merged in predict(reader, task, documents, encoded, done):
-        predictions.append(prediction)
-        written += [len(text.token_ids) for text in merged.written]
-        seen += int(merged.seen.sum())
+    tokens = seen = 0
+
+    def count(read: int) -> None:
+        nonlocal tokens
+        tokens += read
+        done(read)
+
+    with FlopCounter() as counter:
+        for prediction, merged in predict(reader, task, documents, encoded, count):
+            predictions.append(prediction)
+            tokens += sum(len(text.token_ids) for text in merged.written)
+            seen += int(merged.seen.sum())
     seconds = perf_counter() - started
-    tokens = sum(len(document) for document in encoded)
     scores = metric(task.metric)(documents, predictions)
-    coverage = Coverage(seen / max(tokens, 1), scores.coverage_labels)
-    return Evaluation(scores, coverage, predictions, tokens, seconds, written)
+    coverage = Coverage(seen / max(sum(map(len, encoded)), 1), scores.coverage_labels)
+    return Evaluation(scores, coverage, predictions, tokens, seconds, counter.total)
 
 
 def metric(name: str) -> Callable[[Sequence[Document], Sequence[Prediction]], Scores]:

@@ -1,11 +1,15 @@
 """Any model of the hub or of a local folder."""
 
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
-from ctxlab.core.model import ModelSource, readable_name
+from ctxlab.core.errors import UserError
+from ctxlab.core.model import ModelSource
 from ctxlab.models.loading.dropout import set_attention_dropout, set_dropout
-from ctxlab.models.loading.weights import Configure, folder, load_model, load_tokenizer, read_kind
+from ctxlab.models.loading.vocabulary import fit_vocabulary
+from ctxlab.models.loading.weights import Configure, folder, load_model, load_tokenizer, read_kind, read_labels
 
 
 class Pretrained(ModelSource):
@@ -15,7 +19,7 @@ class Pretrained(ModelSource):
         self, path: str, dropout: float | None = None, attention_dropout: float = 0.0, name: str | None = None
     ) -> None:
         """Take where the model is; None for ``dropout`` keeps the model's own."""
-        self.path, self.name = str(path), name or readable_name(str(path))
+        self.path, self.name = str(path), name or _name(str(path))
         self.dropout, self.attention_dropout = dropout, attention_dropout
 
     def kind(self) -> str:
@@ -25,6 +29,10 @@ class Pretrained(ModelSource):
     def tokenizer(self) -> Any:
         """A fast tokenizer that neither cuts nor pads; raises UserError where there is none."""
         return load_tokenizer(folder(self.path), self.path)
+
+    def head_labels(self, head: str) -> list[str]:
+        """As the config of a fine-tuned model says."""
+        return read_labels(folder(self.path), self.path, head)
 
     def build(self, head: str, labels: Sequence[str], configure: Configure | None = None) -> Any:
         """The model with a head for ``labels``, in fp32 and evaluation mode.
@@ -41,5 +49,16 @@ class Pretrained(ModelSource):
                 configure(config)
 
         model = load_model(folder(self.path), self.path, head, labels, change)
+        with suppress(UserError):  # weights without a tokenizer load too; whoever asks for it is told
+            fit_vocabulary(model, self.tokenizer(), self.path)
         set_attention_dropout(model, self.attention_dropout)
         return model
+
+
+def _name(path: str) -> str:
+    """What reports call the model in ``path``: the last part of a hub id or folder, a checkpoint's with its run."""
+    local = Path(path).expanduser()
+    if not local.is_dir():
+        return path.rstrip("/").rsplit("/", 1)[-1]
+    local = local.resolve()
+    return f"{local.parents[1].name}/{local.name}" if local.parent.name == "checkpoints" else local.name

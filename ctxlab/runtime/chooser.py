@@ -4,8 +4,7 @@ Shape legend: B windows of a batch, W tokens of the longest one, C continuations
 vocabulary.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +13,7 @@ import torch
 from ctxlab.core.architecture import output_layer
 from ctxlab.core.task import Continuations
 from ctxlab.runtime.forward import unwrapped
+from ctxlab.runtime.precision import exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,8 @@ class Chooser(torch.nn.Module):
         ids.scatter_(1, places[:, 1:], torch.tensor(stem, dtype=ids.dtype, device=ids.device).expand(len(ids), -1))
         mask.scatter_(1, places[:, 1:], 1)
         kept = places.unique()  # logits of all tokens would take V times the room
-        with _exact(output_layer(unwrapped(self.model))):
+        # In bf16 the logits of large models lie an eighth of a nat apart.
+        with exact(output_layer(unwrapped(self.model))):
             logits = self.model(input_ids=ids, attention_mask=mask, logits_to_keep=kept).logits
         rows = torch.arange(len(ids), device=ids.device)[:, None]
         told: torch.Tensor = logits[rows, torch.searchsorted(kept, places)].float().log_softmax(dim=-1)
@@ -69,22 +70,6 @@ class Chooser(torch.nn.Module):
         if self.continuations.ends:
             total = total + told[:, len(ids), self.continuations.ends].logsumexp(dim=1)
         return total
-
-
-@contextmanager
-def _exact(head: Any) -> Iterator[None]:
-    """Logits in fp32 whatever the precision of the rest: in bf16 those of large models lie an eighth of a nat apart."""
-
-    def again(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
-        with torch.autocast(output.device.type, enabled=False):
-            exact: torch.Tensor = module.forward(inputs[0].float())
-        return exact
-
-    hook = head.register_forward_hook(again)
-    try:
-        yield
-    finally:
-        hook.remove()
 
 
 def passes(stems: Sequence[tuple[int, ...]]) -> list[tuple[tuple[int, ...], list[int]]]:

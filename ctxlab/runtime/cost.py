@@ -1,51 +1,126 @@
-"""What a run costs: floating point operations by formula, peak memory by the system."""
+"""What a run costs: floating point operations as they run, peak memory by the system."""
 
+import math
 import resource
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from transformers.pytorch_utils import Conv1D
+from torch.autograd.graph import _engine_run_backward
+from torch.overrides import TorchFunctionMode
 
-from ctxlab.core.model import PARTS
 
+class FlopCounter(TorchFunctionMode):
+    """Counts the floating point operations of all matrix products that run while it is entered.
 
-@dataclass(frozen=True)
-class FlopModel:
-    """Counts operations of one window from sizes.
+    Whatever multiplies is counted where it does: encoder and decoder of one model, keys from a cache, tokens of a
+    memory, a second model that scores or teaches, every beam and every token written. A multiply-add is two
+    operations. The backward pass is counted together with the forward pass that it will follow, one product for each
+    factor that needs a gradient, so that what is frozen costs what it costs. Layers that are computed again for the
+    gradient are counted when that happens. Masked pairs count, as the kernels compute them.
 
-    A multiply-add counts as two. Forward: 2 operations a weight and token, plus 4 · hidden size for each query-key
-    pair and layer (scores and weighted sum over all heads); for BERT that is n · (24·L·d² + 4·L²·d), which matches
-    torch's FlopCounterMode under eager attention (a test holds it there). Backward is twice the forward.
-    Embedding tables are looked up, not multiplied, and do not count (GPT-2's matrices are the library's ``Conv1D``).
+    Torch's own ``FlopCounterMode`` gives the same numbers where attention runs in the MATH kernel (tests hold it
+    there); it watches every operation below autograd, which slows small models down several times.
     """
 
-    matrix_weights: int
-    num_layers: int
-    hidden_size: int
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0.0
+        """Operations so far."""
 
-    @classmethod
-    def of(cls, model: torch.nn.Module, num_layers: int, hidden_size: int) -> "FlopModel":
-        """From the matrices of a model; those of a strategy's own modules see a few states, not every token."""
-        weights = sum(
-            module.weight.numel()
-            for name, module in model.named_modules()
-            if isinstance(module, torch.nn.Linear | Conv1D) and not name.startswith(f"{PARTS}.")
-        )
-        return cls(weights, num_layers, hidden_size)
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run ``func`` and count it if it multiplies matrices."""
+        if func is torch.Tensor.backward:
+            with self:  # the backward pass of a kernel of ours multiplies here, and layers are computed again
+                return _backward(*args, **(kwargs or {}))
+        result = func(*args, **(kwargs or {}))
+        rule = RULES.get(getattr(func, "__name__", ""))
+        if rule is not None:
+            self.total += rule(result, args, kwargs or {})
+        return result
 
-    def forward(self, tokens: int, pairs: int) -> float:
-        """Operations of one forward pass over a window of ``tokens`` with ``pairs`` query-key pairs a head."""
-        return 2.0 * self.matrix_weights * tokens + 4.0 * self.num_layers * self.hidden_size * pairs
 
-    def writing(self, read: int, written: int, beams: int = 1) -> float:
-        """Operations of ``written`` further tokens behind ``read`` ones whose keys are kept, in each of ``beams``."""
-        return beams * self.forward(written, written * read + written * (written + 1) // 2)
+def _backward(
+    tensor: torch.Tensor,
+    gradient: torch.Tensor | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Any = None,
+) -> None:
+    """``tensor.backward()`` by the engine itself: the functions in front of it put every mode aside."""
+    gradient = torch.ones_like(tensor) if gradient is None else gradient
+    kept = create_graph if retain_graph is None else retain_graph
+    leaves = () if inputs is None else (inputs,) if isinstance(inputs, torch.Tensor) else tuple(inputs)
+    _engine_run_backward(
+        (tensor,), (gradient,), kept, create_graph, leaves, allow_unreachable=True, accumulate_grad=True
+    )
 
-    def training(self, tokens: int, pairs: int, *, twice: bool = False) -> float:
-        """Operations of forward and backward; ``twice`` where the forward pass is computed again for the gradient."""
-        return (4.0 if twice else 3.0) * self.forward(tokens, pairs)
+
+def _times(operations: float, *factors: torch.Tensor) -> float:
+    """``operations`` of a product, and as many for the gradient of each of its ``factors`` that needs one."""
+    return operations * (1 + sum(map(_learns, factors)))
+
+
+def _learns(tensor: torch.Tensor) -> bool:
+    """Whether a backward pass will follow; not where a layer is computed again within one."""
+    again = torch._C._current_graph_task_id() != -1
+    return tensor.requires_grad and torch.is_grad_enabled() and not again
+
+
+def _linear(result: torch.Tensor, args: Any, kwargs: Any) -> float:
+    given = [*args, *(kwargs[name] for name in ("input", "weight") if name in kwargs)]
+    return _times(2.0 * result.numel() * given[0].shape[-1], given[0], given[1])
+
+
+def _product(result: torch.Tensor, args: Any, kwargs: Any) -> float:
+    left, right = [*args, *(kwargs[name] for name in ("input", "other", "mat2") if name in kwargs)][:2]
+    return _times(2.0 * result.numel() * left.shape[-1], left, right)
+
+
+def _reversed_product(result: torch.Tensor, args: Any, kwargs: Any) -> float:
+    return _product(result, args[::-1], kwargs)
+
+
+def _added_product(result: torch.Tensor, args: Any, kwargs: Any) -> float:
+    names = ("mat1", "mat2", "batch1", "batch2")
+    return _product(result, [*args[1:3], *(kwargs[name] for name in names if name in kwargs)], {})
+
+
+def _einsum(result: torch.Tensor, args: Any, kwargs: Any) -> float:
+    """Of two factors: a product for each combination of indices."""
+    del result, kwargs
+    equation, *factors = args
+    sizes: dict[str, int] = {}
+    for term, factor in zip(equation.replace(" ", "").split("->")[0].split(","), factors, strict=True):
+        sizes.update(zip(term, factor.shape, strict=True))
+    return _times(2.0 * math.prod(sizes.values()), *factors) if len(factors) == 2 else 0.0
+
+
+def _attention(result: torch.Tensor, args: Any, kwargs: Any) -> float:
+    """Scores and weighted sum over all pairs of queries and keys, whether they are masked or not."""
+    query, key, value = [*args, *(kwargs[name] for name in ("query", "key", "value") if name in kwargs)][:3]
+    sums = 2.0 * result.numel() * key.shape[-2]
+    scores = 2.0 * query.numel() * key.shape[-2]
+    back = int(_learns(value)) + int(_learns(query) or _learns(key))
+    operations: float = _times(scores, query, key) + sums * (1 + back)
+    return operations
+
+
+RULES: Mapping[str, Callable[[torch.Tensor, Any, Any], float]] = {
+    "linear": _linear,
+    "matmul": _product,
+    "mm": _product,
+    "bmm": _product,
+    "__matmul__": _product,
+    "__rmatmul__": _reversed_product,
+    "addmm": _added_product,
+    "baddbmm": _added_product,
+    "einsum": _einsum,
+    "scaled_dot_product_attention": _attention,
+}
+"""Operations of one call, by the name of the function."""
 
 
 class MemoryMeter:

@@ -4,6 +4,7 @@ Shape legend: B windows of a pass, W tokens of the longest one, C outputs per to
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,25 @@ class Passes(PassRunner):
         return sum(self._tokens(item, window) + memory.num_added for window in held)
 
     def run(self, items: Sequence[Item]) -> Iterator[Passed]:
-        """One pass over all windows of ``items``, or one over the n-th windows of all of them after the other."""
+        """One pass over all windows of ``items``, or one over the n-th windows of all of them after the other.
+
+        Where positions depend on the longest window of a batch, only items whose windows are as long share passes.
+        """
+        for chosen in self._together(items):
+            for passed in self._run([items[i] for i in chosen]):
+                yield replace(passed, rows=[(chosen[i], w) for i, w in passed.rows])
+
+    def _together(self, items: Sequence[Item]) -> list[list[int]]:
+        """Indices of the items that may share a pass."""
+        if not self._strategy.positions.by_batch:
+            return [list(range(len(items)))]
+        groups: dict[tuple[tuple[int, int], ...], list[int]] = {}
+        for i, item in enumerate(items):
+            widths = [(len(window), self._tokens(item, w)) for w, window in enumerate(item.windows)]
+            groups.setdefault(tuple(widths), []).append(i)
+        return list(groups.values())
+
+    def _run(self, items: Sequence[Item]) -> Iterator[Passed]:
         memory = self._strategy.memory
         if not memory.sequential:
             rows = [(i, w) for i, item in enumerate(items) for w in range(len(item.windows))]
@@ -125,8 +144,11 @@ class Passes(PassRunner):
         return batch, batch.pop("labels")
 
     def _tokens(self, item: Item, window: int) -> int:
-        """Of a window and of what is written for it."""
-        return len(item.windows[window]) + (len(item.targets[window]) if self._writes else 0)
+        """Of a window and of what is read on behind it: all of its target, or all but the last token of it."""
+        if not self._writes:
+            return len(item.windows[window])
+        target = len(item.targets[window])
+        return len(item.windows[window]) + (max(target - 1, 0) if self._writes == BEHIND else target)
 
     def _passed(
         self,

@@ -16,6 +16,7 @@ from transformers.generation.logits_process import TemperatureLogitsWarper, TopK
 from ctxlab.core.task import Decoding
 from ctxlab.core.types import IntArray, Window, Written
 from ctxlab.data.sampler import split_forward
+from ctxlab.runtime.collate import collate
 from ctxlab.runtime.forward import APART, unwrapped
 
 
@@ -23,8 +24,10 @@ from ctxlab.runtime.forward import APART, unwrapped
 class Writer:
     """A model, ready to write: windows in, token ids and how likely these are out.
 
-    What is written behind a window does not depend on those that share its batch: padding is masked, and samples are
-    drawn by noise that is a function of the window, the step and ``decoding.seed`` alone (the Gumbel-max trick).
+    What is written for a window does not depend on those that share its batch: padding is masked, and samples are
+    drawn by noise that is a function of the window, the step and ``decoding.seed`` alone (the Gumbel-max trick). An
+    encoder reads windows padded after their last token, as in training: its positions and patterns count from the first
+    token. A decoder goes on at a window's last token, and its batches are padded in front.
     """
 
     model: Any
@@ -36,7 +39,10 @@ class Writer:
     pad_id: int
     tokens_per_forward: int
     cached: bool
-    """Whether keys of what was read are kept; without, every token reads all before it anew, window by window."""
+    """Whether keys are kept and windows share batches; without, every token reads all before it anew, window by window.
+
+    Not where the keys of a text, or the pattern over it, change as it grows.
+    """
     device: torch.device
 
     def write(self, windows: Sequence[Window], done: Callable[[int], None] = lambda _: None) -> list[Written]:
@@ -44,9 +50,8 @@ class Writer:
 
         Windows of like length share a batch.
         """
-        together = self.writes == APART or self.cached
         sizes = [len(window) + self.decoding.max_new_tokens for window in windows]
-        parts = split_forward(range(len(windows)), sizes, self.tokens_per_forward) if together else _single(windows)
+        parts = split_forward(range(len(windows)), sizes, self.tokens_per_forward) if self.cached else _single(windows)
         written: dict[int, Written] = {}
         for part in parts:
             written.update(zip(part, self._batch([windows[i] for i in part]), strict=True))
@@ -55,8 +60,8 @@ class Writer:
 
     @torch.inference_mode()
     def _batch(self, windows: Sequence[Window]) -> list[Written]:
-        inputs = pad_in_front([window.input_ids for window in windows], self.pad_id)
-        inputs = {name: tensor.to(self.device) for name, tensor in inputs.items()}
+        padded = collate(windows, None, self.pad_id) if self.writes == APART else _pad_in_front(windows, self.pad_id)
+        inputs = {name: tensor.to(self.device) for name, tensor in padded.items()}
         start = 1 if self.writes == APART else inputs["input_ids"].shape[1]
         given = unwrapped(self.model).generate(
             **inputs,
@@ -65,7 +70,7 @@ class Writer:
             do_sample=False,
             eos_token_id=list(self.stops),
             pad_token_id=self.pad_id,
-            use_cache=self.writes == APART or self.cached,
+            use_cache=self.cached,
             logits_processor=self._noise(windows, start),
             return_dict_in_generate=True,
             output_scores=True,
@@ -113,15 +118,10 @@ class _Gumbel(LogitsProcessor):
         return scores + torch.from_numpy(np.stack(rows)).to(scores)
 
 
-def pad_in_front(rows: Sequence[IntArray], pad_id: int) -> dict[str, torch.Tensor]:
+def _pad_in_front(windows: Sequence[Window], pad_id: int) -> dict[str, torch.Tensor]:
     """``input_ids`` and ``attention_mask``, int64 (B, W): what is written follows each row's last token."""
-    width = max(map(len, rows))
-    ids = torch.full((len(rows), width), pad_id, dtype=torch.int64)
-    mask = torch.zeros_like(ids)
-    for row, tokens in enumerate(rows):
-        ids[row, width - len(tokens) :] = torch.from_numpy(tokens)
-        mask[row, width - len(tokens) :] = 1
-    return {"input_ids": ids, "attention_mask": mask}
+    flipped = [Window(window.input_ids[::-1].copy(), window.token_index[::-1]) for window in windows]
+    return {name: rows.flip(1) for name, rows in collate(flipped, None, pad_id).items()}
 
 
 def _single(windows: Sequence[Window]) -> list[list[int]]:

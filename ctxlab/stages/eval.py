@@ -4,14 +4,13 @@ Without ``run`` it is the model as it is, for tasks whose head comes with the we
 """
 
 from ctxlab.core.errors import UserError
-from ctxlab.core.result import Cost, as_dict
+from ctxlab.core.result import Cost, Result, as_dict
 from ctxlab.core.task import Task
 from ctxlab.data.splits import Splits, load_documents
 from ctxlab.optim.parameters import count_parameters
-from ctxlab.runtime.cost import FlopModel, MemoryMeter
-from ctxlab.runtime.forward import APART
+from ctxlab.runtime.cost import MemoryMeter
 from ctxlab.training.state import TrainState
-from ctxlab.workbench.bench import Workbench
+from ctxlab.workbench import sanity
 from ctxlab.workbench.finish import Split, leave, make_result, score_split
 from ctxlab.workbench.opening import Opened, open_bench
 from ctxlab.workbench.parts import Parts
@@ -21,21 +20,31 @@ from ctxlab.workbench.watch import open_tracker
 def run(parts: Parts) -> None:
     """Score a split and leave the same files as training does."""
     name: str = parts.options.split
-    opened = open_bench(parts, lambda task: _documents(parts, task, name), scored=(name,))
-    bench, run_dir = opened.bench, parts.origin.run_dir
-    memory = MemoryMeter(bench.accelerator.device)
+    opened = open_bench(parts, lambda task: documents_with(parts, task, name), scored=(name,))
+    run_dir = parts.origin.run_dir
     tracker = open_tracker(parts, TrainState())
     result = None
     try:
-        split = score_split(bench, name, opened.documents.of(name))
-        cost = evaluation_cost(opened, split, memory.peak_bytes())
-        result = make_result(parts, bench, {name: split}, cost=cost, checkpoint=opened.origin, resumed_from=None)
-        leave(parts, bench, result, {name: split})
+        split, result = score(parts, opened, name)
+        leave(parts, opened.bench, result, {name: split})
     finally:
         tracker.finish(as_dict(result) if result else None, run_dir / "report.md" if result else None)
 
 
-def _documents(parts: Parts, task: Task, split: str) -> Splits:
+def score(parts: Parts, opened: Opened, name: str) -> tuple[Split, Result]:
+    """What comes out for the split called ``name``; nothing is written."""
+    memory, bench = MemoryMeter(opened.bench.accelerator.device), opened.bench
+    documents = opened.documents.of(name)
+    bench.task.notes.extend(sanity.single(name, documents))
+    bench.task.notes.extend(sanity.fits_whole(bench.encode(documents), bench.length))
+    split = score_split(bench, name, documents)
+    cost = evaluation_cost(opened, split, memory.peak_bytes())
+    result = make_result(parts, bench, {name: split}, cost=cost, checkpoint=opened.origin, resumed_from=None)
+    return split, result
+
+
+def documents_with(parts: Parts, task: Task, split: str) -> Splits:
+    """All splits of the data; raises UserError where ``split`` has no document."""
     splits = load_documents(parts.data, task, parts.seed)
     if not splits.of(split):
         raise UserError(f"There are no documents in split={split}; give data.{split}_file=<file>.")
@@ -52,29 +61,7 @@ def evaluation_cost(opened: Opened, split: Split, peak_bytes: int) -> Cost:
         evaluation_seconds=evaluation.seconds,
         tokens_per_second=evaluation.tokens / evaluation.seconds,
         peak_memory_bytes=peak_bytes,
-        flops=_flops(bench, split) if bench.task.runs_model else 0,
+        flops=evaluation.flops,
         parameters=count_parameters(bench.model),
         trainable_parameters=count_parameters(bench.model, trainable=True),
     )
-
-
-def _flops(bench: Workbench, split: Split) -> float:
-    """Of all windows, and of what was written behind them."""
-    model = FlopModel.of(bench.model, bench.facts.num_layers, bench.facts.hidden_size)
-    attention, beams = bench.strategy.attention, bench.task.decoding.num_beams if bench.task.writes else 1
-
-    def reading(tokens: int) -> float:
-        return model.forward(tokens, attention.pairs(tokens))
-
-    widths = [
-        len(window)
-        for document in bench.encode(split.documents)
-        for window in bench.strategy.reading.windows(document, bench.length)
-    ]
-    total = sum(map(reading, widths))
-    for width, written in zip(widths, split.evaluation.written, strict=False):  # none where nothing is written
-        if attention.caches or bench.writes == APART:
-            total += model.writing(width, written, beams)
-        else:  # every token reads all before it anew
-            total += beams * sum(reading(width + place) for place in range(1, written + 1))
-    return total

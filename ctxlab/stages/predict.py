@@ -10,12 +10,13 @@ from pathlib import Path
 
 from ctxlab.config.schema import PredictOptions
 from ctxlab.core.errors import UserError
+from ctxlab.core.paths import check_output
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document
 from ctxlab.data.readers.read import read_file
 from ctxlab.data.splits import Splits, parts_of
 from ctxlab.evaluation.evaluator import predict
-from ctxlab.tracking.console import ProgressDisplay, console
+from ctxlab.tracking.console import ProgressDisplay, console, say
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.opening import open_bench
 from ctxlab.workbench.parts import Parts
@@ -38,25 +39,21 @@ def run(parts: Parts) -> None:
         temporary.unlink(missing_ok=True)
     screen = console()
     for note in task.notes:
-        screen.print(f"note: {note}", soft_wrap=True)
-    screen.print(f"{len(documents):,} documents → {output}", soft_wrap=True)
+        say(screen, f"note: {note}")
+    say(screen, f"{len(documents):,} documents → {output}")
 
 
 def _checked_output(options: PredictOptions) -> Path:
     if not options.input or not options.output:
         raise UserError("predict needs input=<file of documents> and output=<file to write>.")
-    output = Path(options.output)
-    if output.exists() and not options.overwrite:
-        raise UserError(f"output={output} exists; choose another name or add overwrite=true.")
-    if not output.parent.is_dir():
-        raise UserError(f"output={output}: the folder {output.parent} does not exist; make it first.")
-    return output
+    return check_output(options.output, overwrite=options.overwrite)
 
 
 def _documents(options: PredictOptions, task: Task) -> Splits:
-    records = read_file(Path(options.input), task.name)
+    notes: list[str] = []
+    records = task.admit(read_file(Path(options.input), task.name, notes), gold=False)
     whole = [task.parse(record.fields, record.origin, gold=False) for record in records]
-    return Splits(train=[], validation=[], test=parts_of(task, whole))
+    return Splits(train=[], validation=[], test=parts_of(task, whole), notes=notes)
 
 
 def _lines(bench: Workbench, documents: Sequence[Document]) -> Iterator[str]:

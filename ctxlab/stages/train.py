@@ -12,6 +12,7 @@ from ctxlab.optim.parameters import count_parameters
 from ctxlab.runtime.cost import MemoryMeter
 from ctxlab.training import checkpoint
 from ctxlab.training.state import TrainState
+from ctxlab.workbench import sanity
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.finish import Split, leave, make_result, score_split
 from ctxlab.workbench.opening import open_bench
@@ -36,12 +37,18 @@ def run(parts: Parts) -> None:
     result = None
     try:
         validation = Validation(bench, splits.validation)
-        trainer = make_trainer(parts, bench, splits.train, validation, TrainingWatcher(tracker, memory))
+        watcher = TrainingWatcher(tracker, memory)
+        trainer = make_trainer(parts, bench, splits.train, validation, watcher, memory=memory)
+        encoded = {name: bench.encode(splits.of(name)) for name in ("train", *sanity.SCORED)}
+        bench.task.notes.extend(sanity.of_documents(splits, encoded, bench.length))
         announce(bench, splits)
+        shown = tuple(bench.task.notes)
         if opened.checkpoint is not None:
             trainer.resume(opened.checkpoint, state)
         trainer.run(state)
-        result = _score(parts, validation, splits.test, state, memory)
+        bench.task.notes.extend(trainer.notes(state))
+        bench.task.notes.extend(sanity.of_training(state, trainer.budget, parts.schedule, bench.length))
+        result = _score(parts, validation, splits.test, state, memory, shown)
     finally:
         report = parts.origin.run_dir / "report.md"
         tracker.finish(as_dict(result) if result else None, report if result and report.exists() else None)
@@ -63,10 +70,16 @@ def _documents(parts: Parts, task: Task) -> Splits:
 
 
 def _score(
-    parts: Parts, validation: Validation, test: Sequence[Document], state: TrainState, memory: MemoryMeter
+    parts: Parts,
+    validation: Validation,
+    test: Sequence[Document],
+    state: TrainState,
+    memory: MemoryMeter,
+    shown: Sequence[str],
 ) -> Result:
-    """Scores of the best checkpoint on the splits that there are, written and shown."""
-    run_dir, peak_bytes, bench = parts.origin.run_dir, memory.peak_bytes(), validation.bench
+    """Scores of the best checkpoint on the splits that there are, written and shown but for the notes ``shown``."""
+    run_dir, bench = parts.origin.run_dir, validation.bench
+    peak_bytes = max(state.peak_memory_bytes, memory.peak_bytes())
     best = checkpoint.find(run_dir, "best" if state.best_step is not None else "latest")
     if best.name != checkpoint.step_name(state.step):
         Checkpointed(str(best)).load_weights(bench.model, parts.tuning)
@@ -85,7 +98,7 @@ def _score(
         checkpoint=str(best.relative_to(run_dir)),
         resumed_from=state.resumed_from,
     )
-    leave(parts, bench, result, scored)
+    leave(parts, bench, result, scored, shown=shown)
     return result
 
 

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from ctxlab.core.data import Record
 from ctxlab.core.task import Loss
 from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Prediction
 from ctxlab.tasks.forms import vocabulary
 from ctxlab.tasks.forms.base import Base
 from ctxlab.tasks.forms.token_summary import summary
 from ctxlab.tasks.forms.vocabulary import TokenScores
-from ctxlab.tasks.records.fields import text_of
+from ctxlab.tasks.records.fields import not_blank, text_of
 from ctxlab.tasks.text.encoding import added_characters, encode_text
 from ctxlab.tasks.text.subwords import frame
 
@@ -43,6 +44,11 @@ class LM(Base):
     def prepare(self, tokenizer: Any) -> None:
         """The size of the vocabulary, over which a model that knows nothing is uniform."""
         self._vocabulary_size = len(tokenizer)
+
+    def admit(self, records: Sequence[Record], *, gold: bool) -> list[Record]:
+        """All that are not blank: corpora of lines (WikiText) have many that are."""
+        del gold
+        return not_blank(records, self._text_field, self.notes)
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """The text of a record, checked; it is its own gold."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
 from ctxlab.core.task import Loss
 from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Prediction
@@ -18,7 +19,7 @@ from ctxlab.tasks.forms import vocabulary
 from ctxlab.tasks.forms.base import Base
 from ctxlab.tasks.forms.token_summary import summary
 from ctxlab.tasks.forms.vocabulary import TokenScores
-from ctxlab.tasks.records.fields import text_of
+from ctxlab.tasks.records.fields import not_blank, text_of
 from ctxlab.tasks.text.encoding import added_characters, encode_text
 from ctxlab.tasks.text.subwords import frame
 
@@ -67,6 +68,11 @@ class MLM(Base):
     def prepare(self, tokenizer: Any) -> None:
         """The mask token and those that may stand in for others; raises UserError where there is no mask token."""
         self._tokens = _tokens_of(tokenizer)
+
+    def admit(self, records: Sequence[Record], *, gold: bool) -> list[Record]:
+        """All that are not blank: corpora of lines (WikiText) have many that are."""
+        del gold
+        return not_blank(records, self._text_field, self.notes)
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """The text of a record, checked; it is its own gold."""

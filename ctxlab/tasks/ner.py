@@ -10,18 +10,23 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
 from ctxlab.core.task import Loss
 from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Prediction
 from ctxlab.tasks.forms.base import Base
 from ctxlab.tasks.records.bio import OUTSIDE, entity_types, is_tag, repair, spans, tag_set
-from ctxlab.tasks.records.fields import check_words, kind, lookalike, nearest
+from ctxlab.tasks.records.fields import check_word_places, check_words, kind, lookalike, nearest
+from ctxlab.tasks.records.stretches import StretchNotes, checked_offsets, checked_stretches, tagged_words
 from ctxlab.tasks.text.subwords import Subwords, frame, needs_leading_space, split_words
 from ctxlab.tasks.text.words import words_of
 from ctxlab.text.units import joined
 
 KEPT_FIELDS = ("sentence_starts", "global_words", "probes")
 """Fields of a record that pass through to strategies and scores."""
+
+WORD_PLACES = ("sentence_starts", "global_words")
+"""Those that name words by their places."""
 
 
 class NER(Base):
@@ -50,6 +55,16 @@ class NER(Base):
         self._outside_weight = outside_weight
         self._repaired_tags = self._repaired_documents = 0
         self._repair_note = ""
+        self._stretches = StretchNotes()
+
+    def admit(self, records: Sequence[Record], *, gold: bool) -> list[Record]:
+        """Where tags are needed, all but texts that nobody has annotated (``spans`` is null)."""
+        kept = [r for r in records if not gold or "spans" not in r.fields or r.fields["spans"] is not None]
+        if records and not kept:
+            raise UserError(f"No text from {records[0].origin} on has an annotation ('spans' is null): annotate some.")
+        if len(kept) < len(records):
+            self.notes.append(f"{len(records) - len(kept):,} texts have no annotation and were left out.")
+        return kept
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Words and tags of a record, checked; invalid BIO order is repaired and counted in ``notes``.
@@ -57,16 +72,33 @@ class NER(Base):
         With ``gold=False`` no tags are needed, and ``text`` is split into words where there are no tokens.
         """
         fields: dict[str, Any] = {name: record[name] for name in KEPT_FIELDS if record.get(name) is not None}
-        if not gold and self._tokens_field not in record and isinstance(record.get(self._text_field), str):
+        if self._tokens_field not in record and self._is_marked(record):
+            fields |= self._from_stretches(record, origin, gold=gold)
+        elif not gold and self._tokens_field not in record and isinstance(record.get(self._text_field), str):
             text = record[self._text_field]
             words, offsets = words_of(text)
             fields |= {"tokens": words, "offsets": offsets, "text": text}
         else:
             fields["tokens"] = self._list(record, self._tokens_field, origin, gold)
         check_words(fields["tokens"], origin)
-        if gold:
-            fields["tags"] = self._tags(record, fields["tokens"], origin)
+        for name in WORD_PLACES:
+            if name in fields:
+                fields[name] = check_word_places(fields[name], name, len(fields["tokens"]), origin)
+        if gold and "tags" not in fields:
+            fields["tags"] = self._tags(record, fields["tokens"], fields.get("sentence_starts", ()), origin)
         return Document(str(record.get("id", origin)), fields, origin)
+
+    def _is_marked(self, record: Mapping[str, Any]) -> bool:
+        """Whether a record is a text with its entities by characters (``spans``)."""
+        return isinstance(record.get(self._text_field), str) and isinstance(record.get("spans"), list)
+
+    def _from_stretches(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> dict[str, Any]:
+        text = record[self._text_field]
+        given = checked_stretches(record["spans"], "spans", text, origin) if gold else []
+        found = tagged_words(text, given, checked_offsets(record.get("offsets"), "offsets", text, origin))
+        self._stretches.add(found, self.notes)
+        words = {"tokens": found.words, "offsets": found.offsets, "text": text}
+        return {**words, "tags": found.tags} if gold else words
 
     def _list(self, record: Mapping[str, Any], name: str, origin: str, gold: bool) -> list[Any]:
         if name not in record:
@@ -88,7 +120,9 @@ class NER(Base):
             f"name the right one with task.{option}={nearest(record, name)}."
         )
 
-    def _tags(self, record: Mapping[str, Any], tokens: Sequence[str], origin: str) -> list[str]:
+    def _tags(
+        self, record: Mapping[str, Any], tokens: Sequence[str], sentence_starts: Sequence[int], origin: str
+    ) -> list[str]:
         tags = self._list(record, self._tags_field, origin, gold=True)
         if len(tags) != len(tokens):
             raise UserError(
@@ -101,7 +135,7 @@ class NER(Base):
                     f"The tag {tag!r} of word {index} ({tokens[index]!r}) of {origin} is not BIO: "
                     "write O, B-<type> or I-<type>."
                 )
-        repaired, changed = repair(tags)
+        repaired, changed = repair(tags, sentence_starts)
         if changed:
             self._note_repairs(changed)
         return repaired
@@ -131,6 +165,18 @@ class NER(Base):
                 f"The {len(documents)} training documents have no entity (every tag is O): check '{self._tags_field}'."
             )
         self.labels = tag_set(sorted(types))
+
+    def take_labels(self, names: Sequence[str]) -> None:
+        """The model's tags, O first, as that stands for words that were not seen."""
+        wrong = next((name for name in names if not is_tag(name)), None)
+        if self.labels:
+            return
+        if wrong is not None or OUTSIDE not in names:
+            raise UserError(
+                f"The model gives the labels {', '.join(names[:8])}, which are not BIO tags "
+                f"({'there is no O' if wrong is None else repr(wrong)}): use another model, or train this one first."
+            )
+        self.labels = [OUTSIDE, *(name for name in names if name != OUTSIDE)]
 
     def check_labels(self, documents: Sequence[Document]) -> None:
         """Refuse entity types that the model has no output for."""
@@ -172,6 +218,10 @@ class NER(Base):
             outputs.float().flatten(0, 1), labels.flatten(), weight=weights, ignore_index=NO_LABEL, reduction="sum"
         )
         return Loss(total, weights[labels[labels != NO_LABEL]].sum())
+
+    def teaches(self, labels: IntArray) -> bool:
+        """Any word, or any within an entity where the others do not count."""
+        return bool((labels > 0).any()) if self._outside_weight == 0 else super().teaches(labels)
 
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
         """The best tag at each word's first sub-token, ``O`` where it was not seen, in valid BIO order."""

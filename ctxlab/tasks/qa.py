@@ -168,6 +168,10 @@ class QA(Base):
         weights = torch.where(hits.any(dim=1), 1.0, self._no_answer_weight)
         return Loss((each * weights).sum() / 2, weights.sum() / 2)
 
+    def teaches(self, labels: IntArray) -> bool:
+        """Any window with a token of the context, or with an answer's start or end where the others do not count."""
+        return bool((labels > 0).any()) if self._no_answer_weight == 0 else super().teaches(labels)
+
     def observe(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """(B, W, 2) start and end scores above those of the first place of the same window."""
         del labels

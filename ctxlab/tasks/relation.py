@@ -21,7 +21,7 @@ from ctxlab.core.task import Loss
 from ctxlab.core.types import GIVEN, NO_LABEL, SENTENCE, Document, Encoded, IntArray, Merged, Prediction
 from ctxlab.tasks.forms.base import Base
 from ctxlab.tasks.forms.pair_classifier import Entities, PairClassifier, adaptive_threshold
-from ctxlab.tasks.records.fields import check_words, lookalike, nearest
+from ctxlab.tasks.records.fields import check_word_places, check_words, lookalike, nearest
 from ctxlab.tasks.records.mentions import Answer, Fact, entities_of, fact_hashes, listed, relations_of
 from ctxlab.tasks.text.subwords import frame, needs_leading_space, split_words
 from ctxlab.text.units import joined
@@ -121,6 +121,8 @@ class Relation(Base):
         tokens = listed(record[self._tokens_field], self._tokens_field, origin)
         check_words(tokens, origin)
         fields: dict[str, Any] = {name: record[name] for name in KEPT_FIELDS if record.get(name) is not None}
+        for name in fields:
+            fields[name] = check_word_places(fields[name], name, len(tokens), origin)
         fields["tokens"] = tokens
         fields["entities"] = entities_of(record, self._entities_field, len(tokens), origin)
         if gold:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ctxlab.core.contract import option
 from ctxlab.core.passes import Item
 from ctxlab.verification.check import Check, within
 from ctxlab.verification.probes import Probe
@@ -42,16 +41,10 @@ def check_batches(subject: Subject) -> list[Check]:
 
 def _batched(subject: Subject, documents: Sequence[Sequence[Item]], together: Sequence) -> Check:
     proves = "A document in a batch gives the same outputs as alone."
-    note = ""
-    if subject.strategy.positions.by_batch:
-        # Documents of one length see the same longest window alone as together.
-        documents = [subject.items(subject.document(subject.length * 2, draw)) for draw in range(3)]
-        together = states(subject, documents)
-        note = f" positions={option(subject.strategy.positions)} follows the longest window, so these are alike."
     alone = [states(subject, [own])[0] for own in documents]
     sizes = ", ".join(f"{sum(map(len, own)):,}" for own in documents)
     deviation = max(difference(a, b) for a, b in zip(together, alone, strict=True))
-    return within("batches", proves, deviation, f"Documents of {sizes} tokens, together and alone.{note}")
+    return within("batches", proves, deviation, f"Documents of {sizes} tokens, together and alone.")
 
 
 def _documents(subject: Subject) -> list[list[Item]]:

@@ -131,18 +131,20 @@ class Spread:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """(V, W, P) of ``changed`` (W, P), under the pattern before and, if that differs, after the change."""
         could, must = [changed], [changed]
+        # Whatever a pattern is made of: in a causal model it must not move a token before the one that changes.
+        later = changed.cummax(0).values if self.subject.is_causal else torch.ones_like(changed)
         narrowed, exact = narrowed_layers(self.subject.model), self.subject.strategy.attention.exact
         for layer in range(self.subject.facts.num_layers):
             surely = exact and layer < HOPS and not narrowed[layer]
-            heard, sure = self._layer(first, second, could[-1], must[-1])
+            heard, sure = self._layer(first, second, could[-1], must[-1], later)
             could.append(heard)
             must.append(sure if surely else must[-1])
         return torch.stack([*could[1:], could[-1]]), torch.stack([*must[1:], must[-1]])
 
     def _layer(
-        self, first: Pattern, second: Pattern | None, could: torch.Tensor, must: torch.Tensor
+        self, first: Pattern, second: Pattern | None, could: torch.Tensor, must: torch.Tensor, later: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """What a token heard it keeps; a token whose own pattern changes hears of it as well."""
+        """What a token heard it keeps; a token whose own pattern changes hears of it as well, if it may at all."""
         heard, sure = could.clone(), must.clone()
         key = torch.arange(self.length)[None]
         for start in range(0, self.length, ROWS_AT_ONCE):
@@ -151,7 +153,8 @@ class Spread:
             order = key <= query if self.subject.is_causal else torch.ones((), dtype=torch.bool)
             before = first(query, key, self.length) & order
             after = before if second is None else second(query, key, self.length) & order
-            heard[rows] |= _reaches(before | after, could) | (before != after).any(1, keepdim=True)
+            moved = (before != after).any(1, keepdim=True) & later[rows]
+            heard[rows] |= _reaches(before | after, could) | moved
             sure[rows] |= _reaches(before & after, must)
         return heard, sure
 

@@ -18,7 +18,14 @@ from ctxlab.verification.heads import check_heads
 from ctxlab.verification.layers import check_layers
 from ctxlab.verification.learning import check_learning
 from ctxlab.verification.positions import check_positions
-from ctxlab.verification.reach import Reach, check_all_declared, check_carried, check_nothing_else, measure
+from ctxlab.verification.reach import (
+    Reach,
+    check_all_declared,
+    check_carried,
+    check_future,
+    check_nothing_else,
+    measure,
+)
 from ctxlab.verification.reading import check_gold, check_windows
 from ctxlab.verification.saving import Disk, check_saved, save
 from ctxlab.verification.subject import Subject
@@ -77,6 +84,7 @@ def prove(
         checks = [
             check_all_declared(subject, reach),
             check_nothing_else(subject, reach),
+            check_future(subject, reach),
             check_layers(subject),
             check_heads(subject),
             positions,

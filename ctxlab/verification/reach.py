@@ -11,7 +11,7 @@ import torch
 
 from ctxlab.core.contract import option
 from ctxlab.core.passes import Item
-from ctxlab.core.types import ADDED, FloatArray, Window
+from ctxlab.core.types import ADDED, BoolArray, FloatArray, Window
 from ctxlab.verification.check import Check, scientific
 from ctxlab.verification.declared import Declared, declare
 from ctxlab.verification.probes import Probe, choose
@@ -104,6 +104,41 @@ def check_nothing_else(subject: Subject, reach: Reach) -> Check:
     where = f"in {reach.names[level]} {_name(reach, w, place)} hears of {reach.probes[p].name}"
     detail = f"{count:,} influences are not declared; {where} ({scientific(float(leaks[w][level, place, p]))})"
     return Check("reaches nothing else", proves, False, worst, f"{detail}{_guess(subject, reach, w, place, p)}.")
+
+
+def check_future(subject: Subject, reach: Reach) -> Check:
+    """In a causal model nothing moves before a token that changes, whatever the parts declare; else it is said."""
+    name, proves = "the future", "In a causal model, nothing before a changed token moves, in any layer or output."
+    if not subject.is_causal:
+        return Check(name, proves, None, None, "The model reads in both directions.")
+    changed = [np.stack([probe.changes(window) for probe in reach.probes], axis=1) for window in reach.windows]
+    earlier = [_before(changed, w) for w in range(len(changed))]
+    moved = [own * torch.from_numpy(still) for own, still in zip(reach.measured, earlier, strict=True)]
+    worst = max(float(own.max()) for own in moved)
+    looked = sum(int(still.sum()) for still in earlier) * len(reach.names)
+    count = sum(int((own > reach.floor).sum()) for own in moved)
+    if not count:
+        return Check(name, proves, True, worst, f"{looked:,} states that stand before a change stay as they are.")
+    w, level, place, p = _first([own > reach.floor for own in moved])
+    detail = f"{count:,} of {looked:,} states move: in {reach.names[level]} {_name(reach, w, place)} hears of "
+    detail = f"{detail}{reach.probes[p].name} ({scientific(float(moved[w][level, place, p]))})"
+    part = f"attention={option(subject.strategy.attention)}"
+    if subject.strategy.attention.looks_ahead:
+        detail = f"{detail}, as {part} declares: likelihoods of tokens under it know of what follows."
+        return Check(name, proves, None, worst, detail)
+    return Check(name, proves, False, worst, f"{detail}: does {part} choose by the whole window?")
+
+
+def _before(changed: Sequence[BoolArray], w: int) -> BoolArray:
+    """(W, P) places of window ``w`` that come before all that a probe changes, in it or in any other window."""
+    still: BoolArray = np.zeros_like(changed[w])
+    for p in range(still.shape[1]):
+        first = next((other for other, own in enumerate(changed) if own[:, p].any()), -1)
+        if w < first:
+            still[:, p] = True
+        elif w == first:
+            still[: int(changed[w][:, p].argmax()), p] = True
+    return still
 
 
 def check_all_declared(subject: Subject, reach: Reach) -> Check:

@@ -12,7 +12,8 @@ from ctxlab.core.model import WEIGHTS_NOTES, ModelFacts, ModelSource
 from ctxlab.core.optim import Tuning
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
-from ctxlab.workbench.fit import check_fit, check_task, fit_lengths
+from ctxlab.runtime.precision import make_head_exact
+from ctxlab.workbench.fit import check_fit, check_task, fit_lengths, window_notes
 
 
 def seed_everything(seed: int) -> None:
@@ -47,9 +48,12 @@ def assemble(
     model = source.build(task.head, task.labels, configure)
     facts = describe(model, trained[-1])
     check_task(task, strategy, facts)
+    strategy.reading.settle(causal=facts.kind == "decoder", next_token=task.contiguous)
     task.notes.extend(getattr(model.config, WEIGHTS_NOTES, ()))  # quantised, say
     _install(strategy, model, facts, length)
+    task.notes.extend(window_notes(strategy, facts, length))
     task.install(model)
+    make_head_exact(model, task.head)
     tuning.install(model)
     return model, facts
 

@@ -64,13 +64,16 @@ class Workbench:
         return self.settings.tokens_per_forward or max(self.settings.tokens_per_step, self.length)
 
     def _writer(self) -> Writer:
+        writes = _WRITES[self.facts.kind]
+        # The pattern of an encoder-decoder is that of what it reads, which does not grow.
+        keeps_pattern = writes == APART or self.strategy.attention.caches
         return Writer(
             model=self.model,
             decoding=self.task.decoding,
-            writes=_WRITES[self.facts.kind],
+            writes=writes,
             stops=self.task.stops,
             pad_id=self.tokenizer.pad_token_id,
             tokens_per_forward=self._tokens_per_forward,
-            cached=self.strategy.attention.caches,
+            cached=keeps_pattern and not self.strategy.positions.by_batch,
             device=self.accelerator.device,
         )

@@ -17,9 +17,10 @@ from ctxlab.evaluation.evaluator import Evaluation, evaluate
 from ctxlab.reporting.plots import draw
 from ctxlab.reporting.report import summary_table, write_report
 from ctxlab.reporting.tables import show
-from ctxlab.tracking.console import ProgressDisplay, console
+from ctxlab.tracking.console import ProgressDisplay, console, say
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.parts import Parts
+from ctxlab.workbench.sanity import at_chance
 
 _VERSIONS = (
     "ctxlab",
@@ -100,7 +101,9 @@ def make_result(
     )
 
 
-def leave(parts: Parts, bench: Workbench, result: Result, splits: Mapping[str, Split]) -> None:
+def leave(
+    parts: Parts, bench: Workbench, result: Result, splits: Mapping[str, Split], shown: Sequence[str] = ()
+) -> None:
     """Write predictions, scores, pictures, report and result, and print the summary.
 
     The result comes last, as it says that the run is whole.
@@ -110,6 +113,7 @@ def leave(parts: Parts, bench: Workbench, result: Result, splits: Mapping[str, S
         bench: What was scored.
         result: What to write.
         splits: What came out, by split.
+        shown: Notes that were shown when the run began, and are not shown again.
     """
     run_dir = parts.origin.run_dir
     for name, split in splits.items():
@@ -125,10 +129,11 @@ def leave(parts: Parts, bench: Workbench, result: Result, splits: Mapping[str, S
         screen.print(f"{result.title}: {result.primary_metric} {found}", soft_wrap=True)
         return
     for name, split_tables in tables.items():
-        show(screen, replace(split_tables[0], title=f"{split_tables[0].title}, {name} split"))
+        for table in split_tables[:1]:  # a metric need not have any
+            show(screen, replace(table, title=f"{table.title}, {name} split"))
     show(screen, summary_table(result))
-    for note in result.notes:
-        screen.print(f"note: {note}")
+    for note in (note for note in result.notes if note not in shown):
+        say(screen, f"note: {note}")
     screen.print(f"report, with breakdowns and pictures: {os.path.relpath(run_dir / 'report.md')}", soft_wrap=True)
 
 
@@ -164,8 +169,22 @@ def _learned(bench: Workbench) -> list[Table]:
     return bench.strategy.attention.tables(bench.model)
 
 
+def _looks_ahead(bench: Workbench) -> list[str]:
+    """What a likelihood is worth where the attention of a causal model is chosen by what comes later."""
+    tells_tokens = bench.task.contiguous or bench.task.writes
+    if not (tells_tokens and bench.facts.kind == "decoder" and bench.strategy.attention.looks_ahead):
+        return []
+    name = type(bench.strategy.attention).__module__.rsplit(".", 1)[-1]
+    return [
+        f"strategy/attention={name} chooses what a token attends to by the whole window: likelihoods (loss, "
+        "perplexity, bits per character, compared answers) know something of what follows, look better than they are, "
+        "and do not compare with those of a strategy that does not look ahead."
+    ]
+
+
 def _notes(bench: Workbench, splits: Mapping[str, Split]) -> list[str]:
     kept = {name: split.evaluation.coverage.tokens for name, split in splits.items()}
-    notes = [*bench.task.notes, *bench.strategy.reading.notes(kept)]
-    notes += [note for split in splits.values() for note in split.evaluation.scores.notes]
+    notes = [*bench.task.notes, *bench.strategy.reading.notes(kept), *_looks_ahead(bench)]
+    for name, split in splits.items():
+        notes += [*split.evaluation.scores.notes, *at_chance(name, split.evaluation.scores.tables)]
     return list(dict.fromkeys(notes))

@@ -9,8 +9,8 @@ from ctxlab.core.strategy import Positions, Strategy
 from ctxlab.core.task import Task
 
 STRETCH = {
-    "learned": "strategy=longformer or dense, which stretch positions, add strategy/positions=tile",
-    "rotary": "strategy=yarn or ntk, which stretch positions, add strategy/positions=yarn",
+    "learned": "strategy=longformer or strategy=dense, which stretch positions, or add strategy/positions=tile",
+    "rotary": "strategy=yarn or strategy=ntk, which stretch positions, or add strategy/positions=yarn",
 }
 """What reaches further than a model was trained for, by its kind of positions."""
 
@@ -34,6 +34,12 @@ def check_fit(strategy: Strategy, facts: ModelFacts, length: int) -> None:
     _check_positions(strategy.positions, facts, longest)
     if trained is None or longest <= trained or strategy.positions.extends:
         return
+    if facts.stretched:
+        raise UserError(
+            f"context.length={length} with strategy={strategy.name} gives windows of {longest:,} tokens, but the "
+            f"model's positions were published stretched ({facts.stretched}) to {trained:,}, and cannot be twice: "
+            f"use context={trained} or less."
+        )
     raise UserError(
         f"context.length={length} with strategy={strategy.name} gives windows of {longest:,} tokens, but the model was "
         f"trained for {trained:,}: use {STRETCH[facts.positions]}, or use context={trained}."
@@ -44,8 +50,20 @@ def fit_lengths(strategy: Strategy, trained_length: int | None, length: int) -> 
     """Fix the length of windows, and of the memory: a memory as long as a window gets half of the positions."""
     memory = strategy.memory
     cached = (trained_length or 0) // 2 if memory.num_cached is None else memory.num_cached
-    strategy.reading.fit(trained_length, memory.num_added + cached, length)
+    strategy.reading.fit(trained_length, memory.num_added + cached, length, stretched=strategy.positions.extends)
     memory.fit(strategy.reading.longest(length))
+
+
+def window_notes(strategy: Strategy, facts: ModelFacts, length: int) -> list[str]:
+    """What a report must say where windows are shorter than the context because the model was trained for less."""
+    longest = strategy.reading.longest(length)
+    if longest >= length or strategy.reading.links:
+        return []
+    reach = f"; to read further, use {STRETCH[facts.positions]}" if facts.positions in STRETCH else ""
+    return [
+        f"The model was trained for {longest:,} tokens, so strategy={strategy.name} reads windows of {longest:,} and "
+        f"not of context.length={length:,}{reach}."
+    ]
 
 
 def check_kind(task: Task, kind: str) -> None:

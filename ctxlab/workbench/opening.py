@@ -14,6 +14,7 @@ from ctxlab.core.types import Document
 from ctxlab.data.splits import Splits, load_documents
 from ctxlab.models.loading.checkpointed import Checkpointed
 from ctxlab.models.loading.heads import NEW, POOLED
+from ctxlab.models.loading.vocabulary import check_vocabulary
 from ctxlab.runtime.device import make_accelerator
 from ctxlab.training import checkpoint
 from ctxlab.training.loop import read_state_file
@@ -70,7 +71,7 @@ def open_bench(
         UserError: Parts, documents and checkpoint do not go together; names what does.
     """
     folder = find_checkpoint(parts, trains=trains)
-    source: ModelSource = Checkpointed(str(folder)) if folder else parts.model
+    source: ModelSource = _checkpointed(parts, folder, trains=trains) if folder else parts.model
     task = task_for(parts.task, source)
     refuse(task)
     if folder is None and not learns:
@@ -89,6 +90,13 @@ def open_bench(
     if not trains:
         bench.accelerator.prepare_model(bench.model, evaluation_mode=True)
     return Opened(bench, documents, _state(folder), folder, str(folder) if folder else source.name)
+
+
+def _checkpointed(parts: Parts, folder: Path, *, trains: bool) -> Checkpointed:
+    """The model in ``folder``; training goes on with the dropout of the run, which its config may not hold."""
+    if not trains:
+        return Checkpointed(str(folder))
+    return Checkpointed(str(folder), dropout=parts.model.dropout, attention_dropout=parts.model.attention_dropout)
 
 
 def find_checkpoint(parts: Parts, *, trains: bool) -> Path | None:
@@ -123,8 +131,13 @@ def task_for(task: Task, source: ModelSource) -> Task:
 
 
 def _check_untrained(task: Task, source: ModelSource) -> None:
-    """Refuse a task whose head only training gives."""
-    if task.head in NEW:
+    """Take the labels of a fine-tuned model; refuse a task whose head only training gives."""
+    if task.head not in NEW:
+        return
+    names = source.head_labels(task.head)
+    if names:
+        task.take_labels(names)
+    else:
         raise UserError(
             f"task={task.name} has a head that only training gives: add run=<directory of a training run> "
             "(a decoder such as model=smollm2 can do task=lm, task=qa, and task=classification shots=0 as it is)."
@@ -180,6 +193,7 @@ def _make_bench(parts: Parts, task: Task, source: ModelSource, *, new_head: bool
             "add run=<directory of a training run>, or use a model that has one."
         )
     tokenizer = source.tokenizer()
+    check_vocabulary(model, tokenizer, source.name)
     if task.head in POOLED and model.config.pad_token_id != tokenizer.pad_token_id:
         model.config.pad_token_id = tokenizer.pad_token_id  # heads of decoders find the last token by it
     task.prepare(tokenizer)

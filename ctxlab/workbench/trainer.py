@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from ctxlab.core.types import Document
 from ctxlab.evaluation.evaluator import Evaluation, evaluate
 from ctxlab.optim.parameters import parameter_groups
-from ctxlab.runtime.cost import FlopModel
+from ctxlab.runtime.cost import MemoryMeter
+from ctxlab.training.changes import GROUPS
+from ctxlab.training.lessons import chooser
 from ctxlab.training.loop import Job, Trainer, Watcher
 from ctxlab.training.stream import Stream
 from ctxlab.workbench.bench import Workbench
@@ -27,7 +29,12 @@ class Validation:
 
 
 def make_trainer(
-    parts: Parts, bench: Workbench, documents: Sequence[Document], validation: Validation, watcher: Watcher
+    parts: Parts,
+    bench: Workbench,
+    documents: Sequence[Document],
+    validation: Validation,
+    watcher: Watcher,
+    memory: MemoryMeter,
 ) -> Trainer:
     """The loop over the training documents, ready to run.
 
@@ -37,6 +44,7 @@ def make_trainer(
         documents: Training documents.
         validation: Scores the validation split; its documents may be none.
         watcher: Hears of every step and logged point.
+        memory: Begun with the run.
 
     Raises:
         UserError: The model cannot compute its layers twice, as it was asked to.
@@ -63,17 +71,19 @@ def make_trainer(
             encoded,
             bench.strategy.reading.windows,
             bench.task.renew,
+            chooser(bench.strategy, bench.task, writes=bench.writes is not None),
             bench.settings.tokens_per_step,
             parts.seed,
             sort_all=bench.strategy.curriculum.sorts,
         ),
         context_length=bench.length,
-        flops=FlopModel.of(bench.model, bench.facts.num_layers, bench.facts.hidden_size),
         settings=bench.settings,
         seed=parts.seed,
         writes=bench.writes,
         document_ids=[document.id for document in documents],
         evaluate=validation if validation.documents else None,
+        configuration={group: parts.origin.config.get(group, {}) for group in GROUPS},
+        peak_bytes=memory.peak_bytes,
     )
     bench.model.train()
     return Trainer(job, bench.accelerator, watcher)

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from ctxlab.command.compose import compose
@@ -26,5 +28,7 @@ def test_nothing_is_implied_without_the_key():
 
 
 def test_a_sweep_over_files_implies_the_group_once(ctxlab):
+    for name in ("a.jsonl", "b.jsonl"):
+        Path(name).touch()
     outcome = ctxlab("train", "-m", "data.train_file=a.jsonl,b.jsonl")
     assert [config.data.train_file for config, _ in outcome.calls] == ["a.jsonl", "b.jsonl"]

@@ -114,3 +114,39 @@ def _is_locked(folder):
     finally:
         os.close(handle)
     return False
+
+
+def test_a_run_that_did_no_work_takes_the_folders_made_for_it_along(ctxlab):
+    kept = ctxlab("train")
+    for words in (["seed=14"], ["seed=14", "hydra.run.dir=one/two"], ["seed=16"]):
+        ctxlab("train", *words)
+    assert list(Path("outputs/train").glob("*/*")) == [kept.run_dir.relative_to(Path.cwd())]
+    assert not Path("one").exists()
+
+
+def test_an_empty_folder_of_the_user_stays_and_is_empty_again(ctxlab):
+    Path("mine").mkdir()
+    assert ctxlab("train", "seed=14", "hydra.run.dir=mine").status == 2
+    assert list(Path("mine").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "checkpoints/step-1/model", "notes.txt", "predictions/test.jsonl"])
+def test_what_a_run_has_done_stays_whatever_ends_it(ctxlab, monkeypatch, name):
+    import ctxlab.stages.train as stage
+
+    def run(parts):
+        (parts[1] / name).parent.mkdir(parents=True, exist_ok=True)
+        (parts[1] / name).write_text("work")
+        raise UserError("seed=1 is refused: take another.")
+
+    monkeypatch.setattr(stage, "run", run)
+    assert ctxlab("train", "hydra.run.dir=run").status == 2
+    assert Path("run", name).read_text() == "work"
+    assert Path("run/failure.json").is_file()
+
+
+def test_a_run_that_is_resumed_is_never_removed(ctxlab):
+    made = ctxlab("train")
+    (made.run_dir / "result.json").unlink()
+    assert ctxlab("train", f"resume={made.run_dir}", "seed=14").status == 2
+    assert (made.run_dir / "config.yaml").is_file()

@@ -34,11 +34,34 @@ def test_the_committed_page_is_current():
     assert (REPOSITORY / "docs" / "strategies.md").read_text(encoding="utf-8") == strategies.page(), "run make docs"
 
 
-def test_the_command_prints_the_page(ctxlab):
-    assert ctxlab("strategies").out == strategies.page()
-    refused = ctxlab("strategies", "yarn")
+def test_the_command_prints_the_page_as_markdown(ctxlab):
+    assert ctxlab("strategies", "--markdown").out == strategies.page()
+
+
+def test_the_listing_names_every_preset_and_part_in_80_columns(ctxlab, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = ctxlab("strategies").out.splitlines()
+    assert max(map(len, shown)) <= 80
+    begun = {line.split()[0] for line in shown if line.startswith("  ") and line[2] != " "}
+    assert begun == {*catalogue.options("strategy"), *(name for _, name in PARTS)}
+
+
+def test_one_strategy_whole(ctxlab, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = ctxlab("strategies", "yarn").out
+    assert max(map(len, shown.splitlines())) <= 80
+    parts = [
+        "strategy=yarn\n",
+        "strategy/positions=yarn\n",
+        "strategy/reading=chunk\n",
+        "https://arxiv.org/abs/2309.00071",
+    ]
+    for part in [*parts, "cost", "not for", "strategy.positions.beta_fast=32.0", "strategy.reading.merge=central"]:
+        assert part in shown
+    assert "strategy=" not in ctxlab("strategies", "local").out  # a part alone
+    refused = ctxlab("strategies", "yarm")
     assert refused.status == 2
-    assert "takes nothing" in refused.err
+    assert "did you mean 'yarn'?" in refused.err
 
 
 def test_figures_of_the_bench_go_into_the_file_once(tmp_path, monkeypatch):

@@ -110,6 +110,7 @@ def secretive(monkeypatch):
     monkeypatch.setenv("WANDB_API_KEY", SECRET)
     return (
         "hydra.job.env_copy=[WANDB_API_KEY]",
+        "tracking._target_=ctxlab.tracking.wandb.Wandb",  # who names a class may give it keys that conf/ does not have
         "+tracking.note=${oc.env:WANDB_API_KEY}",
         "+tracking.password=correct-horse",
         "+tracking.echo=${tracking.password}",

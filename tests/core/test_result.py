@@ -7,7 +7,6 @@ import pytest
 
 from ctxlab.core import invocation
 from ctxlab.core.errors import UserError
-from ctxlab.core.model import readable_name
 from ctxlab.core.result import FILE, VERSION, Cost, Result, Verification, as_dict, parse, read, read_outcome, write
 from ctxlab.core.types import Coverage
 
@@ -137,11 +136,3 @@ def test_the_words_of_the_command_last_as_long_as_it_does():
             assert invocation.command() == ["ctxlab", "eval"]
         assert invocation.command() == ["ctxlab", "train", "run=a b"]
     assert invocation.command() == []
-
-
-def test_a_model_is_named_by_its_hub_id_or_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "here").mkdir()
-    names = {"BAAI/bge-small-en": "BAAI/bge-small-en", "gpt2": "gpt2", "/models/own/": "own", "../x/y": "y",
-             "here": "here", "./here": "here", "a/b/c": "c", ".": tmp_path.name}  # fmt: skip
-    assert {path: readable_name(path) for path in names} == names

@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 import torch
+import transformers as tf
 
+from ctxlab.command.compose import compose
+from ctxlab.config.build import build
+from ctxlab.core.strategy import Attention
 from ctxlab.core.task import Decoding
 from ctxlab.core.types import ADDED, LAST, Encoded, Window
 from ctxlab.models.tiny_llama import TinyLlama
@@ -51,6 +55,59 @@ def likeliest(model, writes, ids, steps):
             written.append(token)
     told = len(written) - start
     return written[start:], float(np.mean(logs[: max(told, 1)]))
+
+
+PATTERNS = {
+    "full": (),
+    "local": ("window=4",),
+    "bigbird": ("window=4", "num_random=1", "block=8"),
+    "time_mask": ("threshold=20", "keep=8", "window=4"),
+    "dynamic_window": ("base=4", "reference=60", "least=2", "most=9"),
+    "strided": ("window=4", "stride=7"),
+    "fixed": ("stride=16", "num_summary=2"),
+    "lsg": ("window=4", "reach=16"),
+    "dilated": ("window=4",),
+}
+"""Small enough that in no text every token sees every other."""
+
+
+def small_bart():
+    config = tf.BartConfig(
+        vocab_size=220, d_model=32, encoder_layers=2, decoder_layers=2, encoder_attention_heads=4,
+        decoder_attention_heads=4, encoder_ffn_dim=48, decoder_ffn_dim=48, max_position_embeddings=256,
+        pad_token_id=0, bos_token_id=1, eos_token_id=3, decoder_start_token_id=1, forced_eos_token_id=None,
+        init_std=0.3,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    return tf.BartForConditionalGeneration(config).eval()
+
+
+@pytest.mark.parametrize("name", ["bart", *(f"t5 {pattern}" for pattern in PATTERNS)])
+def test_an_encoder_decoder_writes_what_the_library_writes_for_each_text_alone(name):
+    """Oracle: the library's ``generate`` for one text without any padding."""
+    if name == "bart":
+        model = small_bart()
+    else:
+        model = TinyT5(hidden_size=32, num_layers=2).build("seq2seq_lm", [])
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.mul_(4)  # attention of a new model is so flat that another pattern would hardly show
+        pattern = name.split()[1]
+        words = [f"strategy/attention={pattern}", *(f"strategy.attention.{word}" for word in PATTERNS[pattern])]
+        build(compose("train", words).strategy.attention, Attention).install(model)
+    windows = [window(length, seed) for seed, length in enumerate((9, 80, 23, 180, 180, 41, 64))]
+    given = writer(model, APART).write(windows)
+    for one, written in zip(windows, given, strict=True):
+        with torch.inference_mode():
+            text = torch.tensor(one.input_ids)[None]
+            options = {"max_new_tokens": 6, "do_sample": False, "num_beams": 1, "eos_token_id": 3, "pad_token_id": 0}
+            ids = model.generate(text, **options)
+            logs = model(input_ids=text, decoder_input_ids=ids[:, :-1]).logits.log_softmax(-1)[0]
+        new = ids[0, 1:].tolist()
+        new = new[: new.index(3)] if 3 in new else new
+        assert written.token_ids.tolist() == new
+        told = range(max(len(new), 1))
+        assert written.score == pytest.approx(float(np.mean([logs[i, ids[0, i + 1]] for i in told])), abs=1e-4)
 
 
 @pytest.mark.parametrize("writes", [BEHIND, APART])

@@ -1,5 +1,7 @@
 """Encoders of other families, from a local folder, through the real command."""
 
+from pathlib import Path
+
 import pytest
 from transformers import (
     DebertaV2Config,
@@ -68,6 +70,7 @@ def test_a_model_that_would_ignore_the_attention_is_refused_but_reads_with_its_o
     assert (
         train(tmp_path / "b", "model=pretrained", f"model.path={folder}", "strategy=chunk", "trainer.max_steps=1") == 0
     )
+    assert result(tmp_path / "b")["model"] == Path(folder).name
 
 
 @pytest.mark.parametrize("model", ["tiny_t5", "tiny_gpt2"])

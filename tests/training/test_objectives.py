@@ -27,7 +27,6 @@ from ctxlab.models.tiny_bert import TinyBert
 from ctxlab.objectives.standard import Standard
 from ctxlab.optim.schedules.constant import Constant as ConstantRate
 from ctxlab.optim.tuning.full import Full as FullTuning
-from ctxlab.runtime.cost import FlopModel
 from ctxlab.runtime.device import make_accelerator
 from ctxlab.strategies.attention.full import Full
 from ctxlab.strategies.curriculum.constant import Constant
@@ -108,7 +107,6 @@ def stepped(
         learning_rate=1.0,
         stream=Stream(documents, strategy.reading.windows, task.renew, 1000, seed=1),
         context_length=length,
-        flops=FlopModel.of(model, 2, 16),
         settings=TrainerConfig(**unset | given | settings),
         seed=1,
         document_ids=[str(i) for i in range(len(documents))],

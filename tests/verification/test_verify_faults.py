@@ -14,6 +14,7 @@ from ctxlab.core.parts import attach, attached
 from ctxlab.core.types import Merged, Window
 from ctxlab.models.tiny_llama import TinyLlama
 from ctxlab.stages import verify as stage
+from ctxlab.strategies.attention import structured
 from ctxlab.strategies.attention.fixed import Fixed
 from ctxlab.strategies.attention.kernels import masks
 from ctxlab.strategies.attention.kernels.plan import Plan, sliding
@@ -72,6 +73,26 @@ def patterned(allowed, window=8, num_global=1):
 
 def near(window, num_global=1):
     return lambda query, key, _: ((query - key).abs() <= window) | (query < num_global) | (key < num_global)
+
+
+STRUCTURED = ("model=tiny_llama", "task=lm", "strategy=chunk", "strategy/attention=structured",
+              "strategy.attention.window=8", "strategy.attention.max_global=4")  # fmt: skip
+
+
+def test_global_tokens_that_are_chosen_by_the_whole_window(failed, monkeypatch):
+    """As an encoder may choose them: the pattern that it declares moves with it, so that only the order tells."""
+    assert failed(*STRUCTURED) == {}
+    monkeypatch.setattr(structured, "is_causal", lambda model: False)
+    found = failed(*STRUCTURED)
+    assert "does attention=structured choose by the whole window" in found["the future"]
+
+
+def test_a_part_that_looks_ahead_passes_and_is_told_of(tmp_path):
+    words = ("model=tiny_llama", "task=lm", "strategy=chunk", "strategy/attention=lsh", "strategy.attention.chunk=8")
+    assert main(["verify", *[w for w in SMALL if w != "task=ner"], *words, f"hydra.run.dir={tmp_path / 'run'}"]) == 0
+    check = json.loads((tmp_path / "run" / "result.json").read_text())["checks"]["the future"]
+    assert check["passed"] is None
+    assert "as attention=lsh declares: likelihoods" in check["detail"]
 
 
 @pytest.mark.parametrize("words", [STRIDED, YARN, RMT, HAT])

@@ -1,63 +1,123 @@
-"""CoNLL columns: a token a line, its tag in the last column."""
+"""Columns: a word a line, in any of the layouts that corpora of named entities come in."""
 
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
+from ctxlab.data.readers.layouts.base import Columns, Layout, Sample, columns_of, is_bio
+from ctxlab.data.readers.layouts.conllu import CoNLLU
+from ctxlab.data.readers.layouts.numbered import Numbered
+from ctxlab.data.readers.layouts.ontonotes import OntoNotes
+from ctxlab.data.readers.layouts.tag_first import TagFirst
+from ctxlab.data.readers.layouts.word_first import WordFirst
 from ctxlab.data.readers.text import read_lines
+from ctxlab.text.units import unit_spans
 
-DOCUMENT_START = "-DOCSTART-"
+LAYOUTS: tuple[type[Layout], ...] = (OntoNotes, CoNLLU, Numbered, TagFirst, WordFirst)
+"""The first that recognises a file reads it; the last takes any."""
+
+_WORD = re.compile(r"\w(?:[\w'’.\-/@]*\w)?|[^\w\s]{1,3}")
+"""What a line holds that is a word by itself."""
+
+_LONGEST_WORD = 40
+
+_MOST_UNITS = 6
+"""Units of a word: of ``self-made``, two; of a sentence in Chinese, one a character."""
+
+_LOOKED_AT = 1_000_000
+"""Characters of a file by which columns are told from prose."""
 
 
 def read(path: Path) -> list[Record]:
-    """One record a document: ``tokens``, ``tags`` (where there is a second column), ``sentence_starts``.
+    """One record a document: ``tokens``, ``tags`` (where there are any), ``sentence_starts``.
 
-    A blank line ends a sentence, ``-DOCSTART-`` starts a document; a file without it is one document. Columns are
-    parted by tabs, or by blanks in a line without a tab.
+    A blank line ends a sentence. A document begins where its layout says so (``-DOCSTART-``, ``# newdoc``, ``#begin
+    document``); a file that never says so is one document. Columns are separated by tabs, or by blanks in a line
+    without a tab. Lines that begin with ``#`` and are no row are comments.
 
     Raises:
         UserError: A line with another number of columns than the first.
     """
-    records: list[Record] = []
+    lines = read_lines(path)
+    layout = next(found for kind in LAYOUTS if (found := kind.of(Sample.of(lines))) is not None)
+    documents = [document for document in _documents(lines, layout, path) if document.tokens]
+    if not documents:
+        raise UserError(f"{path} holds no word, only comments and marks of documents: write a word a line.")
+    tagged = any(tag for document in documents for tag in document.tags)
+    return [document.record(tagged=tagged) for document in documents]
+
+
+@dataclass(slots=True)
+class _Document:
+    origin: str
+    tokens: list[str] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
+    sentence_starts: list[int] = field(default_factory=list)
+
+    def add(self, rows: Sequence[Columns], layout: Layout) -> None:
+        """Add the words of one sentence."""
+        start = len(self.tokens)
+        for row, tag in zip(rows, layout.tags(rows), strict=True):
+            word = layout.word(row)
+            if word is not None:
+                self.tokens.append(word)
+                self.tags.append(tag)
+        if len(self.tokens) > start:
+            self.sentence_starts.append(start)
+
+    def record(self, *, tagged: bool) -> Record:
+        """The document as tasks read it; words without a tag are outside entities where any word has one."""
+        fields = {"tokens": self.tokens, "tags": [tag or "O" for tag in self.tags]}
+        if not tagged:
+            del fields["tags"]
+        return Record({**fields, "sentence_starts": self.sentence_starts}, self.origin)
+
+
+def _documents(lines: Sequence[str], layout: Layout, path: Path) -> Iterator[_Document]:
+    document: _Document | None = None
+    rows: list[Columns] = []
     width = 0
-    in_sentence = False
-    for number, line in enumerate(read_lines(path), start=1):
-        columns = _columns(line)
-        if not columns:
-            in_sentence = False
+    for number, line in enumerate([*lines, ""], start=1):
+        columns = columns_of(line)
+        begins = bool(columns) and layout.starts_document(line, columns)
+        if (not columns or begins) and rows:
+            assert document is not None
+            document.add(rows, layout)
+            rows = []
+        if begins:
+            if document is not None:
+                yield document
+            document = _Document(f"{path.name} line {number}")
+        if not columns or begins or layout.is_comment(line, columns):
             continue
-        if columns[0] == DOCUMENT_START or not records:
-            records.append(_empty(path, number))
-            in_sentence = False
-        if columns[0] == DOCUMENT_START:
-            continue
+        document = document or _Document(f"{path.name} line {number}")
         width = width or len(columns)
-        if len(columns) != width:
+        if layout.same_width and len(columns) != width:
             raise UserError(
                 f"{path} line {number} has {len(columns)} columns where the lines before have {width}: write a token "
                 "a line, with its tag in the last column and a blank line after each sentence."
             )
-        _append(records[-1], columns, starts_sentence=not in_sentence)
-        in_sentence = True
-    if width == 1:  # tokens alone, to be tagged
-        for record in records:
-            del record.fields["tags"]
-    return records
+        rows.append(columns)
+    if document is not None:
+        yield document
 
 
-def _columns(line: str) -> list[str]:
-    # Not str.split(): a token may be a no-break space or another blank that is not ASCII.
-    columns = line.split("\t") if "\t" in line.strip(" \t") else line.strip(" \t").split(" ")
-    columns = [column.strip(" ") for column in columns]
-    return [column for column in columns if column]
+def _is_word(text: str) -> bool:
+    """Whether a line is one word: not of many characters of a script without blanks, and no sentence."""
+    return len(text) <= _LONGEST_WORD and _WORD.fullmatch(text) is not None and len(unit_spans(text)) <= _MOST_UNITS
 
 
-def _empty(path: Path, number: int) -> Record:
-    return Record({"tokens": [], "tags": [], "sentence_starts": []}, f"{path.name} line {number}")
-
-
-def _append(record: Record, columns: list[str], *, starts_sentence: bool) -> None:
-    if starts_sentence:
-        record.fields["sentence_starts"].append(len(record.fields["tokens"]))
-    record.fields["tokens"].append(columns[0])
-    record.fields["tags"].append(columns[-1])
+def looks_like_columns(text: str) -> bool:
+    """Whether most lines of a file are one word with its tag, or one word alone; prose is neither."""
+    sample = Sample.of(text[:_LOOKED_AT].split("\n"))
+    rows = sample.rows
+    if not rows:
+        return any(line.startswith("#") and is_bio(columns_of(line)[-1]) for line in sample.comments)
+    if any(kind.of(sample) is not None for kind in LAYOUTS[:-1]):
+        return True
+    if sum(map(len, rows)) == len(rows):
+        return all(_is_word(word) for (word,) in rows)
+    return bool(sample.bio_columns()) or 2 * sum(len(row) > 1 and is_bio(row[-1]) for row in rows) >= len(rows)

@@ -1,36 +1,178 @@
-"""JSON lines: one document a line."""
+"""JSON: an object a line, a list of objects, or one object with such a list or with objects by name."""
 
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
-from ctxlab.data.readers.text import read_lines
+from ctxlab.data.readers.text import read_text
+
+WRAPPERS = ("data", "examples", "records", "documents", "rows", "items", "instances")
+"""Fields under which a file that is one object may keep its list of documents."""
+
+SPLITS = frozenset({"train", "validation", "valid", "val", "dev", "test"})
+"""Names under which a file that is one object may keep several splits."""
+
+_SPACE = " \t\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One JSON value of a file."""
+
+    value: Any
+    origin: str
 
 
 def read(path: Path) -> list[Record]:
-    """One record a line that is not blank.
+    """One record an object, wherever the file keeps them.
 
     Raises:
-        UserError: A line that is not a JSON object, by number.
+        UserError: Something that is not JSON, by line, or not an object.
     """
-    records = []
-    for number, line in enumerate(read_lines(path), start=1):
-        if not line.strip():
+    text = read_text(path)
+    found = list(_values(text, path))
+    if len(found) == 1 and isinstance(found[0].value, dict):
+        found = _unwrapped(found[0], path)
+    return [Record(_object(one, path), one.origin) for one in found]
+
+
+def _values(text: str, path: Path) -> Iterator[Value]:
+    start = _skip(text, 0)
+    if text[start] == "[":
+        return _items(text, start, path)
+    end = text.find("\n", start)
+    return _lines(text, path) if end < 0 or _is_json(text[start:end]) else _sequence(text, start, path)
+
+
+def _is_json(line: str) -> bool:
+    try:
+        json.loads(line)
+    except (RecursionError, ValueError):
+        return False
+    return True
+
+
+def _lines(text: str, path: Path) -> Iterator[Value]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip(_SPACE):
             continue
         try:
-            fields = json.loads(line)
+            value = json.loads(line)
         except json.JSONDecodeError as error:
             raise UserError(
                 f"{path} line {number} is not JSON ({error.msg} at column {error.colno}): "
                 "write one whole JSON object a line."
             ) from None
         except (RecursionError, ValueError) as error:  # nested too deep, or a number with thousands of digits
-            raise UserError(f"{path} line {number} is not JSON that can be read ({error}): mend that line.") from None
-        if not isinstance(fields, dict):
+            raise _unreadable(path, number, error) from None
+        yield Value(value, f"{path.name} line {number}")
+
+
+def _sequence(text: str, start: int, path: Path) -> Iterator[Value]:
+    """Values one behind the other, each over several lines."""
+    line, counted = 1, 0
+    while start < len(text):
+        line, counted = line + text.count("\n", counted, start), start
+        value, start = _decode(text, start, path)
+        yield Value(value, f"{path.name} line {line}")
+        start = _skip(text, start)
+
+
+def _items(text: str, start: int, path: Path) -> Iterator[Value]:
+    """Items of the list that begins at ``start``, one at a time: the whole is never held twice."""
+    line, counted, number = 1, 0, 0
+    start = _skip(text, start + 1)
+    while text[start : start + 1] != "]":
+        line, counted, number = line + text.count("\n", counted, start), start, number + 1
+        value, start = _decode(text, start, path)
+        yield Value(value, f"{path.name} item {number} (line {line})")
+        start = _skip(text, start)
+        if text[start : start + 1] == ",":
+            start = _skip(text, start + 1)
+        elif text[start : start + 1] != "]":
             raise UserError(
-                f"{path} line {number} holds a JSON {type(fields).__name__}: write one JSON object "
-                '(such as {"tokens": [...], "tags": [...]}) a line.'
+                f"{path} line {text.count(chr(10), 0, start) + 1} is not JSON (expecting ',' or ']' after item "
+                f"{number} of the list): mend the list there."
             )
-        records.append(Record(fields, f"{path.name} line {number}"))
-    return records
+    behind = _skip(text, start + 1)
+    if behind < len(text):
+        raise UserError(
+            f"{path} line {text.count(chr(10), 0, behind) + 1} goes on after the end of its list: write one list of "
+            "objects a file, or one whole JSON object a line."
+        )
+
+
+def _decode(text: str, start: int, path: Path) -> tuple[Any, int]:
+    try:
+        return json.JSONDecoder().raw_decode(text, start)
+    except json.JSONDecodeError as error:
+        raise UserError(
+            f"{path} line {error.lineno} is not JSON ({error.msg} at column {error.colno}): mend that line."
+        ) from None
+    except (RecursionError, ValueError) as error:
+        raise _unreadable(path, text.count("\n", 0, start) + 1, error) from None
+
+
+def _unreadable(path: Path, line: int, error: BaseException) -> UserError:
+    return UserError(f"{path} line {line} is not JSON that can be read ({error}): mend that line.")
+
+
+def _skip(text: str, start: int) -> int:
+    while start < len(text) and text[start] in _SPACE:
+        start += 1
+    return start
+
+
+def _unwrapped(one: Value, path: Path) -> list[Value]:
+    """The list that a file's only object keeps its documents in; the object itself where it keeps none."""
+    lists = {name: value for name, value in one.value.items() if _is_objects(value)}
+    if len(lists) > 1 and lists.keys() <= SPLITS:
+        raise UserError(
+            f"{path} holds several splits ({', '.join(lists)}) in one object: write the list of each into a file of "
+            "its own, and name them with data.train_file=…, data.validation_file=… and data.test_file=…."
+        )
+    if one.value and all(_is_pandas_column(value) for value in one.value.values()):
+        raise UserError(
+            f"{path} holds columns as pandas writes them: write it with "
+            'DataFrame.to_json(…, orient="records", lines=True).'
+        )
+    if _is_by_id(one.value):
+        return [Value({"id": name, **value}, f"{path.name} '{name}'") for name, value in one.value.items()]
+    name = next((name for name in (*WRAPPERS, *SPLITS) if list(lists) == [name]), None)
+    if name is None:
+        return [one]
+    return [Value(_row(value), f"{path.name} {name}[{index}]") for index, value in enumerate(lists[name])]
+
+
+def _row(value: dict[str, Any]) -> Any:
+    """A row as the hub's viewer writes it, without its number."""
+    return value["row"] if value.keys() >= {"row", "row_idx"} else value
+
+
+def _is_objects(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value)
+
+
+def _is_by_id(value: dict[str, Any]) -> bool:
+    """Whether an object holds several records that have the same fields, each under its name."""
+    records = list(value.values())
+    return len(records) > 1 and all(
+        isinstance(one, dict) and one and one.keys() == records[0].keys() for one in records
+    )
+
+
+def _is_pandas_column(value: Any) -> bool:
+    return isinstance(value, dict) and bool(value) and all(key.isdecimal() for key in value)
+
+
+def _object(one: Value, path: Path) -> dict[str, Any]:
+    if isinstance(one.value, dict):
+        return one.value
+    raise UserError(
+        f"{path.parent / one.origin} holds a JSON {type(one.value).__name__}: write JSON objects "
+        '(such as {"tokens": [...], "tags": [...]}), one a line or as a list.'
+    )

@@ -1,57 +1,113 @@
-"""One file of documents, whatever its kind; the extension says which."""
+"""One file of documents, whatever its kind: the extension says which, and the records say in which format."""
 
 import difflib
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
+from ctxlab.data.formats.known import converted
 from ctxlab.data.identity import identified
+from ctxlab.data.readers import brat
+from ctxlab.data.readers.conll import looks_like_columns
+from ctxlab.data.readers.table import has_header
+from ctxlab.data.readers.tally import Tally
+from ctxlab.data.readers.text import read_text
+from ctxlab.data.readers.unpacked import UNPACK, bare
 
 READERS = {
     ".jsonl": "jsonl",
     ".json": "jsonl",
+    ".ndjson": "jsonl",
     ".parquet": "parquet",
+    ".csv": "table",
+    ".tsv": "table",
     ".conll": "conll",
+    ".conllu": "conll",
+    ".conllup": "conll",
     ".bio": "conll",
+    ".bioes": "conll",
     ".iob": "conll",
+    ".iob2": "conll",
+    ".ann": "brat",
     ".txt": "conll",
 }
-"""Extension to the file under ``ctxlab/data/readers`` that reads it."""
-
+"""Extension to the file under ``ctxlab/data/readers`` that reads it; ``.gz``, ``.bz2`` and ``.xz`` may follow it."""
 
 PLAIN = ".txt"
-"""Extension of plain text, a document a file, for tasks that read plain text."""
+"""Extension of plain text, a document a file, except where it is columns and the task tags words."""
 
-PLAIN_TASKS = frozenset({"lm", "mlm", "classification"})
-"""These tasks; to all others such a file is CoNLL columns."""
+TAGS_WORDS = frozenset({"ner"})
+"""Tasks whose plain files may be columns."""
 
 
-def read_file(path: str | Path, task_name: str = "") -> list[Record]:
-    """Records of one file, each with an id; ``~`` is the home folder.
+def read_file(path: str | Path, task_name: str = "", notes: list[str] | None = None) -> list[Record]:
+    """Records of one file, in the fields that the task reads, each with an id; ``~`` is the home folder.
 
-    For tasks that read plain text a ``.txt`` file is a document, and a folder all such files in it by name.
+    A folder stands for the plain texts in it by name, or, where the task tags words, for brat's files.
+
+    Args:
+        path: Of the file or folder.
+        task_name: The task that reads it; without one ``.txt`` files are columns.
+        notes: Takes a sentence for each thing that was decided in the user's stead.
 
     Raises:
         UserError: The file is missing, empty, of an unknown kind or not well formed, or repeats an id.
     """
     path = Path(path).expanduser()
-    plain = task_name in PLAIN_TASKS
-    files = sorted(path.glob(f"*{PLAIN}")) if plain and path.is_dir() else []
+    files = _folder(path, task_name) if path.is_dir() else []
     if not files:
         _check(path)
-    records = [record for file in files or [path] for record in _read(file, plain=plain)]
-    return identified(records, path.stem)
+    return read_files(files or [path], task_name, bare(path).stem, notes)
 
 
-def _read(path: Path, *, plain: bool) -> list[Record]:
-    extension = path.suffix.lower()
-    name = "plain" if plain and extension == PLAIN else READERS[extension]
+def read_files(files: Sequence[Path], task_name: str, stem: str, notes: list[str] | None = None) -> list[Record]:
+    """Records of several files as of one; see ``read_file``.
+
+    Args:
+        files: That are there.
+        task_name: The task that reads them.
+        stem: How records without an id are called, before their number.
+        notes: Takes a sentence for each thing that was decided in the user's stead.
+    """
+    tally = Tally()
+    found = (record for file in files for record in _read(file, task_name))
+    records = identified(list(converted(found, task_name, tally)), stem)
+    if notes is not None:
+        notes.extend(f"{files[0].name}: {sentence}" for sentence in tally.sentences())
+    return records
+
+
+def _folder(path: Path, task_name: str) -> list[Path]:
+    if not task_name:
+        return []
+    return sorted(path.glob(f"*{brat.ANNOTATIONS}" if task_name in TAGS_WORDS else f"*{PLAIN}"))
+
+
+def _read(path: Path, task_name: str) -> list[Record]:
     try:
-        records: list[Record] = importlib.import_module(f"ctxlab.data.readers.{name}").read(path)
+        file = brat.beside(path) if task_name in TAGS_WORDS else None
+        name = _reader(file or path, task_name)
+        records: list[Record] = importlib.import_module(f"ctxlab.data.readers.{name}").read(file or path)
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror or error}): check its permissions.") from None
     return records
+
+
+def _reader(path: Path, task_name: str) -> str:
+    """Name of the reader: the extension's, unless a look at the text says that it is another's."""
+    extension = bare(path).suffix.lower()
+    if extension == PLAIN and task_name:
+        return "conll" if task_name in TAGS_WORDS and looks_like_columns(read_text(path)) else "plain"
+    if extension == ".tsv" and task_name in TAGS_WORDS | {""} and not has_header(read_text(path)):
+        return "conll"
+    return _known(path) or "plain"
+
+
+def _known(path: Path) -> str | None:
+    extension = bare(path).suffix.lower()
+    return READERS.get(extension, "conll" if extension.endswith("conll") else None)  # .v4_gold_conll of OntoNotes
 
 
 def _check(path: Path) -> None:
@@ -59,9 +115,10 @@ def _check(path: Path) -> None:
         raise UserError(f"{path} is a folder: name a file in it, or load a data set folder with data=hub data.path=….")
     if not path.exists():
         raise UserError(f"The file {path} does not exist{_nearest(path)}.")
-    if path.suffix.lower() not in READERS:
+    if _known(path) is None:
         raise UserError(
-            f"{path} has the extension '{path.suffix}', which no reader knows: use one of {', '.join(READERS)}."
+            f"{path} has the extension '{path.suffix}', which no reader knows: use one of {', '.join(READERS)}, "
+            f"packed perhaps ({', '.join(UNPACK)})."
         )
 
 
@@ -72,7 +129,7 @@ def _nearest(path: Path) -> str:
         folder = folder.parent
     if folder != path.parent:
         return f", and neither does its folder: the path exists only as far as {folder}"
-    names = [entry.name for entry in folder.iterdir() if entry.suffix.lower() in READERS]
+    names = [entry.name for entry in folder.iterdir() if _known(entry) is not None]
     close = difflib.get_close_matches(path.name, names, n=1, cutoff=0.4)
     return (
         f"; the nearest name there is {close[0]}" if close else f"; give a path that does ({folder} has no such file)"

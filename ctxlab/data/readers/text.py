@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ctxlab.core.errors import UserError
+from ctxlab.data.readers.unpacked import read_bytes
 
 
 def read_lines(path: Path) -> list[str]:
@@ -18,7 +19,7 @@ def read_lines(path: Path) -> list[str]:
 
 def read_text(path: Path) -> str:
     """A UTF-8 file without its byte order mark; raises UserError where it holds nothing or is not UTF-8."""
-    data = path.read_bytes()
+    data = read_bytes(path)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

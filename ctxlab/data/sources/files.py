@@ -6,7 +6,7 @@ from ctxlab.data.readers.read import read_file
 
 
 class Files(Source):
-    """JSON lines, Parquet, CoNLL columns or plain text, a file a split; the extension says which."""
+    """Files of any kind that ``readers.read`` knows, one a split."""
 
     invented = False
 
@@ -20,8 +20,9 @@ class Files(Source):
         check_max_documents(max_documents)
         self._files = {"train": train_file, "validation": validation_file, "test": test_file}
         self._max_documents = max_documents
+        self.notes: list[str] = []
 
     def load(self, task_name: str, split: str, seed: int) -> list[Record] | None:
         """Records of the split's file, the first ``max_documents`` of them."""
         file = self._files[split]
-        return None if file is None else read_file(file, task_name)[: self._max_documents]
+        return None if file is None else read_file(file, task_name, self.notes)[: self._max_documents]

@@ -45,6 +45,7 @@ class Generated(Source):
         probe: Mapping[str, Any] | None = None,
     ) -> None:
         check_max_documents(max_documents)
+        self.notes: list[str] = []
         counts = {
             "documents": documents,
             "validation_documents": validation_documents,

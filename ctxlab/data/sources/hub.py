@@ -10,7 +10,11 @@ from ctxlab.core.data import Record, Source
 from ctxlab.core.errors import UserError
 from ctxlab.core.quiet import quiet
 from ctxlab.data.class_names import named
+from ctxlab.data.formats.known import converted
 from ctxlab.data.identity import check_max_documents, identified
+from ctxlab.data.readers.read import read_files
+from ctxlab.data.readers.tally import Tally
+from ctxlab.data.sources.local_splits import typeless_files
 
 ALIASES = {"train": ("train",), "validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
 """Names that data sets give to each split, the usual one first."""
@@ -26,9 +30,13 @@ class Hub(Source):
             raise UserError("data=hub has no data set to load: set data.path=<hub id or folder>.")
         check_max_documents(max_documents)
         self._path, self._name, self._max_documents = path, name, max_documents
+        self.notes: list[str] = []
 
     def load(self, task_name: str, split: str, seed: int) -> list[Record] | None:
         """Records of the split, class numbers turned into names, the first ``max_documents`` of them."""
+        if self._files:
+            files = self._files.get(split)
+            return None if files is None else read_files(files, task_name, split, self.notes)[: self._max_documents]
         found = next((alias for alias in ALIASES[split] if alias in self._splits), None)
         if found is None:
             return None
@@ -37,11 +45,20 @@ class Hub(Source):
         if not count:
             raise UserError(f"The split '{found}' of {self._path} is empty: name another data set in data.path.")
         label = f"{self._path}/{found}"
-        records = [
+        tally = Tally()
+        records = (
             Record(named(fields, rows.features), f"{label} row {row}")
             for row, fields in enumerate(rows.select(range(count)), start=1)
-        ]
-        return identified(records, f"{Path(self._path).name}-{found}")
+        )
+        found_records = list(converted(records, task_name, tally))[: self._max_documents]
+        self.notes.extend(f"{label}: {sentence}" for sentence in tally.sentences())
+        return identified(found_records, f"{Path(self._path).name}-{found}")
+
+    @cached_property
+    def _files(self) -> Mapping[str, list[Path]]:
+        """Files of a local folder by split, where the library would guess types of their values; else none."""
+        folder = Path(self._path).expanduser()
+        return {} if self._name or not folder.is_dir() else typeless_files(folder, ALIASES)
 
     @cached_property
     def _splits(self) -> Mapping[str, Any]:

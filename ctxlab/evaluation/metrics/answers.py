@@ -115,7 +115,7 @@ def _breakdowns(cases: Sequence[_Case], told: Sequence[_Case], untold: Sequence[
     distances = by_size([case.distance for case in told], DISTANCE_BINS)
     title = "F1 by distance from the question to the answer"
     return [
-        by.table("by_kind", "F1 of questions with and without an answer", "answer", kinds),
+        by.table("by_kind", "F1 of questions with and without an answer", "answer", kinds, drawn=""),
         by.table("by_length", "F1 by length of the context", "tokens", picked(cases, lengths)),
         by.table(
             "by_position", "F1 by place of the answer in the context", "part of the context", picked(told, places)

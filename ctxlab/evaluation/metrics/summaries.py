@@ -181,4 +181,4 @@ def _source_coverage(cases: Sequence[_Case]) -> Table:
         + interval_note("records", figure="the model's share")
     )
     by = Breakdown(("cases", "share", "low", "high", "gold"), row, note)
-    return by.table("source_coverage", "Parts of the document that summaries take up", "part", named(TENTHS))
+    return by.table("source_coverage", "Parts of the document that summaries take up", "part", named(TENTHS), drawn="")

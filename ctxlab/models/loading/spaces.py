@@ -19,6 +19,7 @@ def begin_words_with_a_space(tokenizer: Any) -> None:
     """
     backend = tokenizer.backend_tokenizer
     state = json.loads(backend.to_str())
+    _keep_first_letters(backend, state["post_processor"])
     splitter = state["pre_tokenizer"] or {}
     if splitter.get("type") == "ByteLevel":
         backend.pre_tokenizer.add_prefix_space = True
@@ -30,3 +31,16 @@ def begin_words_with_a_space(tokenizer: Any) -> None:
         before = [] if backend.normalizer is None else [backend.normalizer]
         one = [normalizers.Prepend(" "), normalizers.Replace(Regex(ONE_SPACE), " ")]
         backend.normalizer = normalizers.Sequence([*before, *one])
+
+
+def _keep_first_letters(backend: Any, state: dict[str, Any] | None) -> None:
+    """Tell what trims offsets that the first blank is not the text's: else it takes the first letter for a blank."""
+    steps = [] if state is None else state.get("processors", [state])
+    trimming = [step for step in steps if "add_prefix_space" in step]
+    if state is None or not trimming:
+        return
+    for step in trimming:
+        step["add_prefix_space"] = True
+    processor = backend.post_processor
+    processor.__setstate__(json.dumps(state).encode())  # the library's own way to make one of its description
+    backend.post_processor = processor

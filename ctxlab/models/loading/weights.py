@@ -13,9 +13,18 @@ from transformers import AutoConfig, AutoTokenizer
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from ctxlab.core.errors import UserError
-from ctxlab.core.model import NEW_HEAD, WEIGHTS_NOTES
+from ctxlab.core.model import NEW_HEAD
 from ctxlab.core.quiet import quiet
-from ctxlab.models.loading.heads import BARE, NEW, NOTED, auto_class, bare, check_head, kind_of, label_fields
+from ctxlab.models.loading.heads import BARE, NEW, NOTED, POOLED, auto_class, bare, check_head, kind_of, label_fields
+from ctxlab.models.loading.named_rows import (
+    BY_NAME,
+    add_note,
+    draw_anew,
+    is_made_for,
+    labels_of,
+    names_of,
+    take_rows,
+)
 from ctxlab.models.loading.spaces import begin_words_with_a_space
 
 logger = logging.getLogger(__name__)
@@ -56,6 +65,13 @@ def read_kind(path: Path, called: str) -> str:
     _refuse_code(path, called)
     with quiet():
         return kind_of(AutoConfig.from_pretrained(path))
+
+
+def read_labels(path: Path, called: str, head: str) -> list[str]:
+    """Names behind the outputs of the ``head`` that comes with the weights in ``path``; none where it has none."""
+    _refuse_code(path, called)
+    with quiet():
+        return names_of(AutoConfig.from_pretrained(path), head)
 
 
 def load_tokenizer(path: Path, called: str) -> Any:
@@ -119,7 +135,9 @@ def load_model(
         )
     try:
         with quiet():
-            config = AutoConfig.from_pretrained(path, **label_fields(labels))
+            saved = AutoConfig.from_pretrained(path)
+            own = names_of(saved, head) if new_head and labels else []
+            config = AutoConfig.from_pretrained(path, **label_fields(own or labels))
             if head == "sequence_classification" and getattr(config, "pad_token_id", None) is None:
                 config.pad_token_id = getattr(config, "eos_token_id", None)  # decoders look for the last token by it
             check_head(config, head)
@@ -135,7 +153,42 @@ def load_model(
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         raise UserError(f"model `{called}` does not load with a {head} head ({_line(error)}).") from error
     _check_weights(bare(model, head), report, called, head, new_head)
+    if new_head and head in BY_NAME:
+        _settle_head(model, saved, report, called, head, own, labels)
     return model.eval()
+
+
+def _settle_head(
+    model: Any, saved: Any, report: dict[str, Any], called: str, head: str, own: Sequence[str], labels: Sequence[str]
+) -> None:
+    """Take a trained head by the names of its labels, and one of another kind or without names not in silence.
+
+    Args:
+        model: As the library loaded it, with an output for each of ``own``, or of ``labels`` where ``own`` is empty.
+        saved: Config of the weights.
+        report: What the library says of them.
+        called: What the user calls the model.
+        head: Kind of head.
+        own: Names behind the outputs of the saved head, if it has names.
+        labels: Names of the outputs that the model is to have.
+    """
+    absent = set(report["missing_keys"]) | {key[0] for key in report["mismatched_keys"]}
+    outside = {name for name, _ in model.named_parameters() if not _in_body(model, name)}
+    if own:
+        take_rows(model, own, labels, called)
+        if outside <= absent:
+            setattr(model, NEW_HEAD, True)
+    elif outside & absent:
+        setattr(model, NEW_HEAD, True)
+    elif not is_made_for(saved, head):  # a tagger's projection, say, that has the name and the size of this one's
+        draw_anew(model)
+        setattr(model, NEW_HEAD, True)
+    elif labels_of(saved) != list(labels):
+        add_note(
+            model,
+            f"The head of model `{called}` has no names for its outputs, and was taken in their order: "
+            f"{', '.join(labels)}.",
+        )
 
 
 def _check_weights(model: Any, report: dict[str, Any], called: str, head: str, new_head: bool) -> None:
@@ -143,6 +196,11 @@ def _check_weights(model: Any, report: dict[str, Any], called: str, head: str, n
     missing, resized = set(report["missing_keys"]), {key[0] for key in report["mismatched_keys"]}
     if head in BARE:  # what was taken off the model need not be there
         missing, resized = (names & set(model.state_dict()) for names in (missing, resized))
+    pooler = {name for name in missing if ".pooler." in f".{name}"}
+    if head == "body" or (new_head and head in NEW):  # what pools windows is a part of the head, or not used
+        missing -= pooler
+        if pooler and head in POOLED:
+            add_note(model, f"Model `{called}` came without its pooler, which started at random.")
     wrong = missing | resized
     if new_head and head in NEW:
         wrong = {name for name in wrong if _in_body(model, name)}
@@ -166,7 +224,7 @@ def _note_new_head(model: Any, called: str, head: str, drawn: set[str]) -> None:
     note = f"Model `{called}` came without its {head} head, which started at random ({', '.join(sorted(drawn))})."
     logger.warning("%s", note)
     setattr(model, NEW_HEAD, True)
-    setattr(model.config, WEIGHTS_NOTES, [*getattr(model.config, WEIGHTS_NOTES, ()), note])
+    add_note(model, note)
 
 
 def _refuse_code(path: Path, called: str) -> None:

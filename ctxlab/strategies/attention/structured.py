@@ -4,16 +4,18 @@ Shape legend: B windows, H heads, L tokens, D head width, G global tokens of a w
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
+from ctxlab.core.architecture import is_causal
 from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import Pattern
 from ctxlab.strategies.attention.kernels import masks
 from ctxlab.strategies.attention.kernels.bias import Places, biased_sdpa
-from ctxlab.strategies.attention.kernels.blocks import BlockMask, as_additive, sdpa
+from ctxlab.strategies.attention.kernels.blocks import BlockMask, Layout, as_additive, sdpa
+from ctxlab.strategies.attention.kernels.latest import Latest, named_bits
 from ctxlab.strategies.attention.kernels.masks import LibraryMask
 from ctxlab.strategies.attention.kernels.plan import Plan, Ready, ReadyPlans, sliding
 from ctxlab.strategies.attention.kernels.sparse import Sparse, at_least
@@ -31,6 +33,10 @@ class Structured(Sparse):
     places, those that the data gives come first, then headings, paragraphs, sentences, salient terms, each evenly
     spread (see ``structure``).
 
+    In a causal model that choice would tell a token what comes after it. There, besides the first tokens, a token
+    attends to the latest ``max_global`` tokens that the structure names before its own window (see ``latest``), and
+    none of these attends to more than others; salient terms, which only the whole window shows, are left out.
+
     Source: global tokens at task and structure tokens in ETC (Ainslie et al. 2020, arXiv:2004.08483) and Longformer
     (Beltagy et al. 2020, arXiv:2004.05150). Deviations: the tokens of the document themselves are global, no summary
     tokens are added; salience by TF-IDF within the window is ours.
@@ -41,24 +47,32 @@ class Structured(Sparse):
     def __init__(
         self,
         window: int = 128,
-        at: Sequence[str] = ("given", "headings", "paragraphs", "sentences", "salient"),
+        at: Sequence[str] | None = None,
         max_global: int = 64,
         num_salient: int = 16,
         num_global: int = 1,
     ) -> None:
-        """Take tokens on each side, sources of global tokens, their number, and the first tokens that always are."""
+        """Take tokens on each side, sources of global tokens, their number, and the first tokens that always are.
+
+        Args:
+            window: Tokens on each side that a token attends to.
+            at: Sources, any of given, headings, paragraphs, sentences, salient; None for all that the model allows.
+            max_global: Global tokens of a window, besides the first ones.
+            num_salient: Terms with the largest TF-IDF.
+            num_global: First tokens of a window that are always global.
+        """
         at_least(1, "tokens on each side that a token attends to", window=window)
         at_least(1, "global tokens of a window, those of the structure", max_global=max_global)
         at_least(0, "salient terms of a window", num_salient=num_salient)
         at_least(0, "first tokens of a window that attend to all", num_global=num_global)
-        unknown = [name for name in at if name not in (*MARKS, SALIENT)]
-        if unknown or not at:
-            raise UserError(f"strategy.attention.at={list(at)} must list some of {', '.join((*MARKS, SALIENT))}.")
-        super().__init__(
-            window=window, at=list(at), max_global=max_global, num_salient=num_salient, num_global=num_global
-        )
-        self.window, self.at, self.max_global = window, list(at), max_global
+        named = None if at is None else list(at)
+        if named is not None and (not named or not set(named) <= {*MARKS, SALIENT}):
+            raise UserError(f"strategy.attention.at={named} must list some of {', '.join((*MARKS, SALIENT))}.")
+        super().__init__(window=window, at=named, max_global=max_global, num_salient=num_salient, num_global=num_global)
+        self.window, self.at, self.max_global = window, [*MARKS, SALIENT] if named is None else named, max_global
         self.num_salient, self.num_global = num_salient, num_global
+        self.is_causal = False
+        """Of the model that it is installed in."""
         self._seen: tuple[torch.Size, torch.Tensor] | None = None
 
     def places(self, ids: torch.Tensor, real: torch.Tensor, marks: torch.Tensor | None) -> torch.Tensor:
@@ -94,7 +108,13 @@ class Structured(Sparse):
                 "strategy/attention=structured must see tokens, and is given embeddings by the memory: "
                 "use strategy/attention=local with it."
             )
-        self._seen = inputs["input_ids"].shape, self._places(inputs)
+        chosen = self._named(inputs) if self.is_causal else self._places(inputs)
+        self._seen = inputs["input_ids"].shape, chosen
+
+    def _named(self, inputs: Mapping[str, Any]) -> torch.Tensor:
+        """(B, L) bool: tokens at which the structure begins something, whatever comes after them."""
+        bits, marks = named_bits(self.at), inputs.get("marks")
+        return torch.zeros_like(inputs["input_ids"], dtype=torch.bool) if marks is None else (marks & bits) > 0
 
     def _places(self, inputs: Mapping[str, Any]) -> torch.Tensor:
         ids, real = inputs["input_ids"], inputs.get("attention_mask")
@@ -103,11 +123,24 @@ class Structured(Sparse):
 
     def pattern(self, inputs: Mapping[str, torch.Tensor], row: int) -> Pattern:
         """With the global tokens of this window."""
+        if self.is_causal:
+            latest = self._latest(self._named(inputs))
+            return lambda query, key, _: latest.allowed(row, query, key)
         places = self._places(inputs)[row]
         return lambda query, key, _: self.allowed_at(places[places >= 0], query, key)
 
     def install(self, model: Any) -> None:
-        """Put the pattern into every self-attention of ``model``, and let it see the tokens first."""
+        """Put the pattern into every self-attention of ``model``, and let it see the tokens first.
+
+        Raises:
+            UserError: Salient terms were asked for by name, and the model is causal.
+        """
+        self.is_causal = is_causal(model)
+        if self.is_causal and self.parameters["at"] is not None and SALIENT in self.at:
+            raise UserError(
+                f"strategy.attention.at={self.at} chooses salient terms by the whole window, and this model sees only "
+                "what comes before: leave salient out, or give null for all that it allows."
+            )
         for handle in getattr(model, "ctxlab_structured", ()):
             handle.remove()
 
@@ -138,11 +171,14 @@ class Structured(Sparse):
         del length, lengths
         return (Plan(self.allowed, self._layout(self.num_global)),)
 
-    def _layout(self, num_extra: int) -> Any:
-        return sliding(self.window, block=max(FIRST_BLOCK, sliding(self.window).block), num_extra=num_extra)
+    def _layout(self, num_extra: int, window: int = 0) -> Layout:
+        reach = max(self.window, window)
+        return sliding(reach, block=max(FIRST_BLOCK, sliding(reach).block), num_extra=num_extra)
 
     def _ready(self, library: LibraryMask) -> ReadyPlans:
         """The global tokens of each window beside the span of each block, and rows for their own queries."""
+        if self.is_causal:
+            return self._ready_causal(library)
         places = self._placed(library)
 
         def pattern(query: torch.Tensor, key: torch.Tensor, window: int) -> torch.Tensor:
@@ -157,6 +193,24 @@ class Structured(Sparse):
         seen = torch.cat([library.row(row).at(query[row], key) for row in windows])
         rows = masks.never_empty(seen, query == key)
         return ReadyPlans((WithRows(mask, places=places, rows=rows[:, None]),))
+
+    def _ready_causal(self, library: LibraryMask) -> ReadyPlans:
+        """The latest named tokens before the span of each block of each window."""
+        shape = (library.batch_size, library.num_keys)
+        seen = self._seen is not None and self._seen[0] == shape
+        named = self._seen[1] if seen else torch.zeros(shape, dtype=torch.bool)  # type: ignore[index]
+        latest = self._latest(named.to(library.device))
+        layout = replace(self._layout(self.max_global, latest.delay), num_global=self.num_global)
+        starts = torch.arange(layout.num_blocks(library.num_keys), device=library.device) * layout.block
+
+        def pattern(query: torch.Tensor, key: torch.Tensor, window: int) -> torch.Tensor:
+            return latest.allowed(window, query, key)
+
+        extra, windows = latest.before(starts), range(library.batch_size)
+        return ReadyPlans((Ready(masks.build(library, pattern, layout, extra, windows)),))
+
+    def _latest(self, named: torch.Tensor) -> Latest:
+        return Latest(named, self.window, self.max_global, self.num_global)
 
     def _placed(self, library: LibraryMask) -> torch.Tensor:
         """(B, G) as last seen, if it was for this batch; else the first tokens alone."""

@@ -58,9 +58,9 @@ class Compress(Keeping):
         self._window = MODEL_WINDOW
         self.wants_scorer = scorer == "model"
 
-    def fit(self, trained_length: int | None, added: int, length: int) -> None:
+    def fit(self, trained_length: int | None, added: int, length: int, *, stretched: bool) -> None:
         """A model that scores sees no more at a time than it was trained for."""
-        del added, length
+        super().fit(trained_length, added, length, stretched=stretched)
         self._window = min(trained_length or MODEL_WINDOW, MODEL_WINDOW)
 
     def install(self, model: Any) -> None:
@@ -97,7 +97,7 @@ class Compress(Keeping):
     def windows(self, encoded: Encoded, length: int) -> list[Window]:
         """One window; none for a document without tokens."""
         num_tokens = len(encoded)
-        kept = min(room(encoded, length), max(round(self.ratio * num_tokens), min(num_tokens, 1)))
+        kept = min(room(encoded, self.longest(length), length), max(round(self.ratio * num_tokens), min(num_tokens, 1)))
         if kept == num_tokens:
             return one_window(encoded, np.arange(num_tokens))
         information = self._information(encoded)

@@ -49,7 +49,7 @@ class Select(Keeping):
 
     def windows(self, encoded: Encoded, length: int) -> list[Window]:
         """One window that is full, or the whole document; none for a document without tokens."""
-        fits = room(encoded, length)
+        fits = room(encoded, self.longest(length), length)
         if len(encoded) <= fits:
             return one_window(encoded, np.arange(len(encoded)))
         starts = sentence_starts(encoded, self.sentence_tokens)

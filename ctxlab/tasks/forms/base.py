@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from ctxlab.core.data import Record
 from ctxlab.core.task import Continuations, Decoding, Task
 from ctxlab.core.types import Document, Encoded
 
@@ -45,6 +46,11 @@ class Base(Task, ABC):
         """None are shown."""
         del documents, seed
 
+    def admit(self, records: Sequence[Record], *, gold: bool) -> list[Record]:
+        """All of them."""
+        del gold
+        return list(records)
+
     def gather(self, documents: Sequence[Document]) -> None:
         """A record says all that is needed."""
         del documents
@@ -56,6 +62,10 @@ class Base(Task, ABC):
     def learn_labels(self, documents: Sequence[Document]) -> None:
         """Nothing to learn."""
         del documents
+
+    def take_labels(self, names: Sequence[str]) -> None:
+        """The model's own."""
+        self.labels = self.labels or list(names)
 
     def check_labels(self, documents: Sequence[Document]) -> None:
         """Nothing to refuse."""

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
 from ctxlab.core.task import Loss
 from ctxlab.core.types import NO_LABEL, Document, Encoded, FloatArray, Merged, Prediction
@@ -78,7 +79,7 @@ class Whole(Base, ABC):
             raise UserError(f"task.combine={combine} is not one of {', '.join(RULES)}.")
         super().__init__([] if labels is None else checked_labels(labels))
         self._several, self._combine = several, RULES[combine]
-        self._reader = LabelReader(label_field, self.name, list(self.labels), several=several)
+        self._reader = LabelReader(label_field, self.name, list(self.labels), self.notes, several=several)
         self.primary_metric = "micro_f1" if several else "accuracy"
         self._check_count()
 
@@ -108,6 +109,10 @@ class Whole(Base, ABC):
         """Labels of a record, checked."""
         return self._reader.read(record, origin)
 
+    def admit(self, records: Sequence[Record], *, gold: bool) -> list[Record]:
+        """Where labels are needed, the records that have one."""
+        return self._reader.admit(records) if gold else list(records)
+
     def learn_labels(self, documents: Sequence[Document]) -> None:
         """Fix the classes from the training documents, unless ``labels`` were given.
 
@@ -116,7 +121,9 @@ class Whole(Base, ABC):
         """
         if self.labels:
             return
-        self.labels = sorted_labels({label for document in documents for label in document.fields["gold"]})
+        self.labels = self._reader.places or sorted_labels(
+            {label for document in documents for label in document.fields["gold"]}
+        )
         if len(self.labels) < (1 if self._several else 2):
             had = f"only the label '{self.labels[0]}'" if self.labels else "no label"
             raise UserError(

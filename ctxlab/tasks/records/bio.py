@@ -1,6 +1,6 @@
 """BIO tags: ``B-X`` begins an entity of type X, ``I-X`` continues it, ``O`` is outside."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 OUTSIDE = "O"
@@ -20,18 +20,34 @@ def is_tag(tag: str) -> bool:
     return tag == OUTSIDE or (tag[:2] in ("B-", "I-") and len(tag) > 2)
 
 
-def repair(tags: Sequence[str]) -> tuple[list[str], int]:
+def repair(tags: Sequence[str], sentence_starts: Collection[int] = ()) -> tuple[list[str], int]:
     """Valid tags, and how many were changed: ``I-X`` that continues no X becomes ``B-X``.
 
-    This is how the ``conlleval`` script of the CoNLL shared tasks reads such tags.
+    This is how the ``conlleval`` script of the CoNLL shared tasks reads such tags. Where an entity begins with ``I-``
+    anywhere (IOB1, of CoNLL 2003 as published), the end of a sentence ends entities, too; in IOB2 ``I-X`` behind it
+    goes on with X, as a sentence splitter may have cut a name.
+
+    Args:
+        tags: Of the words of one document.
+        sentence_starts: First words of its sentences.
     """
+    ends = frozenset(sentence_starts) if _begins_inside(tags) else frozenset()
     repaired, changed, before = [], 0, OUTSIDE
-    for tag in tags:
+    for index, tag in enumerate(tags):
+        before = OUTSIDE if index in ends else before
         if tag[0] == "I" and (before == OUTSIDE or before[2:] != tag[2:]):
             tag, changed = f"B-{tag[2:]}", changed + 1
         repaired.append(tag)
         before = tag
     return repaired, changed
+
+
+def _begins_inside(tags: Sequence[str]) -> bool:
+    """Whether any entity begins with ``I-``."""
+    return any(
+        tag[0] == "I" and (before == OUTSIDE or before[2:] != tag[2:])
+        for before, tag in zip([OUTSIDE, *tags], tags, strict=False)
+    )
 
 
 def spans(tags: Sequence[str]) -> list[Span]:

@@ -4,6 +4,9 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
 
 SIGNATURES = {
@@ -31,10 +34,23 @@ LEAST = {"lm": ("text",)}
 """Fields of tasks whose records hold nothing else."""
 
 
+FOREIGN = {
+    "qa": (("paragraphs",), ("context", "qas")),
+    "relation": (("sents", "vertexSet"),),
+    "dialogue": (("messages",), ("conversations",), ("instruction", "output")),
+    "translation": (("translation",),),
+    "ner": (("text", "spans"), ("text", "entities"), ("data", "annotations")),
+    "summarization": (("article", "highlights"),),
+    "nli": (("sentence1", "sentence2"), ("passage", "question", "answer")),
+}
+"""Fields of other tools' formats that readers make records of a task of (``ctxlab/data/formats``)."""
+
+
 def lookalike(record: Mapping[str, Any], task: str) -> str | None:
     """Another task than ``task`` whose record this looks like."""
     told = [*SIGNATURES.items(), *VARIANTS.items()]
     fitting = [name for name, fields in told if all(field in record for field in fields)]
+    fitting += [name for name, sets in FOREIGN.items() if any(all(f in record for f in fields) for fields in sets)]
     present = tuple(field for field in record if field != "id")
     fitting += [name for name, fields in LEAST.items() if present == fields]
     return next((name for name in fitting if name != task), None)
@@ -81,6 +97,43 @@ def _no_text(record: Mapping[str, Any], field: str, option: str, origin: str, ta
         f"{origin} has no field '{field}', only {present or 'an id'}: "
         f"name the right one with {option}={nearest(record, field)}."
     )
+
+
+def not_blank(records: Sequence[Record], field: str, notes: list[str]) -> list[Record]:
+    """The records whose text in ``field`` is no blank one; how many are not goes into ``notes``.
+
+    Raises:
+        UserError: All are blank.
+    """
+    kept = [record for record in records if not _is_blank(record.fields.get(field))]
+    if records and not kept:
+        raise UserError(f"The field '{field}' of every record from {records[0].origin} on is a blank text: give words.")
+    if len(kept) < len(records):
+        note = f"{len(records) - len(kept):,} of {len(records):,} records are blank texts and were left out."
+        notes.extend([] if note in notes else [note])
+    return kept
+
+
+def _is_blank(text: Any) -> bool:
+    return isinstance(text, str) and not text.strip()
+
+
+def check_word_places(value: Any, field: str, num_words: int, origin: str) -> list[int]:
+    """Words that ``field`` names by their places, rising from 0 on; raises UserError where it holds anything else."""
+    places: list[Any] = list(value) if isinstance(value, list | tuple | np.ndarray) else [None]
+    for index, place in enumerate(places):
+        if isinstance(place, bool) or not isinstance(place, int | np.integer) or not 0 <= place < num_words:
+            shown = repr(value)[:60] if place is None else repr(place)
+            raise UserError(
+                f"The field '{field}{'' if place is None else f'[{index}]'}' of {origin} is {shown}: give a list of "
+                f"numbers of words, from 0 to {num_words - 1}."
+            )
+        if index and place <= places[index - 1]:
+            raise UserError(
+                f"The field '{field}[{index}]' of {origin} is {place} behind {places[index - 1]}: "
+                "give each word once, in rising order."
+            )
+    return [int(place) for place in places]
 
 
 def check_characters(text: str, origin: str) -> None:

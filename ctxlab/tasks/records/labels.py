@@ -1,22 +1,148 @@
 """Labels of whole documents as records have them: names or whole numbers, one kind in a column."""
 
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
 from ctxlab.tasks.records.fields import kind, lookalike, nearest
 
 KINDS = {str: "text", int: "whole numbers", bool: "truth values"}
 """Types that labels may have."""
 
+NO_GOLD = "-"
+"""What SNLI and others write where people did not agree on a label; numbered data sets write -1."""
+
+OPPOSITE = frozenset({"+", "--", "++"})
+"""Labels beside which ``-`` is one of its own."""
+
 
 class LabelReader:
     """Reads one field of all records of a task, and remembers what kind of label it holds."""
 
-    def __init__(self, field: str, task: str, allowed: Sequence[str], *, several: bool) -> None:
-        """Take the field, the task that asks, the ``allowed`` labels (empty for any), and if there are several."""
+    def __init__(self, field: str, task: str, allowed: Sequence[str], notes: list[str], *, several: bool) -> None:
+        """Take the field and how it is read.
+
+        Args:
+            field: Of a record.
+            task: Name of the task that asks.
+            allowed: The labels, empty for any.
+            notes: Takes what a report must say.
+            several: Whether a document may have several labels.
+        """
         self.field, self._task, self._allowed, self._several = field, task, allowed, several
+        self._notes = notes
         self._first: tuple[type, str] | None = None
+        self._width: int | None = None
+
+    @property
+    def places(self) -> list[str]:
+        """All classes of lists of zeros and ones, by place; none where labels are named."""
+        if self._width is None:
+            return []
+        return list(self._allowed) or [str(place) for place in range(self._width)]
+
+    def admit(self, records: Sequence[Record]) -> list[Record]:
+        """The records that have a gold label; how the column is to be read is decided by all of them.
+
+        Raises:
+            UserError: None has one, or -1 may be a class as well as "no gold label".
+        """
+        values = [record.fields.get(self.field, ...) for record in records]
+        if self._several:
+            self._decide_places(values, records)
+        no_gold = self._no_gold(values, records)
+        kept = [record for record, value in zip(records, values, strict=True) if not _is_one_of(value, no_gold)]
+        if records and not kept:
+            raise UserError(
+                f"No record from {records[0].origin} on has a gold label in '{self.field}' "
+                f"({values[0]!r} stands for none): use a file that has some."
+            )
+        if len(kept) < len(records):
+            self._note(
+                f"{len(records) - len(kept):,} of {len(records):,} records have no gold label in '{self.field}' "
+                "(null, '-' or -1) and were left out."
+            )
+        self._note_spelling(value for value in values if not _is_one_of(value, no_gold))
+        return kept
+
+    def _note(self, sentence: str) -> None:
+        """Once, as splits are often alike."""
+        if sentence not in self._notes:
+            self._notes.append(sentence)
+
+    def _no_gold(self, values: Sequence[Any], records: Sequence[Record]) -> list[Any]:
+        """Values that stand for "no gold label"; None and not-a-number always do."""
+        found: list[Any] = []
+        if self._several:
+            return found
+        named = {_clean(value) for value in values if isinstance(value, str)}
+        if NO_GOLD in named and NO_GOLD not in self._allowed and not named & OPPOSITE:
+            found.append(NO_GOLD)
+        numbers = {int(value) for value in values if _is_number(value)} | {int(name) for name in named if _is_int(name)}
+        if -1 in numbers and "-1" not in self._allowed and numbers != {-1, 1} and min(numbers) == -1:
+            self._check_minus_one(values, numbers, records)
+            found += [-1, "-1"]
+        return found
+
+    def _check_minus_one(self, values: Sequence[Any], numbers: set[int], records: Sequence[Record]) -> None:
+        if self._task == "nli":  # what is neither entailed nor not is neutral there, never -1
+            return
+        place = next(r.origin for r, value in zip(records, values, strict=True) if _is_one_of(value, [-1, "-1"]))
+        listed = ",".join(map(str, sorted(numbers)))
+        raise UserError(
+            f"The label -1 in the field '{self.field}' of {place} may be a class, or mean that there is no gold label: "
+            f"set task.labels=[{listed}] if it is a class, or take such records out of the file."
+        )
+
+    def _decide_places(self, values: Sequence[Any], records: Sequence[Record]) -> None:
+        """Whether lists are zeros and ones by place, as libraries with several labels a document write them."""
+        lists = [list(value) for value in values if isinstance(value, list | tuple)]
+        if not lists or not all(_is_number(one) and one in (0, 1) for each in lists for one in each):
+            return
+        widths = {len(each) for each in lists}
+        certain = (
+            any(len(set(each)) < len(each) or any(isinstance(one, bool | float) for one in each) for each in lists)
+            or [1, 0] in lists
+        )  # numbers of classes rise
+        if self._width is None and (len(widths) > 1 or widths <= {0, 1} or not certain):
+            return
+        width = self._width or widths.pop()
+        wrong = next((r for r, each in zip(records, lists, strict=False) if len(each) != width), None)
+        if wrong is not None or (self._allowed and len(self._allowed) != width):
+            had = f"task.labels lists {len(self._allowed)}" if wrong is None else f"{wrong.origin} has another number"
+            raise UserError(
+                f"The field '{self.field}' holds lists of {width} zeros and ones, a place for each class, and {had}: "
+                "give as many everywhere."
+            )
+        if self._width is None:
+            called = "in the order of task.labels" if self._allowed else "named by its number from 0 on"
+            self._note(f"'{self.field}' holds lists of {width} zeros and ones: each place is a class, {called}.")
+        self._width = width
+
+    def _note_spelling(self, values: Iterable[Any]) -> None:
+        """Say where labels differ in white space alone, which is taken away, or in capitals, which is not."""
+        texts = {
+            one
+            for value in values
+            for one in (value if isinstance(value, list | tuple) else [value])
+            if isinstance(one, str)
+        }
+        stripped = sorted(text for text in texts if text != _clean(text))
+        if stripped:
+            self._note(
+                f"Labels in '{self.field}' have white space around or within them that was taken away, "
+                f"{stripped[0]!r} for one."
+            )
+        folded: dict[str, str] = {}
+        for text in sorted(map(_clean, texts)):
+            if folded.setdefault(text.casefold(), text) != text:
+                self._note(
+                    f"The labels '{folded[text.casefold()]}' and '{text}' in '{self.field}' differ in capitals alone, "
+                    "and are two classes."
+                )
+                return
 
     def read(self, record: Mapping[str, Any], origin: str) -> tuple[str, ...]:
         """The labels of a record as text, each once.
@@ -35,9 +161,27 @@ class LabelReader:
         if not self._several and isinstance(value, list | tuple):
             hint = ", or set task.multi_label=true" if self._task == "classification" else ""
             raise UserError(f"The field '{self.field}' of {origin} is {kind(value)}: give one label{hint}.")
+        if self._width is not None:
+            return self._of_places(value, origin)
         return tuple(dict.fromkeys(self._name(one, origin) for one in (value if self._several else [value])))
 
+    def _of_places(self, value: Sequence[Any], origin: str) -> tuple[str, ...]:
+        names = self.places
+        if len(value) != len(names) or not all(_is_number(one) and one in (0, 1) for one in value):
+            raise UserError(
+                f"The field '{self.field}' of {origin} is {str(list(value))[:80]}, and others are {len(names)} zeros "
+                "and ones: write all in one way."
+            )
+        return tuple(name for name, one in zip(names, value, strict=True) if one)
+
     def _name(self, value: Any, origin: str) -> str:
+        value = int(value) if isinstance(value, float) and value.is_integer() else value
+        value = _clean(value) if isinstance(value, str) else value
+        if isinstance(value, float):
+            raise UserError(
+                f"The field '{self.field}' of {origin} has a label that is of type float ({value}), and task="
+                f"{self._task} tells classes apart, not degrees: give a name or a whole number."
+            )
         if type(value) not in KINDS or value == "":
             what = "an empty text" if value == "" else kind(value)
             raise UserError(
@@ -71,16 +215,38 @@ class LabelReader:
         )
 
 
+def _clean(text: str) -> str:
+    """A label without white space around it, with single blanks, and accents in one spelling (NFC)."""
+    return unicodedata.normalize("NFC", " ".join(text.split()))
+
+
+def _is_number(value: Any) -> bool:
+    """Whether ``value`` is a whole number, however it is written; not-a-number is none."""
+    return isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+
+
+def _is_int(name: str) -> bool:
+    return name.removeprefix("-").isdecimal()
+
+
+def _is_one_of(value: Any, no_gold: Sequence[Any]) -> bool:
+    """Whether a label is missing: null, not-a-number, or one of ``no_gold``."""
+    if value is None or value != value:
+        return True
+    if isinstance(value, str):
+        return _clean(value) in no_gold
+    return _is_number(value) and not isinstance(value, bool) and int(value) in no_gold
+
+
 def sorted_labels(labels: Iterable[str]) -> list[str]:
     """Whole numbers by size, all else by letters."""
     names = set(labels)
-    numbers = all(name.removeprefix("-").isdecimal() for name in names)
-    return sorted(names, key=int) if numbers else sorted(names)
+    return sorted(names, key=int) if all(map(_is_int, names)) else sorted(names)
 
 
 def checked_labels(labels: Sequence[Any]) -> list[str]:
     """``task.labels`` as text; raises UserError where it is empty, repeats one, or holds no name."""
-    names = [str(label).lower() if isinstance(label, bool) else str(label) for label in labels]
+    names = [str(label).lower() if isinstance(label, bool) else _clean(str(label)) for label in labels]
     if not names or len(set(names)) != len(names) or "" in names:
         raise UserError(f"task.labels={list(labels)} is empty, repeats a label or has a nameless one: list each once.")
     return names

@@ -1,5 +1,6 @@
 """Records of questions about texts: SQuAD's form, or one question a record; checked, with every answer in its place."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,9 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.types import Document, Encoded
 from ctxlab.tasks.records.fields import check_characters, kind, lookalike, nearest, text_of
 from ctxlab.tasks.text.encoding import Pieces
+
+YES_NO = frozenset({"yes", "no", "true", "false"})
+"""Answers that are about a question, and mostly not in the context."""
 
 BETWEEN = "\n\n"
 """What joins several texts into one context."""
@@ -40,17 +44,28 @@ class Answer:
 
 
 @dataclass(slots=True)
-class Moved:
-    """How many answers stood elsewhere than the record says."""
+class Mended:
+    """What was put right in the questions of all records."""
 
-    answers: int = 0
+    moved: int = 0
+    """Answers that stood elsewhere than the record says."""
+    plausible: int = 0
+    """Questions that have answers, and that the record calls impossible."""
 
-    def note(self) -> str:
+    def notes(self) -> list[str]:
         """For the report."""
-        return (
-            f"{self.answers} answers are not in the context at their answer_start: "
-            "each was found at the only place where its text occurs."
-        )
+        found = []
+        if self.moved:
+            found.append(
+                f"{self.moved} answers are not in the context at their answer_start: "
+                "each was found at the only place where its text occurs."
+            )
+        if self.plausible:
+            found.append(
+                f"{self.plausible} questions have is_impossible=true beside answers, which are only plausible: "
+                "they count as questions without an answer."
+            )
+        return found
 
 
 class QuestionReader:
@@ -59,23 +74,26 @@ class QuestionReader:
     def __init__(self, context_field: str, notes: list[str]) -> None:
         """Take the field of the context, and the list that notes for the report go to."""
         self._context_field, self._notes = context_field, notes
-        self._moved, self._moved_note = Moved(), ""
+        self._mended = Mended()
 
     def read(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """A context and all questions about it, checked; answers at a wrong place are found again where they can be."""
         name = str(record.get("id", origin))
         context, starts = context_of(record, self._context_field, origin)
-        before = self._moved.answers
-        questions = questions_of(record, name, context, starts, origin, gold=gold, moved=self._moved)
-        if self._moved.answers > before:
-            self._note_moved()
+        before = self._mended.notes()
+        questions = questions_of(record, name, context, starts, origin, gold=gold, mended=self._mended)
+        self._renew(before)
         return Document(name, {"context": context, "text_starts": starts, "questions": questions}, origin)
 
-    def _note_moved(self) -> None:
-        if self._moved_note in self._notes:
-            self._notes.remove(self._moved_note)
-        self._moved_note = self._moved.note()
-        self._notes.append(self._moved_note)
+    def _renew(self, before: Sequence[str]) -> None:
+        """Put what was mended up to now in the place of what the notes say of it."""
+        now = self._mended.notes()
+        if list(before) == now:
+            return
+        for note in before:
+            if note in self._notes:
+                self._notes.remove(note)
+        self._notes.extend(now)
 
 
 def one_a_question(document: Document) -> list[Document]:
@@ -146,7 +164,14 @@ def context_of(record: Mapping[str, Any], field: str, origin: str) -> tuple[str,
 
 
 def questions_of(
-    record: Mapping[str, Any], name: str, context: str, starts: Sequence[int], origin: str, *, gold: bool, moved: Moved
+    record: Mapping[str, Any],
+    name: str,
+    context: str,
+    starts: Sequence[int],
+    origin: str,
+    *,
+    gold: bool,
+    mended: Mended,
 ) -> list[dict[str, Any]]:
     """``id, question, answers`` of each question about ``context``; an answer is ``text, start, end`` (characters).
 
@@ -157,7 +182,7 @@ def questions_of(
         starts: First character of each text in it.
         origin: Place of the record.
         gold: Whether answers are needed.
-        moved: Counts answers that were found elsewhere.
+        mended: Counts what is put right.
 
     Raises:
         UserError: Something is missing, empty, of the wrong type, named twice, or not in the context.
@@ -189,7 +214,7 @@ def questions_of(
                 "give what is asked."
             )
         _check_text(question["question"], f"{place}question", origin)
-        answers = _answers(question, place, context, starts, origin, moved) if gold else []
+        answers = _answers(question, place, context, starts, origin, mended) if gold else []
         identifier = f"{name}#{own}" if place else name
         found.append({"id": identifier, "question": question["question"], "answers": answers})
     return found
@@ -216,30 +241,56 @@ def _question_id(question: Mapping[str, Any], index: int) -> str:
 
 
 def _answers(
-    question: Mapping[str, Any], place: str, context: str, starts: Sequence[int], origin: str, moved: Moved
+    question: Mapping[str, Any], place: str, context: str, starts: Sequence[int], origin: str, mended: Mended
 ) -> list[dict[str, Any]]:
-    if question.get("answers") is None:
+    given = question.get("answers", question.get("answer"))
+    if _is_impossible(question, place, origin):
+        mended.plausible += bool(given if not isinstance(given, Mapping) else any(given.values()))
+        return []
+    if given is None:
         raise UserError(
             f"'{place}answers' of {origin} is missing: give a list of answers, an empty one where the text has none."
         )
     return [
-        _anchored(answer, f"{place}answers[{index}]", context, starts, origin, moved)
-        for index, answer in enumerate(_rows(question["answers"], f"{place}answers", origin))
+        _anchored(answer, f"{place}answers[{index}]", context, starts, origin, mended)
+        for index, answer in enumerate(_rows(given, f"{place}answers", origin))
     ]
 
 
+def _is_impossible(question: Mapping[str, Any], place: str, origin: str) -> bool:
+    """What SQuAD 2 says of questions whose answers are only plausible."""
+    value = question.get("is_impossible")
+    if value is not None and not isinstance(value, bool | np.bool_) and value not in (0, 1):
+        raise UserError(f"The field '{place}is_impossible' of {origin} is {value!r}: give true or false.")
+    return bool(value)
+
+
 def _rows(answers: Any, place: str, origin: str) -> list[Any]:
-    """Answers as a list of mappings; data sets of the hub hold a mapping of lists."""
+    """Answers as a list of mappings; data sets of the hub hold a mapping of lists, others a text or texts alone."""
+    if isinstance(answers, bool):
+        raise _yes_or_no(answers, place, origin)
+    if isinstance(answers, str):
+        answers = [answers]
+    if isinstance(answers, Mapping) and isinstance(answers.get("text"), str):
+        answers = [answers]
     if not isinstance(answers, Mapping):
-        return _list(answers, place, origin)
+        return [{"text": one} if isinstance(one, str) else one for one in _list(answers, place, origin)]
     columns = {name: _list(values, f"{place}.{name}", origin) for name, values in answers.items()}
     if len({len(values) for values in columns.values()}) > 1:
         raise UserError(f"The lists in '{place}' of {origin} differ in length: give one entry an answer in each.")
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
+def _yes_or_no(answer: Any, place: str, origin: str) -> UserError:
+    return UserError(
+        f"The answer {answer!r} in '{place}' of {origin} says yes or no, and task=qa gives words of the context: use "
+        "ctxlab train task=nli with this file, which takes the context as premise, the question as hypothesis and the "
+        "answer as label."
+    )
+
+
 def _anchored(
-    answer: Any, place: str, context: str, starts: Sequence[int], origin: str, moved: Moved
+    answer: Any, place: str, context: str, starts: Sequence[int], origin: str, mended: Mended
 ) -> dict[str, Any]:
     """The answer with its characters in the context; found again where its text occurs once."""
     if not isinstance(answer, Mapping) or "text" not in answer:
@@ -248,17 +299,33 @@ def _anchored(
     _check_text(text, f"{place}.text", origin)
     start = _given_start(answer, place, starts, origin)
     if start is None or context[start : start + len(text)] != text:
-        first = context.find(text)
-        if first < 0 or context.find(text, first + 1) >= 0:
+        if text.strip().casefold() in YES_NO and (start is None or not _words(text, context)):
+            raise _yes_or_no(text, place, origin)
+        found = _only_place(text, context)
+        if found is None:
             where = "has no answer_start" if start is None else f"is not at its answer_start={answer['answer_start']}"
-            times = "nowhere" if first < 0 else "more than once"
+            times = "more than once" if text in context else "nowhere"
             raise UserError(
                 f"The answer {text[:60]!r} in '{place}' of {origin} {where}, and its text occurs {times} in the "
                 "context: give the character at which it begins."
             )
-        moved.answers += start is not None
-        start = first
+        mended.moved += start is not None
+        start = found
     return {"text": text, "start": start, "end": start + len(text)}
+
+
+def _words(text: str, context: str) -> list[int]:
+    """Where ``text`` stands in ``context`` and is no part of a longer word."""
+    return [match.start() for match in re.finditer(rf"(?<!\w){re.escape(text)}(?!\w)", context)]
+
+
+def _only_place(text: str, context: str) -> int | None:
+    """The place of ``text`` where there is only one: as a word by itself, or else at all."""
+    words = _words(text, context)
+    if words:
+        return words[0] if len(words) == 1 else None
+    first = context.find(text)
+    return None if first < 0 or context.find(text, first + 1) >= 0 else first
 
 
 def _given_start(answer: Mapping[str, Any], place: str, starts: Sequence[int], origin: str) -> int | None:

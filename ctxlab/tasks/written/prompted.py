@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
 from ctxlab.core.task import Continuations, Decoding
 from ctxlab.core.types import Document, Encoded, Merged, Prediction
@@ -60,6 +61,7 @@ class Prompted(Writing):
         super().__init__(None, prompt, "best")
         self.name, self.primary_metric = whole.name, whole.primary_metric
         self._whole, self._instruction = whole, prompt.instruction
+        self.notes = whole.notes
         self.labels, self.learns_labels = list(whole.labels), not whole.labels
 
     @property
@@ -67,6 +69,10 @@ class Prompted(Writing):
         """The task as it is with a head, for the labels of this one."""
         self._whole.labels = self.labels
         return self._whole
+
+    def admit(self, records: Sequence[Record], *, gold: bool) -> list[Record]:
+        """As with a head."""
+        return self._whole.admit(records, gold=gold)
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """As with a head."""

@@ -15,7 +15,7 @@ from transformers.masking_utils import bidirectional_mask_function, causal_mask_
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import GIVEN, HEADING, PARAGRAPH, SENTENCE
 from ctxlab.strategies.attention import structured
-from ctxlab.strategies.attention.kernels import blocks, plan
+from ctxlab.strategies.attention.kernels import blocks, latest, plan
 from ctxlab.strategies.attention.kernels.structure import choose, salient
 from ctxlab.strategies.attention.structured import Structured
 from tests.strategies.attention.test_sparse_kernels import dense
@@ -90,6 +90,7 @@ def run(case, wrong=0):
     batch, length = case.ids.shape
     tensors = [torch.randn(batch, heads, length, 5) for heads in (case.heads, case.key_heads, case.key_heads)]
     upstream = torch.randn(batch, case.heads, length, 5)
+    case.part.is_causal = case.causal
     case.part.see(inputs)
     library = causal_mask_function if case.causal else bidirectional_mask_function
     mask = case.part._mask(batch, length, length, mask_function=library, attention_mask=case.real)
@@ -115,15 +116,15 @@ def test_equals_dense_attention_under_the_pattern_of_each_window():
         nonlocal blocked
         torch.manual_seed(0)
         found, expected, mask = run(case)
-        blocked += isinstance(mask.plans[0], structured.WithRows)
+        blocked += isinstance(mask.plans[0].mask, blocks.BlockMask)
         for a, b in zip(found, expected, strict=True):
             assert_close(a.double(), b, atol=1e-5, rtol=0)
 
     small = [mock.patch.object(structured, "FIRST_BLOCK", 4), mock.patch.object(plan, "SMALLEST_BLOCK", 4),
-             mock.patch.object(blocks, "TOKENS_PER_CALL", 24)]  # fmt: skip
-    with small[0], small[1], small[2]:
+             mock.patch.object(blocks, "TOKENS_PER_CALL", 24), mock.patch.object(latest, "SETTLED", 2)]  # fmt: skip
+    with small[0], small[1], small[2], small[3]:
         check()
-    assert blocked > 50
+    assert blocked > 100
 
 
 def test_the_oracle_notices_global_tokens_that_are_off_by_one():
@@ -136,6 +137,49 @@ def test_the_oracle_notices_global_tokens_that_are_off_by_one():
     )  # fmt: skip
     found, expected, _ = run(case, wrong=1)
     assert (found[0] - expected[0]).abs().max() > 1e-2
+
+
+def by_hand(named, window, most, num_first, query, key):
+    """The rule of a causal model in words: neighbours, first tokens, the latest named before the neighbourhood."""
+    before = [place for place in np.flatnonzero(named) if place < query - max(window, 16)]
+    return key <= query and (query - key <= window or key < num_first or query < num_first or key in before[-most:])
+
+
+def test_a_decoder_sees_the_latest_named_tokens_before_its_neighbours(tiny):
+    random = np.random.default_rng(0)
+    part = Structured(window=3, max_global=2, num_global=1)
+    part.install(tiny("llama"))
+    marks = random.choice([0, 0, 0, SENTENCE, PARAGRAPH + SENTENCE, HEADING, GIVEN], (1, 90))
+    pattern = part.pattern({"input_ids": torch.zeros(1, 90, dtype=torch.long), "marks": torch.tensor(marks)}, 0)
+    place = torch.arange(90)
+    found = pattern(place[:, None], place[None], 90) & (place[None] <= place[:, None])
+    expected = [[by_hand(marks[0] > 0, 3, 2, 1, query, key) for key in range(90)] for query in range(90)]
+    assert found.tolist() == expected
+
+
+@pytest.mark.parametrize("at", [None, ["sentences"], ["paragraphs", "headings"], ["given"]])
+def test_nothing_before_a_changed_token_moves_in_a_causal_model(tiny, at):
+    """Tokens and marks after a place change, or are not there: what comes before gives the same to the last bit."""
+    model = tiny("llama")
+    Structured(at=at, window=4, max_global=3, num_salient=4).install(model)
+    random = np.random.default_rng(0)
+    ids = torch.from_numpy(random.integers(5, 60, (20, 120)))
+    marks = torch.from_numpy(random.choice([0, 0, 0, 0, 1, 3, 5, 8], (20, 120)))
+    other_ids, other_marks, cut = ids.clone(), marks.clone(), 70
+    other_ids[:, cut:] = torch.from_numpy(random.integers(5, 60, (20, 50)))
+    other_marks[:, cut:] = torch.from_numpy(random.choice([0, 1, 5, 8], (20, 50)))
+    with torch.no_grad():
+        before = model(input_ids=ids, marks=marks).logits
+        after = model(input_ids=other_ids, marks=other_marks).logits
+        alone = model(input_ids=ids[:, :cut], marks=marks[:, :cut]).logits
+    assert torch.equal(before[:, :cut], after[:, :cut])
+    assert_close(before[:, :cut], alone, atol=1e-5, rtol=0)
+    assert (before[:, cut:] - after[:, cut:]).abs().max() > 1e-3
+
+
+def test_salient_terms_that_a_decoder_was_asked_for_are_refused(tiny):
+    with pytest.raises(UserError, match="what comes before: leave salient out"):
+        Structured(at=["sentences", "salient"]).install(tiny("llama"))
 
 
 @pytest.mark.parametrize("kind", ["bert", "llama", "t5"])

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import ADDED, Encoded, Window
 from ctxlab.strategies.reading.chunk import Chunk
+from ctxlab.strategies.reading.compress import Compress
+from ctxlab.strategies.reading.select import Select
 from ctxlab.strategies.reading.truncate import Truncate
 
 
@@ -101,11 +103,13 @@ def slow_merge(rule, windows, outputs, num_tokens):
             if token in own:
                 place = own.index(token)
                 at = list(window.token_index).index(token)
-                found.append((min(place, len(own) - 1 - place), values[at]))
+                found.append((min(place, len(own) - 1 - place), values[at], place))
         if found and rule == "first":
             merged[token] = found[0][1]
         elif found and rule == "mean":
-            merged[token] = sum(values for _, values in found) / len(found)
+            merged[token] = sum(values for _, values, _ in found) / len(found)
+        elif found and rule == "left":
+            merged[token] = max(found, key=lambda pair: pair[2])[1]
         elif found:
             merged[token] = max(found, key=lambda pair: pair[0])[1]
     return merged
@@ -113,7 +117,7 @@ def slow_merge(rule, windows, outputs, num_tokens):
 
 @settings(deadline=None)
 @given(
-    st.sampled_from(["first", "mean", "central"]),
+    st.sampled_from(["first", "mean", "central", "left"]),
     st.integers(1, 40),
     st.integers(2, 20),
     st.integers(0, 19),
@@ -205,3 +209,30 @@ def test_options_that_make_no_sense():
 
 def test_the_longest_window_is_the_context():
     assert Chunk().longest(700) == Truncate().longest(700) == 700
+
+
+READINGS = {"chunk": Chunk, "truncate": Truncate, "select": Select, "compress": lambda: Compress(ratio=1.0)}
+
+
+@pytest.mark.parametrize("name", READINGS)
+@pytest.mark.parametrize(
+    ("trained", "stretched", "longest"),
+    [(512, False, 512), (512, True, 4096), (None, False, 4096), (9999, False, 4096)],
+)
+def test_no_window_is_longer_than_the_trained_length_unless_positions_are_stretched(name, trained, stretched, longest):
+    part = READINGS[name]()
+    part.fit(trained, 0, 4096, stretched=stretched)
+    encoded = document(5000)
+    windows = part.windows(encoded, 4096)
+    assert part.longest(4096) == longest
+    assert max(len(window) for window in windows) == longest
+    assert part.longest(100) == 100  # a curriculum may stay below
+    read = {token for window in windows for token in seen(window)}
+    assert len(read) == (5000 if name == "chunk" else longest - 2)
+
+
+def test_a_prompt_that_fills_the_trained_length_is_refused_by_that_length():
+    part = Chunk()
+    part.fit(512, 0, 4096, stretched=False)
+    with pytest.raises(UserError, match=r"The 512 tokens that the model was trained for leave no room.*beside 601 "):
+        part.windows(document(10, before=(7,) * 600), 4096)

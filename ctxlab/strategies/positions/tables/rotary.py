@@ -109,7 +109,7 @@ class Rotary(Positions, ABC):
                 logger.warning("strategy.positions.factor=%g is not used: %d tokens fit as it is.", self.factor, length)
             return
         original = copy.deepcopy(note.get("rope_parameters", text.rope_parameters))
-        trained = int(note.get("trained_length", text.max_position_embeddings))
+        trained = int(note.get("trained_length") or position_limit(text) or 0)
         factor = self._choose(trained, length, note)
         new = {"name": self.name, "factor": factor, "trained_length": trained,
                "length": max(length, int(trained * factor)), "rope_parameters": original}  # fmt: skip
@@ -214,6 +214,14 @@ class Rotary(Positions, ABC):
             "layers do not use the declared rotary frequencies; build the model from a config that was configured "
             "before, or use another of strategy/positions=linear, ntk, dynamic_ntk, yarn, longrope."
         )
+
+
+def follows_length(config: Any, length: int) -> bool:
+    """Whether a model as published turns the tokens of windows of up to ``length`` tokens by angles that differ."""
+    for parameters in _layers(getattr(config, "rope_parameters", None) or {}).values():
+        if isinstance(parameters, Mapping) and parameters.get("rope_type") in ("dynamic", "longrope"):
+            return length > int(parameters.get("original_max_position_embeddings") or config.max_position_embeddings)
+    return False
 
 
 def prefix(layer_type: str) -> str:

@@ -22,10 +22,6 @@ class Keeping(Base, ABC):
     contiguous = False
     covers = False
 
-    def longest(self, length: int) -> int:
-        """A document that is longer fills the context, unless less is asked for."""
-        return length
-
     def merge(self, windows: Sequence[Window], outputs: Sequence[FloatArray], num_tokens: int) -> Merged:
         """What was left out is not seen."""
         return merging.first(windows, outputs, num_tokens)

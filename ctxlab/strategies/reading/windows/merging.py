@@ -48,6 +48,21 @@ def central(windows: Sequence[Window], outputs: Sequence[FloatArray], num_tokens
     return Merged(total, furthest >= 0)
 
 
+def left(windows: Sequence[Window], outputs: Sequence[FloatArray], num_tokens: int) -> Merged:
+    """Each token takes the outputs of the window in which most tokens come before it (ties: the earlier window).
+
+    For causal models, which see nothing else: this is how perplexity is measured with a stride.
+    """
+    total, _ = _empty(outputs, num_tokens)
+    most = np.full(num_tokens, -1, dtype=np.int64)
+    for index, values in _document_part(windows, outputs):
+        place = np.arange(len(index))
+        better = place > most[index]
+        total[index[better]] = values[better]
+        most[index[better]] = place[better]
+    return Merged(total, most >= 0)
+
+
 def _empty(outputs: Sequence[FloatArray], num_tokens: int) -> tuple[FloatArray, BoolArray]:
     num_outputs = outputs[0].shape[1] if outputs else 0
     return np.zeros((num_tokens, num_outputs), dtype=np.float32), np.zeros(num_tokens, dtype=np.bool_)

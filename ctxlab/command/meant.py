@@ -1,0 +1,163 @@
+"""What an unknown name on a command line was meant to be, as the form to write instead.
+
+Names are looked for in this order: the same name in other case or with dashes, the end of a key or group
+(``lr`` → ``optimizer.lr``), the names of other programs (``config.synonyms``), keys that another option or another
+stage has. Nothing is guessed by likeness here: that is ``config.nearest``, for what is left.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ctxlab.config import catalogue, synonyms
+from ctxlab.config.nearest import either, folded, nearest
+
+MANY = 4
+"""Forms above which a list would only confuse."""
+
+GOOD = 0.75
+"""Likeness of names from which one is a slip of the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An unknown name as it stands on the command line."""
+
+    key: str
+    """Key or group, without ``+``."""
+    value: str
+    """Text after the equals sign."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """What to write instead."""
+
+    forms: Sequence[str]
+    note: str = ""
+    """What differs, or why, as a clause."""
+
+    def sentence(self) -> str:
+        """``write optimizer.lr=1e-4.``"""
+        return f"write {either(self.forms)}{f' ({self.note})' if self.note else ''}."
+
+
+def key(stage: str, written: Written, known: Collection[str]) -> Meant | None:
+    """The key or group that an unknown key stands for.
+
+    Args:
+        stage: First word of the command.
+        written: The key and its value.
+        known: Every key of the stage under the options of the command.
+    """
+    name = folded(written.key.replace("/", "."))
+    groups = stage_groups(stage)
+    values = [one for one in known if not any(other.startswith(f"{one}.") for other in known)]
+    for found in (_ends(name, values), _group_ends(name, groups)):
+        if found:
+            return Meant([f"{one}={written.value}" for one in found]) if len(found) <= MANY else None
+    return _synonym(name, written.value) or _of_another_option(name, written.value, groups) or _of_a_stage(stage, name)
+
+
+def option(stage: str, group: str, text: str) -> Meant | None:
+    """The option, group or key that an unknown option of a group stands for."""
+    options, name = catalogue.options(group), folded(text)
+    if name in options:
+        return Meant([f"{group}={name}"], "names are written in lower case, with underscores")
+    foreign = synonyms.OPTIONS.get(group, {}).get(name)
+    if foreign in options:
+        return Meant([f"{group}={foreign}"])
+    elsewhere = _others(stage, group, name)
+    if elsewhere:
+        return Meant([f"{other}={name}" for other in elsewhere], f"an option of {either(elsewhere)}")
+    return _path(group, text, options)
+
+
+def stage_groups(stage: str) -> list[str]:
+    """Groups that the configuration of a stage has."""
+    chosen = dict(catalogue.defaults(catalogue.option_file("", stage)))
+    return [group for group in catalogue.groups() if group.split("/")[0] in chosen]
+
+
+def _ends(name: str, known: Collection[str]) -> list[str]:
+    """Keys that end in the name, or have its parts in their order: ``strategy.window`` → ``strategy.attention.window``.
+
+    A key that ends in the name counts before those with something between the parts.
+    """
+    parts = name.split(".")
+    ending = [one for one in known if folded(one).split(".")[-len(parts) :] == parts]
+    return ending or [one for one in known if len(parts) > 1 and _within(parts, folded(one).split("."))]
+
+
+def _within(parts: Sequence[str], key: Sequence[str]) -> bool:
+    if parts[-1] != key[-1] or parts[0] != key[0]:
+        return False
+    rest = iter(key)
+    return all(part in rest for part in parts)
+
+
+def _group_ends(name: str, groups: Sequence[str]) -> list[str]:
+    """Groups that are the name, or end in it: ``attention`` → ``strategy/attention``."""
+    parts = name.split(".")
+    return [group for group in groups if group.split("/")[-len(parts) :] == parts]
+
+
+def _synonym(name: str, value: str) -> Meant | None:
+    found = synonyms.KEYS.get(name) or synonyms.KEYS.get(name.rpartition(".")[2])
+    return Meant([f"{found.name}={found.value(value)}"], found.note) if found else None
+
+
+def _of_another_option(name: str, value: str, groups: Sequence[str]) -> Meant | None:
+    """A key that other options than the chosen ones have, such as ``momentum``, which ``optimizer=sgd`` has."""
+    forms = [
+        f"{group}={option} {full}={value}"
+        for group, option, full in _every_key(groups)
+        if full == name or full.endswith(f".{name}")
+    ]
+    if not forms:
+        return None
+    few = either([form.split()[0] for form in forms[:MANY]])
+    return Meant(forms[:1], f"a key of {few}")
+
+
+def _every_key(groups: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    """Group, option and full name of every key of every option."""
+    for group in groups:
+        for name in catalogue.options(group):
+            for one in catalogue.keys(catalogue.option_file(group, name)):
+                if one.name != "name":
+                    yield group, name, f"{group.replace('/', '.')}.{one.name}"
+
+
+def _of_a_stage(stage: str, name: str) -> Meant | None:
+    """A key that only another stage has."""
+    for other in catalogue.stages():
+        if other != stage and any(one.name == name for one in catalogue.keys(catalogue.option_file("", other))):
+            return Meant([f"ctxlab {other} … {name}=…"], f"only ctxlab {other} has that key")
+    return None
+
+
+def _others(stage: str, group: str, name: str) -> list[str]:
+    """Other groups that have the option: those of the same family where there are any."""
+    groups = stage_groups(stage)
+    having = [other for other in groups if other != group and name in catalogue.options(other) and group in groups]
+    family = [other for other in having if other.split("/")[0] == group.split("/")[0]]
+    return family or having
+
+
+def _path(group: str, text: str, options: Sequence[str]) -> Meant | None:
+    """A file, a folder or the name of a hub where an option was expected."""
+    if group in synonyms.FILES and (Path(text).is_file() or Path(text).suffix):
+        return Meant([f"{synonyms.FILES[group]}={text}"])
+    if group not in synonyms.PATHS or (nearest(text, options, GOOD) and not Path(text).exists()):
+        return None
+    return Meant([f"{synonyms.PATHS[group]}={text}"], "for a folder, or a name on the hub")
+
+
+def dashed(stage: str, name: str, value: str, known: Mapping[str, object]) -> str | None:
+    """The form without dashes of ``--name value``, or None where nothing here has that name."""
+    plain = folded(name.lstrip("-"))
+    if plain in known or plain in stage_groups(stage):
+        return f"{plain}={value}"
+    meant = key(stage, Written(plain, value), list(known))
+    return either(meant.forms) if meant else None

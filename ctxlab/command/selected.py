@@ -1,0 +1,46 @@
+"""Which options the words of a command choose, and which keys there are under them; read without Hydra."""
+
+import re
+from collections.abc import Iterable
+
+from ctxlab.config import catalogue
+
+EXPERIMENT = "experiment"
+"""Group whose options choose options of other groups."""
+
+
+def options(lines: Iterable[str]) -> dict[str, list[str]]:
+    """Group → the options that the words choose, several in a sweep; of words for one group the last one counts."""
+    found: dict[str, list[str]] = {}
+    groups = set(catalogue.groups())
+    for line in lines:
+        group, equals, value = line.lstrip("+").partition("=")
+        named = _named(group, value) if equals and group in groups else []
+        if named and group == EXPERIMENT:
+            for one in named:
+                found |= {
+                    name: [option] for name, option in catalogue.defaults(catalogue.option_file(group, one), group)
+                }
+        if named:
+            found[group] = named
+    return found
+
+
+def _named(group: str, value: str) -> list[str]:
+    """Options that a value names, whatever stands around them."""
+    every = catalogue.options(group)
+    if "*" in value:
+        return every
+    words = set(re.findall(r"[\w-]+", value))
+    return [option for option in every if option in words]
+
+
+def keys(stage: str, lines: Iterable[str]) -> dict[str, catalogue.Key]:
+    """Every key of a stage under the options that the words choose; in a sweep those that any of its jobs has."""
+    several = options(lines)
+    first = {group: names[0] for group, names in several.items()}
+    found = catalogue.tree(stage, first)
+    for group, names in several.items():
+        for name in names[1:]:
+            found |= catalogue.tree(stage, first | {group: name})
+    return found

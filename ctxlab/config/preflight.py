@@ -1,0 +1,77 @@
+"""What is tested of a composed configuration before torch is imported and a run directory made.
+
+Values of the shared keys, classes and types of the components, files. What only a component itself can judge is judged
+when it is made.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from ctxlab.config import annotations, build, schema, signatures
+from ctxlab.config.nearest import suggestion
+from ctxlab.core.errors import UserError
+from ctxlab.core.paths import check_output, check_there
+
+FILES = ("data.train_file", "data.validation_file", "data.test_file", "input")
+"""Keys of files and folders that are read."""
+
+PERHAPS_FOLDERS = ("model.path", "data.path")
+"""Keys of folders, or of names on a hub, which have one slash at most and begin with a letter or figure."""
+
+
+def check(config: DictConfig) -> None:
+    """Test everything that can be tested early.
+
+    Raises:
+        UserError: naming the first key that is wrong, its value and what it may be.
+    """
+    schema.validate(config)
+    for place, node in _components(config, ""):
+        _check_component(place, node)
+    _check_paths(config)
+
+
+def _components(node: DictConfig, place: str) -> Iterator[tuple[str, DictConfig]]:
+    """Every part of the configuration that names a class, with its place."""
+    if "_target_" in node:
+        yield place, node
+    for key in map(str, node):
+        child = None if key == "hydra" and not place else node._get_node(key)
+        if isinstance(child, DictConfig) and not child._is_none() and not child._is_missing():
+            yield from _components(child, f"{place}.{key}" if place else key)
+
+
+def _check_component(place: str, node: DictConfig) -> None:
+    target = node._target_
+    build.check_target(target, place)
+    module, _, name = target.rpartition(".")
+    known = signatures.classes(module)
+    if known and name not in known:
+        raise UserError(
+            f"{place}: _target_ {target} is refused: {module} defines no class {name}"
+            f"{suggestion(name, known, 'classes')}"
+        )
+    annotations.check_values(signatures.annotations(module, name), _plain(node), place)
+
+
+def _plain(node: DictConfig) -> Mapping[str, Any]:
+    """The values that are there; missing ones are named when the component is made."""
+    found = OmegaConf.to_container(node, resolve=True)
+    assert isinstance(found, dict)
+    return {str(key): value for key, value in found.items() if value != "???"}
+
+
+def _check_paths(config: DictConfig) -> None:
+    for key in FILES:
+        value = OmegaConf.select(config, key)
+        for text in value if isinstance(value, (list, tuple)) or OmegaConf.is_list(value) else [value]:
+            if isinstance(text, str) and text != "-":
+                check_there(key, text)
+    for key in PERHAPS_FOLDERS:
+        text = OmegaConf.select(config, key)
+        if isinstance(text, str) and (text.startswith((".", "/", "~")) or text.count("/") > 1):
+            check_there(key, text)
+    if config.get("output") is not None:
+        check_output(str(config.output), overwrite=bool(config.get("overwrite")))

@@ -1,0 +1,66 @@
+"""Constructors as their source declares them, read without importing it: importing would bring torch along."""
+
+import ast
+import importlib.util
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+_PLAIN: dict[str, Any] = {
+    "__builtins__": {}, "bool": bool, "float": float, "int": int, "str": str, "list": list, "tuple": tuple,
+    "Any": Any, "Literal": Literal, "Sequence": Sequence,
+}  # fmt: skip
+"""What an annotation may be made of to be judged here; others are judged when the class is there."""
+
+
+def classes(module: str) -> list[str]:
+    """Names of the classes that a module of ctxlab defines."""
+    return [node.name for node in _tree(module).body if isinstance(node, ast.ClassDef)]
+
+
+def annotations(module: str, name: str) -> dict[str, Any]:
+    """Parameter → annotation of the constructor of a class, as far as it is plain: of ``__init__``, else of fields.
+
+    Empty where the class, or what it inherits its constructor from, is not in the sources of ctxlab.
+    """
+    found = next((node for node in _tree(module).body if isinstance(node, ast.ClassDef) and node.name == name), None)
+    if found is None:
+        return {}
+    init = next((node for node in found.body if isinstance(node, ast.FunctionDef) and node.name == "__init__"), None)
+    if init is not None:
+        parameters = [*init.args.args, *init.args.kwonlyargs]
+        return dict(_evaluated((parameter.arg, parameter.annotation) for parameter in parameters))
+    inherited: dict[str, Any] = {}
+    for base in found.bases:
+        inherited |= annotations(*_origin(module, base.id)) if isinstance(base, ast.Name) else {}
+    fields = ((node.target, node.annotation) for node in found.body if isinstance(node, ast.AnnAssign))
+    own = _evaluated((target.id, annotation) for target, annotation in fields if isinstance(target, ast.Name))
+    return inherited | dict(own)
+
+
+@cache
+def _tree(module: str) -> ast.Module:
+    spec = importlib.util.find_spec(module) if module.split(".")[0] == "ctxlab" else None
+    if spec is None or spec.origin is None:
+        return ast.Module([], [])
+    return ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+
+
+def _origin(module: str, name: str) -> tuple[str, str]:
+    """Module and name that ``name`` has where it is defined."""
+    for node in _tree(module).body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                if name == (alias.asname or alias.name):
+                    return node.module, alias.name
+    return module, name
+
+
+def _evaluated(pairs: Iterator[tuple[str, ast.expr | None]]) -> Iterator[tuple[str, Any]]:
+    for name, annotation in pairs:
+        if annotation is not None:
+            try:
+                yield name, eval(ast.unparse(annotation), dict(_PLAIN))  # noqa: S307 (our own source, plain names)
+            except (NameError, TypeError, AttributeError):
+                continue

@@ -1,0 +1,51 @@
+"""doccano's export of sequence labelling, and what looks like it: a text and its stretches, triples or objects."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from ctxlab.core.data import Record
+from ctxlab.data.formats.base import Fields, Format, is_list_of, with_fields
+from ctxlab.data.readers.tally import Tally
+
+KEYS = ("label", "labels", "entities", "annotations")
+"""Fields that its versions keep the stretches in."""
+
+
+def recognises(fields: Fields) -> bool:
+    """A ``text`` and one field of stretches; an empty list of them is a text without entities."""
+    return isinstance(fields.get("text"), str) and not {"spans", "tokens"} & fields.keys() and _key(fields) is not None
+
+
+def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
+    """The same text with ``spans``; only an export that is empty of stretches is left as it is."""
+    del task, tally
+    key = _key(record.fields)
+    assert key is not None, "recognised by it"
+    yield with_fields(record, spans=[_span(one) for one in record.fields[key]])
+
+
+def _key(fields: Fields) -> str | None:
+    return next((key for key in KEYS if _is_stretches(fields.get(key))), None)
+
+
+def _is_stretches(value: Any) -> bool:
+    if value == []:
+        return True
+    if is_list_of(value, "start_offset", "end_offset") or is_list_of(value, "start", "end", "label"):
+        return True
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(one, list) and len(one) == 3 and isinstance(one[2], str) for one in value)
+    )
+
+
+def _span(one: Any) -> dict[str, Any]:
+    if isinstance(one, list):
+        start, end, label = one
+        return {"start": start, "end": end, "label": label}
+    start, end = (one.get(f"{name}_offset", one.get(name)) for name in ("start", "end"))
+    return {"start": start, "end": end, "label": one.get("label")}
+
+
+FORMAT = Format("doccano", frozenset({"ner"}), recognises, convert)

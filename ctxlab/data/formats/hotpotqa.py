@@ -1,0 +1,87 @@
+"""HotpotQA and its kin (2WikiMultihopQA): a question over several titled paragraphs of sentences."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ctxlab.core.data import Record
+from ctxlab.data.formats.base import Fields, Format, with_fields
+from ctxlab.data.readers.tally import Tally
+
+YES_NO = frozenset({"yes", "no"})
+
+
+def recognises(fields: Fields) -> bool:
+    """``context`` is pairs of a title and its sentences, or, on the hub, one list of each."""
+    context = fields.get("context")
+    if isinstance(context, dict):
+        return context.keys() == {"title", "sentences"}
+    return (
+        "question" in fields
+        and isinstance(context, list)
+        and bool(context)
+        and all(isinstance(pair, list) and len(pair) == 2 and isinstance(pair[1], list) for pair in context)
+    )
+
+
+def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
+    """One text a paragraph, its title in a line above it; the answer where the supporting sentences have it first.
+
+    Questions that are answered yes or no are left out: such an answer stands nowhere in the texts.
+    """
+    del task
+    fields = record.fields
+    answer = fields.get("answer")
+    if isinstance(answer, str) and answer.strip().casefold() in YES_NO:
+        tally.add("{n} questions of HotpotQA are answered yes or no, which stands nowhere in their texts: left out.")
+        return
+    paragraphs = _paragraphs(fields["context"])
+    texts = [f"{title}\n{''.join(_spaced(sentences))}" for title, sentences in paragraphs]
+    given = {"contexts": texts, "question": fields["question"], "id": fields.get("_id", fields.get("id"))}
+    if answer is not None:
+        place = _place(answer, paragraphs, texts, _supporting(fields.get("supporting_facts")))
+        if place is None:
+            tally.add("{n} answers of HotpotQA stand nowhere in their texts: their questions were left out.")
+            return
+        given["answers"] = [{"text": answer, "context": place[0], "answer_start": place[1]}]
+    yield with_fields(record, **given)
+
+
+def _paragraphs(context: Any) -> list[tuple[str, list[str]]]:
+    pairs = zip(context["title"], context["sentences"], strict=True) if isinstance(context, dict) else context
+    return [(title, list(sentences)) for title, sentences in pairs]
+
+
+def _spaced(sentences: Sequence[str]) -> list[str]:
+    """Sentences with a blank between two where neither has one (some carry it in front, some do not)."""
+    return [
+        f" {text}" if place and text[:1].strip() and sentences[place - 1][-1:].strip() else text
+        for place, text in enumerate(sentences)
+    ]
+
+
+def _supporting(facts: Any) -> set[tuple[str, int]]:
+    if isinstance(facts, dict):
+        return set(zip(facts["title"], facts["sent_id"], strict=True))
+    return {(title, number) for title, number in facts or ()}
+
+
+def _place(
+    answer: str, paragraphs: Sequence[tuple[str, list[str]]], texts: Sequence[str], supporting: set[tuple[str, int]]
+) -> tuple[int, int] | None:
+    """Text and character where ``answer`` stands first, in a supporting sentence if it does there."""
+    for index, (title, sentences) in enumerate(paragraphs):
+        start = len(title) + 1
+        for number, sentence in enumerate(_spaced(sentences)):
+            found = sentence.find(answer) if (title, number) in supporting else -1
+            if found >= 0:
+                return index, start + found
+            start += len(sentence)
+    for title_too in (False, True):
+        for index, text in enumerate(texts):
+            found = text.find(answer, 0 if title_too else len(paragraphs[index][0]) + 1)
+            if found >= 0:
+                return index, found
+    return None
+
+
+FORMAT = Format("HotpotQA", frozenset({"qa"}), recognises, convert)

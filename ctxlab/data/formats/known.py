@@ -1,0 +1,61 @@
+"""All formats of records, and how a file's records become those of a task."""
+
+from collections.abc import Iterable, Iterator
+
+from ctxlab.core.data import Record
+from ctxlab.core.errors import UserError
+from ctxlab.data.formats import (
+    alpaca,
+    chat,
+    doccano,
+    docred,
+    field_names,
+    hotpotqa,
+    label_studio,
+    language_pairs,
+    mrqa,
+    prodigy,
+    spaced_words,
+    squad,
+    yes_no,
+)
+from ctxlab.data.formats.base import Format
+from ctxlab.data.readers.tally import Tally
+
+FORMATS: tuple[Format, ...] = (
+    squad.FORMAT,
+    mrqa.FORMAT,
+    hotpotqa.FORMAT,
+    docred.FORMAT,
+    label_studio.FORMAT,
+    prodigy.FORMAT,
+    doccano.FORMAT,
+    spaced_words.FORMAT,
+    language_pairs.FORMAT,
+    chat.FORMAT,
+    alpaca.FORMAT,
+    yes_no.FORMAT,
+    *field_names.FORMATS,
+)
+"""In the order in which they are tried; the first that recognises a record for the task converts it."""
+
+
+def converted(records: Iterable[Record], task: str, tally: Tally) -> Iterator[Record]:
+    """Records in the fields that ``task`` reads; those in no known format pass as they are.
+
+    Raises:
+        UserError: A record is not as its format says.
+    """
+    formats = [one for one in FORMATS if task in one.tasks]
+    for record in records:
+        found = next((one for one in formats if one.recognises(record.fields)), None)
+        if found is None:
+            yield record
+            continue
+        try:
+            yield from found.convert(record, task, tally)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            raise UserError(
+                f"{record.origin} looks like {found.name}, and is not whole ({type(error).__name__}: {error}): mend "
+                f"the record, or write it with the fields of task={task}."
+            ) from None

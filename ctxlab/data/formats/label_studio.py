@@ -1,0 +1,73 @@
+"""Label Studio's JSON export: tasks with annotations of stretches or choices; its JSON-MIN too."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ctxlab.core.data import Record
+from ctxlab.core.errors import UserError
+from ctxlab.data.formats.base import Fields, Format, is_list_of
+from ctxlab.data.readers.tally import Tally
+
+
+def recognises(fields: Fields) -> bool:
+    """``data`` beside ``annotations`` (once ``completions``), or JSON-MIN's stretches that name their ``labels``."""
+    if isinstance(fields.get("data"), Mapping) and fields.keys() & {"annotations", "completions", "predictions"}:
+        return True
+    return _min_key(fields) is not None
+
+
+def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
+    """The text with ``spans`` (task=ner) or ``label`` and ``labels`` (task=classification).
+
+    Of several annotations of a text the first that was not cancelled counts, a ground truth before others. A text that
+    nobody annotated has no gold.
+    """
+    del tally
+    fields = record.fields
+    name = {} if fields.get("id") is None else {"id": fields["id"]}
+    key = _min_key(fields)
+    if key is not None:
+        yield Record({**name, "text": fields["text"], "spans": [_span(one) for one in fields[key]]}, record.origin)
+        return
+    found: dict[str, Any] = {**name, "text": _text(fields["data"], record.origin)}
+    results = _results(fields)
+    if results is None:
+        found |= {"spans": None, "label": None, "labels": None}
+    elif task == "ner":
+        found["spans"] = [_span(one["value"]) for one in results if "start" in one.get("value", {})]
+    else:
+        choices = [choice for one in results for choice in one.get("value", {}).get("choices", ())]
+        found |= {"label": choices[0] if choices else None, "labels": choices}
+    yield Record(found, record.origin)
+
+
+def _min_key(fields: Fields) -> str | None:
+    """JSON-MIN's field of stretches."""
+    if not isinstance(fields.get("text"), str):
+        return None
+    return next((key for key, value in fields.items() if is_list_of(value, "start", "end", "labels")), None)
+
+
+def _text(data: Mapping[str, Any], origin: str) -> str:
+    texts = {name: value for name, value in data.items() if isinstance(value, str)}
+    if "text" in texts or len(texts) == 1:
+        return texts.get("text", next(iter(texts.values())))
+    raise UserError(
+        f"The field 'data' of {origin} has {len(texts)} texts ({', '.join(texts) or 'none'}) and none is called "
+        "'text': keep the one that was annotated."
+    )
+
+
+def _results(fields: Fields) -> Sequence[Mapping[str, Any]] | None:
+    given = fields.get("annotations") or fields.get("completions") or []
+    valid = [one for one in given if isinstance(one, Mapping) and not one.get("was_cancelled")]
+    best = next((one for one in valid if one.get("ground_truth")), valid[0] if valid else None)
+    return None if best is None else list(best.get("result") or ())
+
+
+def _span(value: Mapping[str, Any]) -> dict[str, Any]:
+    names = value.get("labels") or value.get("hypertextlabels") or [None]
+    return {"start": value["start"], "end": value["end"], "label": names[0]}
+
+
+FORMAT = Format("Label Studio", frozenset({"ner", "classification"}), recognises, convert)

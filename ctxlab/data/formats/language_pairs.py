@@ -1,0 +1,30 @@
+"""Translations as the hub has them: an object with a text for each language."""
+
+from collections.abc import Iterator, Mapping
+
+from ctxlab.core.data import Record
+from ctxlab.core.errors import UserError
+from ctxlab.data.formats.base import Fields, Format, with_fields
+from ctxlab.data.readers.tally import Tally
+
+
+def recognises(fields: Fields) -> bool:
+    """``translation`` is an object."""
+    return isinstance(fields.get("translation"), Mapping) and "source" not in fields
+
+
+def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
+    """Each language is a field of its own; the first of two is the source, and the second the target."""
+    del task
+    texts = {name: text for name, text in record.fields["translation"].items() if text is not None}
+    if len(texts) < 2:
+        raise UserError(f"The field 'translation' of {record.origin} has {len(texts)} languages: give at least two.")
+    source, target = list(texts)[:2]
+    tally.add(
+        f"Texts are translated from {source} to {target}, in the order of their field 'translation'; choose others of "
+        f"{', '.join(texts)} with task.source_field=… and task.target_field=…."
+    )
+    yield with_fields(record, **texts, source=texts[source], target=texts[target])
+
+
+FORMAT = Format("translation", frozenset({"translation"}), recognises, convert)

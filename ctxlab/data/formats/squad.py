@@ -1,0 +1,34 @@
+"""SQuAD as its authors publish it: articles of paragraphs, each with its questions (also CMRC, XQuAD, MLQA, FQuAD)."""
+
+from collections.abc import Iterator
+
+from ctxlab.core.data import Record
+from ctxlab.core.errors import UserError
+from ctxlab.data.formats.base import Fields, Format, is_list_of, with_fields
+from ctxlab.data.readers.tally import Tally
+
+
+def recognises(fields: Fields) -> bool:
+    """An article has ``paragraphs``, a paragraph ``qas``."""
+    return is_list_of(fields.get("paragraphs")) or _is_paragraph(fields)
+
+
+def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
+    """One record a paragraph; its questions are ``qas``, and no text of theirs is changed."""
+    del task, tally
+    if _is_paragraph(record.fields):
+        yield with_fields(record, questions=record.fields["qas"])
+        return
+    for index, paragraph in enumerate(record.fields["paragraphs"]):
+        origin = f"{record.origin} paragraphs[{index}]"
+        if not isinstance(paragraph.get("qas"), list) or "context" not in paragraph:
+            raise UserError(f"{origin} has no 'context' or no list 'qas', as SQuAD's paragraphs do: mend the file.")
+        if paragraph["qas"]:
+            yield Record({"context": paragraph["context"], "questions": paragraph["qas"]}, origin)
+
+
+def _is_paragraph(fields: Fields) -> bool:
+    return "context" in fields and is_list_of(fields.get("qas"), "question", "answers")
+
+
+FORMAT = Format("SQuAD", frozenset({"qa"}), recognises, convert)

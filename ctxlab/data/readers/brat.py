@@ -1,0 +1,64 @@
+"""brat's standoff files: ``x.ann`` says which characters of ``x.txt`` are entities (brat.nlplab.org/standoff.html)."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ctxlab.core.data import Record
+from ctxlab.core.errors import UserError
+from ctxlab.data.readers.text import read_lines, read_text
+
+ANNOTATIONS, TEXT = ".ann", ".txt"
+
+_ENTITY = re.compile(r"(T\S+)\t(\S+) (\d+ \d+(?:;\d+ \d+)*)(?:\t(.*))?")
+
+
+def beside(path: Path) -> Path | None:
+    """The annotations of a text, where there are some."""
+    found = path.with_suffix(ANNOTATIONS)
+    return found if path.suffix.lower() == TEXT and found.is_file() else None
+
+
+def read(path: Path) -> list[Record]:
+    """One record, the text with its ``spans``; relations, events and notes are not read.
+
+    Raises:
+        UserError: The text is missing, or an entity is in several pieces or is not what the text has at its place.
+    """
+    text_file = path.with_suffix(TEXT)
+    if not text_file.is_file():
+        raise UserError(f"{path} has no text beside it: put {text_file.name} into the same folder.")
+    text = read_text(text_file)
+    lines = read_lines(path) if path.stat().st_size else []
+    return [Record({"id": path.stem, "text": text, "spans": list(_spans(lines, text, path))}, path.name)]
+
+
+def _spans(lines: list[str], text: str, path: Path) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(lines, start=1):
+        if not line.startswith("T"):
+            continue
+        match = _ENTITY.fullmatch(line)
+        if match is None:
+            raise UserError(
+                f"{path} line {number} is no entity of brat ({line[:60]!r}): write its name, a tab, its type and "
+                "characters, a tab, and its text."
+            )
+        name, label, places, said = match.groups()
+        if ";" in places:
+            raise UserError(
+                f"{path} line {number}: the entity {name} is in {places.count(';') + 1} pieces, and one of task=ner is "
+                "in one: keep one piece, or take it out."
+            )
+        start, end = map(int, places.split())
+        if said is not None and _flat(text[start:end]) != _flat(said):
+            raise UserError(
+                f"{path} line {number}: the entity {name} is {said[:40]!r}, and characters {start} to {end} of "
+                f"{path.with_suffix(TEXT).name} are {text[start:end][:40]!r}: save the text as it was annotated."
+            )
+        yield {"start": start, "end": end, "label": label}
+
+
+def _flat(text: str) -> str:
+    """brat writes an entity over two lines in one."""
+    return re.sub(r"\s", " ", text).strip()

@@ -1,0 +1,45 @@
+"""Files of a local data set folder by split, where their kinds have no types of their own."""
+
+import re
+from pathlib import Path
+
+from ctxlab.data.readers.read import READERS
+from ctxlab.data.readers.unpacked import bare
+
+TYPELESS = frozenset({".json", ".jsonl", ".ndjson", ".csv", ".tsv"})
+"""Kinds whose values the library would guess types for: ids of 20 digits are too large for it, and texts that look
+like dates become dates."""
+
+Aliases = dict[str, tuple[str, ...]]
+
+
+def typeless_files(folder: Path, aliases: Aliases) -> dict[str, list[Path]]:
+    """Files of each split, to be read as ``data=files`` reads them; none where the library is to decide.
+
+    A file belongs to the split that its name, or a folder on its way, has as a word; where no file's has one, all are
+    training files, as for the library.
+
+    Args:
+        folder: Of the data set.
+        aliases: Names that data sets give to each split.
+    """
+    data = [path for path in sorted(folder.rglob("*")) if path.is_file() and bare(path).suffix.lower() in READERS]
+    if not data or _says_what_is_what(folder) or any(bare(path).suffix.lower() not in TYPELESS for path in data):
+        return {}
+    found: dict[str, list[Path]] = {}
+    for path in data:
+        words = set(re.split(r"[^a-z]+", str(bare(path.relative_to(folder)).with_suffix("")).casefold()))
+        splits = [split for split, names in aliases.items() if words & set(names)]
+        if len(splits) > 1:
+            return {}
+        found.setdefault(splits[0] if splits else "", []).append(path)
+    if set(found) == {""}:
+        return {"train": found[""]}
+    return {} if "" in found else found
+
+
+def _says_what_is_what(folder: Path) -> bool:
+    """Whether a card names files, or the folder was saved by the library."""
+    card = folder / "README.md"
+    names_files = card.is_file() and "data_files" in card.read_text(encoding="utf-8", errors="replace")
+    return names_files or any((folder / marker).is_file() for marker in ("dataset_dict.json", "state.json"))

@@ -1,0 +1,136 @@
+"""A trained head's outputs by the names of their labels, whatever order the weights have them in."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from ctxlab.core.errors import UserError
+from ctxlab.core.model import NEW_HEAD, WEIGHTS_NOTES
+from ctxlab.models.loading.heads import auto_class, label_fields
+
+BY_NAME = frozenset({"token_classification", "sequence_classification"})
+"""Heads whose outputs stand for labels."""
+
+_UNNAMED = re.compile(r"LABEL_(\d+)")
+"""The library's name of an output that has none."""
+
+
+def is_made_for(config: Any, head: str) -> bool:
+    """Whether the weights beside ``config`` were saved with this ``head``, as its ``architectures`` say."""
+    serving = auto_class(head)._model_mapping.get(type(config), ())
+    names = {one.__name__ for one in (serving if isinstance(serving, tuple | list) else (serving,))}
+    return bool(names & set(getattr(config, "architectures", None) or ()))
+
+
+def labels_of(config: Any) -> list[str]:
+    """Names of a config's outputs, in order; of outputs without a name the library's own (``LABEL_0``)."""
+    names = getattr(config, "id2label", None) or {}
+    return [str(names[index]) for index in sorted(names)]
+
+
+def names_of(config: Any, head: str) -> list[str]:
+    """Names behind the outputs of the head that comes with the weights; none where it has no names, or is another."""
+    labels = labels_of(config) if head in BY_NAME and is_made_for(config, head) else []
+    return [] if all(map(_UNNAMED.fullmatch, labels)) else labels
+
+
+def match(own: Sequence[str], labels: Sequence[str]) -> dict[str, int]:
+    """For each of ``labels`` the output of that name among ``own``; capitals count only where they tell two apart."""
+    exact = {name: index for index, name in enumerate(own)}
+    folded = {name.casefold(): index for index, name in enumerate(own)}
+    unique = len(folded) == len(own) and len({label.casefold() for label in labels}) == len(labels)
+    numbered = {found.group(1): index for index, name in enumerate(own) if (found := _UNNAMED.fullmatch(name))}
+    places = {}
+    for label in labels:
+        index = exact.get(label, folded.get(label.casefold()) if unique else None)
+        index = numbered.get(label) if index is None else index
+        if index is not None:
+            places[label] = index
+    return places
+
+
+def take_rows(model: Any, own: Sequence[str], labels: Sequence[str], called: str) -> None:
+    """Give ``model`` outputs for ``labels``, each with the weights of the output of its name.
+
+    Rows of labels that it has no output for are drawn with torch's global seed. What was done is noted in the config.
+
+    Args:
+        model: Built with an output for each of ``own``.
+        own: Names of its outputs as saved.
+        labels: Names of the outputs that it is to have.
+        called: What the user calls the model, for notes.
+
+    Raises:
+        UserError: Its last projection is not found.
+    """
+    old, places = output_layer(model, len(own)), match(own, labels)
+    new = torch.nn.Linear(old.in_features, len(labels), bias=old.bias is not None)
+    model._init_weights(new)
+    with torch.no_grad():
+        for row, label in enumerate(labels):
+            if label in places:
+                new.weight[row] = old.weight[places[label]]
+                if old.bias is not None:
+                    new.bias[row] = old.bias[places[label]]
+    replace_output(model, old, new)
+    for name, value in label_fields(labels).items():
+        setattr(model.config, name, value)
+    model.num_labels = len(labels)
+    _note(model, own, labels, places, called)
+
+
+def draw_anew(model: Any) -> None:
+    """Draw the last projection anew, which was loaded from weights of another head."""
+    old = output_layer(model, model.config.num_labels)
+    new = torch.nn.Linear(old.in_features, old.out_features, bias=old.bias is not None)
+    model._init_weights(new)
+    replace_output(model, old, new)
+
+
+def output_layer(model: Any, num_labels: int) -> torch.nn.Linear:
+    """The last projection outside the body, to ``num_labels`` outputs; raises UserError where there is none."""
+    body = {id(module) for module in model.base_model.modules()}
+    for module in reversed(list(model.modules())):
+        if isinstance(module, torch.nn.Linear) and id(module) not in body and module.out_features == num_labels:
+            return module
+    raise UserError(
+        f"{type(model).__name__} has no projection to {num_labels} labels that is known, so that its head cannot be "
+        "taken by their names: use another architecture."
+    )
+
+
+def replace_output(model: Any, old: torch.nn.Linear, new: torch.nn.Linear) -> None:
+    """Put ``new`` in the place of ``old``."""
+    for name, module in model.named_modules():
+        if module is old:
+            model.set_submodule(name, new)
+            return
+
+
+def _note(model: Any, own: Sequence[str], labels: Sequence[str], places: dict[str, int], called: str) -> None:
+    absent = [label for label in labels if label not in places]
+    if not places:
+        note = f"The head of model `{called}` has other labels ({_listed(own)}): a new one started at random."
+    elif absent:
+        note = (
+            f"Of the head of model `{called}` the outputs of {len(places)} labels were taken by name; those of "
+            f"{_listed(absent)} started at random."
+        )
+    elif [places[label] for label in labels] != list(range(len(labels))):
+        note = f"The head of model `{called}` was taken by the names of its labels, which it has in another order."
+    else:
+        return
+    add_note(model, note)
+    if absent:
+        setattr(model, NEW_HEAD, True)
+
+
+def add_note(model: Any, note: str) -> None:
+    """Put a sentence into the notes that are saved with ``model``."""
+    setattr(model.config, WEIGHTS_NOTES, [*getattr(model.config, WEIGHTS_NOTES, ()), note])
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:8]) + (", …" if len(names) > 8 else "")

@@ -1,0 +1,67 @@
+"""Outputs that are compared with one another, in full precision whatever the precision of the rest.
+
+In bf16 a score has eight bits: of 300 candidates, 270 tied.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from ctxlab.core.model import PARTS
+
+VOCABULARIES = frozenset({"causal_lm", "masked_lm", "seq2seq_lm"})
+"""Heads with an output for every token of a vocabulary: too many to compute twice as exactly by default."""
+
+
+class _Exact:
+    """Hooks of a module: no autocast while it runs, and inputs in fp32."""
+
+    def __init__(self) -> None:
+        self._running: list[Any] = []
+
+    def begin(self, module: torch.nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Before its forward pass."""
+        del module
+        given = tuple(value.float() if _is_coarse(value) else value for value in args)
+        device = next((value.device.type for value in given if isinstance(value, torch.Tensor)), "cpu")
+        self._running.append(torch.autocast(device, enabled=False))
+        self._running[-1].__enter__()
+        return given
+
+    def end(self, module: torch.nn.Module, args: Any, output: Any) -> None:
+        """After it, or when it failed."""
+        del module, args, output
+        self._running.pop().__exit__(None, None, None)
+
+    def install(self, module: torch.nn.Module) -> list[Any]:
+        """Into a module; returns the handles that take the hooks out again."""
+        return [module.register_forward_pre_hook(self.begin), module.register_forward_hook(self.end, always_call=True)]
+
+
+def _is_coarse(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and value.dtype in (torch.bfloat16, torch.float16)
+
+
+@contextmanager
+def exact(module: torch.nn.Module) -> Iterator[None]:
+    """``module`` in fp32 for a while, under autocast as well; its weights must be fp32."""
+    handles = _Exact().install(module)
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def make_head_exact(model: Any, head: str) -> None:
+    """Let all that stands between the body of ``model`` and its outputs run in fp32, unless that is a vocabulary.
+
+    Labels, candidates, spans and marks are ranked by these outputs. Call it once, when the model has been built.
+    """
+    if head in VOCABULARIES:
+        return
+    for name, module in model.named_children():
+        if module is not model.base_model and name != PARTS:
+            _Exact().install(module)

@@ -1,0 +1,151 @@
+"""Entities by their characters in a text, as people mark them, to BIO tags of its words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ctxlab.core.errors import UserError
+from ctxlab.tasks.records.bio import OUTSIDE
+from ctxlab.tasks.records.fields import kind
+from ctxlab.tasks.text.words import words_of
+
+Offsets = tuple[int, int]
+"""First character of a word, and the one behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """An entity: characters ``start`` to ``end``, the latter not included."""
+
+    start: int
+    end: int
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedWords:
+    """Words of a text, each with its characters and its BIO tag."""
+
+    words: list[str]
+    offsets: list[Offsets]
+    tags: list[str]
+    num_overlapping: int
+    """Stretches that share a character with a longer one: left out, as BIO has no place for them."""
+    num_cut: int
+    """Words that were cut where a stretch begins or ends within them."""
+
+
+@dataclass(slots=True)
+class StretchNotes:
+    """What was done to the stretches of all documents, said once."""
+
+    counts: list[int] = field(default_factory=lambda: [0, 0])
+    _notes: list[str] = field(default_factory=list)
+
+    def add(self, found: TaggedWords, notes: list[str]) -> None:
+        """Count what was done in one document, and say the sums in ``notes``."""
+        if not found.num_overlapping and not found.num_cut:
+            return
+        self.counts = [self.counts[0] + found.num_overlapping, self.counts[1] + found.num_cut]
+        for note in self._notes:
+            notes.remove(note)
+        overlapping, cut = self.counts
+        self._notes = [
+            *([f"{overlapping:,} entities overlap a longer one and were left out: BIO tags have no place for them."]
+              if overlapping else []),
+            *([f"{cut:,} words were cut where an entity begins or ends within them."] if cut else []),
+        ]  # fmt: skip
+        notes.extend(self._notes)
+
+
+def checked_stretches(value: Sequence[Any], field_name: str, text: str, origin: str) -> list[Stretch]:
+    """Entities of a record, without white space at their ends.
+
+    Raises:
+        UserError: One is not ``{"start": …, "end": …, "label": …}`` with characters of ``text``.
+    """
+    found = []
+    for index, one in enumerate(value):
+        place = f"{field_name}[{index}]"
+        keys = ("start", "end", "label")
+        if not isinstance(one, dict) or not all(key in one for key in keys):
+            raise UserError(f'The field \'{place}\' of {origin} is {str(one)[:60]}: give {{"start", "end", "label"}}.')
+        start, end, label = (one[key] for key in keys)
+        if any(isinstance(at, bool) or not isinstance(at, int) for at in (start, end)) or not (
+            0 <= start < end <= len(text)
+        ):
+            raise UserError(
+                f"The field '{place}' of {origin} is characters {start} to {end} of a text of {len(text)}: give the "
+                "first character and the one behind the last, counted in characters, not bytes."
+            )
+        if not isinstance(label, str) or not label.strip() or label == OUTSIDE:
+            raise UserError(f"The field '{place}.label' of {origin} is {label!r} ({kind(label)}): give a type.")
+        said = text[start:end]
+        if not said.strip():
+            raise UserError(f"The field '{place}' of {origin} is white space alone: give characters of a word.")
+        start, end = start + len(said) - len(said.lstrip()), end - len(said) + len(said.rstrip())
+        found.append(Stretch(start, end, label.strip()))
+    return found
+
+
+def checked_offsets(value: Any, field_name: str, text: str, origin: str) -> list[Offsets] | None:
+    """Characters of each word where a record gives them, rising and apart; None where it does not."""
+    if value is None:
+        return None
+    found, before = [], 0
+    for index, pair in enumerate(value):
+        if len(pair) != 2 or not before <= pair[0] < pair[1] <= len(text):
+            raise UserError(
+                f"The field '{field_name}[{index}]' of {origin} is {list(pair)}: give first and last character (not "
+                f"included) of each word, in order, within the text of {len(text)}."
+            )
+        before = pair[1]
+        if text[pair[0] : pair[1]].strip():  # some tools count blanks as words
+            found.append((pair[0], pair[1]))
+    return found
+
+
+def tagged_words(text: str, stretches: Sequence[Stretch], offsets: Sequence[Offsets] | None = None) -> TaggedWords:
+    """Words of ``text`` with the BIO tags of ``stretches``; of those that overlap the longest, and the first, stays.
+
+    Args:
+        text: As it was marked.
+        stretches: Entities.
+        offsets: Words, where they are given; else those of ``words_of``.
+    """
+    kept: list[Stretch] = []
+    for one in sorted(stretches, key=lambda s: (s.start - s.end, s.start)):
+        if all(one.end <= other.start or other.end <= one.start for other in kept):
+            kept.append(one)
+    kept.sort(key=lambda s: s.start)
+    given = list(words_of(text)[1] if offsets is None else offsets)
+    borders = sorted({border for one in kept for border in (one.start, one.end)})
+    places = _cut(given, borders)
+    tags = _tags(places, kept)
+    words = [text[start:end] for start, end in places]
+    return TaggedWords(words, places, tags, len(stretches) - len(kept), len(places) - len(given))
+
+
+def _cut(words: Sequence[Offsets], borders: Sequence[int]) -> list[Offsets]:
+    """Words, cut at each border that lies within one."""
+    found, at = [], 0
+    for start, end in words:
+        while at < len(borders) and borders[at] <= start:
+            at += 1
+        while at < len(borders) and borders[at] < end:
+            found.append((start, borders[at]))
+            start, at = borders[at], at + 1
+        found.append((start, end))
+    return found
+
+
+def _tags(words: Sequence[Offsets], stretches: Sequence[Stretch]) -> list[str]:
+    """``B-`` for the first word within a stretch, ``I-`` for the others."""
+    tags, at, begun = [], 0, -1
+    for start, _ in words:
+        while at < len(stretches) and stretches[at].end <= start:
+            at += 1
+        inside = at < len(stretches) and stretches[at].start <= start
+        tags.append(f"{'I' if begun == at else 'B'}-{stretches[at].type}" if inside else OUTSIDE)
+        begun = at if inside else begun
+    return tags
