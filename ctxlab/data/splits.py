@@ -8,8 +8,8 @@ import numpy as np
 from ctxlab.core.data import Record, Source
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document
-from ctxlab.text.language import told
 from ctxlab.data import folds
+from ctxlab.text.language import told
 
 HELD_OUT_SHARE = 0.1
 """Share of the training documents that stands in for a missing validation split."""

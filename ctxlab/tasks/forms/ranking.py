@@ -19,7 +19,8 @@ from ctxlab.tasks.forms.document_classifier import Framing, Verdict, Whole
 from ctxlab.tasks.text.encoding import query_of
 from ctxlab.tasks.text.pairs import pair_frame
 
-OTHER, CHOSEN = CLASSES = ("other", "chosen")
+CLASSES = ("other", "chosen")
+CHOSEN = CLASSES[1]
 """What a candidate may be; the model has one output for each."""
 
 LEAST = 1e-38
