@@ -8,9 +8,9 @@ from ctxlab.core.result import Cost, Result, as_dict
 from ctxlab.core.task import Task
 from ctxlab.data.splits import Splits, load_documents
 from ctxlab.optim.parameters import count_parameters
-from ctxlab.runtime.cost import MemoryMeter
 from ctxlab.training.state import TrainState
 from ctxlab.workbench.finish import Split, leave, make_result, score_split
+from ctxlab.workbench.meter import start_meter
 from ctxlab.workbench.opening import Opened, open_bench
 from ctxlab.workbench.parts import Parts
 from ctxlab.workbench.watch import open_tracker
@@ -32,7 +32,7 @@ def run(parts: Parts) -> None:
 
 def score(parts: Parts, opened: Opened, name: str) -> tuple[Split, Result]:
     """What comes out for the split called ``name``; nothing is written."""
-    memory = MemoryMeter(opened.bench.accelerator.device)
+    memory = start_meter(opened.bench)
     split = score_split(opened.bench, name, opened.documents.of(name))
     cost = evaluation_cost(opened, split, memory.peak_bytes())
     result = make_result(parts, opened.bench, {name: split}, cost=cost, checkpoint=opened.origin, resumed_from=None)
