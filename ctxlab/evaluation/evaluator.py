@@ -4,6 +4,7 @@ import importlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
+from types import ModuleType
 
 from ctxlab.core.task import Task
 from ctxlab.core.types import Coverage, Document, Encoded, Merged, Prediction, Scores
@@ -76,6 +77,10 @@ def known_of(encoded: Sequence[Encoded]) -> Known:
 
 def metric(name: str) -> Callable[[Sequence[Document], Sequence[Prediction]], Scores]:
     """``score`` of ``ctxlab/evaluation/metrics/<name>.py``."""
-    module = importlib.import_module(f"ctxlab.evaluation.metrics.{name}")
-    score: Callable[[Sequence[Document], Sequence[Prediction]], Scores] = module.score
+    score: Callable[[Sequence[Document], Sequence[Prediction]], Scores] = metric_module(name).score
     return score
+
+
+def metric_module(name: str) -> ModuleType:
+    """``ctxlab/evaluation/metrics/<name>.py``; its ``LIBRARIES``, if any, are loaded when it first scores."""
+    return importlib.import_module(f"ctxlab.evaluation.metrics.{name}")

@@ -17,6 +17,7 @@ from ctxlab.training.state import TrainState
 from ctxlab.workbench import sanity
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.finish import Split, leave, make_result, score_split
+from ctxlab.workbench.meter import start_meter
 from ctxlab.workbench.opening import open_bench
 from ctxlab.workbench.parts import Parts
 from ctxlab.workbench.trainer import Validation, make_trainer
@@ -34,7 +35,7 @@ def run(parts: Parts) -> None:
         refuse=_refuse,
     )
     bench, splits, state = opened.bench, opened.documents, opened.state
-    memory = MemoryMeter(bench.accelerator.device)
+    memory = start_meter(bench)
     tracker = open_tracker(parts, state)
     result = None
     try:
