@@ -75,14 +75,10 @@ def table(candidates: Sequence[Ran], name: str) -> Table | None:
     return Table(name, WHERE[name], (head, *found), rows, "means over seeds")
 
 
-def sentence(ran: Ran, chance: float | None) -> str | None:
-    """Whether what hangs on other sentences is told better than by guessing; None where that is not known.
-
-    Args:
-        ran: The candidate.
-        chance: Accuracy of guessing; None where that is not known.
-    """
+def sentence(ran: Ran) -> str | None:
+    """Whether what hangs on other sentences is told better than by guessing; None where that is not known."""
     found = bins(ran, EVIDENCE)
+    chance = ran.results[0].chances.get(ran.split, {}).get(EVIDENCE)
     if not found or chance is None:
         return None
     far = f"{found[-1].name} {_UNIT}: {found[-1].figure:.2f}"

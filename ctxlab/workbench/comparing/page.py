@@ -11,6 +11,7 @@ from rich.console import Console
 from ctxlab.comparison import context_use
 from ctxlab.comparison.leaderboard import Entry, Leaderboard
 from ctxlab.comparison.profile import Profile
+from ctxlab.comparison.verdict import Verdict
 from ctxlab.core.files import write_json, write_text
 from ctxlab.core.types import Table
 from ctxlab.evaluation.statistics import Interval
@@ -80,10 +81,13 @@ def summary(board: Leaderboard) -> Table:
         )
         for entry in board.entries
     ]
-    columns = ("candidate", board.figure, f"against {board.baseline}", "verdict", "read", "ms/doc")
-    return Table(
-        "summary", f"{board.figure} on {board.num_documents} documents of the {board.split} split", columns, rows
-    )
+    columns = ("candidate", board.figure, "difference, 95 %", "verdict", "read", "ms/doc")
+    return Table("summary", f"{_title(board)}, against {board.baseline}", columns, rows)
+
+
+def _title(board: Leaderboard) -> str:
+    documents = "1 document" if board.num_documents == 1 else f"{board.num_documents:,} documents"
+    return f"{board.figure} on {documents} of the {board.split} split"
 
 
 def _difference(entry: Entry) -> str:
@@ -158,8 +162,7 @@ def _leaderboard(board: Leaderboard) -> Table:
         "tokens never read",
         "gold never read",
     )
-    title = f"{board.figure} on {board.num_documents} documents of the {board.split} split"
-    return Table("leaderboard", title, columns, rows, board.comparison.scope if board.comparison else "")
+    return Table("leaderboard", _title(board), columns, rows, board.comparison.scope if board.comparison else "")
 
 
 def _costs(board: Leaderboard) -> Table:
@@ -194,16 +197,22 @@ def _sentences(answer: Answer) -> list[str]:
     found = [f"{title}: not applicable: {why}" for title, why in answer.refused.items()]
     found += [f"{title} is the same computation as {other}." for title, other in answer.same.items()]
     found += [f"{title} failed: {why}" for title, why in answer.failed.items()]
-    board = answer.board
-    if board and board.comparison:
-        found += dict.fromkeys(row.unreachable for row in board.comparison.rows if row.unreachable)
-        found += [
-            f"{row.name}: undecided; a difference of {row.detectable:.3f} would have been found with a chance of 80 %."
-            for row in board.comparison.rows
-            if row.verdict == "undecided" and row.detectable is not None
-        ]
-        found.append(board.comparison.scope)
-    return [*found, *answer.notes]
+    return [*found, *(_of_verdicts(answer.board) if answer.board else ()), *answer.notes]
+
+
+def _of_verdicts(board: Leaderboard) -> list[str]:
+    """Whether scores use context, what could have been found, and what the verdicts are about."""
+    found = [sentence for ran in _rans(board) if (sentence := context_use.sentence(ran))]
+    rows = board.comparison.rows if board.comparison else ()
+    found += dict.fromkeys(row.unreachable for row in rows if row.unreachable)
+    sizes = [row.detectable for row in rows if row.verdict is Verdict.UNDECIDED and row.detectable is not None]
+    if sizes:
+        low, high = (f"{size:.3f}" for size in (min(sizes), max(sizes)))
+        found.append(
+            f"Where it is undecided, differences of {low if low == high else f'{low} to {high}'} would have been found "
+            "with a chance of 80 %."
+        )
+    return [*found, *([board.comparison.scope] if board.comparison else [])]
 
 
 def as_dict(answer: Answer) -> dict[str, Any]:
