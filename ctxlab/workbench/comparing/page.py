@@ -1,6 +1,7 @@
 """``comparison.json``, ``comparison.md`` and the table on the screen: one answer in three forms."""
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from ctxlab.comparison import context_use
+from ctxlab.comparison.gathered import Ran
 from ctxlab.comparison.leaderboard import Entry, Leaderboard
 from ctxlab.comparison.profile import Profile
 from ctxlab.comparison.verdict import Verdict
@@ -120,7 +122,7 @@ def page(answer: Answer) -> str:
     rest = [f"- {sentence}" for sentence in _sentences(answer)]
     if rest:
         blocks += ["## What else is to be known", "\n".join(rest)]
-    blocks += ["## Command", f"```\n{' '.join(answer.command)}\n```", "## Conclusion", answer.closing]
+    blocks += ["## Command", f"```\n{shlex.join(answer.command)}\n```", "## Conclusion", answer.closing]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -132,7 +134,7 @@ def _judged(board: Leaderboard) -> list[str]:
     return blocks
 
 
-def _rans(board: Leaderboard) -> list[Any]:
+def _rans(board: Leaderboard) -> list[Ran]:
     return [entry.ran for entry in board.entries]
 
 
@@ -202,7 +204,7 @@ def _sentences(answer: Answer) -> list[str]:
 
 def _of_verdicts(board: Leaderboard) -> list[str]:
     """Whether scores use context, what could have been found, and what the verdicts are about."""
-    found = [sentence for ran in _rans(board) if (sentence := context_use.sentence(ran))]
+    found = context_use.sentences(_rans(board))
     rows = board.comparison.rows if board.comparison else ()
     found += dict.fromkeys(row.unreachable for row in rows if row.unreachable)
     sizes = [row.detectable for row in rows if row.verdict is Verdict.UNDECIDED and row.detectable is not None]

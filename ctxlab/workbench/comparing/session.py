@@ -1,5 +1,6 @@
 """A comparison from its first look at the candidates to its closing sentence."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -13,6 +14,7 @@ from ctxlab.comparison.plan import Cell
 from ctxlab.comparison.profile import Profile, profile
 from ctxlab.config.schema import CompareOptions
 from ctxlab.core.errors import CheckFailed, Interrupted, UserError
+from ctxlab.core.files import write_json
 from ctxlab.core.result import Result
 from ctxlab.tracking.console import ProgressDisplay, console
 from ctxlab.workbench.comparing import display, page, running
@@ -21,7 +23,10 @@ from ctxlab.workbench.comparing.candidates import Asked, candidates
 from ctxlab.workbench.comparing.checked import Checked, check
 from ctxlab.workbench.comparing.corpus import Corpus
 from ctxlab.workbench.comparing.limit import check_limit, parse_bytes
-from ctxlab.workbench.parts import Parts
+from ctxlab.workbench.parts import Origin, Parts
+
+COMMAND = "command.json"
+"""File with the words of the command, in the directory of a comparison."""
 
 FOLDS = 4
 """Where the data has no test split and something is chosen."""
@@ -41,6 +46,8 @@ class Session:
     made: running.Cells
     progress: running.Progress
     memory_bytes: int | None
+    command: Sequence[str]
+    """With which the comparison began."""
     over_limit: dict[str, str] = field(default_factory=dict)
     """Why a candidate was given up, by its key."""
 
@@ -84,6 +91,7 @@ def prepare(parts: Parts) -> Session:
     seconds = {one.candidate.key: budget.seconds(one.work, tokens) for one in found if one.work is not None}
     contexts = sorted({one.candidate.parts.length for one in found if one.candidate.parts is not None})
     return Session(
+        command=_command(parts.origin),
         parts=parts,
         options=options,
         budget=budget,
@@ -94,6 +102,15 @@ def prepare(parts: Parts) -> Session:
         progress=running.Progress(seconds),
         memory_bytes=memory_bytes,
     )
+
+
+def _command(origin: Origin) -> Sequence[str]:
+    """The words that began the comparison, kept for when it is gone on with."""
+    path = origin.run_dir / COMMAND
+    if not path.is_file():
+        write_json(path, {"command": list(origin.command)})
+    words: list[str] = json.loads(path.read_text(encoding="utf-8"))["command"]
+    return words
 
 
 def _check_names(keys: Sequence[str]) -> None:
@@ -166,7 +183,7 @@ def conclude(session: Session) -> None:
     answer = page.Answer(
         task=session.parts.task.name,
         model=session.parts.model.name,
-        command=session.parts.origin.command,
+        command=session.command,
         budget=session.budget.sentence,
         seeds=[session.parts.seed + number for number in range(session.seeds)],
         margin=session.options.margin,
