@@ -4,11 +4,13 @@ import importlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
+from types import ModuleType
 
 from ctxlab.core.task import Task
 from ctxlab.core.types import Coverage, Document, Encoded, Merged, Prediction, Scores
 from ctxlab.runtime.cost import FlopCounter
 from ctxlab.runtime.reader import Reader
+from ctxlab.text.known import NONE, Known, total
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +25,8 @@ class Evaluation:
     seconds: float
     flops: float
     """Floating point operations of all that ran meanwhile; see ``runtime.cost.FlopCounter``."""
+    known: Known = NONE
+    """Characters of the documents by whether the tokenizer knows them."""
 
 
 def predict(
@@ -61,12 +65,22 @@ def evaluate(
             seen += int(merged.seen.sum())
     seconds = perf_counter() - started
     scores = metric(task.metric)(documents, predictions)
-    coverage = Coverage(seen / max(sum(map(len, encoded)), 1), scores.coverage_labels)
-    return Evaluation(scores, coverage, predictions, tokens, seconds, counter.total)
+    known = known_of(encoded)
+    coverage = Coverage(seen / max(sum(map(len, encoded)), 1), scores.coverage_labels, known.share)
+    return Evaluation(scores, coverage, predictions, tokens, seconds, counter.total, known)
+
+
+def known_of(encoded: Sequence[Encoded]) -> Known:
+    """Characters of documents by whether the tokenizer knows them."""
+    return total(Known(one.num_characters, one.num_unknown, one.num_split) for one in encoded)
 
 
 def metric(name: str) -> Callable[[Sequence[Document], Sequence[Prediction]], Scores]:
     """``score`` of ``ctxlab/evaluation/metrics/<name>.py``."""
-    module = importlib.import_module(f"ctxlab.evaluation.metrics.{name}")
-    score: Callable[[Sequence[Document], Sequence[Prediction]], Scores] = module.score
+    score: Callable[[Sequence[Document], Sequence[Prediction]], Scores] = metric_module(name).score
     return score
+
+
+def metric_module(name: str) -> ModuleType:
+    """``ctxlab/evaluation/metrics/<name>.py``; its ``LIBRARIES``, if any, are loaded when it first scores."""
+    return importlib.import_module(f"ctxlab.evaluation.metrics.{name}")

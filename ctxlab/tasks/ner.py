@@ -15,11 +15,12 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.task import Loss
 from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Prediction
 from ctxlab.tasks.forms.base import Base
-from ctxlab.tasks.records.bio import OUTSIDE, entity_types, is_tag, repair, spans, tag_set
+from ctxlab.tasks.records.bio import OUTSIDE, entity_types, from_scheme, is_tag, repair, spans, tag_set
 from ctxlab.tasks.records.fields import check_word_places, check_words, kind, lookalike, nearest
 from ctxlab.tasks.records.stretches import StretchNotes, checked_offsets, checked_stretches, tagged_words
 from ctxlab.tasks.text.subwords import Subwords, frame, needs_leading_space, split_words
 from ctxlab.tasks.text.words import words_of
+from ctxlab.text.language import checked
 from ctxlab.text.units import joined
 
 KEPT_FIELDS = ("sentence_starts", "global_words", "probes")
@@ -47,10 +48,12 @@ class NER(Base):
         tags_field: str = "tags",
         text_field: str = "text",
         outside_weight: float = 1.0,
+        language: str | None = None,
     ) -> None:
         if outside_weight < 0:
             raise UserError(f"task.outside_weight={outside_weight} is negative: give 0 or more.")
         super().__init__([] if labels is None else tag_set(_checked_types(labels)))
+        self.language = checked(language)
         self._tokens_field, self._tags_field, self._text_field = tokens_field, tags_field, text_field
         self._outside_weight = outside_weight
         self._repaired_tags = self._repaired_documents = 0
@@ -129,11 +132,16 @@ class NER(Base):
                 f"{origin} has {len(tokens)} in '{self._tokens_field}' and {len(tags)} in '{self._tags_field}': "
                 "give one tag a word."
             )
+        if all(isinstance(tag, str) for tag in tags):
+            tags, scheme = from_scheme(tags)
+            note = f"Tags are written as {scheme} and were read as BIO, with the same entities."
+            if scheme and note not in self.notes:
+                self.notes.append(note)
         for index, tag in enumerate(tags):
             if not isinstance(tag, str) or not is_tag(tag):
                 raise UserError(
                     f"The tag {tag!r} of word {index} ({tokens[index]!r}) of {origin} is not BIO: "
-                    "write O, B-<type> or I-<type>."
+                    "write O, B-<type> or I-<type> (BMES, BIOES and BILOU are read too)."
                 )
         repaired, changed = repair(tags, sentence_starts)
         if changed:

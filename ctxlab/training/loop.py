@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -41,7 +41,6 @@ from ctxlab.training.state import TrainState
 from ctxlab.training.stream import Epoch, Stream
 
 STATE = "state.json"
-OPTIMIZER = "optimizer.safetensors"
 
 
 class Watcher(Protocol):
@@ -111,7 +110,7 @@ class Trainer:
 
     def resume(self, folder: Path, state: TrainState) -> None:
         """Put optimizer and loss scaler back to where ``folder`` left them (weights are loaded with the model)."""
-        load_optimizer(self.job.optimizer, folder / OPTIMIZER)
+        load_optimizer(self.job.optimizer, folder / checkpoint.OPTIMIZER)
         saved = read_state_file(folder)
         state.notes.extend(changes(saved.get("configuration", {}), self.job.configuration, state.step))
         scaler = saved.get("scaler")
@@ -214,7 +213,7 @@ class Trainer:
         self.job.strategy.positions.grow(self.job.model, reach(trained), reach(length))
 
     def _step(self, state: TrainState, epoch: Epoch, progress: float) -> None:
-        started = perf_counter()
+        started, cpu_started = perf_counter(), process_time()
         seed_step(self.job.seed, state.step)
         state.learning_rate = self.job.learning_rate * self.job.schedule.factor(progress)
         for group in self.optimizer.param_groups:
@@ -232,6 +231,7 @@ class Trainer:
         state.loss_weight += weight
         state.count_step(len(epoch.steps))
         state.seconds += perf_counter() - started
+        state.cpu_seconds += process_time() - cpu_started
 
     def _accumulate(self, state: TrainState, epoch: Epoch, indices: Any) -> tuple[float, float]:
         """Forward and backward over the parts of a step; returns the sum of the loss and of its weights."""
@@ -335,7 +335,7 @@ class Trainer:
     def _write(self, folder: Path, state: TrainState) -> None:
         save_weights(self.job.model, self.job.tuning, folder)
         self.job.tokenizer.save_pretrained(folder)
-        save_optimizer(self.job.optimizer, folder / OPTIMIZER)
+        save_optimizer(self.job.optimizer, folder / checkpoint.OPTIMIZER)
         scaler = self.accelerator.scaler
         values = {
             "state": state.to_dict(),

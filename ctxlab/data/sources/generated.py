@@ -11,11 +11,15 @@ from typing import Any
 from ctxlab import corpora
 from ctxlab.core.data import Record, Source
 from ctxlab.core.errors import UserError
+from ctxlab.corpora.grammar import chinese
 from ctxlab.corpora.grammar.brief import Brief
 from ctxlab.data.identity import check_max_documents
 
 COUNTS = {"train": 40, "validation": 8, "test": 8}
 """Documents of each split, unless said otherwise."""
+
+LANGUAGES = ("en", "zh")
+"""Values of ``data.language``."""
 
 SHORTEST = 20
 """Words of a document that a grammar can always fill."""
@@ -42,7 +46,10 @@ class Generated(Source):
         evidence_distance: Sequence[int] = (16, 64, 256, 1024),
         max_documents: int | None = None,
         probe: Mapping[str, Any] | None = None,
+        language: str = "en",
     ) -> None:
+        if language not in LANGUAGES:
+            raise UserError(f"data.language={language} has no grammar: use {' or '.join(LANGUAGES)}.")
         check_max_documents(max_documents)
         self.notes: list[str] = []
         counts = {
@@ -70,7 +77,7 @@ class Generated(Source):
             ambiguous_share=ambiguous_share,
             evidence_distance=tuple(evidence_distance),
         )
-        self._max_documents, self._probe = max_documents, probe
+        self._max_documents, self._probe, self._language = max_documents, probe, language
 
     def load(self, task_name: str, split: str, seed: int) -> list[Record]:
         """Documents of the split; raises UserError where the task has no grammar."""
@@ -86,10 +93,23 @@ class Generated(Source):
 
     def _writer(self, grammar: ModuleType, split: str, seed: int) -> Callable[[int], dict[str, Any]]:
         """What writes the document of an index."""
+        if self._language == "zh":
+            return partial(_chinese(grammar.__name__.rsplit(".", 1)[-1]), self._brief(split, seed))
         if hasattr(grammar, "writer"):
             writer: Callable[[int], dict[str, Any]] = grammar.writer(self._probe, split, seed)
             return writer
         return partial(grammar.write, self._brief(split, seed))
+
+
+def _chinese(task_name: str) -> Callable[..., dict[str, Any]]:
+    """What writes Chinese documents for a task; raises UserError where nothing does."""
+    if task_name not in chinese.WRITERS:
+        raise UserError(
+            f"There is no Chinese grammar for task={task_name} (there are: {', '.join(sorted(chinese.WRITERS))}): use "
+            "data.language=en, or your own files with data=files data.train_file=…."
+        )
+    writer: Callable[..., dict[str, Any]] = chinese.WRITERS[task_name]
+    return writer
 
 
 def grammars() -> list[str]:
