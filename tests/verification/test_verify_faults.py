@@ -109,7 +109,7 @@ def test_a_window_off_by_one(failed, monkeypatch):
     monkeypatch.setattr(Local, "plans", patterned(near(9), window=9))
     assert "attention=local wider" in failed(*LOCAL)["reaches nothing else"]
     monkeypatch.setattr(Local, "plans", patterned(near(7)))
-    assert set(failed(*LOCAL)) == {"reaches what it should", "every layer"}
+    assert set(failed(*LOCAL)) == {"reaches what it should", "every layer", "every head"}
 
 
 def test_a_missing_global_token(failed, monkeypatch):
