@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from ctxlab.core import plugins
+
 _PLAIN: dict[str, Any] = {
     "__builtins__": {}, "bool": bool, "float": float, "int": int, "str": str, "list": list, "tuple": tuple,
     "Any": Any, "Literal": Literal, "Sequence": Sequence,
@@ -15,16 +17,16 @@ _PLAIN: dict[str, Any] = {
 
 
 def classes(module: str) -> list[str]:
-    """Names of the classes that a module of ctxlab defines."""
-    return [node.name for node in _tree(module).body if isinstance(node, ast.ClassDef)]
+    """Names of the classes that a module of ctxlab or of a plug-in defines."""
+    return [node.name for node in ast.walk(_tree(module)) if isinstance(node, ast.ClassDef)]
 
 
 def annotations(module: str, name: str) -> dict[str, Any]:
     """Parameter → annotation of the constructor of a class, as far as it is plain: of ``__init__``, else of fields.
 
-    Empty where the class, or what it inherits its constructor from, is not in the sources of ctxlab.
+    Empty where the class, or what it inherits its constructor from, is not in the sources of ctxlab or of a plug-in.
     """
-    found = next((node for node in _tree(module).body if isinstance(node, ast.ClassDef) and node.name == name), None)
+    found = _class(module, name)
     if found is None:
         return {}
     init = next((node for node in found.body if isinstance(node, ast.FunctionDef) and node.name == "__init__"), None)
@@ -39,12 +41,40 @@ def annotations(module: str, name: str) -> dict[str, Any]:
     return inherited | dict(own)
 
 
+def names_of(module: str, name: str, attribute: str) -> frozenset[str]:
+    """The set of names that a class, or else the first of its bases that has it, gives ``attribute`` in its body.
+
+    Empty where it is not written out as ``frozenset({…})``.
+    """
+    found = _class(module, name)
+    if found is None:
+        return frozenset()
+    for node in found.body:
+        if isinstance(node, ast.AnnAssign | ast.Assign) and attribute in map(ast.unparse, _targets(node)):
+            words = ast.walk(node.value) if node.value else ()
+            return frozenset(
+                word.value for word in words if isinstance(word, ast.Constant) and isinstance(word.value, str)
+            )
+    bases = (base.id for base in found.bases if isinstance(base, ast.Name))
+    return next(filter(None, (names_of(*_origin(module, base), attribute) for base in bases)), frozenset())
+
+
+def _targets(node: ast.AnnAssign | ast.Assign) -> list[ast.expr]:
+    return [node.target] if isinstance(node, ast.AnnAssign) else node.targets
+
+
+def _class(module: str, name: str) -> ast.ClassDef | None:
+    return next((node for node in _tree(module).body if isinstance(node, ast.ClassDef) and node.name == name), None)
+
+
 @cache
 def _tree(module: str) -> ast.Module:
-    spec = importlib.util.find_spec(module) if module.split(".")[0] == "ctxlab" else None
-    if spec is None or spec.origin is None:
-        return ast.Module([], [])
-    return ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    if module.split(".")[0] == "ctxlab":
+        spec = importlib.util.find_spec(module)
+        file = Path(spec.origin) if spec and spec.origin else None
+    else:
+        file = plugins.source(module)
+    return ast.parse(file.read_text(encoding="utf-8")) if file else ast.Module([], [])
 
 
 def _origin(module: str, name: str) -> tuple[str, str]:

@@ -1,10 +1,11 @@
 """From what a model observed on whole documents to answers, scores and coverage."""
 
-import importlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
+from ctxlab.core import plugins
+from ctxlab.core.errors import UserError
 from ctxlab.core.task import Task
 from ctxlab.core.types import Coverage, Document, Encoded, Merged, Prediction, Scores
 from ctxlab.runtime.cost import FlopCounter
@@ -66,7 +67,18 @@ def evaluate(
 
 
 def metric(name: str) -> Callable[[Sequence[Document], Sequence[Prediction]], Scores]:
-    """``score`` of ``ctxlab/evaluation/metrics/<name>.py``."""
-    module = importlib.import_module(f"ctxlab.evaluation.metrics.{name}")
+    """``score`` of ``ctxlab/evaluation/metrics/<name>.py``, or of a plug-in's module that is named in full.
+
+    Raises:
+        UserError: There is no such module, or it has no function ``score``.
+    """
+    module = plugins.named("ctxlab.evaluation.metrics", name)
+    if module is None:
+        raise UserError(
+            f"There is no metric '{name}': a task names a file of ctxlab/evaluation/metrics, or in full a module of a "
+            f"distribution that declares the entry point {plugins.GROUP}."
+        )
+    if not callable(getattr(module, "score", None)):
+        raise UserError(f"The metric '{name}' has no function score(documents, predictions): write one.")
     score: Callable[[Sequence[Document], Sequence[Prediction]], Scores] = module.score
     return score

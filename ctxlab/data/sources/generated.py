@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ctxlab import corpora
+from ctxlab.core import plugins
 from ctxlab.core.data import Record, Source
 from ctxlab.core.errors import UserError
 from ctxlab.corpora import probe as probes
@@ -27,8 +28,9 @@ SHORTEST = 20
 class Generated(Source):
     """Documents with gold whose evidence lies at a controlled distance, a pure function of seed, split and index.
 
-    The grammar of a task is ``ctxlab/corpora/<task>.py`` with a function ``write``: it takes a ``Brief`` and the
-    index of a document, and returns all fields of its record but the ``id``. Probes hang on ``probe`` instead.
+    The grammar of a task is ``ctxlab/corpora/<task>.py``, or that file of a plug-in, with a function ``write``: it
+    takes a ``Brief`` and the index of a document, and returns all fields of its record but the ``id``. Probes hang on
+    ``probe`` instead.
     """
 
     invented = True
@@ -88,13 +90,19 @@ class Generated(Source):
         """What writes the document of an index."""
         if task_name == PROBE:
             return partial(probes.make(self._probe).record, split, seed)
-        module = importlib.import_module(f"ctxlab.corpora.{task_name}")
+        module = importlib.import_module(_grammars()[task_name])
         return partial(module.write, self._brief(split, seed))
 
 
 def grammars() -> list[str]:
     """Tasks that have a grammar."""
-    return sorted(path.stem for folder in corpora.__path__ for path in Path(folder).glob("[!_]*.py"))
+    return sorted(_grammars())
+
+
+def _grammars() -> dict[str, str]:
+    """Task → module with its grammar; ctxlab's own come before those of plug-ins."""
+    own = (path.stem for folder in corpora.__path__ for path in Path(folder).glob("[!_]*.py"))
+    return {**plugins.grammars(), **{name: f"ctxlab.corpora.{name}" for name in own}}
 
 
 def _checked(task_name: str) -> str:
