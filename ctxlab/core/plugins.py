@@ -16,6 +16,7 @@ import importlib.util
 import re
 import sys
 from functools import cache
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
@@ -37,22 +38,34 @@ def packages() -> list[str]:
 
 def folders() -> dict[str, Path]:
     """Package → its folder; those that are a single file, or are not there, have none."""
-    return dict(_folders(tuple(sys.path)))
+    return dict(_folders(tuple((entry, _changed(entry)) for entry in sys.path)))
 
 
 @cache
-def _folders(path: tuple[str, ...]) -> tuple[tuple[str, Path], ...]:
-    """Kept for one ``sys.path``, as completion asks many times and the search reads a file of every distribution."""
+def _folders(path: tuple[tuple[str, int], ...]) -> tuple[tuple[str, Path], ...]:
+    """Kept while nothing is installed: completion asks many times, and a search reads a file of every distribution."""
     del path
-    return tuple((name, folder) for name in packages() for folder in _folder(name))
+    return tuple((name, folder) for name in packages() if (folder := _folder(name)))
 
 
-def _folder(package: str) -> list[Path]:
+def _changed(entry: str) -> int:
     try:
-        spec = importlib.util.find_spec(package)  # of a top-level name: runs nothing
+        return Path(entry).stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _folder(package: str) -> Path | None:
+    spec = _spec(package)
+    return Path(next(iter(spec.submodule_search_locations))) if spec and spec.submodule_search_locations else None
+
+
+def _spec(package: str) -> ModuleSpec | None:
+    """Where a top-level package is; to look it up runs nothing of it."""
+    try:
+        return importlib.util.find_spec(package)
     except (ImportError, ValueError, AttributeError):
-        return []
-    return [Path(entry) for entry in (spec.submodule_search_locations or [])][:1] if spec else []
+        return None
 
 
 def conf_dirs() -> list[Path]:
@@ -65,12 +78,11 @@ def source(module: str) -> Path | None:
     package, *parts = module.split(".")
     if not NAME.fullmatch(module) or package not in packages():
         return None
-    folder = folders().get(package)
+    folder, spec = _folder(package), _spec(package)
     if folder is None:
-        spec = importlib.util.find_spec(package)
         return Path(spec.origin) if spec and spec.origin and not parts else None
     path = folder.joinpath(*parts)
-    candidates = (path / "__init__.py", path.with_name(f"{path.name}.py") if parts else path / "__init__.py")
+    candidates = [path / "__init__.py", *([path.with_name(f"{path.name}.py")] if parts else [])]
     return next((file for file in candidates if file.is_file()), None)
 
 
