@@ -45,8 +45,8 @@ class Entry:
 def part(family: str, name: str) -> Entry:
     """A part from its YAML file and its class."""
     path = catalogue.option_file(f"strategy/{family}", name)
-    module, _, cls = str(catalogue.read(path)["_target_"]).rpartition(".")
-    kinds = signatures.names_of(module, cls, "supports")
+    module, _, cls = catalogue.read(path)["_target_"].rpartition(".")
+    kinds = signatures.names(module, cls, "supports")  # without importing it
     return _entry(name, catalogue.header(path), sorted(kinds))
 
 

@@ -25,7 +25,7 @@ def contenders(runs: Mapping[str, Sequence[Run]], figure: str) -> list[Contender
 
     Args:
         runs: By name of the candidate, of each seed what ``evaluation.scores.read`` gives. A seed may lack records that
-            it does not report (``comparison.folds``); the same ones for all candidates.
+            it does not report (``data.folds``); the same ones for all candidates.
         figure: A metric of ``result.json``.
 
     Raises:

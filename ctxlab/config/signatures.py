@@ -41,26 +41,17 @@ def annotations(module: str, name: str) -> dict[str, Any]:
     return inherited | dict(own)
 
 
-def names_of(module: str, name: str, attribute: str) -> frozenset[str]:
-    """The set of names that a class, or else the first of its bases that has it, gives ``attribute`` in its body.
-
-    Empty where it is not written out as ``frozenset({…})``.
-    """
+def names(module: str, name: str, attribute: str) -> set[str]:
+    """The texts in an attribute of a class, its own or an inherited one; empty where it has none."""
     found = _class(module, name)
     if found is None:
-        return frozenset()
+        return set()
     for node in found.body:
-        if isinstance(node, ast.AnnAssign | ast.Assign) and attribute in map(ast.unparse, _targets(node)):
-            words = ast.walk(node.value) if node.value else ()
-            return frozenset(
-                word.value for word in words if isinstance(word, ast.Constant) and isinstance(word.value, str)
-            )
-    bases = (base.id for base in found.bases if isinstance(base, ast.Name))
-    return next(filter(None, (names_of(*_origin(module, base), attribute) for base in bases)), frozenset())
-
-
-def _targets(node: ast.AnnAssign | ast.Assign) -> list[ast.expr]:
-    return [node.target] if isinstance(node, ast.AnnAssign) else node.targets
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == attribute:
+            inner = ast.walk(node.value) if node.value is not None else ()
+            return {one.value for one in inner if isinstance(one, ast.Constant) and isinstance(one.value, str)}
+    bases = (_origin(module, base.id) for base in found.bases if isinstance(base, ast.Name))
+    return next((inherited for base in bases if (inherited := names(*base, attribute))), set())
 
 
 def _class(module: str, name: str) -> ast.ClassDef | None:

@@ -180,6 +180,11 @@ class Attention(Component, ABC):
     def pattern(self, inputs: Mapping[str, torch.Tensor], row: int) -> Pattern:
         """``allowed`` for one window of a batch: the same, but where the pattern depends on the tokens themselves."""
 
+    def pattern_of_head(self, inputs: Mapping[str, torch.Tensor], row: int, head: int, num_heads: int) -> Pattern:
+        """``pattern`` of one of ``num_heads`` query heads, counted from 0; a part whose heads differ overrides it."""
+        del head, num_heads
+        return self.pattern(inputs, row)
+
     @abstractmethod
     def pairs(self, length: int) -> int:
         """Query-key pairs that the kernel computes for one head and one window of ``length`` tokens."""

@@ -61,6 +61,8 @@ class Task(Component, ABC):
     """Whether a smaller primary metric is the better one."""
     labels: list[str]
     """Names behind the model's outputs, known after ``learn_labels``; empty where these are its vocabulary."""
+    language: str
+    """Of the documents, two letters, where the user says it; else "": their script tells (``ctxlab.text.language``)."""
     notes: list[str]
     """What was repaired or worked around in the data, a sentence each, for the report."""
     runs_model: bool

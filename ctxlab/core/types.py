@@ -69,6 +69,17 @@ class Encoded:
     """(E,) document tokens that a window must hold, all of them, to be asked for ``target``; empty: any window is."""
     absent: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     """(A,) token ids that are to be written behind a window that does not hold all of ``evidence``."""
+    terms: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    """(L,) what each token is to a ranking by words: its id, or a number below 0 of its characters where the tokenizer
+    does not know them, or reads them byte by byte; empty where all are ids."""
+    query_terms: tuple[int, ...] = ()
+    """The same of ``query``; empty where all are ids."""
+    num_characters: int = 0
+    """Of the document that any token has (``ctxlab.text.known``)."""
+    num_unknown: int = 0
+    """How many of them are behind unknown tokens."""
+    num_split: int = 0
+    """How many of them are several tokens each."""
     room: int = 0
     """Tokens that every window leaves free for what is written behind it (decoders, whose context holds both)."""
 
@@ -175,6 +186,8 @@ class Coverage:
 
     tokens: float
     labels: float
+    characters: float = 1.0
+    """Share of the characters that the tokenizer knows."""
 
 
 @dataclass(frozen=True, slots=True)

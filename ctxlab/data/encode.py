@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,26 @@ from ctxlab.core.folders import fault, sha256
 from ctxlab.core.quiet import quiet
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document, Encoded
+from ctxlab.text.known import known_characters, known_words, unknown_id
 
 FORMAT = 8
 """Raised whenever what is stored, or how tasks encode, changes."""
 
-ARRAYS = ("input_ids", "word_ids", "labels", "marks", "starts", "ends", "target", "anchors", "evidence", "absent")
-TUPLES = ("before", "after", "query")
-NUMBERS = ("room",)
+ARRAYS = (
+    "input_ids",
+    "word_ids",
+    "labels",
+    "marks",
+    "starts",
+    "ends",
+    "target",
+    "anchors",
+    "evidence",
+    "absent",
+    "terms",
+)
+TUPLES = ("before", "after", "query", "query_terms")
+NUMBERS = ("room", "num_characters", "num_unknown", "num_split")
 """Fields of ``Encoded``, by type."""
 
 WIDE = frozenset({"labels"})
@@ -114,10 +128,20 @@ def _encode(
 def _encode_share(task: Task, documents: Sequence[Document], tokenizer: Any) -> tuple[list[Encoded], list[str]]:
     """Encoded documents, and what the task noted about them (taken out of its notes)."""
     count = len(task.notes)
-    encoded = task.encode(documents, tokenizer)
+    encoded = [_with_known(*pair, tokenizer) for pair in zip(documents, task.encode(documents, tokenizer), strict=True)]
     notes = task.notes[count:]
     del task.notes[count:]
     return encoded, notes
+
+
+def _with_known(document: Document, encoded: Encoded, tokenizer: Any) -> Encoded:
+    """With the characters of the document counted by whether the tokenizer knows them."""
+    unknown = unknown_id(tokenizer)
+    if len(encoded.starts):
+        known = known_characters(encoded.input_ids, encoded.starts, encoded.ends, unknown)
+    else:
+        known = known_words(document.fields.get("tokens", ()), encoded.input_ids, encoded.word_ids, unknown)
+    return replace(encoded, num_characters=known.characters, num_unknown=known.unknown, num_split=known.split)
 
 
 def _store(entry: Path, encoded: Sequence[Encoded], notes: Sequence[str]) -> None:

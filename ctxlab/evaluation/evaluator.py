@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
+from types import ModuleType
 
 from ctxlab.core import plugins
 from ctxlab.core.errors import UserError
@@ -10,6 +11,7 @@ from ctxlab.core.task import Task
 from ctxlab.core.types import Coverage, Document, Encoded, Merged, Prediction, Scores
 from ctxlab.runtime.cost import FlopCounter
 from ctxlab.runtime.reader import Reader
+from ctxlab.text.known import NONE, Known, total
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +26,8 @@ class Evaluation:
     seconds: float
     flops: float
     """Floating point operations of all that ran meanwhile; see ``runtime.cost.FlopCounter``."""
+    known: Known = NONE
+    """Characters of the documents by whether the tokenizer knows them."""
 
 
 def predict(
@@ -62,12 +66,26 @@ def evaluate(
             seen += int(merged.seen.sum())
     seconds = perf_counter() - started
     scores = metric(task.metric)(documents, predictions)
-    coverage = Coverage(seen / max(sum(map(len, encoded)), 1), scores.coverage_labels)
-    return Evaluation(scores, coverage, predictions, tokens, seconds, counter.total)
+    known = known_of(encoded)
+    coverage = Coverage(seen / max(sum(map(len, encoded)), 1), scores.coverage_labels, known.share)
+    return Evaluation(scores, coverage, predictions, tokens, seconds, counter.total, known)
+
+
+def known_of(encoded: Sequence[Encoded]) -> Known:
+    """Characters of documents by whether the tokenizer knows them."""
+    return total(Known(one.num_characters, one.num_unknown, one.num_split) for one in encoded)
 
 
 def metric(name: str) -> Callable[[Sequence[Document], Sequence[Prediction]], Scores]:
-    """``score`` of ``ctxlab/evaluation/metrics/<name>.py``, or of a plug-in's module that is named in full.
+    """``score`` of a metric's module; raises UserError as ``metric_module`` does."""
+    score: Callable[[Sequence[Document], Sequence[Prediction]], Scores] = metric_module(name).score
+    return score
+
+
+def metric_module(name: str) -> ModuleType:
+    """``ctxlab/evaluation/metrics/<name>.py``, or a plug-in's module that is named in full.
+
+    Its ``LIBRARIES``, if any, are loaded when it first scores.
 
     Raises:
         UserError: There is no such module, or it has no function ``score``.
@@ -80,5 +98,4 @@ def metric(name: str) -> Callable[[Sequence[Document], Sequence[Prediction]], Sc
         )
     if not callable(getattr(module, "score", None)):
         raise UserError(f"The metric '{name}' has no function score(documents, predictions): write one.")
-    score: Callable[[Sequence[Document], Sequence[Prediction]], Scores] = module.score
-    return score
+    return module

@@ -1,5 +1,7 @@
 """What a run costs: floating point operations as they run, peak memory by the system."""
 
+import ctypes
+import gc
 import math
 import resource
 from collections.abc import Callable, Mapping
@@ -124,18 +126,34 @@ RULES: Mapping[str, Callable[[torch.Tensor, Any, Any], float]] = {
 
 
 class MemoryMeter:
-    """Highest memory since it was made: of the device where there is one, else of this process."""
+    """Highest memory since it was made: of the device where there is one, else of this process.
+
+    What earlier jobs of the process left behind is let go of first, so that a job of a multirun has the peak that it
+    would have alone; libraries that were loaded stay (``workbench.meter`` loads them before it begins).
+    """
 
     def __init__(self, device: torch.device) -> None:
-        self._cuda = device.type == "cuda"
-        if self._cuda:
-            torch.cuda.reset_peak_memory_stats(device)
+        gc.collect()  # a model and what is attached to it hold on to one another
+        self._device = device if device.type == "cuda" else None
+        if self._device is not None:
+            torch.cuda.reset_peak_memory_stats(self._device)
         else:
+            _return_freed_memory()
             _reset_process_peak()
 
     def peak_bytes(self) -> int:
         """Highest number of bytes so far."""
-        return torch.cuda.max_memory_allocated() if self._cuda else _process_peak()
+        return _process_peak() if self._device is None else torch.cuda.max_memory_allocated(self._device)
+
+
+SETTLING_BYTES = 2**25 - 2**16
+"""Just below the 32 MiB up to which glibc learns to serve blocks from its heap, once one of that size was freed."""
+
+
+def _return_freed_memory() -> None:
+    torch.empty(SETTLING_BYTES, dtype=torch.uint8)  # freed at once: the allocator then serves every job alike
+    with suppress(OSError, AttributeError):  # glibc's allocator keeps freed memory for the next one to ask
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _reset_process_peak() -> None:

@@ -8,10 +8,10 @@ from ctxlab.core.result import Cost, Result, as_dict
 from ctxlab.core.task import Task
 from ctxlab.data.splits import Splits, load_documents
 from ctxlab.optim.parameters import count_parameters
-from ctxlab.runtime.cost import MemoryMeter
 from ctxlab.training.state import TrainState
 from ctxlab.workbench import sanity
 from ctxlab.workbench.finish import Split, leave, make_result, score_split
+from ctxlab.workbench.meter import start_meter
 from ctxlab.workbench.opening import Opened, open_bench
 from ctxlab.workbench.parts import Parts
 from ctxlab.workbench.watch import open_tracker
@@ -33,7 +33,7 @@ def run(parts: Parts) -> None:
 
 def score(parts: Parts, opened: Opened, name: str) -> tuple[Split, Result]:
     """What comes out for the split called ``name``; nothing is written."""
-    memory, bench = MemoryMeter(opened.bench.accelerator.device), opened.bench
+    memory, bench = start_meter(opened.bench), opened.bench
     documents = opened.documents.of(name)
     bench.task.notes.extend(sanity.single(name, documents))
     bench.task.notes.extend(sanity.fits_whole(bench.encode(documents), bench.length))
@@ -45,7 +45,7 @@ def score(parts: Parts, opened: Opened, name: str) -> tuple[Split, Result]:
 
 def documents_with(parts: Parts, task: Task, split: str) -> Splits:
     """All splits of the data; raises UserError where ``split`` has no document."""
-    splits = load_documents(parts.data, task, parts.seed)
+    splits = load_documents(parts.data, task, parts.data_seed, parts.hold_out)
     if not splits.of(split):
         raise UserError(f"There are no documents in split={split}; give data.{split}_file=<file>.")
     return splits

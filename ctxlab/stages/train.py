@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import torch
+
 from ctxlab.core.errors import UserError
 from ctxlab.core.result import Cost, Result, as_dict
 from ctxlab.core.task import Task
@@ -15,6 +17,7 @@ from ctxlab.training.state import TrainState
 from ctxlab.workbench import sanity
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.finish import Split, leave, make_result, score_split
+from ctxlab.workbench.meter import start_meter
 from ctxlab.workbench.opening import open_bench
 from ctxlab.workbench.parts import Parts
 from ctxlab.workbench.trainer import Validation, make_trainer
@@ -32,7 +35,7 @@ def run(parts: Parts) -> None:
         refuse=_refuse,
     )
     bench, splits, state = opened.bench, opened.documents, opened.state
-    memory = MemoryMeter(bench.accelerator.device)
+    memory = start_meter(bench)
     tracker = open_tracker(parts, state)
     result = None
     try:
@@ -63,7 +66,7 @@ def _refuse(task: Task) -> None:
 
 
 def _documents(parts: Parts, task: Task) -> Splits:
-    splits = load_documents(parts.data, task, parts.seed)
+    splits = load_documents(parts.data, task, parts.data_seed, parts.hold_out)
     if not splits.train:
         raise UserError("There are no training documents; give data.train_file=<file> or use data=generated.")
     return splits
@@ -94,7 +97,7 @@ def _score(
         parts,
         bench,
         scored,
-        cost=training_cost(bench, state, peak_bytes),
+        cost=training_cost(bench, state, peak_bytes, list(scored.values())),
         checkpoint=str(best.relative_to(run_dir)),
         resumed_from=state.resumed_from,
     )
@@ -102,9 +105,21 @@ def _score(
     return result
 
 
-def training_cost(bench: Workbench, state: TrainState, peak_bytes: int) -> Cost:
-    """What training took."""
+def training_cost(bench: Workbench, state: TrainState, peak_bytes: int, scored: Sequence[Split]) -> Cost:
+    """What training took, and the scoring after it.
+
+    Args:
+        bench: What was trained.
+        state: Where training ended.
+        peak_bytes: Highest memory while training.
+        scored: Splits that were read by the best checkpoint.
+    """
     return Cost(
+        evaluation_tokens=sum(split.evaluation.tokens for split in scored),
+        evaluation_seconds=sum(split.evaluation.seconds for split in scored),
+        evaluation_documents=sum(len(split.documents) for split in scored),
+        train_cpu_seconds=state.cpu_seconds,
+        threads=torch.get_num_threads(),
         train_tokens=state.tokens,
         train_seconds=state.seconds,
         train_steps=state.step,

@@ -95,7 +95,7 @@ def _refuse(task: Task) -> None:
 def _documents(parts: Parts, task: Task) -> Splits:
     """A split with gold, whichever there is, as the one to learn labels from."""
     for split in ("validation", "train", "test"):
-        documents = load_split(parts.data, task, split, parts.seed)
+        documents = load_split(parts.data, task, split, parts.data_seed)
         if documents:
             return Splits(train=documents, validation=[], test=[])
     raise UserError("There are no documents to verify with; give data.validation_file=<file> or use data=generated.")

@@ -13,7 +13,7 @@ from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import Document, Encoded, IntArray, Merged, Prediction
 from ctxlab.tasks.forms.token_labeller import TokenLabeller
-from ctxlab.tasks.records.bio import OUTSIDE, entity_types, is_tag, repair, spans, tag_set
+from ctxlab.tasks.records.bio import OUTSIDE, entity_types, from_scheme, is_tag, repair, spans, tag_set
 from ctxlab.tasks.records.stretches import StretchNotes, checked_offsets, checked_stretches, tagged_words
 from ctxlab.text.units import joined
 
@@ -35,11 +35,14 @@ class NER(TokenLabeller):
         tags_field: str = "tags",
         text_field: str = "text",
         outside_weight: float = 1.0,
+        language: str | None = None,
     ) -> None:
         if outside_weight < 0:
             raise UserError(f"task.outside_weight={outside_weight} is negative: give 0 or more.")
         tags = None if labels is None else tag_set(_checked_types(labels))
-        super().__init__(tags, tokens_field=tokens_field, tags_field=tags_field, text_field=text_field)
+        super().__init__(
+            tags, tokens_field=tokens_field, tags_field=tags_field, text_field=text_field, language=language
+        )
         self._outside_weight = outside_weight
         self._repaired_tags = self._repaired_documents = 0
         self._repair_note = ""
@@ -72,13 +75,18 @@ class NER(TokenLabeller):
         words = {"tokens": found.words, "offsets": found.offsets, "text": text}
         return {**words, "tags": found.tags} if gold else words
 
-    def checked(self, tags: Sequence[Any], fields: Mapping[str, Any], origin: str) -> list[str]:
-        """BIO tags; an invalid order is repaired and counted in ``notes``."""
+    def read_tags(self, tags: Sequence[Any], fields: Mapping[str, Any], origin: str) -> list[str]:
+        """BIO tags, also of other schemes; an invalid order is repaired and counted in ``notes``."""
+        if all(isinstance(tag, str) for tag in tags):
+            tags, scheme = from_scheme(tags)
+            note = f"Tags are written as {scheme} and were read as BIO, with the same entities."
+            if scheme and note not in self.notes:
+                self.notes.append(note)
         for index, tag in enumerate(tags):
             if not isinstance(tag, str) or not is_tag(tag):
                 raise UserError(
                     f"The tag {tag!r} of word {index} ({fields['tokens'][index]!r}) of {origin} is not BIO: "
-                    "write O, B-<type> or I-<type>."
+                    "write O, B-<type> or I-<type> (BMES, BIOES and BILOU are read too)."
                 )
         repaired, changed = repair(tags, fields.get("sentence_starts", ()))
         if changed:

@@ -24,6 +24,7 @@ from ctxlab.tasks.forms.pair_classifier import Entities, PairClassifier, adaptiv
 from ctxlab.tasks.records.fields import check_word_places, check_words, lookalike, nearest
 from ctxlab.tasks.records.mentions import Answer, Fact, entities_of, fact_hashes, listed, relations_of
 from ctxlab.tasks.text.subwords import frame, needs_leading_space, split_words
+from ctxlab.text.language import checked
 from ctxlab.text.units import joined
 
 PLACE_BITS = 20
@@ -89,12 +90,14 @@ class Relation(Base):
         markers: bool = False,
         unknown_labels: str = "refuse",
         threshold_shift: float = 0.0,
+        language: str | None = None,
     ) -> None:
         if unknown_labels not in UNKNOWN:
             raise UserError(f"task.unknown_labels={unknown_labels} is not one of {', '.join(UNKNOWN)}.")
         if block < 1 or width < 1 or width % block:
             raise UserError(f"task.block={block} does not divide task.width={width}: give a divisor, such as {width}.")
         super().__init__([] if labels is None else _checked_labels(labels))
+        self.language = checked(language)
         self._tokens_field, self._entities_field, self._relations_field = tokens_field, entities_field, relations_field
         self._width, self._block, self._markers = width, block, markers
         self._unknown_labels, self._threshold_shift = unknown_labels, threshold_shift

@@ -53,9 +53,17 @@ class ProgressDisplay:
         if self._bar is not None:
             self._bar.stop()
 
-    def update(self, share: float, facts: str = "", *, line: bool = False) -> None:
-        """Show that ``share`` (0 to 1) is done; without a terminal, a line every five seconds or when ``line``."""
-        left = f"{facts} · {self._left(share)}" if facts else self._left(share)
+    def update(self, share: float, facts: str = "", *, line: bool = False, left: str | None = None) -> None:
+        """Show that ``share`` (0 to 1) is done; without a terminal, a line every five seconds or when ``line``.
+
+        Args:
+            share: Of the work.
+            facts: What is to be known of it now.
+            line: Whether these facts are worth a line of their own.
+            left: Time left, in words; None for what follows from ``share``.
+        """
+        left = left or self._left(share)
+        left = f"{facts} · {left}" if facts else left
         if self._bar is not None:
             self._bar.update(self._task, completed=share, facts=left)
             return

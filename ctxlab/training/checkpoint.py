@@ -16,11 +16,12 @@ from safetensors import SafetensorError
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.files import write_json
-from ctxlab.core.folders import fault, write_whole
+from ctxlab.core.folders import MANIFEST, fault, write_whole
 
 log = logging.getLogger(__name__)
 
 FOLDER = "checkpoints"
+OPTIMIZER = "optimizer.safetensors"
 _NAME = re.compile(r"step-\d{8,}")
 
 
@@ -101,3 +102,22 @@ def rotate(run_dir: Path, keep: int) -> None:
     for name in names(run_dir)[:-keep]:
         if name != best:
             shutil.rmtree(run_dir / FOLDER / name)
+
+
+def keep_best(run_dir: Path) -> None:
+    """Reduce a finished run to the weights that its scores are of: training cannot go on from there.
+
+    Other checkpoints go, and the state of the optimizer, whose line leaves the manifest first: a process killed in
+    between leaves a whole checkpoint and a file too many, which goes the next time.
+    """
+    best = pointed(run_dir, "best") or pointed(run_dir, "latest")
+    if best is None:
+        return
+    for name in names(run_dir):
+        if name != best:
+            shutil.rmtree(run_dir / FOLDER / name)
+    folder = run_dir / FOLDER / best
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    if manifest.pop(OPTIMIZER, None) is not None:
+        write_json(folder / MANIFEST, manifest)
+    (folder / OPTIMIZER).unlink(missing_ok=True)

@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -43,7 +43,6 @@ from ctxlab.training.state import TrainState
 from ctxlab.training.stream import Epoch, Stream
 
 STATE = "state.json"
-OPTIMIZER = "optimizer.safetensors"
 
 
 class Watcher(Protocol):
@@ -113,7 +112,7 @@ class Trainer:
 
     def resume(self, folder: Path, state: TrainState) -> None:
         """Put optimizer and loss scaler back to where ``folder`` left them (weights are loaded with the model)."""
-        load_optimizer(self.job.optimizer, folder / OPTIMIZER)
+        load_optimizer(self.job.optimizer, folder / checkpoint.OPTIMIZER)
         saved = read_state_file(folder)
         state.notes.extend(changes(saved.get("configuration", {}), self.job.configuration, state.step))
         scaler = saved.get("scaler")
@@ -216,7 +215,7 @@ class Trainer:
         self.job.strategy.positions.grow(self.job.model, reach(trained), reach(length))
 
     def _step(self, state: TrainState, epoch: Epoch, progress: float) -> None:
-        started = perf_counter()
+        started, cpu_started = perf_counter(), process_time()
         seed_step(self.job.seed, state.step)
         state.learning_rate = self.job.learning_rate * self.job.schedule.factor(progress)
         for group in self.optimizer.param_groups:
@@ -234,6 +233,7 @@ class Trainer:
         state.loss_weight += weight
         state.count_step(len(epoch.steps))
         state.seconds += perf_counter() - started
+        state.cpu_seconds += process_time() - cpu_started
 
     def _accumulate(self, state: TrainState, epoch: Epoch, indices: Any) -> tuple[float, float]:
         """Forward and backward over the parts of a step; returns the sum of the loss and of its weights."""
@@ -340,7 +340,7 @@ class Trainer:
         save_tokenizer(job.tokenizer, job.strategy.reading.longest(length), folder)
         page = card(job.task, job.strategy, model=type(job.model).__name__, context_length=length, step=state.step)
         write_text(folder / CARD, page)
-        save_optimizer(self.job.optimizer, folder / OPTIMIZER)
+        save_optimizer(job.optimizer, folder / checkpoint.OPTIMIZER)
         scaler = self.accelerator.scaler
         values = {
             "state": state.to_dict(),

@@ -1,6 +1,7 @@
 """The model card of a checkpoint: what its weights are, and what a plain ``from_pretrained`` leaves out."""
 
-from ctxlab import __version__
+from importlib.metadata import version
+
 from ctxlab.core.contract import option
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
@@ -55,7 +56,7 @@ def card(task: Task, strategy: Strategy, *, model: str, context_length: int, ste
         model=model,
         context=context_length,
         step=step,
-        version=__version__,
+        version=version("ctxlab"),
         strategy=strategy.name,
         parts=", ".join(f"{family} `{name}`" for family, name in parts.items()),
         differs=_difference(parts),

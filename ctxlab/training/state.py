@@ -26,6 +26,8 @@ class TrainState:
     """The same with padding."""
     seconds: float = 0.0
     """Seconds of training steps; evaluation and saving are not counted."""
+    cpu_seconds: float = 0.0
+    """Processor time of training steps, all threads together."""
     flops: float = 0.0
     """Floating point operations of all training steps; see ``runtime.cost.FlopCounter``."""
     loss_sum: float = 0.0

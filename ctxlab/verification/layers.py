@@ -7,10 +7,11 @@ Shape legend: B windows of a pass, S states of a window in a layer (those of a m
 """
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import torch
 from transformers import Cache
@@ -26,6 +27,8 @@ from ctxlab.verification.precision import KeepDouble
 from ctxlab.verification.probes import places
 from ctxlab.verification.reach import CONTEXTS, LEAST
 from ctxlab.verification.subject import Subject, size
+
+Heard = TypeVar("Heard")
 
 NUM_PLACES = 16
 """States that are changed in every window and layer, one at a time."""
@@ -76,7 +79,7 @@ def check_layers(subject: Subject) -> Check:
     exact = subject.strategy.attention.exact
     found, count = [], 0
     with KeepDouble() if exact else nullcontext():
-        for inputs, windows, calls in _passes(subject, stack):
+        for inputs, windows, calls in each_pass(subject, partial(_listening, stack)):
             for depth, call in enumerate(calls):
                 must = exact and not narrowed_layers(subject.model)[depth]
                 for row, window in enumerate(windows):
@@ -92,10 +95,15 @@ def check_layers(subject: Subject) -> Check:
     return Check(name, proves, False, worst, f"{detail}; attention={option(subject.strategy.attention)} is declared.")
 
 
-def _passes(
-    subject: Subject, stack: Sequence[torch.nn.Module]
-) -> Iterator[tuple[dict[str, torch.Tensor], list[Window], list[Call]]]:
-    """What the model was given in each pass over a document, its windows, and what each layer was given."""
+def each_pass(
+    subject: Subject, listening: Callable[[], AbstractContextManager[list[Heard]]]
+) -> Iterator[tuple[dict[str, torch.Tensor], list[Window], list[Heard]]]:
+    """What the model was given in each pass over a document, its windows, and what was heard of each layer.
+
+    Args:
+        subject: What is verified.
+        listening: Makes a list that fills, layer by layer, while the model runs within its context.
+    """
     given: list[dict[str, torch.Tensor]] = []
 
     def forward(inputs: Mapping[str, Any]) -> Any:
@@ -105,11 +113,11 @@ def _passes(
     items = subject.items(subject.document(round(subject.length * CONTEXTS)))
     passes = Passes(subject.strategy, forward, subject.pad_id, subject.device).run(items)
     while True:
-        with _listening(stack) as calls:
+        with listening() as heard:
             passed = next(passes, None)
         if passed is None:
             return
-        yield given.pop(), [items[i].windows[w] for i, w in passed.rows], calls[: len(stack)]
+        yield given.pop(), [items[i].windows[w] for i, w in passed.rows], heard[: subject.facts.num_layers]
 
 
 @contextmanager

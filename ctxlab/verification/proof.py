@@ -14,6 +14,7 @@ from ctxlab.core.types import Document, Encoded
 from ctxlab.runtime.reader import Reader
 from ctxlab.verification.batches import check_batches
 from ctxlab.verification.check import Check
+from ctxlab.verification.heads import check_heads
 from ctxlab.verification.layers import check_layers
 from ctxlab.verification.learning import check_learning
 from ctxlab.verification.positions import check_positions
@@ -85,6 +86,7 @@ def prove(
             check_nothing_else(subject, reach),
             check_future(subject, reach),
             check_layers(subject),
+            check_heads(subject),
             positions,
             check_windows(subject, [made_up, *encoded]),
             *check_gold(subject, reader, task, documents, encoded),

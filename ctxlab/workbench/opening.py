@@ -128,6 +128,7 @@ def task_for(task: Task, source: ModelSource) -> Task:
     """
     kind = source.kind()
     formed = copy.deepcopy(task).form(kind)
+    formed.language = task.language
     check_kind(formed, kind)
     return formed
 
@@ -167,7 +168,7 @@ def _training_documents(parts: Parts, task: Task, *, learns_labels: bool) -> lis
             f"give data.train_file=<file>, or {without}."
         )
     apart = copy.deepcopy(task)  # what it notes about these documents does not concern those that are answered
-    documents = load_documents(parts.data, apart, parts.seed).train
+    documents = load_documents(parts.data, apart, parts.data_seed, parts.hold_out).train
     if not documents:
         raise UserError(
             f"task={task.name} takes {what} from training documents, and there are none: "

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from ctxlab.core.types import Document
-from ctxlab.evaluation.evaluator import Evaluation, evaluate
+from ctxlab.evaluation.evaluator import Evaluation, evaluate, known_of
 from ctxlab.optim.parameters import parameter_groups
 from ctxlab.runtime.cost import MemoryMeter
+from ctxlab.text import known
 from ctxlab.training.changes import GROUPS
 from ctxlab.training.lessons import chooser
 from ctxlab.training.loop import Job, Trainer, Watcher
@@ -50,6 +51,7 @@ def make_trainer(
         UserError: The model cannot compute its layers twice, as it was asked to.
     """
     encoded = bench.encode(documents)
+    bench.task.notes.extend(known.notes(known_of(encoded), "the training documents"))
     bench.strategy.reading.learn(encoded, bench.model)
     if bench.settings.activation_checkpointing:
         check_recomputing(bench.model, bench.strategy)

@@ -53,7 +53,7 @@ def test_options_are_listed_composed_and_checked_without_running_the_plugin(site
     build.check_target("otherlab.parts.Mine")
     assert signatures.classes("otherlab.parts") == ["Mine"]
     assert signatures.annotations("otherlab.parts", "Mine") == {"window": int}
-    assert signatures.names_of("otherlab.parts", "Mine", "supports") == {"encoder", "decoder", "encoder_decoder"}
+    assert signatures.names("otherlab.parts", "Mine", "supports") == {"encoder", "decoder", "encoder_decoder"}
     assert "herbal" in grammars()
     assert "otherlab" not in sys.modules
 

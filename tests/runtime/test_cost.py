@@ -4,6 +4,7 @@
 sees attention only where that runs in the MATH kernel.
 """
 
+import gc
 import mmap
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -181,6 +182,19 @@ def test_every_beam_and_every_token_that_is_written_counts(kind, writes, beams):
     window = Window(torch.arange(5, 25).numpy(), torch.arange(20).numpy())
     ours, theirs = both(lambda: writer.write([window]))
     assert ours == theirs > 0
+
+
+def test_what_an_earlier_job_left_behind_is_let_go_of_first():
+    """Half a model that holds on to itself, as hooks do, and small pieces that the allocator keeps."""
+    before = MemoryMeter(torch.device("cpu")).peak_bytes()
+    gc.disable()
+    try:
+        left: list[object] = [torch.ones(2**14) for _ in range(1024)]  # 64 MiB in pieces that are not mapped apart
+        left.append(left)
+        del left
+        assert MemoryMeter(torch.device("cpu")).peak_bytes() - before < 16 * 2**20
+    finally:
+        gc.enable()
 
 
 def test_a_peak_of_memory_is_seen_and_forgotten_by_the_next_meter():

@@ -49,6 +49,7 @@ def test_a_tagger_answers_without_a_run(trained, published, tmp_path):
         "run": [f"run={trained}"],
         "same": [f"model.path={published}", "context=256"],
         "reordered": [f"model.path={target}", "context=256"],
+        "cut": [f"model.path={target}", "context=16", "strategy=truncate"],
     }.items():
         command = ["predict", *options, f"input={tmp_path / 'p.txt'}", f"output={tmp_path / name}.jsonl"]
         assert main(command) == 0
@@ -56,6 +57,8 @@ def test_a_tagger_answers_without_a_run(trained, published, tmp_path):
     assert " ".join(right["tokens"]) == "Ora Lund went to Port Brisk . She met Mika there , and both were glad ."
     assert lines(tmp_path / "same.jsonl") == [right]
     assert lines(tmp_path / "reordered.jsonl") == [right]
+    (cut,) = lines(tmp_path / "cut.jsonl")
+    assert set(cut["tags"][15:]) == {"O"}  # what was not read is outside, wherever the model has that tag
 
 
 def test_a_tagger_is_scored_without_a_run(trained, published, tmp_path):

@@ -36,7 +36,7 @@ def test_a_run_leaves_what_the_design_says(trained):
     assert found["command"] == ["ctxlab", "train", *SMALL, f"hydra.run.dir={trained}"]
     assert (found["version"], found["lower_is_better"]) == (VERSION, False)
     assert set(found["metrics"]) == set(found["coverage"]) == {"validation", "test"}
-    assert found["coverage"]["test"] == {"tokens": 1.0, "labels": 1.0}
+    assert found["coverage"]["test"] == {"tokens": 1.0, "labels": 1.0, "characters": 1.0}
     assert found["primary_metric"] in found["metrics"]["test"]
     assert {p.name for p in (trained / found["checkpoint"]).iterdir()} >= {
         "model.safetensors", "optimizer.safetensors", "state.json", "manifest.json", "config.json"}  # fmt: skip

@@ -20,6 +20,9 @@ from ctxlab.evaluation.scores import metrics
 from ctxlab.evaluation.statistics import f1, interval_note, ratio
 from ctxlab.tasks.records.bio import Span, spans
 
+LIBRARIES = ("evaluate", "seqeval.metrics")
+"""Loaded when it first scores: that takes seconds."""
+
 LENGTH_BINS = LENGTHS[1:-2]
 """Last word count of each bin of document lengths; the last bin is open."""
 

@@ -143,7 +143,10 @@ def _overall(documents: Sequence[Document], predictions: Sequence[Prediction], c
         ]
         rows.append((name, *_row(found)))
     columns = ("summary", "cases", "rouge1", "low", "high", *TYPES[1:], "length_ratio")
-    note = f"F measures, with stemming; lead and random have as many words as the model's summary; {NOTE}"
+    note = (
+        "F measures, English stemmed, characters where a script has no blanks; lead and random have as many words as "
+        f"the model's summary; {NOTE}"
+    )
     return Table("overall", "ROUGE of summaries", columns, rows, note)
 
 

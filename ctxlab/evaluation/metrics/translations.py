@@ -28,6 +28,9 @@ from ctxlab.tasks.written.base import WrittenText
 from ctxlab.text.language import language_of
 from ctxlab.text.units import words
 
+LIBRARIES = ("sacrebleu",)
+"""Loaded when it first scores."""
+
 LENGTH_BINS = LENGTHS[:-1]
 """Last token count of each bin of source lengths; the last bin is open."""
 

@@ -1,7 +1,7 @@
 """Fewer heads for longer documents."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from transformers.masking_utils import sdpa_mask
 
 from ctxlab.core.architecture import num_heads
 from ctxlab.core.errors import UserError
-from ctxlab.core.strategy import ModelKind
+from ctxlab.core.strategy import ModelKind, Pattern
 from ctxlab.strategies.attention.kernels.base import Base
 from ctxlab.strategies.attention.kernels.interface import install, refuse_unknown
 from ctxlab.strategies.attention.kernels.masks import LibraryMask, library_mask
@@ -73,6 +73,11 @@ class DynamicHeads(Base):
         """Everything, by the first heads."""
         del length
         return torch.ones(torch.broadcast_shapes(query.shape, key.shape), dtype=torch.bool, device=query.device)
+
+    def pattern_of_head(self, inputs: Mapping[str, torch.Tensor], row: int, head: int, num_heads: int) -> Pattern:
+        """``allowed_by_head``, the same for all windows."""
+        del inputs, row
+        return lambda query, key, length: self.allowed_by_head(query, key, length, head, num_heads)
 
     def allowed_by_head(
         self, query: torch.Tensor, key: torch.Tensor, length: int, head: int, num_heads: int

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 
 from ctxlab.core.errors import UserError
-from ctxlab.core.quiet import evaluating, quiet
 from ctxlab.core.strategy import Forward, ModelKind
 from ctxlab.core.types import BoolArray
 from ctxlab.strategies.memory.caches.base import Base
@@ -78,24 +77,6 @@ class Sinks(Base):
         back = window[:, None] - window
         latest = back <= num_layers * -(-self.window // self._window_read)
         return (back >= 0) & (latest | (window * self._window_read < self.num_sinks))
-
-    def decode(self, model: Any, input_ids: torch.Tensor, num_tokens: int) -> torch.Tensor:
-        """The likeliest next tokens (B, ``num_tokens``) after ``input_ids`` (B, L), one at a time.
-
-        What fits the cache is read at once, the rest token by token: no step sees more than the cache and one token.
-        """
-        fits = self.num_sinks + self.window
-        unread = [input_ids[:, :fits], *(input_ids[:, i : i + 1] for i in range(fits, input_ids.shape[1]))]
-        state: Cached | None = None
-        chosen: list[torch.Tensor] = []
-        with quiet(), evaluating(model):
-            while len(chosen) < num_tokens:
-                for ids in unread:
-                    given = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-                    outputs, state = self.step(lambda inputs: model(**inputs), given, state)
-                unread = [outputs[:, -1:].argmax(-1)]
-                chosen.extend(unread)
-        return torch.cat([input_ids[:, :0], *chosen], dim=1)
 
     def _placed(self, state: Cached | None) -> Cached | None:
         """The cached keys at the places that they have in the cache."""

@@ -18,6 +18,7 @@ from ctxlab.tasks.forms.base import Base
 from ctxlab.tasks.records.fields import check_word_places, check_words, kind, lookalike, nearest
 from ctxlab.tasks.text.subwords import Subwords, frame, needs_leading_space, split_words
 from ctxlab.tasks.text.words import words_of
+from ctxlab.text.language import checked
 
 KEPT_FIELDS = ("sentence_starts", "global_words", "probes")
 """Fields of a record that pass through to strategies and scores."""
@@ -43,6 +44,7 @@ class TokenLabeller(Base, ABC):
         tokens_field: str = "tokens",
         tags_field: str = "tags",
         text_field: str = "text",
+        language: str | None = None,
     ) -> None:
         """Take what ``conf/task/<name>.yaml`` sets.
 
@@ -51,8 +53,10 @@ class TokenLabeller(Base, ABC):
             tokens_field: Field of a record with its words.
             tags_field: Field with one label a word.
             text_field: Field with plain text, which is split into words for prediction.
+            language: Of the documents, such as ``de``; None tells it by their script.
         """
         super().__init__(list(labels or []))
+        self.language = checked(language)
         self._tokens_field, self._tags_field, self._text_field = tokens_field, tags_field, text_field
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
@@ -73,7 +77,7 @@ class TokenLabeller(Base, ABC):
                     f"{origin} has {len(fields['tokens'])} in '{self._tokens_field}' and {len(tags)} in "
                     f"'{self._tags_field}': give one tag a word."
                 )
-            fields["tags"] = self.checked(tags, fields, origin)
+            fields["tags"] = self.read_tags(tags, fields, origin)
         return Document(str(record.get("id", origin)), fields, origin)
 
     def words(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> dict[str, Any]:
@@ -87,7 +91,7 @@ class TokenLabeller(Base, ABC):
             return {"tokens": words, "offsets": offsets, "text": text}
         return {"tokens": self._list(record, self._tokens_field, origin, gold)}
 
-    def checked(self, tags: Sequence[Any], fields: Mapping[str, Any], origin: str) -> list[str]:
+    def read_tags(self, tags: Sequence[Any], fields: Mapping[str, Any], origin: str) -> list[str]:
         """The labels of a record's words as the task scores them.
 
         Args:

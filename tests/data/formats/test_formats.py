@@ -190,6 +190,13 @@ def test_hotpotqa_points_into_a_supporting_sentence(tmp_path, context, facts):
     assert [note.split(": ", 1)[1][:11] for note in notes] == ["1 questions", "1 answers o"]
 
 
+def test_hotpotqa_counts_through_the_sentences(tmp_path):
+    row = {"question": "?", "answer": "Lund", "context": PARAGRAPHS, "supporting_facts": [["Ferry", 1], ["Lund", 0]]}
+    (document,) = read(tmp_path, QA(), row)
+    start = document.fields["context"].index("Lund steered")
+    assert document.fields["answers"] == [{"text": "Lund", "start": start, "end": start + 4}]
+
+
 def test_docred_counts_words_through_the_document(tmp_path):
     row = {
         "title": "A",

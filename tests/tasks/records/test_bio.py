@@ -1,8 +1,9 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from seqeval.metrics.sequence_labeling import get_entities
 
-from ctxlab.tasks.records.bio import Span, entity_types, is_tag, repair, spans, tag_set
+from ctxlab.tasks.records.bio import Span, entity_types, from_scheme, is_tag, repair, spans, tag_set
 
 tags = st.lists(st.sampled_from(["O", "B-X", "I-X", "B-Y", "I-Y"]), max_size=30)
 
@@ -74,3 +75,23 @@ def test_iob2_goes_on_past_a_cut_sentence():
     # A splitter that cuts after "Mr." must not cut the name.
     assert repair(["B-X", "I-X", "O"], [0, 1]) == (["B-X", "I-X", "O"], 0)
     assert repair(["B-X", "I-X", "O", "I-Y"], [0, 1]) == (["B-X", "B-X", "O", "B-Y"], 2)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected", "scheme"),
+    [
+        ("B-A M-A E-A S-B O", "B-A I-A I-A B-B O", "BMES"),
+        ("B-A I-A E-A S-B O B-B E-B", "B-A I-A I-A B-B O B-B I-B", "BIOES"),
+        ("B-A I-A L-A U-B U-B", "B-A I-A I-A B-B B-B", "BILOU"),
+        ("W-A B-A M-A E-A", "B-A B-A I-A I-A", "BMEWO"),
+        # an entity that has ended does not go on, and one that never began begins
+        ("B-A E-A E-A O M-B E-B", "B-A I-A B-A O B-B I-B", "BMES"),
+        ("B-A E-B", "B-A B-B", "BIOES"),
+        ("B-A I-A O", "B-A I-A O", ""),
+        ("Q-A E-A", "Q-A E-A", ""),
+        ("O", "O", ""),
+    ],
+)
+def test_other_schemes_become_bio(written, expected, scheme):
+    found, name = from_scheme(written.split())
+    assert (" ".join(found), name) == (expected, scheme)

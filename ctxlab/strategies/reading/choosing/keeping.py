@@ -43,6 +43,11 @@ def sentence_starts(encoded: Encoded, sentence_tokens: int) -> IntArray:
     return np.arange(0, len(encoded), sentence_tokens)
 
 
+def terms_of(encoded: Encoded) -> IntArray:
+    """(L,) what tokens are to a ranking."""
+    return encoded.terms if len(encoded.terms) else encoded.input_ids
+
+
 def best_units(starts: IntArray, scores: Numbers, num_tokens: int, room: int) -> IntArray:
     """Tokens of the units with the highest scores, in document order: exactly ``room`` of them, or all.
 
@@ -85,7 +90,8 @@ class Remembered:
 
 def digest(encoded: Encoded, under: object = None) -> bytes:
     """A document's tokens, marks and query, and the ``repr`` of what else matters, in 16 bytes."""
-    state = hashlib.blake2b(repr((under, encoded.query, len(encoded))).encode(), digest_size=16)
+    state = hashlib.blake2b(repr((under, encoded.query, encoded.query_terms, len(encoded))).encode(), digest_size=16)
     state.update(np.ascontiguousarray(encoded.input_ids).tobytes())
+    state.update(np.ascontiguousarray(encoded.terms).tobytes())
     state.update(np.ascontiguousarray(encoded.marks).tobytes())
     return state.digest()

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctxlab.comparison.folds import folds, reported
 from ctxlab.core.errors import UserError
+from ctxlab.data.folds import folds, reported
 
 IDS = [f"novel-{index}" for index in range(10)]
 
