@@ -54,7 +54,7 @@ class Task(Component, ABC):
     contiguous: bool
     """Whether windows must be unbroken stretches, as the next token is what is asked for."""
     metric: str
-    """File under ``ctxlab/evaluation/metrics`` that scores it."""
+    """File under ``ctxlab/evaluation/metrics`` that scores it, or in full the module of a plug-in that does."""
     primary_metric: str
     """Key of the score that selects checkpoints."""
     lower_is_better: bool

@@ -21,14 +21,14 @@ from accelerate import Accelerator
 
 from ctxlab.config.schema import TrainerConfig
 from ctxlab.core.errors import Interrupted, UserError
-from ctxlab.core.files import write_json
+from ctxlab.core.files import write_json, write_text
 from ctxlab.core.objective import Objective
 from ctxlab.core.optim import Schedule, Tuning
 from ctxlab.core.passes import Item, Passed
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Loss, Task
 from ctxlab.data.sampler import split_forward
-from ctxlab.models.loading.checkpointed import save_weights
+from ctxlab.models.loading.checkpointed import save_tokenizer, save_weights
 from ctxlab.runtime.cost import FlopCounter
 from ctxlab.runtime.forward import Passes, model_call
 from ctxlab.tracking.metrics_file import MetricsFile
@@ -36,6 +36,8 @@ from ctxlab.training import checkpoint
 from ctxlab.training.budget import Budget
 from ctxlab.training.changes import changes
 from ctxlab.training.faults import StopRequest, check_finite
+from ctxlab.training.model_card import FILE as CARD
+from ctxlab.training.model_card import card
 from ctxlab.training.optimizer_file import load_optimizer, save_optimizer
 from ctxlab.training.state import TrainState
 from ctxlab.training.stream import Epoch, Stream
@@ -333,9 +335,12 @@ class Trainer:
         checkpoint.rotate(run_dir, self.settings.keep_checkpoints)
 
     def _write(self, folder: Path, state: TrainState) -> None:
-        save_weights(self.job.model, self.job.tuning, folder)
-        self.job.tokenizer.save_pretrained(folder)
-        save_optimizer(self.job.optimizer, folder / checkpoint.OPTIMIZER)
+        job, length = self.job, self.job.context_length
+        save_weights(job.model, job.tuning, folder)
+        save_tokenizer(job.tokenizer, job.strategy.reading.longest(length), folder)
+        page = card(job.task, job.strategy, model=type(job.model).__name__, context_length=length, step=state.step)
+        write_text(folder / CARD, page)
+        save_optimizer(job.optimizer, folder / checkpoint.OPTIMIZER)
         scaler = self.accelerator.scaler
         values = {
             "state": state.to_dict(),
