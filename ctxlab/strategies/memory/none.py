@@ -6,10 +6,10 @@ from typing import Any
 import torch
 
 from ctxlab.core.strategy import Forward
-from ctxlab.strategies.memory.caches.base import Base
+from ctxlab.strategies.memory.caches.base import BaseMemory
 
 
-class NoMemory(Base):
+class NoMemory(BaseMemory):
     """Windows are independent rows, batched across documents."""
 
     sequential = False

@@ -16,11 +16,11 @@ from ctxlab.core.parts import attach, attached
 from ctxlab.core.quiet import evaluating, quiet
 from ctxlab.core.strategy import Forward, ModelKind
 from ctxlab.core.types import BoolArray
-from ctxlab.strategies.memory.caches.base import Base
+from ctxlab.strategies.memory.caches.base import BaseMemory
 from ctxlab.strategies.memory.caches.trial import PROBE_TOKENS, REFUSALS, probe_inputs, refusal
 
 
-class Recurrent(Base):
+class Recurrent(BaseMemory):
     """The hidden states at the memory's places after one window are its embeddings in the next.
 
     Source: RMT (Bulatov et al. 2022, arXiv:2207.06881). As there, an encoder has the memory in front of the window; a

@@ -9,11 +9,11 @@ import torch
 from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import Forward, ModelKind
 from ctxlab.core.types import BoolArray
-from ctxlab.strategies.memory.caches.base import Base
+from ctxlab.strategies.memory.caches.base import BaseMemory
 from ctxlab.strategies.memory.caches.cache import Cached, keep, prove, read
 
 
-class SegmentCache(Base):
+class SegmentCache(BaseMemory):
     """Each layer sees one cache further back than the layer below; no gradient flows into what is cached.
 
     Source: Transformer-XL (Dai et al. 2019, arXiv:1901.02860). Deviations: rotary positions stand in for its relative

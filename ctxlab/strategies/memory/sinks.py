@@ -14,7 +14,7 @@ import torch
 from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import Forward, ModelKind
 from ctxlab.core.types import BoolArray
-from ctxlab.strategies.memory.caches.base import Base
+from ctxlab.strategies.memory.caches.base import BaseMemory
 from ctxlab.strategies.memory.caches.cache import Cached, Layer, keep, probe, prove, read
 from ctxlab.strategies.memory.caches.trial import PROBE_TOKENS, REFUSALS, refusal
 
@@ -22,7 +22,7 @@ Turn = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """Keys (B, H, K, D) moved on by (B or 1, K) positions."""
 
 
-class Sinks(Base):
+class Sinks(BaseMemory):
     """The tokens in the cache take the positions that they have there, whatever was dropped between them.
 
     Source: StreamingLLM (Xiao et al. 2023, arXiv:2309.17453). Deviations: the steps are the windows of the reading, so

@@ -12,7 +12,7 @@ from ctxlab.core.strategy import Forward, Memory, ModelKind
 from ctxlab.core.types import BoolArray
 
 
-class Base(Memory, ABC):
+class BaseMemory(Memory, ABC):
     """Windows in order, with a state that the subclass defines; defaults of ``core.strategy.Memory``."""
 
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
