@@ -21,7 +21,7 @@ from ctxlab.strategies.attention.kernels.plan import Plan, sliding
 from ctxlab.strategies.attention.kernels.sparse import Sparse
 from ctxlab.strategies.attention.local import Local
 from ctxlab.strategies.attention.strided import Strided
-from ctxlab.strategies.memory.caches.base import Base as Memory
+from ctxlab.strategies.memory.caches.base import BaseMemory
 from ctxlab.strategies.memory.recurrent import Recurrent
 from ctxlab.strategies.memory.segment_cache import SegmentCache
 from ctxlab.strategies.positions.tables.rotary import Rotary
@@ -252,7 +252,7 @@ def test_labels_that_are_lost_on_the_way(failed, monkeypatch):
     assert set(failed("model=tiny_bert", "strategy=chunk")) == {"labels"}
 
 
-class Carrying(Memory):
+class Carrying(BaseMemory):
     """The mean output of a window, through a matrix, is added to every output of the next."""
 
     gradient_windows = 2
