@@ -163,6 +163,9 @@ class Attention(Component, ABC):
     looks_ahead: bool
     """Whether the whole window decides which allowed pairs attend, so that even a causal model hears of later ones."""
 
+    weighs: bool
+    """Whether pairs count for less than their scores say (a learned span): dense attention equals it under no mask."""
+
     @property
     @abstractmethod
     def exact(self) -> bool:
@@ -174,6 +177,12 @@ class Attention(Component, ABC):
 
         Padding and causality come on top, from the model. The fast kernel must equal dense attention under it.
         """
+
+    @abstractmethod
+    def allowed_by_head(
+        self, query: torch.Tensor, key: torch.Tensor, length: int, head: int, num_heads: int
+    ) -> torch.Tensor:
+        """``allowed`` for one of ``num_heads`` query heads, counted from 0; ``allowed`` is what any of them sees."""
 
     @abstractmethod
     def pattern(self, inputs: Mapping[str, torch.Tensor], row: int) -> Pattern:

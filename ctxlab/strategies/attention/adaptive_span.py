@@ -34,6 +34,7 @@ class AdaptiveSpan(Base):
     """
 
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder"})
+    weighs = True
 
     def __init__(
         self, max_span: int | None = None, ramp: int = 32, initial: float = 0.25, penalty: float = 2e-6
