@@ -171,6 +171,9 @@ class Attention(Component, ABC):
     """Whether the choice of attending pairs depends on the whole window, so that later tokens influence earlier ones
     even in a causal model."""
 
+    weighs: bool
+    """Whether pairs count for less than their scores say (a learned span): dense attention equals it under no mask."""
+
     @property
     @abstractmethod
     def exact(self) -> bool:
@@ -182,6 +185,12 @@ class Attention(Component, ABC):
 
         The model applies padding and causality in addition. The kernel must equal dense attention under this mask.
         """
+
+    @abstractmethod
+    def allowed_by_head(
+        self, query: torch.Tensor, key: torch.Tensor, length: int, head: int, num_heads: int
+    ) -> torch.Tensor:
+        """``allowed`` for one of ``num_heads`` query heads, counted from 0; ``allowed`` is what any of them sees."""
 
     @abstractmethod
     def pattern(self, inputs: Mapping[str, torch.Tensor], row: int) -> Pattern:
