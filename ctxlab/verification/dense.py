@@ -11,11 +11,12 @@ from typing import Any
 import torch
 from transformers import AttentionInterface
 
+from ctxlab.core.architecture import layers
+from ctxlab.core.contract import option
 from ctxlab.core.passes import Item
 from ctxlab.runtime.forward import Passes
-from ctxlab.verification.check import Check, option, within
+from ctxlab.verification.check import Check, within
 from ctxlab.verification.declared import narrowed_layers
-from ctxlab.verification.layers import find_layers
 from ctxlab.verification.precision import KeepDouble
 from ctxlab.verification.probes import places
 from ctxlab.verification.reach import CONTEXTS
@@ -90,7 +91,7 @@ def _listening(subject: Subject) -> Iterator[list[Call]]:
     narrowed = narrowed_layers(subject.model)
     owners = {
         id(module): depth
-        for depth, layer in enumerate(find_layers(subject))
+        for depth, layer in enumerate(layers(subject.model))
         for module in layer.modules()
         if not narrowed[depth]
     }
