@@ -8,7 +8,7 @@ class Component(ABC):  # noqa: B024 (the protocols have the abstract methods)
     """Base of the protocols in ``ctxlab.core``: a protocol lists the methods of its components as abstract ones.
 
     A class is complete unless it names ``ABC`` among its own bases, as protocols and the bases that several components
-    share do: ``class Base(Reading, ABC)`` may leave methods out, ``class Chunk(Base)`` may not.
+    share do: ``class BaseReading(Reading, ABC)`` may leave methods out, ``class Chunk(BaseReading)`` may not.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

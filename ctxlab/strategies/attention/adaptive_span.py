@@ -12,7 +12,7 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import ModelKind
 from ctxlab.core.types import HEADS, Table
 from ctxlab.strategies.attention.kernels import masks
-from ctxlab.strategies.attention.kernels.base import Base
+from ctxlab.strategies.attention.kernels.base import BaseAttention
 from ctxlab.strategies.attention.kernels.interface import install, refuse_unknown
 from ctxlab.strategies.attention.kernels.soft_span import Tiles, num_pairs, reach, soft_span_attention
 from ctxlab.strategies.attention.kernels.sparse import at_least
@@ -21,7 +21,7 @@ SPAN = "ctxlab_span"
 """Attribute of an attention module: which spans are its own."""
 
 
-class AdaptiveSpan(Base):
+class AdaptiveSpan(BaseAttention):
     """A learned soft span for each head of each layer, and a penalty that keeps it short.
 
     The weight of a token at distance x is multiplied by m(x) = clamp((ramp + z − x) / ramp, 0, 1) before the weights of
@@ -35,6 +35,7 @@ class AdaptiveSpan(Base):
     """
 
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder"})
+    weighs = True
 
     def __init__(
         self, max_span: int | None = None, ramp: int = 32, initial: float = 0.25, penalty: float = 2e-6

@@ -12,7 +12,7 @@ from transformers.masking_utils import sdpa_mask
 from ctxlab.core.architecture import num_heads
 from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import ModelKind, Pattern
-from ctxlab.strategies.attention.kernels.base import Base
+from ctxlab.strategies.attention.kernels.base import BaseAttention
 from ctxlab.strategies.attention.kernels.interface import install, refuse_unknown
 from ctxlab.strategies.attention.kernels.masks import LibraryMask, library_mask
 from ctxlab.strategies.attention.kernels.sparse import at_least
@@ -31,7 +31,7 @@ class Batch:
     """Tokens of each document, or a single figure where all are alike."""
 
 
-class DynamicHeads(Base):
+class DynamicHeads(BaseAttention):
     """Full attention of the first H · (reference / length) ^ exponent heads of each layer; the others give zero.
 
     Rounded to whole heads, at least ``least``, at most all. The output projection sees zeros for the heads left out,

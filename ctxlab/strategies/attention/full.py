@@ -7,10 +7,10 @@ from transformers import PreTrainedModel
 
 from ctxlab.core.architecture import note_installed
 from ctxlab.core.strategy import ModelKind
-from ctxlab.strategies.attention.kernels.base import Base
+from ctxlab.strategies.attention.kernels.base import BaseAttention
 
 
-class Full(Base):
+class Full(BaseAttention):
     """The library's own attention: SDPA where the model has it, else what the model comes with.
 
     Cost and, outside the fast kernels, memory grow with the square of the window's length.

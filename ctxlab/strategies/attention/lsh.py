@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from ctxlab.core.strategy import ModelKind
 from ctxlab.strategies.attention.kernels import masks
-from ctxlab.strategies.attention.kernels.base import Base
+from ctxlab.strategies.attention.kernels.base import BaseAttention
 from ctxlab.strategies.attention.kernels.blocks import Layout, sdpa
 from ctxlab.strategies.attention.kernels.chunks import cut
 from ctxlab.strategies.attention.kernels.hashing import hash_tokens, num_buckets
@@ -29,7 +29,7 @@ class Buckets:
     """(B, K, R, L) long."""
 
 
-class Lsh(Base):
+class Lsh(BaseAttention):
     """Several rounds of hashing; in each, tokens sorted by bucket and position attend within chunks.
 
     Source: Reformer (Kitaev et al. 2020, arXiv:2001.04451). As there: angular hashing by random rotations, chunks of

@@ -10,12 +10,13 @@ from ctxlab.core.strategy import Attention, Pattern
 from ctxlab.core.types import Table
 
 
-class Base(Attention, ABC):
+class BaseAttention(Attention, ABC):
     """Defaults of ``core.strategy.Attention``; a part adds ``supports``, ``allowed``, ``pairs`` and ``install``."""
 
     wants_marks = False
     caches = False
     looks_ahead = False
+    weighs = False
 
     @property
     def exact(self) -> bool:
@@ -25,6 +26,13 @@ class Base(Attention, ABC):
     @abstractmethod
     def allowed(self, query: torch.Tensor, key: torch.Tensor, length: int) -> torch.Tensor:
         """Declared pattern; where heads differ, what any of them sees."""
+
+    def allowed_by_head(
+        self, query: torch.Tensor, key: torch.Tensor, length: int, head: int, num_heads: int
+    ) -> torch.Tensor:
+        """The same for all heads."""
+        del head, num_heads
+        return self.allowed(query, key, length)
 
     def pattern(self, inputs: Mapping[str, torch.Tensor], row: int) -> Pattern:
         """The same for all windows."""

@@ -10,14 +10,14 @@ from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import ModelKind
 from ctxlab.strategies.attention.kernels import masks
-from ctxlab.strategies.attention.kernels.base import Base
+from ctxlab.strategies.attention.kernels.base import BaseAttention
 from ctxlab.strategies.attention.kernels.interface import install, refuse_unknown
 from ctxlab.strategies.attention.kernels.masks import LibraryMask
 from ctxlab.strategies.attention.kernels.plan import Plan, Ready, ReadyPlans, attend_by_heads
 from ctxlab.strategies.attention.kernels.relative import RelativeBias, as_bias
 
 
-class Sparse(Base, ABC):
+class Sparse(BaseAttention, ABC):
     """A pattern of attention and the plans by which it is computed; never L × L where the plans are smaller.
 
     What a model adds to its scores (T5's relative bias) is kept, and looked up for the pairs of the plans only.
@@ -39,13 +39,6 @@ class Sparse(Base, ABC):
             length: Tokens of the batch's windows, padding included.
             lengths: Tokens of each document, or a single figure where all are alike.
         """
-
-    def allowed_by_head(
-        self, query: torch.Tensor, key: torch.Tensor, length: int, head: int, num_heads: int
-    ) -> torch.Tensor:
-        """Declared pattern of one of ``num_heads`` query heads, counted from 0."""
-        del head, num_heads
-        return self.allowed(query, key, length)
 
     def pairs(self, length: int) -> int:
         """Pairs that the kernel computes for one head, on average, of a model that is not causal."""
