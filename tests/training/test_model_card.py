@@ -4,7 +4,8 @@ import json
 import shutil
 
 import pytest
-from transformers import AutoTokenizer
+import torch
+from transformers import AutoModelForTokenClassification, AutoTokenizer
 
 from ctxlab.training import checkpoint
 from tests.training.runs import make_job
@@ -56,3 +57,14 @@ def test_the_saved_tokenizer_is_as_long_as_a_window_and_the_one_in_memory_unlimi
     folder, tokenizer = saved
     assert AutoTokenizer.from_pretrained(folder).model_max_length == 32
     assert tokenizer.model_max_length > 10**9
+
+
+def test_plain_loading_runs_dense_attention_as_the_card_says(saved):
+    folder = saved[0]
+    plain = AutoModelForTokenClassification.from_pretrained(folder).eval()
+    dense = AutoModelForTokenClassification.from_pretrained(folder, attn_implementation="eager").eval()
+    tokens = torch.arange(5, 37)[None]
+    with torch.no_grad():
+        assert torch.allclose(plain(tokens).logits, dense(tokens).logits, atol=1e-5)
+    assert "ctxlab" not in plain.config._attn_implementation
+    assert plain.config.ctxlab["attention"]["name"] == "local"
