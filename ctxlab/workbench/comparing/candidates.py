@@ -129,7 +129,7 @@ def _candidate(asked: Asked, words: Sequence[str], run_dir: Path) -> Candidate:
 
 def _folder(text: str) -> str:
     """A text as the name of a folder."""
-    return regex.sub(r"[^\p{L}\p{M}\p{N}_.=-]+", "-", text.replace("'", "")).strip("-.")
+    return str(regex.sub(r"[^\p{L}\p{M}\p{N}_.=-]+", "-", text.replace("'", ""))).strip("-.")
 
 
 def _first_line(error: Exception) -> str:
