@@ -155,7 +155,7 @@ def train(session: Session) -> None:
         try:
             running.run(session.made, session.progress, shown.update, lambda cell, result: _skip(session, cell, result))
         except Interrupted as stop:
-            raise running.interrupted(stop, session.made, session.progress) from stop
+            raise running.interrupted(stop, session.made, session.progress) from None
 
 
 def _skip(session: Session, cell: Cell, result: Result | None) -> bool:
