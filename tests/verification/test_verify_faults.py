@@ -160,7 +160,7 @@ def test_rotary_positions_set_after_the_model_was_built(failed, monkeypatch):
         return model
 
     monkeypatch.setattr(TinyLlama, "build", late)
-    monkeypatch.setattr(Rotary, "_prove", lambda *_: None)
+    monkeypatch.setattr(Rotary, "_check_active", lambda *_: None)
     found = failed(*YARN)
     assert "positions=yarn is not what the model uses" in found["positions"]
     assert "checkpoint" in found  # loaded from the config, they are active

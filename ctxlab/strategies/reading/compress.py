@@ -14,6 +14,7 @@ from ctxlab.strategies.reading.choosing.information import (
     count,
     is_language_model,
     model_self_information,
+    self_information,
 )
 from ctxlab.strategies.reading.choosing.keeping import (
     PartialReading,
