@@ -142,7 +142,7 @@ def test_a_mask_that_is_not_registered(failed, monkeypatch):
     honest = Sparse._attend
 
     def forgetful(part, module, query, key, value, attention_mask, **kwargs):
-        ready = part._ready(masks.from_tensor(query, key, None, causal=False))
+        ready = part._prepare(masks.from_tensor(query, key, None, causal=False))
         return honest(part, module, query, key, value, ready, **kwargs)
 
     monkeypatch.setattr(Sparse, "_attend", forgetful)

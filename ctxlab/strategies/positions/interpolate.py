@@ -20,7 +20,7 @@ class Interpolate(Learned):
         return _stretch(rows, length)
 
     def declared(self, config: Any, rows: torch.Tensor, trained: int) -> torch.Tensor:
-        """Return the nearest table (least squares) that interpolates ``trained`` rows, as the original ones are lost."""
+        """Return the nearest table (least squares) that interpolates ``trained`` rows, as the originals are lost."""
         del config
         weights = _stretch(torch.eye(trained, dtype=torch.float64, device=rows.device), len(rows))  # (N, P)
         knots: torch.Tensor = torch.linalg.lstsq(weights, rows.double()).solution  # (P, D)

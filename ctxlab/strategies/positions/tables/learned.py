@@ -33,7 +33,7 @@ class Learned(Positions, ABC):
 
     @abstractmethod
     def fill(self, config: Any, rows: torch.Tensor, length: int) -> torch.Tensor:
-        """Return the table (N, D) for ``length`` positions, from the trained rows (P, D) of a model with this config."""
+        """Return the table (N, D) for ``length`` positions, from trained rows (P, D) of a model with this config."""
 
     def configure(self, config: Any, length: int) -> None:
         """Do nothing: the table is extended once the trained weights are loaded."""

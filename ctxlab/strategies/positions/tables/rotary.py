@@ -65,7 +65,7 @@ class Rotary(Positions, ABC):
     kinds: frozenset[str] = frozenset({"rotary"})
     by_batch = False
     grows = True
-    """Whether a curriculum may set a smaller factor for a while; False where the library adapts to the length itself."""
+    """Whether a curriculum may set a smaller factor for a while; False where the library adapts to the length."""
     enlarges = True
     """Whether ``max_position_embeddings`` is raised; False where the library reads the trained length from it."""
 
@@ -106,9 +106,7 @@ class Rotary(Positions, ABC):
         note = installed(text, "positions")
         if length <= (position_limit(text) or 0):
             if self.factor not in (None, note.get("factor")):
-                logger.warning(
-                    "strategy.positions.factor=%g is not used: %d tokens fit without it.", self.factor, length
-                )
+                logger.warning("strategy.positions.factor=%g is not used: %d tokens fit already.", self.factor, length)
             return
         original = copy.deepcopy(note.get("rope_parameters", text.rope_parameters))
         trained = int(note.get("trained_length") or position_limit(text) or 0)
