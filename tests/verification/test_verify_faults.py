@@ -147,7 +147,7 @@ def test_a_mask_that_is_not_registered(failed, monkeypatch):
     honest = Sparse._attend
 
     def forgetful(part, module, query, key, value, attention_mask, **kwargs):
-        ready = part._ready(masks.from_tensor(query, key, None, causal=False))
+        ready = part._prepare(masks.from_tensor(query, key, None, causal=False))
         return honest(part, module, query, key, value, ready, **kwargs)
 
     monkeypatch.setattr(Sparse, "_attend", forgetful)
@@ -165,7 +165,7 @@ def test_rotary_positions_set_after_the_model_was_built(failed, monkeypatch):
         return model
 
     monkeypatch.setattr(TinyLlama, "build", late)
-    monkeypatch.setattr(Rotary, "_prove", lambda *_: None)
+    monkeypatch.setattr(Rotary, "_check_active", lambda *_: None)
     found = failed(*YARN)
     assert "positions=yarn is not what the model uses" in found["positions"]
     assert "checkpoint" in found  # loaded from the config, they are active

@@ -1,4 +1,4 @@
-"""Every token attends to every token."""
+"""Full attention: every token attends to every token."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from ctxlab.strategies.attention.kernels.base import BaseAttention
 
 
 class Full(BaseAttention):
-    """The library's own attention: SDPA where the model has it, else what the model comes with.
+    """Uses the library's own attention: SDPA where the model supports it, else the model's implementation.
 
     Cost and, outside the fast kernels, memory grow with the square of the window's length.
     """
@@ -20,16 +20,16 @@ class Full(BaseAttention):
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
 
     def allowed(self, query: torch.Tensor, key: torch.Tensor, length: int) -> torch.Tensor:
-        """Everything."""
+        """Declare all pairs."""
         del length
         return torch.ones(torch.broadcast_shapes(query.shape, key.shape), dtype=torch.bool, device=query.device)
 
     def pairs(self, length: int) -> int:
-        """All of them."""
+        """Return the square of the length."""
         return length * length
 
     def install(self, model: Any) -> None:
-        """Set SDPA; a model without it keeps its own implementation, which is full as well."""
+        """Set SDPA; a model without it keeps its own implementation, which is full attention as well."""
         own = {module.config._attn_implementation for module in model.modules() if isinstance(module, PreTrainedModel)}
         if getattr(model, "_supports_sdpa", False) and own != {"sdpa"}:
             model.set_attn_implementation("sdpa")

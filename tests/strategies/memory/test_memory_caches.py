@@ -128,9 +128,7 @@ def test_keys_that_are_turned_otherwise_are_refused(monkeypatch, tiny):
     model = tiny("llama")
     wrong = lambda query, key, cos, sin: (query, key * cos[:, None] - key * sin[:, None])  # noqa: E731
     monkeypatch.setattr("transformers.models.llama.modeling_llama.apply_rotary_pos_emb", wrong)
-    with pytest.raises(
-        UserError, match=r"memory=sinks does not work with model type `llama` \(its layers do not all rotate"
-    ):
+    with pytest.raises(UserError, match=r"memory=sinks does not work with .*its layers do not all rotate"):
         Sinks().install(model)
     monkeypatch.undo()
     Sinks().install(model)

@@ -74,7 +74,7 @@ def test_the_frequencies_of_the_training_documents(tiny):
     part.install(model)
     encoded = document([[5, 6, 7, 7]])
     assert kept(part, encoded, 100) == [0, 1]
-    assert "document itself" in part.notes({"test": 0.5})[1]
+    assert "their own document" in part.notes({"test": 0.5})[1]
     assert attached(model, "reading") is None
     part.learn([document([[5, 5, 5, 6]]), document([[6, 6]])], model)
     assert kept(part, encoded, 100) == [2, 3]

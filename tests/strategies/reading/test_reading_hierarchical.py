@@ -236,8 +236,8 @@ def test_a_copied_model_uses_its_own_encoder(tiny):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"window": 0}, "window=0 holds no token"),
-        ({"num_layers": 0}, "num_layers=0 must be at least 1; strategy=chunk"),
+        ({"window": 0}, "window=0 must be at least 1 token"),
+        ({"num_layers": 0}, "num_layers=0 must be at least 1: use strategy=chunk"),
         ({"num_heads": 0}, "num_heads=0 must be at least 1"),
         ({"pool": "max"}, "pool=max is not one of mean, first"),
     ],
