@@ -33,11 +33,12 @@ test: $(STAMP) ## the default tests, under 8 minutes
 test-slow: $(STAMP) ## the tests that train for minutes
 	$(BIN)/pytest -m slow --durations=0
 
-check: $(STAMP) ## lint, format, types, import contracts
+check: $(STAMP) ## lint, format, types, import contracts, words in every script
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m scripts.check_words
 
 format: $(STAMP) ## format the code
 	$(BIN)/ruff check --fix .

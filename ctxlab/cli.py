@@ -81,7 +81,7 @@ def _completion(words: list[str]) -> int:
 
 
 def _strategies(words: list[str]) -> int:
-    from ctxlab.command import strategies  # reads what the classes declare, and so imports them
+    from ctxlab.command import strategies  # only here: help and completion need not load it
 
     if words == ["--markdown"]:
         return _print(strategies.page())

@@ -1,6 +1,7 @@
 """The command line as a person meets it."""
 
 import importlib
+import io
 import logging
 import os
 import re
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from ctxlab.cli import main
+from ctxlab.command import help as help_page
 from ctxlab.config import catalogue
 
 PACKAGE_PARENT = str(catalogue.conf_dir().parent)
@@ -54,7 +57,7 @@ def test_version(ctxlab):
         (["train", "task=null"], ["task=null", "ner"]),
         (["train", "task=7"], ["task=7", "ner"]),
         (["train", "task=../data/files"], ["../data/files"]),
-        (["train", "+context=512"], ["+context=512", "quotes"]),
+        (["train", "+context=512"], ["write context=512 without the plus"]),
         (["train", "nonsense"], ["nonsense", "key=value"]),
         (["train", "a={b"], ["a={b"]),
         (["train", "seed=abc"], ["seed=abc", "whole number"]),
@@ -203,7 +206,7 @@ import sys
 from ctxlab.cli import main
 for words in ("--help", "help train", "train task=qa strategy=yarn --help", "train -h all", "completion --help"):
     main(words.split())
-main(["completion", "query", "ctxlab train trainer.max_"])
+main(["completion", "query", "ctxlab train trainer.max_"]); main(["strategies"]); main(["strategies", "yarn"])
 print("LOADED", sorted({"torch", "transformers", "hydra", "omegaconf", "numpy", "rich"} & set(sys.modules)))
 """
     assert _python(code).splitlines()[-1] == "LOADED []"
@@ -231,3 +234,15 @@ def test_the_module_runs_as_a_program(tmp_path):
     assert "'ner'" in one_line(ended.stderr)
     assert ended.stdout == ""
     assert importlib.import_module("ctxlab.cli").main(["--version"]) == 0
+
+
+def test_a_terminal_that_lacks_characters_gets_them_spelled(monkeypatch):
+    monkeypatch.setattr(help_page, "overview", lambda: "docs → 北京\n")
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="gbk"))
+    assert main(["--help"]) == 0
+    assert raw.getvalue().decode("gbk") == "docs → 北京\n"
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    assert main(["--help"]) == 0
+    assert raw.getvalue() == b"docs -> \\u5317\\u4eac\n"

@@ -5,7 +5,7 @@ from typing import Any
 
 from hydra.core.override_parser.types import ChoiceSweep, Override, QuotedString
 
-from ctxlab.command import meant, selected
+from ctxlab.command import axes, meant, selected
 from ctxlab.config import catalogue
 from ctxlab.config.nearest import described, nearest, suggestion
 from ctxlab.config.redact import MASK, is_secret
@@ -21,10 +21,14 @@ def check_form(stage: str, overrides: Sequence[Override], *, multirun: bool) -> 
     Raises:
         UserError: naming the override.
     """
+    if multirun and stage in axes.STAGES:
+        raise UserError(f"ctxlab {stage} trains all of its candidates by itself: leave out -m.")
     for override in overrides:
         if override.key_or_group == "stage":
             raise UserError(f"{override.input_line} cannot be set: the stage is the first word, as in ctxlab {stage}.")
-        if override.is_sweep_override() and not multirun:
+        if stage in axes.STAGES:
+            axes.check(override)
+        elif override.is_sweep_override() and not multirun:
             key = override.key_or_group
             otherwise = "" if key in catalogue.groups() else f", or write {key}=[…] for a list"
             raise UserError(f"{override.input_line} has several values: add -m to run one job for each{otherwise}.")
@@ -53,6 +57,7 @@ def check_names(stage: str, overrides: Sequence[Override]) -> None:
 def _check_group(stage: str, override: Override, groups: list[str]) -> None:
     key = override.key_or_group
     if key in groups:
+        _check_choice(stage, override)
         for name in named_options(override):
             _check_option(stage, key, name, str(override.input_line))
     elif "/" in key:
@@ -65,6 +70,18 @@ def _check_group(stage: str, override: Override, groups: list[str]) -> None:
             f"{override.input_line} would replace the whole group: "
             f"write {group}={override.get_value_string()} to choose an option."
         )
+
+
+def _check_choice(stage: str, override: Override) -> None:
+    """Refuse a plus before a group that is chosen already, and several options where there can be one."""
+    key, line = override.key_or_group, str(override.input_line)
+    if key not in meant.stage_groups(stage):
+        return
+    if override.is_add() and not override.is_force_add() and not _is_dictionary(override):
+        raise UserError(f"{line}: {key} has an option already, write {line[1:]} without the plus.")
+    if isinstance(override._value, list):
+        apart = ",".join(str(name) for name in named_options(override))
+        raise UserError(f"{line} names several options for one place: give one, or write -m {key}={apart} to run each.")
 
 
 def _check_key(stage: str, override: Override, known: Mapping[str, catalogue.Key]) -> None:

@@ -2,7 +2,7 @@
 
 from hydra.core.override_parser.types import Override
 
-from ctxlab.command import checks, numeric, shots
+from ctxlab.command import axes, checks, numeric, settled, shots
 from ctxlab.command.flags import Arguments
 from ctxlab.command.implied import implied
 from ctxlab.command.overrides import find, parse, quoted
@@ -27,20 +27,35 @@ def rewrite(stage: str, arguments: Arguments) -> list[str]:
     multirun = is_multirun(arguments)
     checks.check_form(stage, written, multirun=multirun)
     origin = start(stage, written)
+    if origin and stage in axes.STAGES:
+        _check_alone(origin, written)
     tasks = shots.tasks(stage, [*(origin.overrides if origin else ()), *written])
     overrides = parse(shots.rewrite(one, tasks) for one in parse(numeric.rewrite(override) for override in written))
+    if origin:
+        overrides = settled.open_overrides(origin, overrides)
     overrides = [*parse(implied(overrides, origin.overrides if origin else ())), *overrides]
     if origin:
         overrides = _behind(origin, overrides)
     if not _has_own_sources(arguments, overrides):
         checks.check_names(stage, overrides)
-    return [*_lines(overrides), *(_start(origin, overrides, multirun=multirun) if origin else ())]
+    lines = axes.collected(overrides) if stage in axes.STAGES else _lines(overrides)
+    return [*lines, *(_start(origin, overrides, multirun=multirun) if origin else ())]
 
 
 def _has_own_sources(arguments: Arguments, overrides: list[Override]) -> bool:
     """Whether options may come from elsewhere than ``conf/``."""
     flagged = bool(arguments.names & {"--config-dir", "--config-path"})
     return flagged or find(overrides, "hydra.searchpath") is not None
+
+
+def _check_alone(origin: Start, asked: list[Override]) -> None:
+    """Refuse to go on with a comparison under other conditions than its first cells had."""
+    for override in asked:
+        if override.key_or_group != origin.key:
+            raise UserError(
+                f"resume= goes on with the comparison as it was asked for: leave out {override.input_line}, or start "
+                "another one."
+            )
 
 
 def _behind(origin: Start, asked: list[Override]) -> list[Override]:

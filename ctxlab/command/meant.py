@@ -64,6 +64,8 @@ def option(stage: str, group: str, text: str) -> Meant | None:
     options, name = catalogue.options(group), folded(text)
     if name in options:
         return Meant([f"{group}={name}"], "names are written in lower case, with underscores")
+    if name in ("all", "*"):
+        return Meant([f"-m {group}=glob(*)"], "one job for each")
     foreign = synonyms.OPTIONS.get(group, {}).get(name)
     if foreign in options:
         return Meant([f"{group}={foreign}"])
@@ -157,7 +159,9 @@ def _path(group: str, text: str, options: Sequence[str]) -> Meant | None:
 def dashed(stage: str, name: str, value: str, known: Mapping[str, object]) -> str | None:
     """The form without dashes of ``--name value``, or None where nothing here has that name."""
     plain = folded(name.lstrip("-"))
-    if plain in known or plain in stage_groups(stage):
+    names = [*stage_groups(stage), *known]
+    if plain in names:
         return f"{plain}={value}"
     meant = key(stage, Written(plain, value), list(known))
-    return either(meant.forms) if meant else None
+    guess = nearest(plain, names, GOOD)
+    return either(meant.forms) if meant else f"{guess}={value}" if guess else None

@@ -53,7 +53,7 @@ def _in_quotes(text: str) -> str:
 def _refusal(word: str, error: HydraException) -> UserError:
     if "=" not in word:
         wide = word.replace("\N{FULLWIDTH EQUALS SIGN}", "=")
-        instead = f"write {wide}" if wide != word else "write key=value, or ~key to remove one"
+        instead = f"write {wide}" if wide != word else "write key=value without blanks, or ~key to remove one"
         return UserError(f"'{word}' is not an override: {instead}.")
     reason = str(error).splitlines()
     detail = next((line for line in reason if not line.startswith(("Error parsing", "See "))), "it does not parse")

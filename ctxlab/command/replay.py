@@ -16,7 +16,10 @@ from ctxlab.config.redact import MASK
 from ctxlab.core.errors import UserError
 
 STARTS = ("resume", "run")
-"""Keys that name a run: the first for ``train``, which goes on with it, the second for the other stages."""
+"""Keys that name a run: the first for stages that go on with it, the second for those that start from it."""
+
+RESUMED = {"train": "training run", "compare": "comparison"}
+"""Stages that go on with one of their own, and what that is called."""
 
 FILES = ("data.train_file", "data.validation_file", "data.test_file")
 """Keys that are paths whether or not something is there."""
@@ -35,6 +38,14 @@ class Start:
     """Absolute."""
     overrides: list[Override]
     """Those of the run, paths absolute."""
+    choices: dict[str, Any]
+    """Option of every group that it was composed of."""
+    config: dict[str, Any]
+    """What came out, secrets masked and references as they were written."""
+
+    def absolute(self, override: Override) -> Override:
+        """``override`` with its paths as they are from where the user stands."""
+        return _absolute(override, Path.cwd())
 
 
 def start(stage: str, overrides: Sequence[Override]) -> Start | None:
@@ -47,8 +58,8 @@ def start(stage: str, overrides: Sequence[Override]) -> Start | None:
     if not named:
         return None
     key = named[-1].key_or_group
-    if (stage == "train") != (key == "resume"):
-        other = "resume=<run directory>" if stage == "train" else "run=<run directory>"
+    if (stage in RESUMED) != (key == "resume"):
+        other = "resume=<run directory>" if stage in RESUMED else "run=<run directory>"
         raise UserError(f"ctxlab {stage} has no {key}=: give {other}.")
     text = plain_text(named[-1])
     if text is None:
@@ -56,20 +67,27 @@ def start(stage: str, overrides: Sequence[Override]) -> Start | None:
             raise UserError(f"{named[-1].input_line} names several runs: give one at a time.")
         return None
     folder = Path(text).expanduser().absolute()
-    return Start(key, folder, _recorded(f"{key}={text}", folder))
+    return _recorded(key, f"{key}={text}", folder, stage if key == "resume" else "train")
 
 
-def _recorded(named: str, folder: Path) -> list[Override]:
+def _recorded(key: str, named: str, folder: Path, stage: str) -> Start:
+    """The run of ``stage`` in ``folder``."""
     if not folder.is_dir():
-        raise UserError(f"{named} is not there: give the directory of a run, such as {_example()}.")
+        raise UserError(f"{named} is not there: give the directory of a {RESUMED[stage]}, such as {_example(stage)}.")
     hydra = _read(folder / ".hydra" / "hydra.yaml", named).get("hydra") or {}
-    stage = (hydra.get("job") or {}).get("config_name")
-    if stage != "train":
-        raise UserError(f"{named} is a run of ctxlab {stage}: give the directory of a training run.")
+    found = (hydra.get("job") or {}).get("config_name")
+    if found != stage:
+        raise UserError(f"{named} is a run of ctxlab {found}: give the directory of a {RESUMED[stage]}.")
     words = _read(folder / ".hydra" / "overrides.yaml", named)
     cwd = Path(str((hydra.get("runtime") or {}).get("cwd", ".")))
     overrides = parse(str(word) for word in words)
-    return [_absolute(override, cwd) for override in overrides if _replayable(override)]
+    return Start(
+        key=key,
+        folder=folder,
+        overrides=[_absolute(override, cwd) for override in overrides if _replayable(override)],
+        choices=(hydra.get("runtime") or {}).get("choices") or {},
+        config=_read(folder / ".hydra" / "config.yaml", named),
+    )
 
 
 def _read(path: Path, named: str) -> Any:
@@ -87,9 +105,9 @@ def _read(path: Path, named: str) -> Any:
         raise UserError(f"{named} cannot be read: {path} is damaged.") from error
 
 
-def _example() -> str:
-    found = sorted(Path("outputs/train").glob("*/*/.hydra"), key=lambda path: path.stat().st_mtime)
-    return str(found[-1].parent) if found else "outputs/train/<name>/<time>"
+def _example(stage: str) -> str:
+    found = sorted(Path(f"outputs/{stage}").glob("*/*/.hydra"), key=lambda path: path.stat().st_mtime)
+    return str(found[-1].parent) if found else f"outputs/{stage}/<name>/<time>"
 
 
 def _replayable(override: Override) -> bool:

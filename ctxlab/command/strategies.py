@@ -9,8 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ctxlab.command.screen import two_columns, wrapped
-from ctxlab.config import catalogue
-from ctxlab.config.build import locate
+from ctxlab.config import catalogue, signatures
 from ctxlab.config.nearest import suggestion
 from ctxlab.core.errors import UserError
 
@@ -46,7 +45,8 @@ class Entry:
 def part(family: str, name: str) -> Entry:
     """A part from its YAML file and its class."""
     path = catalogue.option_file(f"strategy/{family}", name)
-    kinds: frozenset[str] = getattr(locate(catalogue.read(path)["_target_"]), "supports", frozenset())
+    module, _, cls = catalogue.read(path)["_target_"].rpartition(".")
+    kinds = signatures.names(module, cls, "supports")  # without importing it
     return _entry(name, catalogue.header(path), sorted(kinds))
 
 

@@ -4,7 +4,7 @@ import csv
 import json
 import re
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,9 @@ from ctxlab.command.explain import MISTAKE, UNEXPECTED
 from ctxlab.command.job import FAILURE, FINISHED
 from ctxlab.core.errors import UserError
 from ctxlab.core.result import FILE, Cost, Outcome, Result, preferred, read_outcome
+from ctxlab.core.types import Table
 
 CSV = "sweep.csv"
-
-WIDE = 200
-"""Characters of a table that no terminal limits."""
 
 UNFINISHED = "The job ended without a word: it was killed, or is still running elsewhere."
 
@@ -132,27 +130,40 @@ def _write(rows: Iterable[Row], path: Path) -> None:
 
 
 def _print(rows: Sequence[Row], folder: Path) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from ctxlab.reporting.tables import show
+    from ctxlab.tracking.console import console
 
     metrics = {row.metric for row in rows if row.metric}
-    table = Table(title=f"{len(rows)} jobs in {folder}", title_justify="left")
-    for column in ("job", "overrides", metrics.pop() if len(metrics) == 1 else "primary metric"):
-        table.add_column(column)
-    for column in ("coverage", "tokens/s", "peak memory"):
-        table.add_column(column, justify="right")
-    table.add_column("status")
-    common = set.intersection(*(set(row.overrides.split(" ")) for row in rows)) if len(rows) > 1 else set()
-    for row in rows:
-        table.add_row(*_cells(row, common))
-    Console(width=None if sys.stdout.isatty() else WIDE, markup=False, highlight=False).print(table)
+    keys = _varied(rows)
+    columns = ["job", *_short(keys), metrics.pop() if len(metrics) == 1 else "metric", "coverage", "tokens/s", "MiB"]
+    table = Table("jobs", f"{len(rows)} jobs in {folder}", [*columns, "status"], [_cells(row, keys) for row in rows])
+    show(console(), table)
 
 
-def _cells(row: Row, common: Collection[str]) -> list[str]:
-    """A row as shown: of the overrides only those that not all jobs share."""
-    own = " ".join(word for word in row.overrides.split(" ") if word not in common)
-    memory = f"{row.peak_memory_bytes / 2**20:,.0f} MiB" if row.peak_memory_bytes is not None else ""
+def _given(row: Row) -> dict[str, str]:
+    """Key → value of a job's overrides."""
+    pairs = (word.lstrip("+").partition("=") for word in row.overrides.split(" "))
+    return {key: value.strip("'\"") for key, _, value in pairs if key}
+
+
+def _varied(rows: Sequence[Row]) -> list[str]:
+    """Keys whose values are not the same in all jobs, in the order of the command."""
+    given = [_given(row) for row in rows]
+    every = dict.fromkeys(key for one in given for key in one)
+    return [key for key in every if len(rows) == 1 or len({one.get(key) for one in given}) > 1]
+
+
+def _short(keys: Sequence[str]) -> list[str]:
+    """Last parts of keys, where these say which is which."""
+    lasts = [re.split(r"[./]", key)[-1] for key in keys]
+    return [last if lasts.count(last) == 1 else key for key, last in zip(keys, lasts, strict=True)]
+
+
+def _cells(row: Row, keys: Sequence[str]) -> list[str]:
+    """A row as shown, with a column for each of the ``keys``."""
+    given = _given(row)
+    memory = f"{row.peak_memory_bytes / 2**20:,.0f}" if row.peak_memory_bytes is not None else ""
     speed = f"{row.tokens_per_second:,.0f}" if row.tokens_per_second is not None else ""
     coverage = f"{row.coverage_tokens:.1%}" if row.coverage_tokens is not None else ""
     score = f"{row.score:.4f}" if row.score is not None else ""
-    return [row.job, own.replace("'", ""), score, coverage, speed, memory, row.status]
+    return [row.job, *(given.get(key, "") for key in keys), score, coverage, speed, memory, row.status]

@@ -26,7 +26,7 @@ class Scored(ABC):
     num_seeds: int
     num_documents: int
     reported: BoolArray
-    """(S, N) which documents count for which seed; see ``comparison.folds``."""
+    """(S, N) which documents count for which seed; see ``data.folds``."""
 
     @abstractmethod
     def figures(self, weights: Counts) -> Counts:

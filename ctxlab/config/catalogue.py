@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+IMPLIED = "implied by "
+"""How the comment begins by which an option names the keys that mean it."""
+
 HIDDEN = {"defaults", "hydra", "_target_"}
 """Keys that are not for the user of a configuration."""
 
@@ -70,6 +73,21 @@ def summary(path: Path) -> str:
     """What a file is for, in a line."""
     lines = header(path)
     return lines[0] if lines else ""
+
+
+def implied() -> dict[str, tuple[str, str]]:
+    """Which key or group, given on the command line, means which option of a group.
+
+    An option says so in a comment line at the top of its file: ``# implied by data.path``.
+    """
+    return {
+        name.strip(): (group, option)
+        for group in groups()
+        for option in options(group)
+        for line in header(option_file(group, option))
+        if line.startswith(IMPLIED)
+        for name in line.removeprefix(IMPLIED).split(",")
+    }
 
 
 def read(path: Path) -> dict[str, Any]:

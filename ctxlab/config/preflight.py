@@ -37,10 +37,10 @@ def _components(node: DictConfig, place: str) -> Iterator[tuple[str, DictConfig]
     """Every part of the configuration that names a class, with its place."""
     if "_target_" in node:
         yield place, node
-    for key in node:
+    for key in map(str, node):
         child = None if key == "hydra" and not place else node._get_node(key)
         if isinstance(child, DictConfig) and not child._is_none() and not child._is_missing():
-            yield from _components(child, f"{place}.{key!s}" if place else str(key))
+            yield from _components(child, f"{place}.{key}" if place else key)
 
 
 def _check_component(place: str, node: DictConfig) -> None:

@@ -27,6 +27,7 @@ class TrainerConfig:
     max_epochs: int | None = MISSING
     max_seconds: float | None = MISSING
     max_tokens: int | None = MISSING
+    max_flops: float | None = MISSING
     tokens_per_step: int = MISSING
     tokens_per_forward: int | None = MISSING
     eval_every_steps: int | None = MISSING
@@ -59,6 +60,9 @@ class RunConfig:
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     tracking: Any = MISSING
     seed: int = MISSING
+    data_seed: int = MISSING
+    folds: int | None = MISSING
+    fold: int = MISSING
     resume: str | None = MISSING
 
 
@@ -96,6 +100,41 @@ class VerifyOptions:
 
 
 @dataclass
+class BudgetConfig:
+    """What every cell of a comparison may spend on training; one of them is given."""
+
+    seconds: float | None = MISSING
+    tokens: int | None = MISSING
+    flops: float | None = MISSING
+    steps: int | None = MISSING
+
+
+@dataclass
+class LimitConfig:
+    """What no cell of a comparison may need more of."""
+
+    memory: str | None = MISSING
+
+
+@dataclass
+class CompareOptions:
+    """What ``ctxlab compare`` alone has."""
+
+    candidates: dict[str, Any] = MISSING
+    seeds: int = MISSING
+    baseline: str | None = MISSING
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
+    limit: LimitConfig = field(default_factory=LimitConfig)
+    trials: int = MISSING
+    margin: float = MISSING
+
+
+@dataclass
+class CompareConfig(CompareOptions, RunConfig):
+    """Root of ``ctxlab compare``."""
+
+
+@dataclass
 class EvalConfig(EvalOptions, FromRun, RunConfig):
     """Root of ``ctxlab eval``."""
 
@@ -115,14 +154,27 @@ SCHEMAS = {
     "eval_schema": EvalConfig,
     "predict_schema": PredictConfig,
     "verify_schema": VerifyConfig,
+    "compare_schema": CompareConfig,
 }
 """Names under which the primary configs list them."""
 
-OPTIONS: dict[str, type] = {"eval": EvalOptions, "predict": PredictOptions, "verify": VerifyOptions}
+OPTIONS: dict[str, type] = {
+    "eval": EvalOptions,
+    "predict": PredictOptions,
+    "verify": VerifyOptions,
+    "compare": CompareOptions,
+}
 """What a stage alone has, by its name."""
 
 LEAST = {
     "seed": 0,
+    "data_seed": 0,
+    "folds": 2,
+    "fold": 0,
+    "seeds": 1,
+    "trials": 1,
+    "budget.tokens": 1,
+    "budget.steps": 1,
     "context.length": MIN_CONTEXT,
     "blocks": 1,
     "tokens": 0,
@@ -141,7 +193,14 @@ LEAST = {
 }
 """Smallest value of whole numbers."""
 
-POSITIVE = ("trainer.max_seconds", "trainer.clip_norm")
+POSITIVE = (
+    "budget.seconds",
+    "budget.flops",
+    "margin",
+    "trainer.max_seconds",
+    "trainer.max_flops",
+    "trainer.clip_norm",
+)
 
 RANGES = {
     "optimizer.lr": (0.0, math.inf),
@@ -174,7 +233,10 @@ MAX_SEED = 2**32 - 1
 def stage_options(config: DictConfig) -> Any:
     """The keys that the stage of ``config`` alone has, as its class in ``OPTIONS``; None where it has none."""
     kind = OPTIONS.get(config.stage)
-    return None if kind is None else kind(**{field.name: config[field.name] for field in fields(kind)})
+    if kind is None:
+        return None
+    values = {field.name: config[field.name] for field in fields(kind)}
+    return kind(**{name: OmegaConf.to_object(v) if OmegaConf.is_config(v) else v for name, v in values.items()})
 
 
 def validate(config: DictConfig) -> None:
@@ -203,16 +265,17 @@ def _check_ranges(config: DictConfig) -> None:
             raise UserError(f"{key}={value} is too small: give a whole number of at least {least}.")
     for key in POSITIVE:
         value = OmegaConf.select(config, key)
-        if value is not None and not value > 0:
-            raise UserError(f"{key}={value} is not positive: give a number above 0, or null for no limit.")
+        if value is not None and not 0 < value < math.inf:
+            raise UserError(f"{key}={value} is no limit: give a number above 0, or null for none.")
     for key, (low, high) in RANGES.items():
         value = OmegaConf.select(config, key)
         if isinstance(value, (int, float)) and not low <= value <= high:
             end = f"of at least {low:g}" if high == math.inf else f"from {low:g} to {high:g}"
             raise UserError(f"{key}={value} is out of range: give a number {end}.")
-    seed = OmegaConf.select(config, "seed")
-    if seed is not None and seed > MAX_SEED:
-        raise UserError(f"seed={seed} is too large: give a whole number from 0 to {MAX_SEED}.")
+    for key in ("seed", "data_seed"):
+        seed = OmegaConf.select(config, key)
+        if seed is not None and seed > MAX_SEED:
+            raise UserError(f"{key}={seed} is too large: give a whole number from 0 to {MAX_SEED}.")
 
 
 def _check_choices(config: DictConfig) -> None:

@@ -24,7 +24,7 @@ def annotations(module: str, name: str) -> dict[str, Any]:
 
     Empty where the class, or what it inherits its constructor from, is not in the sources of ctxlab.
     """
-    found = next((node for node in _tree(module).body if isinstance(node, ast.ClassDef) and node.name == name), None)
+    found = _class(module, name)
     if found is None:
         return {}
     init = next((node for node in found.body if isinstance(node, ast.FunctionDef) and node.name == "__init__"), None)
@@ -37,6 +37,23 @@ def annotations(module: str, name: str) -> dict[str, Any]:
     fields = ((node.target, node.annotation) for node in found.body if isinstance(node, ast.AnnAssign))
     own = _evaluated((target.id, annotation) for target, annotation in fields if isinstance(target, ast.Name))
     return inherited | dict(own)
+
+
+def names(module: str, name: str, attribute: str) -> set[str]:
+    """The texts in an attribute of a class, its own or an inherited one; empty where it has none."""
+    found = _class(module, name)
+    if found is None:
+        return set()
+    for node in found.body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == attribute:
+            inner = ast.walk(node.value) if node.value is not None else ()
+            return {one.value for one in inner if isinstance(one, ast.Constant) and isinstance(one.value, str)}
+    bases = (_origin(module, base.id) for base in found.bases if isinstance(base, ast.Name))
+    return next((inherited for base in bases if (inherited := names(*base, attribute))), set())
+
+
+def _class(module: str, name: str) -> ast.ClassDef | None:
+    return next((node for node in _tree(module).body if isinstance(node, ast.ClassDef) and node.name == name), None)
 
 
 @cache

@@ -42,6 +42,7 @@ _MODEL = Key("model.path")
 _FILE = Key("data.train_file")
 _FOLDER = Key("hydra.run.dir")
 _PRECISION = Key("trainer.precision")
+_WANDB = Key("tracking", lambda value: "none" if value.casefold() in ("false", "no", "off", "0", "null") else "wandb")
 
 KEYS = {
     "batch": _STEP,
@@ -138,6 +139,8 @@ KEYS = {
     "random_seed": Key("seed"),
     "report_to": Key("tracking"),
     "logger": Key("tracking"),
+    "use_wandb": _WANDB,
+    "wandb": _WANDB,
     "wandb_project": Key("tracking.project"),
     "doc_stride": Key("strategy.reading.overlap_tokens", str, "neighbouring windows share that many tokens"),
     "overlap": Key("strategy.reading.overlap_tokens"),

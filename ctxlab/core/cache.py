@@ -1,16 +1,15 @@
-"""Where what was made once is kept, and folders there that are either whole or not there."""
+"""Where what was made once is kept."""
 
 import fcntl
-import hashlib
-import json
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-MANIFEST = "manifest.json"
-"""Checksum of every other file of a folder that ``keep`` made."""
+from ctxlab.core.folders import is_whole, write_whole
+
+LOCK = ".lock"
+"""File beside the folders that ``keep`` made."""
 
 
 def cache_dir() -> Path:
@@ -20,53 +19,26 @@ def cache_dir() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "ctxlab"
 
 
-def checksums(folder: Path) -> dict[str, str]:
-    """sha256 of every file in ``folder``."""
-    sums = {}
-    for path in sorted(folder.iterdir()):
-        with path.open("rb") as file:
-            sums[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return sums
-
-
-def is_whole(folder: Path) -> bool:
-    """Whether ``folder`` is there with every byte that ``keep`` put into it."""
-    try:
-        found = checksums(folder)
-        del found[MANIFEST]
-        return bool(json.loads((folder / MANIFEST).read_text(encoding="utf-8")) == found)
-    except (OSError, ValueError, KeyError):
-        return False
-
-
 def keep(folder: Path, fill: Callable[[Path], None]) -> None:
     """Make ``folder`` by ``fill``, which is given an empty one to write into, unless it is whole already.
 
-    It appears by a rename, so that a process that is killed leaves nothing half made. Of several processes one does
-    the work while the others wait.
+    Of several processes one does the work while the others wait.
 
     Raises:
         OSError: The place cannot be written, or is full.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(folder.with_name(f".{folder.name}.lock")):
-        if is_whole(folder):  # another process was faster
-            return
-        temporary = folder.with_name(f".{folder.name}.writing")
-        shutil.rmtree(temporary, ignore_errors=True)  # of a process that was killed, as the lock is ours
-        temporary.mkdir()
-        try:
-            fill(temporary)
-            (temporary / MANIFEST).write_text(json.dumps(checksums(temporary), indent=2), encoding="utf-8")
-            shutil.rmtree(folder, ignore_errors=True)
-            temporary.rename(folder)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+    with _locked(folder.with_name(LOCK)):
+        if not is_whole(folder):  # else another process was faster
+            write_whole(folder, fill)
 
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Alone among processes; the system lets go of the lock of one that dies."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    handle = os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)  # readable: a cache may be shared
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(handle)

@@ -35,6 +35,11 @@ def missing_methods(cls: type) -> list[str]:
     return [name for name in dict.fromkeys(declared) if _is_abstract(getattr(cls, name))]
 
 
+def option(component: object) -> str:
+    """A component's name on the command line: that of its file."""
+    return type(component).__module__.rsplit(".", 1)[-1]
+
+
 def _is_abstract(member: object) -> bool:
     return bool(getattr(member, "__isabstractmethod__", False))
 

@@ -49,6 +49,10 @@ class ModelSource(Component, ABC):
     """One file under ``ctxlab/models`` a model: where tokenizer and weights come from."""
 
     name: str
+    dropout: float | None = None
+    """Rate on hidden states that was asked for; None keeps that of the weights' config."""
+    attention_dropout: float = 0.0
+    """Rate on attention probabilities."""
 
     @abstractmethod
     def kind(self) -> str:

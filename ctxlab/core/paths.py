@@ -19,6 +19,8 @@ def check_there(key: str, text: str) -> None:
     Raises:
         UserError: naming the key, the path and what is there instead.
     """
+    if not text.strip():
+        raise UserError(f"{key}= is empty: give a path, or leave the key out.")
     path = Path(text).expanduser()
     if not path.exists() and not any(sign in text for sign in NO_PLACE):
         raise UserError(f"{key}={text} does not exist{_instead(path)}.")

@@ -1,6 +1,7 @@
 """``result.json``: what a run came to, typed and with a version, for whatever writes, shows or compares runs.
 
-Version 1 added ``version``, ``command`` and ``lower_is_better``; files without a version are read as version 0.
+Version 1 added ``version``, ``command``, ``lower_is_better``, ``language`` and the coverage of characters; files
+without a version are read as version 0.
 """
 
 import json
@@ -33,10 +34,13 @@ class Cost:
 
     train_tokens: int | None = None
     train_seconds: float | None = None
+    train_cpu_seconds: float | None = None
+    threads: int | None = None
     train_steps: int | None = None
     train_epochs: float | None = None
     evaluation_tokens: int | None = None
     evaluation_seconds: float | None = None
+    evaluation_documents: int | None = None
     verify_seconds: float | None = None
     tokens_per_second: float | None = None
     padding_share: float | None = None
@@ -79,10 +83,14 @@ class Result(Outcome):
     """Whether a smaller primary metric is the better one; None in files of version 0."""
     coverage: Mapping[str, Coverage]
     """By split."""
+    language: str = ""
+    """Of the documents, two or three letters: as the task says, else by their script; empty in files of version 0."""
     checkpoint: str
     """What was scored: a folder, or the name of a model that was taken as it is."""
     breakdowns: Mapping[str, Mapping[str, Rows]] = field(default_factory=dict)
     """Tables by name, by split."""
+    chances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """What guessing scores in a breakdown, by its name, by split; only those of which it is known."""
     learned: Mapping[str, Rows] = field(default_factory=dict)
     """Tables of what the strategy learned, by name."""
 
@@ -187,6 +195,11 @@ def parse(data: Any, origin: str) -> Result | Verification:
     return _verification(fields, shared) if "checks" in fields else _result(fields, shared)
 
 
+def _coverage(fields: Fields) -> Coverage:
+    newer = [name for name in ("characters",) if name in fields]
+    return Coverage(**fields.numbers("tokens", "labels", *newer))
+
+
 def _result(fields: Fields, shared: Mapping[str, Any]) -> Result:
     metrics, coverage = fields.part("metrics"), fields.part("coverage")
     return Result(
@@ -194,9 +207,11 @@ def _result(fields: Fields, shared: Mapping[str, Any]) -> Result:
         metrics={split: metrics.part(split).numbers() for split in metrics},
         primary_metric=fields.text("primary_metric"),
         lower_is_better=fields.flag("lower_is_better", None),
-        coverage={split: Coverage(**coverage.part(split).numbers("tokens", "labels")) for split in coverage},
+        coverage={split: _coverage(coverage.part(split)) for split in coverage},
+        language=fields.text("language", ""),
         checkpoint=fields.text("checkpoint"),
         breakdowns=fields.mapping("breakdowns", {}),
+        chances=fields.mapping("chances", {}),
         learned=fields.mapping("learned", {}),
     )
 

@@ -50,13 +50,14 @@ class Reading(Component, ABC):
         """Choose by a causal language ``model``; raises UserError where it is none."""
 
     @abstractmethod
-    def fit(self, trained_length: int | None, added: int, length: int) -> None:
+    def fit(self, trained_length: int | None, added: int, length: int, *, stretched: bool) -> None:
         """Settle what depends on the model; called when it is known, perhaps again with a better figure.
 
         Args:
-            trained_length: Tokens that the model's positions reach; None where any length works.
+            trained_length: Tokens that the model was trained for; None where any length works.
             added: Positions that a memory takes beside the window's own.
             length: Context of the run; a curriculum may stay below it for a while.
+            stretched: Whether a positions part reaches past the trained length.
 
         Raises:
             UserError: The reading cannot work so.
@@ -179,14 +180,13 @@ class Attention(Component, ABC):
         """
 
     @abstractmethod
-    def allowed_by_head(
-        self, query: torch.Tensor, key: torch.Tensor, length: int, head: int, num_heads: int
-    ) -> torch.Tensor:
-        """``allowed`` for one of ``num_heads`` query heads, counted from 0; ``allowed`` is what any of them sees."""
-
-    @abstractmethod
     def pattern(self, inputs: Mapping[str, torch.Tensor], row: int) -> Pattern:
         """``allowed`` for one window of a batch: the same, but where the pattern depends on the tokens themselves."""
+
+    def pattern_of_head(self, inputs: Mapping[str, torch.Tensor], row: int, head: int, num_heads: int) -> Pattern:
+        """``pattern`` of one of ``num_heads`` query heads, counted from 0; a part whose heads differ overrides it."""
+        del head, num_heads
+        return self.pattern(inputs, row)
 
     @abstractmethod
     def pairs(self, length: int) -> int:

@@ -9,7 +9,7 @@ import torch
 
 from ctxlab.core.contract import Component
 from ctxlab.core.data import Record
-from ctxlab.core.types import Document, Encoded, Merged, Prediction
+from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Prediction
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,8 @@ class Task(Component, ABC):
     """Whether a smaller primary metric is the better one."""
     labels: list[str]
     """Names behind the model's outputs, known after ``learn_labels``; empty where these are its vocabulary."""
+    language: str
+    """Of the documents, two letters, where the user says it; else "": their script tells (``ctxlab.text.language``)."""
     notes: list[str]
     """What was repaired or worked around in the data, a sentence each, for the report."""
     runs_model: bool
@@ -159,6 +161,10 @@ class Task(Component, ABC):
     @abstractmethod
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
         """Loss of outputs (B, W, C) against labels (B, W)."""
+
+    def teaches(self, labels: IntArray) -> bool:
+        """Whether ``loss`` counts anything of a window with ``labels`` (W,): training leaves out those where not."""
+        return bool((labels != NO_LABEL).any())
 
     @abstractmethod
     def observe(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

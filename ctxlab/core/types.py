@@ -69,6 +69,17 @@ class Encoded:
     """(E,) document tokens that a window must hold, all of them, to be asked for ``target``; empty: any window is."""
     absent: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     """(A,) token ids that are to be written behind a window that does not hold all of ``evidence``."""
+    terms: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    """(L,) what each token is to a ranking by words: its id, or a number below 0 of its characters where the tokenizer
+    does not know them, or reads them byte by byte; empty where all are ids."""
+    query_terms: tuple[int, ...] = ()
+    """The same of ``query``; empty where all are ids."""
+    num_characters: int = 0
+    """Of the document that any token has (``ctxlab.text.known``)."""
+    num_unknown: int = 0
+    """How many of them are behind unknown tokens."""
+    num_split: int = 0
+    """How many of them are several tokens each."""
     room: int = 0
     """Tokens that every window leaves free for what is written behind it (decoders, whose context holds both)."""
 
@@ -147,6 +158,26 @@ class Table:
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
     note: str = ""
+    chance: float | None = None
+    """What guessing would give, of a table whose rows all need the context; None of others, and where it is not known.
+    Such a table has a column ``low``, with the figure and its count in front of it."""
+    drawn: str = ""
+    """As what the report draws it: ``BARS``, ``DEPTHS`` or ``HEADS``; empty where it does not."""
+
+    @property
+    def figure(self) -> str:
+        """The column that a picture shows: the one that ``low`` and ``high`` follow, else the last."""
+        return self.columns[max(list(self.columns).index("low") - 1, 0)] if "low" in self.columns else self.columns[-1]
+
+
+BARS = "bars"
+"""A bar for each row, with a whisker from ``low`` to ``high``."""
+
+DEPTHS = "depths"
+"""A field of a grid for each row, by its columns ``length`` and ``depth``."""
+
+HEADS = "heads"
+"""A field of a grid for each row, by its first two columns, layer and head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +186,8 @@ class Coverage:
 
     tokens: float
     labels: float
+    characters: float = 1.0
+    """Share of the characters that the tokenizer knows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from ctxlab.corpora.grammar.brief import Brief
 from ctxlab.corpora.grammar.draw import Draw
 from ctxlab.corpora.grammar.placing import Page, told
 from ctxlab.corpora.grammar.prose import LISTS, fill, sentence
+from ctxlab.text.units import num_words
 
 WORD, TOPIC, LENGTH = "use the word <x> .", "write about the <x> .", "write <x> to <most> words ."
 
@@ -51,12 +52,12 @@ def _record(draw: Draw, length: int, distances: Sequence[int], asks_length: bool
     words = [key for form, key in placed if form == WORD]
     topic = next((key for form, key in placed if form == TOPIC), None)
     text = _text(draw, [*words, *([topic] if topic else [])])
-    bounds = (max(len(text.split()) - 4, 1), len(text.split()) + 4)
+    bounds = (max(num_words(text) - 4, 1), num_words(text) + 4)
     asks_length = asks_length and page.put(told(LENGTH, str(bounds[0]), most=str(bounds[1])))
     prompt, spans, _ = page.write()
     kinds = [*(form for form, _ in placed), *([LENGTH] if asks_length else [])]
     order = sorted(range(len(kinds)), key=lambda i: (WORD, TOPIC, LENGTH).index(kinds[i]))
-    probes = [{"start": spans[i][0], "end": spans[i][1], "distance": len(prompt[spans[i][1] :].split())} for i in order]
+    probes = [{"start": spans[i][0], "end": spans[i][1], "distance": num_words(prompt[spans[i][1] :])} for i in order]
     limits = {"min_words": bounds[0], "max_words": bounds[1]} if asks_length else {}
     constraints = {"words": words, **({"topic": topic} if topic else {}), **limits}
     return {"prompt": prompt, "constraints": constraints, "text": text, "probes": probes}

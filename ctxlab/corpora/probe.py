@@ -1,6 +1,7 @@
 """Probes: texts that ask one thing, at chosen lengths and depths; one file a probe under ``probes``."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,11 @@ from ctxlab.corpora.grammar.probe import Probe
 
 COUNTS = {"train": 2000, "validation": 200, "test": 200}
 """Documents of each split, unless said otherwise: they are short, and one teaches little."""
+
+
+def writer(probe: Mapping[str, Any] | None, split: str, seed: int) -> Callable[[int], dict[str, Any]]:
+    """What writes the document of an index, for ``data=generated``; raises UserError as ``make`` does."""
+    return partial(make(probe).record, split, seed)
 
 
 def make(probe: Mapping[str, Any] | None) -> Probe:

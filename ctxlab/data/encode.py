@@ -5,32 +5,49 @@ import json
 import logging
 import multiprocessing
 import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ctxlab.core.cache import checksums
+from ctxlab.core.cache import keep
+from ctxlab.core.files import write_json
+from ctxlab.core.folders import fault
+from ctxlab.core.quiet import quiet
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document, Encoded
+from ctxlab.text.known import known_characters, known_words, unknown_id
 
-FORMAT = 7
+FORMAT = 8
 """Raised whenever what is stored, or how tasks encode, changes."""
 
-ARRAYS = ("input_ids", "word_ids", "labels", "marks", "starts", "ends", "target", "anchors", "evidence", "absent")
-TUPLES = ("before", "after", "query")
-NUMBERS = ("room",)
+ARRAYS = (
+    "input_ids",
+    "word_ids",
+    "labels",
+    "marks",
+    "starts",
+    "ends",
+    "target",
+    "anchors",
+    "evidence",
+    "absent",
+    "terms",
+)
+TUPLES = ("before", "after", "query", "query_terms")
+NUMBERS = ("room", "num_characters", "num_unknown", "num_split")
 """Fields of ``Encoded``, by type."""
 
 WIDE = frozenset({"labels"})
 """Fields whose figures may be too large for 32 bits: a label may be a set of labels, a bit each."""
 
-MANIFEST = "manifest.json"
+DOCUMENTS, NOTES = "documents", "notes.json"
+"""What an entry holds: the tokens as Arrow, and what the task noted."""
+
 DOCUMENTS_PER_SHARE = 16
 """Documents that a tokenising process gets at a time."""
 
@@ -102,31 +119,29 @@ def _encode(
 def _encode_share(task: Task, documents: Sequence[Document], tokenizer: Any) -> tuple[list[Encoded], list[str]]:
     """Encoded documents, and what the task noted about them (taken out of its notes)."""
     count = len(task.notes)
-    encoded = task.encode(documents, tokenizer)
+    encoded = [_with_known(*pair, tokenizer) for pair in zip(documents, task.encode(documents, tokenizer), strict=True)]
     notes = task.notes[count:]
     del task.notes[count:]
     return encoded, notes
 
 
+def _with_known(document: Document, encoded: Encoded, tokenizer: Any) -> Encoded:
+    """With the characters of the document counted by whether the tokenizer knows them."""
+    unknown = unknown_id(tokenizer)
+    if len(encoded.starts):
+        known = known_characters(encoded.input_ids, encoded.starts, encoded.ends, unknown)
+    else:
+        known = known_words(document.fields.get("tokens", ()), encoded.input_ids, encoded.word_ids, unknown)
+    return replace(encoded, num_characters=known.characters, num_unknown=known.unknown, num_split=known.split)
+
+
 def _store(entry: Path, encoded: Sequence[Encoded], notes: Sequence[str]) -> None:
-    """Write beside ``entry`` and rename, so that it is whole or not there; the first of several writers wins."""
-    entry.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=entry.parent))
-    try:
-        with _quiet():
-            _dataset(encoded).save_to_disk(str(temporary / "documents"))
-        manifest = {"notes": list(notes), "sha256": checksums(temporary / "documents")}
-        (temporary / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
-        if entry.exists() and not _is_whole(entry):
-            entry.rename(temporary / "broken")
-            shutil.rmtree(temporary / "broken", ignore_errors=True)
-        temporary.chmod(0o755)  # made for its owner alone, but a cache may be shared
-        temporary.rename(entry)
-    except OSError:
-        if not _is_whole(entry):  # else another writer was faster
-            raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    def fill(folder: Path) -> None:
+        with quiet("datasets"):
+            _dataset(encoded).save_to_disk(str(folder / DOCUMENTS))
+        write_json(folder / NOTES, list(notes))
+
+    keep(entry, fill)
 
 
 def _dataset(encoded: Sequence[Encoded]) -> Any:
@@ -148,29 +163,18 @@ def _load(entry: Path, count: int) -> tuple[list[Encoded], list[str]] | None:
     from datasets import Dataset
 
     try:
-        manifest = _manifest(entry)
-        rows = Dataset.load_from_disk(str(entry / "documents")).with_format("numpy")
+        if problem := fault(entry):
+            raise ValueError(problem)
+        rows = Dataset.load_from_disk(str(entry / DOCUMENTS)).with_format("numpy")
         encoded = [_encoded(row) for row in rows]
         if len(encoded) != count:
             raise ValueError(f"it holds {len(encoded)} documents instead of {count}")
     except Exception as error:  # whatever is wrong with it, it can be made anew
         logger.warning("The token cache entry %s is broken (%s): it is made anew.", entry, error)
+        shutil.rmtree(entry, ignore_errors=True)
         return None
-    return encoded, manifest["notes"]
-
-
-def _manifest(entry: Path) -> dict[str, Any]:
-    manifest: dict[str, Any] = json.loads((entry / MANIFEST).read_text(encoding="utf-8"))
-    if manifest["sha256"] != checksums(entry / "documents"):
-        raise ValueError("its checksum is wrong")
-    return manifest
-
-
-def _is_whole(entry: Path) -> bool:
-    try:
-        return bool(_manifest(entry))
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+    notes: list[str] = json.loads((entry / NOTES).read_text(encoding="utf-8"))
+    return encoded, notes
 
 
 def _encoded(row: dict[str, Any]) -> Encoded:
@@ -178,20 +182,6 @@ def _encoded(row: dict[str, Any]) -> Encoded:
     tuples: dict[str, Any] = {name: tuple(map(int, row[name])) for name in TUPLES}
     numbers: dict[str, Any] = {name: int(row[name]) for name in NUMBERS}
     return Encoded(**arrays, **tuples, **numbers)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """No progress bars of the library for what takes a moment."""
-    from datasets import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
-
-    shown = not are_progress_bars_disabled()
-    disable_progress_bars()
-    try:
-        yield
-    finally:
-        if shown:
-            enable_progress_bars()
 
 
 @cache

@@ -1,13 +1,15 @@
 """From a source to the documents of each split."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ctxlab.core.data import Source
+from ctxlab.core.data import Record, Source
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document
+from ctxlab.data import folds
+from ctxlab.text.language import told
 
 HELD_OUT_SHARE = 0.1
 """Share of the training documents that stands in for a missing validation split."""
@@ -29,10 +31,29 @@ class Splits:
         return documents
 
 
-def load_documents(source: Source, task: Task, seed: int) -> Splits:
+@dataclass(frozen=True, slots=True)
+class HoldOut:
+    """Which of the documents that are not trained on select the checkpoint; the others are scored as the test split."""
+
+    num_folds: int
+    """The validation and test documents, taken together, are dealt to so many folds."""
+    fold: int
+    """The one that selects, from 0."""
+
+
+def load_documents(source: Source, task: Task, seed: int, hold_out: HoldOut | None = None) -> Splits:
     """All splits; without a validation split a tenth of the training documents is set apart by ``seed``.
 
     Whole records are set apart, before the task splits them: questions about one text never lie on both sides.
+
+    Args:
+        source: Where documents come from.
+        task: Reads them.
+        seed: Of generated documents, of what is set apart, and of folds.
+        hold_out: Deals validation and test documents anew; None leaves them as the source splits them.
+
+    Raises:
+        UserError: A document cannot be read, or there are fewer than folds.
     """
     train, validation, test = (_records(source, task, split, seed) for split in ("train", "validation", "test"))
     notes = list(dict.fromkeys(source.notes))
@@ -46,13 +67,45 @@ def load_documents(source: Source, task: Task, seed: int) -> Splits:
             else "There is no validation split, and a single training document leaves none to set apart: give "
             "data.validation_file=<file>, or, in a file of columns, part documents with lines -DOCSTART-."
         )
+    if hold_out is not None:
+        validation, test = _dealt([*(validation or []), *(test or [])], hold_out, seed)
     return Splits(parts_of(task, train), parts_of(task, validation), parts_of(task, test), notes)
+
+
+def _dealt(documents: Sequence[Document], hold_out: HoldOut, seed: int) -> tuple[list[Document], list[Document]]:
+    """Documents that select, and those that are reported."""
+    places = [document.id for document in documents]
+    scored = folds.reported(places, num_folds=hold_out.num_folds, fold=hold_out.fold, seed=seed)
+    return (
+        [document for document, is_scored in zip(documents, scored, strict=True) if not is_scored],
+        [document for document, is_scored in zip(documents, scored, strict=True) if is_scored],
+    )
 
 
 def parts_of(task: Task, documents: Sequence[Document] | None) -> list[Document]:
     """What the task reads of all records of one split."""
     task.gather(documents or [])
-    return [part for document in documents or [] for part in task.split(document)]
+    return [_told(part, document, task) for document in documents or [] for part in task.split(document)]
+
+
+def _told(part: Document, record: Document, task: Task) -> Document:
+    """With the language that the record has, or the task, where either says one."""
+    language = record.fields.get("language") or task.language
+    return replace(part, fields={**part.fields, "language": language}) if language else part
+
+
+def documents_of(task: Task, records: Sequence[Record], *, gold: bool) -> list[Document]:
+    """Records as the task checks them, with the language that they say.
+
+    Raises:
+        UserError: One cannot be used; names the place.
+    """
+    return [_parsed(task, record, gold=gold) for record in task.admit(records, gold=gold)]
+
+
+def _parsed(task: Task, record: Record, *, gold: bool) -> Document:
+    document, language = task.parse(record.fields, record.origin, gold=gold), told(record.fields.get("language"))
+    return replace(document, fields={**document.fields, "language": language}) if language else document
 
 
 def load_split(source: Source, task: Task, split: str, seed: int) -> list[Document] | None:
@@ -64,9 +117,7 @@ def load_split(source: Source, task: Task, split: str, seed: int) -> list[Docume
 def _records(source: Source, task: Task, split: str, seed: int) -> list[Document] | None:
     """The same before the task splits them."""
     records = source.load(task.name, split, seed)
-    if records is None:
-        return None
-    return [task.parse(r.fields, r.origin, gold=True) for r in task.admit(records, gold=True)]
+    return None if records is None else documents_of(task, records, gold=True)
 
 
 def set_apart(documents: Sequence[Document], seed: int) -> tuple[list[Document], list[Document]]:

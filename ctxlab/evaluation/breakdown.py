@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from ctxlab.core.types import Table
+from ctxlab.core.types import BARS, Table
 from ctxlab.evaluation.bins import Size, Tenth
 from ctxlab.evaluation.statistics import Counts, Interval, bootstrap, bootstrap_mean
 
@@ -47,7 +47,16 @@ class Breakdown(Generic[Kept]):
     """Cells under ``columns`` of what a bin keeps; None where a bin has nothing to show and is left out."""
     note: str
 
-    def table(self, name: str, title: str, first: str, bins: Iterable[tuple[str, Kept]]) -> Table:
+    def table(
+        self,
+        name: str,
+        title: str,
+        first: str,
+        bins: Iterable[tuple[str, Kept]],
+        *,
+        chance: float | None = None,
+        drawn: str = BARS,
+    ) -> Table:
         """A row a bin.
 
         Args:
@@ -55,13 +64,25 @@ class Breakdown(Generic[Kept]):
             title: For people.
             first: Head of the first column.
             bins: What each row is called, and what its bin keeps: cases, say, or a range that they lie in.
+            chance: See ``Table.chance``.
+            drawn: As what the report draws it, see ``Table``.
         """
         rows = [(label, *cells) for label, kept in bins if (cells := self.row(kept)) is not None]
-        return Table(name, title, (first, *self.columns), rows, self.note)
+        return Table(name, title, (first, *self.columns), rows, self.note, chance=chance, drawn=drawn)
 
-    def known(self, name: str, title: str, first: str, bins: Iterable[tuple[str, Kept]]) -> list[Table]:
-        """The table, or none where it has no row: what it sorts by is not known of these documents."""
-        table = self.table(name, title, first, bins)
+    def known(
+        self, name: str, title: str, first: str, bins: Iterable[tuple[str, Kept]], *, chance: float | None = None
+    ) -> list[Table]:
+        """The table, or none where it has no row: what it sorts by is not known of these documents.
+
+        Args:
+            name: As of ``table``, like all others.
+            title: For people.
+            first: Head of the first column.
+            bins: What each row is called, and what its bin keeps.
+            chance: See ``Table.chance``.
+        """
+        table = self.table(name, title, first, bins, chance=chance)
         return [table] if table.rows else []
 
 

@@ -10,6 +10,7 @@ from ctxlab.core.task import Task
 from ctxlab.core.types import Coverage, Document, Encoded, Merged, Prediction, Scores
 from ctxlab.runtime.cost import FlopCounter
 from ctxlab.runtime.reader import Reader
+from ctxlab.text.known import NONE, Known, total
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +25,8 @@ class Evaluation:
     seconds: float
     flops: float
     """Floating point operations of all that ran meanwhile; see ``runtime.cost.FlopCounter``."""
+    known: Known = NONE
+    """Characters of the documents by whether the tokenizer knows them."""
 
 
 def predict(
@@ -62,8 +65,14 @@ def evaluate(
             seen += int(merged.seen.sum())
     seconds = perf_counter() - started
     scores = metric(task.metric)(documents, predictions)
-    coverage = Coverage(seen / max(sum(map(len, encoded)), 1), scores.coverage_labels)
-    return Evaluation(scores, coverage, predictions, tokens, seconds, counter.total)
+    known = known_of(encoded)
+    coverage = Coverage(seen / max(sum(map(len, encoded)), 1), scores.coverage_labels, known.share)
+    return Evaluation(scores, coverage, predictions, tokens, seconds, counter.total, known)
+
+
+def known_of(encoded: Sequence[Encoded]) -> Known:
+    """Characters of documents by whether the tokenizer knows them."""
+    return total(Known(one.num_characters, one.num_unknown, one.num_split) for one in encoded)
 
 
 def metric(name: str) -> Callable[[Sequence[Document], Sequence[Prediction]], Scores]:

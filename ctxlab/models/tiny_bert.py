@@ -20,9 +20,12 @@ class TinyBert(Tiny):
         dropout: float | None = None,
         attention_dropout: float = 0.0,
         name: str = "tiny_bert",
+        vocabulary: str = "letters",
     ) -> None:
         """Take sizes; ``trained_length`` is the number of positions in the table, in tokens."""
-        super().__init__(name=name, seed=seed, dropout=dropout, attention_dropout=attention_dropout)
+        super().__init__(
+            name=name, seed=seed, dropout=dropout, attention_dropout=attention_dropout, vocabulary=vocabulary
+        )
         self.sizes: dict[str, Any] = {
             "hidden_size": hidden_size,
             "num_hidden_layers": num_layers,

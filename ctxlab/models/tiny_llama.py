@@ -21,9 +21,12 @@ class TinyLlama(Tiny):
         dropout: float | None = None,
         attention_dropout: float = 0.0,
         name: str = "tiny_llama",
+        vocabulary: str = "letters",
     ) -> None:
         """Take sizes; ``trained_length`` is what the rotary positions count as trained for, in tokens."""
-        super().__init__(name=name, seed=seed, dropout=dropout, attention_dropout=attention_dropout)
+        super().__init__(
+            name=name, seed=seed, dropout=dropout, attention_dropout=attention_dropout, vocabulary=vocabulary
+        )
         self.rope_theta = rope_theta
         self.sizes: dict[str, Any] = {
             "hidden_size": hidden_size,

@@ -19,9 +19,12 @@ class TinyT5(Tiny):
         dropout: float | None = None,
         attention_dropout: float = 0.0,
         name: str = "tiny_t5",
+        vocabulary: str = "letters",
     ) -> None:
         """Take sizes; ``num_layers`` in the encoder and as many in the decoder."""
-        super().__init__(name=name, seed=seed, dropout=dropout, attention_dropout=attention_dropout)
+        super().__init__(
+            name=name, seed=seed, dropout=dropout, attention_dropout=attention_dropout, vocabulary=vocabulary
+        )
         self.sizes: dict[str, Any] = {
             "d_model": hidden_size,
             "d_kv": hidden_size // num_heads,

@@ -4,15 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ctxlab.core.types import Table
-
-_DRAWN = ("by_length", "by_position", "by_evidence")
-
-_SCORES = ("f1", "recall", "perplexity", "pseudo_perplexity", "accuracy", "auc", "mrr", "met", "chrf", "rouge1")
-"""Columns that are drawn: of each table the first that it has."""
-
-_SHARES = ("f1", "recall", "accuracy", "auc", "mrr", "met", "chrf", "rouge1")
-"""Those that lie between 0 and 1."""
+from ctxlab.core.types import BARS, DEPTHS, HEADS, Table
 
 
 def draw(run_dir: Path, tables: Mapping[str, Sequence[Table]], learned: Sequence[Table] = ()) -> list[Path]:
@@ -33,7 +25,7 @@ def draw(run_dir: Path, tables: Mapping[str, Sequence[Table]], learned: Sequence
         axes.set(xlabel="tokens seen", ylabel="training loss", ylim=(0, None))
         pictures.append(_save(figure, run_dir / "loss.png"))
     for split, split_tables in tables.items():
-        drawn = [table for table in split_tables if table.name in _DRAWN and table.rows]
+        drawn = [table for table in split_tables if table.drawn == BARS and table.rows]
         if drawn:
             figure, row = pyplot.subplots(
                 1, len(drawn), figsize=(5 * len(drawn), 3.2), layout="constrained", squeeze=False
@@ -42,10 +34,10 @@ def draw(run_dir: Path, tables: Mapping[str, Sequence[Table]], learned: Sequence
                 _bars(axes, table)
             pictures.append(_save(figure, run_dir / f"{split}.png"))
         for table in split_tables:
-            if table.name == "by_length_and_depth" and table.rows:
+            if table.drawn == DEPTHS and table.rows:
                 pictures.append(_save(_heat_map(table), run_dir / f"{split}-depth.png"))
     for table in learned:
-        if table.name == "spans":
+        if table.drawn == HEADS and table.rows:
             pictures.append(_save(_layers_and_heads(table), run_dir / "spans.png"))
     return pictures
 
@@ -74,7 +66,7 @@ def _heat_map(table: Table) -> Any:
     from matplotlib import pyplot
 
     records = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
-    score = next(name for name in _SCORES if name in table.columns)
+    score = table.figure
     lengths, depths = (sorted({record[name] for record in records}) for name in ("length", "depth"))
     cells = {(depths.index(r["depth"]), lengths.index(r["length"])): r[score] for r in records}
     grid = [[cells.get((row, column), float("nan")) for column in range(len(lengths))] for row in range(len(depths))]
@@ -92,9 +84,9 @@ def _heat_map(table: Table) -> Any:
 
 
 def _bars(axes: Any, table: Table) -> None:
-    """Score (the first of ``_SCORES``) of each row, with a whisker where it has an interval (columns low and high)."""
+    """The figure of each row, with a whisker where it has an interval (columns low and high)."""
     records = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
-    score = next(name for name in _SCORES if name in table.columns)
+    score = table.figure
     records = [record for record in records if record[score] is not None]
     names = [str(record[table.columns[0]]) for record in records]
     heights = [record[score] for record in records]
@@ -102,7 +94,8 @@ def _bars(axes: Any, table: Table) -> None:
     if {"low", "high"} <= set(table.columns):
         errors = list(zip(*(_whisker(record[score], record["low"], record["high"]) for record in records), strict=True))
     axes.bar(names, heights, yerr=errors, capsize=3, color="#4477aa")
-    top = 1 if score in _SHARES else None
+    ends = [record[name] or 0 for record in records for name in (score, "high") if name in record]
+    top = 1 if max(ends, default=1) <= 1 else None  # a share
     axes.set(xlabel=table.columns[0], ylabel=score, ylim=(0, top), xlim=(-0.75, max(len(names), 4) - 0.25))
     axes.set_title(table.title, fontsize=9)
     axes.tick_params(axis="x", labelrotation=30, labelsize=8)

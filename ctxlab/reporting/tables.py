@@ -1,7 +1,10 @@
 """Tables for a terminal and for Markdown."""
 
+from dataclasses import dataclass
 from typing import Any
 
+from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table as RichTable
 
@@ -9,6 +12,12 @@ from ctxlab.core.types import Table
 
 SENTENCE_CHARS = 40
 """Characters above which a cell is no figure or name."""
+
+NARROW = 24
+"""Characters to which a column of names or sentences may shrink in a narrow terminal."""
+
+MOST_TURNED = 3
+"""Rows of a table that may be turned on its side."""
 
 
 def cell(value: Any) -> str:
@@ -24,14 +33,57 @@ def cell(value: Any) -> str:
     return str(value)
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a table is drawn."""
+
+    boxed: bool
+    """Whether it has lines around its cells."""
+    stacked: bool
+    """Whether heads of several words have a line for each."""
+
+
+LAYOUTS = (Layout(boxed=True, stacked=False), Layout(boxed=False, stacked=False), Layout(boxed=False, stacked=True))
+"""From the widest to the narrowest."""
+
+
 def show(console: Console, table: Table) -> None:
-    """Print a table."""
+    """Print a table in the widest layout that fits; one of few rows is turned on its side where none does."""
+    fitting = [layout for layout in LAYOUTS if _least_width(table, layout) <= console.width]
+    if not fitting and 0 < len(table.rows) <= MOST_TURNED:
+        table = _turned(table)
+        fitting = [layout for layout in LAYOUTS if _least_width(table, layout) <= console.width]
+    console.print(_drawn(table, fitting[0] if fitting else LAYOUTS[-1], breaks=not fitting))
+
+
+def _drawn(table: Table, layout: Layout, *, breaks: bool) -> RichTable:
+    """The table in a layout; ``breaks`` lets figures be broken, where nothing else fits."""
     drawn = RichTable(title=table.title, caption=table.note or None, title_justify="left", caption_justify="left")
+    if not layout.boxed:
+        drawn.box, drawn.show_edge, drawn.padding = box.SIMPLE_HEAD, False, (0, 1, 0, 0)
     for index, name in enumerate(table.columns):
-        drawn.add_column(name, justify="left" if _is_text(table, index) else "right", overflow="fold")
+        is_text = _is_text(table, index)
+        head = name.replace(" ", "\n") if layout.stacked else name
+        drawn.add_column(head, justify="left" if is_text else "right", overflow="fold", no_wrap=not (is_text or breaks))
     for row in table.rows:
         drawn.add_row(*(cell(value) for value in row))
-    console.print(drawn)
+    return drawn
+
+
+def _least_width(table: Table, layout: Layout) -> int:
+    """Columns of a terminal in which no figure or name is broken: sentences give way down to ``NARROW``."""
+    inner = 0
+    for index, name in enumerate(table.columns):
+        heads = name.split(" ") if layout.stacked else [name]
+        longest = max(map(cell_len, [*heads, *(cell(row[index]) for row in table.rows)]))
+        inner += min(longest, NARROW) if _is_text(table, index) else longest
+    return inner + (3 * len(table.columns) + 1 if layout.boxed else 2 * len(table.columns))
+
+
+def _turned(table: Table) -> Table:
+    """Each column as a row: few rows of many columns become many of few."""
+    rows = [[name, *values] for name, values in zip(table.columns, zip(*table.rows, strict=True), strict=True)]
+    return Table(table.name, table.title, [str(value) for value in rows[0]], rows[1:], table.note)
 
 
 def markdown(table: Table) -> str:

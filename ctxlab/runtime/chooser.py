@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from ctxlab.core.architecture import output_layer
 from ctxlab.core.task import Continuations
 from ctxlab.runtime.forward import unwrapped
 from ctxlab.runtime.precision import exact
@@ -57,7 +58,7 @@ class Chooser(torch.nn.Module):
         mask.scatter_(1, places[:, 1:], 1)
         kept = places.unique()  # logits of all tokens would take V times the room
         # In bf16 the logits of large models lie an eighth of a nat apart.
-        with exact(unwrapped(self.model).get_output_embeddings()):
+        with exact(output_layer(unwrapped(self.model))):
             logits = self.model(input_ids=ids, attention_mask=mask, logits_to_keep=kept).logits
         rows = torch.arange(len(ids), device=ids.device)[:, None]
         told: torch.Tensor = logits[rows, torch.searchsorted(kept, places)].float().log_softmax(dim=-1)

@@ -144,8 +144,11 @@ class Passes(PassRunner):
         return batch, batch.pop("labels")
 
     def _tokens(self, item: Item, window: int) -> int:
-        """Of a window and of what is written for it."""
-        return len(item.windows[window]) + (len(item.targets[window]) if self._writes else 0)
+        """Of a window and of what is read on behind it: all of its target, or all but the last token of it."""
+        if not self._writes:
+            return len(item.windows[window])
+        target = len(item.targets[window])
+        return len(item.windows[window]) + (max(target - 1, 0) if self._writes == BEHIND else target)
 
     def _passed(
         self,

@@ -9,6 +9,7 @@ from ctxlab.core.task import Task
 from ctxlab.data.splits import Splits, load_documents
 from ctxlab.optim.parameters import count_parameters
 from ctxlab.training.state import TrainState
+from ctxlab.workbench import sanity
 from ctxlab.workbench.finish import Split, leave, make_result, score_split
 from ctxlab.workbench.meter import start_meter
 from ctxlab.workbench.opening import Opened, open_bench
@@ -32,16 +33,19 @@ def run(parts: Parts) -> None:
 
 def score(parts: Parts, opened: Opened, name: str) -> tuple[Split, Result]:
     """What comes out for the split called ``name``; nothing is written."""
-    memory = start_meter(opened.bench)
-    split = score_split(opened.bench, name, opened.documents.of(name))
+    memory, bench = start_meter(opened.bench), opened.bench
+    documents = opened.documents.of(name)
+    bench.task.notes.extend(sanity.single(name, documents))
+    bench.task.notes.extend(sanity.fits_whole(bench.encode(documents), bench.length))
+    split = score_split(bench, name, documents)
     cost = evaluation_cost(opened, split, memory.peak_bytes())
-    result = make_result(parts, opened.bench, {name: split}, cost=cost, checkpoint=opened.origin, resumed_from=None)
+    result = make_result(parts, bench, {name: split}, cost=cost, checkpoint=opened.origin, resumed_from=None)
     return split, result
 
 
 def documents_with(parts: Parts, task: Task, split: str) -> Splits:
     """All splits of the data; raises UserError where ``split`` has no document."""
-    splits = load_documents(parts.data, task, parts.seed)
+    splits = load_documents(parts.data, task, parts.data_seed, parts.hold_out)
     if not splits.of(split):
         raise UserError(f"There are no documents in split={split}; give data.{split}_file=<file>.")
     return splits

@@ -14,9 +14,10 @@ from ctxlab.core.paths import check_output
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document
 from ctxlab.data.readers.read import read_file
-from ctxlab.data.splits import Splits, parts_of
-from ctxlab.evaluation.evaluator import predict
-from ctxlab.tracking.console import ProgressDisplay, console
+from ctxlab.data.splits import Splits, documents_of, parts_of
+from ctxlab.evaluation.evaluator import known_of, predict
+from ctxlab.text import known
+from ctxlab.tracking.console import ProgressDisplay, console, say
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.opening import open_bench
 from ctxlab.workbench.parts import Parts
@@ -39,8 +40,8 @@ def run(parts: Parts) -> None:
         temporary.unlink(missing_ok=True)
     screen = console()
     for note in task.notes:
-        screen.print(f"note: {note}", soft_wrap=True)
-    screen.print(f"{len(documents):,} documents → {output}", soft_wrap=True)
+        say(screen, f"note: {note}")
+    say(screen, f"{len(documents):,} documents → {output}")
 
 
 def _checked_output(options: PredictOptions) -> Path:
@@ -51,21 +52,21 @@ def _checked_output(options: PredictOptions) -> Path:
 
 def _documents(options: PredictOptions, task: Task) -> Splits:
     notes: list[str] = []
-    records = task.admit(read_file(Path(options.input), task.name, notes), gold=False)
-    whole = [task.parse(record.fields, record.origin, gold=False) for record in records]
+    whole = documents_of(task, read_file(Path(options.input), task.name, notes), gold=False)
     return Splits(train=[], validation=[], test=parts_of(task, whole), notes=notes)
 
 
 def _lines(bench: Workbench, documents: Sequence[Document]) -> Iterator[str]:
-    finished, reader = 0, bench.reader()
+    finished, reader, read = 0, bench.reader(), known.NONE
     with ProgressDisplay("predict") as display:
         for group in _groups(documents):
-            for document, (answer, _) in zip(
-                group, predict(reader, bench.task, group, bench.encode(group)), strict=True
-            ):
+            encoded = bench.encode(group)
+            read += known_of(encoded)
+            for document, (answer, _) in zip(group, predict(reader, bench.task, group, encoded), strict=True):
                 finished += 1
                 display.update(finished / len(documents), f"{finished:,} documents")
                 yield json.dumps(bench.task.record(document, answer), ensure_ascii=False) + "\n"
+    bench.task.notes.extend(known.notes(read, "the documents"))
 
 
 def _groups(documents: Sequence[Document]) -> Iterator[Sequence[Document]]:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import torch
+
 from ctxlab.core.errors import UserError
 from ctxlab.core.result import Cost, Result, as_dict
 from ctxlab.core.task import Task
@@ -12,6 +14,7 @@ from ctxlab.optim.parameters import count_parameters
 from ctxlab.runtime.cost import MemoryMeter
 from ctxlab.training import checkpoint
 from ctxlab.training.state import TrainState
+from ctxlab.workbench import sanity
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.finish import Split, leave, make_result, score_split
 from ctxlab.workbench.meter import start_meter
@@ -37,12 +40,18 @@ def run(parts: Parts) -> None:
     result = None
     try:
         validation = Validation(bench, splits.validation)
-        trainer = make_trainer(parts, bench, splits.train, validation, TrainingWatcher(tracker, memory))
+        watcher = TrainingWatcher(tracker, memory)
+        trainer = make_trainer(parts, bench, splits.train, validation, watcher, memory=memory)
+        encoded = {name: bench.encode(splits.of(name)) for name in ("train", *sanity.SCORED)}
+        bench.task.notes.extend(sanity.of_documents(splits, encoded, bench.length))
         announce(bench, splits)
+        shown = tuple(bench.task.notes)
         if opened.checkpoint is not None:
             trainer.resume(opened.checkpoint, state)
         trainer.run(state)
-        result = _score(parts, validation, splits.test, state, memory)
+        bench.task.notes.extend(trainer.notes(state))
+        bench.task.notes.extend(sanity.of_training(state, trainer.budget, parts.schedule, bench.length))
+        result = _score(parts, validation, splits.test, state, memory, shown)
     finally:
         report = parts.origin.run_dir / "report.md"
         tracker.finish(as_dict(result) if result else None, report if result and report.exists() else None)
@@ -57,17 +66,23 @@ def _refuse(task: Task) -> None:
 
 
 def _documents(parts: Parts, task: Task) -> Splits:
-    splits = load_documents(parts.data, task, parts.seed)
+    splits = load_documents(parts.data, task, parts.data_seed, parts.hold_out)
     if not splits.train:
         raise UserError("There are no training documents; give data.train_file=<file> or use data=generated.")
     return splits
 
 
 def _score(
-    parts: Parts, validation: Validation, test: Sequence[Document], state: TrainState, memory: MemoryMeter
+    parts: Parts,
+    validation: Validation,
+    test: Sequence[Document],
+    state: TrainState,
+    memory: MemoryMeter,
+    shown: Sequence[str],
 ) -> Result:
-    """Scores of the best checkpoint on the splits that there are, written and shown."""
-    run_dir, peak_bytes, bench = parts.origin.run_dir, memory.peak_bytes(), validation.bench
+    """Scores of the best checkpoint on the splits that there are, written and shown but for the notes ``shown``."""
+    run_dir, bench = parts.origin.run_dir, validation.bench
+    peak_bytes = max(state.peak_memory_bytes, memory.peak_bytes())
     best = checkpoint.find(run_dir, "best" if state.best_step is not None else "latest")
     if best.name != checkpoint.step_name(state.step):
         Checkpointed(str(best)).load_weights(bench.model, parts.tuning)
@@ -82,17 +97,29 @@ def _score(
         parts,
         bench,
         scored,
-        cost=training_cost(bench, state, peak_bytes),
+        cost=training_cost(bench, state, peak_bytes, list(scored.values())),
         checkpoint=str(best.relative_to(run_dir)),
         resumed_from=state.resumed_from,
     )
-    leave(parts, bench, result, scored)
+    leave(parts, bench, result, scored, shown=shown)
     return result
 
 
-def training_cost(bench: Workbench, state: TrainState, peak_bytes: int) -> Cost:
-    """What training took."""
+def training_cost(bench: Workbench, state: TrainState, peak_bytes: int, scored: Sequence[Split]) -> Cost:
+    """What training took, and the scoring after it.
+
+    Args:
+        bench: What was trained.
+        state: Where training ended.
+        peak_bytes: Highest memory while training.
+        scored: Splits that were read by the best checkpoint.
+    """
     return Cost(
+        evaluation_tokens=sum(split.evaluation.tokens for split in scored),
+        evaluation_seconds=sum(split.evaluation.seconds for split in scored),
+        evaluation_documents=sum(len(split.documents) for split in scored),
+        train_cpu_seconds=state.cpu_seconds,
+        threads=torch.get_num_threads(),
         train_tokens=state.tokens,
         train_seconds=state.seconds,
         train_steps=state.step,

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ctxlab.core.architecture import vocabulary_size
 from ctxlab.core.errors import CheckFailed, UserError
 from ctxlab.core.result import Cost, Verification, write
 from ctxlab.core.strategy import Strategy
@@ -94,7 +95,7 @@ def _refuse(task: Task) -> None:
 def _documents(parts: Parts, task: Task) -> Splits:
     """A split with gold, whichever there is, as the one to learn labels from."""
     for split in ("validation", "train", "test"):
-        documents = load_split(parts.data, task, split, parts.seed)
+        documents = load_split(parts.data, task, split, parts.data_seed)
         if documents:
             return Splits(train=documents, validation=[], test=[])
     raise UserError("There are no documents to verify with; give data.validation_file=<file> or use data=generated.")
@@ -116,7 +117,7 @@ def _subject(parts: Parts, bench: Workbench, encoded: Sequence[Encoded]) -> Subj
 
 def _usual_tokens(bench: Workbench) -> IntArray:
     """Ids that are in the model's vocabulary and mean nothing special."""
-    size = min(len(bench.tokenizer), bench.model.config.get_text_config().vocab_size)
+    size = min(len(bench.tokenizer), vocabulary_size(bench.model))
     special = {*bench.tokenizer.all_special_ids, bench.tokenizer.pad_token_id}
     return np.array([token for token in range(size) if token not in special], dtype=np.int64)
 

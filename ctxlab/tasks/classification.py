@@ -9,6 +9,7 @@ from ctxlab.tasks.records.fields import text_of
 from ctxlab.tasks.text.subwords import frame
 from ctxlab.tasks.written.prompted import prompted
 from ctxlab.tasks.written.prompts import Prompt
+from ctxlab.text.language import checked
 
 
 class Classification(Whole):
@@ -27,8 +28,10 @@ class Classification(Whole):
         instruction: str = "",
         cue: str = "Label:",
         example_words: int = 60,
+        language: str | None = None,
     ) -> None:
         super().__init__(labels, label_field or ("labels" if multi_label else "label"), combine, several=multi_label)
+        self.language = checked(language)
         self._text_field = text_field
         self._prompt = None if shots is None else Prompt(instruction, cue, shots, example_words)
 

@@ -13,6 +13,7 @@ from ctxlab.tasks.records.candidates import bare, candidates_of
 from ctxlab.tasks.records.turns import EmptyTurns, Turn, asked, places_in, turns_of, written
 from ctxlab.tasks.written.prompts import Prompt
 from ctxlab.tasks.written.replying import Replying
+from ctxlab.text.language import checked
 
 MODES = ("choose", "write")
 """Values of ``task.mode``."""
@@ -52,6 +53,7 @@ class Dialogue(Ranking):
         shots: int = 0,
         example_words: int = 120,
         decoding: Mapping[str, Any] | None = None,
+        language: str | None = None,
     ) -> None:
         if mode is not None and mode not in MODES:
             raise UserError(f"task.mode={mode} is not one of {', '.join(MODES)}, or null for what suits the model.")
@@ -62,6 +64,7 @@ class Dialogue(Ranking):
         if turns_per_dialogue < 1:
             raise UserError(f"task.turns_per_dialogue={turns_per_dialogue} leaves no example: give at least 1.")
         super().__init__(combine, negatives, candidate_tokens)
+        self.language = checked(language)
         self._turns_field, self._candidates_field = turns_field, candidates_field
         self._num_candidates, self._seed = candidates, candidates_seed
         self._turns_per_dialogue = turns_per_dialogue

@@ -9,6 +9,7 @@ from ctxlab.core.types import Document
 from ctxlab.tasks.records.fields import kind, text_of
 from ctxlab.tasks.written.base import Writing
 from ctxlab.tasks.written.prompts import Prompt
+from ctxlab.text.language import checked
 from ctxlab.text.units import last_words, squeezed
 
 KNOWN = ("words", "topic", "topic_words", "min_words", "max_words")
@@ -52,8 +53,10 @@ class Generation(Writing):
         example_words: int = 120,
         combine: str = "last",
         decoding: Mapping[str, Any] | None = None,
+        language: str | None = None,
     ) -> None:
         super().__init__(decoding, Prompt(instruction, cue, shots, example_words), combine)
+        self.language = checked(language)
         self._prompt_field, self._text_field, self._constraints_field = prompt_field, text_field, constraints_field
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:

@@ -19,6 +19,8 @@ from ctxlab.tasks.forms.vocabulary import TokenScores
 from ctxlab.tasks.records.fields import not_blank, text_of
 from ctxlab.tasks.text.encoding import added_characters, encode_text
 from ctxlab.tasks.text.subwords import frame
+from ctxlab.text.known import unknown_id
+from ctxlab.text.language import checked
 
 
 class LM(Base):
@@ -36,14 +38,16 @@ class LM(Base):
     primary_metric = "bits_per_character"
     lower_is_better = True
 
-    def __init__(self, text_field: str = "text") -> None:
+    def __init__(self, text_field: str = "text", language: str | None = None) -> None:
         super().__init__()
+        self.language = checked(language)
         self._text_field = text_field
         self._vocabulary_size = 0
+        self._unknown_id: int | None = None
 
     def prepare(self, tokenizer: Any) -> None:
-        """The size of the vocabulary, over which a model that knows nothing is uniform."""
-        self._vocabulary_size = len(tokenizer)
+        """The size of the vocabulary, over which a model that knows nothing is uniform, and its unknown token."""
+        self._vocabulary_size, self._unknown_id = len(tokenizer), unknown_id(tokenizer)
 
     def admit(self, records: Sequence[Record], *, gold: bool) -> list[Record]:
         """All that are not blank: corpora of lines (WikiText) have many that are."""
@@ -67,7 +71,7 @@ class LM(Base):
         before, _ = frame(tokenizer)
         encoded = []
         for document in documents:
-            text = encode_text(tokenizer, document.fields["text"])
+            text = encode_text(tokenizer, document.fields["text"], document.fields.get("language", ""))
             encoded.append(
                 Encoded(
                     text.input_ids,
@@ -94,8 +98,9 @@ class LM(Base):
         asked = np.arange(1, len(encoded))
         seen = merged.seen[asked - 1]
         nll = vocabulary.charge_unseen(merged.outputs[asked - 1, 0], seen, self._vocabulary_size)
-        correct = seen & (merged.outputs[asked - 1, 1] > 0.5)
-        characters = added_characters(encoded.ends)[asked]
+        characters, unknown = added_characters(encoded.ends)[asked], encoded.input_ids[asked] == self._unknown_id
+        nll = vocabulary.charge_unknown(nll, unknown, characters, self._vocabulary_size)
+        correct = seen & ~unknown & (merged.outputs[asked - 1, 1] > 0.5)
         places = encoded.starts[asked], encoded.ends[asked]
         scores = TokenScores(nll, correct, seen, asked, characters, *places, len(encoded))
         return Prediction(document.id, scores, seen.tolist())

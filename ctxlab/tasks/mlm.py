@@ -22,6 +22,8 @@ from ctxlab.tasks.forms.vocabulary import TokenScores
 from ctxlab.tasks.records.fields import not_blank, text_of
 from ctxlab.tasks.text.encoding import added_characters, encode_text
 from ctxlab.tasks.text.subwords import frame
+from ctxlab.text.known import unknown_id
+from ctxlab.text.language import checked
 
 HIDDEN_SHARE, REPLACED_SHARE = 0.8, 0.1
 """Of the chosen tokens these are the mask token and a random one; the rest stays, and is asked for all the same."""
@@ -35,6 +37,7 @@ class _Tokens:
     ordinary: IntArray
     """Ids that are no special tokens."""
     size: int
+    unknown_id: int | None
 
 
 class MLM(Base):
@@ -53,10 +56,11 @@ class MLM(Base):
     primary_metric = "pseudo_perplexity"
     lower_is_better = True
 
-    def __init__(self, text_field: str = "text", masked_share: float = 0.15) -> None:
+    def __init__(self, text_field: str = "text", masked_share: float = 0.15, language: str | None = None) -> None:
         if not 0 < masked_share < 1:
             raise UserError(f"task.masked_share={masked_share} is no share: give a number between 0 and 1.")
         super().__init__()
+        self.language = checked(language)
         self._text_field, self._masked_share = text_field, masked_share
         self._tokens: _Tokens | None = None
 
@@ -87,7 +91,7 @@ class MLM(Base):
         before, after = frame(tokenizer)
         tokens, encoded = _tokens_of(tokenizer), []
         for document in documents:
-            text = encode_text(tokenizer, document.fields["text"])
+            text = encode_text(tokenizer, document.fields["text"], document.fields.get("language", ""))
             plain = Encoded(
                 text.input_ids,
                 text.word_ids,
@@ -120,8 +124,9 @@ class MLM(Base):
         asked = np.flatnonzero(encoded.labels != NO_LABEL)
         seen = merged.seen[asked]
         nll = vocabulary.charge_unseen(merged.outputs[asked, 0], seen, self._tokens.size)
-        correct = seen & (merged.outputs[asked, 1] > 0.5)
-        characters = added_characters(encoded.ends)[asked]
+        characters, unknown = added_characters(encoded.ends)[asked], encoded.labels[asked] == self._tokens.unknown_id
+        nll = vocabulary.charge_unknown(nll, unknown, characters, self._tokens.size)
+        correct = seen & ~unknown & (merged.outputs[asked, 1] > 0.5)
         places = encoded.starts[asked], encoded.ends[asked]
         scores = TokenScores(nll, correct, seen, asked, characters, *places, len(encoded))
         return Prediction(document.id, scores, seen.tolist())
@@ -159,4 +164,4 @@ def _tokens_of(tokenizer: Any) -> _Tokens:
             f"{type(tokenizer).__name__} has no mask token, which task=mlm needs: use model=minilm, or task=lm."
         )
     ordinary = np.setdiff1d(np.arange(len(tokenizer)), np.asarray(tokenizer.all_special_ids))
-    return _Tokens(int(tokenizer.mask_token_id), ordinary, len(tokenizer))
+    return _Tokens(int(tokenizer.mask_token_id), ordinary, len(tokenizer), unknown_id(tokenizer))

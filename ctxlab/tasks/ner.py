@@ -15,11 +15,12 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.task import Loss
 from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Prediction
 from ctxlab.tasks.forms.base import Base
-from ctxlab.tasks.records.bio import OUTSIDE, entity_types, is_tag, repair, spans, tag_set
+from ctxlab.tasks.records.bio import OUTSIDE, entity_types, from_scheme, is_tag, repair, spans, tag_set
 from ctxlab.tasks.records.fields import check_word_places, check_words, kind, lookalike, nearest
 from ctxlab.tasks.records.stretches import StretchNotes, checked_offsets, checked_stretches, tagged_words
 from ctxlab.tasks.text.subwords import Subwords, frame, needs_leading_space, split_words
 from ctxlab.tasks.text.words import words_of
+from ctxlab.text.language import checked
 from ctxlab.text.units import joined
 
 KEPT_FIELDS = ("sentence_starts", "global_words", "probes")
@@ -47,10 +48,12 @@ class NER(Base):
         tags_field: str = "tags",
         text_field: str = "text",
         outside_weight: float = 1.0,
+        language: str | None = None,
     ) -> None:
         if outside_weight < 0:
             raise UserError(f"task.outside_weight={outside_weight} is negative: give 0 or more.")
         super().__init__([] if labels is None else tag_set(_checked_types(labels)))
+        self.language = checked(language)
         self._tokens_field, self._tags_field, self._text_field = tokens_field, tags_field, text_field
         self._outside_weight = outside_weight
         self._repaired_tags = self._repaired_documents = 0
@@ -85,7 +88,7 @@ class NER(Base):
             if name in fields:
                 fields[name] = check_word_places(fields[name], name, len(fields["tokens"]), origin)
         if gold and "tags" not in fields:
-            fields["tags"] = self._tags(record, fields["tokens"], origin)
+            fields["tags"] = self._tags(record, fields["tokens"], fields.get("sentence_starts", ()), origin)
         return Document(str(record.get("id", origin)), fields, origin)
 
     def _is_marked(self, record: Mapping[str, Any]) -> bool:
@@ -120,20 +123,27 @@ class NER(Base):
             f"name the right one with task.{option}={nearest(record, name)}."
         )
 
-    def _tags(self, record: Mapping[str, Any], tokens: Sequence[str], origin: str) -> list[str]:
+    def _tags(
+        self, record: Mapping[str, Any], tokens: Sequence[str], sentence_starts: Sequence[int], origin: str
+    ) -> list[str]:
         tags = self._list(record, self._tags_field, origin, gold=True)
         if len(tags) != len(tokens):
             raise UserError(
                 f"{origin} has {len(tokens)} in '{self._tokens_field}' and {len(tags)} in '{self._tags_field}': "
                 "give one tag a word."
             )
+        if all(isinstance(tag, str) for tag in tags):
+            tags, scheme = from_scheme(tags)
+            note = f"Tags are written as {scheme} and were read as BIO, with the same entities."
+            if scheme and note not in self.notes:
+                self.notes.append(note)
         for index, tag in enumerate(tags):
             if not isinstance(tag, str) or not is_tag(tag):
                 raise UserError(
                     f"The tag {tag!r} of word {index} ({tokens[index]!r}) of {origin} is not BIO: "
-                    "write O, B-<type> or I-<type>."
+                    "write O, B-<type> or I-<type> (BMES, BIOES and BILOU are read too)."
                 )
-        repaired, changed = repair(tags, record.get("sentence_starts") or ())
+        repaired, changed = repair(tags, sentence_starts)
         if changed:
             self._note_repairs(changed)
         return repaired
@@ -216,6 +226,10 @@ class NER(Base):
             outputs.float().flatten(0, 1), labels.flatten(), weight=weights, ignore_index=NO_LABEL, reduction="sum"
         )
         return Loss(total, weights[labels[labels != NO_LABEL]].sum())
+
+    def teaches(self, labels: IntArray) -> bool:
+        """Any word, or any within an entity where the others do not count."""
+        return bool((labels > 0).any()) if self._outside_weight == 0 else super().teaches(labels)
 
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
         """The best tag at each word's first sub-token, ``O`` where it was not seen, in valid BIO order."""

@@ -6,10 +6,11 @@ from typing import Any
 from ctxlab.core.types import Document
 from ctxlab.tasks.forms.document_classifier import Framing, Whole
 from ctxlab.tasks.records.fields import text_of
-from ctxlab.tasks.text.encoding import encode_text
+from ctxlab.tasks.text.encoding import query_of
 from ctxlab.tasks.text.pairs import pair_frame
 from ctxlab.tasks.written.prompted import prompted
 from ctxlab.tasks.written.prompts import Prompt
+from ctxlab.text.language import checked
 
 
 class NLI(Whole):
@@ -32,8 +33,10 @@ class NLI(Whole):
         instruction: str = "",
         cue: str = "Answer:",
         example_words: int = 60,
+        language: str | None = None,
     ) -> None:
         super().__init__(labels, label_field, combine, several=False)
+        self.language = checked(language)
         self._premise_field, self._hypothesis_field = premise_field, hypothesis_field
         self._prompt = None if shots is None else Prompt(instruction, cue, shots, example_words)
 
@@ -65,5 +68,5 @@ class NLI(Whole):
     def framing(self, document: Document, tokenizer: Any) -> Framing:
         """The hypothesis in front of the premise, parted as the tokenizer parts two texts."""
         around = pair_frame(tokenizer)
-        query = tuple(map(int, encode_text(tokenizer, document.fields["hypothesis"]).input_ids))
-        return Framing((*around.before, *query, *around.between), around.after, query)
+        query, terms = query_of(tokenizer, document.fields["hypothesis"])
+        return Framing((*around.before, *query, *around.between), around.after, query, terms)

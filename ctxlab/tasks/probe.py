@@ -13,10 +13,11 @@ from ctxlab.tasks.forms import marking
 from ctxlab.tasks.forms.document_classifier import Framing, Verdict, Whole
 from ctxlab.tasks.records.labels import sorted_labels
 from ctxlab.tasks.records.probes import BETWEEN, Reply, probe_fields, spans_seen
-from ctxlab.tasks.text.encoding import encode_text
+from ctxlab.tasks.text.encoding import query_of
 from ctxlab.tasks.text.pairs import pair_frame
 from ctxlab.tasks.written.probe import WrittenProbe
 from ctxlab.tasks.written.prompts import Prompt
+from ctxlab.text.language import checked
 from ctxlab.text.units import find_words
 
 FORMS = ("classification", "marking")
@@ -50,10 +51,12 @@ class Probe(Whole):
         shots: int = 0,
         example_words: int = 120,
         decoding: Mapping[str, Any] | None = None,
+        language: str | None = None,
     ) -> None:
         if form not in FORMS:
             raise UserError(f"task.form={form} is not known: use {' or '.join(FORMS)}.")
         super().__init__(labels, "answers", combine, several=False)
+        self.language = checked(language)
         self.primary_metric, self._form = "recall", form
         self._marks, self._text_field = form == "marking", text_field
         if self._marks:
@@ -136,8 +139,8 @@ class Probe(Whole):
     def framing(self, document: Document, tokenizer: Any) -> Framing:
         """The question in front of the text, parted as the tokenizer parts two texts."""
         around = pair_frame(tokenizer)
-        query = tuple(map(int, encode_text(tokenizer, document.fields["question"]).input_ids))
-        return Framing((*around.before, *query, *around.between), around.after, query)
+        query, terms = query_of(tokenizer, document.fields["question"])
+        return Framing((*around.before, *query, *around.between), around.after, query, terms)
 
     def encode(self, documents: Sequence[Document], tokenizer: Any) -> list[Encoded]:
         """Whole texts as token ids, labelled with the answer, or with whether a token is part of one."""

@@ -20,15 +20,17 @@ from ctxlab.tasks.records.questions import (
     Answer,
     QuestionReader,
     answer_tokens,
+    checked_f1,
     drawn_stretch,
     one_a_question,
 )
-from ctxlab.tasks.text.encoding import Pieces, encode_text
+from ctxlab.tasks.text.encoding import Pieces, encode_text, query_of
 from ctxlab.tasks.text.pairs import pair_frame
 from ctxlab.tasks.text.subwords import frame
 from ctxlab.tasks.written.prompts import Prompt
 from ctxlab.tasks.written.qa import WrittenQA
 from ctxlab.text.clusters import snap
+from ctxlab.text.language import checked
 
 STARTS, ENDS = 1, 2
 """Labels of a context token, which add up: the answer starts with it, or ends with it."""
@@ -68,6 +70,8 @@ class QA(Base):
         shots: int = 0,
         example_words: int = 60,
         decoding: Mapping[str, Any] | None = None,
+        language: str | None = None,
+        f1: str = "words",
     ) -> None:
         if max_answer_tokens < 1:
             raise UserError(f"task.max_answer_tokens={max_answer_tokens} leaves no answer: give at least 1.")
@@ -78,6 +82,7 @@ class QA(Base):
         if not 0 <= no_answer_share <= 1:
             raise UserError(f"task.no_answer_share={no_answer_share} is no share: give a number from 0 to 1.")
         super().__init__(["start", "end"])
+        self.language, self._f1 = checked(language), checked_f1(f1)
         self._stretch_tokens, self._no_answer_share = stretch_tokens, no_answer_share
         self._context_field, self._max_answer_tokens = context_field, max_answer_tokens
         self._threshold, self._no_answer_weight = no_answer_threshold, no_answer_weight
@@ -102,7 +107,8 @@ class QA(Base):
                 )
             return self
         stretch = self._stretch_tokens, self._no_answer_share
-        return WrittenQA(self._decoding, self._prompt, self._no_answer, self._context_field, *stretch).form(kind)
+        written = WrittenQA(self._decoding, self._prompt, self._no_answer, self._context_field, *stretch, f1=self._f1)
+        return written.form(kind)
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """A context and all questions about it, checked; answers at a wrong place are found again where they can be."""
@@ -110,7 +116,7 @@ class QA(Base):
 
     def split(self, document: Document) -> list[Document]:
         """One document a question; ``group`` is the record's id."""
-        return one_a_question(document)
+        return one_a_question(document, self._f1)
 
     def prepare(self, tokenizer: Any) -> None:
         """Refuse a tokenizer that puts nothing in front of a text, as "no answer" needs a place."""
@@ -128,8 +134,8 @@ class QA(Base):
         for document in documents:
             if pieces is None or document.fields["context"] != text:  # questions about one text follow each other
                 text = document.fields["context"]
-                pieces = encode_text(tokenizer, text)
-            query = tuple(encode_text(tokenizer, document.fields["question"]).input_ids.tolist())
+                pieces = encode_text(tokenizer, text, document.fields.get("language", ""))
+            query, terms = query_of(tokenizer, document.fields["question"])
             encoded.append(
                 Encoded(
                     pieces.input_ids,
@@ -141,6 +147,8 @@ class QA(Base):
                     pieces.marks,
                     pieces.starts,
                     pieces.ends,
+                    terms=pieces.terms,
+                    query_terms=terms,
                 )
             )
         return encoded
@@ -167,6 +175,10 @@ class QA(Base):
         each = F.cross_entropy(scores, targets, reduction="none")  # (B, 2)
         weights = torch.where(hits.any(dim=1), 1.0, self._no_answer_weight)
         return Loss((each * weights).sum() / 2, weights.sum() / 2)
+
+    def teaches(self, labels: IntArray) -> bool:
+        """Any window with a token of the context, or with an answer's start or end where the others do not count."""
+        return bool((labels > 0).any()) if self._no_answer_weight == 0 else super().teaches(labels)
 
     def observe(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """(B, W, 2) start and end scores above those of the first place of the same window."""

@@ -6,6 +6,7 @@ from typing import Any
 from ctxlab.core.types import Document
 from ctxlab.tasks.forms.ranking import Ranking, apart, probes_of
 from ctxlab.tasks.records.candidates import ChosenReader, candidates_of, texts_of
+from ctxlab.text.language import checked
 
 BETWEEN = "\n\n"
 """What joins the texts of a history, in the order of the record (the usual one is oldest first)."""
@@ -25,8 +26,10 @@ class Recommendation(Ranking):
         negatives: int | None = 4,
         candidate_tokens: int = 64,
         combine: str = "mean",
+        language: str | None = None,
     ) -> None:
         super().__init__(combine, negatives, candidate_tokens)
+        self.language = checked(language)
         self._history_field, self._candidates_field = history_field, candidates_field
         self._chosen = ChosenReader(labels_field, "task.labels_field", self.name)
         self.primary_metric = "auc"

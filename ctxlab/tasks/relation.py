@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ctxlab.core.architecture import hidden_size, installed, note_installed
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import TASK_PART
 from ctxlab.core.parts import attach
@@ -23,6 +24,7 @@ from ctxlab.tasks.forms.pair_classifier import Entities, PairClassifier, adaptiv
 from ctxlab.tasks.records.fields import check_word_places, check_words, lookalike, nearest
 from ctxlab.tasks.records.mentions import Answer, Fact, entities_of, fact_hashes, listed, relations_of
 from ctxlab.tasks.text.subwords import frame, needs_leading_space, split_words
+from ctxlab.text.language import checked
 from ctxlab.text.units import joined
 
 PLACE_BITS = 20
@@ -88,12 +90,14 @@ class Relation(Base):
         markers: bool = False,
         unknown_labels: str = "refuse",
         threshold_shift: float = 0.0,
+        language: str | None = None,
     ) -> None:
         if unknown_labels not in UNKNOWN:
             raise UserError(f"task.unknown_labels={unknown_labels} is not one of {', '.join(UNKNOWN)}.")
         if block < 1 or width < 1 or width % block:
             raise UserError(f"task.block={block} does not divide task.width={width}: give a divisor, such as {width}.")
         super().__init__([] if labels is None else _checked_labels(labels))
+        self.language = checked(language)
         self._tokens_field, self._entities_field, self._relations_field = tokens_field, entities_field, relations_field
         self._width, self._block, self._markers = width, block, markers
         self._unknown_labels, self._threshold_shift = unknown_labels, threshold_shift
@@ -202,17 +206,16 @@ class Relation(Base):
 
     def install(self, model: Any) -> None:
         """Attach the classifier of pairs; a checkpoint's config says how many types and facts it was trained with."""
-        saved = getattr(model.config, "ctxlab", {})
+        saved = installed(model.config, "task")
         if self._types is None:
-            self._types = list(saved.get("task", {}).get("types", ()))
-            self._facts = np.zeros(saved.get("task", {}).get("facts", 0), dtype=np.int64)
+            self._types = list(saved.get("types", ()))
+            self._facts = np.zeros(saved.get("facts", 0), dtype=np.int64)
         assert self._facts is not None
-        hidden = int(model.config.get_text_config().hidden_size)
         # The first row is for types that training does not have.
-        sizes = (hidden, self._width, self._block, len(self._types) + 1, len(self.labels))
+        sizes = (hidden_size(model), self._width, self._block, len(self._types) + 1, len(self.labels))
         self._module = PairClassifier(*sizes, torch.from_numpy(self._facts.copy())).train(model.training)
         attach(model, TASK_PART, self._module)
-        model.config.ctxlab = {**saved, "task": {"types": self._types, "facts": len(self._facts)}}
+        note_installed(model.config, "task", {"types": self._types, "facts": len(self._facts)})
 
     @property
     def classifier(self) -> Any:

@@ -10,10 +10,11 @@ from ctxlab.core.types import NO_LABEL, SENTENCE, Document, Encoded, Merged, Pre
 from ctxlab.tasks.records.evidence import evidence_of
 from ctxlab.tasks.records.fields import text_of
 from ctxlab.tasks.records.summaries import summaries_of
-from ctxlab.tasks.text.encoding import encode_text
+from ctxlab.tasks.text.encoding import encode_text, query_of
 from ctxlab.tasks.written.base import Writing, WrittenText
-from ctxlab.tasks.written.prompts import Prompt, ids_of
+from ctxlab.tasks.written.prompts import Prompt
 from ctxlab.text.clusters import snap
+from ctxlab.text.language import checked
 from ctxlab.text.units import needs_blank
 
 OUTPUTS = ("write", "extract")
@@ -43,8 +44,10 @@ class Summarization(Writing):
         example_words: int = 120,
         combine: str = "best",
         decoding: Mapping[str, Any] | None = None,
+        language: str | None = None,
     ) -> None:
         super().__init__(decoding, Prompt(instruction, cue, shots, example_words), combine)
+        self.language = checked(language)
         if output not in OUTPUTS:
             raise UserError(f"task.output={output} is not one of {', '.join(OUTPUTS)}.")
         if output == "extract" and shots:
@@ -107,15 +110,18 @@ class Summarization(Writing):
         return [self._bare(document, tokenizer) for document in documents]
 
     def _bare(self, document: Document, tokenizer: Any) -> Encoded:
-        text, asked = encode_text(tokenizer, self.source(document)), self.ask(document)
+        text = encode_text(tokenizer, self.source(document), document.fields.get("language", ""))
+        query, terms = query_of(tokenizer, self.ask(document))
         return Encoded(
             text.input_ids,
             text.word_ids,
             np.full(len(text.input_ids), NO_LABEL, np.int64),
-            query=tuple(ids_of(tokenizer, asked)) if asked else (),
+            query=query,
             marks=text.marks,
             starts=text.starts,
             ends=text.ends,
+            terms=text.terms,
+            query_terms=terms,
         )
 
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:

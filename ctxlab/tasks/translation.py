@@ -12,6 +12,7 @@ from ctxlab.tasks.records.fields import text_of
 from ctxlab.tasks.text.structure import sentence_places
 from ctxlab.tasks.written.base import Writing
 from ctxlab.tasks.written.prompts import Prompt
+from ctxlab.text.language import checked
 from ctxlab.text.units import joined, word_spans
 
 
@@ -39,8 +40,10 @@ class Translation(Writing):
         example_words: int = 60,
         combine: str = "join",
         decoding: Mapping[str, Any] | None = None,
+        language: str | None = None,
     ) -> None:
         super().__init__(decoding, Prompt(instruction, cue, shots, example_words), combine)
+        self.language = checked(language)
         self._source_field, self._target_field = source_field, target_field
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:

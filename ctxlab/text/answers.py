@@ -12,10 +12,9 @@ CMRC 2018 (Cui et al. 2019, arXiv:1810.07366) compares by the longest run in com
 
 import re
 import string
-import sys
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import regex
@@ -43,6 +42,11 @@ def normalise(text: str, language: str = "") -> str:
     return " ".join((bare if bare.isascii() else _characters().sub(r" \g<0> ", bare)).split())
 
 
+def words(text: str, language: str = "") -> list[str]:
+    """The words of a text as they are compared."""
+    return normalise(text, language).split()
+
+
 def exact_match(answer: str, gold: Sequence[str], language: str = "") -> float:
     """1 where the answer is one of ``gold`` (none: the empty one), else 0.
 
@@ -61,6 +65,10 @@ def lcs_f1(answer: str, gold: Sequence[str], language: str = "") -> float:
     return max(_lcs_f1(*_words(answer, other, language)) for other in gold or ("",))
 
 
+OVERLAPS: dict[str, Callable[[str, Sequence[str], str], float]] = {"words": f1, "run": lcs_f1}
+"""Values of ``task.f1``."""
+
+
 def _language(answer: str, gold: str) -> str:
     return by_script(gold if any(map(str.isalpha, gold)) else answer)
 
@@ -71,7 +79,7 @@ def _same(answer: str, gold: str, language: str) -> bool:
 
 def _words(answer: str, gold: str, language: str) -> tuple[list[str], list[str]]:
     language = language or _language(answer, gold)
-    return normalise(answer, language).split(), normalise(gold, language).split()
+    return words(answer, language), words(gold, language)
 
 
 def _f1(given: Sequence[str], wanted: Sequence[str]) -> float:
@@ -97,16 +105,15 @@ def _longest_run(given: Sequence[str], wanted: Sequence[str]) -> int:
 
 
 @cache
-def _punctuation() -> dict[int, None]:
-    every = (code for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code))[0] == "P")
-    return dict.fromkeys([*every, *map(ord, string.punctuation)])
+def _punctuation() -> "regex.Pattern[str]":
+    return regex.compile(rf"[\p{{P}}{re.escape(string.punctuation)}]", regex.V1)
 
 
 _ASCII_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def _without_punctuation(text: str) -> str:
-    return text.translate(_ASCII_PUNCTUATION if text.isascii() else _punctuation())
+    return text.translate(_ASCII_PUNCTUATION) if text.isascii() else _punctuation().sub("", text)
 
 
 @cache

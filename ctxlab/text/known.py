@@ -5,6 +5,8 @@ Shape legend: L tokens of a document.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +19,7 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Visible characters of texts, by what a tokenizer makes of them."""
+    """Characters of texts, by what a tokenizer makes of them."""
 
     characters: int
     unknown: int
@@ -41,27 +43,42 @@ class Known:
 
 NONE = Known(0, 0, 0)
 
+_RARE = "\U00012000 \U00010930 \U00016f00 \u1a00"
+"""A letter each of cuneiform, Lydian, Miao and Buginese."""
 
-def known_characters(text: str, input_ids: Integers, starts: Integers, ends: Integers, unknown_id: int | None) -> Known:
-    """Characters of ``text`` by the tokens that have them; white space does not count.
+_UNKNOWN: WeakKeyDictionary[Any, int | None] = WeakKeyDictionary()
+"""What ``unknown_id`` found of each tokenizer."""
+
+
+def unknown_id(tokenizer: Any) -> int | None:
+    """Token id that the tokenizer gives for characters it does not know; None where it knows all.
+
+    Found by trying characters of scripts that no vocabulary has.
+    """
+    if tokenizer not in _UNKNOWN:
+        ids = tokenizer(_RARE, add_special_tokens=False, verbose=False)["input_ids"]
+        _UNKNOWN[tokenizer] = tokenizer.unk_token_id if tokenizer.unk_token_id in ids else None
+    return _UNKNOWN[tokenizer]
+
+
+def known_characters(input_ids: Integers, starts: Integers, ends: Integers, unknown_id: int | None) -> Known:
+    """Characters of a text by the tokens that have them; white space that no token has does not count.
 
     Args:
-        text: A whole document.
-        input_ids: (L,) its tokens.
+        input_ids: (L,) tokens of a whole document.
         starts: (L,) first character of each.
         ends: (L,) character after each, never falling.
         unknown_id: Of the tokenizer; None where it has none, as one of bytes.
     """
-    visible = np.cumsum([0, *(not character.isspace() for character in text)])
-    lost = np.zeros(len(text) + 1, np.int64)
     unknown = input_ids == unknown_id if unknown_id is not None else np.zeros(len(input_ids), bool)
-    np.add.at(lost, starts[unknown], 1)
-    np.add.at(lost, ends[unknown], -1)
-    is_lost = np.cumsum(lost)[:-1] > 0
     again = np.flatnonzero((starts[1:] < ends[:-1]) & ~unknown[1:])  # a token inside the character of the one before
-    split = np.unique(starts[1:][again])
-    per_character = np.diff(visible)
-    return Known(int(visible[-1]), int((is_lost * per_character).sum()), int(per_character[split].sum()))
+    return Known(_covered(starts, ends), _covered(starts[unknown], ends[unknown]), len(np.unique(starts[1:][again])))
+
+
+def _covered(starts: Integers, ends: Integers) -> int:
+    """Characters that are in any of these stretches, whose ends never fall."""
+    before = np.concatenate([[0], ends[:-1]]) if len(ends) else ends
+    return int(np.maximum(ends - np.maximum(starts, before), 0).sum())
 
 
 def known_words(words: Sequence[str], input_ids: Integers, word_ids: Integers, unknown_id: int | None) -> Known:
@@ -89,7 +106,12 @@ def notes(known: Known, where: str) -> list[str]:
     """What a report says of unknown characters of ``where`` (``validation``): nothing, a sentence, or a loud one."""
     share = known.unknown / max(known.characters, 1)
     if share <= NOTED:
-        return []
+        if known.split_share <= LOUD:
+            return []
+        return [
+            f"The tokenizer has no piece of its own for {known.split_share:.1%} of the characters of {where} and reads "
+            "each as several tokens: a context holds fewer of them than of English."
+        ]
     said = (
         f"the tokenizer reads {known.unknown:,} of {known.characters:,} characters ({share:.1%}) of {where} as unknown"
     )
@@ -97,5 +119,5 @@ def notes(known: Known, where: str) -> list[str]:
         return [f"{said[0].upper()}{said[1:]} tokens, so that the model cannot tell them apart."]
     return [
         f"WARNING: {said} tokens: no figure here says anything about this language or script. Choose a model whose "
-        "tokenizer knows it (model.path=…)."
+        "tokenizer knows it (model.path=…; tiny models take model.vocabulary=bytes)."
     ]

@@ -60,6 +60,14 @@ def checked(language: str | None) -> str:
     return code
 
 
+def told(value: object) -> str:
+    """The code of the language that a record says it is in; "" where it says none, or something else by that name."""
+    try:
+        return checked(value) if isinstance(value, str) else ""
+    except UserError:
+        return ""
+
+
 def by_script(*texts: str) -> str:
     """The language that most words of ``texts`` are written in, as far as their script tells; ``DEFAULT`` for none."""
     found: Counter[str] = Counter()

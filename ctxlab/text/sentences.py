@@ -13,7 +13,6 @@ Every pattern looks at a character a bounded number of times, so that the time i
 """
 
 import re
-import sys
 from collections.abc import Iterator
 from functools import cache, lru_cache
 from itertools import pairwise
@@ -85,8 +84,8 @@ def _stop(with_greek: bool, with_unstopped: bool) -> re.Pattern[str]:
 
 @cache
 def _characters(of: str) -> str:
-    """All characters of a class of Unicode, as the inside of a class of ``re``."""
-    every = "".join(map(chr, [*range(0xD800), *range(0xE000, sys.maxunicode + 1)]))
+    """All characters of a class of Unicode's punctuation, as the inside of a class of ``re``."""
+    every = "".join(map(chr, [*range(0xD800), *range(0xE000, 0x20000)]))  # the planes above have no punctuation
     return re.escape("".join(regex.findall(of, every, regex.V1)))
 
 

@@ -7,13 +7,23 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from rich.table import Column
 
 _SECONDS_BETWEEN_LINES = 5.0
 
 
+_BAR_FROM = 100
+"""Columns of a terminal from which a bar has room beside the facts."""
+
+
 def console() -> Console:
-    """Standard output, as wide as a table needs when it is no terminal."""
-    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 140, highlight=False)
+    """Standard output: as wide as the terminal, else 80 columns; what stands in brackets is text."""
+    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+
+
+def say(screen: Console, text: str) -> None:
+    """Print a sentence: between words in a terminal, in one line where a program reads it."""
+    screen.print(text, soft_wrap=not screen.is_terminal)
 
 
 class ProgressDisplay:
@@ -25,13 +35,11 @@ class ProgressDisplay:
         self._first: tuple[float, float] | None = None
         self._bar: Progress | None = None
         if self._console.is_terminal:
-            columns = (
-                TextColumn("{task.description}"),
-                BarColumn(),
-                TaskProgressColumn(),
-                TextColumn("{task.fields[facts]}"),
-            )
-            self._bar = Progress(*columns, console=self._console, transient=False)
+            bar = [BarColumn(bar_width=20)] if self._console.width >= _BAR_FROM else []
+            rest = Column(no_wrap=True, overflow="ellipsis", ratio=1)
+            facts = TextColumn("{task.fields[facts]}", markup=False, table_column=rest)
+            columns = (TextColumn("{task.description}"), *bar, TaskProgressColumn(), facts)
+            self._bar = Progress(*columns, console=self._console, transient=False, expand=True)
             self._task = self._bar.add_task(title, total=1.0, facts="")
 
     def __enter__(self) -> "ProgressDisplay":
@@ -45,9 +53,17 @@ class ProgressDisplay:
         if self._bar is not None:
             self._bar.stop()
 
-    def update(self, share: float, facts: str = "", *, line: bool = False) -> None:
-        """Show that ``share`` (0 to 1) is done; without a terminal, a line every five seconds or when ``line``."""
-        left = f"{facts} · {self._left(share)}" if facts else self._left(share)
+    def update(self, share: float, facts: str = "", *, line: bool = False, left: str | None = None) -> None:
+        """Show that ``share`` (0 to 1) is done; without a terminal, a line every five seconds or when ``line``.
+
+        Args:
+            share: Of the work.
+            facts: What is to be known of it now.
+            line: Whether these facts are worth a line of their own.
+            left: Time left, in words; None for what follows from ``share``.
+        """
+        left = left or self._left(share)
+        left = f"{facts} · {left}" if facts else left
         if self._bar is not None:
             self._bar.update(self._task, completed=share, facts=left)
             return

@@ -23,9 +23,16 @@ class Wandb(Tracker):
         self._run: Any = None
 
     def start(self, info: RunInfo) -> str | None:
-        """Open the run online where that works, else offline, and say which."""
-        online = self.mode == "online" or (self.mode == "auto" and bool(os.environ.get("WANDB_API_KEY")))
-        if online:
+        """Open the run online where that works and is allowed, else offline; no run where W&B is disabled.
+
+        What the environment says about W&B is obeyed whatever ``mode`` is: it is how a cluster or a colleague keeps
+        figures from leaving a machine.
+        """
+        allowed = mode_allowed(os.environ)
+        if allowed == "disabled":
+            return None
+        wanted = self.mode == "online" or (self.mode == "auto" and bool(os.environ.get("WANDB_API_KEY")))
+        if wanted and allowed == "online":
             try:
                 self._run = self._init(info, "online")
             except Exception as error:  # the client raises its own, network and usage errors alike
@@ -57,10 +64,14 @@ class Wandb(Tracker):
 
     def log(self, values: Mapping[str, float], step: int) -> None:
         """Figures of one step."""
+        if self._run is None:
+            return
         self._run.log(dict(values), step=step)
 
     def finish(self, result: Mapping[str, Any] | None, report: Path | None) -> None:
         """Scores and costs into the summary, the report as an artifact file, and close."""
+        if self._run is None:
+            return
         if result is not None:
             self._run.summary.update(flatten_numbers(result))
         if report is not None:
@@ -68,3 +79,15 @@ class Wandb(Tracker):
             for picture in sorted(report.parent.glob("*.png")):
                 self._run.save(str(picture), base_path=str(picture.parent), policy="now")
         self._run.finish(exit_code=0 if result is not None else 1)
+
+
+def mode_allowed(environment: Mapping[str, str]) -> str:
+    """The most that W&B's own environment variables allow: ``online``, ``offline`` or ``disabled``.
+
+    ``WANDB_DISABLED`` disables unless it is empty or false, as in Transformers; ``WANDB_MODE=dryrun`` is the former
+    name of ``offline``.
+    """
+    if environment.get("WANDB_DISABLED", "").strip().lower() not in ("", "0", "false", "no", "off"):
+        return "disabled"
+    mode = environment.get("WANDB_MODE", "").strip().lower()
+    return {"disabled": "disabled", "offline": "offline", "dryrun": "offline"}.get(mode, "online")

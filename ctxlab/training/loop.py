@@ -1,16 +1,17 @@
 """The training loop: steps under a budget, exact across crashes.
 
 One step: the windows of (seed, epoch, step), forward and backward in parts that fit memory, gradients divided by the
-labels of the whole step, checked, clipped, applied. Randomness (dropout) is seeded by (seed, step), so a checkpoint
-needs no generator state and a resumed run is the same run to the bit.
+labels of the whole step, checked, clipped, applied. Randomness (dropout, what an objective draws) is seeded by (seed,
+step), so a checkpoint needs no generator state and a resumed run is the same run to the bit.
 """
 
 import json
 import math
+import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -33,13 +34,13 @@ from ctxlab.runtime.forward import Passes, model_call
 from ctxlab.tracking.metrics_file import MetricsFile
 from ctxlab.training import checkpoint
 from ctxlab.training.budget import Budget
+from ctxlab.training.changes import changes
 from ctxlab.training.faults import StopRequest, check_finite
 from ctxlab.training.optimizer_file import load_optimizer, save_optimizer
 from ctxlab.training.state import TrainState
 from ctxlab.training.stream import Epoch, Stream
 
 STATE = "state.json"
-OPTIMIZER = "optimizer.safetensors"
 
 
 class Watcher(Protocol):
@@ -87,6 +88,10 @@ class Job:
     """Where targets go, see ``Passes``."""
     evaluate: Callable[[], dict[str, float]] | None
     """Scores on the validation split, or None where there is none."""
+    configuration: Mapping[str, Any]
+    """What a resumed run may change, by group, redacted: kept beside the weights so that a change is not forgotten."""
+    peak_bytes: Callable[[], int]
+    """Highest memory of this process so far."""
 
 
 class Trainer:
@@ -105,8 +110,10 @@ class Trainer:
 
     def resume(self, folder: Path, state: TrainState) -> None:
         """Put optimizer and loss scaler back to where ``folder`` left them (weights are loaded with the model)."""
-        load_optimizer(self.job.optimizer, folder / OPTIMIZER)
-        scaler = read_state_file(folder).get("scaler")
+        load_optimizer(self.job.optimizer, folder / checkpoint.OPTIMIZER)
+        saved = read_state_file(folder)
+        state.notes.extend(changes(saved.get("configuration", {}), self.job.configuration, state.step))
+        scaler = saved.get("scaler")
         if scaler and self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(scaler)
         if state.best_step is not None:  # the run may have died between a save and its pointer
@@ -131,6 +138,11 @@ class Trainer:
             self.metrics.close()
         return state
 
+    def notes(self, state: TrainState) -> list[str]:
+        """What a report must say of a run that has ended at ``state``."""
+        left_out = self._epoch(state).left_out.note()
+        return [*state.notes, *([left_out] if left_out else [])]
+
     def _loop(self, state: TrainState, stop: StopRequest) -> None:
         self._logged = (state.tokens, state.seconds)
         saved_at = state.step
@@ -143,7 +155,7 @@ class Trainer:
             if progress >= 1 or self._out_of_patience(state):
                 break
             self._step(state, epoch, progress)
-            self.watcher.step(self.budget.progress(state, len(epoch.steps)), state)
+            self.watcher.step(self.budget.progress(state), state)
             if state.step % self.settings.log_every_steps == 0:
                 self._log_step(state)
             due = _due(state.step, self.settings.eval_every_steps) and self._evaluate(state)
@@ -166,17 +178,16 @@ class Trainer:
         """The epoch that the next step is in, and the share of the budget spent before it."""
         curriculum, longest = self.job.strategy.curriculum, self.job.context_length
         state.length = state.length or curriculum.length(0.0, longest)
-        epoch = self._epoch(state)
-        if state.batch >= len(epoch.steps):
-            state.epoch, state.batch = state.epoch + 1, 0
-            epoch = self._epoch(state)
-        progress = self.budget.progress(state, len(epoch.steps))
+        progress = self.budget.progress(state)
         length = curriculum.length(progress, longest)
-        if length != state.length:  # a longer context starts a new epoch of longer windows
+        if length != state.length:
             self._grow(state.length, length)
-            state.epoch, state.batch, state.length = state.epoch + (state.batch > 0), 0, length
-            epoch = self._epoch(state)
-        return epoch, progress
+            if state.batch:  # the rest of this pass is left: the next stage begins one in longer windows
+                state.begin_pass(length)
+            state.length = length
+        if state.batch >= len(self._epoch(state).steps):
+            state.begin_pass(length)
+        return self._epoch(state), progress
 
     def _epoch(self, state: TrainState) -> Epoch:
         """The epoch of ``state`` at its length.
@@ -202,8 +213,8 @@ class Trainer:
         self.job.strategy.positions.grow(self.job.model, reach(trained), reach(length))
 
     def _step(self, state: TrainState, epoch: Epoch, progress: float) -> None:
-        started = perf_counter()
-        torch.manual_seed(int(np.random.SeedSequence((self.job.seed, state.step)).generate_state(1)[0]))
+        started, cpu_started = perf_counter(), process_time()
+        seed_step(self.job.seed, state.step)
         state.learning_rate = self.job.learning_rate * self.job.schedule.factor(progress)
         for group in self.optimizer.param_groups:
             group["lr"] = state.learning_rate
@@ -218,10 +229,9 @@ class Trainer:
         self.optimizer.zero_grad()
         state.loss_sum += loss
         state.loss_weight += weight
-        state.step += 1
-        state.batch += 1
-        state.epochs = state.epoch + state.batch / len(epoch.steps)
+        state.count_step(len(epoch.steps))
         state.seconds += perf_counter() - started
+        state.cpu_seconds += process_time() - cpu_started
 
     def _accumulate(self, state: TrainState, epoch: Epoch, indices: Any) -> tuple[float, float]:
         """Forward and backward over the parts of a step; returns the sum of the loss and of its weights."""
@@ -314,6 +324,7 @@ class Trainer:
 
     def _save(self, state: TrainState) -> None:
         self.metrics.sync()
+        state.peak_memory_bytes = max(state.peak_memory_bytes, self.job.peak_bytes())
         run_dir = self.job.run_dir
         name = checkpoint.save(run_dir, state.step, lambda folder: self._write(folder, state))
         checkpoint.point(run_dir, "latest", name, step=state.step)
@@ -324,14 +335,28 @@ class Trainer:
     def _write(self, folder: Path, state: TrainState) -> None:
         save_weights(self.job.model, self.job.tuning, folder)
         self.job.tokenizer.save_pretrained(folder)
-        save_optimizer(self.job.optimizer, folder / OPTIMIZER)
+        save_optimizer(self.job.optimizer, folder / checkpoint.OPTIMIZER)
         scaler = self.accelerator.scaler
-        values = {"state": state.to_dict(), "task": self.job.task.name, "context_length": self.job.context_length}
-        write_json(folder / STATE, {**values, "scaler": scaler.state_dict() if scaler is not None else None})
+        values = {
+            "state": state.to_dict(),
+            "task": self.job.task.name,
+            "context_length": self.job.context_length,
+            "configuration": dict(self.job.configuration),
+            "scaler": scaler.state_dict() if scaler is not None else None,
+        }
+        write_json(folder / STATE, values)
+
+
+def seed_step(seed: int, step: int) -> None:
+    """Seed every global generator for a step, so that it draws the same when the run goes on from before it."""
+    drawn = int(np.random.SeedSequence((seed, step)).generate_state(1)[0])
+    random.seed(drawn)
+    np.random.seed(drawn)
+    torch.manual_seed(drawn)
 
 
 def read_state_file(folder: Path) -> dict[str, Any]:
-    """``state.json`` of a checkpoint: ``state``, ``task``, ``context_length``, ``scaler``."""
+    """``state.json`` of a checkpoint: ``state``, ``task``, ``context_length``, ``configuration``, ``scaler``."""
     values: dict[str, Any] = json.loads((folder / STATE).read_text(encoding="utf-8"))
     return values
 

@@ -1,6 +1,6 @@
 """Where a training run stands: all that a checkpoint must know besides weights."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 
@@ -11,19 +11,23 @@ class TrainState:
     step: int = 0
     """Optimizer steps done."""
     epoch: int = 0
-    """Epoch of the next step."""
+    """Number of the pass that the next step belongs to, whole or left before its end: its order follows from it."""
     batch: int = 0
-    """Steps done within that epoch."""
+    """Steps done within that pass."""
     epochs: float = 0.0
-    """Epochs done, with the share of the current one."""
+    """Passes over the training documents done, the share of the current one included."""
+    epochs_before: float = 0.0
+    """The same at the beginning of the current one; a curriculum may leave a pass before its end."""
     length: int = 0
-    """Context length of that epoch (a curriculum changes it)."""
+    """Context length of that pass (a curriculum changes it)."""
     tokens: int = 0
     """Tokens the model has seen, padding apart."""
     padded_tokens: int = 0
     """The same with padding."""
     seconds: float = 0.0
     """Seconds of training steps; evaluation and saving are not counted."""
+    cpu_seconds: float = 0.0
+    """Processor time of training steps, all threads together."""
     flops: float = 0.0
     """Floating point operations of all training steps; see ``runtime.cost.FlopCounter``."""
     loss_sum: float = 0.0
@@ -38,9 +42,24 @@ class TrainState:
     evaluated_step: int | None = None
     """Step of the last evaluation."""
     evaluations_without_gain: int = 0
+    peak_memory_bytes: int = 0
+    """Highest memory of all processes that had a part in the run, as far as they came to a checkpoint."""
+    notes: list[str] = field(default_factory=list)
+    """What was changed on the way, a sentence each, for the report."""
     tracker_id: str | None = None
     resumed_from: str | None = None
     """Checkpoint that the run last went on from."""
+
+    def begin_pass(self, length: int) -> None:
+        """Go on with a new pass over the documents, at a context of ``length`` tokens."""
+        self.epochs_before, self.length = self.epochs, length
+        self.epoch, self.batch = self.epoch + 1, 0
+
+    def count_step(self, steps_in_pass: int) -> None:
+        """Move the cursor behind one more step of a pass that has ``steps_in_pass``."""
+        self.step += 1
+        self.batch += 1
+        self.epochs = self.epochs_before + self.batch / steps_in_pass
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
@@ -48,6 +67,7 @@ class TrainState:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TrainState":
-        """From JSON; keys of a newer version are ignored."""
-        known = {field.name for field in fields(cls)}
-        return cls(**{key: value for key, value in values.items() if key in known})
+        """From JSON; keys of a newer version are ignored, and what an older one did not write is made up for."""
+        known = {one.name for one in fields(cls)}
+        whole = {"epochs_before": float(values.get("epoch", 0)), **values}
+        return cls(**{key: value for key, value in whole.items() if key in known})

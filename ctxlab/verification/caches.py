@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from ctxlab.core.contract import option
 from ctxlab.core.passes import Item
 from ctxlab.core.types import Window
 from ctxlab.runtime.forward import Passes
-from ctxlab.verification.check import TOLERANCE, Check, option
+from ctxlab.verification.check import TOLERANCE, Check
 from ctxlab.verification.precision import KeepDouble
 from ctxlab.verification.reach import CONTEXTS
 from ctxlab.verification.subject import Subject, size, worst

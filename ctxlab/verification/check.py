@@ -1,7 +1,6 @@
 """What a check says: what it proves, whether it holds, and by how much it does not."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from ctxlab.core.types import Table
 
@@ -45,8 +44,3 @@ def scientific(value: float | None) -> str:
     if value is None:
         return "–"
     return "0" if value == 0 else f"{value:.1e}"
-
-
-def option(part: Any) -> str:
-    """A part's name on the command line: that of its file."""
-    return type(part).__module__.rsplit(".", 1)[-1]

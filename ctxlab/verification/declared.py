@@ -10,6 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ctxlab.core.architecture import num_layers
 from ctxlab.core.passes import Item
 from ctxlab.core.strategy import Pattern
 from ctxlab.core.types import BoolArray
@@ -167,8 +168,7 @@ def _reaches(pairs: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
 def narrowed_layers(model: object) -> list[bool]:
     """Which layers the model itself narrows to a sliding window, besides any pattern of ours."""
     config = model.config.get_text_config()  # type: ignore[attr-defined]
-    count = int(config.num_hidden_layers)
     kinds = getattr(config, "layer_types", None)
     if kinds:
         return [kind != "full_attention" for kind in kinds]
-    return [getattr(config, "sliding_window", None) is not None] * count
+    return [getattr(config, "sliding_window", None) is not None] * num_layers(model)

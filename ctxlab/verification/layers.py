@@ -7,23 +7,28 @@ Shape legend: B windows of a pass, S states of a window in a layer (those of a m
 """
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import torch
 from transformers import Cache
 
+from ctxlab.core.architecture import layers
+from ctxlab.core.contract import option
 from ctxlab.core.strategy import Pattern
 from ctxlab.core.types import Window
 from ctxlab.runtime.forward import Passes
-from ctxlab.verification.check import Check, option, scientific
+from ctxlab.verification.check import Check, scientific
 from ctxlab.verification.declared import narrowed_layers
 from ctxlab.verification.precision import KeepDouble
 from ctxlab.verification.probes import places
 from ctxlab.verification.reach import CONTEXTS, LEAST
 from ctxlab.verification.subject import Subject, size
+
+Heard = TypeVar("Heard")
 
 NUM_PLACES = 16
 """States that are changed in every window and layer, one at a time."""
@@ -68,13 +73,13 @@ class Fault:
 def check_layers(subject: Subject) -> Check:
     """In every layer, a change of a token's state reaches the tokens that may attend to it, and no other."""
     name, proves = "every layer", "In every layer, just the tokens that are declared to attend to a token depend on it."
-    layers = find_layers(subject)
-    if not layers:
+    stack = layers(subject.model)
+    if not stack:
         return Check(name, proves, None, None, "The layers of this model are not found by their number.")
     exact = subject.strategy.attention.exact
     found, count = [], 0
     with KeepDouble() if exact else nullcontext():
-        for inputs, windows, calls in _passes(subject, layers):
+        for inputs, windows, calls in each_pass(subject, partial(_listening, stack)):
             for depth, call in enumerate(calls):
                 must = exact and not narrowed_layers(subject.model)[depth]
                 for row, window in enumerate(windows):
@@ -83,27 +88,22 @@ def check_layers(subject: Subject) -> Check:
     wrong = [fault for fault in found if fault.first]
     worst = max(fault.worst for fault in found)
     if not wrong:
-        detail = f"{NUM_PLACES} tokens changed one at a time in {count} windows of {len(layers)} layers"
+        detail = f"{NUM_PLACES} tokens changed one at a time in {count} windows of {len(stack)} layers"
         return Check(name, proves, True, worst, f"{detail}{'' if exact else '; the pattern is a bound'}.")
     leaks, missing = (sum(getattr(fault, kind) for fault in wrong) for kind in ("leaks", "missing"))
     detail = f"{leaks:,} influences are not declared and {missing:,} declared ones are missing: {wrong[0].first}"
     return Check(name, proves, False, worst, f"{detail}; attention={option(subject.strategy.attention)} is declared.")
 
 
-def find_layers(subject: Subject) -> Sequence[torch.nn.Module]:
-    """The Transformer layers that read the document: the outermost list of as many modules as the model has layers."""
-    model = subject.model
-    stack = model.get_encoder() if getattr(model.config, "is_encoder_decoder", False) else model
-    for name, module in stack.named_modules():
-        if isinstance(module, torch.nn.ModuleList) and len(module) == subject.facts.num_layers and "ctxlab" not in name:
-            return list(module)
-    return []
+def each_pass(
+    subject: Subject, listening: Callable[[], AbstractContextManager[list[Heard]]]
+) -> Iterator[tuple[dict[str, torch.Tensor], list[Window], list[Heard]]]:
+    """What the model was given in each pass over a document, its windows, and what was heard of each layer.
 
-
-def _passes(
-    subject: Subject, layers: Sequence[torch.nn.Module]
-) -> Iterator[tuple[dict[str, torch.Tensor], list[Window], list[Call]]]:
-    """What the model was given in each pass over a document, its windows, and what each layer was given."""
+    Args:
+        subject: What is verified.
+        listening: Makes a list that fills, layer by layer, while the model runs within its context.
+    """
     given: list[dict[str, torch.Tensor]] = []
 
     def forward(inputs: Mapping[str, Any]) -> Any:
@@ -113,15 +113,15 @@ def _passes(
     items = subject.items(subject.document(round(subject.length * CONTEXTS)))
     passes = Passes(subject.strategy, forward, subject.pad_id, subject.device).run(items)
     while True:
-        with _listening(layers) as calls:
+        with listening() as heard:
             passed = next(passes, None)
         if passed is None:
             return
-        yield given.pop(), [items[i].windows[w] for i, w in passed.rows], calls[: len(layers)]
+        yield given.pop(), [items[i].windows[w] for i, w in passed.rows], heard[: subject.facts.num_layers]
 
 
 @contextmanager
-def _listening(layers: Sequence[torch.nn.Module]) -> Iterator[list[Call]]:
+def _listening(stack: Sequence[torch.nn.Module]) -> Iterator[list[Call]]:
     calls: list[Call] = []
 
     def note(layer: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -129,7 +129,7 @@ def _listening(layers: Sequence[torch.nn.Module]) -> Iterator[list[Call]]:
         kept = {name: copy.deepcopy(v) if isinstance(v, Cache) else v for name, v in kwargs.items()}
         calls.append(Call(layer, args[0], args[1:], kept))
 
-    handles = [layer.register_forward_pre_hook(note, with_kwargs=True) for layer in layers]
+    handles = [layer.register_forward_pre_hook(note, with_kwargs=True) for layer in stack]
     try:
         yield calls
     finally:

@@ -1,6 +1,7 @@
 """Whether the positions that a model uses are those that were declared, and reach the longest window."""
 
-from ctxlab.verification.check import Check, option
+from ctxlab.core.contract import option
+from ctxlab.verification.check import Check
 from ctxlab.verification.subject import Subject
 
 AGREE = 1e-4

@@ -16,6 +16,7 @@ from ctxlab.verification.batches import check_batches
 from ctxlab.verification.caches import check_caches
 from ctxlab.verification.check import Check
 from ctxlab.verification.dense import check_dense
+from ctxlab.verification.heads import check_heads
 from ctxlab.verification.layers import check_layers
 from ctxlab.verification.learning import check_learning
 from ctxlab.verification.positions import check_positions
@@ -88,6 +89,7 @@ def prove(
             check_future(subject, reach),
             check_layers(subject),
             check_dense(subject),
+            check_heads(subject),
             positions,
             check_windows(subject, [made_up, *encoded]),
             *check_gold(subject, reader, task, documents, encoded),

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ctxlab.core.contract import option
 from ctxlab.core.passes import Item
 from ctxlab.core.types import ADDED, BoolArray, FloatArray, Window
-from ctxlab.verification.check import Check, option, scientific
+from ctxlab.verification.check import Check, scientific
 from ctxlab.verification.declared import Declared, declare
 from ctxlab.verification.probes import Probe, choose
 from ctxlab.verification.subject import States, Subject, size, states

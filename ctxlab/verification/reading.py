@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from ctxlab.core.contract import option
 from ctxlab.core.task import Task
 from ctxlab.core.types import ADDED, NO_LABEL, BoolArray, Document, Encoded, FloatArray, Merged, Window
 from ctxlab.evaluation.evaluator import metric, predict
 from ctxlab.runtime.reader import Reader
-from ctxlab.verification.check import Check, option
+from ctxlab.verification.check import Check
 from ctxlab.verification.subject import Subject
 
 NUM_RESTS = 16

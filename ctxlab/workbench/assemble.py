@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from ctxlab.core.architecture import describe, reach
+from ctxlab.core.architecture import describe, position_limit
 from ctxlab.core.model import WEIGHTS_NOTES, ModelFacts, ModelSource
 from ctxlab.core.optim import Tuning
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
 from ctxlab.runtime.precision import make_head_exact
-from ctxlab.workbench.fit import check_fit, check_task, fit_lengths
+from ctxlab.workbench.fit import check_fit, check_task, fit_lengths, window_notes
 
 
 def seed_everything(seed: int) -> None:
@@ -42,7 +42,7 @@ def assemble(
 
     def configure(config: Any) -> None:
         trained.append(copy.deepcopy(config))
-        fit_lengths(strategy, reach(config.get_text_config()), length)
+        fit_lengths(strategy, position_limit(config), length)
         strategy.positions.configure(config, strategy.num_positions(length))
 
     model = source.build(task.head, task.labels, configure)
@@ -51,6 +51,7 @@ def assemble(
     strategy.reading.settle(causal=facts.kind == "decoder", next_token=task.contiguous)
     task.notes.extend(getattr(model.config, WEIGHTS_NOTES, ()))  # quantised, say
     _install(strategy, model, facts, length)
+    task.notes.extend(window_notes(strategy, facts, length))
     task.install(model)
     make_head_exact(model, task.head)
     tuning.install(model)

@@ -17,9 +17,18 @@ from ctxlab.evaluation.evaluator import Evaluation, evaluate
 from ctxlab.reporting.plots import draw
 from ctxlab.reporting.report import summary_table, write_report
 from ctxlab.reporting.tables import show
-from ctxlab.tracking.console import ProgressDisplay, console
+from ctxlab.text import known
+from ctxlab.text.language import language_of
+from ctxlab.tracking.console import ProgressDisplay, console, say
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.parts import Parts
+from ctxlab.workbench.sanity import at_chance
+
+NO_TEXTS = frozenset({"tags", "gold", "group", "language", "record"})
+"""Fields of documents that are names, whatever the language."""
+
+SAMPLE = 50
+"""Documents, and words of one, that their language is told by."""
 
 _VERSIONS = (
     "ctxlab",
@@ -84,6 +93,7 @@ def make_result(
         strategy=bench.strategy.name,
         context_length=bench.length,
         seed=parts.seed,
+        language=language_of(bench.task.language, *(text for split in splits.values() for text in _sample(split))),
         cost=cost,
         command=parts.origin.command,
         resumed_from=resumed_from,
@@ -96,11 +106,17 @@ def make_result(
         coverage={name: split.evaluation.coverage for name, split in splits.items()},
         checkpoint=checkpoint,
         breakdowns={name: {table.name: rows(table) for table in tables} for name, tables in _tables(splits).items()},
+        chances={
+            name: {table.name: table.chance for table in tables if table.chance is not None}
+            for name, tables in _tables(splits).items()
+        },
         learned={table.name: rows(table) for table in _learned(bench)},
     )
 
 
-def leave(parts: Parts, bench: Workbench, result: Result, splits: Mapping[str, Split]) -> None:
+def leave(
+    parts: Parts, bench: Workbench, result: Result, splits: Mapping[str, Split], shown: Sequence[str] = ()
+) -> None:
     """Write predictions, scores, pictures, report and result, and print the summary.
 
     The result comes last, as it says that the run is whole.
@@ -110,6 +126,7 @@ def leave(parts: Parts, bench: Workbench, result: Result, splits: Mapping[str, S
         bench: What was scored.
         result: What to write.
         splits: What came out, by split.
+        shown: Notes that were shown when the run began, and are not shown again.
     """
     run_dir = parts.origin.run_dir
     for name, split in splits.items():
@@ -125,10 +142,11 @@ def leave(parts: Parts, bench: Workbench, result: Result, splits: Mapping[str, S
         screen.print(f"{result.title}: {result.primary_metric} {found}", soft_wrap=True)
         return
     for name, split_tables in tables.items():
-        show(screen, replace(split_tables[0], title=f"{split_tables[0].title}, {name} split"))
+        for table in split_tables[:1]:  # a metric need not have any
+            show(screen, replace(table, title=f"{table.title}, {name} split"))
     show(screen, summary_table(result))
-    for note in result.notes:
-        screen.print(f"note: {note}")
+    for note in (note for note in result.notes if note not in shown):
+        say(screen, f"note: {note}")
     screen.print(f"report, with breakdowns and pictures: {os.path.relpath(run_dir / 'report.md')}", soft_wrap=True)
 
 
@@ -177,8 +195,21 @@ def _looks_ahead(bench: Workbench) -> list[str]:
     ]
 
 
+def _sample(split: Split) -> list[str]:
+    """Texts of some documents, to tell their language by."""
+    kept = [document.fields for document in split.documents[:SAMPLE]]
+    values = [value for fields in kept for name, value in fields.items() if name not in NO_TEXTS]
+    words = [" ".join(map(str, value[:SAMPLE])) for value in values if isinstance(value, list | tuple)]
+    return [*(value for value in values if isinstance(value, str)), *words]
+
+
 def _notes(bench: Workbench, splits: Mapping[str, Split]) -> list[str]:
     kept = {name: split.evaluation.coverage.tokens for name, split in splits.items()}
     notes = [*bench.task.notes, *bench.strategy.reading.notes(kept), *_looks_ahead(bench)]
-    notes += [note for split in splits.values() for note in split.evaluation.scores.notes]
+    for name, split in splits.items():
+        notes += [
+            *known.notes(split.evaluation.known, name),
+            *split.evaluation.scores.notes,
+            *at_chance(name, split.evaluation.scores.tables),
+        ]
     return list(dict.fromkeys(notes))

@@ -2,14 +2,15 @@
 
 from typing import Any
 
+from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import ModelFacts
 from ctxlab.core.strategy import Positions, Strategy
 from ctxlab.core.task import Task
 
 STRETCH = {
-    "learned": "strategy=longformer or dense, which stretch positions, add strategy/positions=tile",
-    "rotary": "strategy=yarn or ntk, which stretch positions, add strategy/positions=yarn",
+    "learned": "strategy=longformer or strategy=dense, which stretch positions, or add strategy/positions=tile",
+    "rotary": "strategy=yarn or strategy=ntk, which stretch positions, or add strategy/positions=yarn",
 }
 """What reaches further than a model was trained for, by its kind of positions."""
 
@@ -24,7 +25,7 @@ def check_fit(strategy: Strategy, facts: ModelFacts, length: int) -> None:
         part = getattr(strategy, name)
         if facts.kind not in part.supports:
             raise UserError(
-                f"strategy/{name}={_option(part)} does not work on a model of kind {facts.kind} "
+                f"strategy/{name}={option(part)} does not work on a model of kind {facts.kind} "
                 f"(only {', '.join(sorted(part.supports))}); strategy=truncate does."
             )
     _check_memory(strategy, facts)
@@ -49,8 +50,20 @@ def fit_lengths(strategy: Strategy, trained_length: int | None, length: int) -> 
     """Fix the length of windows, and of the memory: a memory as long as a window gets half of the positions."""
     memory = strategy.memory
     cached = (trained_length or 0) // 2 if memory.num_cached is None else memory.num_cached
-    strategy.reading.fit(trained_length, memory.num_added + cached, length)
+    strategy.reading.fit(trained_length, memory.num_added + cached, length, stretched=strategy.positions.extends)
     memory.fit(strategy.reading.longest(length))
+
+
+def window_notes(strategy: Strategy, facts: ModelFacts, length: int) -> list[str]:
+    """What a report must say where windows are shorter than the context because the model was trained for less."""
+    longest = strategy.reading.longest(length)
+    if longest >= length or strategy.reading.links:
+        return []
+    reach = f"; to read further, use {STRETCH[facts.positions]}" if facts.positions in STRETCH else ""
+    return [
+        f"The model was trained for {longest:,} tokens, so strategy={strategy.name} reads windows of {longest:,} and "
+        f"not of context.length={length:,}{reach}."
+    ]
 
 
 def check_kind(task: Task, kind: str) -> None:
@@ -77,7 +90,7 @@ def check_task(task: Task, strategy: Strategy, facts: ModelFacts) -> None:
         _check_writing(strategy)
     if task.contiguous and not strategy.reading.contiguous:
         raise UserError(
-            f"task={task.name} asks for the next token, which strategy/reading={_option(strategy.reading)} may leave "
+            f"task={task.name} asks for the next token, which strategy/reading={option(strategy.reading)} may leave "
             "out: use strategy/reading=chunk."
         )
 
@@ -87,12 +100,12 @@ def _check_writing(strategy: Strategy) -> None:
     for family, linked in (("memory", strategy.memory.sequential), ("reading", strategy.reading.joins)):
         if linked:
             raise UserError(
-                f"strategy/{family}={_option(getattr(strategy, family))} carries something from window to window, and "
+                f"strategy/{family}={option(getattr(strategy, family))} carries something from window to window, and "
                 "text is written behind each window by itself: use strategy=chunk or strategy=truncate."
             )
     if strategy.attention.wants_marks:
         raise UserError(
-            f"strategy/attention={_option(strategy.attention)} needs marks of the document's structure, which text "
+            f"strategy/attention={option(strategy.attention)} needs marks of the document's structure, which text "
             "that is written has none of: use strategy/attention=local or strategy/attention=full."
         )
 
@@ -108,7 +121,7 @@ def check_recomputing(model: Any, strategy: Strategy) -> None:
         raise UserError(f"{asked}: {type(model).__name__} has no layers that can be computed twice: use false.")
     if strategy.memory.sequential and strategy.memory.num_cached != 0:
         raise UserError(
-            f"{asked} turns off the cache that strategy/memory={_option(strategy.memory)} is kept in: use false, or "
+            f"{asked} turns off the cache that strategy/memory={option(strategy.memory)} is kept in: use false, or "
             "strategy=rmt, whose memory is tokens."
         )
 
@@ -136,10 +149,10 @@ def _check_memory(strategy: Strategy, facts: ModelFacts) -> None:
     memory, reading = strategy.memory, strategy.reading
     if not memory.sequential:
         return
-    name = f"strategy/memory={_option(memory)}"
+    name = f"strategy/memory={option(memory)}"
     if reading.joins or not reading.links:
         raise UserError(
-            f"{name} carries something from window to window, but strategy/reading={_option(reading)} has no windows "
+            f"{name} carries something from window to window, but strategy/reading={option(reading)} has no windows "
             "in a row: use strategy/reading=segments."
         )
     if facts.positions not in memory.positions:
@@ -155,15 +168,10 @@ def _check_positions(part: Positions, facts: ModelFacts, longest: int) -> None:
         return
     if facts.positions == "rotary" and longest <= (facts.trained_length or 0):
         return  # presets made for learned tables bring such a part along, and there is nothing to stretch
-    begin = f"strategy/positions={_option(part)} stretches {' and '.join(sorted(part.kinds))} positions, but the model"
+    begin = f"strategy/positions={option(part)} stretches {' and '.join(sorted(part.kinds))} positions, but the model"
     if facts.positions not in STRETCH:
         raise UserError(f"{begin} has none such, and works at any length without: use strategy/positions=keep.")
     raise UserError(
         f"{begin} has {facts.positions} ones, trained for {facts.trained_length:,} tokens: "
         f"use {STRETCH[facts.positions]}, or use context={facts.trained_length} with strategy/positions=keep."
     )
-
-
-def _option(part: Any) -> str:
-    """A part's name on the command line: that of its file."""
-    return type(part).__module__.rsplit(".", 1)[-1]

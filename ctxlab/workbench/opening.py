@@ -71,7 +71,7 @@ def open_bench(
         UserError: Parts, documents and checkpoint do not go together; names what does.
     """
     folder = find_checkpoint(parts, trains=trains)
-    source: ModelSource = Checkpointed(str(folder)) if folder else parts.model
+    source: ModelSource = _checkpointed(parts, folder, trains=trains) if folder else parts.model
     task = task_for(parts.task, source)
     refuse(task)
     if folder is None and not learns:
@@ -90,6 +90,13 @@ def open_bench(
     if not trains:
         bench.accelerator.prepare_model(bench.model, evaluation_mode=True)
     return Opened(bench, documents, _state(folder), folder, str(folder) if folder else source.name)
+
+
+def _checkpointed(parts: Parts, folder: Path, *, trains: bool) -> Checkpointed:
+    """The model in ``folder``; training goes on with the dropout of the run, which its config may not hold."""
+    if not trains:
+        return Checkpointed(str(folder))
+    return Checkpointed(str(folder), dropout=parts.model.dropout, attention_dropout=parts.model.attention_dropout)
 
 
 def find_checkpoint(parts: Parts, *, trains: bool) -> Path | None:
@@ -119,6 +126,7 @@ def task_for(task: Task, source: ModelSource) -> Task:
     """
     kind = source.kind()
     formed = copy.deepcopy(task).form(kind)
+    formed.language = task.language
     check_kind(formed, kind)
     return formed
 
@@ -158,7 +166,7 @@ def _training_documents(parts: Parts, task: Task, *, learns_labels: bool) -> lis
             f"give data.train_file=<file>, or {without}."
         )
     apart = copy.deepcopy(task)  # what it notes about these documents does not concern those that are answered
-    documents = load_documents(parts.data, apart, parts.seed).train
+    documents = load_documents(parts.data, apart, parts.data_seed, parts.hold_out).train
     if not documents:
         raise UserError(
             f"task={task.name} takes {what} from training documents, and there are none: "

@@ -20,6 +20,7 @@ from ctxlab.core.optim import OptimizerFactory, Schedule, Tuning
 from ctxlab.core.strategy import Attention, Curriculum, Memory, Positions, Reading, Strategy
 from ctxlab.core.task import Task
 from ctxlab.core.tracking import Tracker
+from ctxlab.data.splits import HoldOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,9 @@ class Parts:
     length: int
     """Context length in tokens."""
     seed: int
+    data_seed: int
+    """Of splits and generated documents."""
+    hold_out: HoldOut | None
     start: Start | None
     options: Any
     """What the stage alone has, as its class in ``config.schema.OPTIONS``; None where it has nothing."""
@@ -94,6 +98,8 @@ def make_parts(cfg: DictConfig, run_dir: Path) -> Parts:
         trainer=trainer,
         length=cfg.context.length,
         seed=cfg.seed,
+        data_seed=cfg.data_seed,
+        hold_out=None if cfg.folds is None else HoldOut(cfg.folds, cfg.fold),
         start=_start(cfg),
         options=stage_options(cfg),
     )
@@ -125,4 +131,4 @@ def _origin(cfg: DictConfig, run_dir: Path) -> Origin:
 def _start(cfg: DictConfig) -> Start | None:
     if cfg.stage == "train":
         return Start(Path(cfg.resume), "latest") if cfg.resume else None
-    return Start(Path(cfg.run), cfg.checkpoint) if cfg.run else None
+    return Start(Path(cfg.run), cfg.checkpoint) if "run" in cfg and cfg.run else None

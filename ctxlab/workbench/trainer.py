@@ -3,8 +3,12 @@
 from collections.abc import Sequence
 
 from ctxlab.core.types import Document
-from ctxlab.evaluation.evaluator import Evaluation, evaluate
+from ctxlab.evaluation.evaluator import Evaluation, evaluate, known_of
 from ctxlab.optim.parameters import parameter_groups
+from ctxlab.runtime.cost import MemoryMeter
+from ctxlab.text import known
+from ctxlab.training.changes import GROUPS
+from ctxlab.training.lessons import chooser
 from ctxlab.training.loop import Job, Trainer, Watcher
 from ctxlab.training.stream import Stream
 from ctxlab.workbench.bench import Workbench
@@ -26,7 +30,12 @@ class Validation:
 
 
 def make_trainer(
-    parts: Parts, bench: Workbench, documents: Sequence[Document], validation: Validation, watcher: Watcher
+    parts: Parts,
+    bench: Workbench,
+    documents: Sequence[Document],
+    validation: Validation,
+    watcher: Watcher,
+    memory: MemoryMeter,
 ) -> Trainer:
     """The loop over the training documents, ready to run.
 
@@ -36,11 +45,13 @@ def make_trainer(
         documents: Training documents.
         validation: Scores the validation split; its documents may be none.
         watcher: Hears of every step and logged point.
+        memory: Begun with the run.
 
     Raises:
         UserError: The model cannot compute its layers twice, as it was asked to.
     """
     encoded = bench.encode(documents)
+    bench.task.notes.extend(known.notes(known_of(encoded), "the training documents"))
     bench.strategy.reading.learn(encoded, bench.model)
     if bench.settings.activation_checkpointing:
         check_recomputing(bench.model, bench.strategy)
@@ -62,6 +73,7 @@ def make_trainer(
             encoded,
             bench.strategy.reading.windows,
             bench.task.renew,
+            chooser(bench.strategy, bench.task, writes=bench.writes is not None),
             bench.settings.tokens_per_step,
             parts.seed,
             sort_all=bench.strategy.curriculum.sorts,
@@ -72,6 +84,8 @@ def make_trainer(
         writes=bench.writes,
         document_ids=[document.id for document in documents],
         evaluate=validation if validation.documents else None,
+        configuration={group: parts.origin.config.get(group, {}) for group in GROUPS},
+        peak_bytes=memory.peak_bytes,
     )
     bench.model.train()
     return Trainer(job, bench.accelerator, watcher)

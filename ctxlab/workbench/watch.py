@@ -7,7 +7,7 @@ from typing import Any
 from ctxlab.core.tracking import RunInfo, Tracker
 from ctxlab.data.splits import Splits
 from ctxlab.runtime.cost import MemoryMeter
-from ctxlab.tracking.console import ProgressDisplay, console, gibibytes
+from ctxlab.tracking.console import ProgressDisplay, console, gibibytes, say
 from ctxlab.tracking.guarded import Guarded
 from ctxlab.training.state import TrainState
 from ctxlab.workbench.bench import Workbench
@@ -68,10 +68,10 @@ def announce(bench: Workbench, splits: Splits) -> None:
         if documents
     )
     screen = console()
-    screen.print(
+    say(
+        screen,
         f"{bench.task.name} · {bench.model.config.model_type} · {bench.strategy.name} · context {bench.length:,} · "
         f"{bench.accelerator.mixed_precision.replace('no', 'fp32')} on {bench.accelerator.device} · documents: {sizes}",
-        soft_wrap=True,
     )
-    for note in bench.task.notes:
-        screen.print(f"note: {note}", soft_wrap=True)
+    for note in dict.fromkeys(bench.task.notes):
+        say(screen, f"note: {note}")

@@ -14,6 +14,7 @@ import torch
 from ctxlab.command.compose import compose
 from ctxlab.data.splits import load_documents
 from ctxlab.runtime.collate import collate
+from ctxlab.runtime.cost import MemoryMeter
 from ctxlab.training.loop import Trainer
 from ctxlab.training.state import TrainState
 from ctxlab.workbench.opening import open_bench
@@ -45,7 +46,8 @@ def measure(_: Path) -> list[dict[str, Any]]:
         opened = open_bench(parts, lambda task: load_documents(parts.data, task, parts.seed), learns=True, trains=True)
         bench = opened.bench
         bare_model = copy.deepcopy(bench.model)
-        trainer = make_trainer(parts, bench, opened.documents.train, Validation(bench, []), Silent())
+        memory = MemoryMeter(bench.accelerator.device)
+        trainer = make_trainer(parts, bench, opened.documents.train, Validation(bench, []), Silent(), memory)
         bare = bare_step(trainer, bare_model, bf16=bench.accelerator.mixed_precision == "bf16")
         state, ours, theirs = TrainState(), [], []
         for index in range(STEPS + 2):

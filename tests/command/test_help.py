@@ -73,6 +73,8 @@ def test_a_part_that_is_chosen_beside_its_preset_shows_its_own_keys(lines):
     text = joined(lines("train", "strategy=longformer", "strategy/reading=truncate", "--help"))
     assert "strategy.reading.keep=head" in text
     assert "strategy.reading.overlap_tokens" not in text
+    assert "strategy/attention=local" in text
+    assert "strategy/reading=truncate;" in text
 
 
 def test_a_group_shows_its_options_and_a_key_itself(lines):

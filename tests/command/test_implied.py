@@ -1,8 +1,12 @@
+import shutil
 from pathlib import Path
 
 import pytest
 
 from ctxlab.command.compose import compose
+from ctxlab.command.implied import implied
+from ctxlab.command.overrides import parse
+from ctxlab.config import catalogue
 
 
 def chosen(*words):
@@ -32,3 +36,14 @@ def test_a_sweep_over_files_implies_the_group_once(ctxlab):
         Path(name).touch()
     outcome = ctxlab("train", "-m", "data.train_file=a.jsonl,b.jsonl")
     assert [config.data.train_file for config, _ in outcome.calls] == ["a.jsonl", "b.jsonl"]
+
+
+def test_a_new_option_says_in_its_own_file_what_means_it(monkeypatch, tmp_path):
+    shutil.copytree(catalogue.conf_dir(), tmp_path / "conf")
+    (tmp_path / "conf" / "data" / "mine.yaml").write_text(
+        "# Mine\n# implied by data.folder, data.shelf\n_target_: ctxlab.data.sources.files.Files\nfolder: null\n"
+    )
+    monkeypatch.setattr(catalogue, "conf_dir", lambda: tmp_path / "conf")
+    assert catalogue.implied()["data.shelf"] == ("data", "mine")
+    assert implied(parse(["data.folder=a"])) == ["data=mine"]
+    assert implied(parse(["data.folder=a", "data=files"])) == []

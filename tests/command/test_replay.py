@@ -82,9 +82,9 @@ def test_cfg_shows_the_run_too(ctxlab, run):
 
 
 def test_what_the_user_asks_for_replaces_the_run_s(ctxlab, run):
-    outcome = ctxlab("eval", f"run={run.run_dir}", "context=512", "strategy=truncate", "seed=4", "split=test")
+    outcome = ctxlab("eval", f"run={run.run_dir}", "context=512", "strategy=truncate", "split=test")
     assert outcome.config.context.length == 512
-    assert outcome.config.seed == 4
+    assert outcome.config.seed == 3
     assert outcome.config.strategy == compose("train", ["strategy=truncate"]).strategy  # no positions of the run's
 
 
@@ -216,3 +216,87 @@ def test_masked_secrets_are_not_taken_for_values(ctxlab):
     assert outcome.status == 0
     assert "api_key" not in outcome.config.tracking
     assert outcome.config.seed == 2
+
+
+def resumable(run: Run) -> None:
+    (run.run_dir / "checkpoints" / "step-00000001").mkdir(parents=True)
+
+
+@pytest.mark.parametrize(
+    ("words", "before"),
+    [
+        (["model=tiny_llama"], "model=minilm"),
+        (["model.path=owner/weights"], "model.path=null"),
+        (["model.attention_dropout=0.5"], "model.attention_dropout=0.0"),
+        (["seed=4"], "seed=3"),
+        (["trainer.max_steps=5"], "trainer.max_steps=9"),
+        (["trainer.max_flops=1e9"], "trainer.max_flops=null"),
+        (["optimizer.lr=1"], "optimizer.lr="),
+        (["tuning=head"], "tuning=full"),
+        (["-m", "seed=3,4"], "seed=3"),
+        (["~model.path"], "model.path=null"),
+    ],
+)
+@pytest.mark.parametrize("stage", ["eval", "predict", "verify"])
+def test_what_training_has_settled_is_refused_by_the_stages_after_it(ctxlab, run, stage, words, before):
+    needed = ["input=a", "output=b"] if stage == "predict" else []
+    outcome = ctxlab(stage, f"run={run.run_dir}", *needed, *words)
+    assert outcome.status == 2
+    assert outcome.err.count("\n") == 1
+    asked = words[-1]
+    assert f"{asked} cannot be changed: the run in {run.run_dir} was trained with {before}" in outcome.err
+    assert outcome.calls == []
+
+
+@pytest.mark.parametrize(
+    ("word", "before"),
+    [
+        ("model=tiny_llama", "model=minilm"),
+        ("data.train_file=other.jsonl", "data.train_file="),
+        ("data=generated", "data=files"),
+        ("data.max_documents=8", "data.max_documents=7"),
+        ("context=512", "context=6000"),
+        ("context=4096", "context=6000"),
+        ("context.length=512", "context.length=6000"),
+        ("strategy=truncate", "strategy=chunk"),
+        ("strategy/positions=keep", "strategy/positions=tile"),
+        ("task.outside_weight=0", "task.outside_weight=1.0"),
+        ("optimizer.weight_decay=1", "optimizer.weight_decay=0.01"),
+        ("tuning=head", "tuning=full"),
+        ("seed=4", "seed=3"),
+        ("trainer.tokens_per_step=9", "trainer.tokens_per_step=4096"),
+    ],
+)
+def test_what_cannot_be_changed_half_way_is_refused_by_resume(ctxlab, run, word, before):
+    resumable(run)
+    outcome = ctxlab("train", f"resume={run.run_dir}", word)
+    assert outcome.status == 2
+    assert outcome.err.count("\n") == 1
+    assert " cannot be changed: resume= goes on with" in outcome.err
+    assert before in outcome.err
+    assert outcome.calls == []
+
+
+def test_what_is_repeated_or_may_change_is_taken(ctxlab, run, monkeypatch):
+    resumable(run)
+    monkeypatch.chdir(run.cwd)
+    same = ["model=minilm", "data.train_file=files/a.jsonl", "context=6000", "seed=3", "strategy/positions=tile"]
+    open_ = ["trainer.max_steps=20", "trainer.precision=fp32", "optimizer.lr=1e-5", "scheduler=cosine", "tracking=none"]
+    outcome = ctxlab("train", f"resume={run.run_dir}", *same, *open_)
+    assert outcome.status == 0, outcome.err
+    assert outcome.config.trainer.max_steps == 20
+    assert outcome.config.optimizer.lr == 1e-5
+    assert ctxlab("eval", f"run={run.run_dir}", "model=minilm", "seed=3", "data=generated").status == 0
+
+
+def test_a_repeated_group_does_not_undo_what_the_run_has_in_it(ctxlab):
+    made = ctxlab("train", "model=minilm", "model.dropout=0.3", "seed=2")
+    assert ctxlab("eval", f"run={made.run_dir}", "model=minilm").config.model.dropout == 0.3
+    (made.run_dir / "checkpoints" / "step-00000001").mkdir(parents=True)
+    assert ctxlab("train", f"resume={made.run_dir}", "model=minilm").config.model.dropout == 0.3
+
+
+def test_nothing_is_settled_before_the_first_checkpoint(ctxlab, run):
+    outcome = ctxlab("train", f"resume={run.run_dir}", "seed=4", "strategy=truncate")
+    assert outcome.status == 0, outcome.err
+    assert outcome.config.seed == 4

@@ -7,6 +7,7 @@ import pytest
 
 from ctxlab.command import strategies
 from ctxlab.config import catalogue
+from ctxlab.config.build import locate
 from scripts import docs
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -19,6 +20,12 @@ def test_every_part_says_what_it_costs_and_when_not_to_use_it(pair):
     assert len(entry.sentence) > 20
     assert entry.cost
     assert entry.not_for
+
+
+def test_what_is_read_of_a_class_without_importing_it_is_what_it_says():
+    for family, name in PARTS:
+        cls = locate(catalogue.read(catalogue.option_file(f"strategy/{family}", name))["_target_"])
+        assert set(strategies.part(family, name).kinds) == set(getattr(cls, "supports", ())), name
 
 
 def test_models_are_those_that_the_class_declares_and_all_parts_share():
@@ -50,9 +57,13 @@ def test_one_strategy_whole(ctxlab, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     shown = ctxlab("strategies", "yarn").out
     assert max(map(len, shown.splitlines())) <= 80
-    for part in ("strategy=yarn\n", "https://arxiv.org/abs/2309.00071", "strategy/positions=yarn\n", "cost",
-                 "not for", "strategy.positions.beta_fast=32.0", "strategy/reading=chunk\n",
-                 "strategy.reading.merge=central"):  # fmt: skip
+    parts = [
+        "strategy=yarn\n",
+        "strategy/positions=yarn\n",
+        "strategy/reading=chunk\n",
+        "https://arxiv.org/abs/2309.00071",
+    ]
+    for part in [*parts, "cost", "not for", "strategy.positions.beta_fast=32.0", "strategy.reading.merge="]:
         assert part in shown
     assert "strategy=" not in ctxlab("strategies", "local").out  # a part alone
     refused = ctxlab("strategies", "yarm")

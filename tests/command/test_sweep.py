@@ -38,9 +38,10 @@ def test_the_others_run_on_and_the_failed_are_named(ctxlab):
     assert any("Job 1" in line and "seed=13" in line and "unlucky number" in line for line in said)
     assert any("Job 2" in line and "take another" in line for line in said)
     assert "Traceback" not in outcome.err
-    for part in ("seed=13", "0.2000", "75.0%", "1,234", "3 MiB", "failed", "sweep.csv"):
+    for part in ("seed", "13", "0.2000", "75.0%", "1,234", "MiB", "failed", "sweep.csv"):
         assert part in outcome.out
-    assert "context=1024" not in outcome.out  # all jobs share it
+    assert "1024" not in outcome.out  # all jobs share it
+    assert max(map(len, outcome.out.splitlines()[1:-1])) <= 80
 
 
 @pytest.mark.parametrize(("seeds", "status"), [("1,2", 0), ("14,15", 2), ("1,14", 1)])
@@ -97,3 +98,19 @@ def test_no_jobs_no_table(tmp_path, capsys):
     assert summarise(tmp_path) == 0
     assert capsys.readouterr().out == ""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_every_key_that_differs_has_a_column_of_80_characters_together(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    strategies, lengths = ("truncate", "chunk", "longformer"), ("512", "16384")
+    for number, (strategy, length) in enumerate((s, n) for s in strategies for n in lengths):
+        (tmp_path / str(number) / ".hydra").mkdir(parents=True)
+        words = ["task=ner", f"strategy={strategy}", f"context='{length}'", "optimizer.lr=0.0005", f"seed={number}"]
+        (tmp_path / str(number) / ".hydra" / "overrides.yaml").write_text(json.dumps(words))
+        (tmp_path / str(number) / "failure.json").write_text('{"error": "x", "type": "X", "exit_status": 2}')
+    assert summarise(tmp_path) == 2
+    shown = capsys.readouterr().out.splitlines()
+    lines = [line for line in shown if "longformer" in line]
+    assert [line.split()[:4] for line in lines] == [["4", "longformer", "512", "4"], ["5", "longformer", "16384", "5"]]
+    assert max(len(line) for line in shown if str(tmp_path) not in line) <= 80
+    assert "lr" not in " ".join(shown[1:4])

@@ -29,7 +29,8 @@ def test_the_cheapest_is_enough():
 
 
 def test_the_dearer_one_is_worth_it():
-    others = [shifted("longformer at 2,048", 0.05, 0.02), shifted("dense at 2,048", 0.01, 0.1)]
+    """The best estimate is that of a third one, but it is not significant."""
+    others = [shifted("longformer at 2,048", 0.05, 0.02), shifted("dense at 2,048", 0.06, 0.3)]
     found = conclude([CHUNK, *others], Cost([10, 31, 50]), Rules(), "F1")
     assert found.answer is Answer.WORTH
     assert found.sentence == (
@@ -74,6 +75,8 @@ def test_perplexity():
     assert "it changes perplexity by −0.050 [−0.056, −0.044]." in found.sentence
     found = conclude([CHUNK, shifted("dense", 0.05, 0.01)], Cost([1.0, 2.0]), Rules(lower_is_better=True))
     assert found.sentence.startswith("chunk at 512 is enough: dense changes by +0.050")
+    maybe = conclude([CHUNK, shifted("dense", -0.004, 0.02)], Cost([1.0, 2.0]), Rules(lower_is_better=True))
+    assert maybe.answer is Answer.UNDECIDED, "it may be better by 0.015"
 
 
 def test_too_few_documents_say_so():

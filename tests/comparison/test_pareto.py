@@ -77,18 +77,18 @@ def test_what_hangs_on_the_seeds_is_undecided():
     assert pareto(contenders, seconds)[1].standing is Standing.UNDECIDED
 
 
+def half_width(values):
+    """Of the mean's t interval."""
+    return stats.t(len(values) - 1).isf(0.025) * values.std(ddof=1) / np.sqrt(len(values))
+
+
 def test_deviations_are_as_wide_as_the_t_interval():
-    """Quantiles of the resampled mean are those of the mean's t interval, over documents and over seeds."""
-    generator = np.random.default_rng(2)
-    draws = Draws.of(40, 3, 40_000, 0)
-    values = generator.normal(size=(1, 40))
-    mean = draws.figure(Contender("a", means(np.repeat(values, 3, axis=0))))
-    low, high = stats.ttest_1samp(values[0], 0).confidence_interval(0.95)
-    assert np.quantile(mean, [0.025, 0.975]) == pytest.approx([low, high], abs=0.03)
-    seconds = np.array([9.0, 10.0, 12.0])
-    spread = stats.t(2).isf(0.025) * seconds.std(ddof=1) / np.sqrt(3)
-    assert draws.cost(seconds).std() * 1.96 == pytest.approx(spread, rel=0.02)
-    assert draws.cost(seconds).mean() == pytest.approx(seconds.mean(), abs=0.05)
+    draws = Draws.of(5, 3, 40_000, 0)
+    values, seconds = np.array([0.5, 0.9, 0.1, 0.4, 0.3]), np.array([9.0, 10.0, 12.0])
+    figure, cost = draws.figure(Contender("a", means(np.repeat(values[None], 3, axis=0)))), draws.cost(seconds)
+    assert figure.std() * stats.norm.isf(0.025) == pytest.approx(half_width(values), rel=0.02)
+    assert cost.std() * stats.norm.isf(0.025) == pytest.approx(half_width(seconds), rel=0.02)
+    assert (figure.mean(), cost.mean()) == pytest.approx((values.mean(), seconds.mean()), rel=0.01)
 
 
 def test_costs_by_document_are_resampled_with_them():

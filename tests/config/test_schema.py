@@ -12,7 +12,8 @@ from ctxlab.core.errors import UserError
 
 def base():
     trainer = {
-        "max_steps": None, "max_epochs": None, "max_seconds": None, "max_tokens": None, "tokens_per_step": 4096,
+        "max_steps": None, "max_epochs": None, "max_seconds": None, "max_tokens": None, "max_flops": None,
+        "tokens_per_step": 4096,
         "tokens_per_forward": None, "eval_every_steps": None, "early_stopping_patience": None, "precision": "auto",
         "device": "auto", "clip_norm": 1.0, "num_workers": 0, "save_every_steps": 100, "log_every_steps": 10,
         "keep_checkpoints": 2,
@@ -30,6 +31,7 @@ GOOD = [
 BAD = [
     ("seed", -1), ("seed", 2**32), ("context.length", 15), ("trainer.max_steps", 0), ("trainer.max_epochs", 0),
     ("trainer.max_seconds", 0.0), ("trainer.max_seconds", float("nan")), ("trainer.max_tokens", 0),
+    ("trainer.max_seconds", float("inf")), ("trainer.max_flops", 0.0), ("trainer.max_flops", float("inf")),
     ("trainer.tokens_per_step", 0), ("trainer.tokens_per_forward", 0), ("trainer.tokens_per_forward", 4097),
     ("trainer.eval_every_steps", 0), ("trainer.save_every_steps", 0), ("trainer.log_every_steps", 0),
     ("trainer.keep_checkpoints", 0), ("trainer.num_workers", -1), ("trainer.clip_norm", 0.0),

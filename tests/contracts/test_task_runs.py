@@ -63,7 +63,7 @@ def test_a_task_trains_scores_predicts_and_reloads(task, kind, strategy, tmp_pat
         assert lines(run / "predictions" / f"{split}.jsonl")
         assert_figures_follow(run, split)
     if strategy == "chunk":
-        assert found["coverage"]["test"] == {"tokens": 1.0, "labels": 1.0}
+        assert found["coverage"]["test"] == {"tokens": 1.0, "labels": 1.0, "characters": 1.0}
     assert (run / "test.png").is_file()
     monkeypatch.setattr("ctxlab.workbench.finish.draw", lambda *_: [])  # once is enough
     answers = lines(run / "predictions" / "test.jsonl")

@@ -1,11 +1,13 @@
 """Folders that are made once: whole or not there, whoever else makes them."""
 
+import hashlib
 import threading
 import time
 
 import pytest
 
-from ctxlab.core.cache import is_whole, keep
+from ctxlab.core.cache import keep
+from ctxlab.core.folders import checksums, fault, is_whole, write_whole
 
 
 def fill(folder):
@@ -36,14 +38,14 @@ def test_what_fails_leaves_nothing(tmp_path):
 
     with pytest.raises(RuntimeError):
         keep(tmp_path / "x", fail)
-    assert [path.name for path in tmp_path.iterdir()] == [".x.lock"]
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
 def test_what_a_killed_process_left_is_swept_up(tmp_path):
-    (tmp_path / ".x.writing").mkdir()
-    (tmp_path / ".x.writing" / "half").write_text("")
+    (tmp_path / ".saving-x").mkdir()
+    (tmp_path / ".saving-x" / "half").write_text("")
     keep(tmp_path / "x", fill)
-    assert {path.name for path in tmp_path.iterdir()} == {".x.lock", "x"}
+    assert {path.name for path in tmp_path.iterdir()} == {".lock", "x"}
 
 
 def test_of_several_one_does_the_work(tmp_path):
@@ -61,3 +63,45 @@ def test_of_several_one_does_the_work(tmp_path):
         thread.join()
     assert len(done) == 1
     assert is_whole(tmp_path / "x")
+
+
+def nested(folder):
+    fill(folder)
+    (folder / "in" / "deep").mkdir(parents=True)
+    (folder / "in" / "deep" / "b").write_bytes(b"\x00\x01")
+
+
+def test_folders_in_a_folder_are_under_the_checksums(tmp_path):
+    """sha256 of ``content`` and of two bytes as hashlib's own tool gives them."""
+    write_whole(tmp_path / "x", nested)
+    assert checksums(tmp_path / "x") == {
+        name: hashlib.sha256(content).hexdigest() for name, content in (("a", b"content"), ("in/deep/b", b"\x00\x01"))
+    }
+    assert fault(tmp_path / "x") is None
+    assert is_whole(tmp_path / "x")
+    (tmp_path / "x" / "in" / "deep" / "b").write_bytes(b"\x00\x03")
+    assert fault(tmp_path / "x") == "in/deep/b is damaged (its checksum does not match)"
+    (tmp_path / "x" / "in" / "deep" / "b").unlink()
+    assert fault(tmp_path / "x") == "in/deep/b is missing"
+
+
+def test_a_folder_is_replaced_only_by_a_whole_one(tmp_path):
+    write_whole(tmp_path / "x", nested)
+
+    def fail(folder):
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        write_whole(tmp_path / "x", fail)
+    assert is_whole(tmp_path / "x")
+    write_whole(tmp_path / "x", fill)
+    assert {path.name for path in (tmp_path / "x").iterdir()} == {"a", "manifest.json"}
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+@pytest.mark.parametrize(("content", "problem"), [("", "damaged"), ("[1]", "damaged"), ("{}", None)])
+def test_a_manifest_that_is_none_is_a_fault(tmp_path, content, problem):
+    write_whole(tmp_path / "x", fill)
+    (tmp_path / "x" / "manifest.json").write_text(content)
+    assert fault(tmp_path / "x") == (problem and f"its manifest is {problem}")
+    assert not is_whole(tmp_path / "x")

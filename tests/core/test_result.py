@@ -63,10 +63,10 @@ def test_the_keys_are_those_that_scripts_rely_on():
     written = plain(RESULT)
     assert written["version"] == VERSION
     assert written["cost"] == {"train_tokens": 1000, "train_seconds": 2.5, "flops": 1e15}
-    assert written["coverage"]["validation"] == {"tokens": 1.0, "labels": 0.5}
+    assert written["coverage"]["validation"] == {"tokens": 1.0, "labels": 0.5, "characters": 1.0}
     assert {"stage", "task", "model", "strategy", "context_length", "seed", "metrics", "primary_metric", "coverage",
             "cost", "checkpoint", "git_sha", "versions", "resumed_from", "command", "notes", "breakdowns", "learned",
-            "version", "lower_is_better"} == set(written)  # fmt: skip
+            "version", "lower_is_better", "language"} == set(written)  # fmt: skip
 
 
 def test_a_file_without_version_is_read():

@@ -8,8 +8,9 @@ from ctxlab.corpora.grammar.prose import LISTS
 from ctxlab.corpora.translation import ENDINGS, render, translated
 from ctxlab.data.sources.generated import Generated
 from ctxlab.tasks.summarization import Summarization
+from ctxlab.tasks.text.structure import sentence_places as spans
 from ctxlab.tasks.text.words import words_of
-from ctxlab.tasks.translation import Translation, spans
+from ctxlab.tasks.translation import Translation
 
 TEXTS = {"translation": "source", "summarization": "document"}
 

@@ -1,3 +1,6 @@
+import datetime
+import json
+
 import datasets
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
@@ -83,3 +86,58 @@ def test_a_missing_folder_names_the_nearest_without_asking_the_hub(folder, monke
 def test_a_folder_that_is_no_data_set(tmp_path):
     with pytest.raises(UserError, match="does not load as a data set"):
         Hub(str(tmp_path)).load("ner", "train", 1)
+
+
+DATED = [{"id": 12345678901234567890 + i, "text": "x", "label": f"2024-01-0{i + 1}"} for i in range(2)]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"train": "train.jsonl", "validation": "dev.jsonl"},
+        {"train": "data/train-00000-of-00001.json", "validation": "data/validation-00000-of-00001.json"},
+        {"train": "train/a.jsonl", "validation": "valid/a.jsonl"},
+        {"train": "mine.train.jsonl", "validation": "mine.val.jsonl"},
+    ],
+)
+def test_local_text_files_keep_long_ids_and_dates(tmp_path, names):
+    """The library's own types have neither: its JSON reader fails on the ids, and makes dates of the labels."""
+    for file in names.values():
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text("".join(json.dumps(row) + "\n" for row in DATED), encoding="utf-8")
+    source = Hub(str(tmp_path))
+    for split in names:
+        records = source.load("classification", split, 1)
+        assert [r.fields for r in records] == [{**row, "id": str(row["id"])} for row in DATED]
+    assert source.load("classification", "test", 1) is None
+
+
+def test_shards_of_a_split_are_one(tmp_path):
+    for part, row in enumerate(DATED):
+        (tmp_path / f"train-{part}.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    assert [r.fields["label"] for r in Hub(str(tmp_path)).load("classification", "train", 1)] == [
+        "2024-01-01",
+        "2024-01-02",
+    ]
+
+
+def test_numbers_that_are_no_class_and_dates_of_the_library(tmp_path):
+    features = Features({"kind": ClassLabel(names=["u", "v"]), "day": Value("date32"), "at": Value("timestamp[s]")})
+    rows = {
+        "kind": [1, -1],
+        "day": [datetime.date(2024, 1, 2)] * 2,
+        "at": [datetime.datetime(2024, 1, 2), datetime.datetime(2024, 1, 2, 10)],
+    }
+    DatasetDict({"train": Dataset.from_dict(rows, features=features)}).save_to_disk(str(tmp_path / "set"))
+    first, second = (r.fields for r in Hub(str(tmp_path / "set")).load("classification", "train", 1))
+    assert (first["kind"], second["kind"]) == ("v", None)
+    assert (first["day"], first["at"], second["at"]) == ("2024-01-02", "2024-01-02", "2024-01-02T10:00:00")
+
+
+def test_formats_of_a_data_set_are_known(tmp_path):
+    rows = Dataset.from_dict({"translation": [{"en": "a", "de": "b"}]})
+    DatasetDict({"train": rows}).save_to_disk(str(tmp_path / "set"))
+    source = Hub(str(tmp_path / "set"))
+    (record,) = source.load("translation", "train", 1)
+    assert (record.fields["source"], record.fields["target"]) == ("a", "b")
+    assert "from en to de" in source.notes[0]

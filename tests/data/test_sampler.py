@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctxlab.data.sampler import padding_share, plan_epoch, split_forward
+from ctxlab.data.sampler import plan_epoch, split_forward
+from tests.data.padding import padding_share
 
 lengths_lists = st.lists(st.integers(1, 5000), max_size=120)
 budgets = st.integers(1, 20_000)

@@ -43,4 +43,12 @@ def test_one_document_and_none():
     splits = load_documents(Memory(train=1), NER(), 1)
     assert [len(splits.train), len(splits.validation)] == [1, 0]
     assert "single training document" in splits.notes[0]
+    assert "data.validation_file=<file>" in splits.notes[0]
+    assert "-DOCSTART-" in splits.notes[0]
     assert load_documents(Memory(test=1), NER(), 1).train == []
+
+
+def test_what_a_source_decided_is_said():
+    source = Memory(train=10, validation=3)
+    source.notes = ["a.jsonl: two things were left out.", "a.jsonl: two things were left out."]
+    assert load_documents(source, NER(), 1).notes == ["a.jsonl: two things were left out."]

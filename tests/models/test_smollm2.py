@@ -13,6 +13,7 @@ from safetensors import safe_open
 from ctxlab.core import cache
 from ctxlab.core.architecture import describe
 from ctxlab.core.errors import UserError
+from ctxlab.core.folders import is_whole
 from ctxlab.models import smollm2
 from ctxlab.models.loading import weights as loading
 from ctxlab.models.loading.checkpointed import Checkpointed
@@ -134,7 +135,7 @@ def test_is_converted_once_and_a_changed_byte_is_found(store, tmp_path, monkeypa
     with pytest.raises(RuntimeError, match="converted again"):
         SmolLM2().tokenizer()
     (copy / "config.json").write_bytes(config)
-    assert cache.is_whole(copy)  # what failed left nothing and took nothing away
+    assert is_whole(copy)  # what failed left nothing and took nothing away
 
 
 @pytest.fixture

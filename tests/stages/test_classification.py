@@ -69,7 +69,7 @@ def test_a_checkpoint_loads_again_with_its_scores(name, runs, tmp_path):
     assert {"overall", "per_class", "by_length", "by_position"} <= set(found["breakdowns"]["test"])
     assert (tmp_path / "e" / "test.png").is_file()
     if "truncate" not in name:
-        assert found["coverage"]["test"] == {"tokens": 1.0, "labels": 1.0}
+        assert found["coverage"]["test"] == {"tokens": 1.0, "labels": 1.0, "characters": 1.0}
 
 
 @pytest.mark.parametrize("name", ["gpt2-chunk", "llama-xl", "nli-bert"])

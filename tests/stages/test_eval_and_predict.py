@@ -2,14 +2,17 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ctxlab.cli import main
 from ctxlab.core.files import write_json
+from ctxlab.core.folders import MANIFEST, checksums
+from ctxlab.evaluation.metrics import entities
 from ctxlab.training import checkpoint
-from tests.stages.conftest import result
+from tests.stages.conftest import drawn, result
 
 
 def write(path: Path, *records: dict) -> Path:
@@ -32,6 +35,7 @@ def test_eval_takes_another_context_and_strategy(trained, tmp_path):
     assert found["coverage"]["validation"]["tokens"] < 0.5
     longer = ["eval", f"run={trained}", "context=2048", "strategy/positions=tile", f"hydra.run.dir={tmp_path / 'l'}"]
     assert main(longer) == 0
+    assert any("context.length=2,048 is longer than every document" in note for note in result(tmp_path / "l")["notes"])
 
 
 def test_eval_takes_another_file(trained, tmp_path):
@@ -55,8 +59,7 @@ def test_a_checkpoint_of_another_task_is_refused(trained, tmp_path, refused):
     folder = checkpoint.find(run, "best")
     state = json.loads((folder / "state.json").read_text())
     write_json(folder / "state.json", {**state, "task": "summarization"})
-    manifest = {path.name: checkpoint._sha256(path) for path in folder.iterdir() if path.name != checkpoint.MANIFEST}
-    write_json(folder / checkpoint.MANIFEST, manifest)
+    write_json(folder / MANIFEST, checksums(folder))
     assert "task summarization" in refused(["eval", f"run={run}", f"hydra.run.dir={tmp_path / 'e'}"])
     assert "task summarization" in refused(["train", f"resume={run}"])
 
@@ -131,3 +134,30 @@ def test_bad_input_is_named(content, expected, trained, tmp_path, refused):
     words = ["predict", f"run={trained}", f"input={source}", f"output={output}", f"hydra.run.dir={tmp_path / 'x'}"]
     assert expected in refused(words)
     assert not output.exists()
+
+
+def test_a_metric_without_tables_is_reported_like_any_other(trained, tmp_path, monkeypatch):
+    score = entities.score
+    monkeypatch.setattr(entities, "score", lambda *given: replace(score(*given), tables=()))
+    with drawn():
+        assert main(["eval", f"run={trained}", f"hydra.run.dir={tmp_path / 'e'}"]) == 0
+    found = result(tmp_path / "e")
+    assert found["metrics"] == {"validation": result(trained)["metrics"]["validation"]}
+    assert found["breakdowns"] == {"validation": {}}
+    assert not list((tmp_path / "e").glob("*.png"))
+
+
+@pytest.mark.parametrize("strategy", ["chunk", "truncate"])
+def test_a_context_past_the_trained_length_is_read_in_windows_of_that_length(trained, tmp_path, capsys, strategy):
+    """The oracle is the same strategy at the trained length itself."""
+    for context in (1024, 4096):
+        command = ["eval", f"run={trained}", f"strategy={strategy}", f"context={context}", "strategy/positions=keep"]
+        assert main([*command, "data.words_per_document=1800", f"hydra.run.dir={tmp_path / str(context)}"]) == 0
+    short, long = result(tmp_path / "1024"), result(tmp_path / "4096")
+    assert long["metrics"] == short["metrics"]
+    assert long["coverage"] == short["coverage"]
+    assert (long["coverage"]["validation"]["tokens"] < 0.9) == (strategy == "truncate")
+    assert long["context_length"] == 4096
+    (note,) = [note for note in long["notes"] if note not in short["notes"]]
+    assert "reads windows of 1,024 and not of context.length=4,096" in note
+    assert " ".join(capsys.readouterr().out.split()).count("not of context.length=4,096") == 1

@@ -21,7 +21,7 @@ def test_training_scores_constraints_and_the_records_own_texts(run):
     found = result(run)
     assert found["primary_metric"] == "constraints_met"
     assert found["metrics"]["test"]["perplexity"] > 1
-    assert found["coverage"]["test"] == {"tokens": 1.0, "labels": 1.0}
+    assert found["coverage"]["test"] == {"tokens": 1.0, "labels": 1.0, "characters": 1.0}
     assert {"overall", "by_kind", "by_length", "by_position", "by_evidence"} <= set(found["breakdowns"]["test"])
 
 

@@ -66,7 +66,7 @@ def test_figures_are_those_of_the_plain_model(name, context, runs, tmp_path):
     assert metrics["perplexity"] == pytest.approx(math.exp(nll / tokens), rel=1e-5)
     assert metrics["bits_per_character"] == pytest.approx(nll / math.log(2) / characters, rel=1e-5)
     assert metrics["accuracy"] == pytest.approx(right / tokens)
-    assert found["coverage"]["validation"] == {"tokens": 1.0, "labels": 1.0}
+    assert found["coverage"]["validation"] == {"tokens": 1.0, "labels": 1.0, "characters": 1.0}
 
 
 def test_masked_figures_are_those_of_the_plain_model(runs, tmp_path):

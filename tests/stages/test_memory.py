@@ -57,7 +57,7 @@ def case(request, tmp_path_factory):
 def test_it_trains_and_eval_gives_the_same_scores(case, tmp_path):
     name, run = case
     assert result(run)["strategy"] == name.split("-")[0]
-    assert result(run)["coverage"]["test"] == {"tokens": 1.0, "labels": 1.0}
+    assert result(run)["coverage"]["test"] == {"tokens": 1.0, "labels": 1.0, "characters": 1.0}
     for split in ("validation", "test"):
         assert main(["eval", f"run={run}", f"split={split}", f"hydra.run.dir={tmp_path / split}"]) == 0
         assert result(tmp_path / split)["metrics"][split] == result(run)["metrics"][split]

@@ -23,7 +23,7 @@ def test_probes_of_both_forms_train_and_evaluate(probe, tmp_path):
     found = result(tmp_path / "run")
     assert 0 <= found["metrics"]["test"]["recall"] <= 1
     assert found["primary_metric"] == "recall"
-    assert found["coverage"]["test"] == {"tokens": 1.0, "labels": 1.0}
+    assert found["coverage"]["test"] == {"tokens": 1.0, "labels": 1.0, "characters": 1.0}
     lengths = found["breakdowns"]["test"]["by_length"]
     assert [row["length"] for row in lengths] == [128, 160]
     assert all(row["length"] / 2 < row["tokens"] < 2 * row["length"] for row in lengths)  # of words that are mostly one

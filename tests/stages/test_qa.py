@@ -30,7 +30,7 @@ def test_training_scores_every_question(run):
     assert set(found["metrics"]["validation"]) == {
         "exact_match", "f1", "has_answer_exact_match", "has_answer_f1", "no_answer_accuracy",
     }  # fmt: skip
-    assert found["coverage"]["validation"] == {"tokens": 1.0, "labels": 1.0}
+    assert found["coverage"]["validation"] == {"tokens": 1.0, "labels": 1.0, "characters": 1.0}
     assert [row["answer"] for row in found["breakdowns"]["validation"]["overall"]] == [
         "the model", "first sentence", "BM25 sentence", "always no answer",
     ]  # fmt: skip
@@ -55,7 +55,7 @@ def test_a_checkpoint_is_scored_under_other_strategies(strategy, run, tmp_path):
 def test_windows_that_something_links(strategy, tmp_path):
     options = (f"strategy={strategy}", "strategy.reading.window=32", "data.documents=1", "context=128")
     assert train(tmp_path / "run", *QA, *options, "trainer.max_steps=1") == 0
-    assert result(tmp_path / "run")["coverage"]["validation"] == {"tokens": 1.0, "labels": 1.0}
+    assert result(tmp_path / "run")["coverage"]["validation"] == {"tokens": 1.0, "labels": 1.0, "characters": 1.0}
 
 
 def test_questions_about_one_text_stay_on_one_side(tmp_path):

@@ -30,7 +30,7 @@ def test_training_leaves_scores_and_breakdowns(run):
     found = result(run)
     assert found["primary_metric"] == "f1"
     assert set(found["metrics"]["validation"]) == {"precision", "recall", "f1", "ign_f1"}
-    assert found["coverage"]["validation"] == {"tokens": 1.0, "labels": 1.0}
+    assert found["coverage"]["validation"] == {"tokens": 1.0, "labels": 1.0, "characters": 1.0}
     assert set(found["breakdowns"]["validation"]) == {
         "overall", "per_relation", "by_length", "by_position", "by_evidence",
     }  # fmt: skip
@@ -63,7 +63,7 @@ def test_facts_of_training_are_known_after_reloading(run, tmp_path):
 def test_windows_that_something_links(strategy, tmp_path):
     options = (f"strategy={strategy}", "strategy.reading.window=32", "task.unknown_labels=miss", "context=128")
     assert train(tmp_path / "run", *RELATION, *options, "trainer.max_steps=1", "task.markers=true") == 0
-    assert result(tmp_path / "run")["coverage"]["validation"] == {"tokens": 1.0, "labels": 1.0}
+    assert result(tmp_path / "run")["coverage"]["validation"] == {"tokens": 1.0, "labels": 1.0, "characters": 1.0}
 
 
 def test_a_run_is_verified(run, tmp_path):

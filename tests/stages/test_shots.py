@@ -32,7 +32,7 @@ def test_questions_are_answered_without_training(model, shots, tmp_path):
     words = ["eval", f"model={model}", *WRITE, *TINY, f"shots={shots}", "context=256", *SHORT]
     assert main([*words, f"hydra.run.dir={tmp_path / 'e'}"]) == 0
     found = result(tmp_path / "e")
-    assert found["coverage"]["validation"] == {"tokens": 1.0, "labels": 1.0}
+    assert found["coverage"]["validation"] == {"tokens": 1.0, "labels": 1.0, "characters": 1.0}
     assert {"exact_match", "f1", "no_answer_accuracy"} <= set(found["metrics"]["validation"])
     assert found["checkpoint"] == model
 

@@ -36,10 +36,11 @@ def test_a_run_leaves_what_the_design_says(trained):
     assert found["command"] == ["ctxlab", "train", *SMALL, f"hydra.run.dir={trained}"]
     assert (found["version"], found["lower_is_better"]) == (VERSION, False)
     assert set(found["metrics"]) == set(found["coverage"]) == {"validation", "test"}
-    assert found["coverage"]["test"] == {"tokens": 1.0, "labels": 1.0}
+    assert found["coverage"]["test"] == {"tokens": 1.0, "labels": 1.0, "characters": 1.0}
     assert found["primary_metric"] in found["metrics"]["test"]
     assert {p.name for p in (trained / found["checkpoint"]).iterdir()} >= {
         "model.safetensors", "optimizer.safetensors", "state.json", "manifest.json", "config.json"}  # fmt: skip
+    assert any("cannot be told from chance (0.25)" in note for note in found["notes"])  # four steps teach nothing
     report = (trained / "report.md").read_text()
     assert f"ctxlab train {shlex.join(SMALL)} hydra.run.dir={trained}" in report
     for heading in ("Strict scores by entity type", "F1 by length", "F1 by place", "distance of the evidence"):
@@ -202,7 +203,8 @@ def test_truncation_is_scored_on_whole_documents(tmp_path):
 
 def test_a_strategy_that_does_not_fit_is_refused_with_one_that_does(refused, tmp_path):
     words = [word for word in SMALL if not word.startswith("context")]
-    error = refused(["train", *words, "strategy=chunk", "context=2048", f"hydra.run.dir={tmp_path / 'a'}"])
+    words += ["strategy=hierarchical", "strategy.reading.window=2048", "context=2048"]
+    error = refused(["train", *words, f"hydra.run.dir={tmp_path / 'a'}"])
     assert "2,048" in error
     assert "strategy=longformer" in error
 
@@ -219,22 +221,75 @@ def test_a_failing_job_does_not_stop_the_others(tmp_path, capsys):
         "train",
         "-m",
         *words,
-        "context=128,2048",
-        "strategy=chunk,longformer",
+        "context=96,128",
+        "strategy=chunk,longformer",  # whose window is wider than 96 tokens
         f"hydra.sweep.dir={tmp_path / 's'}",
     ]
     assert main(command) == 1
     captured = capsys.readouterr()
-    assert "Job 2" in captured.err
+    assert "Job 1" in captured.err
     with (tmp_path / "s" / "sweep.csv").open() as file:
         rows = list(csv.DictReader(file))
-    alone = ["ctxlab", "train", *words, "context.length=128", "strategy=chunk"]
+    alone = ["ctxlab", "train", *words, "context.length=96", "strategy=chunk"]
     assert sorted(result(tmp_path / "s" / "0")["command"]) == sorted(alone)
-    assert [row["status"] for row in rows] == ["done", "done", "failed", "done"]
-    assert [bool(row["score"]) for row in rows] == [True, True, False, True]
+    assert [row["status"] for row in rows] == ["done", "failed", "done", "done"]
+    assert [bool(row["score"]) for row in rows] == [True, False, True, True]
 
 
 def test_weights_and_biases_gets_one_offline_run_with_the_scores(tmp_path, monkeypatch):
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     assert train(tmp_path / "run", "tracking=wandb", "trainer.max_steps=2") == 0
     assert len(list((tmp_path / "run" / "wandb").glob("offline-run-*/run-*.wandb"))) == 1
+
+
+def test_the_best_weights_are_scored_and_not_the_last(tmp_path, capsys):
+    """A rate that ruins the model step by step: the last figures are far from the best ones."""
+    options = ("task=lm", "model=tiny_llama", "strategy=chunk", "context=64", "optimizer.lr=0.3",
+               "scheduler=constant", "scheduler.warmup_share=0", "trainer.eval_every_steps=1",
+               "trainer.max_steps=2")  # fmt: skip
+    run = tmp_path / "run"
+    assert train(run, *options) == 0
+    figure = result(run)["primary_metric"]
+    rows = [row for row in read_metrics(run / "metrics.jsonl") if row["kind"] == "validation"]
+    best = min(rows, key=lambda row: row[figure])
+    assert best["step"] == 1
+    assert rows[-1][figure] > 1.05 * best[figure]
+    assert result(run)["metrics"]["validation"][figure] == best[figure]
+    assert result(run)["checkpoint"].endswith(f"step-{best['step']:08d}")
+    for which, expected in (("best", True), ("latest", False)):
+        words = ["eval", f"run={run}", "split=test", f"checkpoint={which}", "tracking=none"]
+        assert main([*words, f"hydra.run.dir={tmp_path / which}"]) == 0
+        found = result(tmp_path / which)["metrics"]["test"][figure]
+        assert (found == pytest.approx(result(run)["metrics"]["test"][figure], rel=1e-6)) == expected
+
+
+def test_notes_of_sanity_stand_beside_the_scores(tmp_path, capsys):
+    """One document, seen in training, in one step that a millisecond allows."""
+    file = tmp_path / "data.jsonl"
+    file.write_text(json.dumps({"id": "a", "tokens": ["Mara", "slept"], "tags": ["B-PER", "O"]}) + "\n")
+    options = (f"data.train_file={file}", f"data.validation_file={file}", "trainer.max_seconds=0.001",
+               "trainer.max_steps=null", "context=64", "strategy=chunk")  # fmt: skip
+    assert train(tmp_path / "run", *options) == 0
+    found = " ".join(result(tmp_path / "run")["notes"])
+    shown = " ".join(capsys.readouterr().out.split())
+    for words in (
+        "1 of 1 validation documents are training documents too",
+        "The validation split has a single document",
+        "context.length=64 is longer than every document (the longest has",
+        "as trainer.max_seconds=0.001 allows no more",
+        "The learning rate of the first step was 0",
+    ):
+        assert words in found
+        assert words in shown
+    assert "1 of 1 validation documents are training documents too" in (tmp_path / "run" / "report.md").read_text()
+
+
+def test_a_resumed_run_says_what_it_has_and_refuses_the_rest(trained, tmp_path, refused):
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    said = refused(["train", f"resume={run}", "model=tiny_llama", "trainer.max_steps=6"])
+    assert "model=tiny_llama cannot be changed" in said
+    assert "model=tiny_bert" in said
+    assert main(["train", f"resume={run}", "trainer.max_steps=5", "optimizer.lr=1e-5"]) == 0
+    assert result(run)["model"] == "tiny_bert"
+    assert any("From step 4 on the run was trained with optimizer.lr=1e-05" in note for note in result(run)["notes"])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctxlab.core.errors import UserError
-from ctxlab.data.sampler import padding_share, plan_epoch
+from ctxlab.data.sampler import plan_epoch
 from ctxlab.models.tiny_bert import TinyBert
 from ctxlab.models.tiny_llama import TinyLlama
 from ctxlab.strategies.curriculum.by_document import ByDocument
@@ -21,6 +21,7 @@ from ctxlab.strategies.positions.linear import Linear
 from ctxlab.strategies.positions.ntk import Ntk
 from ctxlab.strategies.positions.tile import Tile
 from ctxlab.strategies.positions.yarn import Yarn
+from tests.data.padding import padding_share
 
 
 def test_no_memory_is_one_call_of_the_model():

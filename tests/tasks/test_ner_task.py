@@ -47,7 +47,7 @@ def test_fields_may_have_other_names():
         ({"tokens": ["a", 3], "tags": ["O", "O"]}, "Word 1 .*of type int"),
         ({"tokens": ["a", None], "tags": ["O", "O"]}, "Word 1 "),
         ({"tokens": ["a", "\ud800"], "tags": ["O", "O"]}, "surrogate"),
-        ({"tokens": ["a", "b"], "tags": ["O", "S-X"]}, "'S-X' of word 1"),
+        ({"tokens": ["a", "b"], "tags": ["O", "Q-X"]}, "'Q-X' of word 1"),
         ({"tokens": ["a"], "tags": ["B-"]}, "'B-' of word 0"),
         ({"tokens": ["a"], "tags": [1]}, "1 of word 0"),
         ({"context": "x", "questions": []}, "task=qa"),

@@ -338,3 +338,38 @@ def test_an_epoch_trains_on_a_stretch_around_the_answer(tokenizer):
 def test_bad_options_are_refused(options):
     with pytest.raises(UserError, match=next(iter(options))):
         QA(**options)
+
+
+def test_impossible_questions_have_no_answer_and_are_counted():
+    task = QA()
+    plausible = [{"text": "rope", "answer_start": 14}]
+    for given in (plausible, {"text": ["rope"], "answer_start": [14]}, [], {"text": [], "answer_start": []}, None):
+        (document,) = parse(one(answers=given, is_impossible=True), task)
+        assert document.fields["answers"] == []
+    (document,) = parse(one(answers=plausible, is_impossible=False), task)
+    assert len(document.fields["answers"]) == 1
+    (note,) = task.notes
+    assert note.startswith("2 questions have is_impossible=true beside answers")
+    with pytest.raises(UserError, match=r"'questions\[0\]\.is_impossible' .* is 'no': give true or false"):
+        parse(one(answers=[], is_impossible="no"))
+
+
+@pytest.mark.parametrize(
+    ("context", "answer", "start"),
+    [
+        ("Bart makes art.", "art", 11),  # not the end of a name
+        ("The artist left.", "art", 4),  # nowhere as a word, and once within one
+        ("An afternoon, no doubt.", "no doubt", 14),
+    ],
+)
+def test_a_text_is_found_as_a_word_first(context, answer, start):
+    (document,) = parse({"context": context, "question": "?", "answers": [answer]})
+    assert document.fields["answers"] == [{"text": answer, "start": start, "end": start + len(answer)}]
+
+
+def test_yes_is_no_part_of_a_context():
+    for answer in ("no", "Yes", "true"):
+        with pytest.raises(UserError, match=rf"'{answer}' .* says yes or no.*task=nli"):
+            parse({"context": "There was no true afternoon. Yes.", "question": "?", "answers": [answer]})
+    (document,) = parse({"context": "It said no.", "question": "?", "answers": [{"text": "no", "answer_start": 8}]})
+    assert document.fields["answers"][0]["start"] == 8

@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import NO_LABEL, Document, Merged
 from ctxlab.data.encode import fingerprint
@@ -193,3 +194,18 @@ def test_masked_tokens_that_were_not_read_are_charged(bert):
     assert scores.position.tolist() == asked.tolist()
     assert scores.nll.tolist() == pytest.approx(np.where(half[asked], 1, np.log(len(bert))).tolist())
     assert scores.correct.tolist() == half[asked].tolist()
+
+
+@pytest.mark.parametrize("task", [LM, MLM])
+def test_blank_records_are_left_out_and_said(task):
+    """WikiText's rows: half of them are blank."""
+    made = task(text_field="body")
+    texts = ["", " = Boats = \n", " \n", "The boat left."]
+    records = [Record({"body": text}, f"a row {row}") for row, text in enumerate(texts, start=1)]
+    for gold in (True, False):
+        assert [record.origin for record in made.admit(records, gold=gold)] == ["a row 2", "a row 4"]
+    assert made.notes == ["2 of 4 records are blank texts and were left out."]
+    with pytest.raises(UserError, match="every record from a row 1 on is a blank text"):
+        made.admit(records[:1], gold=True)
+    missing = [Record({"other": "x"}, "a row 1")]
+    assert made.admit(missing, gold=True) == missing  # and is refused by its field when it is parsed

@@ -24,3 +24,22 @@ def test_without_a_gain_or_at_the_end_it_says_what_was_spent(shares, monkeypatch
     for share in shares:
         display.update(share, line=True)
     assert capsys.readouterr().out.splitlines()[-1].endswith("1:05 spent")
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_progress_line_fits_the_terminal_and_shows_all_its_facts(monkeypatch, columns):
+    import io
+
+    from rich.console import Console
+
+    file = io.StringIO()
+    monkeypatch.setattr(
+        console, "console", lambda: Console(file=file, width=columns, force_terminal=True, color_system=None)
+    )
+    facts = "step 123456 loss 0.1234 · 12,345 tokens/s · 12.34 GiB"
+    with ProgressDisplay("train") as display:
+        display.update(0.25, facts)
+    last = [line for line in file.getvalue().replace("\r", "\n").splitlines() if facts in line][-1]
+    assert "train" in last
+    assert "25%" in last
+    assert len(last.split("\x1b")[0].rstrip()) <= columns

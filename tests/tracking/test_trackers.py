@@ -1,8 +1,11 @@
 """metrics.jsonl is exact; trackers record for real, and cannot break a run."""
 
 import json
+import os
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ from ctxlab.core.tracking import RunInfo
 from ctxlab.tracking.flat import flatten_numbers
 from ctxlab.tracking.guarded import Guarded
 from ctxlab.tracking.metrics_file import MetricsFile, read_metrics
-from ctxlab.tracking.wandb import Wandb
+from ctxlab.tracking.wandb import Wandb, mode_allowed
 
 
 def test_rows_past_the_checkpoint_and_torn_lines_are_dropped(tmp_path):
@@ -128,3 +131,55 @@ def test_tensorboard_writes_scalars_and_the_report(tmp_path):
     assert [(e.step, e.value) for e in events.Scalars("train/loss")] == [(3, 0.5)]
     assert events.Scalars("result/metrics/f1")[0].value == 0.75
     assert json.dumps(events.Tags()["tensors"])
+
+
+@pytest.mark.parametrize(
+    ("environment", "allowed"),
+    [
+        ({}, "online"),
+        ({"WANDB_MODE": "online"}, "online"),
+        ({"WANDB_MODE": "offline"}, "offline"),
+        ({"WANDB_MODE": "dryrun"}, "offline"),
+        ({"WANDB_MODE": "Disabled"}, "disabled"),
+        ({"WANDB_DISABLED": "true"}, "disabled"),
+        ({"WANDB_DISABLED": "1", "WANDB_MODE": "online"}, "disabled"),
+        ({"WANDB_DISABLED": "false"}, "online"),
+        ({"WANDB_DISABLED": ""}, "online"),
+    ],
+)
+def test_the_environment_says_what_wandb_may_do(environment, allowed):
+    assert mode_allowed(environment) == allowed
+
+
+@pytest.mark.parametrize(
+    "forbidden", [{"WANDB_MODE": "offline"}, {"WANDB_MODE": "disabled"}, {"WANDB_DISABLED": "true"}]
+)
+def test_wandb_asks_no_server_where_the_environment_forbids_it(forbidden, tmp_path):
+    """A server on the loopback counts the requests of a process that has a key and asks for mode=online."""
+    requests = []
+
+    class Server(BaseHTTPRequestHandler):
+        def do_POST(self):
+            requests.append(self.path)
+            self.send_response(401)
+            self.end_headers()
+
+        do_GET = do_POST  # noqa: N815
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        code = (
+            "import sys; from pathlib import Path; from ctxlab.core.tracking import RunInfo;"
+            "from ctxlab.tracking.wandb import Wandb; tracker = Wandb('p', None, 'online', 5.0);"
+            "tracker.start(RunInfo(Path(sys.argv[1]), 'n', '', {})); tracker.log({'a': 1.0}, 1);"
+            "tracker.finish({}, None)"
+        )
+        environment = {**os.environ, "WANDB_API_KEY": "a" * 40,
+                       "WANDB_BASE_URL": f"http://127.0.0.1:{server.server_port}", **forbidden}  # fmt: skip
+        subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=environment, check=True, capture_output=True)
+        server.shutdown()
+    assert requests == []
+    assert (tmp_path / "wandb").exists() == (forbidden == {"WANDB_MODE": "offline"})

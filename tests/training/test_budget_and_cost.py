@@ -13,20 +13,37 @@ from ctxlab.training.state import TrainState
 
 
 def test_the_nearest_limit_counts():
-    state = TrainState(step=10, epoch=1, batch=5, seconds=30.0, tokens=1000)
-    assert Budget(max_steps=100).progress(state, 10) == 0.1
-    assert Budget(max_epochs=3).progress(state, 10) == 0.5
-    assert Budget(max_seconds=40).progress(state, 10) == 0.75
-    assert Budget(max_tokens=4000).progress(state, 10) == 0.25
-    assert Budget(100, 3, 40, 4000).progress(state, 10) == 0.75
-    assert Budget(max_steps=5).progress(state, 10) == 1.0
-    assert Budget().progress(state, 10) == 0.0
+    state = TrainState(step=10, epochs=1.5, seconds=30.0, tokens=1000, flops=2e12)
+    assert Budget(max_steps=100).progress(state) == 0.1
+    assert Budget(max_epochs=3).progress(state) == 0.5
+    assert Budget(max_seconds=40).progress(state) == 0.75
+    assert Budget(max_tokens=4000).progress(state) == 0.25
+    assert Budget(max_flops=1e13).progress(state) == 0.2
+    composed = Budget(max_steps=100, max_epochs=3, max_seconds=40, max_tokens=4000, max_flops=1e13)
+    assert composed.progress(state) == 0.75
+    assert composed.nearest(state) == "trainer.max_seconds=40"
+    assert Budget(max_steps=5).progress(state) == 1.0
+    assert Budget().progress(state) == 0.0
+
+
+def test_a_pass_that_is_read_in_thirds_is_whole():
+    """0.1 + 0.2 is not 0.3 to a computer: what rounding leaves must not cost a further step."""
+    state = TrainState()
+    for _ in range(10):
+        state.count_step(10)
+        state.begin_pass(16)
+    assert state.epochs != 1.0
+    assert Budget(max_epochs=1).progress(state) == 1.0
+
+
+LIMITS = ("max_steps", "max_epochs", "max_seconds", "max_tokens", "max_flops")
 
 
 def test_without_any_limit_a_run_has_three_epochs():
-    limits = {"max_steps": None, "max_epochs": None, "max_seconds": None, "max_tokens": None}
+    limits = dict.fromkeys(LIMITS)
     assert Budget.of(SimpleNamespace(**limits)) == Budget(max_epochs=3)
-    assert Budget.of(SimpleNamespace(**{**limits, "max_seconds": 9.0})) == Budget(max_seconds=9.0)
+    for name in LIMITS:
+        assert Budget.of(SimpleNamespace(**{**limits, name: 9})) == Budget(**{name: 9})
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

@@ -36,6 +36,7 @@ from ctxlab.strategies.positions.keep import Keep
 from ctxlab.strategies.reading.chunk import Chunk
 from ctxlab.strategies.reading.segments import Segments
 from ctxlab.tasks.ner import NER
+from ctxlab.training.lessons import chooser
 from ctxlab.training.loop import Job, Trainer
 from ctxlab.training.state import TrainState
 from ctxlab.training.stream import Stream
@@ -105,13 +106,17 @@ def stepped(
         optimizer=torch.optim.SGD(model.parameters(), lr=1.0),
         schedule=ConstantRate(0.0),
         learning_rate=1.0,
-        stream=Stream(documents, strategy.reading.windows, task.renew, 1000, seed=1),
+        stream=Stream(
+            documents, strategy.reading.windows, task.renew, chooser(strategy, task, writes=False), 1000, seed=1
+        ),
         context_length=length,
         settings=TrainerConfig(**unset | given | settings),
         seed=1,
         document_ids=[str(i) for i in range(len(documents))],
         writes=None,
         evaluate=None,
+        configuration={},
+        peak_bytes=lambda: 0,
     )
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     state = Trainer(job, make_accelerator("cpu", "fp32"), Quiet()).run(TrainState())

@@ -16,6 +16,7 @@ from ctxlab.core.types import Merged, Window
 from ctxlab.models.tiny_llama import TinyLlama
 from ctxlab.stages import verify as stage
 from ctxlab.strategies.attention import structured
+from ctxlab.strategies.attention.fixed import Fixed
 from ctxlab.strategies.attention.kernels import masks
 from ctxlab.strategies.attention.kernels.plan import Plan, sliding
 from ctxlab.strategies.attention.kernels.sparse import Sparse
@@ -99,7 +100,7 @@ def test_a_part_that_looks_ahead_passes_and_is_told_of(tmp_path):
     assert "as attention=lsh declares: likelihoods" in check["detail"]
 
 
-@pytest.mark.parametrize("words", [LOCAL, YARN, RMT, HAT])
+@pytest.mark.parametrize("words", [STRIDED, YARN, RMT, HAT])
 def test_nothing_broken_fails_nothing(words, failed):
     assert failed(*words) == {}
 
@@ -113,7 +114,7 @@ def test_a_window_off_by_one(failed, monkeypatch):
     monkeypatch.setattr(Local, "plans", patterned(near(9), window=9))
     assert "attention=local wider" in failed(*LOCAL)["reaches nothing else"]
     monkeypatch.setattr(Local, "plans", patterned(near(7)))
-    assert set(failed(*LOCAL)) == {"reaches what it should", "every layer", "dense attention"}
+    assert set(failed(*LOCAL)) == {"reaches what it should", "every layer", "every head", "dense attention"}
 
 
 def test_a_missing_global_token(failed, monkeypatch):
@@ -125,6 +126,21 @@ def test_a_stride_off_by_one(failed, monkeypatch):
     honest = Strided.plans
     monkeypatch.setattr(Strided, "plans", lambda part, *sizes: honest(Strided(part.window, 12), *sizes))
     assert {"reaches what it should", "reaches nothing else"} <= set(failed(*STRIDED))
+
+
+FIXED = ("model=tiny_bert", "strategy=sparse_transformer", "strategy/attention=fixed", "strategy.attention.stride=16",
+         "strategy.attention.num_summary=2")  # fmt: skip
+
+
+@pytest.mark.parametrize("words", [STRIDED, FIXED])
+def test_patterns_in_the_other_half_of_the_heads(words, failed, monkeypatch):
+    """What a token hears of is the same, so that no other check can see it."""
+    for part in (Strided, Fixed):
+        honest = part.plans
+        monkeypatch.setattr(part, "plans", lambda part, *sizes, honest=honest: honest(part, *sizes)[::-1])
+    found = failed(*words)
+    assert set(found) == {"every head", "dense attention"}
+    assert "in layer 1, head 1, token" in found["every head"]
 
 
 def test_a_mask_that_is_not_registered(failed, monkeypatch):

@@ -1,4 +1,4 @@
-"""Conversations of OpenAI's API and of ShareGPT: a list of messages, each with who says it and what."""
+"""Conversations of OpenAI's API and ShareGPT, messages with who says them, and of DailyDialog, texts in turn."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from ctxlab.core.errors import UserError
 from ctxlab.data.formats.base import Fields, Format, is_list_of, with_fields
 from ctxlab.data.readers.tally import Tally
 
-LISTS = ("messages", "conversations", "conversation")
+LISTS = ("messages", "conversations", "conversation", "dialog", "utterances")
 SPEAKERS, TEXTS = ("role", "from"), ("content", "value")
 """Fields of a list, and of a message."""
 
@@ -23,15 +23,24 @@ def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
     del task, tally
     key = _key(record.fields)
     assert key is not None, "recognised by it"
-    turns = [_turn(one, f"{key}[{index}]", record.origin) for index, one in enumerate(record.fields[key])]
+    given = record.fields[key]
+    if _is_texts(given):
+        given = [{"role": "AB"[index % 2], "content": text} for index, text in enumerate(given)]
+    turns = [_turn(one, f"{key}[{index}]", record.origin) for index, one in enumerate(given)]
     yield with_fields(record, turns=turns)
 
 
 def _key(fields: Fields) -> str | None:
-    return next(
-        (key for key in LISTS if any(is_list_of(fields.get(key), who) for who in SPEAKERS)),
-        None,
-    )
+    return next((key for key in LISTS if _is_messages(fields.get(key))), None)
+
+
+def _is_messages(value: Any) -> bool:
+    """Whether ``value`` is a list of messages, or of texts that two speakers say in turn; an empty one, too."""
+    return value == [] or any(is_list_of(value, who) for who in SPEAKERS) or _is_texts(value)
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(one, str) for one in value)
 
 
 def _turn(message: Mapping[str, Any], place: str, origin: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""doccano's export of sequence labelling: a text and its stretches, as triples or as objects."""
+"""doccano's export of sequence labelling, and what looks like it: a text and its stretches, triples or objects."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -31,7 +31,7 @@ def _key(fields: Fields) -> str | None:
 def _is_stretches(value: Any) -> bool:
     if value == []:
         return True
-    if is_list_of(value, "start_offset", "end_offset"):
+    if is_list_of(value, "start_offset", "end_offset") or is_list_of(value, "start", "end", "label"):
         return True
     return (
         isinstance(value, list)
@@ -44,7 +44,8 @@ def _span(one: Any) -> dict[str, Any]:
     if isinstance(one, list):
         start, end, label = one
         return {"start": start, "end": end, "label": label}
-    return {"start": one["start_offset"], "end": one["end_offset"], "label": one.get("label")}
+    start, end = (one.get(f"{name}_offset", one.get(name)) for name in ("start", "end"))
+    return {"start": start, "end": end, "label": one.get("label")}
 
 
 FORMAT = Format("doccano", frozenset({"ner"}), recognises, convert)

@@ -9,8 +9,14 @@ from ctxlab.data.readers.tally import Tally
 Names = Mapping[str, tuple[str, ...]]
 
 SUMMARIES: Names = {
-    "document": ("article", "report", "dialogue", "text"),  # CNN/DailyMail, GovReport, SAMSum, BillSum
-    "summary": ("highlights", "abstract"),  # CNN/DailyMail, arXiv and PubMed
+    "document": (
+        "article",
+        "report",
+        "dialogue",
+        "content",
+        "text",
+    ),  # CNN/DailyMail, GovReport, SAMSum, THUCNews, BillSum
+    "summary": ("highlights", "abstract", "summarization", "title"),  # CNN/DailyMail, arXiv and PubMed, NLPCC, THUCNews
 }
 INFERENCE: Names = {
     "premise": ("sentence1",),  # SNLI and MultiNLI as published, GLUE

@@ -6,6 +6,7 @@ from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
 from ctxlab.data.formats import (
     alpaca,
+    benchmarks,
     chat,
     doccano,
     docred,
@@ -23,8 +24,8 @@ from ctxlab.data.formats.base import Format
 from ctxlab.data.readers.tally import Tally
 
 FORMATS: tuple[Format, ...] = (
+    mrqa.FORMAT,  # before SQuAD, as its questions have answers too
     squad.FORMAT,
-    mrqa.FORMAT,
     hotpotqa.FORMAT,
     docred.FORMAT,
     label_studio.FORMAT,
@@ -36,6 +37,7 @@ FORMATS: tuple[Format, ...] = (
     alpaca.FORMAT,
     yes_no.FORMAT,
     *field_names.FORMATS,
+    *benchmarks.FORMATS,
 )
 """In the order in which they are tried; the first that recognises a record for the task converts it."""
 

@@ -11,7 +11,7 @@ from ctxlab.data.readers.tally import Tally
 
 def recognises(fields: Fields) -> bool:
     """``data`` beside ``annotations`` (once ``completions``), or JSON-MIN's stretches that name their ``labels``."""
-    if isinstance(fields.get("data"), Mapping) and ("annotations" in fields or "completions" in fields):
+    if isinstance(fields.get("data"), Mapping) and fields.keys() & {"annotations", "completions", "predictions"}:
         return True
     return _min_key(fields) is not None
 

@@ -44,6 +44,8 @@ def read(path: Path) -> list[Record]:
     lines = read_lines(path)
     layout = next(found for kind in LAYOUTS if (found := kind.of(Sample.of(lines))) is not None)
     documents = [document for document in _documents(lines, layout, path) if document.tokens]
+    if not documents:
+        raise UserError(f"{path} holds no word, only comments and marks of documents: write a word a line.")
     tagged = any(tag for document in documents for tag in document.tags)
     return [document.record(tagged=tagged) for document in documents]
 

@@ -1,4 +1,4 @@
-"""JSON: one object a line, a list of objects, or an object with such a list, over as many lines as it likes."""
+"""JSON: an object a line, a list of objects, or one object with such a list or with objects by name."""
 
 import json
 from collections.abc import Iterator
@@ -140,6 +140,8 @@ def _unwrapped(one: Value, path: Path) -> list[Value]:
             f"{path} holds columns as pandas writes them: write it with "
             'DataFrame.to_json(…, orient="records", lines=True).'
         )
+    if _is_by_id(one.value):
+        return [Value({"id": name, **value}, f"{path.name} '{name}'") for name, value in one.value.items()]
     name = next((name for name in (*WRAPPERS, *SPLITS) if list(lists) == [name]), None)
     if name is None:
         return [one]
@@ -153,6 +155,14 @@ def _row(value: dict[str, Any]) -> Any:
 
 def _is_objects(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value)
+
+
+def _is_by_id(value: dict[str, Any]) -> bool:
+    """Whether an object holds several records that have the same fields, each under its name."""
+    records = list(value.values())
+    return len(records) > 1 and all(
+        isinstance(one, dict) and one and one.keys() == records[0].keys() for one in records
+    )
 
 
 def _is_pandas_column(value: Any) -> bool:

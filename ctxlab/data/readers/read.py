@@ -11,6 +11,7 @@ from ctxlab.data.formats.known import converted
 from ctxlab.data.identity import identified
 from ctxlab.data.readers import brat
 from ctxlab.data.readers.conll import looks_like_columns
+from ctxlab.data.readers.table import has_header
 from ctxlab.data.readers.tally import Tally
 from ctxlab.data.readers.text import read_text
 from ctxlab.data.readers.unpacked import UNPACK, bare
@@ -99,7 +100,7 @@ def _reader(path: Path, task_name: str) -> str:
     extension = bare(path).suffix.lower()
     if extension == PLAIN and task_name:
         return "conll" if task_name in TAGS_WORDS and looks_like_columns(read_text(path)) else "plain"
-    if extension == ".tsv" and task_name in TAGS_WORDS | {""} and looks_like_columns(read_text(path)):
+    if extension == ".tsv" and task_name in TAGS_WORDS | {""} and not has_header(read_text(path)):
         return "conll"
     return _known(path) or "plain"
 

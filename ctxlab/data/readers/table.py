@@ -14,7 +14,7 @@ from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
 from ctxlab.data.readers.text import read_text
 from ctxlab.data.readers.unpacked import bare
-from ctxlab.data.readers.word_rows import gathered
+from ctxlab.data.readers.word_rows import WORDS, gathered
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,10 @@ def read(path: Path) -> list[Record]:
     Raises:
         UserError: A row with another number of cells than the header, or a header that repeats or lacks a name.
     """
-    header, *rows = _rows(path)
+    found = _rows(path)
+    if not found:
+        raise UserError(f"{path} is empty: put at least one document into it, or name another file.")
+    header, *rows = found
     names = [name.strip() for name in header.cells]
     _check_header(names, path)
     columns: dict[str, Sequence[Any]] = {
@@ -47,6 +50,12 @@ def read(path: Path) -> list[Record]:
         for index, row in enumerate(rows)
     ]
     return gathered(names, records) or records
+
+
+def has_header(text: str) -> bool:
+    """Whether the first line names columns of words, rather than being a word with its tag."""
+    first = text.lstrip("\r\n").split("\n", 1)[0]
+    return any(cell.strip().casefold() in (*WORDS, "words", "tokens", "text") for cell in first.split("\t"))
 
 
 def _rows(path: Path) -> list[Row]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ctxlab.core.errors import UserError
+from ctxlab.data.readers.encodings import encoding_of
 from ctxlab.data.readers.unpacked import read_bytes
 
 
@@ -22,14 +23,25 @@ def read_text(path: Path) -> str:
     data = read_bytes(path)
     try:
         text = data.decode("utf-8-sig")
+        wide = "\0" in text and encoding_of(data)  # UTF-16 of English is valid UTF-8, with a zero beside every letter
     except UnicodeDecodeError as error:
         # The codec counts from behind a byte order mark.
         position = error.start + (3 if data.startswith(b"\xef\xbb\xbf") else 0)
-        line = data.count(b"\n", 0, position) + 1
-        raise UserError(
-            f"{path} line {line} is not UTF-8 (byte 0x{data[position]:02x} at offset {position}): convert the file, "
-            f"for example with `iconv -f latin1 -t utf-8 {path.name} > {path.stem}.utf8{path.suffix}`."
-        ) from None
+        raise _not_utf8(path, data, position) from None
+    if wide:
+        raise _not_utf8(path, data, data.index(b"\0"))
     if not text.strip():
         raise UserError(f"{path} is empty: put at least one document into it, or name another file.")
     return text
+
+
+def _not_utf8(path: Path, data: bytes, position: int) -> UserError:
+    line, found = data.count(b"\n", 0, position) + 1, encoding_of(data)
+    where = f"{path} line {line} is not UTF-8 (byte 0x{data[position]:02x} at offset {position})"
+    target = f"{path.stem}.utf8{path.suffix}"
+    if found is None:
+        return UserError(f"{where}, nor any encoding that can be told: save the file as UTF-8 in an editor.")
+    return UserError(
+        f"{where} but probably {found}: convert the file, for example with "
+        f"`iconv -f {found} -t UTF-8 {path.name} > {target}`."
+    )

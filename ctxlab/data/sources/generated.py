@@ -5,20 +5,21 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from ctxlab import corpora
 from ctxlab.core.data import Record, Source
 from ctxlab.core.errors import UserError
-from ctxlab.corpora import probe as probes
+from ctxlab.corpora.grammar import chinese
 from ctxlab.corpora.grammar.brief import Brief
 from ctxlab.data.identity import check_max_documents
 
 COUNTS = {"train": 40, "validation": 8, "test": 8}
 """Documents of each split, unless said otherwise."""
 
-PROBE = "probe"
-"""The task whose corpus hangs on more than its name."""
+LANGUAGES = ("en", "zh")
+"""Values of ``data.language``."""
 
 SHORTEST = 20
 """Words of a document that a grammar can always fill."""
@@ -28,7 +29,9 @@ class Generated(Source):
     """Documents with gold whose evidence lies at a controlled distance, a pure function of seed, split and index.
 
     The grammar of a task is ``ctxlab/corpora/<task>.py`` with a function ``write``: it takes a ``Brief`` and the
-    index of a document, and returns all fields of its record but the ``id``. Probes hang on ``probe`` instead.
+    index of a document, and returns all fields of its record but the ``id``. One whose documents are asked for by
+    ``probe=…`` has ``writer`` instead, which takes its options, split and seed and returns what writes the document of
+    an index. ``COUNTS`` in it says how many documents a split has unless said otherwise.
     """
 
     invented = True
@@ -43,7 +46,10 @@ class Generated(Source):
         evidence_distance: Sequence[int] = (16, 64, 256, 1024),
         max_documents: int | None = None,
         probe: Mapping[str, Any] | None = None,
+        language: str = "en",
     ) -> None:
+        if language not in LANGUAGES:
+            raise UserError(f"data.language={language} has no grammar: use {' or '.join(LANGUAGES)}.")
         check_max_documents(max_documents)
         self.notes: list[str] = []
         counts = {
@@ -71,25 +77,39 @@ class Generated(Source):
             ambiguous_share=ambiguous_share,
             evidence_distance=tuple(evidence_distance),
         )
-        self._max_documents, self._probe = max_documents, probe
+        self._max_documents, self._probe, self._language = max_documents, probe, language
 
     def load(self, task_name: str, split: str, seed: int) -> list[Record]:
         """Documents of the split; raises UserError where the task has no grammar."""
         given = self._counts[split]
-        count = given if given is not None else (probes.COUNTS if task_name == PROBE else COUNTS)[split]
+        grammar = importlib.import_module(f"ctxlab.corpora.{_checked(task_name)}")
+        count = given if given is not None else getattr(grammar, "COUNTS", COUNTS)[split]
         count = min(count, self._max_documents or count)
-        write = self._writer(_checked(task_name), split, seed)
+        write = self._writer(grammar, split, seed)
         return [
             Record({"id": f"generated-{split}-{seed}-{i}", **write(i)}, f"generated {split} document {i + 1}")
             for i in range(count)
         ]
 
-    def _writer(self, task_name: str, split: str, seed: int) -> Callable[[int], dict[str, Any]]:
+    def _writer(self, grammar: ModuleType, split: str, seed: int) -> Callable[[int], dict[str, Any]]:
         """What writes the document of an index."""
-        if task_name == PROBE:
-            return partial(probes.make(self._probe).record, split, seed)
-        module = importlib.import_module(f"ctxlab.corpora.{task_name}")
-        return partial(module.write, self._brief(split, seed))
+        if self._language == "zh":
+            return partial(_chinese(grammar.__name__.rsplit(".", 1)[-1]), self._brief(split, seed))
+        if hasattr(grammar, "writer"):
+            writer: Callable[[int], dict[str, Any]] = grammar.writer(self._probe, split, seed)
+            return writer
+        return partial(grammar.write, self._brief(split, seed))
+
+
+def _chinese(task_name: str) -> Callable[..., dict[str, Any]]:
+    """What writes Chinese documents for a task; raises UserError where nothing does."""
+    if task_name not in chinese.WRITERS:
+        raise UserError(
+            f"There is no Chinese grammar for task={task_name} (there are: {', '.join(sorted(chinese.WRITERS))}): use "
+            "data.language=en, or your own files with data=files data.train_file=…."
+        )
+    writer: Callable[..., dict[str, Any]] = chinese.WRITERS[task_name]
+    return writer
 
 
 def grammars() -> list[str]:

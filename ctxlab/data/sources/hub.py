@@ -1,21 +1,20 @@
 """Data sets of the hub, and folders that hold one."""
 
 import difflib
-import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ctxlab.core.data import Record, Source
 from ctxlab.core.errors import UserError
+from ctxlab.core.quiet import quiet
 from ctxlab.data.class_names import named
 from ctxlab.data.formats.known import converted
 from ctxlab.data.identity import check_max_documents, identified
+from ctxlab.data.local_splits import typeless_files
 from ctxlab.data.readers.read import read_files
 from ctxlab.data.readers.tally import Tally
-from ctxlab.data.sources.local_splits import typeless_files
 
 ALIASES = {"train": ("train",), "validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
 """Names that data sets give to each split, the usual one first."""
@@ -73,7 +72,7 @@ class Hub(Source):
         if not folder.exists() and self._path[0] in "/.~":  # no hub id begins like this
             raise UserError(f"The folder {folder} does not exist{_nearest(folder)}: set data.path to one that does.")
         try:
-            with _quiet():
+            with quiet("huggingface_hub"):  # no line for each attempt of its client; what it ends with is told
                 return self._read(folder)
         except Exception as error:  # whatever the library and its clients raise, the person can mend only the name
             raise UserError(self._explain(folder, error)) from error
@@ -101,15 +100,3 @@ def _nearest(folder: Path) -> str:
     near = [entry.name for entry in folder.parent.iterdir() if entry.is_dir()] if folder.parent.is_dir() else []
     close = difflib.get_close_matches(folder.name, near, n=1, cutoff=0.8)
     return f" (the nearest folder is {folder.parent / close[0]})" if close else ""
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """No line for each attempt of the hub's client; what it ends with is told in one sentence."""
-    client = logging.getLogger("huggingface_hub")
-    level = client.level
-    client.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        client.setLevel(level)

@@ -1,5 +1,8 @@
 """Answers to questions: exact match and F1 as SQuAD has them, where in the context they are lost, and baselines.
 
+Answers are compared by the rules of their language (``ctxlab.text.answers``): that of the record or of the task, else
+the one that the script of the context stands for.
+
 Figures are means over questions; intervals draw whole records, as questions about one text are alike.
 """
 
@@ -15,7 +18,8 @@ from ctxlab.evaluation.scores import metrics
 from ctxlab.evaluation.sentences import first_sentence, nearest_sentence
 from ctxlab.evaluation.statistics import interval_note
 from ctxlab.tasks.records.questions import Answer
-from ctxlab.text.answers import exact_match, f1
+from ctxlab.text.answers import OVERLAPS, exact_match
+from ctxlab.text.language import language_of
 
 LENGTH_BINS = LENGTHS[1:]
 """Last token count of each bin of context lengths; the last bin is open."""
@@ -89,7 +93,13 @@ def _case(document: Document, prediction: Prediction) -> _Case:
 def _compare(document: Document, answer: str) -> tuple[float, float]:
     """Exact match and F1."""
     gold = [known["text"] for known in document.fields["answers"]]
-    return exact_match(answer, gold), f1(answer, gold)
+    language = _language(document)
+    overlap = OVERLAPS[document.fields.get("f1", "words")]
+    return exact_match(answer, gold, language), overlap(answer, gold, language)
+
+
+def _language(document: Document) -> str:
+    return language_of(document.fields.get("language"), document.fields["context"])
 
 
 def _overall(documents: Sequence[Document], cases: Sequence[_Case]) -> Table:
@@ -100,7 +110,11 @@ def _overall(documents: Sequence[Document], cases: Sequence[_Case]) -> Table:
             (d.fields["group"], *_compare(d, answer(d.fields["context"], d.fields["question"]))) for d in documents
         ]
         rows.append((name, *_row(found)))
-    return Table("overall", "Exact match and F1 of answers", ("answer", *_COLUMNS), rows, _NOTE)
+    languages = ", ".join(sorted({_language(document) for document in documents}))
+    note = f"compared by the rules of MLQA for {languages}; {_NOTE}"
+    if documents[0].fields.get("f1", "words") != "words":
+        note = f"F1 by the longest run in common, as CMRC 2018 has it; {note}"
+    return Table("overall", "Exact match and F1 of answers", ("answer", *_COLUMNS), rows, note)
 
 
 def _breakdowns(cases: Sequence[_Case], told: Sequence[_Case], untold: Sequence[_Case]) -> list[Table]:
@@ -115,7 +129,7 @@ def _breakdowns(cases: Sequence[_Case], told: Sequence[_Case], untold: Sequence[
     distances = by_size([case.distance for case in told], DISTANCE_BINS)
     title = "F1 by distance from the question to the answer"
     return [
-        by.table("by_kind", "F1 of questions with and without an answer", "answer", kinds),
+        by.table("by_kind", "F1 of questions with and without an answer", "answer", kinds, drawn=""),
         by.table("by_length", "F1 by length of the context", "tokens", picked(cases, lengths)),
         by.table(
             "by_position", "F1 by place of the answer in the context", "part of the context", picked(told, places)

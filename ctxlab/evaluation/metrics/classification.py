@@ -134,8 +134,15 @@ def _breakdowns(cases: _Cases) -> list[Table]:
     return [
         by.table("by_length", "By length of the document", "tokens", lengths),
         *by.known("by_position", "By place of the evidence in the document", "evidence at", places),
-        *by.known("by_evidence", "By distance of the evidence", "words to the evidence", distances),
+        *by.known(
+            "by_evidence", "By distance of the evidence", "words to the evidence", distances, chance=_chance(cases)
+        ),
     ]
+
+
+def _chance(cases: _Cases) -> float | None:
+    """Accuracy of a label that is chosen at random; None where a document may have several."""
+    return None if cases.several else 1 / len(cases.labelled.classes)
 
 
 def _estimate(cases: _Cases, chosen: list[int]) -> Estimate:

@@ -117,7 +117,7 @@ def _by_kind(met: Sequence[_Met], num_documents: int) -> Table:
 
     by = Breakdown(("asked", "met", "low", "high"), row, _NOTE)
     kinds = dict.fromkeys(one.kind for one in met)
-    return by.table("by_kind", "Constraints met by kind", "constraint", [(kind, kind) for kind in kinds])
+    return by.table("by_kind", "Constraints met by kind", "constraint", [(kind, kind) for kind in kinds], drawn="")
 
 
 _Shares = Sequence[tuple[int, float]]

@@ -29,6 +29,9 @@ LENGTH_BINS = LENGTHS[1:-2]
 WORDS_PER_PIECE = 256
 """Words that seqeval gets at a time, at least."""
 
+CHANCE = 0.25
+"""Accuracy of guessing the type of a mention that another sentence tells: generated documents have four types."""
+
 AVERAGES = ("micro avg", "macro avg", "weighted avg")
 
 
@@ -199,9 +202,9 @@ def _by_evidence(cases: Sequence[_Case]) -> list[Table]:
         asked = sum(count[1] for count in counts)
         return (asked, *estimate(counts, ratio).cells) if asked else None
 
-    by = Breakdown(("mentions", "accuracy", "low", "high"), row, f"chance 0.25; {interval_note()}")
+    by = Breakdown(("mentions", "accuracy", "low", "high"), row, f"chance {CHANCE}; {interval_note()}")
     title = "Type of ambiguous mentions by distance of the evidence"
-    return by.known("by_evidence", title, "words to the evidence", named(sizes(DISTANCES)))
+    return by.known("by_evidence", title, "words to the evidence", named(sizes(DISTANCES)), chance=CHANCE)
 
 
 def _resolved(case: _Case, size: Size) -> tuple[int, int]:

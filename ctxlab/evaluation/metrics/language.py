@@ -7,6 +7,8 @@
 - A token that was **not read** is charged log V, as a model that never looked at the text can do no better than the
   uniform distribution over its vocabulary, and counts as told wrong. ``perplexity_seen`` leaves these tokens out; it
   says nothing about the rest of the document and never selects a checkpoint.
+- A token that is **unknown** to the tokenizer is charged log V for each of its characters, and counts as told wrong: it
+  says nothing of the text that it stands for.
 """
 
 from collections.abc import Sequence
@@ -173,4 +175,5 @@ def _probes(document: Document, scores: TokenScores) -> Counts:
 
 
 def _note(names: Names) -> str:
-    return f"{names.asked} that were not read are charged the uniform distribution; {interval_note()}"
+    charged = f"{names.asked} that were not read, and unknown characters, are charged the uniform distribution"
+    return f"{charged}; {interval_note()}"

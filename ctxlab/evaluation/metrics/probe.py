@@ -8,12 +8,12 @@ those that were asked for, in words, and beside them the tokens that these are t
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ctxlab.core.types import Document, Prediction, ScoredRecord, Scores, Table
+from ctxlab.core.types import BARS, DEPTHS, Document, Prediction, ScoredRecord, Scores, Table
 from ctxlab.evaluation.breakdown import Breakdown, mean
 from ctxlab.evaluation.scores import metrics
 from ctxlab.evaluation.statistics import interval_note
@@ -50,7 +50,9 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
         for document, case in zip(documents, cases, strict=True)
     ]
     covered = float(np.mean([np.mean(prediction.seen) for prediction in predictions]))
-    return Scores(metrics(records), covered, _tables(cases, tokens), _notes(means, tokens, replies), records)
+    return Scores(
+        metrics(records), covered, _tables(cases, tokens, _chance(replies)), _notes(means, tokens, replies), records
+    )
 
 
 def _case(document: Document, reply: Reply) -> _Case:
@@ -65,16 +67,23 @@ def _by_length(cases: Sequence[_Case], figure: str) -> dict[int, float]:
     return {n: float(np.mean([getattr(case, figure) for case in cases if case.length == n])) for n in lengths}
 
 
-def _tables(cases: Sequence[_Case], tokens: Mapping[int, float]) -> list[Table]:
+def _chance(replies: Sequence[Reply]) -> float | None:
+    """Recall of an answer that is chosen at random; None where none is chosen."""
+    return 1 / replies[0].num_choices if replies and replies[0].num_choices else None
+
+
+def _tables(cases: Sequence[_Case], tokens: Mapping[int, float], chance: float | None) -> list[Table]:
     placed = [case for case in cases if case.depth is not None]
+    overall = _table("overall", "Over all documents", ("figure",), cases, lambda case: ("recall",))
     tables = [
-        _table("overall", "Over all documents", ("figure",), cases, lambda case: ("recall",)),
+        replace(overall, chance=chance),
         _table(
             "by_length",
             "By length, in words and in tokens",
             ("length", "tokens"),
             cases,
             lambda case: (case.length, round(tokens[case.length])),
+            drawn=BARS,
         ),
     ]
     if placed:
@@ -86,22 +95,38 @@ def _tables(cases: Sequence[_Case], tokens: Mapping[int, float]) -> list[Table]:
                 ("length", "depth"),
                 placed,
                 lambda case: (case.length, case.depth),
+                drawn=DEPTHS,
             ),
         ]
     return tables
 
 
 def _table(
-    name: str, title: str, keys: tuple[str, ...], cases: Sequence[_Case], key: Callable[[_Case], tuple[Any, ...]]
+    name: str,
+    title: str,
+    keys: tuple[str, ...],
+    cases: Sequence[_Case],
+    key: Callable[[_Case], tuple[Any, ...]],
+    drawn: str = "",
 ) -> Table:
-    """A row for each value of ``key``, in order; a key of two fills the first two columns."""
+    """A row for each value of a key, in order.
+
+    Args:
+        name: Of the table in ``result.json``.
+        title: For people.
+        keys: Heads of the columns that the key fills, one or two.
+        cases: All cases.
+        key: Of a case.
+        drawn: As what the report draws it, see ``Table``.
+    """
 
     def row(value: tuple[Any, ...]) -> tuple[Any, ...]:
         found = [case.recall for case in cases if key(case) == value]
         return *value[1:], len(found), *mean(found, range(len(found))).cells
 
     by = Breakdown((*keys[1:], "documents", "recall", "low", "high"), row, interval_note())
-    return by.table(name, title, keys[0], [(value[0], value) for value in sorted({key(case) for case in cases})])
+    bins = [(value[0], value) for value in sorted({key(case) for case in cases})]
+    return by.table(name, title, keys[0], bins, drawn=drawn)
 
 
 def _notes(means: Mapping[int, float], tokens: Mapping[int, float], replies: Sequence[Reply]) -> list[str]:

@@ -136,9 +136,10 @@ def _breakdowns(cases: Sequence[_Case], figure: str) -> list[Table]:
         return tables
     places = by_part([case.position for case in cases])
     distances = by_size([case.distance for case in cases], DISTANCES, least=0)
+    chance = float(np.mean([case.by_chance[0] for case in cases]))
     title = "By distance of the evidence from the end of the history"
     return [
         *tables,
         by.table("by_position", "By place of the evidence in the history", "evidence at", picked(cases, places)),
-        by.table("by_evidence", title, "words to the evidence", picked(cases, distances)),
+        by.table("by_evidence", title, "words to the evidence", picked(cases, distances), chance=chance),
     ]

@@ -143,7 +143,7 @@ def _per_relation(cases: Sequence[_Case]) -> Table:
     """The most frequent first."""
     labels = {label for case in cases for _, _, label in case.gold | case.predicted}
     bins = [(label, _keeps(lambda case, fact: fact[2], (label,))) for label in sorted(labels)]
-    table = _breakdown(cases).table("per_relation", "Relations by label", "relation", bins)
+    table = _breakdown(cases).table("per_relation", "Relations by label", "relation", bins, drawn="")
     return replace(table, rows=sorted(table.rows, key=lambda row: -row[1]))
 
 

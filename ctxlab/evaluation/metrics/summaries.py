@@ -143,7 +143,10 @@ def _overall(documents: Sequence[Document], predictions: Sequence[Prediction], c
         ]
         rows.append((name, *_row(found)))
     columns = ("summary", "cases", "rouge1", "low", "high", *TYPES[1:], "length_ratio")
-    note = f"F measures, with stemming; lead and random have as many words as the model's summary; {NOTE}"
+    note = (
+        "F measures, English stemmed, characters where a script has no blanks; lead and random have as many words as "
+        f"the model's summary; {NOTE}"
+    )
     return Table("overall", "ROUGE of summaries", columns, rows, note)
 
 
@@ -181,4 +184,4 @@ def _source_coverage(cases: Sequence[_Case]) -> Table:
         + interval_note("records", figure="the model's share")
     )
     by = Breakdown(("cases", "share", "low", "high", "gold"), row, note)
-    return by.table("source_coverage", "Parts of the document that summaries take up", "part", named(TENTHS))
+    return by.table("source_coverage", "Parts of the document that summaries take up", "part", named(TENTHS), drawn="")

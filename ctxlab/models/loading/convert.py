@@ -8,7 +8,7 @@ import transformers
 from safetensors.torch import save_file
 
 from ctxlab.core.errors import UserError
-from ctxlab.models.loading.weights import quiet
+from ctxlab.core.quiet import quiet
 
 
 @dataclass(frozen=True, eq=False)

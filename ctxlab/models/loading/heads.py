@@ -6,6 +6,7 @@ from typing import Any
 import torch
 import transformers
 
+from ctxlab.core.architecture import has_encoder_and_decoder
 from ctxlab.core.errors import UserError
 
 HEADS = {
@@ -60,7 +61,7 @@ def auto_class(head: str) -> Any:
 
 def kind_of(config: Any) -> str:
     """``encoder``, ``decoder`` or ``encoder_decoder``: what models of this ``config`` are."""
-    if getattr(config, "is_encoder_decoder", False):
+    if has_encoder_and_decoder(config):
         return "encoder_decoder"
     causal = type(config) in auto_class("causal_lm")._model_mapping
     return "decoder" if causal and not _sees_both_sides(config) else "encoder"

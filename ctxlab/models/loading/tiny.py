@@ -2,17 +2,20 @@
 
 import string
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Any
 
 import torch
-from transformers import BertTokenizer
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+from transformers import BertTokenizer, PreTrainedTokenizerFast
 
+from ctxlab.core.errors import UserError
 from ctxlab.core.model import ModelSource
+from ctxlab.core.quiet import quiet
 from ctxlab.models.loading.dropout import set_attention_dropout, set_dropout
 from ctxlab.models.loading.heads import auto_class, bare, check_head, kind_of, label_fields
-from ctxlab.models.loading.weights import NO_LIMIT, Configure, quiet
+from ctxlab.models.loading.weights import NO_LIMIT, Configure
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 MORE_PUNCTUATION = "“”‘’«»–—…•°€£§"
@@ -24,9 +27,13 @@ class Tiny(ModelSource, ABC):
     A tiny model says what its sizes are, and makes the config of its architecture.
     """
 
-    def __init__(self, *, name: str, seed: int, dropout: float | None, attention_dropout: float) -> None:
-        """Take rates as ``Pretrained`` does."""
-        self.name, self.seed = name, seed
+    def __init__(
+        self, *, name: str, seed: int, dropout: float | None, attention_dropout: float, vocabulary: str = "letters"
+    ) -> None:
+        """Take rates as ``Pretrained`` does, and a key of ``VOCABULARIES``."""
+        if vocabulary not in VOCABULARIES:
+            raise UserError(f"model.vocabulary={vocabulary} is not one of {', '.join(VOCABULARIES)}.")
+        self.name, self.seed, self.vocabulary = name, seed, vocabulary
         self.dropout, self.attention_dropout = dropout, attention_dropout
 
     @abstractmethod
@@ -38,8 +45,8 @@ class Tiny(ModelSource, ABC):
         return kind_of(self._config())
 
     def tokenizer(self) -> Any:
-        """The tokenizer of all tiny models: lower-casing WordPiece, made in code."""
-        return make_tokenizer()
+        """The tokenizer of all tiny models, made in code: WordPiece of English letters, or bytes of any script."""
+        return VOCABULARIES[self.vocabulary]()
 
     def build(self, head: str, labels: Sequence[str], configure: Configure | None = None) -> Any:
         """The model with a head for ``labels``, in fp32 and evaluation mode; see ``Pretrained.build``."""
@@ -53,7 +60,7 @@ class Tiny(ModelSource, ABC):
         return model
 
     def _config(self) -> Any:
-        ids = vocabulary()
+        ids = self.tokenizer().get_vocab()
         tokens = {"pad_token_id": ids["[PAD]"], "bos_token_id": ids["[CLS]"], "eos_token_id": ids["[SEP]"]}
         return self.config(vocab_size=len(ids), **tokens)
 
@@ -61,6 +68,24 @@ class Tiny(ModelSource, ABC):
 def make_tokenizer() -> Any:
     """Lower-casing WordPiece over letters, pairs of letters, digits and punctuation, made in code."""
     return BertTokenizer(vocab=vocabulary(), do_lower_case=True, model_max_length=NO_LIMIT)
+
+
+def make_byte_tokenizer() -> Any:
+    """A token a byte, with capitals, in every script: nothing is unknown, and a Chinese character is three tokens."""
+    symbols = [*SPECIAL, *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    tokenizer = Tokenizer(models.BPE(vocab={symbol: index for index, symbol in enumerate(symbols)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    ends = [(name, symbols.index(name)) for name in ("[CLS]", "[SEP]")]
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=ends
+    )
+    names = zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), SPECIAL, strict=True)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=NO_LIMIT, **dict(names))
+
+
+VOCABULARIES: dict[str, Callable[[], Any]] = {"letters": make_tokenizer, "bytes": make_byte_tokenizer}
+"""Values of ``model.vocabulary``."""
 
 
 def vocabulary() -> dict[str, int]:

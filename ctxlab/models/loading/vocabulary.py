@@ -3,8 +3,8 @@
 from typing import Any
 
 from ctxlab.core.errors import UserError
+from ctxlab.core.quiet import quiet
 from ctxlab.models.loading.named_rows import add_note
-from ctxlab.models.loading.weights import quiet
 
 
 def fit_vocabulary(model: Any, tokenizer: Any, called: str) -> None:

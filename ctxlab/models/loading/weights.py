@@ -2,8 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,10 @@ from huggingface_hub.errors import HfHubHTTPError
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
-from transformers.utils import logging as library_logging
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import NEW_HEAD
+from ctxlab.core.quiet import quiet
 from ctxlab.models.loading.heads import BARE, NEW, NOTED, POOLED, auto_class, bare, check_head, kind_of, label_fields
 from ctxlab.models.loading.named_rows import (
     BY_NAME,
@@ -247,17 +246,3 @@ def _refuse_code(path: Path, called: str) -> None:
 def _line(error: BaseException) -> str:
     """First line of what the library said."""
     return (str(error).strip() or type(error).__name__).split("\n")[0].rstrip(".")
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """A new head is expected here: no warning of it and no loading bars; errors still raise."""
-    level, bars = library_logging.get_verbosity(), library_logging.is_progress_bar_enabled()
-    library_logging.set_verbosity(logging.ERROR)
-    library_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        library_logging.set_verbosity(level)
-        if bars:
-            library_logging.enable_progress_bar()

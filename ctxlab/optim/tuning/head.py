@@ -3,14 +3,29 @@
 from typing import Any
 
 from ctxlab.core.architecture import head_parameters
+from ctxlab.core.errors import UserError
 from ctxlab.core.optim import Tuning
 
 
 class Head(Tuning):
-    """A linear probe: the pretrained body stays as it was, stretched positions included."""
+    """A linear probe: the pretrained body stays as it was, stretched positions included.
+
+    Modules of the strategy and of the task learn too. A head whose weights are the table of token embeddings (tied)
+    is part of the body, and stays.
+    """
 
     def install(self, model: Any) -> None:
-        """Freeze the body."""
+        """Freeze the body.
+
+        Raises:
+            UserError: Nothing is outside it.
+        """
+        outside = head_parameters(model)
+        if not outside:
+            raise UserError(
+                f"tuning=head has nothing to train in this {type(model).__name__}, whose output layer is the table of "
+                "its token embeddings (tied): use tuning=top_k or tuning=full."
+            )
         model.requires_grad_(False)
-        for parameter in head_parameters(model):
+        for parameter in outside:
             parameter.requires_grad_(True)

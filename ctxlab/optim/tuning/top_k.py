@@ -2,23 +2,30 @@
 
 from typing import Any
 
-from ctxlab.core.architecture import layers
+from ctxlab.core.architecture import decoder_layers, head_parameters, layers
 from ctxlab.core.errors import UserError
 from ctxlab.core.optim import Tuning
-from ctxlab.optim.tuning.head import Head
 
 
 class TopK(Tuning):
-    """Cheaper than full tuning: the backward pass stops below the last ``k`` layers."""
+    """Cheaper than full tuning: the backward pass stops below the last ``k`` layers.
+
+    Layers of an encoder-decoder are counted down from the last one of its decoder, on into its encoder. A head whose
+    weights are the table of token embeddings (tied) stays frozen: that table is below all layers.
+    """
 
     def __init__(self, k: int) -> None:
         self.k = k
 
     def install(self, model: Any) -> None:
         """Freeze everything below the last ``k`` layers; raises UserError where there are not so many."""
-        stack = layers(model)
+        stack = [*layers(model), *decoder_layers(model)]
+        if not stack:
+            raise UserError(
+                f"tuning=top_k finds no layer stack in {model.config.model_type}; use tuning=full or tuning=head."
+            )
         if not 1 <= self.k <= len(stack):
             raise UserError(f"tuning.k={self.k} does not fit a model of {len(stack)} layers; use 1 to {len(stack)}.")
-        Head().install(model)
-        for layer in stack[-self.k :]:
-            layer.requires_grad_(True)
+        model.requires_grad_(False)
+        for parameter in (*head_parameters(model), *(p for layer in stack[-self.k :] for p in layer.parameters())):
+            parameter.requires_grad_(True)

@@ -7,9 +7,10 @@ import torch
 from transformers import AttentionInterface
 
 from ctxlab.core import parts
+from ctxlab.core.architecture import position_limit
 from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import ModelKind
-from ctxlab.core.types import Table
+from ctxlab.core.types import HEADS, Table
 from ctxlab.strategies.attention.kernels import masks
 from ctxlab.strategies.attention.kernels.base import Base
 from ctxlab.strategies.attention.kernels.interface import install, refuse_unknown
@@ -113,11 +114,11 @@ class AdaptiveSpan(Base):
         layers = [spans.tolist() for spans in _installed(model).by_layer()]
         rows = [(layer, head, span) for layer, spans in enumerate(layers) for head, span in enumerate(spans)]
         note = f"Tokens on each side that a head sees in full; over the next {self.ramp} it fades out."
-        return [Table("spans", "Learned spans", ("layer", "head", "span"), rows, note)]
+        return [Table("spans", "Learned spans", ("layer", "head", "span"), rows, note, drawn=HEADS)]
 
     def _longest(self, model: Any) -> int:
         """Tokens of the longest span."""
-        longest = self.max_span or getattr(model.config.get_text_config(), "max_position_embeddings", None)
+        longest = self.max_span or position_limit(model.config)
         if not longest:
             raise UserError(
                 f"strategy.attention.max_span=null takes as many tokens as the model has positions, but model type "

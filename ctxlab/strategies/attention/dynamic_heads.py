@@ -1,7 +1,7 @@
 """Fewer heads for longer documents."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from transformers.masking_utils import sdpa_mask
 
+from ctxlab.core.architecture import num_heads
 from ctxlab.core.errors import UserError
-from ctxlab.core.strategy import ModelKind
+from ctxlab.core.strategy import ModelKind, Pattern
 from ctxlab.strategies.attention.kernels.base import Base
 from ctxlab.strategies.attention.kernels.interface import install, refuse_unknown
 from ctxlab.strategies.attention.kernels.masks import LibraryMask, library_mask
@@ -73,6 +74,11 @@ class DynamicHeads(Base):
         del length
         return torch.ones(torch.broadcast_shapes(query.shape, key.shape), dtype=torch.bool, device=query.device)
 
+    def pattern_of_head(self, inputs: Mapping[str, torch.Tensor], row: int, head: int, num_heads: int) -> Pattern:
+        """``allowed_by_head``, the same for all windows."""
+        del inputs, row
+        return lambda query, key, length: self.allowed_by_head(query, key, length, head, num_heads)
+
     def allowed_by_head(
         self, query: torch.Tensor, key: torch.Tensor, length: int, head: int, num_heads: int
     ) -> torch.Tensor:
@@ -86,15 +92,15 @@ class DynamicHeads(Base):
 
     def install(self, model: Any) -> None:
         """Put the rule into every self-attention of ``model``."""
-        num_heads = int(model.config.get_text_config().num_attention_heads)
-        if self.least > num_heads:
+        count = num_heads(model) or 0
+        if self.least > count:
             raise UserError(
-                f"strategy.attention.least={self.least} is more than the {num_heads} heads of the model: "
-                f"give at most {num_heads}."
+                f"strategy.attention.least={self.least} is more than the {count} heads of the model: "
+                f"give at most {count}."
             )
         declared = {"reference": self.reference, "exponent": self.exponent, "least": self.least}
         install(model, self.name, self._attend, self._mask, {"name": "dynamic_heads", **declared})
-        self.num_heads = num_heads
+        self.num_heads = count
 
     def _mask(self, *args: Any, **kwargs: Any) -> Batch:
         """For the library's mask interface: its own mask for SDPA, and how long each document is."""

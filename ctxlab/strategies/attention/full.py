@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
+from ctxlab.core.architecture import note_installed
 from ctxlab.core.strategy import ModelKind
 from ctxlab.strategies.attention.kernels.base import Base
 
@@ -32,4 +33,4 @@ class Full(Base):
         own = {module.config._attn_implementation for module in model.modules() if isinstance(module, PreTrainedModel)}
         if getattr(model, "_supports_sdpa", False) and own != {"sdpa"}:
             model.set_attn_implementation("sdpa")
-        model.config.ctxlab = {**getattr(model.config, "ctxlab", {}), "attention": {"name": "full"}}
+        note_installed(model.config, "attention", {"name": "full"})

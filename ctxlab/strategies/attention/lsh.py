@@ -77,42 +77,9 @@ class Lsh(Base):
         return "_".join(["ctxlab_lsh", *(str(value) for value in self.parameters.values())])
 
     def allowed(self, query: torch.Tensor, key: torch.Tensor, length: int) -> torch.Tensor:
-        """Everything: what is seen depends on the data, see ``allowed_given``."""
+        """Everything: what is seen depends on the data, see ``buckets``."""
         del length
         return torch.ones(torch.broadcast_shapes(query.shape, key.shape), dtype=torch.bool, device=query.device)
-
-    def allowed_given(self, buckets: Buckets) -> torch.Tensor:
-        """(B, H, R, L, L) bool: pairs that each round finds, by the definition; for tests, not for long documents.
-
-        A round's own pairs only: that a token sees itself, and what the model hides, come on top.
-        """
-        batch, heads, rounds, length = buckets.query.shape
-        groups = heads // buckets.key.shape[1]
-        pairs = torch.zeros(batch, heads, rounds, length, length, dtype=torch.bool)
-        for row in range(batch):
-            for head in range(heads):
-                for turn in range(rounds):
-                    query, key = (
-                        buckets.query[row, head, turn].tolist(),
-                        buckets.key[row, head // groups, turn].tolist(),
-                    )
-                    for one, others in self._neighbours(query, key):
-                        pairs[row, head, turn, one, others] = True
-        return pairs
-
-    def _neighbours(self, query: list[int], key: list[int]) -> list[tuple[int, list[int]]]:
-        """Each query, and the keys that it sees, of one head in one round."""
-        queries = sorted((bucket, token) for token, bucket in enumerate(query) if bucket >= 0)
-        keys = sorted((bucket, token) for token, bucket in enumerate(key) if bucket >= 0)
-        num_chunks, found = math.ceil(len(keys) / self.chunk), []
-        for first in range(0, len(queries), self.chunk):
-            mine = queries[first : first + self.chunk]
-            middle = mine[min(self.chunk // 2, len(mine) - 1)]
-            met = max(0, sum(code <= middle for code in keys) - 1) // self.chunk
-            seen = {(met + offset) % num_chunks for offset in range(-1, self.num_after + 1)}
-            others = [token for place, (_, token) in enumerate(keys) if place // self.chunk in seen]
-            found += [(token, others) for _, token in mine]
-        return found
 
     def pairs(self, length: int) -> int:
         """Pairs that the kernel computes for one head; a causal model computes as many and hides a part."""

@@ -13,10 +13,11 @@ import torch
 from ctxlab.core.architecture import is_causal
 from ctxlab.core.errors import UserError
 from ctxlab.core.parts import attach, attached
+from ctxlab.core.quiet import evaluating, quiet
 from ctxlab.core.strategy import Forward, ModelKind
 from ctxlab.core.types import BoolArray
 from ctxlab.strategies.memory.caches.base import Base
-from ctxlab.strategies.memory.caches.trial import PROBE_TOKENS, REFUSALS, evaluating, probe_inputs, refusal
+from ctxlab.strategies.memory.caches.trial import PROBE_TOKENS, REFUSALS, probe_inputs, refusal
 
 
 class Recurrent(Base):
@@ -138,7 +139,7 @@ class Hold:
         """
         inputs = probe_inputs(self.model)
         try:
-            with evaluating(self.model):
+            with quiet(), evaluating(self.model):
                 expected = self.model(**inputs).logits
                 own = self.embed(inputs.pop("input_ids"))
                 with self.hidden() as hidden:

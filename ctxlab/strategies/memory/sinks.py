@@ -16,7 +16,7 @@ from ctxlab.core.strategy import Forward, ModelKind
 from ctxlab.core.types import BoolArray
 from ctxlab.strategies.memory.caches.base import Base
 from ctxlab.strategies.memory.caches.cache import Cached, Layer, keep, probe, prove, read
-from ctxlab.strategies.memory.caches.trial import PROBE_TOKENS, REFUSALS, evaluating, refusal
+from ctxlab.strategies.memory.caches.trial import PROBE_TOKENS, REFUSALS, refusal
 
 Turn = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """Keys (B, H, K, D) moved on by (B or 1, K) positions."""
@@ -77,24 +77,6 @@ class Sinks(Base):
         back = window[:, None] - window
         latest = back <= num_layers * -(-self.window // self._window_read)
         return (back >= 0) & (latest | (window * self._window_read < self.num_sinks))
-
-    def decode(self, model: Any, input_ids: torch.Tensor, num_tokens: int) -> torch.Tensor:
-        """The likeliest next tokens (B, ``num_tokens``) after ``input_ids`` (B, L), one at a time.
-
-        What fits the cache is read at once, the rest token by token: no step sees more than the cache and one token.
-        """
-        fits = self.num_sinks + self.window
-        unread = [input_ids[:, :fits], *(input_ids[:, i : i + 1] for i in range(fits, input_ids.shape[1]))]
-        state: Cached | None = None
-        chosen: list[torch.Tensor] = []
-        with evaluating(model):
-            while len(chosen) < num_tokens:
-                for ids in unread:
-                    given = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-                    outputs, state = self.step(lambda inputs: model(**inputs), given, state)
-                unread = [outputs[:, -1:].argmax(-1)]
-                chosen.extend(unread)
-        return torch.cat([input_ids[:, :0], *chosen], dim=1)
 
     def _placed(self, state: Cached | None) -> Cached | None:
         """The cached keys at the places that they have in the cache."""

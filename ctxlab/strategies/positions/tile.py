@@ -4,7 +4,8 @@ from typing import Any
 
 import torch
 
-from ctxlab.strategies.positions.tables.learned import Learned, find
+from ctxlab.core.architecture import installed, learned_tables
+from ctxlab.strategies.positions.tables.learned import Learned
 
 
 class Tile(Learned):
@@ -22,8 +23,8 @@ class Tile(Learned):
     @torch.no_grad()
     def grow(self, model: Any, trained: int, length: int) -> None:
         """Repeat what has been learned so far, in the rows from ``trained`` to ``length``."""
-        known = max(trained, getattr(model.config, "ctxlab", {}).get("positions", {}).get("trained_length", length))
-        for table in find(model):
+        known = max(trained, installed(model.config, "positions").get("trained_length", length))
+        for table in learned_tables(model):
             rows = table.module.weight[table.offset :]
             rows[known:length] = _repeat(rows[:known], max(length, known))[known:length]
 

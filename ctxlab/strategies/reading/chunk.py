@@ -18,6 +18,8 @@ LEFT, BOTH = "left", "central"
 class Chunk(Base):
     """Windows that together cover every token; a document that fits is one window.
 
+    Each is as long as the context, or as what the model was trained for where that is less and nothing stretches it.
+
     Neighbours share ``overlap_tokens`` of the document; the usual scripts call that the stride.
     """
 
@@ -43,17 +45,13 @@ class Chunk(Base):
                 "has: use strategy.reading.merge=left, or null, which means the same here."
             )
 
-    def longest(self, length: int) -> int:
-        """A document that is longer fills its windows."""
-        return length
-
     def windows(self, encoded: Encoded, length: int) -> list[Window]:
         """Windows in document order, the last one perhaps short; none for a document without tokens."""
-        fits = room(encoded, length)
+        fits = room(encoded, self.longest(length), length)
         if self.overlap_tokens >= fits:
             raise UserError(
                 f"strategy.reading.overlap_tokens={self.overlap_tokens} is not smaller than the {fits} document tokens "
-                f"of a window at context.length={length}; use {fits - 1} or less."
+                f"of a window of {self.longest(length)}; use {fits - 1} or less."
             )
         step = fits - self.overlap_tokens
         # The last window is the first to reach the end: another would see nothing new.

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ctxlab.core.architecture import installed, note_installed, vocabulary_size
 from ctxlab.core.errors import UserError
 from ctxlab.core.parts import attach, attached
 from ctxlab.core.types import Encoded, Window
@@ -57,17 +58,17 @@ class Compress(Keeping):
         self._window = MODEL_WINDOW
         self.wants_scorer = scorer == "model"
 
-    def fit(self, trained_length: int | None, added: int, length: int) -> None:
+    def fit(self, trained_length: int | None, added: int, length: int, *, stretched: bool) -> None:
         """A model that scores sees no more at a time than it was trained for."""
-        del added, length
+        super().fit(trained_length, added, length, stretched=stretched)
         self._window = min(trained_length or MODEL_WINDOW, MODEL_WINDOW)
 
     def install(self, model: Any) -> None:
         """Make room for the frequencies that a checkpoint brings along."""
         self._model = model
-        brought = getattr(model.config, "ctxlab", {}).get("reading") == LEARNED
+        brought = installed(model.config, "reading") == LEARNED
         if self.scorer == "frequencies" and brought and self._frequencies() is None:
-            attach(model, "reading", Frequencies(model.config.get_text_config().vocab_size))
+            attach(model, "reading", Frequencies(vocabulary_size(model)))
 
     def take_scorer(self, model: Any) -> None:
         """Score by this ``model`` from now on.
@@ -86,17 +87,17 @@ class Compress(Keeping):
         """Count the tokens of the training documents, unless a checkpoint has brought such counts along."""
         if self.scorer != "frequencies":
             return
-        frequencies = Frequencies(model.config.get_text_config().vocab_size)
+        frequencies = Frequencies(vocabulary_size(model))
         known = self._frequencies()
         if known is None or not known.known:
             frequencies.learn(encoded)
             attach(model, "reading", frequencies)
-            model.config.ctxlab = {**getattr(model.config, "ctxlab", {}), "reading": LEARNED}
+            note_installed(model.config, "reading", LEARNED)
 
     def windows(self, encoded: Encoded, length: int) -> list[Window]:
         """One window; none for a document without tokens."""
         num_tokens = len(encoded)
-        kept = min(room(encoded, length), max(round(self.ratio * num_tokens), min(num_tokens, 1)))
+        kept = min(room(encoded, self.longest(length), length), max(round(self.ratio * num_tokens), min(num_tokens, 1)))
         if kept == num_tokens:
             return one_window(encoded, np.arange(num_tokens))
         information = self._information(encoded)
@@ -114,7 +115,7 @@ class Compress(Keeping):
         known = self._frequencies()
         if known is not None and known.known:
             return surprise(ids, known.counts.cpu().numpy())
-        size = int(ids.max()) + 1 if self._model is None else self._model.config.get_text_config().vocab_size
+        size = int(ids.max()) + 1 if self._model is None else vocabulary_size(self._model)
         return surprise(ids, count(ids, size))
 
     def _frequencies(self) -> Frequencies | None:

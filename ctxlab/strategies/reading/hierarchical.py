@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ctxlab.core.architecture import is_causal
+from ctxlab.core.architecture import hidden_size, is_causal, last_layer_stack, note_installed
 from ctxlab.core.errors import UserError
 from ctxlab.core.parts import attach, attached
 from ctxlab.core.types import BoolArray
@@ -47,7 +47,7 @@ class Hierarchical(Segments):
         Raises:
             UserError: The heads do not divide the model's width, or the first token of a decoder's window is pooled.
         """
-        width = int(model.config.get_text_config().hidden_size)
+        width = hidden_size(model)
         if width % self.num_heads:
             raise UserError(
                 f"strategy.reading.num_heads={self.num_heads} does not divide the model's width of {width}: "
@@ -64,10 +64,10 @@ class Hierarchical(Segments):
         encoder = self._encoder(model, width)
         model.ctxlab_hierarchical = (
             model.register_forward_pre_hook(encoder.look, with_kwargs=True),
-            _last(model).register_forward_hook(encoder.link),
+            last_layer_stack(model).register_forward_hook(encoder.link),
         )
         reading = {"name": "hierarchical", "num_layers": self.num_layers, "num_heads": self.num_heads}
-        model.config.ctxlab = {**getattr(model.config, "ctxlab", {}), "reading": {**reading, "pool": self.pool}}
+        note_installed(model.config, "reading", {**reading, "pool": self.pool})
 
     def _encoder(self, model: Any, width: int) -> WindowEncoder:
         """The one that ``model`` has where it fits, so that installing again forgets nothing; else a new one."""
@@ -83,14 +83,6 @@ class Hierarchical(Segments):
         if self._causal:
             return np.tri(num_windows, k=-1, dtype=np.bool_)
         return np.ones((num_windows, num_windows), dtype=np.bool_)
-
-
-def _last(model: Any) -> Any:
-    """The module that computes the last hidden states of what is read, before anything pools them."""
-    if getattr(model.config, "is_encoder_decoder", False):
-        return model.get_encoder()
-    body = model.base_model
-    return body.encoder if getattr(body, "pooler", None) is not None and hasattr(body, "encoder") else body
 
 
 def _sizes(module: torch.nn.Module) -> dict[str, torch.Size]:

@@ -29,8 +29,9 @@ class Segments(Base):
         self.window = window
         self._default = UNTRAINED_WINDOW
 
-    def fit(self, trained_length: int | None, added: int, length: int) -> None:
+    def fit(self, trained_length: int | None, added: int, length: int, *, stretched: bool) -> None:
         """By default a window and what a memory adds to it fill the trained length."""
+        del stretched  # links are what reaches further
         self._default = (trained_length or UNTRAINED_WINDOW) - added
         if self.window is None and self._default < 1:
             raise UserError(

@@ -13,6 +13,7 @@ from ctxlab.strategies.reading.choosing.keeping import (
     digest,
     one_window,
     sentence_starts,
+    terms_of,
 )
 from ctxlab.strategies.reading.choosing.ranking import Numbers, bm25, centrality, count_terms, textrank
 from ctxlab.strategies.reading.windows.framing import room
@@ -28,7 +29,8 @@ class Select(Keeping):
     ``bm25`` (Robertson et al. 1994) against what is asked of the document, or against its own opening where nothing
     is, ``lead`` (the first ones: the same as truncate) and ``random`` (a control: an order drawn from the document and
     the seed). Sources and details in ``ranking``. Deviations: terms are the tokenizer's tokens, neither stemmed nor
-    freed of stop words. Sentences are those that the data marks, else stretches of ``sentence_tokens`` tokens.
+    freed of stop words; characters that the tokenizer does not know, or reads in bytes, are terms of their own.
+    Sentences are those that the data marks, else stretches of ``sentence_tokens`` tokens.
     """
 
     def __init__(
@@ -49,7 +51,7 @@ class Select(Keeping):
 
     def windows(self, encoded: Encoded, length: int) -> list[Window]:
         """One window that is full, or the whole document; none for a document without tokens."""
-        fits = room(encoded, length)
+        fits = room(encoded, self.longest(length), length)
         if len(encoded) <= fits:
             return one_window(encoded, np.arange(len(encoded)))
         starts = sentence_starts(encoded, self.sentence_tokens)
@@ -58,8 +60,8 @@ class Select(Keeping):
 
 
 def _bm25(part: Select, encoded: Encoded, starts: IntArray) -> Numbers:
-    query = encoded.query or encoded.input_ids[: part.opening_tokens]
-    return bm25(count_terms(encoded.input_ids, starts), query)
+    query = encoded.query_terms or encoded.query or terms_of(encoded)[: part.opening_tokens]
+    return bm25(count_terms(terms_of(encoded), starts), query)
 
 
 def _random(part: Select, encoded: Encoded, starts: IntArray) -> Numbers:
@@ -68,8 +70,8 @@ def _random(part: Select, encoded: Encoded, starts: IntArray) -> Numbers:
 
 
 METHODS: dict[str, Rank] = {
-    "centrality": lambda _, encoded, starts: centrality(count_terms(encoded.input_ids, starts)),
-    "textrank": lambda _, encoded, starts: textrank(count_terms(encoded.input_ids, starts)),
+    "centrality": lambda _, encoded, starts: centrality(count_terms(terms_of(encoded), starts)),
+    "textrank": lambda _, encoded, starts: textrank(count_terms(terms_of(encoded), starts)),
     "bm25": _bm25,
     "lead": lambda _, __, starts: -np.arange(len(starts), dtype=np.float64),
     "random": _random,

@@ -22,6 +22,8 @@ KEEP: dict[str, Callable[[int, int], IntArray]] = {
 class Truncate(Base):
     """Keeps the head, the tail, the middle, or half from the head and half from the tail.
 
+    As many tokens as the context has, or as the model was trained for where that is less and nothing stretches it.
+
     Source: the usual script; head and tail together after Sun et al. 2019 (arXiv:1905.05583), which keeps 128 and 382
     tokens where this keeps equal halves (the head gets the odd one).
     """
@@ -35,13 +37,9 @@ class Truncate(Base):
         self.keep = keep
         self.contiguous = keep != "head_tail"
 
-    def longest(self, length: int) -> int:
-        """A document that is longer fills the context."""
-        return length
-
     def windows(self, encoded: Encoded, length: int) -> list[Window]:
         """One window, or none for a document without tokens."""
-        fits = min(room(encoded, length), len(encoded))
+        fits = min(room(encoded, self.longest(length), length), len(encoded))
         if not fits:
             return []
         return [frame(encoded, KEEP[self.keep](len(encoded), fits))]

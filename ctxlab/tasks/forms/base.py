@@ -26,6 +26,7 @@ class Base(Task, ABC):
     scores_target = False
     num_examples = 0
     learns_labels = False
+    language = ""
 
     def __init__(self, labels: list[str] | None = None) -> None:
         """Take the names behind the outputs, where they are known or there are none."""

@@ -63,6 +63,7 @@ class Framing:
     before: tuple[int, ...]
     after: tuple[int, ...]
     query: tuple[int, ...] = ()
+    query_terms: tuple[int, ...] = ()
 
 
 class Whole(Base, ABC):
@@ -158,7 +159,8 @@ class Whole(Base, ABC):
         """
         encoded = []
         for document in documents:
-            text, framing = encode_text(tokenizer, self.text(document)), self.framing(document, tokenizer)
+            text = encode_text(tokenizer, self.text(document), document.fields.get("language", ""))
+            framing = self.framing(document, tokenizer)
             labels = np.full(len(text.input_ids), self._code(document), dtype=np.int64)
             encoded.append(
                 Encoded(
@@ -171,6 +173,8 @@ class Whole(Base, ABC):
                     marks=text.marks,
                     starts=text.starts,
                     ends=text.ends,
+                    terms=text.terms,
+                    query_terms=framing.query_terms,
                 )
             )
         return encoded

@@ -16,10 +16,11 @@ import numpy as np
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import Document, Encoded, Prediction
 from ctxlab.tasks.forms.document_classifier import Framing, Verdict, Whole
-from ctxlab.tasks.text.encoding import encode_text
+from ctxlab.tasks.text.encoding import query_of
 from ctxlab.tasks.text.pairs import pair_frame
 
-OTHER, CHOSEN = CLASSES = ("other", "chosen")
+CLASSES = ("other", "chosen")
+CHOSEN = CLASSES[1]
 """What a candidate may be; the model has one output for each."""
 
 LEAST = 1e-38
@@ -74,11 +75,13 @@ class Ranking(Whole, ABC):
     def framing(self, document: Document, tokenizer: Any) -> Framing:
         """The candidate in front of the history, parted as the tokenizer parts two texts."""
         around, longest = pair_frame(tokenizer), self._candidate_tokens
-        query = tuple(map(int, encode_text(tokenizer, document.fields["candidate"]).input_ids))
+        query, terms = query_of(tokenizer, document.fields["candidate"])
         note = f"Candidates of more than task.candidate_tokens={longest} tokens are read up to there."
         if len(query) > longest and note not in self.notes:
             self.notes.append(note)
-        return Framing((*around.before, *query[:longest], *around.between), around.after, query[:longest])
+        return Framing(
+            (*around.before, *query[:longest], *around.between), around.after, query[:longest], terms[:longest]
+        )
 
     def encode(self, documents: Sequence[Document], tokenizer: Any) -> list[Encoded]:
         """As for any document with one answer; the history of neighbours is tokenised once."""
@@ -88,7 +91,15 @@ class Ranking(Whole, ABC):
             (first,) = super().encode(together[:1], tokenizer)
             for document in together:
                 framing, labels = self.framing(document, tokenizer), np.full(len(first), self._code(document))
-                encoded.append(replace(first, labels=labels, before=framing.before, query=framing.query))
+                encoded.append(
+                    replace(
+                        first,
+                        labels=labels,
+                        before=framing.before,
+                        query=framing.query,
+                        query_terms=framing.query_terms,
+                    )
+                )
         return encoded
 
     def renew(self, encoded: Encoded, seed: int) -> Encoded:
@@ -96,7 +107,7 @@ class Ranking(Whole, ABC):
         is_chosen = encoded.labels[:1].tolist() == [CLASSES.index(CHOSEN)]
         if is_chosen or self._kept_share == 1 or np.random.default_rng(seed).random() < self._kept_share:
             return encoded
-        arrays = ("input_ids", "word_ids", "labels", "marks", "starts", "ends")
+        arrays = ("input_ids", "word_ids", "labels", "marks", "starts", "ends", "terms")
         return replace(encoded, **{name: getattr(encoded, name)[:0] for name in arrays})
 
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:

@@ -98,3 +98,18 @@ def charge_unseen(nll: FloatArray, seen: BoolArray, vocabulary_size: int) -> Flo
     So a truncated evaluation cannot look better than one that reads on, as long as reading is better than guessing.
     """
     return np.where(seen, nll, np.float32(np.log(vocabulary_size)))
+
+
+def charge_unknown(nll: FloatArray, unknown: BoolArray, characters: IntArray, vocabulary_size: int) -> FloatArray:
+    """``nll`` with log V a character for every unknown token, as if none of its characters had been read.
+
+    To tell an unknown token is to tell nothing of the text, and a text of nothing else would cost nothing.
+
+    Args:
+        nll: (N,) nats of each token.
+        unknown: (N,) whether it is the unknown token.
+        characters: (N,) that it stands for.
+        vocabulary_size: V
+    """
+    charged = np.maximum(characters, 1) * np.log(vocabulary_size)
+    return np.where(unknown, charged.astype(np.float32), nll)

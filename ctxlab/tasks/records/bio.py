@@ -5,6 +5,11 @@ from dataclasses import dataclass
 
 OUTSIDE = "O"
 
+SCHEMES = {
+    "BIOES": frozenset("ES"), "BMES": frozenset("MES"), "BILOU": frozenset("LU"), "BMEWO": frozenset("MEW"),
+}  # fmt: skip
+"""Prefixes of other schemes beside ``B`` and ``I``, by the scheme's name."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
@@ -18,6 +23,28 @@ class Span:
 def is_tag(tag: str) -> bool:
     """Whether ``tag`` is ``O``, ``B-X`` or ``I-X`` with some X."""
     return tag == OUTSIDE or (tag[:2] in ("B-", "I-") and len(tag) > 2)
+
+
+def from_scheme(tags: Sequence[str]) -> tuple[list[str], str]:
+    """Tags as BIO, and the scheme that they were written in; "" where they are BIO, or no tags at all.
+
+    BMES (or BMEWO, of Chinese corpora), BIOES and BILOU also mark the last word of an entity and the only one.
+    """
+    prefixes = {tag[0] for tag in tags if tag[1:2] == "-"}
+    scheme = next((name for name, own in SCHEMES.items() if prefixes & own and prefixes <= own | {"B", "I"}), "")
+    if not scheme or not all(tag == OUTSIDE or len(tag) > 2 for tag in tags):
+        return list(tags), ""
+    converted, open_type = [], ""
+    for tag in tags:
+        prefix, name = tag[0], tag[2:]
+        if tag == OUTSIDE:
+            converted.append(tag)
+            open_type = ""
+            continue
+        goes_on = prefix in "IMEL" and open_type == name
+        converted.append(f"{'I' if goes_on else 'B'}-{name}")
+        open_type = "" if prefix in "ELSUW" else name
+    return converted, scheme
 
 
 def repair(tags: Sequence[str], sentence_starts: Collection[int] = ()) -> tuple[list[str], int]:

@@ -41,7 +41,7 @@ FOREIGN = {
     "translation": (("translation",),),
     "ner": (("text", "spans"), ("text", "entities"), ("data", "annotations")),
     "summarization": (("article", "highlights"),),
-    "nli": (("sentence1", "sentence2"),),
+    "nli": (("sentence1", "sentence2"), ("passage", "question", "answer")),
 }
 """Fields of other tools' formats that readers make records of a task of (``ctxlab/data/formats``)."""
 

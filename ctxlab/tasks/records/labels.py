@@ -7,6 +7,7 @@ from typing import Any
 from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
 from ctxlab.tasks.records.fields import kind, lookalike, nearest
+from ctxlab.text.units import squeezed
 
 KINDS = {str: "text", int: "whole numbers", bool: "truth values"}
 """Types that labels may have."""
@@ -217,7 +218,7 @@ class LabelReader:
 
 def _clean(text: str) -> str:
     """A label without white space around it, with single blanks, and accents in one spelling (NFC)."""
-    return unicodedata.normalize("NFC", " ".join(text.split()))
+    return unicodedata.normalize("NFC", squeezed(text))
 
 
 def _is_number(value: Any) -> bool:

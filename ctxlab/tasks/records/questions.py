@@ -1,6 +1,5 @@
 """Records of questions about texts: SQuAD's form, or one question a record; checked, with every answer in its place."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,8 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.types import Document, Encoded
 from ctxlab.tasks.records.fields import check_characters, kind, lookalike, nearest, text_of
 from ctxlab.tasks.text.encoding import Pieces
+from ctxlab.text.answers import OVERLAPS
+from ctxlab.text.units import find_words
 
 YES_NO = frozenset({"yes", "no", "true", "false"})
 """Answers that are about a question, and mostly not in the context."""
@@ -96,9 +97,18 @@ class QuestionReader:
         self._notes.extend(now)
 
 
-def one_a_question(document: Document) -> list[Document]:
-    """One document a question; ``group`` is the record's id."""
-    shared = {name: document.fields[name] for name in ("context", "text_starts")}
+def checked_f1(name: str) -> str:
+    """How answers overlap, a key of ``ctxlab.text.answers.OVERLAPS``; raises UserError where it is none."""
+    if name not in OVERLAPS:
+        raise UserError(f"task.f1={name} is not one of {', '.join(OVERLAPS)}.")
+    return name
+
+
+def one_a_question(document: Document, f1: str = "words") -> list[Document]:
+    """One document a question; ``group`` is the record's id, and ``f1`` says how its answers overlap."""
+    shared: dict[str, Any] = {name: document.fields[name] for name in ("context", "text_starts")}
+    if f1 != "words":
+        shared["f1"] = f1
     return [
         Document(
             asked["id"],
@@ -142,7 +152,7 @@ def drawn_stretch(
     return slice(start, start + length)
 
 
-STRETCHED = ("input_ids", "word_ids", "labels", "marks", "starts", "ends")
+STRETCHED = ("input_ids", "word_ids", "labels", "marks", "starts", "ends", "terms")
 """Fields of ``Encoded`` that go with a context's tokens."""
 
 
@@ -316,7 +326,7 @@ def _anchored(
 
 def _words(text: str, context: str) -> list[int]:
     """Where ``text`` stands in ``context`` and is no part of a longer word."""
-    return [match.start() for match in re.finditer(rf"(?<!\w){re.escape(text)}(?!\w)", context)]
+    return [start for start, end in find_words(context, text) if context[start:end] == text]
 
 
 def _only_place(text: str, context: str) -> int | None:

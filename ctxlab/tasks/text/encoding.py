@@ -5,6 +5,7 @@ Shape legend: L tokens of a document.
 
 import json
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,8 @@ import numpy as np
 
 from ctxlab.core.types import IntArray
 from ctxlab.tasks.text.structure import marks_of
-from ctxlab.tasks.text.subwords import unknown
+from ctxlab.tasks.text.subwords import unknown as stand_in
+from ctxlab.text.known import unknown_id
 from ctxlab.text.units import word_spans
 
 PIECE_CHARACTERS = 8192
@@ -59,6 +61,8 @@ class Pieces:
     """(L,) index of the word that a token ends in (``ctxlab.text.units.word_spans``)."""
     marks: IntArray
     """(L,) sums of ``SENTENCE``, ``PARAGRAPH`` and ``HEADING``."""
+    terms: IntArray
+    """(L,) see ``core.types.Encoded.terms``."""
 
 
 def added_characters(ends: IntArray) -> IntArray:
@@ -70,10 +74,11 @@ def added_characters(ends: IntArray) -> IntArray:
     return np.diff(ends, prepend=0)
 
 
-def encode_text(tokenizer: Any, text: str) -> Pieces:
+def encode_text(tokenizer: Any, text: str, language: str = "") -> Pieces:
     """Tokens of ``text`` without special tokens, the same as the tokenizer gives for it in one piece.
 
-    A text of which the tokenizer leaves nothing is one unknown token.
+    A text of which the tokenizer leaves nothing is one unknown token. ``language`` adds abbreviations that end no
+    sentence.
     """
     spans = list(_pieces(text)) if cuttable(tokenizer) else [(0, len(text))]
     # verbose=False: that the document is longer than the model is the point, not a mistake.
@@ -88,12 +93,36 @@ def encode_text(tokenizer: Any, text: str) -> Pieces:
     )
     ids = np.concatenate([np.asarray(row, dtype=np.int64) for row in encoded["input_ids"]])
     if not len(ids):
-        ids, offsets = np.asarray([unknown(tokenizer)]), np.asarray([[0, len(text)]])
+        ids, offsets = np.asarray([stand_in(tokenizer)]), np.asarray([[0, len(text)]])
     else:
         rows = zip(encoded["offset_mapping"], spans, strict=True)
         offsets = np.concatenate([np.asarray(row, np.int64).reshape(-1, 2) + start for row, (start, _) in rows])
     ends = np.maximum.accumulate(offsets[:, 1])
-    return Pieces(ids, offsets[:, 0].copy(), ends, _word_ids(text, ends), marks_of(text, ends))
+    starts = offsets[:, 0].copy()
+    terms = _terms(text, ids, starts, ends, unknown_id(tokenizer))
+    return Pieces(ids, starts, ends, _word_ids(text, ends), marks_of(text, ends, language), terms)
+
+
+def query_of(tokenizer: Any, text: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Token ids of what is asked of a document, and their terms (``core.types.Encoded.query_terms``)."""
+    if not text:
+        return (), ()
+    pieces = encode_text(tokenizer, text)
+    return tuple(pieces.input_ids.tolist()), tuple(pieces.terms.tolist())
+
+
+def _terms(text: str, ids: IntArray, starts: IntArray, ends: IntArray, unknown: int | None) -> IntArray:
+    """(L,) ids, but for unknown tokens and parts of a character; empty where there are none of these."""
+    parts = np.concatenate([[False], starts[1:] < ends[:-1]])
+    odd = parts | np.concatenate([parts[1:], [False]])
+    if unknown is not None:
+        odd |= ids == unknown
+    if not odd.any():
+        return np.zeros(0, np.int64)
+    terms = ids.copy()
+    for i in np.flatnonzero(odd):
+        terms[i] = -1 - (zlib.crc32(text[starts[i] : ends[i]].casefold().encode()) & 0x3FFFFFFF)
+    return terms
 
 
 def _pieces(text: str) -> Iterator[tuple[int, int]]:

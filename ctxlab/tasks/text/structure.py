@@ -13,7 +13,7 @@ from ctxlab.text.paragraphs import blocks
 from ctxlab.text.sentences import sentence_starts
 
 
-def marks_of(text: str, ends: IntArray) -> IntArray:
+def marks_of(text: str, ends: IntArray, language: str = "") -> IntArray:
     """(L,) marks of the tokens that end at ``ends``: what begins at a character begins with the first token past it."""
     marks = np.zeros(len(ends), dtype=np.int64)
     found: dict[int, set[int]] = {SENTENCE: set(), PARAGRAPH: set(), HEADING: set()}
@@ -21,7 +21,7 @@ def marks_of(text: str, ends: IntArray) -> IntArray:
         found[PARAGRAPH if block.heading_end is None else HEADING].add(block.start)
         found[SENTENCE].add(block.start)
         body = block.start if block.heading_end is None else block.heading_end
-        found[SENTENCE].update(sentence_starts(text, body, block.end))
+        found[SENTENCE].update(sentence_starts(text, body, block.end, language))
         if block.heading_end is not None and block.heading_end < block.end:
             found[SENTENCE].add(block.heading_end)
     for mark, places in found.items():

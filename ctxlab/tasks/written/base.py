@@ -23,7 +23,7 @@ from ctxlab.core.types import ADDED, LAST, NO_LABEL, BoolArray, Document, Encode
 from ctxlab.tasks.forms import vocabulary
 from ctxlab.tasks.forms.base import Base
 from ctxlab.tasks.records.evidence import evidence_of
-from ctxlab.tasks.text.encoding import Pieces, encode_text, invents_blanks
+from ctxlab.tasks.text.encoding import Pieces, encode_text, invents_blanks, query_of
 from ctxlab.tasks.text.subwords import frame
 from ctxlab.tasks.written.decoding import checked_decoding
 from ctxlab.tasks.written.prompts import Prompt, end_of_text, ids_of
@@ -233,7 +233,7 @@ class Writing(Base, ABC):
         return [self._encode(document, tokenizer) for document in documents]
 
     def _encode(self, document: Document, tokenizer: Any) -> Encoded:
-        text = encode_text(tokenizer, self.source(document))
+        text = encode_text(tokenizer, self.source(document), document.fields.get("language", ""))
         before, after = self._around(document, tokenizer)
         rendered = self.anchors(document, text.starts)
         pieces = []
@@ -245,17 +245,19 @@ class Writing(Base, ABC):
             pieces.append((end, self.anchor))
         target = [token for ids, _ in pieces for token in ids]
         evidence = self.evidence(document, text)
-        asked = self.ask(document)
+        query, terms = query_of(tokenizer, self.ask(document))
         return Encoded(
             text.input_ids,
             text.word_ids,
             np.full(len(text.input_ids), NO_LABEL, np.int64),
             before,
             after,
-            tuple(ids_of(tokenizer, asked)) if asked else (),
+            query,
             marks=text.marks,
             starts=text.starts,
             ends=text.ends,
+            terms=text.terms,
+            query_terms=terms,
             target=np.asarray(target, np.int64),
             anchors=np.asarray([at for ids, at in pieces for _ in ids], np.int64),
             evidence=evidence,

@@ -53,6 +53,7 @@ class WrittenQA(Writing):
         context_field: str = "context",
         stretch_tokens: int | None = None,
         no_answer_share: float = 0.2,
+        f1: str = "words",
     ) -> None:
         """Take how text is written, what stands around windows, the phrase for "no answer", and what ``QA`` takes."""
         if not no_answer.strip() or "\n" in no_answer:
@@ -60,7 +61,7 @@ class WrittenQA(Writing):
         super().__init__(
             decoding, replace(prompt, instruction=prompt.instruction.replace(NO_ANSWER, no_answer)), "best"
         )
-        self._no_answer = no_answer.strip()
+        self._no_answer, self._f1 = no_answer.strip(), f1
         self._stretch_tokens, self._no_answer_share = stretch_tokens, no_answer_share
         self._reader = QuestionReader(context_field, self.notes)
 
@@ -70,7 +71,7 @@ class WrittenQA(Writing):
 
     def split(self, document: Document) -> list[Document]:
         """One document a question; ``group`` is the record's id."""
-        return one_a_question(document)
+        return one_a_question(document, self._f1)
 
     def source(self, document: Document) -> str:
         """The context."""

@@ -51,16 +51,17 @@ def one(tokens, tags, *starts):
          [one("In Bad Tarn #7 siegt", "O B-LOC I-LOC O O", 0, 3)]),
         (UNER, [one("Ora sees # 7", "B-PER O O O", 0)]),
         (CONLLU, [one("Ora ca n't go", "B-PER O O O", 0), one("Tarn", "B-LOC", 0)]),
-        (
-            ONTONOTES,
-            [one("The Tarn Club met Ora Velm", "B-ORG I-ORG I-ORG O B-PERSON B-GPE", 0, 5), one("Rain", "O", 0)],
-        ),
+        (ONTONOTES,
+         [one("The Tarn Club met Ora Velm", "B-ORG I-ORG I-ORG O B-PERSON B-GPE", 0, 5), one("Rain", "O", 0)]),
         ("B-PER\tOra\nO\tmet\nO\t#\n\nB-LOC\tTarn\n", [one("Ora met # Tarn", "B-PER O O B-LOC", 0, 3)]),
         ("# a comment\nOra B-PER\n#tarn B-LOC\n# O\n#see it O\n# text = x\n", [one("Ora #tarn #", "B-PER B-LOC O", 0)]),
         ("Ora\tB-PER\n#\tO\n# no row at all\n#x\n", [one("Ora #", "B-PER O", 0)]),
         ("Ora NNP B-PER _\nmet VBD O _\n", [one("Ora met", "B-PER O", 0)]),
         ("Ora NNP I-NP O\nmet VBD I-VP O\n", [one("Ora met", "O O", 0)]),
         ("1 O\n2 B-X\n", [one("1 2", "O B-X", 0)]),
+        ("1\tOra\tB-P\n4\tmet\tO\n", [one("Ora met", "B-P O", 0)]),
+        ("0 Ora B-P\n0 met O\n\n1 Tarn B-L\n", [one("Ora met Tarn", "B-P O B-L", 0, 2)]),
+        ("#begin document (a); part 000\na 0 0 Ora NNP * - - - - (PERSON(ORG*) -\n", [one("Ora", "B-PERSON", 0)]),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("ends", ["\n", "\r\n"])
@@ -80,6 +81,12 @@ def test_extensions(tmp_path, name):
 def test_conllu_without_entities_is_words_alone(tmp_path):
     (document,) = fields(tmp_path, CONLLU.replace("NER=", "X=").replace("# newdoc\n", ""), "c.conllu")
     assert document == {"tokens": ["Ora", "ca", "n't", "go", "Tarn"], "sentence_starts": [0, 4]}
+
+
+@pytest.mark.parametrize("content", ["# only\n# comments\n", "-DOCSTART- O\n\n", "#begin document a\n#end document\n"])
+def test_a_file_without_a_word_is_refused(tmp_path, content):
+    with pytest.raises(UserError, match="holds no word"):
+        fields(tmp_path, content)
 
 
 def test_words_alone_may_begin_with_a_number_sign(tmp_path):

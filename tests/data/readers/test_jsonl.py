@@ -22,6 +22,7 @@ SHAPES = {
     "indented objects": "\n".join(json.dumps(row, indent=1) for row in ROWS),
     "under data": json.dumps({"version": "2", "data": ROWS}),
     "under data, indented": json.dumps({"data": ROWS, "info": {"n": 3}}, indent=4),
+    "by name": json.dumps({row["id"]: {k: v for k, v in row.items() if k != "id"} for row in ROWS}, indent=1),
     "under a split": json.dumps({"train": ROWS}),
     "rows of a viewer": json.dumps({"features": [], "rows": [{"row_idx": i, "row": r} for i, r in enumerate(ROWS)]}),
 }

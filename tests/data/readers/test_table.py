@@ -70,6 +70,10 @@ def test_columns_with_tabs_are_no_table(tmp_path):
     (tmp_path / "a.tsv").write_text("Ora\tB-P\nmet\tO\n\n#tarn\tB-L\n", encoding="utf-8")
     (record,) = read_file(tmp_path / "a.tsv", "ner")
     assert record.fields["tokens"] == ["Ora", "met", "#tarn"]
+    (tmp_path / "c.tsv").write_text("Ora\tPER\n\nTarn\tLOC\n", encoding="utf-8")  # tags that the task names
+    assert read_file(tmp_path / "c.tsv", "ner")[0].fields["tags"] == ["PER", "LOC"]
+    (tmp_path / "d.tsv").write_text("word\ttag\nOra\tB-P\n", encoding="utf-8")
+    assert read_file(tmp_path / "d.tsv", "ner")[0].fields["tokens"] == ["Ora"]
     (tmp_path / "b.tsv").write_text("tokens\ttags\nOra met\tB-P O\n", encoding="utf-8")
     (record,) = read_file(tmp_path / "b.tsv", "ner")
     assert record.fields["tags"] == ["B-P", "O"]

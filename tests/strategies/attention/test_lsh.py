@@ -1,6 +1,7 @@
 """LSH attention equals dense attention under the pairs that its buckets give, outputs and gradients."""
 
 import copy
+import itertools
 import math
 from dataclasses import replace
 from types import SimpleNamespace
@@ -19,11 +20,41 @@ from ctxlab.strategies.attention.kernels.hashing import hash_tokens, num_buckets
 from ctxlab.strategies.attention.lsh import Buckets, Lsh
 
 
+def pairs_of_rounds(part, buckets):
+    """(B, H, R, L, L) bool: pairs that each round of LSH attention finds, by the definition.
+
+    A round's own pairs only: that a token sees itself, and what the model hides, come on top.
+    """
+    batch, heads, rounds, length = buckets.query.shape
+    groups = heads // buckets.key.shape[1]
+    pairs = torch.zeros(batch, heads, rounds, length, length, dtype=torch.bool)
+    for row, head, turn in itertools.product(range(batch), range(heads), range(rounds)):
+        query, key = buckets.query[row, head, turn].tolist(), buckets.key[row, head // groups, turn].tolist()
+        for one, others in neighbours(part, query, key):
+            pairs[row, head, turn, one, others] = True
+    return pairs
+
+
+def neighbours(part, query, key):
+    """Each query, and the keys that it sees, of one head in one round."""
+    queries = sorted((bucket, token) for token, bucket in enumerate(query) if bucket >= 0)
+    keys = sorted((bucket, token) for token, bucket in enumerate(key) if bucket >= 0)
+    num_chunks, found = math.ceil(len(keys) / part.chunk), []
+    for first in range(0, len(queries), part.chunk):
+        mine = queries[first : first + part.chunk]
+        middle = mine[min(part.chunk // 2, len(mine) - 1)]
+        met = max(0, sum(code <= middle for code in keys) - 1) // part.chunk
+        seen = {(met + offset) % num_chunks for offset in range(-1, part.num_after + 1)}
+        others = [token for place, (_, token) in enumerate(keys) if place // part.chunk in seen]
+        found += [(token, others) for _, token in mine]
+    return found
+
+
 def seen_by(part, buckets, causal, real):
     """(B, H, L, L): what any round finds and the model allows, and each token itself as the part says."""
     length = real.shape[1]
     itself = torch.eye(length, dtype=torch.bool)
-    seen = part.allowed_given(buckets).any(2) & ~itself
+    seen = pairs_of_rounds(part, buckets).any(2) & ~itself
     if causal:
         seen &= torch.ones(length, length).tril().bool()
     alone = ~seen.any(-1, keepdim=True) if part.tied else torch.tensor(True)
@@ -163,7 +194,7 @@ def test_pairs_by_hand():
     """Six tokens, chunks of two. Sorted queries: 1 3 | 5 0 | 2 4; sorted keys: 0 1 | 4 5 | 2 3."""
     query = torch.tensor([1, 0, 2, 0, 2, 0])
     key = torch.tensor([0, 0, 2, 2, 1, 1])
-    found = Lsh(chunk=2, rounds=1).allowed_given(Buckets(query[None, None, None], key[None, None, None]))[0, 0, 0]
+    found = pairs_of_rounds(Lsh(chunk=2, rounds=1), Buckets(query[None, None, None], key[None, None, None]))[0, 0, 0]
     # Middle queries 3, 0, 4: before bucket 0 and position 3 stand two keys, and two before bucket 1 and position 0,
     # so that both blocks meet the first chunk, before which lies the last; query 4 comes behind all keys.
     first, last = {0, 1, 2, 3}, {2, 3, 4, 5}

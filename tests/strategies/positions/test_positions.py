@@ -5,11 +5,11 @@ import torch
 from torch.testing import assert_close
 from transformers import AutoModelForTokenClassification
 
+from ctxlab.core.architecture import learned_tables
 from ctxlab.core.errors import UserError
 from ctxlab.strategies.positions.interpolate import Interpolate
 from ctxlab.strategies.positions.keep import Keep
 from ctxlab.strategies.positions.random import Random
-from ctxlab.strategies.positions.tables.learned import find
 from ctxlab.strategies.positions.tile import Tile
 
 LEARNED = ["bert", "roberta", "distilbert", "electra", "albert", "gpt2"]
@@ -18,7 +18,7 @@ OFFSET = {"roberta": 2}
 
 
 def rows(model):
-    (table,) = find(model)
+    (table,) = learned_tables(model)
     return table.module.weight.detach().clone()
 
 
@@ -118,7 +118,7 @@ def test_the_table_still_learns(tiny):
     model = tiny("roberta", positions=16)
     Tile().extend(model, 64)
     model(input_ids=torch.randint(5, 60, (1, 64))).logits.sum().backward()
-    (table,) = find(model)
+    (table,) = learned_tables(model)
     assert table.module.weight.grad.shape == (66, 32)
     assert (table.module.weight.grad[2:].abs().sum(1) > 0).all()
 

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import ADDED, Encoded, Window
 from ctxlab.strategies.reading.chunk import Chunk
+from ctxlab.strategies.reading.compress import Compress
+from ctxlab.strategies.reading.select import Select
 from ctxlab.strategies.reading.truncate import Truncate
 
 
@@ -207,3 +209,30 @@ def test_options_that_make_no_sense():
 
 def test_the_longest_window_is_the_context():
     assert Chunk().longest(700) == Truncate().longest(700) == 700
+
+
+READINGS = {"chunk": Chunk, "truncate": Truncate, "select": Select, "compress": lambda: Compress(ratio=1.0)}
+
+
+@pytest.mark.parametrize("name", READINGS)
+@pytest.mark.parametrize(
+    ("trained", "stretched", "longest"),
+    [(512, False, 512), (512, True, 4096), (None, False, 4096), (9999, False, 4096)],
+)
+def test_no_window_is_longer_than_the_trained_length_unless_positions_are_stretched(name, trained, stretched, longest):
+    part = READINGS[name]()
+    part.fit(trained, 0, 4096, stretched=stretched)
+    encoded = document(5000)
+    windows = part.windows(encoded, 4096)
+    assert part.longest(4096) == longest
+    assert max(len(window) for window in windows) == longest
+    assert part.longest(100) == 100  # a curriculum may stay below
+    read = {token for window in windows for token in seen(window)}
+    assert len(read) == (5000 if name == "chunk" else longest - 2)
+
+
+def test_a_prompt_that_fills_the_trained_length_is_refused_by_that_length():
+    part = Chunk()
+    part.fit(512, 0, 4096, stretched=False)
+    with pytest.raises(UserError, match=r"The 512 tokens that the model was trained for leave no room.*beside 601 "):
+        part.windows(document(10, before=(7,) * 600), 4096)

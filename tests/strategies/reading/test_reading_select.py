@@ -1,5 +1,6 @@
 """Sentences that are kept: which, how many, in what order; ranks against other libraries and hand-worked cases."""
 
+import dataclasses
 import math
 import time
 from itertools import pairwise
@@ -13,11 +14,14 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics.pairwise import cosine_similarity
 
 from ctxlab.core.errors import UserError
-from ctxlab.core.types import ADDED, HEADING, SENTENCE, Encoded
-from ctxlab.strategies.reading.choosing.keeping import best_units, sentence_starts
-from ctxlab.strategies.reading.choosing.ranking import K1, B, bm25, centrality, count_terms, textrank
+from ctxlab.core.types import ADDED, HEADING, SENTENCE, Document, Encoded
+from ctxlab.models.loading.tiny import make_tokenizer
+from ctxlab.strategies.reading.choosing.keeping import best_units, sentence_starts, terms_of
+from ctxlab.strategies.reading.choosing.ranking import bm25, centrality, count_terms, textrank
 from ctxlab.strategies.reading.select import METHODS, Select
 from ctxlab.strategies.reading.truncate import Truncate
+from ctxlab.tasks.summarization import Summarization
+from ctxlab.text.bm25 import K1, B
 
 
 def document(sentences, query=(), before=(101,), after=(102,)):
@@ -220,3 +224,28 @@ def test_options_that_make_no_sense(options, words):
 def test_no_room_beside_the_special_tokens():
     with pytest.raises(UserError, match=r"use context.length=3 or more"):
         Select().windows(document([[5, 6]]), 2)
+
+
+def test_unknown_characters_are_told_apart_by_what_they_are():
+    """A tokenizer without Chinese: every character is one unknown token, and still the sentence asked for is kept."""
+    text = "山上有很多树木和花草。" * 3 + "青龙港的灯塔照亮海面。" + "冬天的雪下得很大很久。" * 3
+    task = Summarization(output="extract")
+    task.form("encoder")
+    record = {"id": "1", "document": text, "summaries": [{"query": "青龙港的灯塔在哪里？", "summary": "x"}]}
+    (part,) = task.split(task.parse(record, "here", gold=True))
+    (encoded,) = task.encode([part], make_tokenizer())
+    for method in ("bm25", "textrank", "centrality"):
+        (window,) = Select(method).windows(encoded, 11)
+        kept = text[encoded.starts[window.token_index[0]] : encoded.ends[window.token_index[-1]]]
+        assert (kept == "青龙港的灯塔照亮海面。") == (method == "bm25")
+    known = dataclasses.replace(encoded, terms=np.zeros(0, np.int64), query_terms=())
+    assert Select("bm25").windows(known, 11)[0].token_index[0] == 0  # all sentences alike
+
+
+def test_terms_of_known_tokens_are_their_ids():
+    (part,) = Summarization(output="extract").split(
+        Document("1", {"document": "a b. C d.", "asked": [{"id": "1"}]}, "o")
+    )
+    (encoded,) = Summarization(output="extract").encode([part], make_tokenizer())
+    assert len(encoded.terms) == 0
+    assert terms_of(encoded).tolist() == encoded.input_ids.tolist()

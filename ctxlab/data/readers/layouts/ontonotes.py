@@ -40,7 +40,7 @@ class OntoNotes(Layout):
             cell = row[ENTITY]
             begins = cell.startswith("(")
             if begins:
-                open_type = cell.strip("()*")
+                open_type = cell.lstrip("(").split("(")[0].rstrip("*)")  # the outermost of several
             yield f"{'B' if begins else 'I'}-{open_type}" if open_type else "O"
             if cell.endswith(")"):
                 open_type = ""

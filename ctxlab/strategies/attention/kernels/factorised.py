@@ -1,11 +1,14 @@
 """Two patterns whose steps together reach everything: one for each half of the heads, or both in every head."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
 
+from ctxlab.core.architecture import num_heads
 from ctxlab.core.errors import UserError
+from ctxlab.core.strategy import Pattern
 from ctxlab.strategies.attention.kernels.sparse import Sparse
 
 Heads = Literal["split", "merged"]
@@ -34,6 +37,11 @@ class Factorised(Sparse, ABC):
         del length
         return self.near(query, key) | self.far(query, key)
 
+    def pattern_of_head(self, inputs: Mapping[str, torch.Tensor], row: int, head: int, num_heads: int) -> Pattern:
+        """``allowed_by_head``, the same for all windows."""
+        del inputs, row
+        return lambda query, key, length: self.allowed_by_head(query, key, length, head, num_heads)
+
     def allowed_by_head(
         self, query: torch.Tensor, key: torch.Tensor, length: int, head: int, num_heads: int
     ) -> torch.Tensor:
@@ -44,8 +52,7 @@ class Factorised(Sparse, ABC):
 
     def install(self, model: Any) -> None:
         """As for every pattern; one head alone cannot be split."""
-        num_heads = getattr(model.config.get_text_config(), "num_attention_heads", None)
-        if self.heads == "split" and num_heads == 1:
+        if self.heads == "split" and num_heads(model) == 1:
             raise UserError(
                 f"strategy.attention.heads=split leaves no head for the first pattern of {self.kind} in a model with "
                 "1 head; use strategy.attention.heads=merged."

@@ -6,16 +6,15 @@ pass of a few tokens counts the calls.
 
 import copy
 import inspect
-import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.utils import logging as library_logging
 
+from ctxlab.core.architecture import note_installed, num_layers, reading_stack, vocabulary_size
 from ctxlab.core.errors import UserError
+from ctxlab.core.quiet import evaluating, quiet
 from ctxlab.strategies.attention.kernels.relative import keep_relative
 
 AttentionFunction = Callable[..., tuple[torch.Tensor, None]]
@@ -45,7 +44,7 @@ def install(
     Raises:
         UserError: The model's layers do not go through the interface.
     """
-    stack = model.get_encoder() if model.config.is_encoder_decoder else model
+    stack = reading_stack(model)
     before, config = stack.config._attn_implementation, stack.config
     if stack is not model and config is model.config:
         # Many models give one and the same config to encoder and decoder: a name set in one would be set in both.
@@ -54,17 +53,17 @@ def install(
     AttentionInterface.register(name, attention)
     AttentionMaskInterface.register(name, mask)
     try:
-        with _quiet():
+        with quiet():
             stack.set_attn_implementation(name)
         calls, masks = _count_calls(model, name, attention, mask)
     except REFUSALS as error:
         _restore(stack, before, config)
         raise _refusal(model, name, str(error).split("\n")[0]) from error
-    num_layers = stack.config.get_text_config().num_hidden_layers
-    if calls != num_layers or not masks:
+    wanted = num_layers(stack)
+    if calls != wanted or not masks:
         _restore(stack, before, config)
-        raise _refusal(model, name, f"{calls} of its {num_layers} layers called it and {masks} masks were asked for")
-    model.config.ctxlab = {**getattr(model.config, "ctxlab", {}), "attention": declared or {"name": name}}
+        raise _refusal(model, name, f"{calls} of its {wanted} layers called it and {masks} masks were asked for")
+    note_installed(model.config, "attention", declared or {"name": name})
 
 
 def refuse_unknown(kwargs: Mapping[str, Any]) -> None:
@@ -90,7 +89,7 @@ def _give_config(stack: Any, config: Any) -> None:
 
 
 def _restore(stack: Any, name: str | None, config: Any) -> None:
-    with _quiet():
+    with quiet():
         stack.set_attn_implementation(name or "eager")
     _give_config(stack, config)
 
@@ -109,12 +108,10 @@ def _count_calls(model: Any, name: str, attention: AttentionFunction, mask: Mask
 
     AttentionInterface.register(name, counted_attention)
     AttentionMaskInterface.register(name, counted_mask)
-    training = model.training
     try:
-        with torch.no_grad():
-            model.eval()(**_probe(model))
+        with evaluating(model):
+            model(**_probe(model))
     finally:
-        model.train(training)
         AttentionInterface.register(name, attention)
         AttentionMaskInterface.register(name, mask)
     return calls["attention"], calls["mask"]
@@ -123,21 +120,10 @@ def _count_calls(model: Any, name: str, attention: AttentionFunction, mask: Mask
 def _probe(model: Any) -> dict[str, torch.Tensor]:
     """A few tokens as a model takes them."""
     config = model.config
-    tokens = torch.arange(PROBE_TOKENS, device=model.device)[None] % config.get_text_config().vocab_size
+    tokens = torch.arange(PROBE_TOKENS, device=model.device)[None] % vocabulary_size(model)
     inputs = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
     if "decoder_input_ids" in inspect.signature(model.forward).parameters:
         if isinstance(config.eos_token_id, int) and not bool((tokens == config.eos_token_id).any()):
             tokens[0, -1] = config.eos_token_id  # some heads read what stands at the end of the text
         inputs["decoder_input_ids"] = tokens
     return inputs
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """The library warns where it does not support a name; what follows says it better."""
-    level = library_logging.get_verbosity()
-    library_logging.set_verbosity(logging.ERROR)
-    try:
-        yield
-    finally:
-        library_logging.set_verbosity(level)

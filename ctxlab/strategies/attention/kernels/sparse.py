@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import ModelKind
 from ctxlab.strategies.attention.kernels import masks
@@ -39,6 +40,13 @@ class Sparse(Base, ABC):
             lengths: Tokens of each document, or a single figure where all are alike.
         """
 
+    def allowed_by_head(
+        self, query: torch.Tensor, key: torch.Tensor, length: int, head: int, num_heads: int
+    ) -> torch.Tensor:
+        """Declared pattern of one of ``num_heads`` query heads, counted from 0."""
+        del head, num_heads
+        return self.allowed(query, key, length)
+
     def pairs(self, length: int) -> int:
         """Pairs that the kernel computes for one head, on average, of a model that is not causal."""
         plans = self.plans(length, [length])
@@ -47,7 +55,7 @@ class Sparse(Base, ABC):
     @property
     def kind(self) -> str:
         """Name of the pattern on the command line: that of its file."""
-        return type(self).__module__.rsplit(".", 1)[-1]
+        return option(self)
 
     @property
     def name(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ctxlab.core.architecture import note_installed
 from ctxlab.core.strategy import Forward, Memory, ModelKind
 from ctxlab.core.types import BoolArray
 
@@ -55,4 +56,4 @@ class Base(Memory, ABC):
     @staticmethod
     def declare(model: Any, **memory: Any) -> None:
         """Say in the saved config what is installed."""
-        model.config.ctxlab = {**getattr(model.config, "ctxlab", {}), "memory": memory}
+        note_installed(model.config, "memory", memory)

@@ -11,9 +11,11 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
+from ctxlab.core.architecture import num_layers
 from ctxlab.core.errors import UserError
+from ctxlab.core.quiet import evaluating, quiet
 from ctxlab.core.strategy import Forward
-from ctxlab.strategies.memory.caches.trial import PROBE_TOKENS, REFUSALS, evaluating, probe_inputs, refusal
+from ctxlab.strategies.memory.caches.trial import PROBE_TOKENS, REFUSALS, probe_inputs, refusal
 
 Layer = tuple[torch.Tensor, torch.Tensor]
 """Keys and values (B, H, K, D)."""
@@ -105,15 +107,14 @@ def prove(model: Any, name: str) -> None:
         cached = probe(model, PROBE_TOKENS, probe(model))
     except REFUSALS as error:
         raise refusal(model, name, error) from error
-    num_layers = model.config.get_text_config().num_hidden_layers
-    lengths = [keys.shape[2] for keys, _ in cached.layers]
-    if lengths != [2 * PROBE_TOKENS] * num_layers:
-        raise refusal(model, name, f"of its {num_layers} layers, {len(lengths)} kept the keys of {lengths} tokens")
+    lengths, wanted = [keys.shape[2] for keys, _ in cached.layers], num_layers(model)
+    if lengths != [2 * PROBE_TOKENS] * wanted:
+        raise refusal(model, name, f"of its {wanted} layers, {len(lengths)} kept the keys of {lengths} tokens")
 
 
 def probe(model: Any, start: int = 0, cached: Cached | None = None) -> Cached:
     """Keys and values of a few tokens that stand at ``start``, behind what is cached."""
-    with evaluating(model):
+    with quiet(), evaluating(model):
         return read(lambda given: model(**given), probe_inputs(model), cached, start)[1]
 
 

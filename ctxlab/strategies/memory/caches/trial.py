@@ -1,13 +1,10 @@
 """A look at a model before a memory relies on it: a few tokens tell whether it gives a hold."""
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
-from transformers.utils import logging as library_logging
 
+from ctxlab.core.architecture import vocabulary_size
 from ctxlab.core.errors import UserError
 
 PROBE_TOKENS = 8
@@ -16,25 +13,11 @@ REFUSALS = (ValueError, KeyError, NotImplementedError, TypeError, AttributeError
 """How a model fails that does not take what a memory gives it."""
 
 
-@contextmanager
-def evaluating(model: Any) -> Iterator[None]:
-    """No dropout, no gradient and no warning of the library for a while: what follows says it better."""
-    training, level = model.training, library_logging.get_verbosity()
-    model.eval()
-    library_logging.set_verbosity(logging.ERROR)
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        library_logging.set_verbosity(level)
-        model.train(training)
-
-
 def probe_inputs(model: Any) -> dict[str, torch.Tensor]:
     """A row of a few tokens, none of them padding (which some models give no position of its own)."""
     config = model.config.get_text_config()
     real = [token for token in range(PROBE_TOKENS + 1) if token != config.pad_token_id]
-    ids = torch.tensor([real[:PROBE_TOKENS]], device=model.device) % config.vocab_size
+    ids = torch.tensor([real[:PROBE_TOKENS]], device=model.device) % vocabulary_size(model)
     return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 
 

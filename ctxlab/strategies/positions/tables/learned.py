@@ -5,32 +5,17 @@ Shape legend: P trained positions, N positions wanted, D hidden size.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from ctxlab.core.architecture import LearnedTable, installed, learned_tables, note_installed, position_limit
+from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import ModelKind, Positions
 
-NAMES = ("position_embeddings", "position_embedding", "wpe", "embed_positions")
-
 Fill = Callable[[torch.Tensor, int], torch.Tensor]
 """Trained rows (P, D) and N to rows (N, D)."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Table:
-    """A learned table, found in a model."""
-
-    module: torch.nn.Embedding
-    offset: int
-    """Rows in front that stand for no position (RoBERTa counts from behind its padding index)."""
-
-    @property
-    def length(self) -> int:
-        """Tokens that a window may have."""
-        return self.module.num_embeddings - self.offset
 
 
 class Learned(Positions, ABC):
@@ -44,7 +29,7 @@ class Learned(Positions, ABC):
     @property
     def name(self) -> str:
         """The part's name on the command line: that of its file."""
-        return type(self).__module__.rsplit(".", 1)[-1]
+        return option(self)
 
     @abstractmethod
     def fill(self, config: Any, rows: torch.Tensor, length: int) -> torch.Tensor:
@@ -61,10 +46,10 @@ class Learned(Positions, ABC):
     def deviation(self, model: Any, length: int) -> float | None:
         """Of the rows, from those that the first ones give."""
         del length
-        note = getattr(model.config, "ctxlab", {}).get("positions", {})
+        note = installed(model.config, "positions")
         if note.get("name") != self.name:
             return None
-        tables = [table.module.weight.detach()[table.offset :] for table in find(model)]
+        tables = [table.module.weight.detach()[table.offset :] for table in learned_tables(model)]
         declared = [self.declared(model.config, rows, note["trained_length"]) for rows in tables]
         return max(float((a - b).abs().max() / b.abs().max()) for a, b in zip(tables, declared, strict=True))
 
@@ -75,16 +60,6 @@ class Learned(Positions, ABC):
     def grow(self, model: Any, trained: int, length: int) -> None:
         """Nothing: the table has its last length from the start, and rows not used yet wait for their turn."""
         del model, trained, length
-
-
-def find(model: Any) -> list[Table]:
-    """The learned tables of ``model`` (an encoder and a decoder may have one each), or none."""
-    tables = []
-    for name, module in model.named_modules():
-        if name.rsplit(".", 1)[-1] in NAMES and isinstance(module, torch.nn.Embedding):
-            behind_padding = 0 if module.padding_idx is None else module.padding_idx + 1
-            tables.append(Table(module, int(getattr(module, "offset", behind_padding))))
-    return tables
 
 
 def lengthen(model: Any, length: int, fill: Fill, method: str) -> None:
@@ -101,8 +76,8 @@ def lengthen(model: Any, length: int, fill: Fill, method: str) -> None:
     Raises:
         UserError: The model would have to be extended and has no learned table.
     """
-    tables = find(model)
-    reach = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    tables = learned_tables(model)
+    reach = position_limit(model.config)
     if not tables and (reach is None or reach >= length):
         return  # rotary positions or relative buckets that reach as far
     if not tables:
@@ -119,10 +94,10 @@ def lengthen(model: Any, length: int, fill: Fill, method: str) -> None:
     _lengthen_buffers(model, old, new)
     model.config.max_position_embeddings += new - old
     note = {"name": method, "trained_length": trained, "length": length}
-    model.config.ctxlab = {**getattr(model.config, "ctxlab", {}), "positions": note}
+    note_installed(model.config, "positions", note)
 
 
-def _replace(table: Table, rows: torch.Tensor) -> None:
+def _replace(table: LearnedTable, rows: torch.Tensor) -> None:
     """Swap the weights and leave the module, so that its class and its padding index stay."""
     old = table.module.weight
     weight = torch.cat([old.detach()[: table.offset], rows.to(old)])

@@ -16,7 +16,8 @@ from typing import Any
 
 import torch
 
-from ctxlab.core.architecture import reach
+from ctxlab.core.architecture import installed, note_installed, position_limit
+from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import ModelKind, Positions
 
@@ -80,7 +81,7 @@ class Rotary(Positions, ABC):
     @property
     def name(self) -> str:
         """The part's name on the command line: that of its file."""
-        return type(self).__module__.rsplit(".", 1)[-1]
+        return option(self)
 
     @abstractmethod
     def parameters(self, rope: Rope) -> dict[str, Any]:
@@ -102,19 +103,19 @@ class Rotary(Positions, ABC):
         text = config.get_text_config()
         if not getattr(text, "rope_parameters", None):
             return
-        note = _note(text)
-        if length <= (reach(text) or 0):
+        note = installed(text, "positions")
+        if length <= (position_limit(text) or 0):
             if self.factor not in (None, note.get("factor")):
                 logger.warning("strategy.positions.factor=%g is not used: %d tokens fit as it is.", self.factor, length)
             return
         original = copy.deepcopy(note.get("rope_parameters", text.rope_parameters))
-        trained = int(note.get("trained_length") or reach(text) or 0)
+        trained = int(note.get("trained_length") or position_limit(text) or 0)
         factor = self._choose(trained, length, note)
         new = {"name": self.name, "factor": factor, "trained_length": trained,
                "length": max(length, int(trained * factor)), "rope_parameters": original}  # fmt: skip
         text.rope_parameters = self._scaled(text, new)
         text.max_position_embeddings = new["length"] if self.enlarges else trained
-        text.ctxlab = {**getattr(text, "ctxlab", {}), "positions": new}
+        note_installed(text, "positions", new)
 
     def extend(self, model: Any, length: int) -> None:
         """Prove that the layers of ``model`` use the declared angles for windows of ``length`` tokens.
@@ -123,7 +124,7 @@ class Rotary(Positions, ABC):
             UserError: They do not, as when the config was changed after the model was built.
         """
         text = model.config.get_text_config()
-        note = _note(text)
+        note = installed(text, "positions")
         if note.get("name") != self.name:
             self._refuse_unprepared(text, length)
             return
@@ -136,7 +137,7 @@ class Rotary(Positions, ABC):
         """Stretch the positions as far as ``length`` needs, and for the last length just as the config says."""
         del trained
         text = model.config.get_text_config()
-        note = _note(text)
+        note = installed(text, "positions")
         if note.get("name") != self.name or not self.grows:
             return
         for layer_type, rope in _ropes(text, note).items():
@@ -147,9 +148,9 @@ class Rotary(Positions, ABC):
     def deviation(self, model: Any, length: int) -> float | None:
         """Of the angles in the layers, for the trained length and for ``length``; infinite where none are scaled."""
         text = model.config.get_text_config()
-        note = _note(text)
+        note = installed(text, "positions")
         if note.get("name") != self.name:
-            return None if length <= (reach(text) or 0) else math.inf
+            return None if length <= (position_limit(text) or 0) else math.inf
         differences = [
             _difference(_measure(module, layer_type, window), self.angles(rope, window))
             for layer_type, rope in _ropes(text, note).items()
@@ -186,12 +187,12 @@ class Rotary(Positions, ABC):
         return layers if shared is None else shared
 
     def _refuse_unprepared(self, text: Any, length: int) -> None:
-        if length <= (reach(text) or 0):
+        if length <= (position_limit(text) or 0):
             return
         if getattr(text, "rope_parameters", None):
             raise UserError(
                 f"strategy/positions={self.name} takes effect only in a config that a model is built from; "
-                f"call configure on the config first, or use context={reach(text)} or less."
+                f"call configure on the config first, or use context={position_limit(text)} or less."
             )
         raise UserError(
             f"strategy/positions={self.name} scales rotary positions and model type `{text.model_type}` has none; "
@@ -226,12 +227,6 @@ def follows_length(config: Any, length: int) -> bool:
 def prefix(layer_type: str) -> str:
     """What the library puts in front of the attributes of a rotary module that serves several types of layer."""
     return f"{layer_type}_" if layer_type else ""
-
-
-def _note(config: Any) -> dict[str, Any]:
-    """What a part wrote into the config when it changed the positions."""
-    note: dict[str, Any] = getattr(config, "ctxlab", {}).get("positions", {})
-    return note
 
 
 def _modules(model: Any, layer_type: str) -> list[Any]:

@@ -4,14 +4,14 @@ Shape legend: L tokens of a document, V tokens of the vocabulary, W tokens of a 
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
-from ctxlab.core.architecture import is_causal
+from ctxlab.core.architecture import is_causal, output_layer
+from ctxlab.core.quiet import evaluating
 from ctxlab.core.types import Encoded, IntArray
 from ctxlab.strategies.reading.choosing.ranking import Numbers
 
@@ -50,10 +50,9 @@ def surprise(ids: IntArray, counts: IntArray) -> Numbers:
 
 def speaks(model: Any) -> bool:
     """Whether ``model`` is causal and says what the next token is."""
-    return is_causal(model) and model.get_output_embeddings() is not None
+    return is_causal(model) and output_layer(model) is not None
 
 
-@torch.no_grad()
 def model_surprise(model: Any, ids: IntArray, window: int) -> Numbers:
     """(L,) −log p in nats under a causal ``model``, in windows of ``window`` tokens that overlap by half.
 
@@ -61,10 +60,10 @@ def model_surprise(model: Any, ids: IntArray, window: int) -> Numbers:
     of the document, which is taken for as surprising as a draw from the whole vocabulary.
     """
     device = next(model.parameters()).device
-    num_tokens = model.get_output_embeddings().weight.shape[0]
+    num_tokens = output_layer(model).weight.shape[0]
     information = np.full(len(ids), math.log(num_tokens))
     step, done = max(window // 2, 1), 1
-    with _evaluating(model):
+    with evaluating(model):
         for start in range(0, len(ids), step):
             own = torch.from_numpy(ids[start : start + window]).to(device)[None]
             logits = model(input_ids=own, attention_mask=torch.ones_like(own)).logits[0, :-1].float()
@@ -74,14 +73,3 @@ def model_surprise(model: Any, ids: IntArray, window: int) -> Numbers:
             if done >= len(ids):
                 break
     return information
-
-
-@contextmanager
-def _evaluating(model: Any) -> Iterator[None]:
-    """Without dropout, and back to how it was."""
-    training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)

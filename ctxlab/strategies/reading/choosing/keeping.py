@@ -22,10 +22,6 @@ class Keeping(Base, ABC):
     contiguous = False
     covers = False
 
-    def longest(self, length: int) -> int:
-        """A document that is longer fills the context, unless less is asked for."""
-        return length
-
     def merge(self, windows: Sequence[Window], outputs: Sequence[FloatArray], num_tokens: int) -> Merged:
         """What was left out is not seen."""
         return merging.first(windows, outputs, num_tokens)
@@ -45,6 +41,11 @@ def sentence_starts(encoded: Encoded, sentence_tokens: int) -> IntArray:
     if len(marked):
         return np.union1d(marked, [0]).astype(np.int64)
     return np.arange(0, len(encoded), sentence_tokens)
+
+
+def terms_of(encoded: Encoded) -> IntArray:
+    """(L,) what tokens are to a ranking."""
+    return encoded.terms if len(encoded.terms) else encoded.input_ids
 
 
 def best_units(starts: IntArray, scores: Numbers, num_tokens: int, room: int) -> IntArray:
@@ -89,7 +90,8 @@ class Remembered:
 
 def digest(encoded: Encoded, under: object = None) -> bytes:
     """A document's tokens, marks and query, and the ``repr`` of what else matters, in 16 bytes."""
-    state = hashlib.blake2b(repr((under, encoded.query, len(encoded))).encode(), digest_size=16)
+    state = hashlib.blake2b(repr((under, encoded.query, encoded.query_terms, len(encoded))).encode(), digest_size=16)
     state.update(np.ascontiguousarray(encoded.input_ids).tobytes())
+    state.update(np.ascontiguousarray(encoded.terms).tobytes())
     state.update(np.ascontiguousarray(encoded.marks).tobytes())
     return state.digest()

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctxlab.core.types import IntArray
+from ctxlab.text.bm25 import bm25 as formula
 
 Numbers = npt.NDArray[np.float64]
 
@@ -17,8 +18,6 @@ DAMPING = 0.85
 """Of PageRank: the share of a sentence's score that comes from its neighbours."""
 TOLERANCE = 1e-10
 """Change of all scores together at which the iteration ends."""
-K1, B = 1.2, 0.75
-"""Of BM25: where the count of a term saturates, and how far long sentences are held back."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,13 +106,6 @@ def textrank(counts: Counts) -> Numbers:
 
 
 def bm25(counts: Counts, query: Sequence[int] | IntArray) -> Numbers:
-    """(S,) Okapi BM25 of each sentence for a query (Robertson et al. 1994, TREC-3), each of its terms counted once.
-
-    The rarity of a term is log(1 + (S − n + ½) / (n + ½)) for n sentences with it: the 1 keeps it above 0.
-    """
-    asked = np.isin(counts.terms, np.asarray(query, dtype=np.int64))
-    containing = counts.containing
-    rarity = asked * np.log1p((len(counts.sizes) - containing + 0.5) / (containing + 0.5))
-    long = 1 - B + B * counts.sizes / counts.sizes.mean()
-    weight = counts.count * (K1 + 1) / (counts.count + K1 * long[counts.sentence])
-    return counts.per_sentence(rarity[counts.term] * weight)
+    """(S,) Okapi BM25 of each sentence for a query (``ctxlab.text.bm25``), each of its terms counted once."""
+    asked = np.isin(counts.terms, np.asarray(query, dtype=np.int64)).astype(np.float64)
+    return formula(counts.sentence, counts.term, counts.count, counts.sizes, asked)

@@ -11,7 +11,7 @@ from ctxlab.core.types import BoolArray, Encoded
 
 
 class Base(Reading, ABC):
-    """Defaults of ``core.strategy.Reading``; a reading adds ``longest``, ``windows`` and ``merge``."""
+    """Defaults of ``core.strategy.Reading``; a reading adds ``windows`` and ``merge``."""
 
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
     contiguous = True
@@ -20,9 +20,17 @@ class Base(Reading, ABC):
     joins = False
     wants_scorer = False
 
-    def fit(self, trained_length: int | None, added: int, length: int) -> None:
-        """Nothing depends on the model."""
-        del trained_length, added, length
+    _limit: int | None = None
+    """Tokens of a window at most; None for no limit but the context."""
+
+    def fit(self, trained_length: int | None, added: int, length: int, *, stretched: bool) -> None:
+        """No window is longer than what the model was trained for, unless its positions are stretched."""
+        del added, length
+        self._limit = None if stretched else trained_length
+
+    def longest(self, length: int) -> int:
+        """The context, or what the model was trained for where that is less: a longer document fills it."""
+        return length if self._limit is None else min(self._limit, length)
 
     def settle(self, *, causal: bool, next_token: bool) -> None:
         """No token is in two windows."""

@@ -6,13 +6,23 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.types import ADDED, Encoded, IntArray, Window
 
 
-def room(encoded: Encoded, length: int) -> int:
+def room(encoded: Encoded, length: int, context: int | None = None) -> int:
     """Document tokens that fit a window of ``length`` tokens.
+
+    Args:
+        encoded: The document, with what goes before and after it in every window.
+        length: Tokens of the window.
+        context: The context's length where the window may be shorter, for the message.
 
     Raises:
         UserError: None would.
     """
     added = len(encoded.before) + len(encoded.after) + encoded.room
+    if length <= added and context is not None and length < context:
+        raise UserError(
+            f"The {length} tokens that the model was trained for leave no room for the document beside {added} "
+            f"{_others(encoded)}; shorten these, or use a strategy that stretches positions, or another model."
+        )
     if length <= added:
         raise UserError(
             f"context.length={length} leaves no room for the document beside {added} {_others(encoded)}; "

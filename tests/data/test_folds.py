@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctxlab.comparison.folds import folds, reported
 from ctxlab.core.errors import UserError
+from ctxlab.data.folds import folds, reported
 
 IDS = [f"novel-{index}" for index in range(10)]
 
@@ -39,6 +39,10 @@ def test_records_are_not_split():
     mask = reported(groups, num_folds=2, fold=1).reshape(10, 3)
     assert (mask.all(axis=1) | ~mask.any(axis=1)).all()
     assert mask.all(axis=1).tolist() == reported(IDS, num_folds=2, fold=1).tolist()
+    uneven = [name for index, name in enumerate(IDS) for _ in range(1 + index % 3)]
+    assert dict(zip(uneven, folds(uneven, 3), strict=True)) == dict(zip(IDS, folds(IDS, 3), strict=True))
+    with pytest.raises(UserError, match="folds=3 cannot divide 2 documents"):
+        folds(["a", "a", "b", "b"], 3)
 
 
 @pytest.mark.parametrize(

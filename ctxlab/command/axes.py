@@ -1,0 +1,82 @@
+"""Several values of a key where one command takes them all: what ``ctxlab compare`` compares."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, QuotedString, RangeSweep
+
+from ctxlab.command.overrides import quoted
+from ctxlab.config import catalogue
+from ctxlab.core.errors import UserError
+
+STAGES = ("compare",)
+"""Stages that take several values of a key in one job."""
+
+KEY = "candidates"
+"""Where they find them: a dictionary of key → values, each as it would be written alone."""
+
+SINGLE = {
+    "task": "scores of different tasks cannot be compared: give one",
+    "probe": "scores of different probes cannot be compared: give one",
+    "baseline": "all others are held against one: give one, or leave it out for the first candidate",
+    "seed": "write seeds=3 for three seeds from seed= on",
+    "seeds": "give their number, as in seeds=3; seed= is the first",
+    "margin": "give one",
+    "trials": "give one",
+    "folds": "give one",
+    "resume": "give one comparison",
+}
+"""Keys of which a comparison has one, and what to write."""
+
+SAME_FOR_ALL = ("data", "budget", "limit", "tracking", "trainer.max_", "trainer.device", "trainer.precision")
+"""Beginnings of keys that would make cells incomparable."""
+
+
+def collected(overrides: Sequence[Override]) -> list[str]:
+    """Overrides as lines, those with several values as one of ``candidates``.
+
+    Raises:
+        UserError: A key has several values that a comparison has one of, or that it cannot list.
+    """
+    several = [override for override in overrides if override.is_sweep_override()]
+    lines = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
+    if not several:
+        return lines
+    axes = ",".join(f"{one.key_or_group}:[{','.join(map(quoted, _values(one)))}]" for one in several)
+    return [*lines, f"++{KEY}={{{axes}}}"]
+
+
+def check(override: Override) -> None:
+    """Refuse several values where a comparison has one.
+
+    Raises:
+        UserError: naming the override.
+    """
+    key, line = override.key_or_group, override.input_line
+    if not override.is_sweep_override():
+        return
+    if key in SINGLE:
+        raise UserError(f"{line} has several values: {SINGLE[key]}.")
+    if key.startswith(SAME_FOR_ALL) or override.is_hydra_override():
+        raise UserError(f"{line} has several values, and a comparison needs the same for all candidates: give one.")
+    if override.package is not None or str(line).startswith(("+", "~")):
+        raise UserError(f"{line} has several values, which only a plain key can have here: write {key}=….")
+
+
+def _values(override: Override) -> Iterator[str]:
+    """Every value as it would be written alone, once."""
+    content: Any = override._value
+    found: list[Any]
+    if isinstance(content, Glob):
+        found = content.filter(catalogue.options(override.key_or_group))
+    elif isinstance(content, ChoiceSweep):
+        found = list(content.list)
+    elif isinstance(content, RangeSweep):
+        found = list(content.range())
+    else:
+        raise UserError(f"{override.input_line} does not list its values: write them with commas between.")
+    return iter(dict.fromkeys(map(_text, found)))
+
+
+def _text(value: Any) -> str:
+    return value.with_quotes() if isinstance(value, QuotedString) else str(Override._get_value_element_as_str(value))

@@ -1,0 +1,36 @@
+"""A candidate's own figure with an interval, as the difference to nothing."""
+
+from typing import Self
+
+import numpy as np
+
+from ctxlab.comparison.difference import difference
+from ctxlab.comparison.scored import Scored
+from ctxlab.core.types import BoolArray
+from ctxlab.evaluation.statistics import Counts, Interval
+
+
+class Nothing(Scored):
+    """0 whatever the documents."""
+
+    def __init__(self, like: Scored) -> None:
+        self.num_seeds, self.num_documents, self.reported = like.num_seeds, like.num_documents, like.reported
+
+    def figures(self, weights: Counts) -> Counts:
+        """See ``Scored``."""
+        return np.zeros((len(weights), self.num_seeds))
+
+    def mixed(self, other: Self, share: Counts) -> Counts:
+        """See ``Scored``."""
+        del other
+        return self.figures(share)
+
+    def differs(self, other: Self) -> BoolArray:
+        """See ``Scored``."""
+        del other
+        return np.zeros(self.num_documents, bool)
+
+
+def interval(scored: Scored) -> Interval:
+    """Of a figure itself, for new documents and new seeds."""
+    return difference(scored, Nothing(scored)).interval

@@ -1,0 +1,113 @@
+"""The answer of a comparison as plain typed data: every candidate, where it stands, and the sentence at the end."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ctxlab.comparison import alone
+from ctxlab.comparison.compare import Comparison, Contender, Row, Rules, compare
+from ctxlab.comparison.conclusion import Conclusion, Cost, conclude
+from ctxlab.comparison.gathered import Ran
+from ctxlab.comparison.pareto import Place, Tolerance, pareto
+from ctxlab.comparison.records import contenders
+from ctxlab.evaluation.statistics import Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A candidate all of whose cells are done."""
+
+    ran: Ran
+    estimate: float
+    """Of the primary metric, mean over seeds."""
+    by_seed: tuple[float, ...]
+    interval: Interval
+    row: Row | None
+    """Against the baseline; None for the baseline itself."""
+    place: Place | None
+    """Among all, by quality and cost; None where there is one candidate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaderboard:
+    """All candidates that could be compared."""
+
+    figure: str
+    split: str
+    lower_is_better: bool
+    entries: Sequence[Entry]
+    """The best first."""
+    baseline: str
+    """Title of it."""
+    comparison: Comparison | None
+    conclusion: Conclusion | None
+    num_documents: int
+
+    @property
+    def closing(self) -> str:
+        """The one sentence at the end."""
+        if self.conclusion is not None:
+            return self.conclusion.sentence
+        return "There is nothing to conclude: it takes two candidates all of whose cells are done."
+
+
+def leaderboard(candidates: Sequence[Ran], baseline: str, rules: Rules, *, is_equal_time: bool) -> Leaderboard:
+    """Judge candidates by the scores of their cells.
+
+    Args:
+        candidates: At least one, all of whose cells are done.
+        baseline: Key of one of them.
+        rules: How the comparison decides; the direction of the figure is taken from the results.
+        is_equal_time: Whether all had the same seconds to train, so that what they cost is the time to read a document.
+
+    Raises:
+        UserError: Scores cannot be read, or candidates scored different documents.
+    """
+    first = candidates[0]
+    figure = first.results[0].primary_metric
+    rules = replace(rules, lower_is_better=bool(first.results[0].lower_is_better))
+    found = contenders({one.title: one.scores() for one in candidates}, figure)
+    index = next(place for place, one in enumerate(candidates) if one.key == baseline)
+    others = [one for place, one in enumerate(found) if place != index]
+    compared = compare(found[index], others, rules) if others else None
+    rows = {row.name: row for row in compared.rows} if compared else {}
+    places = _places(candidates, found, rules) if others else {}
+    entries = [_entry(ran, one, rows, places) for ran, one in zip(candidates, found, strict=True)]
+    sign = 1 if rules.lower_is_better else -1
+    return Leaderboard(
+        figure=figure,
+        split=first.split,
+        lower_is_better=rules.lower_is_better,
+        entries=sorted(entries, key=lambda entry: sign * entry.estimate),
+        baseline=found[index].name,
+        comparison=compared,
+        conclusion=conclude(found, _cost(candidates, is_equal_time=is_equal_time), rules, figure) if others else None,
+        num_documents=found[0].scored.num_documents,
+    )
+
+
+def _entry(ran: Ran, contender: Contender, rows: Mapping[str, Row], places: Mapping[str, Place]) -> Entry:
+    each = contender.scored.each_seed()
+    return Entry(
+        ran=ran,
+        estimate=float(each.mean()),
+        by_seed=tuple(each.tolist()),
+        interval=alone.interval(contender.scored),
+        row=rows.get(ran.title),
+        place=places.get(ran.title),
+    )
+
+
+def _places(candidates: Sequence[Ran], found: Sequence[Contender], rules: Rules) -> dict[str, Place]:
+    """By quality and every cost that is known of all."""
+    every = [one.costs() for one in candidates]
+    costs = {name: [costs[name] for costs in every] for name in every[0]}
+    known = {name: values for name, values in costs.items() if all((value > 0).all() for value in values)}
+    tolerance = Tolerance(figure=rules.margin)
+    places = pareto(found, known, lower_is_better=rules.lower_is_better, tolerance=tolerance)
+    return {place.name: place for place in places}
+
+
+def _cost(candidates: Sequence[Ran], *, is_equal_time: bool) -> Cost:
+    if is_equal_time:
+        return Cost([float(one.milliseconds_per_document().mean()) for one in candidates], "the time per document")
+    return Cost([float(one.training_seconds().mean()) for one in candidates], "the training time")

@@ -1,0 +1,42 @@
+"""What a resumed run does otherwise than before, in words."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+GROUPS = ("optimizer", "scheduler", "trainer")
+"""Groups of the configuration of which a resumed run may change something."""
+
+INERT = frozenset(
+    f"trainer.{name}"
+    for name in ("log_every_steps", "save_every_steps", "keep_checkpoints", "num_workers", "tokens_per_forward")
+)
+"""Keys that move no figure of a report."""
+
+
+def changes(before: Mapping[str, Any], now: Mapping[str, Any], step: int) -> list[str]:
+    """A sentence that names the settings that are others from ``step`` on; none where all are the same.
+
+    Args:
+        before: Groups of the configuration that the checkpoint was trained under; a key that it lacks is new to it.
+        now: The same of the run that goes on.
+        step: Steps that were done before.
+    """
+    old, new = dict(_flat(before)), dict(_flat(now))
+    found = [
+        f"{key}={_shown(value)} (before: {_shown(old[key])})"
+        for key, value in new.items()
+        if key in old and old[key] != value and key not in INERT
+    ]
+    return [f"From step {step} on the run was trained with {', '.join(found)}."] if found else []
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _shown(value: Any) -> str:
+    return "null" if value is None else str(value)

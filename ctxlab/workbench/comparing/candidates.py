@@ -1,0 +1,137 @@
+"""From several values on a command line to the candidates of a comparison, each composed as ``ctxlab train`` would."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import hydra
+import regex
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from ctxlab.config import preflight
+from ctxlab.config.schema import CompareOptions
+from ctxlab.core.errors import UserError
+from ctxlab.workbench.parts import Parts, make_parts
+
+TRAIN = "train"
+"""Stage that the cells run."""
+
+OWN = ("candidates", "seeds", "baseline", "budget", "limit", "trials", "margin", "resume", "folds", "fold")
+"""Keys that the comparison keeps for itself."""
+
+BUDGETS = ("max_seconds", "max_tokens", "max_flops", "max_steps", "max_epochs")
+"""Of ``trainer``; a comparison sets them."""
+
+PLAIN = ("strategy", "context", "context.length")
+"""Axes that a candidate's name says without their key."""
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """One combination of values."""
+
+    key: str
+    """Short, as in names of folders: ``chunk-512``."""
+    title: str
+    """For people: ``chunk at 512``."""
+    words: Sequence[str]
+    """Overrides that make it, beside those that all candidates share."""
+    parts: Parts | None
+    """What it is composed of; None where it does not compose."""
+    refused: str = ""
+    """Why it does not, in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The command that a comparison was asked for with."""
+
+    flags: Sequence[str]
+    """Of Hydra, for the cells."""
+    shared: Sequence[str]
+    """Overrides that all cells share."""
+    axes: Mapping[str, Sequence[str]]
+    """Key → its values, each as it would be written alone."""
+
+    @classmethod
+    def of(cls, options: CompareOptions) -> "Asked":
+        """That of the job that is running.
+
+        Raises:
+            UserError: An override would make the budget of cells differ from the comparison's.
+        """
+        found = HydraConfig.get()
+        overrides = [_parsed(word) for word in found.overrides.task]
+        for override in overrides:
+            if override.key_or_group in {f"trainer.{name}" for name in BUDGETS}:
+                raise UserError(
+                    f"{override.input_line} would limit the cells beside their budget: give budget.seconds, "
+                    "budget.tokens, budget.flops or budget.steps instead."
+                )
+        shared = [str(one.input_line) for one in overrides if one.key_or_group.split(".")[0] not in OWN]
+        choices = {key: found.runtime.choices[key] for key in ("tracking",)}
+        given = {override.key_or_group for override in overrides}
+        shared += [f"{key}={choice}" for key, choice in choices.items() if key not in given]
+        folders = [source.path for source in found.runtime.config_sources if source.provider == "command-line"]
+        flags = [word for folder in folders for word in ("--config-dir", str(folder))]
+        return cls(flags, shared, {str(key): list(values) for key, values in options.candidates.items()})
+
+
+def _parsed(word: str) -> Override:
+    return OverridesParser.create().parse_override(word)
+
+
+def candidates(asked: Asked, run_dir: Path) -> list[Candidate]:
+    """Every combination of the values, the first axis slowest; one that does not compose says why.
+
+    Args:
+        asked: The command.
+        run_dir: Of the comparison.
+
+    Raises:
+        UserError: There is nothing to compare, or two combinations have one name.
+    """
+    combinations = [
+        [f"{key}={value}" for key, value in zip(asked.axes, values, strict=True)]
+        for values in product(*asked.axes.values())
+    ]
+    if len(combinations) < 2:
+        raise UserError(
+            "There is nothing to compare: give several values, as in context=512,4096 strategy=chunk,dense."
+        )
+    return [_candidate(asked, words, run_dir) for words in combinations]
+
+
+def _candidate(asked: Asked, words: Sequence[str], run_dir: Path) -> Candidate:
+    try:
+        config = hydra.compose(config_name=TRAIN, overrides=[*asked.shared, *words], return_hydra_config=True)
+        strategy, length = config.hydra.runtime.choices["strategy"], config.context.length
+        OmegaConf.set_struct(config, False)
+        del config["hydra"]
+    except (HydraException, OmegaConfBaseException) as error:
+        name = " ".join(words)
+        return Candidate(_folder(name), name, words, None, _first_line(error))
+    more = [word for word in words if word.split("=")[0] not in PLAIN]
+    key = _folder("-".join([strategy, str(length), *more]))
+    title = ", ".join([f"{strategy} at {length:,}", *more])
+    try:
+        preflight.check(config)
+        return Candidate(key, title, words, make_parts(config, run_dir))
+    except UserError as error:
+        return Candidate(key, title, words, None, str(error))
+
+
+def _folder(text: str) -> str:
+    """A text as the name of a folder."""
+    return regex.sub(r"[^\p{L}\p{M}\p{N}_.=-]+", "-", text.replace("'", "")).strip("-.")
+
+
+def _first_line(error: Exception) -> str:
+    lines: Iterator[str] = (line.strip() for line in str(error).splitlines() if line.strip())
+    return next(lines, type(error).__name__)

@@ -1,0 +1,70 @@
+"""What a comparison says before and while it runs."""
+
+from collections.abc import Sequence
+from types import TracebackType
+
+from ctxlab.comparison.profile import Profile
+from ctxlab.reporting.tables import show
+from ctxlab.tracking.console import ProgressDisplay, clock, console
+from ctxlab.workbench.comparing.budget import Budget
+from ctxlab.workbench.comparing.checked import Checked
+from ctxlab.workbench.comparing.running import Cells, Progress
+
+
+def announce(found: Profile, checked: Sequence[Checked], budget: Budget, made: Cells, progress: Progress) -> None:
+    """Documents, candidates, budget, and the time that all takes.
+
+    Args:
+        found: Lengths of the documents.
+        checked: Every candidate.
+        budget: Of a cell.
+        made: The cells.
+        progress: With the seconds of a cell of each candidate.
+    """
+    screen = console()
+    screen.print(found.sentence, soft_wrap=True)
+    show(screen, found.table)
+    for one in checked:
+        if one.refused:
+            screen.print(f"{one.candidate.title}: not applicable: {one.refused}", soft_wrap=True)
+        elif one.same_as:
+            screen.print(f"{one.candidate.title}: the same computation as {one.same_as}, run once.", soft_wrap=True)
+    total = sum(progress.seconds[cell.candidate] for cell in made.plan)
+    threads = "1 thread" if made.num_threads == 1 else f"{made.num_threads} threads"
+    screen.print(
+        f"{len(made.plan)} cells of {budget.sentence}, one at a time on {threads}: about {clock(total)} if none is "
+        f"done yet. Kept in {made.folder}",
+        soft_wrap=True,
+    )
+
+
+class Display:
+    """Cells done, running and to come, and the time left; a context manager."""
+
+    def __init__(self, made: Cells) -> None:
+        self._made = made
+        self._bar = ProgressDisplay("compare")
+        self._is_terminal = console().is_terminal
+        self._last = ""
+
+    def __enter__(self) -> "Display":
+        self._bar.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.__exit__(kind, error, trace)
+
+    def update(self, progress: Progress) -> None:
+        """Show where the cells stand; without a terminal, a line whenever a cell begins."""
+        facts = self._facts(progress)
+        if self._is_terminal or facts != self._last:
+            self._last = facts
+            share = 1 - (len(progress.to_come) + bool(progress.running)) / max(len(self._made.plan), 1)
+            self._bar.update(share, facts, line=True, left=f"{clock(progress.left)} left" if progress.left else None)
+
+    def _facts(self, progress: Progress) -> str:
+        failed = f", {len(progress.failed)} failed" if progress.failed else ""
+        running = f", running {progress.running.name}" if progress.running else ""
+        return f"{len(progress.done)} done{failed}{running}, {len(progress.to_come)} to come"

@@ -1,0 +1,281 @@
+"""``comparison.json``, ``comparison.md`` and the table on the screen: one answer in three forms."""
+
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from ctxlab.comparison import context_use
+from ctxlab.comparison.gathered import Ran
+from ctxlab.comparison.leaderboard import Entry, Leaderboard
+from ctxlab.comparison.profile import Profile
+from ctxlab.comparison.verdict import Verdict
+from ctxlab.core.files import write_json, write_text
+from ctxlab.core.types import Table
+from ctxlab.evaluation.statistics import Interval
+from ctxlab.reporting.tables import markdown
+from ctxlab.reporting.tables import show as show_table
+
+VERSION = 1
+"""Of ``comparison.json``."""
+
+COLUMNS = 80
+"""Width of what is printed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """All that a comparison came to."""
+
+    task: str
+    model: str
+    command: Sequence[str]
+    budget: str
+    seeds: Sequence[int]
+    margin: float
+    profile: Profile
+    board: Leaderboard | None
+    """None where no candidate has all of its cells."""
+    refused: Mapping[str, str]
+    """Why a candidate is not applicable, by title."""
+    same: Mapping[str, str]
+    """Title of the candidate that computes the same, by title."""
+    failed: Mapping[str, str]
+    notes: Sequence[str]
+
+    @property
+    def closing(self) -> str:
+        """The one sentence at the end."""
+        return self.board.closing if self.board else "There is nothing to conclude: no candidate has all of its cells."
+
+
+def write(folder: Path, answer: Answer) -> None:
+    """Both files, atomically."""
+    write_json(folder / "comparison.json", as_dict(answer))
+    write_text(folder / "comparison.md", page(answer))
+
+
+def show(screen: Console, answer: Answer, folder: Path) -> None:
+    """The table within 80 columns, what did not run, and the closing sentence last."""
+    narrow = Console(file=screen.file, width=min(screen.width, COLUMNS), highlight=False)
+    if answer.board:
+        show_table(narrow, summary(answer.board))
+    for sentence in _sentences(answer):
+        narrow.print(sentence)
+    narrow.print(f"page: {os.path.relpath(folder / 'comparison.md')}", soft_wrap=True)
+    narrow.print(answer.closing)
+
+
+def summary(board: Leaderboard) -> Table:
+    """What fits a screen."""
+    rows = [
+        (
+            entry.ran.title,
+            f"{entry.estimate:.3f}",
+            _difference(entry),
+            _verdict(entry),
+            f"{entry.ran.results[0].coverage[board.split].tokens:.0%}",
+            f"{entry.ran.milliseconds_per_document().mean():,.0f}",
+        )
+        for entry in board.entries
+    ]
+    columns = ("candidate", board.figure, "difference, 95 %", "verdict", "read", "ms/doc")
+    return Table("summary", f"{_title(board)}, against {board.baseline}", columns, rows)
+
+
+def _title(board: Leaderboard) -> str:
+    documents = "1 document" if board.num_documents == 1 else f"{board.num_documents:,} documents"
+    return f"{board.figure} on {documents} of the {board.split} split"
+
+
+def _difference(entry: Entry) -> str:
+    if entry.row is None:
+        return "baseline"
+    return f"{entry.row.difference.estimate:+.3f} {_between(entry.row.difference.interval)}".replace("-", "−").strip()
+
+
+def _between(interval: Interval) -> str:
+    if interval.low is None or interval.high is None:
+        return ""
+    return f"[{interval.low:.3f}, {interval.high:.3f}]".replace("-", "−")
+
+
+def _verdict(entry: Entry) -> str:
+    return "–" if entry.row is None else str(entry.row.verdict)
+
+
+def page(answer: Answer) -> str:
+    """The page as Markdown."""
+    blocks = [
+        f"# Comparison: {answer.task}, {answer.model}",
+        f"{answer.budget}; seeds {', '.join(map(str, answer.seeds))}; margin of a tie {answer.margin:g}.",
+        "## Documents",
+        answer.profile.sentence,
+        markdown(answer.profile.table).rstrip(),
+    ]
+    if answer.board:
+        blocks += _judged(answer.board)
+    rest = [f"- {sentence}" for sentence in _sentences(answer)]
+    if rest:
+        blocks += ["## What else is to be known", "\n".join(rest)]
+    blocks += ["## Command", f"```\n{shlex.join(answer.command)}\n```", "## Conclusion", answer.closing]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _judged(board: Leaderboard) -> list[str]:
+    tables = [table for name in context_use.BREAKDOWNS if (table := context_use.table(_rans(board), name))]
+    blocks = ["## Quality", markdown(_leaderboard(board)).rstrip(), "## Cost", markdown(_costs(board)).rstrip()]
+    if tables:
+        blocks += ["## Where quality is lost", *(markdown(table).rstrip() for table in tables)]
+    return blocks
+
+
+def _rans(board: Leaderboard) -> list[Ran]:
+    return [entry.ran for entry in board.entries]
+
+
+def _leaderboard(board: Leaderboard) -> Table:
+    rows = [
+        (
+            entry.ran.title,
+            entry.estimate,
+            _between(entry.interval) or None,
+            _difference(entry),
+            _verdict(entry),
+            entry.row.adjusted_p if entry.row else None,
+            entry.row.detectable if entry.row else None,
+            f"{1 - entry.ran.results[0].coverage[board.split].tokens:.1%}",
+            f"{1 - entry.ran.results[0].coverage[board.split].labels:.1%}",
+        )
+        for entry in board.entries
+    ]
+    columns = (
+        "candidate",
+        board.figure,
+        "95 %",
+        f"against {board.baseline}",
+        "verdict",
+        "p (Holm)",
+        "would have been found",
+        "tokens never read",
+        "gold never read",
+    )
+    return Table("leaderboard", _title(board), columns, rows, board.comparison.scope if board.comparison else "")
+
+
+def _costs(board: Leaderboard) -> Table:
+    rows = []
+    for entry in board.entries:
+        ran, place = entry.ran, entry.place
+        rows.append(
+            (
+                ran.title,
+                float(ran.training_seconds().mean()),
+                round(sum(result.cost.train_steps or 0 for result in ran.results) / len(ran.results)),
+                round(sum(result.cost.train_tokens or 0 for result in ran.results) / len(ran.results)),
+                float(ran.milliseconds_per_document().mean()),
+                f"{ran.memory_bytes().mean() / 2**20:,.0f} MiB",
+                f"{ran.flops().mean():.3g}",
+                _standing(entry) if place else None,
+            )
+        )
+    columns = ("candidate", "training s", "steps", "tokens", "ms/document", "peak memory", "FLOPs", "quality and cost")
+    note = "quality and cost: whether another candidate is better in one of them and worse in none, beyond noise"
+    return Table("cost", "Means over seeds", columns, rows, note)
+
+
+def _standing(entry: Entry) -> str:
+    place = entry.place
+    assert place is not None
+    return f"{place.standing} (by {place.dominated_by})" if place.standing == "dominated" else str(place.standing)
+
+
+def _sentences(answer: Answer) -> list[str]:
+    """What did not run and why, what cannot be told, and notes."""
+    found = [f"{title}: not applicable: {why}" for title, why in answer.refused.items()]
+    found += [f"{title} is the same computation as {other}." for title, other in answer.same.items()]
+    found += [f"{title} failed: {why}" for title, why in answer.failed.items()]
+    return [*found, *(_of_verdicts(answer.board) if answer.board else ()), *answer.notes]
+
+
+def _of_verdicts(board: Leaderboard) -> list[str]:
+    """Whether scores use context, what could have been found, and what the verdicts are about."""
+    found = context_use.sentences(_rans(board))
+    rows = board.comparison.rows if board.comparison else ()
+    found += dict.fromkeys(row.unreachable for row in rows if row.unreachable)
+    sizes = [row.detectable for row in rows if row.verdict is Verdict.UNDECIDED and row.detectable is not None]
+    if sizes:
+        low, high = (f"{size:.3f}" for size in (min(sizes), max(sizes)))
+        found.append(
+            f"Where it is undecided, differences of {low if low == high else f'{low} to {high}'} would have been found "
+            "with a chance of 80 %."
+        )
+    return [*found, *([board.comparison.scope] if board.comparison else [])]
+
+
+def as_dict(answer: Answer) -> dict[str, Any]:
+    """Plain data for ``comparison.json``."""
+    board = answer.board
+    return {
+        "version": VERSION,
+        "stage": "compare",
+        "task": answer.task,
+        "model": answer.model,
+        "command": list(answer.command),
+        "budget": answer.budget,
+        "seeds": list(answer.seeds),
+        "margin": answer.margin,
+        "profile": asdict(answer.profile),
+        "primary_metric": board.figure if board else None,
+        "lower_is_better": board.lower_is_better if board else None,
+        "split": board.split if board else None,
+        "num_documents": board.num_documents if board else None,
+        "baseline": board.baseline if board else None,
+        "candidates": _candidates(answer),
+        "notes": list(answer.notes),
+        "conclusion": answer.closing,
+    }
+
+
+def _candidates(answer: Answer) -> list[dict[str, Any]]:
+    compared = [_candidate(entry, answer.board) for entry in answer.board.entries] if answer.board else []
+    other = [
+        *({"candidate": title, "status": "not applicable", "reason": why} for title, why in answer.refused.items()),
+        *({"candidate": title, "status": "same", "as": other} for title, other in answer.same.items()),
+        *({"candidate": title, "status": "failed", "reason": why} for title, why in answer.failed.items()),
+    ]
+    return [*compared, *other]
+
+
+def _candidate(entry: Entry, board: Leaderboard) -> dict[str, Any]:
+    ran, row = entry.ran, entry.row
+    return {
+        "candidate": ran.title,
+        "key": ran.key,
+        "status": "compared",
+        "strategy": ran.results[0].strategy,
+        "context_length": ran.results[0].context_length,
+        "runs": [folder.name for folder in ran.folders],
+        board.figure: entry.estimate,
+        "by_seed": list(entry.by_seed),
+        "low": entry.interval.low,
+        "high": entry.interval.high,
+        "coverage": asdict(ran.results[0].coverage[board.split]),
+        "cost": {name: values.tolist() for name, values in ran.costs().items()},
+        "standing": asdict(entry.place) if entry.place else None,
+        "difference": None
+        if row is None
+        else {
+            "estimate": row.difference.estimate,
+            "low": row.difference.interval.low,
+            "high": row.difference.interval.high,
+            "p_value": row.p_value,
+            "adjusted_p": row.adjusted_p,
+            "verdict": row.verdict,
+            "detectable": row.detectable,
+        },
+    }

@@ -1,0 +1,68 @@
+"""Finds code that cuts text into words by itself: ``python -m scripts.check_words`` (part of ``make check``).
+
+A bare ``str.split()`` takes a Chinese or Thai document for one word, and ``\\w`` leaves out the marks of Hindi. Words,
+sentences and characters are told in ``ctxlab/text`` alone; what reads something else than a document's text is listed
+here with its reason.
+"""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent / "ctxlab"
+
+ALLOWED = {
+    "command": "words of a command line and of Hydra's messages",
+    "config": "keys and values of a configuration",
+    "text": "where words are told",
+    "runtime/cost.py": "lines of /proc",
+    "data/sources/hub.py": "the message of an error",
+    "tasks/text/encoding.py": "a blank between letters, where a long text is cut for the tokenizer",
+    "data/readers/brat.py": "numbers of an annotation",
+    "data/readers/conll.py": "what a line holds that is no table",
+    "data/readers/layouts/conllu.py": "a comment of the format",
+    "corpora/grammar/names.py": "lists of names in the code",
+}
+"""Packages and modules of ``ctxlab`` that may, and what they split."""
+
+SPLITS = ("split", "rsplit")
+PATTERNS = re.compile(r"\\[wWbB]")
+"""Word characters and borders of ``re``."""
+
+
+def faults(source: str) -> Iterator[tuple[int, str]]:
+    """Line and reason of every fault in a module's source."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        if node.func.attr in SPLITS and not node.args and not node.keywords:
+            yield node.lineno, "a bare .split() cuts at blanks: use ctxlab.text.units"
+        module = node.func.value
+        if isinstance(module, ast.Name) and module.id == "re" and node.args and PATTERNS.search(_literal(node.args[0])):
+            yield node.lineno, r"\w and \b know no marks: use ctxlab.text.units.find_words, or a class of regex"
+
+
+def _literal(node: ast.expr) -> str:
+    """The text of a literal, of an f-string as far as it is one, of an expression of them."""
+    return "".join(
+        part.value for part in ast.walk(node) if isinstance(part, ast.Constant) and isinstance(part.value, str)
+    )
+
+
+def main(root: Path = ROOT) -> int:
+    """Print every fault under ``root``; 1 where there is any."""
+    found = 0
+    for path in sorted(root.rglob("*.py")):
+        name = path.relative_to(root).as_posix()
+        if name in ALLOWED or name.split("/")[0] in ALLOWED:
+            continue
+        for line, reason in faults(path.read_text(encoding="utf-8")):
+            found += 1
+            print(f"ctxlab/{name}:{line}: {reason}")
+    return min(found, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

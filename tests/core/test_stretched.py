@@ -1,0 +1,46 @@
+"""Models that were published with stretched positions; the right lengths are products worked by hand."""
+
+import copy
+
+import pytest
+import transformers as tf
+
+from ctxlab.core.architecture import describe, published_stretch, reach
+from ctxlab.core.errors import UserError
+from ctxlab.models.tiny_llama import TinyLlama
+from ctxlab.strategies.positions.yarn import Yarn
+
+
+def config(longest, **rope):
+    parameters = {"rope_theta": 10000.0, **(rope or {"rope_type": "default"})}
+    return tf.LlamaConfig(max_position_embeddings=longest, rope_parameters=parameters)
+
+
+@pytest.mark.parametrize(
+    ("given", "length", "kind"),
+    [
+        (config(1024), 1024, ""),
+        (config(1024, rope_type="yarn", factor=4.0, original_max_position_embeddings=1024), 4096, "yarn"),
+        (config(4096, rope_type="yarn", factor=4.0, original_max_position_embeddings=1024), 4096, "yarn"),
+        (config(8192, rope_type="llama3", factor=8.0, original_max_position_embeddings=1024, low_freq_factor=1.0,
+                high_freq_factor=4.0), 8192, "llama3"),
+        (config(1024, rope_type="linear", factor=2.0), 1024, "linear"),
+    ],
+)  # fmt: skip
+def test_reach_by_hand(given, length, kind):
+    assert (reach(given), published_stretch(given)) == (length, kind)
+
+
+def test_facts_say_it_and_a_stretch_of_ours_is_none():
+    model = TinyLlama().build("causal_lm", [])
+    facts = describe(model)
+    ours = copy.deepcopy(model.config)
+    Yarn().configure(ours, 4 * facts.trained_length)
+    assert (facts.stretched, published_stretch(ours), reach(ours)) == ("", "", 4 * facts.trained_length)
+
+
+def test_none_is_stretched_twice():
+    given = config(1024, rope_type="yarn", factor=4.0, original_max_position_embeddings=1024)
+    Yarn().configure(given, 4096)  # it reaches so far as it is
+    with pytest.raises(UserError, match=r"scaled already .rope_type=yarn.; use context=4096 or less"):
+        Yarn().configure(given, 8192)

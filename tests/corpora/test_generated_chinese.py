@@ -1,0 +1,100 @@
+"""The small Chinese grammar keeps the promises of the English ones; words are counted by ctxlab.text."""
+
+import pytest
+
+from ctxlab.core.errors import UserError
+from ctxlab.corpora.grammar.chinese import AGAIN, FACTS, FILLERS, SHORT, VERDICTS, WRITERS, names
+from ctxlab.data.sources.generated import Generated
+from ctxlab.tasks.classification import Classification
+from ctxlab.tasks.lm import LM
+from ctxlab.tasks.mlm import MLM
+from ctxlab.tasks.ner import NER
+from ctxlab.tasks.qa import QA
+from ctxlab.tasks.summarization import Summarization
+from ctxlab.text.language import by_script
+from ctxlab.text.units import num_words
+
+TASKS = {"classification": Classification, "lm": LM, "mlm": MLM, "ner": NER, "qa": QA, "summarization": Summarization}
+
+
+def load(task, split="train", seed=1, **options):
+    return [r.fields for r in Generated(language="zh", **options).load(task, split, seed)]
+
+
+def text_of(record):
+    return next(record[name] for name in ("text", "context", "document") if name in record)
+
+
+@pytest.mark.parametrize("task", sorted(WRITERS))
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("length", [24, 25, 300])
+def test_documents_are_of_exact_length_and_tasks_read_them(task, share, length):
+    made = TASKS[task]()
+    for record in load(task, documents=4, words_per_document=length, ambiguous_share=share, evidence_distance=[8, 64]):
+        made.parse(record, "here", gold=True)
+        text = "".join(record["tokens"]) if task == "ner" else text_of(record)
+        assert num_words(text) == length
+        assert by_script(text) == "zh"
+        assert "<" not in text
+
+
+@pytest.mark.parametrize("task", sorted(WRITERS))
+def test_documents_are_a_function_of_seed_split_and_index(task):
+    short = {"words_per_document": 200, "evidence_distance": [16]}
+    assert load(task, documents=2, **short) == load(task, documents=3, **short)[:2]
+    assert load(task, documents=1, seed=2, **short) != load(task, documents=1, **short)
+
+
+def test_no_name_occurs_in_two_splits_or_in_the_prose():
+    pools = [set(names(split)) for split in ("train", "validation", "test")]
+    assert sum(map(len, pools)) == len(set().union(*pools))
+    prose = "".join([*FILLERS, *SHORT, *(fact for _, *facts in FACTS for fact in facts), *AGAIN.values()])
+    assert not any(name in prose for pool in pools for name in pool)
+
+
+def test_answers_stand_once_at_their_distance():
+    for record in load("qa", documents=6, words_per_document=600, evidence_distance=[16, 64, 256]):
+        *asked, unstated = record["questions"]
+        assert unstated["answers"] == []
+        assert [probe["distance"] for probe in record["probes"]] == [16, 64, 256]
+        for question, probe in zip(asked, record["probes"], strict=True):
+            start = question["answers"][0]["answer_start"]
+            assert record["context"][start:].startswith(question["answers"][0]["text"])
+            assert num_words(record["context"][:start]) == probe["distance"]
+
+
+def test_a_key_comes_again_at_its_distance():
+    for record in load("lm", documents=4, words_per_document=600, ambiguous_share=0.4, evidence_distance=[16, 64]):
+        assert record["probes"]
+        for probe in record["probes"]:
+            key = record["text"][probe["start"] : probe["end"]]
+            before = num_words(record["text"][: probe["start"]])
+            places = [i for i in range(probe["start"]) if record["text"].startswith(key, i)]
+            assert before - probe["distance"] in {num_words(record["text"][:place]) for place in places}
+
+
+def test_a_verdict_is_that_of_the_person_who_matters():
+    for record in load(
+        "classification", documents=9, words_per_document=300, ambiguous_share=1.0, evidence_distance=[32]
+    ):
+        verdict, subject = (record["text"][p["start"] : p["end"]] for p in record["probes"])
+        name = next(name for name in names("train") if name in subject)
+        assert any(form.replace("<x>", name) == verdict for form in VERDICTS[record["label"]])
+
+
+def test_entities_are_names_and_summaries_are_sentences_of_the_document():
+    for record in load("ner", documents=4, words_per_document=600, ambiguous_share=0.3, evidence_distance=[32]):
+        for probe in record["probes"]:
+            assert record["tags"][probe["start"]].startswith("B-")
+            assert "".join(record["tokens"][probe["start"] : probe["start"] + 2]) in names("train")
+    for record in load("summarization", documents=2, words_per_document=400, evidence_distance=[16, 64]):
+        *single, whole = record["summaries"]
+        assert whole["summary"] == "".join(one["summary"] for one in single)
+        assert all(one["summary"] in record["document"] for one in single)
+
+
+def test_other_languages_and_tasks_are_refused_by_name():
+    with pytest.raises(UserError, match=r"data.language=fr has no grammar: use en or zh"):
+        Generated(language="fr")
+    with pytest.raises(UserError, match=r"no Chinese grammar for task=nli .there are: classification, lm"):
+        load("nli")

@@ -1,0 +1,82 @@
+"""What the loop counts and weighs: held against clocks and gradients that do not share its code."""
+
+from itertools import count
+
+import pytest
+import torch
+from torch.nn import functional
+
+from ctxlab.core.types import NO_LABEL
+from ctxlab.runtime.collate import collate
+from ctxlab.training import loop
+from tests.training.runs import make_job
+
+
+@pytest.mark.parametrize("each", ["trainer.eval_every_steps=1", "trainer.save_every_steps=1"])
+def test_seconds_are_those_of_steps_alone(each, tmp_path, monkeypatch):
+    """A clock on which a look takes a second, and an evaluation or a save ten thousand."""
+    now = count()
+    late = [0.0]
+    monkeypatch.setattr(loop, "perf_counter", lambda: next(now) + late[0])
+    job = make_job(tmp_path, "trainer.max_steps=3", each)
+
+    def slow(function):
+        def run(*given, **named):
+            late[0] += 10_000.0
+            return function(*given, **named)
+
+        return run
+
+    for name in ("_evaluate", "_save", "_log", "_position"):
+        monkeypatch.setattr(job.trainer, name, slow(getattr(job.trainer, name)))
+    assert job.run().seconds == 3.0
+
+
+def test_a_slow_evaluation_leaves_a_budget_of_seconds_alone(tmp_path, monkeypatch):
+    now, late = count(), [0.0]
+    monkeypatch.setattr(loop, "perf_counter", lambda: next(now) + late[0])
+    job = make_job(tmp_path, "trainer.max_seconds=4.5", "trainer.eval_every_steps=1")
+    evaluate = job.trainer._evaluate
+
+    def slow(state):
+        late[0] += 10_000.0
+        return evaluate(state)
+
+    monkeypatch.setattr(job.trainer, "_evaluate", slow)
+    assert job.run().step == 5
+
+
+@pytest.mark.parametrize("tokens_per_forward", ["null", "64", "160"])
+def test_an_auxiliary_loss_is_weighted_like_the_main_one(tokens_per_forward, tmp_path, monkeypatch):
+    """The gradient of the mean over all labels of a step plus the penalty once, whatever passes it is computed in."""
+    job = make_job(
+        tmp_path, "strategy=adaptive_span", "strategy.attention.penalty=0.05", "strategy.attention.max_span=32",
+        "strategy.attention.ramp=8", "model.dropout=0.0", "trainer.max_steps=1", "trainer.clip_norm=null",
+        "optimizer=sgd", f"trainer.tokens_per_forward={tokens_per_forward}", "data.words_per_document=50",
+    )  # fmt: skip
+    model, epoch = job.bench.model, job.trainer.job.stream.epoch(0, 64)
+    items = [epoch.items[i] for i in epoch.steps[0]]
+    assert len({int((one.labels[0] != NO_LABEL).sum()) for one in items}) > 1  # shares are unequal
+    found = {}
+    apply = job.trainer._apply
+
+    def spied(*given):
+        norm = apply(*given)
+        found.update({name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None})
+        return norm
+
+    monkeypatch.setattr(job.trainer, "_apply", spied)
+    scores, labels = [], []
+    for one in items:
+        batch = collate([one.windows[0]], [one.labels[0]], 0)
+        labels.append(batch.pop("labels")[0])
+        scores.append(model(**batch).logits[0])
+    main = functional.cross_entropy(torch.cat(scores), torch.cat(labels), ignore_index=NO_LABEL)
+    shares = dict(model.named_parameters())["ctxlab_parts.attention.shares"]  # two heads in each of two layers
+    (main + 0.05 * 32 * (shares[:2].mean() + shares[2:].mean())).backward()
+    expected = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+    model.zero_grad()
+    job.run()
+    assert float(expected["ctxlab_parts.attention.shares"].min()) > 0.7  # the penalty is seen in it
+    for name, gradient in expected.items():
+        assert torch.allclose(found[name], gradient, atol=1e-5, rtol=1e-4), name

@@ -1,0 +1,145 @@
+"""A run that was stopped is the run that was not: every counter, every draw, every weight."""
+
+import json
+import random
+from dataclasses import fields
+from itertools import count
+
+import numpy as np
+import pytest
+import torch
+
+from ctxlab.objectives.standard import Standard
+from ctxlab.tracking.metrics_file import read_metrics
+from ctxlab.training import loop
+from ctxlab.training.changes import changes
+from ctxlab.training.state import TrainState
+from tests.training.runs import make_job, stopped_and_resumed, with_objective
+
+COUNTED = ("strategy=progressive", "context=128", "trainer.max_epochs=2", "trainer.tokens_per_step=256",
+           "trainer.eval_every_steps=2", "trainer.log_every_steps=4", "model.dropout=0.1",
+           "optimizer.lr=3e-3")  # fmt: skip
+
+OF_THE_PROCESS = {"resumed_from"}
+"""What a resumed run must say otherwise."""
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Every look at it is a second later."""
+    seconds = count()
+    monkeypatch.setattr(loop, "perf_counter", lambda: float(next(seconds)))
+
+
+def test_every_counter_of_the_run_survives(tmp_path, clock):
+    whole = make_job(tmp_path / "whole", *COUNTED, peak=100)
+    whole.run()
+    first, second = stopped_and_resumed(tmp_path / "cut", *COUNTED, stop_after=5)
+    assert first.state.loss_weight > 0  # the first process stops between two logged points
+    assert first.state.evaluations_without_gain + (first.state.best_step or 0) > 0
+    expected, found = whole.state.to_dict(), second.state.to_dict()
+    expected["peak_memory_bytes"] = 0
+    assert {name: found[name] for name in expected if name not in OF_THE_PROCESS} == {
+        name: value for name, value in expected.items() if name not in OF_THE_PROCESS
+    }
+    moved = {name for name, value in expected.items() if value != getattr(TrainState(), name)}
+    assert moved >= {field.name for field in fields(TrainState)} - {
+        "tracker_id", "resumed_from", "notes", "peak_memory_bytes", "loss_sum", "loss_weight",
+        "evaluations_without_gain"}  # fmt: skip
+    rows = [read_metrics(tmp_path / name / "metrics.jsonl") for name in ("whole", "cut")]
+    for row in (*rows[0], *rows[1]):
+        row.pop("tokens_per_second", None)  # of the steps since the last point, or since the resume
+    assert rows[0] == rows[1]
+
+
+def test_the_highest_memory_of_all_processes_is_kept(tmp_path):
+    make_job(tmp_path, "trainer.max_steps=3", stop_after=2, peak=100).run()
+    state = make_job(tmp_path, "trainer.max_steps=3", resume=True, peak=60).run()
+    assert state.peak_memory_bytes == 100
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(TrainState)])
+def test_every_field_comes_back_from_a_checkpoint(name):
+    value = {"notes": ["a"], "tracker_id": "x", "resumed_from": "step-00000007"}.get(name, 7)
+    state = TrainState(**{name: value})
+    assert TrainState.from_dict(json.loads(json.dumps(state.to_dict()))) == state
+
+
+def test_a_state_without_the_beginning_of_its_pass_has_whole_passes_before_it():
+    values = {"step": 25, "epoch": 2, "batch": 5, "epochs": 2.5}
+    assert TrainState.from_dict(values).epochs_before == 2.0
+
+
+DRAWS = {
+    "torch": lambda: float(torch.rand(())),
+    "dropout": lambda: float(torch.nn.functional.dropout(torch.ones(64)).sum() * 1e3 + torch.rand(())),
+    "numpy": lambda: float(np.random.random()),
+    "python": random.random,
+}
+"""Where a part of a step may take chance from."""
+
+
+class Drawing(Standard):
+    """Keeps what each generator gives in every step."""
+
+    def __init__(self):
+        self.drawn = []
+
+    def step(self, passes, items, task):
+        self.drawn.append({name: draw() for name, draw in DRAWS.items()})
+        yield from super().step(passes, items, task)
+
+
+def test_every_draw_differs_from_step_to_step_and_comes_back_on_resume(tmp_path):
+    options = ("trainer.max_steps=5", "trainer.save_every_steps=2", "trainer.eval_every_steps=1")
+    whole, before, after = Drawing(), Drawing(), Drawing()
+    make_job(tmp_path / "whole", *options, change=with_objective(whole)).run()
+    make_job(tmp_path / "cut", *options, change=with_objective(before), stop_after=2).run()
+    np.random.seed(0)  # a new process has other states
+    random.seed(0)
+    make_job(tmp_path / "cut", *options, resume=True, change=with_objective(after)).run()
+    assert before.drawn + after.drawn == whole.drawn
+    for name in DRAWS:
+        assert len({part[name] for part in whole.drawn}) == len(whole.drawn) >= 5
+    other = Drawing()
+    make_job(tmp_path / "other", *options, "seed=2", change=with_objective(other)).run()
+    assert all(other.drawn[0][name] != whole.drawn[0][name] for name in DRAWS)
+
+
+@pytest.mark.parametrize(
+    "model", ["model=tiny_bert", "model=tiny_t5", "model=tiny_gpt2", "model=tiny_llama"],
+)  # fmt: skip
+def test_dropout_and_attention_dropout_go_on_after_a_resume(model, tmp_path):
+    options = (model, "model.dropout=0.2", "model.attention_dropout=0.3", "trainer.max_steps=3")
+    options = (*options, "task=lm") if model in ("model=tiny_gpt2", "model=tiny_llama") else options
+    whole = make_job(tmp_path / "whole", *options)
+    whole.run()
+    _, second = stopped_and_resumed(tmp_path / "cut", *options, stop_after=1)
+    expected, found = whole.weights(), second.weights()
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    without = make_job(tmp_path / "without", *options, "model.attention_dropout=0.0")
+    without.run()
+    assert any(not torch.equal(expected[name], tensor) for name, tensor in without.weights().items())
+
+
+def test_what_a_resumed_run_does_otherwise_is_noted(tmp_path):
+    make_job(tmp_path, "trainer.max_steps=2").run()
+    job = make_job(tmp_path, "trainer.max_steps=4", "optimizer.lr=0.5", "trainer.log_every_steps=1", resume=True)
+    job.run()
+    (note,) = job.trainer.notes(job.state)
+    assert note.startswith("From step 2 on the run was trained with ")
+    assert "optimizer.lr=0.5 (before: " in note
+    assert "trainer.max_steps=4 (before: 2)" in note
+    assert "log_every" not in note
+    again = make_job(tmp_path, "trainer.max_steps=4", "optimizer.lr=0.5", resume=True)
+    assert again.trainer.notes(again.state) == [note]  # told once, and not forgotten
+
+
+def test_changes_by_hand():
+    before = {"optimizer": {"lr": 1e-3, "betas": [0.9, 0.99]}, "trainer": {"clip_norm": 1.0, "num_workers": 0}}
+    now = {"optimizer": {"lr": 1e-3, "betas": [0.9, 0.98], "new": 1}, "trainer": {"clip_norm": None, "num_workers": 2}}
+    assert changes(before, now, 7) == [
+        "From step 7 on the run was trained with optimizer.betas=[0.9, 0.98] (before: [0.9, 0.99]), "
+        "trainer.clip_norm=null (before: 1.0)."
+    ]
+    assert changes(before, before, 7) == changes({}, now, 7) == []
