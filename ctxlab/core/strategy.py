@@ -187,12 +187,6 @@ class Attention(Component, ABC):
         """
 
     @abstractmethod
-    def allowed_by_head(
-        self, query: torch.Tensor, key: torch.Tensor, length: int, head: int, num_heads: int
-    ) -> torch.Tensor:
-        """``allowed`` for one of ``num_heads`` query heads, counted from 0; ``allowed`` is what any of them sees."""
-
-    @abstractmethod
     def pattern(self, inputs: Mapping[str, torch.Tensor], row: int) -> Pattern:
         """Return ``allowed`` for one window of a batch; it differs only where the pattern depends on the tokens."""
 

@@ -3,7 +3,7 @@
 Shape legend: B windows of a pass, H query heads, K keys (those of a cache included), D head width, S queries compared.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -154,12 +154,8 @@ def _seen(
     query, key = sample[:, None] + offset, torch.arange(num_keys, device=sample.device)[None]
     hidden = key > query if subject.is_causal else torch.zeros((), dtype=torch.bool, device=sample.device)
     real = inputs["attention_mask"][row].bool()[None, :num_keys]
-    pattern = attention.pattern(inputs, row)
-    by_head: Sequence[torch.Tensor] = [
-        attention.allowed_by_head(query, key, length + offset, head, num_heads) for head in range(num_heads)
-    ]
-    if pattern != attention.allowed:  # this window has its own, for all heads
-        by_head = [pattern(query, key, length + offset)] * num_heads
+    patterns = [attention.pattern_of_head(inputs, row, head, num_heads) for head in range(num_heads)]
+    by_head = [pattern(query, key, length + offset) for pattern in patterns]
     off = torch.stack([~own.any() for own in by_head])[:, None, None]
     seen = torch.stack([own.expand(len(sample), -1) for own in by_head]) & real & ~hidden
     alone = ~seen.any(-1, keepdim=True) & ~off

@@ -139,7 +139,7 @@ def test_patterns_in_the_other_half_of_the_heads(words, failed, monkeypatch):
         honest = part.plans
         monkeypatch.setattr(part, "plans", lambda part, *sizes, honest=honest: honest(part, *sizes)[::-1])
     found = failed(*words)
-    assert set(found) == {"every head"}
+    assert set(found) == {"every head", "dense attention"}
     assert "in layer 1, head 1, token" in found["every head"]
 
 

@@ -27,13 +27,6 @@ class BaseAttention(Attention, ABC):
     def allowed(self, query: torch.Tensor, key: torch.Tensor, length: int) -> torch.Tensor:
         """Declared pattern; where heads differ, what any of them sees."""
 
-    def allowed_by_head(
-        self, query: torch.Tensor, key: torch.Tensor, length: int, head: int, num_heads: int
-    ) -> torch.Tensor:
-        """The same for all heads."""
-        del head, num_heads
-        return self.allowed(query, key, length)
-
     def pattern(self, inputs: Mapping[str, torch.Tensor], row: int) -> Pattern:
         """The same for all windows."""
         del inputs, row

@@ -40,6 +40,13 @@ class Sparse(BaseAttention, ABC):
             lengths: Tokens of each document, or a single figure where all are alike.
         """
 
+    def allowed_by_head(
+        self, query: torch.Tensor, key: torch.Tensor, length: int, head: int, num_heads: int
+    ) -> torch.Tensor:
+        """Declared pattern of one of ``num_heads`` query heads, counted from 0."""
+        del head, num_heads
+        return self.allowed(query, key, length)
+
     def pairs(self, length: int) -> int:
         """Pairs that the kernel computes for one head, on average, of a model that is not causal."""
         plans = self.plans(length, [length])
