@@ -74,14 +74,18 @@ def _waited(session: Session, ran: Sequence[Ran]) -> Iterator[str]:
     """Cells that other processes took time from, where time is what candidates share."""
     if not session.made.budget.is_time:
         return
-    for one in ran:
-        for result, folder in zip(one.results, one.folders, strict=True):
-            share = cells.cpu_share(result)
-            if share is not None and share < cells.LOW_SHARE:
-                yield (
-                    f"{folder.name} got {share:.0%} of its threads' time while it trained, even when it was run again: "
-                    "it did less work in its seconds than it could have."
-                )
+    shares = {
+        folder.name: share
+        for one in ran
+        for result, folder in zip(one.results, one.folders, strict=True)
+        if (share := cells.cpu_share(result)) is not None and share < cells.LOW_SHARE
+    }
+    if shares:
+        named = ", ".join(f"{name} ({share:.0%})" for name, share in shares.items())
+        yield (
+            f"Other processes took time from these cells while they trained, even when they were run again, so that "
+            f"they did less work in their seconds than they could have: {named} of their threads' time."
+        )
 
 
 def _chosen(session: Session, ran: Sequence[Ran]) -> Iterator[str]:
