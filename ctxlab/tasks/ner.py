@@ -14,7 +14,7 @@ from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
 from ctxlab.core.task import Loss
 from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Prediction
-from ctxlab.tasks.forms.base import Base
+from ctxlab.tasks.forms.base import BaseTask
 from ctxlab.tasks.records.bio import OUTSIDE, entity_types, from_scheme, is_tag, repair, spans, tag_set
 from ctxlab.tasks.records.fields import check_word_places, check_words, kind, lookalike, nearest
 from ctxlab.tasks.records.stretches import StretchNotes, checked_offsets, checked_stretches, tagged_words
@@ -30,7 +30,7 @@ WORD_PLACES = ("sentence_starts", "global_words")
 """Those that name words by their places."""
 
 
-class NER(Base):
+class NER(BaseTask):
     """Named entity recognition over words, with the tag on a word's first sub-token.
 
     ``outside_weight`` weighs words outside entities in the loss; at 0 only entities count.
@@ -227,9 +227,9 @@ class NER(Base):
         )
         return Loss(total, weights[labels[labels != NO_LABEL]].sum())
 
-    def teaches(self, labels: IntArray) -> bool:
+    def has_loss(self, labels: IntArray) -> bool:
         """Any word, or any within an entity where the others do not count."""
-        return bool((labels > 0).any()) if self._outside_weight == 0 else super().teaches(labels)
+        return bool((labels > 0).any()) if self._outside_weight == 0 else super().has_loss(labels)
 
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
         """The best tag at each word's first sub-token, ``O`` where it was not seen, in valid BIO order."""
