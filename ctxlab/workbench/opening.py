@@ -127,7 +127,7 @@ def task_for(task: Task, source: ModelSource) -> Task:
         UserError: They do not.
     """
     kind = source.kind()
-    formed = copy.deepcopy(task).form(kind)
+    formed = copy.deepcopy(task).for_kind(kind)
     formed.language = task.language
     check_kind(formed, kind)
     return formed

@@ -73,7 +73,7 @@ def make_trainer(
         stream=Stream(
             encoded,
             bench.strategy.reading.windows,
-            bench.task.renew,
+            bench.task.resample,
             chooser(bench.strategy, bench.task, writes=bench.writes is not None),
             bench.settings.tokens_per_step,
             parts.seed,
