@@ -90,7 +90,7 @@ class Reading(Component, ABC):
 
     @abstractmethod
     def install(self, model: Any) -> None:
-        """Put what the reading needs into ``model``, trainable modules by ``core.parts.attach``."""
+        """Put what the reading needs into ``model``, trainable modules by ``core.added_modules.attach``."""
 
     @abstractmethod
     def learn(self, encoded: Sequence[Encoded], model: Any) -> None:

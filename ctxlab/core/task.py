@@ -145,7 +145,7 @@ class Task(Component, ABC):
 
     @abstractmethod
     def install(self, model: Any) -> None:
-        """Put trainable modules that turn outputs into answers into ``model`` (``core.parts.attach``), if any.
+        """Put trainable modules that turn outputs into answers into ``model`` (``core.added_modules.attach``), if any.
 
         Called when labels are known; a checkpoint's weights are put into them afterwards.
         """

@@ -1,4 +1,4 @@
-"""What a comparison says before and while it runs."""
+"""Screen output of a comparison before and while it runs."""
 
 from collections.abc import Sequence
 from types import TracebackType
@@ -7,19 +7,21 @@ from ctxlab.comparison.profile import Profile
 from ctxlab.reporting.tables import show
 from ctxlab.tracking.console import ProgressDisplay, clock, console
 from ctxlab.workbench.comparing.budget import Budget
-from ctxlab.workbench.comparing.checked import Checked
+from ctxlab.workbench.comparing.candidate_checks import CheckedCandidate
 from ctxlab.workbench.comparing.running import Cells, Progress
 
 
-def announce(found: Profile, checked: Sequence[Checked], budget: Budget, made: Cells, progress: Progress) -> None:
-    """Documents, candidates, budget, and the time that all takes.
+def announce(
+    found: Profile, checked: Sequence[CheckedCandidate], budget: Budget, made: Cells, progress: Progress
+) -> None:
+    """Print documents, candidates, budget, and the estimated time of all cells.
 
     Args:
         found: Lengths of the documents.
         checked: Every candidate.
-        budget: Of a cell.
+        budget: Budget of a cell.
         made: The cells.
-        progress: With the seconds of a cell of each candidate.
+        progress: Has the estimated seconds of a cell of each candidate.
     """
     screen = console()
     screen.print(found.sentence, soft_wrap=True)
@@ -33,13 +35,13 @@ def announce(found: Profile, checked: Sequence[Checked], budget: Budget, made: C
     threads = "1 thread" if made.num_threads == 1 else f"{made.num_threads} threads"
     screen.print(
         f"{len(made.plan)} cells of {budget.sentence}, one at a time on {threads}: about {clock(total)} if none is "
-        f"done yet. Kept in {made.folder}",
+        f"done yet. Results go to {made.folder}",
         soft_wrap=True,
     )
 
 
 class Display:
-    """Cells done, running and to come, and the time left; a context manager."""
+    """A context manager that shows how many cells are done, running and to come, and the time left."""
 
     def __init__(self, made: Cells) -> None:
         self._made = made
@@ -57,7 +59,7 @@ class Display:
         self._bar.__exit__(kind, error, trace)
 
     def update(self, progress: Progress) -> None:
-        """Show where the cells stand; without a terminal, a line whenever a cell begins."""
+        """Show the progress; without a terminal, print a line whenever a cell starts."""
         facts = self._facts(progress)
         if self._is_terminal or facts != self._last:
             self._last = facts

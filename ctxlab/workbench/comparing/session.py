@@ -1,4 +1,4 @@
-"""A comparison from its first look at the candidates to its closing sentence."""
+"""A comparison from the check of its candidates to its concluding sentence."""
 
 import json
 from collections.abc import Sequence
@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import torch
 
 from ctxlab.comparison import cells, plan
+from ctxlab.comparison.candidate_results import CandidateResults, Failed, collect_results
 from ctxlab.comparison.compare import Rules
-from ctxlab.comparison.gathered import Failed, Ran, gather
 from ctxlab.comparison.leaderboard import Leaderboard, leaderboard
 from ctxlab.comparison.plan import Cell
 from ctxlab.comparison.profile import Profile, profile
@@ -19,54 +19,54 @@ from ctxlab.core.result import Result
 from ctxlab.tracking.console import ProgressDisplay, console
 from ctxlab.workbench.comparing import display, page, running
 from ctxlab.workbench.comparing.budget import Budget
-from ctxlab.workbench.comparing.candidates import Asked, candidates
-from ctxlab.workbench.comparing.checked import Checked, check
+from ctxlab.workbench.comparing.candidate_checks import CheckedCandidate, check
+from ctxlab.workbench.comparing.candidates import ComparisonCommand, candidates
 from ctxlab.workbench.comparing.corpus import Corpus
 from ctxlab.workbench.comparing.limit import check_limit, parse_bytes
 from ctxlab.workbench.parts import Origin, Parts
 
 COMMAND = "command.json"
-"""File with the words of the command, in the directory of a comparison."""
+"""File with the command, in the run directory of a comparison."""
 
 FOLDS = 4
-"""Where the data has no test split and something is chosen."""
+"""Number of folds if the data has no test split and a checkpoint or learning rate is selected."""
 
 
 @dataclass(eq=False)
 class Session:
-    """All that a comparison knows."""
+    """The state of a comparison."""
 
     parts: Parts
     options: CompareOptions
     budget: Budget
-    checked: list[Checked]
+    checked: list[CheckedCandidate]
     profile: Profile
     baseline: str
-    """Key of the candidate."""
+    """Key of the baseline candidate."""
     made: running.Cells
     progress: running.Progress
     memory_bytes: int | None
     command: Sequence[str]
-    """With which the comparison began."""
+    """Command that started the comparison."""
     over_limit: dict[str, str] = field(default_factory=dict)
-    """Why a candidate was given up, by its key."""
+    """Key of a candidate → why it was dropped."""
 
     @property
     def seeds(self) -> int:
-        """Of each candidate."""
+        """Number of seeds of each candidate."""
         return self.options.seeds
 
 
 def prepare(parts: Parts) -> Session:
-    """Look at every candidate before anything runs.
+    """Check every candidate before anything runs.
 
     Raises:
-        UserError: The comparison cannot be made as it was asked for.
+        UserError: The comparison cannot be run as configured.
     """
     options: CompareOptions = parts.options
     budget = Budget.of(options.budget, options.trials)
     memory_bytes = parse_bytes(options.limit.memory)
-    asked = Asked.of(options)
+    asked = ComparisonCommand.of(options)
     every = candidates(asked, parts.origin.run_dir)
     _check_names([one.key for one in every])
     with ProgressDisplay("check candidates") as shown:
@@ -105,7 +105,7 @@ def prepare(parts: Parts) -> Session:
 
 
 def _command(origin: Origin) -> Sequence[str]:
-    """The words that began the comparison, kept for when it is gone on with."""
+    """Return the command that started the comparison; saved so that a resumed one has it too."""
     path = origin.run_dir / COMMAND
     if not path.is_file():
         write_json(path, {"command": list(origin.command)})
@@ -120,7 +120,7 @@ def _check_names(keys: Sequence[str]) -> None:
 
 
 def _num_folds(parts: Parts, options: CompareOptions, corpus: Corpus) -> int | None:
-    """Folds of the documents that are not trained on; None where the split that is reported chooses nothing."""
+    """Return the number of folds of the scored documents; None if the reported split is not used for selection."""
     if parts.hold_out is not None:
         return parts.hold_out.num_folds
     chooses = options.trials > 1 or parts.trainer.eval_every_steps is not None
@@ -130,20 +130,20 @@ def _num_folds(parts: Parts, options: CompareOptions, corpus: Corpus) -> int | N
     if not chooses or corpus.by_split["test"]:
         return None
     if num < 2:
-        raise UserError("One document cannot both choose and be scored: give data.test_file=<file>.")
+        raise UserError("One document cannot be used both for selection and for the score: give data.test_file=<file>.")
     return min(FOLDS, num)
 
 
 def announce(session: Session) -> None:
-    """Say what the documents are like, which candidates run, and how long that takes."""
+    """Print the lengths of the documents, the candidates that run, and the estimated time."""
     display.announce(session.profile, session.checked, session.budget, session.made, session.progress)
 
 
 def train(session: Session) -> None:
-    """Every cell that is missing.
+    """Run every missing cell.
 
     Raises:
-        Interrupted: A signal came; says how to go on.
+        Interrupted: A signal was received; the message says how to continue.
     """
     with display.Display(session.made) as shown:
         try:
@@ -153,7 +153,7 @@ def train(session: Session) -> None:
 
 
 def _skip(session: Session, cell: Cell, result: Result | None) -> bool:
-    """Whether the candidate needs more memory than the limit, as far as is known."""
+    """Return whether the candidate is known to exceed the memory limit."""
     peak, limit = result.cost.peak_memory_bytes if result else None, session.memory_bytes
     if limit is not None and peak is not None and peak > limit:
         session.over_limit[cell.candidate] = (
@@ -164,15 +164,15 @@ def _skip(session: Session, cell: Cell, result: Result | None) -> bool:
 
 
 def conclude(session: Session) -> None:
-    """Judge what there is, write it, and print it with the closing sentence last.
+    """Compare the completed candidates, write the result, and print it with the concluding sentence last.
 
     Raises:
         CheckFailed: A cell failed.
     """
     keys = [key for key in session.made.candidates if key not in session.over_limit]
     titles = {key: session.made.candidates[key].title for key in keys}
-    found = [gather(session.made.folder, key, titles[key], session.made.plan) for key in keys]
-    ran = [one for one in found if isinstance(one, Ran)]
+    found = [collect_results(session.made.folder, key, titles[key], session.made.plan) for key in keys]
+    ran = [one for one in found if isinstance(one, CandidateResults)]
     failed = [one for one in found if isinstance(one, Failed)]
     rules = Rules(margin=session.options.margin)
     is_equal_time = session.budget.is_time
@@ -200,20 +200,20 @@ def conclude(session: Session) -> None:
     if failed:
         names = ", ".join(one.title for one in failed)
         raise CheckFailed(
-            f"Cells of {names} failed; the others were compared. Mend that and go on with "
+            f"Cells of {names} failed; the others were compared. Fix the cause and continue with "
             f"`ctxlab compare resume={session.made.folder}`."
         )
 
 
-def _notes(session: Session, ran: Sequence[Ran]) -> list[str]:
-    """What a reader must know of how the figures came about."""
+def _notes(session: Session, ran: Sequence[CandidateResults]) -> list[str]:
+    """Return notes on cells that were slowed down by other processes."""
     notes = []
     for one in ran:
         for result, folder in zip(one.results, one.folders, strict=True):
             share = cells.cpu_share(result)
             if session.budget.is_time and share is not None and share < cells.LOW_SHARE:
                 notes.append(
-                    f"{folder.name} got {share:.0%} of its threads' time while it trained, even when it was run again: "
-                    "other processes took the rest, and it did less work than it could have."
+                    f"{folder.name} got {share:.0%} of its threads' CPU time during training, even when repeated: "
+                    "other processes took the rest, so that it did less work than on a quiet machine."
                 )
     return notes
