@@ -18,7 +18,7 @@ from ctxlab.command.overrides import quoted
 from ctxlab.core.errors import UserError
 from ctxlab.core.result import FILE, Result, Verification, read_outcome
 from ctxlab.core.task import Task
-from ctxlab.data.splits import Splits, parts_of
+from ctxlab.data.splits import Splits, split_documents
 from ctxlab.evaluation.evaluator import predict
 from ctxlab.stages import eval as evaluation
 from ctxlab.workbench.opening import open_bench
@@ -62,7 +62,7 @@ class LoadedRun:
             task.parse({"id": f"document-{index}", **record}, f"document {index}", gold=False)
             for index, record in enumerate(records)
         ]
-        read = parts_of(task, whole)
+        read = split_documents(task, whole)
         answers = predict(self._bench.reader(), task, read, self._bench.encode(read))
         return [task.record(document, answer) for document, (answer, _) in zip(read, answers, strict=True)]
 

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ctxlab.command.compose import register
 from ctxlab.command.explain import explain
-from ctxlab.command.stop import Stop
+from ctxlab.command.stage_error import StageError
 from ctxlab.config import preflight
 from ctxlab.config.redact import redact_file, redact_yaml, secrets_in
 from ctxlab.core.errors import Interrupted
@@ -37,7 +37,7 @@ def job(config: DictConfig) -> None:
     In a multirun a failing job is recorded and does not stop the others; a signal stops them all.
 
     Raises:
-        Stop: with the error of the stage, in a single run or on a signal.
+        StageError: with the error of the stage, in a single run or on a signal.
     """
     hydra = HydraConfig.get()
     run_dir = Path(hydra.runtime.output_dir)
@@ -50,7 +50,7 @@ def job(config: DictConfig) -> None:
     except Exception as error:
         _record(error, run_dir)
         if hydra.mode != RunMode.MULTIRUN or isinstance(error, Interrupted):
-            raise Stop(error) from error
+            raise StageError(error) from error
 
 
 def _prepare(config: DictConfig, run_dir: Path) -> None:

@@ -17,11 +17,11 @@ from ctxlab.command.compose import VERSION_BASE
 from ctxlab.command.explain import is_mistake
 from ctxlab.command.job import job
 from ctxlab.command.run_directory import CLAIMS
-from ctxlab.command.stop import Stop
+from ctxlab.command.stage_error import StageError
 from ctxlab.command.sweep import summarise
 from ctxlab.config.catalogue import conf_dir
 from ctxlab.config.redact import MASK, is_secret, redact, redact_file, redact_yaml
-from ctxlab.core.invocation import invoked
+from ctxlab.core.invocation import recorded_command
 
 SHOWING = {"--cfg", "--info", "--hydra-help", "--version"}
 """Flags that print and run nothing."""
@@ -35,7 +35,7 @@ def launch(stage: str, words: Sequence[str]) -> int:
     """
     arguments = flags.split(words, stage)
     overrides = front.rewrite(stage, arguments)
-    with invoked(redact(["ctxlab", stage, *words])), _process(stage, [*arguments.flags, *overrides]):
+    with recorded_command(redact(["ctxlab", stage, *words])), _process(stage, [*arguments.flags, *overrides]):
         main = hydra.main(config_path=str(conf_dir()), config_name=stage, version_base=VERSION_BASE)(job)
         if arguments.names & SHOWING:
             _show(main, arguments.flags)
@@ -48,7 +48,7 @@ def _run(main: Callable[[], object]) -> int:
     error: BaseException | None = None
     try:
         main()
-    except Stop as stop:
+    except StageError as stop:
         error = stop.error
     except BaseException as other:
         error = other

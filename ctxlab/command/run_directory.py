@@ -13,7 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from ctxlab.command.stop import Stop
+from ctxlab.command.stage_error import StageError
 from ctxlab.config import preflight
 from ctxlab.core.errors import UserError
 
@@ -137,7 +137,7 @@ def _taken(folder: Path, key: str) -> UserError:
 
 
 class RunDirectory(Callback):
-    """Hydra tells when a run starts; what is raised here must be a ``Stop`` to be heard."""
+    """Hydra tells when a run starts; what is raised here must be a ``StageError`` to be heard."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check the values, then claim the directory, or lock it where a run goes on."""
@@ -151,7 +151,7 @@ class RunDirectory(Callback):
             CLAIMS.hold(folder, PATIENCE_SECONDS if resumed else 0.0)
             CLAIMS.run = folder
         except Exception as error:
-            raise Stop(error) from error
+            raise StageError(error) from error
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Claim the directory of all jobs."""
@@ -161,4 +161,4 @@ class RunDirectory(Callback):
             claim(folder, "hydra.sweep.dir", "multirun.yaml")
             CLAIMS.sweep = folder
         except Exception as error:
-            raise Stop(error) from error
+            raise StageError(error) from error

@@ -10,7 +10,7 @@ from ctxlab.data.splits import Splits, load_documents
 from ctxlab.optim.parameters import count_parameters
 from ctxlab.training.state import TrainState
 from ctxlab.workbench import sanity
-from ctxlab.workbench.finish import Split, leave, make_result, score_split
+from ctxlab.workbench.finish import Split, make_result, score_split, write_outputs
 from ctxlab.workbench.meter import start_meter
 from ctxlab.workbench.opening import Opened, open_bench
 from ctxlab.workbench.parts import Parts
@@ -18,7 +18,7 @@ from ctxlab.workbench.watch import open_tracker
 
 
 def run(parts: Parts) -> None:
-    """Score a split and leave the same files as training does."""
+    """Score a split and write_outputs the same files as training does."""
     name: str = parts.options.split
     opened = open_bench(parts, lambda task: documents_with(parts, task, name), scored=(name,))
     run_dir = parts.origin.run_dir
@@ -26,7 +26,7 @@ def run(parts: Parts) -> None:
     result = None
     try:
         split, result = score(parts, opened, name)
-        leave(parts, opened.bench, result, {name: split})
+        write_outputs(parts, opened.bench, result, {name: split})
     finally:
         tracker.finish(as_dict(result) if result else None, run_dir / "report.md" if result else None)
 

@@ -14,7 +14,7 @@ from ctxlab.core.paths import check_output
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document
 from ctxlab.data.readers.read import read_file
-from ctxlab.data.splits import Splits, documents_of, parts_of
+from ctxlab.data.splits import Splits, documents_of, split_documents
 from ctxlab.evaluation.evaluator import known_of, predict
 from ctxlab.text import known
 from ctxlab.tracking.console import ProgressDisplay, console, say
@@ -53,7 +53,7 @@ def _checked_output(options: PredictOptions) -> Path:
 def _documents(options: PredictOptions, task: Task) -> Splits:
     notes: list[str] = []
     whole = documents_of(task, read_file(Path(options.input), task.name, notes), gold=False)
-    return Splits(train=[], validation=[], test=parts_of(task, whole), notes=notes)
+    return Splits(train=[], validation=[], test=split_documents(task, whole), notes=notes)
 
 
 def _lines(bench: Workbench, documents: Sequence[Document]) -> Iterator[str]:

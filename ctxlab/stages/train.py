@@ -16,7 +16,7 @@ from ctxlab.training import checkpoint
 from ctxlab.training.state import TrainState
 from ctxlab.workbench import sanity
 from ctxlab.workbench.bench import Workbench
-from ctxlab.workbench.finish import Split, leave, make_result, score_split
+from ctxlab.workbench.finish import Split, make_result, score_split, write_outputs
 from ctxlab.workbench.meter import start_meter
 from ctxlab.workbench.opening import open_bench
 from ctxlab.workbench.parts import Parts
@@ -101,7 +101,7 @@ def _score(
         checkpoint=str(best.relative_to(run_dir)),
         resumed_from=state.resumed_from,
     )
-    leave(parts, bench, result, scored, shown=shown)
+    write_outputs(parts, bench, result, scored, shown=shown)
     return result
 
 

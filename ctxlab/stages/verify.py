@@ -64,7 +64,7 @@ def run(parts: Parts) -> None:
             num_single=options.tokens,
             done=lambda share: display.update(share, "reach"),
         )
-    _leave(parts, bench, proof, perf_counter() - started)
+    _write_outputs(parts, bench, proof, perf_counter() - started)
     if proof.failed:
         report = os.path.relpath(parts.origin.run_dir / "report.md")
         raise CheckFailed(
@@ -127,12 +127,12 @@ def _reload(parts: Parts, bench: Workbench, folder: Path) -> tuple[Any, Strategy
     source, strategy, task = Checkpointed(str(folder)), copy.deepcopy(parts.strategy), copy.copy(bench.task)
     task.notes = []
     model, _ = assemble(strategy, source, task, parts.tuning, bench.length)
-    source.load_parts(model)
+    source.load_added_modules(model)
     source.load_tuning(model, parts.tuning)
     return model.to(bench.accelerator.device).eval(), strategy
 
 
-def _leave(parts: Parts, bench: Workbench, proof: Proof, seconds: float) -> None:
+def _write_outputs(parts: Parts, bench: Workbench, proof: Proof, seconds: float) -> None:
     """Picture, page and result (last: it says that the run is whole), and the table on the screen."""
     run_dir, start = parts.origin.run_dir, parts.start
     title = (

@@ -1,7 +1,7 @@
 """How an error leaves Hydra's hands untouched."""
 
 
-class Stop(BaseException):
+class StageError(BaseException):
     """Carries an error to the command line.
 
     Not an ``Exception``, because Hydra turns those of callbacks into warnings and prints its own line about those of
