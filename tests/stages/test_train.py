@@ -94,9 +94,7 @@ def test_layers_computed_twice_change_nothing_but_the_cost(model, tmp_path):
 def test_layers_are_not_computed_twice_where_a_cache_would_be_lost(refused):
     words = ["task=lm", "model=tiny_llama", "strategy=transformer_xl", "context=64", "tracking=none"]
     said = refused(["train", *words, "trainer.activation_checkpointing=true"])
-    assert (
-        "turns off the KV cache, in which strategy/memory=segment_cache is stored: use false" in said
-    )
+    assert "turns off the KV cache, in which strategy/memory=segment_cache is stored: use false" in said
 
 
 @pytest.mark.parametrize(
