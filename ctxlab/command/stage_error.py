@@ -1,11 +1,11 @@
-"""How an error leaves Hydra's hands untouched."""
+"""An exception that passes through Hydra unchanged."""
 
 
 class StageError(BaseException):
-    """Carries an error to the command line.
+    """Carries an error of a stage through Hydra to the command line.
 
-    Not an ``Exception``, because Hydra turns those of callbacks into warnings and prints its own line about those of
-    jobs.
+    It is not an ``Exception``, because Hydra turns exceptions of callbacks into warnings and prints its own line about
+    those of jobs.
     """
 
     def __init__(self, error: BaseException) -> None:

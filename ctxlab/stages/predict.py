@@ -1,6 +1,6 @@
-"""``ctxlab predict run=… input=docs.jsonl output=tags.jsonl``: answers for whole documents of any length.
+"""``ctxlab predict run=… input=docs.jsonl output=tags.jsonl``: predictions for whole documents of any length.
 
-Without ``run`` it is the model as it is, for tasks whose head comes with the weights (``shots=0``, say).
+Without ``run`` the model predicts without training, for tasks whose head comes with the weights (such as ``shots=0``).
 """
 
 import json
@@ -26,7 +26,7 @@ _DOCUMENTS_AT_ONCE = 64
 
 
 def run(parts: Parts) -> None:
-    """Write one line a document; the output appears only when it is whole."""
+    """Write one line per document; the output file appears only when it is complete."""
     options: PredictOptions = parts.options
     output = _checked_output(options)
     opened = open_bench(parts, lambda task: _documents(options, task))

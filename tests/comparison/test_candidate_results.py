@@ -65,7 +65,7 @@ def test_a_candidate_with_a_missing_cell_has_failed_and_says_which(tmp_path):
     plan = [Cell("chunk", seed) for seed in (1, 2, 3)]
     found = collect_results(tmp_path, "chunk", "chunk at 64", plan)
     assert isinstance(found, Failed)
-    assert found.sentence == "chunk-seed-2: Out of memory. chunk-seed-3: it ended without a word: it was killed"
+    assert found.sentence == "chunk-seed-2: Out of memory. chunk-seed-3: it ended without a message: it was killed"
 
 
 def test_context_is_used_as_far_as_intervals_lie_above_chance(tmp_path):

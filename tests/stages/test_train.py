@@ -276,7 +276,7 @@ def test_notes_of_sanity_stand_beside_the_scores(tmp_path, capsys):
         "1 of 1 validation documents are training documents too",
         "The validation split has a single document",
         "context.length=64 is longer than every document (the longest has",
-        "as trainer.max_seconds=0.001 allows no more",
+        "because trainer.max_seconds=0.001 allows no more",
         "The learning rate of the first step was 0",
     ):
         assert words in found

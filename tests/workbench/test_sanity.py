@@ -66,7 +66,7 @@ def ended(budget=Budget(max_steps=100), schedule=Constant(0.0), length=64, **sta
 
 def test_a_single_step_names_the_limit_that_allowed_no_more():
     (note,) = ended(Budget(max_seconds=0.001, max_steps=5), step=1)
-    assert note == "Training was a single step of 2 seconds, as trainer.max_seconds=0.001 allows no more."
+    assert note == "Training was a single step of 2 seconds, because trainer.max_seconds=0.001 allows no more."
     (note,) = ended(Budget(max_steps=1), step=1)
     assert "trainer.max_steps=1 allows no more" in note
     assert ended(step=2) == []
