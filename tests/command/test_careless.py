@@ -35,7 +35,10 @@ LED = [
     (["data=owner/corpus"], "write data.path=owner/corpus (for a folder, or a name on the hub)."),
     (["optimizer.momentum=0.9"], "write optimizer=sgd optimizer.momentum=0.9 (a key of optimizer=sgd)."),
     (["split=test"], "write ctxlab eval … split=… (only ctxlab eval has that key)."),
-    (["+trainer.max_step=5"], "There is no key trainer.max_step, and + cannot add one; did you mean 'trainer.max_steps'?"),
+    (
+        ["+trainer.max_step=5"],
+        "There is no key trainer.max_step, and + cannot add one; did you mean 'trainer.max_steps'?",
+    ),
     (["++trainer.max_step=5"], "did you mean 'trainer.max_steps'?"),
     (["+foo=1"], "There is no key foo, and + cannot add one; keys: context, data,"),
     (["+seed=2"], "write seed=2 without the plus."),
