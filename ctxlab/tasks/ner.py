@@ -148,9 +148,9 @@ class NER(TokenLabeller):
         weights[0] = self._outside_weight
         return weights
 
-    def teaches(self, labels: IntArray) -> bool:
+    def has_loss(self, labels: IntArray) -> bool:
         """Any word, or any within an entity where the others do not count."""
-        return bool((labels > 0).any()) if self._outside_weight == 0 else super().teaches(labels)
+        return bool((labels > 0).any()) if self._outside_weight == 0 else super().has_loss(labels)
 
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
         """The best tag at each word's first sub-token, ``O`` where it was not seen, in valid BIO order."""

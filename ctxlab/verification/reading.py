@@ -107,11 +107,11 @@ def check_gold(
     """Nothing that is asked for vanishes: it is labelled in some window and scored, or counts as missed."""
     labels: list[torch.Tensor] = []
 
-    def observe(outputs: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+    def reduce_outputs(outputs: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
         labels.append(own)
-        return reader.observe(outputs, own)
+        return reader.reduce_outputs(outputs, own)
 
-    found = list(predict(replace(reader, observe=observe), task, documents, encoded))
+    found = list(predict(replace(reader, reduce_outputs=reduce_outputs), task, documents, encoded))
     predictions = [prediction for prediction, _ in found]
     seen = sum(sum(prediction.seen) for prediction in predictions)
     units = sum(len(prediction.seen) for prediction in predictions)

@@ -108,7 +108,7 @@ def stepped(
         schedule=ConstantRate(0.0),
         learning_rate=1.0,
         stream=Stream(
-            documents, strategy.reading.windows, task.renew, chooser(strategy, task, writes=False), 1000, seed=1
+            documents, strategy.reading.windows, task.resample, chooser(strategy, task, writes=False), 1000, seed=1
         ),
         context_length=length,
         settings=TrainerConfig(**unset | given | settings),

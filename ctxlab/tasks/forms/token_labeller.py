@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from ctxlab.core.errors import UserError
 from ctxlab.core.task import Loss
 from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Prediction
-from ctxlab.tasks.forms.base import Base
+from ctxlab.tasks.forms.base import BaseTask
 from ctxlab.tasks.records.fields import check_word_places, check_words, kind, lookalike, nearest
 from ctxlab.tasks.text.subwords import Subwords, frame, needs_leading_space, split_words
 from ctxlab.tasks.text.words import words_of
@@ -30,7 +30,7 @@ NOT_SEEN = ""
 """Answer for a word that the model never saw: no gold label, so that it counts as missed."""
 
 
-class TokenLabeller(Base, ABC):
+class TokenLabeller(BaseTask, ABC):
     """Base of tasks with records of words and one label a word, which stands on the word's first sub-token.
 
     A subclass sets ``name``, ``metric`` and ``primary_metric``; the methods may stay as they are.
