@@ -165,7 +165,7 @@ class AdaptiveSpan(BaseAttention):
 
 
 class Spans(torch.nn.Module):
-    """The learned spans of a model; the longest span is saved with them, so that a checkpoint defines them in tokens."""
+    """The learned spans of a model; the longest span is saved too, so that checkpoints define them in tokens."""
 
     longest: torch.Tensor
 
