@@ -81,7 +81,7 @@ def check_heads(subject: Subject) -> Check:
         detail = f"{NUM_PLACES} keys in each of {heads} heads, in {count} windows of {len(stack)} layers."
         return Check(name, proves, True, 0.0, detail)
     worst = max(weight for weight, _ in wrong)
-    return Check(name, proves, False, worst, f"{wrong[0][1]}, which {part} does not declare.")
+    return Check(name, proves, False, worst, f"{wrong[0][1]}, but {part} declares otherwise.")
 
 
 @contextmanager

@@ -92,9 +92,8 @@ def check_layers(subject: Subject) -> Check:
         return Check(name, proves, True, worst, f"{detail}{'' if exact else '; the pattern is an upper bound'}.")
     leaks, missing = (sum(getattr(fault, kind) for fault in wrong) for kind in ("leaks", "missing"))
     detail = f"{leaks:,} influences are not declared and {missing:,} declared ones are missing: {wrong[0].first}"
-    return Check(
-        name, proves, False, worst, f"{detail}, unlike attention={option(subject.strategy.attention)} declares."
-    )
+    detail = f"{detail}, but attention={option(subject.strategy.attention)} declares otherwise."
+    return Check(name, proves, False, worst, detail)
 
 
 def each_pass(

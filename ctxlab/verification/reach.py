@@ -200,7 +200,7 @@ def _looked_at(reach: Reach) -> str:
 
 
 def _first(found: Sequence[torch.Tensor]) -> tuple[int, int, int, int]:
-    """Return window, level, index in the window and probe of one entry at the lowest level, of a single token if any."""
+    """Return window, level, index in the window and probe of one entry: at the lowest level, a single token if any."""
     level, w = min((int(own.any(2).any(1).nonzero()[0]), w) for w, own in enumerate(found) if own.any())
     p = int(found[w][level].any(0).nonzero()[-1])  # single tokens come after the blocks
     return w, level, int(found[w][level][:, p].nonzero()[0]), p
