@@ -132,18 +132,12 @@ def _written(override: Override) -> meant.Written:
 def _check_option(stage: str, group: str, name: Any, line: str) -> None:
     if name is None:
         raise UserError(f"{line} is not an option; choices: {', '.join(catalogue.options(group))}.")
-    if not _exists(group, str(name)):
+    if not catalogue.has_option(group, str(name)):
         found = meant.option(stage, group, str(name))
         end = f"; {found.sentence()}" if found else suggestion(str(name), catalogue.options(group))
         raise UserError(f"{line}: there is no {group} '{name}'{end}")
     if not isinstance(name, str):
         raise UserError(f"{line}: Hydra takes no number as an option, put it in quotes: \"{group}='{name}'\".")
-
-
-def _exists(group: str, name: str) -> bool:
-    """Whether the option is there, and inside ``conf/`` also after ``..`` and symbolic links."""
-    path = catalogue.option_file(group, name)
-    return path.is_file() and path.resolve().is_relative_to((catalogue.conf_dir() / group).resolve())
 
 
 def named_options(override: Override) -> Iterable[Any]:

@@ -75,28 +75,36 @@ def table(candidates: Sequence[Ran], name: str) -> Table | None:
     return Table(name, WHERE[name], (head, *found), rows, "means over seeds")
 
 
-def sentence(ran: Ran, chance: float | None) -> str | None:
-    """Whether what hangs on other sentences is told better than by guessing; None where that is not known.
+def sentences(candidates: Sequence[Ran]) -> list[str]:
+    """For which candidates what hangs on other sentences is told better than by guessing, and how far.
 
-    Args:
-        ran: The candidate.
-        chance: Accuracy of guessing; None where that is not known.
+    A figure is better than guessing where its interval lies above chance. None of it is said where a task has no cases
+    with known evidence, or where what guessing scores is not known.
     """
-    found = bins(ran, EVIDENCE)
-    if not found or chance is None:
-        return None
-    far = f"{found[-1].name} {_UNIT}: {found[-1].figure:.2f}"
-    above = [one for one in found if one.low is not None and one.low > chance]
-    if not above:
-        mean = sum(one.cases * one.figure for one in found) / sum(one.cases for one in found)
-        return (
-            f"{ran.title}: the cases that need context are at chance, near and far ({mean:.2f} against {chance:.2f}): "
-            "this score does not use it."
+    at_chance, found = [], []
+    chance = None
+    for ran in candidates:
+        own, chance = bins(ran, EVIDENCE), ran.results[0].chances.get(ran.split, {}).get(EVIDENCE)
+        if not own or chance is None:
+            continue
+        above = [one for one in own if one.low is not None and one.low > chance]
+        if above:
+            found.append(_reach(ran.title, above[-1], own[-1], chance))
+        else:
+            mean = sum(one.cases * one.figure for one in own) / sum(one.cases for one in own)
+            at_chance.append(f"{ran.title} ({mean:.2f})")
+    if at_chance:
+        found.append(
+            f"Cases that need context are told no better than by chance ({chance:.2f}), near or far, by "
+            f"{', '.join(at_chance)}: these scores do not use it."
         )
-    if above[-1] is found[-1]:
-        return f"{ran.title}: uses context as far as it was asked for ({far} against a chance of {chance:.2f})."
-    reached = f"{above[-1].name} {_UNIT}: {above[-1].figure:.2f} against a chance of {chance:.2f}"
-    return f"{ran.title}: uses context ({reached}), but is at chance beyond ({far})."
+    return found
 
 
-_UNIT = "words away"
+def _reach(title: str, reached: Bin, farthest: Bin, chance: float) -> str:
+    """How far a candidate uses context."""
+    far = f"{farthest.name} words away: {farthest.figure:.2f}"
+    if reached is farthest:
+        return f"{title} uses context as far as it was asked for ({far}, by chance {chance:.2f})."
+    near = f"{reached.name} words away: {reached.figure:.2f}, by chance {chance:.2f}"
+    return f"{title} uses context ({near}), but no farther ({far})."

@@ -171,6 +171,10 @@ class Attention(Component, ABC):
     """Whether the choice of attending pairs depends on the whole window, so that later tokens influence earlier ones
     even in a causal model."""
 
+    reweights: bool
+    """Whether attention weights are scaled beyond the softmax of scores (a learned span), so that dense attention under
+    the declared mask differs."""
+
     @property
     @abstractmethod
     def exact(self) -> bool:

@@ -84,8 +84,8 @@ def _dealt(documents: Sequence[Document], hold_out: HoldOut, seed: int) -> tuple
 
 def parts_of(task: Task, documents: Sequence[Document] | None) -> list[Document]:
     """What the task reads of all records of one split."""
-    task.gather(documents or [])
-    return [_told(part, document, task) for document in documents or [] for part in task.split(document)]
+    task.collect(documents or [])
+    return [_told(part, document, task) for document in documents or [] for part in task.expand(document)]
 
 
 def _told(part: Document, record: Document, task: Task) -> Document:

@@ -48,7 +48,7 @@ class Workbench:
             tokens_per_forward=self._tokens_per_forward,
             pad_id=self.tokenizer.pad_token_id,
             device=self.accelerator.device,
-            observe=self.task.observe,
+            reduce_outputs=self.task.reduce_outputs,
             writer=self._writer() if self.task.writes and not chooses else None,
             scores_target=self.task.scores_target,
             runs_model=self.task.runs_model,

@@ -8,8 +8,9 @@ from ctxlab.optim.parameters import parameter_groups
 from ctxlab.runtime.cost import MemoryMeter
 from ctxlab.text import known
 from ctxlab.training.changes import GROUPS
+from ctxlab.training.job import Job, Watcher
 from ctxlab.training.lessons import chooser
-from ctxlab.training.loop import Job, Trainer, Watcher
+from ctxlab.training.loop import Trainer
 from ctxlab.training.stream import Stream
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.fit import check_recomputing
@@ -72,7 +73,7 @@ def make_trainer(
         stream=Stream(
             encoded,
             bench.strategy.reading.windows,
-            bench.task.renew,
+            bench.task.resample,
             chooser(bench.strategy, bench.task, writes=bench.writes is not None),
             bench.settings.tokens_per_step,
             parts.seed,

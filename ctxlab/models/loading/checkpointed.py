@@ -26,6 +26,19 @@ def save_weights(model: Any, tuning: Tuning, folder: Path) -> None:
         save_file({name: tensor.contiguous() for name, tensor in own.items()}, folder / TUNING)
 
 
+def save_tokenizer(tokenizer: Any, longest: int, folder: Path) -> None:
+    """Write ``tokenizer`` into ``folder``; its ``model_max_length`` there is ``longest``, the tokens of a window.
+
+    In memory it has no limit, as documents are cut by the strategy and not by the tokenizer.
+    """
+    limit = tokenizer.model_max_length
+    tokenizer.model_max_length = longest
+    try:
+        tokenizer.save_pretrained(folder)
+    finally:
+        tokenizer.model_max_length = limit
+
+
 class Checkpointed(ModelSource):
     """Weights, config and tokenizer out of a checkpoint folder; everything must be there, the head included.
 

@@ -35,6 +35,7 @@ class AdaptiveSpan(BaseAttention):
     """
 
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder"})
+    reweights = True
 
     def __init__(
         self, max_span: int | None = None, ramp: int = 32, initial: float = 0.25, penalty: float = 2e-6

@@ -1,12 +1,12 @@
 """From several values on a command line to the candidates of a comparison, each composed as ``ctxlab train`` would."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
 import hydra
+import regex
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -129,7 +129,7 @@ def _candidate(asked: Asked, words: Sequence[str], run_dir: Path) -> Candidate:
 
 def _folder(text: str) -> str:
     """A text as the name of a folder."""
-    return re.sub(r"[^\w.=-]+", "-", text.replace("'", "")).strip("-.")
+    return str(regex.sub(r"[^\p{L}\p{M}\p{N}_.=-]+", "-", text.replace("'", ""))).strip("-.")
 
 
 def _first_line(error: Exception) -> str:

@@ -6,18 +6,16 @@ from types import TracebackType
 from ctxlab.comparison.profile import Profile
 from ctxlab.reporting.tables import show
 from ctxlab.tracking.console import ProgressDisplay, clock, console
-from ctxlab.workbench.comparing.budget import Budget
 from ctxlab.workbench.comparing.checked import Checked
 from ctxlab.workbench.comparing.running import Cells, Progress
 
 
-def announce(found: Profile, checked: Sequence[Checked], budget: Budget, made: Cells, progress: Progress) -> None:
+def announce(found: Profile, checked: Sequence[Checked], made: Cells, progress: Progress) -> None:
     """Documents, candidates, budget, and the time that all takes.
 
     Args:
         found: Lengths of the documents.
         checked: Every candidate.
-        budget: Of a cell.
         made: The cells.
         progress: With the seconds of a cell of each candidate.
     """
@@ -32,8 +30,8 @@ def announce(found: Profile, checked: Sequence[Checked], budget: Budget, made: C
     total = sum(progress.seconds[cell.candidate] for cell in made.plan)
     threads = "1 thread" if made.num_threads == 1 else f"{made.num_threads} threads"
     screen.print(
-        f"{len(made.plan)} cells of {budget.sentence}, one at a time on {threads}: about {clock(total)} if none is "
-        f"done yet. Kept in {made.folder}",
+        f"{len(made.plan)} cells, one at a time on {threads}; {made.budget.sentence}. All of them take about "
+        f"{clock(total)}, and are kept in {made.folder}",
         soft_wrap=True,
     )
 
@@ -66,5 +64,6 @@ class Display:
 
     def _facts(self, progress: Progress) -> str:
         failed = f", {len(progress.failed)} failed" if progress.failed else ""
-        running = f", running {progress.running.name}" if progress.running else ""
+        again = " again, as it had to wait for other processes" if progress.again else ""
+        running = f", running {progress.running.name}{again}" if progress.running else ""
         return f"{len(progress.done)} done{failed}{running}, {len(progress.to_come)} to come"

@@ -1,6 +1,7 @@
 """``comparison.json``, ``comparison.md`` and the table on the screen: one answer in three forms."""
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import Any
 from rich.console import Console
 
 from ctxlab.comparison import context_use
+from ctxlab.comparison.gathered import Ran
 from ctxlab.comparison.leaderboard import Entry, Leaderboard
 from ctxlab.comparison.profile import Profile
+from ctxlab.comparison.verdict import Verdict
 from ctxlab.core.files import write_json, write_text
 from ctxlab.core.types import Table
 from ctxlab.evaluation.statistics import Interval
@@ -80,10 +83,13 @@ def summary(board: Leaderboard) -> Table:
         )
         for entry in board.entries
     ]
-    columns = ("candidate", board.figure, f"against {board.baseline}", "verdict", "read", "ms/doc")
-    return Table(
-        "summary", f"{board.figure} on {board.num_documents} documents of the {board.split} split", columns, rows
-    )
+    columns = ("candidate", board.figure, "difference, 95 %", "verdict", "read", "ms/doc")
+    return Table("summary", f"{_title(board)}, against {board.baseline}", columns, rows)
+
+
+def _title(board: Leaderboard) -> str:
+    documents = "1 document" if board.num_documents == 1 else f"{board.num_documents:,} documents"
+    return f"{board.figure} on {documents} of the {board.split} split"
 
 
 def _difference(entry: Entry) -> str:
@@ -106,7 +112,7 @@ def page(answer: Answer) -> str:
     """The page as Markdown."""
     blocks = [
         f"# Comparison: {answer.task}, {answer.model}",
-        f"{answer.budget}; seeds {', '.join(map(str, answer.seeds))}; margin of a tie {answer.margin:g}.",
+        f"{answer.budget}. Seeds {', '.join(map(str, answer.seeds))}. Differences up to {answer.margin:g} are a tie.",
         "## Documents",
         answer.profile.sentence,
         markdown(answer.profile.table).rstrip(),
@@ -116,7 +122,7 @@ def page(answer: Answer) -> str:
     rest = [f"- {sentence}" for sentence in _sentences(answer)]
     if rest:
         blocks += ["## What else is to be known", "\n".join(rest)]
-    blocks += ["## Command", f"```\n{' '.join(answer.command)}\n```", "## Conclusion", answer.closing]
+    blocks += ["## Command", f"```\n{shlex.join(answer.command)}\n```", "## Conclusion", answer.closing]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -128,7 +134,7 @@ def _judged(board: Leaderboard) -> list[str]:
     return blocks
 
 
-def _rans(board: Leaderboard) -> list[Any]:
+def _rans(board: Leaderboard) -> list[Ran]:
     return [entry.ran for entry in board.entries]
 
 
@@ -158,8 +164,7 @@ def _leaderboard(board: Leaderboard) -> Table:
         "tokens never read",
         "gold never read",
     )
-    title = f"{board.figure} on {board.num_documents} documents of the {board.split} split"
-    return Table("leaderboard", title, columns, rows, board.comparison.scope if board.comparison else "")
+    return Table("leaderboard", _title(board), columns, rows, board.comparison.scope if board.comparison else "")
 
 
 def _costs(board: Leaderboard) -> Table:
@@ -194,16 +199,22 @@ def _sentences(answer: Answer) -> list[str]:
     found = [f"{title}: not applicable: {why}" for title, why in answer.refused.items()]
     found += [f"{title} is the same computation as {other}." for title, other in answer.same.items()]
     found += [f"{title} failed: {why}" for title, why in answer.failed.items()]
-    board = answer.board
-    if board and board.comparison:
-        found += dict.fromkeys(row.unreachable for row in board.comparison.rows if row.unreachable)
-        found += [
-            f"{row.name}: undecided; a difference of {row.detectable:.3f} would have been found with a chance of 80 %."
-            for row in board.comparison.rows
-            if row.verdict == "undecided" and row.detectable is not None
-        ]
-        found.append(board.comparison.scope)
-    return [*found, *answer.notes]
+    return [*found, *(_of_verdicts(answer.board) if answer.board else ()), *answer.notes]
+
+
+def _of_verdicts(board: Leaderboard) -> list[str]:
+    """Whether scores use context, what could have been found, and what the verdicts are about."""
+    found = context_use.sentences(_rans(board))
+    rows = board.comparison.rows if board.comparison else ()
+    found += dict.fromkeys(row.unreachable for row in rows if row.unreachable)
+    sizes = [row.detectable for row in rows if row.verdict is Verdict.UNDECIDED and row.detectable is not None]
+    if sizes:
+        low, high = (f"{size:.3f}" for size in (min(sizes), max(sizes)))
+        found.append(
+            f"Where it is undecided, differences of {low if low == high else f'{low} to {high}'} would have been found "
+            "with a chance of 80 %."
+        )
+    return [*found, *([board.comparison.scope] if board.comparison else [])]
 
 
 def as_dict(answer: Answer) -> dict[str, Any]:

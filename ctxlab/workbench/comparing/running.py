@@ -67,6 +67,8 @@ class Progress:
     failed: list[Cell] = field(default_factory=list)
     running: Cell | None = None
     to_come: list[Cell] = field(default_factory=list)
+    again: bool = False
+    """Whether what runs had to wait for other processes before."""
     started: float = 0.0
     """Of the cell that is running, on the monotonic clock."""
     spent: dict[str, list[float]] = field(default_factory=dict)
@@ -110,7 +112,7 @@ def run(
             _settle(made, cell, progress, skip)
     if made.budget.is_time:
         again = [cell for cell in made.plan if cell in progress.done and _had_to_wait(made, cell)]
-        progress.to_come = list(again)
+        progress.to_come, progress.again = list(again), True
         for cell in again:
             progress.to_come.remove(cell)
             made.path(cell).rename(made.path(cell).with_name(cell.name + WAITED))

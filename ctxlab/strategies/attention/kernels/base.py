@@ -19,6 +19,7 @@ class BaseAttention(Attention, ABC):
     wants_marks = False
     caches = False
     looks_ahead = False
+    reweights = False
 
     @property
     def exact(self) -> bool:
