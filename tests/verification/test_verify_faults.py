@@ -424,7 +424,7 @@ def test_scores_that_are_scaled_otherwise(scale, failed, monkeypatch):
 
 
 def test_a_cache_that_is_a_key_short(failed, monkeypatch):
-    monkeypatch.setattr(segment_cache, "keep", lambda whole, first, last: caches.keep(whole, first, last - 1))
+    monkeypatch.setattr(segment_cache, "keep_ends", lambda whole, first, last: caches.keep_ends(whole, first, last - 1))
     found = failed(*XL)
     assert set(found) == {"cached keys"}
     assert "window 1 has 31 cached keys of the 32 tokens before it, but 32 are declared" in found["cached keys"]
@@ -432,12 +432,12 @@ def test_a_cache_that_is_a_key_short(failed, monkeypatch):
 
 def test_positions_with_a_gap_between_windows(failed, monkeypatch):
     """Rotary positions count by differences: within a window all is right."""
-    honest = caches.read
+    honest = caches.forward_cached
 
     def gapped(forward, inputs, cached, start):
         return honest(forward, inputs, cached, start if cached is None else start + 1)
 
-    monkeypatch.setattr(segment_cache, "read", gapped)
+    monkeypatch.setattr(segment_cache, "forward_cached", gapped)
     assert set(failed(*XL)) == {"cached keys"}
 
 
