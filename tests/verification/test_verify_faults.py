@@ -337,7 +337,7 @@ def test_a_cache_that_is_empty(failed, monkeypatch):
 
 
 def test_windows_that_are_not_joined(failed, monkeypatch):
-    monkeypatch.setattr(WindowEncoder, "link", lambda *_: None)
+    monkeypatch.setattr(WindowEncoder, "add_output", lambda *_: None)
     found = failed(*HAT)
     assert "no effect in the next window" in found["memory"]
     assert "reading" in found["learning"]
