@@ -1,4 +1,4 @@
-"""The configuration of a stage, without running it."""
+"""Composing the configuration of a stage without running it."""
 
 import secrets
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ from ctxlab.config.schema import SCHEMAS
 from ctxlab.core import plugins
 
 VERSION_BASE = "1.3"
-"""Hydra's behaviour that the configuration is written for."""
+"""Version of Hydra's behaviour that the configuration is written for."""
 
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
-"""Characters that are not mistaken for one another."""
+"""Characters that are not easily confused with one another."""
 
 SUFFIX_CHARS = 6
 
@@ -42,15 +42,15 @@ def register() -> None:
 
 
 def run_suffix() -> str:
-    """A random word; cached with the configuration, so that it is one word for all that belongs to a run."""
+    """Return a random suffix; it is cached with the configuration, so that all names of a run share it."""
     return "".join(secrets.choice(ALPHABET) for _ in range(SUFFIX_CHARS))
 
 
 def compose(stage: str, overrides: Sequence[str] = (), *, with_hydra: bool = False) -> DictConfig:
-    """The configuration that ``ctxlab <stage> <overrides>`` would run with.
+    """Compose the configuration that ``ctxlab <stage> <overrides>`` would run with.
 
     Raises:
-        UserError: for what cannot be meant; Hydra's own errors for what does not compose.
+        UserError: for invalid overrides; Hydra's own errors for a configuration that does not compose.
     """
     register()
     words = front.rewrite(stage, flags.split(overrides, stage))

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ctxlab.core.model import PARTS, ModelFacts
+from ctxlab.core.model import ADDED_MODULES, ModelFacts
 
 TABLES = ("position_embeddings", "position_embedding", "wpe", "embed_positions")
 """Names of modules that are learned position tables."""
@@ -187,7 +187,7 @@ def decoder_layers(model: Any) -> list[torch.nn.Module]:
 def _stack(module: Any, count: int) -> list[torch.nn.Module]:
     """Return the outermost list of ``count`` modules, ignoring modules of our own parts."""
     for name, inner in module.named_modules():
-        if isinstance(inner, torch.nn.ModuleList) and len(inner) == count and PARTS not in name:
+        if isinstance(inner, torch.nn.ModuleList) and len(inner) == count and ADDED_MODULES not in name:
             return list(inner)
     return []
 
@@ -213,7 +213,9 @@ def _body(model: Any) -> Iterable[torch.nn.Parameter]:
         for module in (model.get_encoder(), model.get_decoder(), model.get_input_embeddings()):
             yield from module.parameters()
     else:
-        yield from (parameter for name, parameter in model.named_parameters() if not name.startswith(f"{PARTS}."))
+        yield from (
+            parameter for name, parameter in model.named_parameters() if not name.startswith(f"{ADDED_MODULES}.")
+        )
 
 
 def embedding_parameters(model: Any) -> list[torch.nn.Parameter]:

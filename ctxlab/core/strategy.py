@@ -94,7 +94,7 @@ class Reading(Component, ABC):
 
     @abstractmethod
     def install(self, model: Any) -> None:
-        """Add what the reading needs to ``model``; trainable modules are added with ``core.parts.attach``."""
+        """Add what the reading needs to ``model``; trainable modules are added with ``core.added_modules.attach``."""
 
     @abstractmethod
     def learn(self, encoded: Sequence[Encoded], model: Any) -> None:

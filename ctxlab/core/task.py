@@ -148,7 +148,7 @@ class Task(Component, ABC):
 
     @abstractmethod
     def install(self, model: Any) -> None:
-        """Attach the task's own trainable modules to ``model`` (``core.parts.attach``), if it has any.
+        """Attach the task's own trainable modules to ``model`` (``core.added_modules.attach``), if it has any.
 
         Called once labels are known and before a checkpoint's weights are loaded.
         """

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ctxlab.core.cache import keep
+from ctxlab.core.cache import make_once
 from ctxlab.core.files import write_json
 from ctxlab.core.folders import fault, sha256
 from ctxlab.core.quiet import quiet
@@ -150,7 +150,7 @@ def _store(entry: Path, encoded: Sequence[Encoded], notes: Sequence[str]) -> Non
             _dataset(encoded).save_to_disk(str(folder / DOCUMENTS))
         write_json(folder / NOTES, list(notes))
 
-    keep(entry, fill)
+    make_once(entry, fill)
 
 
 def _dataset(encoded: Sequence[Encoded]) -> Any:

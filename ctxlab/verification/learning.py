@@ -2,7 +2,7 @@
 
 import torch
 
-from ctxlab.core.model import PARTS, TASK_PART
+from ctxlab.core.model import ADDED_MODULES, TASK_MODULE
 from ctxlab.runtime.forward import Passes, model_call
 from ctxlab.verification.check import Check
 from ctxlab.verification.subject import Subject
@@ -15,7 +15,9 @@ def check_learning(subject: Subject) -> Check:
     get a gradient from that window even if nothing were carried to the next.
     """
     name, proves = "learning", "The trainable modules of the strategy receive a finite gradient that is not zero."
-    parts = {family: module for family, module in getattr(subject.model, PARTS, {}).items() if family != TASK_PART}
+    parts = {
+        family: module for family, module in getattr(subject.model, ADDED_MODULES, {}).items() if family != TASK_MODULE
+    }
     if not parts:
         return Check(name, proves, None, None, "No part of the strategy has trainable modules.")
     subject.model.zero_grad()

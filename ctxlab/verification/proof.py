@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ctxlab.core.model import PARTS
+from ctxlab.core.model import ADDED_MODULES
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document, Encoded
 from ctxlab.runtime.reader import Reader
@@ -108,7 +108,7 @@ def prove(
 def fill_zero_parameters(model: Any) -> None:
     """Draw small random values for zero parameters of the strategy's modules, so that these have an effect."""
     generator = torch.Generator().manual_seed(0)
-    for parameter in getattr(model, PARTS, torch.nn.ModuleDict()).parameters():
+    for parameter in getattr(model, ADDED_MODULES, torch.nn.ModuleDict()).parameters():
         if not bool(parameter.any()):
             drawn = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
             parameter.copy_(drawn * INITIAL_DEVIATION)

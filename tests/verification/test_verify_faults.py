@@ -11,7 +11,7 @@ import torch
 from transformers import PreTrainedModel
 
 from ctxlab.cli import main
-from ctxlab.core.parts import attach, attached
+from ctxlab.core.added_modules import attach, attached
 from ctxlab.core.types import Merged, Window
 from ctxlab.models.tiny_llama import TinyLlama
 from ctxlab.stages import verify as stage

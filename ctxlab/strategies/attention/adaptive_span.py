@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from transformers import AttentionInterface
 
-from ctxlab.core import parts
+from ctxlab.core import added_modules
 from ctxlab.core.architecture import position_limit
 from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import ModelKind
@@ -105,7 +105,7 @@ class AdaptiveSpan(BaseAttention):
         install(model, self.name, record_heads, self._mask, {"name": "adaptive_span", **declared})
         AttentionInterface.register(self.name, self._attend)
         self.spans = Spans(list(layers.values()), longest, self.initial)
-        parts.attach(model, "attention", self.spans)
+        added_modules.attach(model, "attention", self.spans)
         for index, module in enumerate(layers):
             setattr(module, SPAN, LayerSpans(self.spans, index))
 
@@ -215,6 +215,6 @@ class Bounded(torch.autograd.Function):
 
 
 def _installed(model: Any) -> Spans:
-    spans = parts.attached(model, "attention")
+    spans = added_modules.attached(model, "attention")
     assert isinstance(spans, Spans)
     return spans

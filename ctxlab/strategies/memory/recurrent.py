@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from ctxlab.core.added_modules import attach, attached
 from ctxlab.core.architecture import is_causal
 from ctxlab.core.errors import UserError
-from ctxlab.core.parts import attach, attached
 from ctxlab.core.quiet import evaluating, quiet
 from ctxlab.core.strategy import Forward, ModelKind
 from ctxlab.core.types import BoolArray

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from ctxlab.core.added_modules import attach, attached
 from ctxlab.core.architecture import installed, note_installed, vocabulary_size
 from ctxlab.core.errors import UserError
-from ctxlab.core.parts import attach, attached
 from ctxlab.core.types import Encoded, Window
 from ctxlab.strategies.reading.choosing.information import (
     Frequencies,

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from ctxlab.core.added_modules import attach, attached
 from ctxlab.core.architecture import hidden_size, is_causal, last_layer_stack, note_installed
 from ctxlab.core.errors import UserError
-from ctxlab.core.parts import attach, attached
 from ctxlab.core.types import BoolArray
 from ctxlab.strategies.reading.segments import Segments
 from ctxlab.strategies.reading.windows.window_encoder import WindowEncoder

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
+from ctxlab.core.added_modules import attached
 from ctxlab.core.errors import UserError
-from ctxlab.core.parts import attached
 from ctxlab.core.types import Encoded
 from ctxlab.strategies.reading.choosing.information import Frequencies, model_self_information, self_information
 from ctxlab.strategies.reading.choosing.keeping import sentence_starts

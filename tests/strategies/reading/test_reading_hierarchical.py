@@ -8,8 +8,8 @@ import torch
 import transformers as tf
 from torch.testing import assert_close
 
+from ctxlab.core.added_modules import attached
 from ctxlab.core.errors import UserError
-from ctxlab.core.parts import attached
 from ctxlab.core.strategy import Strategy
 from ctxlab.models.tiny_bert import TinyBert
 from ctxlab.models.tiny_llama import TinyLlama
