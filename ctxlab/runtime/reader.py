@@ -28,8 +28,8 @@ class Reader:
     tokens_per_forward: int
     pad_id: int
     device: torch.device
-    observe: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-    """What is kept of outputs (B, W, C) with labels (B, W): the task's ``observe``."""
+    reduce_outputs: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    """What is kept of outputs (B, W, C) with labels (B, W): the task's ``reduce_outputs``."""
     writer: Writer | None = None
     """Where the task writes: instead of what was observed, documents become what is written behind their windows."""
     scores_target: bool = False
@@ -91,7 +91,7 @@ class Reader:
         for part in split_forward(known, [passes.size(item) for item in items], self.tokens_per_forward):
             for passed in passes.run([items[i] for i in part]):
                 asked = passed.labels != NO_LABEL
-                nats = (self.observe(passed.outputs, passed.labels)[..., 0].float() * asked).sum(dim=1)
+                nats = (self.reduce_outputs(passed.outputs, passed.labels)[..., 0].float() * asked).sum(dim=1)
                 for (i, _), cost, count in zip(passed.rows, nats.tolist(), asked.sum(dim=1).tolist(), strict=True):
                     costs[part[i]] = costs[part[i]][0] + cost, costs[part[i]][1] + count
         return costs
@@ -104,7 +104,7 @@ class Reader:
         outputs: list[list[FloatArray]] = [[] for _ in items]
         for part in split_forward(range(len(items)), sizes, self.tokens_per_forward):
             for passed in passes.run([items[i] for i in part]):
-                kept = self.observe(passed.outputs, passed.labels).float().cpu().numpy()
+                kept = self.reduce_outputs(passed.outputs, passed.labels).float().cpu().numpy()
                 for (i, w), row in zip(passed.rows, kept, strict=True):
                     item = part[i]
                     outputs[item] = outputs[item] or _room(items[item], row.shape[-1])

@@ -44,7 +44,7 @@ def chooser(strategy: Strategy, task: Task, *, writes: bool) -> Choose:
     """
 
     def teaches(item: Item, place: int) -> bool:
-        return len(item.targets[place]) > 0 if writes else task.teaches(item.labels[place])
+        return len(item.targets[place]) > 0 if writes else task.has_loss(item.labels[place])
 
     def choose(item: Item) -> list[int]:
         chosen = [place for place in range(len(item.windows)) if teaches(item, place)]

@@ -13,7 +13,7 @@ from ctxlab.runtime.forward import make_items
 from ctxlab.training.lessons import Choose, LeftOut, choose_windows
 
 Read = Callable[[Encoded, int], list[Window]]
-Renew = Callable[[Encoded, int], Encoded]
+Resample = Callable[[Encoded, int], Encoded]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class Stream:
         self,
         encoded: Sequence[Encoded],
         read: Read,
-        renew: Renew,
+        resample: Resample,
         choose: Choose,
         tokens_per_step: int,
         seed: int,
@@ -45,13 +45,13 @@ class Stream:
         Args:
             encoded: The training documents.
             read: Windows of a document at a context length.
-            renew: A document as an epoch sees it.
+            resample: A document as an epoch sees it.
             choose: Windows of an item that training needs.
             tokens_per_step: Tokens of a step at most, padding not counted.
             seed: Of the run.
             sort_all: Whether the whole epoch is sorted by length, and not only pools of it.
         """
-        self._encoded, self._read, self._renew, self._choose = encoded, read, renew, choose
+        self._encoded, self._read, self._resample, self._choose = encoded, read, resample, choose
         self._tokens_per_step, self._seed, self._sort_all = tokens_per_step, seed, sort_all
         self._items: tuple[int, Sequence[Encoded], tuple[list[Item], LeftOut]] | None = None
         self._epoch: tuple[tuple[int, int], Epoch] | None = None
@@ -76,7 +76,7 @@ class Stream:
 
     def _items_at(self, index: int, length: int) -> tuple[list[Item], LeftOut]:
         """Items that teach; those of the last epoch where neither length nor documents have changed."""
-        documents = [self._renew(document, self._seed_of(index, i)) for i, document in enumerate(self._encoded)]
+        documents = [self._resample(document, self._seed_of(index, i)) for i, document in enumerate(self._encoded)]
         if self._items is not None:
             old_length, old, chosen = self._items
             if old_length == length and all(a is b for a, b in zip(old, documents, strict=True)):

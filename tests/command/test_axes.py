@@ -40,7 +40,7 @@ def test_a_value_that_is_given_twice_is_one_candidate():
 @pytest.mark.parametrize(
     ("word", "says"),
     [
-        ("baseline=chunk,dense", "all others are held against one"),
+        ("baseline=chunk,dense", "there is one baseline"),
         ("seed=1,2,3", "write seeds=3"),
         ("seeds=1,2", "give their number"),
         ("task=ner,qa", "scores of different tasks cannot be compared"),

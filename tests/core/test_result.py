@@ -131,8 +131,8 @@ def test_costs_that_this_version_does_not_know_are_left_out():
 
 def test_the_words_of_the_command_last_as_long_as_it_does():
     assert invocation.command() == []
-    with invocation.invoked(["ctxlab", "train", "run=a b"]):
-        with invocation.invoked(["ctxlab", "eval"]):
+    with invocation.recorded_command(["ctxlab", "train", "run=a b"]):
+        with invocation.recorded_command(["ctxlab", "eval"]):
             assert invocation.command() == ["ctxlab", "eval"]
         assert invocation.command() == ["ctxlab", "train", "run=a b"]
     assert invocation.command() == []

@@ -33,7 +33,7 @@ def strategy(*, joins=False, sequential=False):
 class Any:
     """A task that learns from every label."""
 
-    def teaches(self, labels):
+    def has_loss(self, labels):
         return bool((labels != NO_LABEL).any())
 
 
@@ -133,7 +133,7 @@ TASKS = {
 def test_what_is_left_out_has_no_weight_in_the_loss(name, tmp_path):
     job = make_job(tmp_path, "data.documents=3", *TASKS[name])
     bench, choose = job.bench, chooser(job.bench.strategy, job.bench.task, writes=job.bench.writes is not None)
-    encoded = [bench.task.renew(one, seed) for seed, one in enumerate(bench.encode(job.documents.train))]
+    encoded = [bench.task.resample(one, seed) for seed, one in enumerate(bench.encode(job.documents.train))]
     read = bench.strategy.reading.windows
     items = [one for i, d in enumerate(encoded) for one in make_items(i, d, read(d, bench.length))]
     passes = Passes(bench.strategy, model_call(bench.model), 0, torch.device("cpu"), bench.writes)
@@ -159,4 +159,4 @@ def test_what_is_left_out_has_no_weight_in_the_loss(name, tmp_path):
 )
 def test_a_window_of_what_does_not_count_teaches_nothing(options, labels, teaches):
     task = build(compose("train", list(options)).task, Task)
-    assert task.teaches(np.array(labels)) == teaches
+    assert task.has_loss(np.array(labels)) == teaches

@@ -1,4 +1,4 @@
-"""What a comparison says before and while it runs."""
+"""Screen output of a comparison before and while it runs."""
 
 from collections.abc import Sequence
 from types import TracebackType
@@ -6,18 +6,18 @@ from types import TracebackType
 from ctxlab.comparison.profile import Profile
 from ctxlab.reporting.tables import show
 from ctxlab.tracking.console import ProgressDisplay, clock, console
-from ctxlab.workbench.comparing.checked import Checked
+from ctxlab.workbench.comparing.candidate_checks import CheckedCandidate
 from ctxlab.workbench.comparing.running import Cells, Progress
 
 
-def announce(found: Profile, checked: Sequence[Checked], made: Cells, progress: Progress) -> None:
+def announce(found: Profile, checked: Sequence[CheckedCandidate], made: Cells, progress: Progress) -> None:
     """Documents, candidates, budget, and the time that all takes.
 
     Args:
         found: Lengths of the documents.
         checked: Every candidate.
         made: The cells.
-        progress: With the seconds of a cell of each candidate.
+        progress: Has the estimated seconds of a cell of each candidate.
     """
     screen = console()
     screen.print(found.sentence, soft_wrap=True)
@@ -37,7 +37,7 @@ def announce(found: Profile, checked: Sequence[Checked], made: Cells, progress: 
 
 
 class Display:
-    """Cells done, running and to come, and the time left; a context manager."""
+    """A context manager that shows how many cells are done, running and to come, and the time left."""
 
     def __init__(self, made: Cells) -> None:
         self._made = made
@@ -55,7 +55,7 @@ class Display:
         self._bar.__exit__(kind, error, trace)
 
     def update(self, progress: Progress) -> None:
-        """Show where the cells stand; without a terminal, a line whenever a cell begins."""
+        """Show the progress; without a terminal, print a line whenever a cell starts."""
         facts = self._facts(progress)
         if self._is_terminal or facts != self._last:
             self._last = facts

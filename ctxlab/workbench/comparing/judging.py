@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from ctxlab.comparison import cells
+from ctxlab.comparison.candidate_results import CandidateResults, Failed, collect_results
 from ctxlab.comparison.compare import Rules
-from ctxlab.comparison.gathered import Failed, Ran, gather
 from ctxlab.comparison.leaderboard import leaderboard
 from ctxlab.comparison.plan import learning_rate
 from ctxlab.core.errors import CheckFailed
@@ -21,8 +21,8 @@ def conclude(session: Session) -> None:
     """
     made = session.made
     titles = {key: one.title for key, one in made.candidates.items() if key not in session.over_limit}
-    found = [gather(made.folder, key, title, made.plan) for key, title in titles.items()]
-    ran = [one for one in found if isinstance(one, Ran)]
+    found = [collect_results(made.folder, key, title, made.plan) for key, title in titles.items()]
+    ran = [one for one in found if isinstance(one, CandidateResults)]
     failed = [one for one in found if isinstance(one, Failed)]
     answer = _answer(session, ran, failed)
     page.write(made.folder, answer)
@@ -35,7 +35,7 @@ def conclude(session: Session) -> None:
         )
 
 
-def _answer(session: Session, ran: Sequence[Ran], failed: Sequence[Failed]) -> page.Answer:
+def _answer(session: Session, ran: Sequence[CandidateResults], failed: Sequence[Failed]) -> page.Answer:
     made, margin = session.made, session.options.margin
     baseline = _baseline(session, ran)
     is_equal_time = made.budget.is_time
@@ -58,7 +58,7 @@ def _answer(session: Session, ran: Sequence[Ran], failed: Sequence[Failed]) -> p
     )
 
 
-def _baseline(session: Session, ran: Sequence[Ran]) -> str:
+def _baseline(session: Session, ran: Sequence[CandidateResults]) -> str:
     """Key of the baseline, or of the first candidate that has all of its cells where it has not."""
     keys = [one.key for one in ran]
     return session.baseline if session.baseline in keys or not keys else keys[0]
@@ -70,7 +70,7 @@ def _stand_in(session: Session, baseline: str) -> Iterator[str]:
         yield (f"The baseline {titles[session.baseline]} could not be compared; {titles[baseline]} stands in for it.")
 
 
-def _waited(session: Session, ran: Sequence[Ran]) -> Iterator[str]:
+def _waited(session: Session, ran: Sequence[CandidateResults]) -> Iterator[str]:
     """Cells that other processes took time from, where time is what candidates share."""
     if not session.made.budget.is_time:
         return
@@ -88,7 +88,7 @@ def _waited(session: Session, ran: Sequence[Ran]) -> Iterator[str]:
         )
 
 
-def _chosen(session: Session, ran: Sequence[Ran]) -> Iterator[str]:
+def _chosen(session: Session, ran: Sequence[CandidateResults]) -> Iterator[str]:
     """Learning rates that came out best on the documents that select."""
     if session.options.trials == 1:
         return

@@ -16,49 +16,49 @@ from ctxlab.core.result import Result
 from ctxlab.tracking.console import ProgressDisplay
 from ctxlab.workbench.comparing import display, running
 from ctxlab.workbench.comparing.budget import Budget
-from ctxlab.workbench.comparing.candidates import Asked, Candidate, candidates
-from ctxlab.workbench.comparing.checked import Checked, check
+from ctxlab.workbench.comparing.candidate_checks import CheckedCandidate, check
+from ctxlab.workbench.comparing.candidates import Candidate, ComparisonCommand, candidates
 from ctxlab.workbench.comparing.corpus import Corpus
 from ctxlab.workbench.comparing.limit import check_limit, parse_bytes
 from ctxlab.workbench.parts import Origin, Parts
 
 COMMAND = "command.json"
-"""File with the words of the command, in the directory of a comparison."""
+"""File with the command, in the run directory of a comparison."""
 
 FOLDS = 4
-"""Where the data has no test split and something is chosen."""
+"""Number of folds if the data has no test split and a checkpoint or learning rate is selected."""
 
 
 @dataclass(eq=False)
 class Session:
-    """All that a comparison knows."""
+    """The state of a comparison."""
 
     command: Sequence[str]
     """With which the comparison began."""
     parts: Parts
     options: CompareOptions
     seeds: Sequence[int]
-    checked: Sequence[Checked]
+    checked: Sequence[CheckedCandidate]
     profile: Profile
     baseline: str
-    """Key of the candidate."""
+    """Key of the baseline candidate."""
     made: running.Cells
     progress: running.Progress
     memory_bytes: int | None
     """What no cell may need more of."""
     over_limit: dict[str, str] = field(default_factory=dict)
-    """Why a candidate was given up, by its key."""
+    """Key of a candidate → why it was dropped."""
 
 
 def prepare(parts: Parts) -> Session:
-    """Look at every candidate before anything runs.
+    """Check every candidate before anything runs.
 
     Raises:
-        UserError: The comparison cannot be made as it was asked for.
+        UserError: The comparison cannot be run as configured.
     """
     options: CompareOptions = parts.options
     budget, memory_bytes = Budget.of(options.budget, options.trials), parse_bytes(options.limit.memory)
-    asked = Asked.of(options)
+    asked = ComparisonCommand.of(options)
     checked, corpus = _check(candidates(asked, parts.origin.run_dir))
     budget.check(checked)
     check_limit(options.limit.memory, memory_bytes, checked)
@@ -89,7 +89,7 @@ def prepare(parts: Parts) -> Session:
     )
 
 
-def _check(found: Sequence[Candidate]) -> tuple[list[Checked], Corpus]:
+def _check(found: Sequence[Candidate]) -> tuple[list[CheckedCandidate], Corpus]:
     """Every candidate, with a progress display; refuses two of one name."""
     keys = [one.key for one in found]
     twice = next((key for key in keys if keys.count(key) > 1), None)
@@ -106,12 +106,12 @@ def _check(found: Sequence[Candidate]) -> tuple[list[Checked], Corpus]:
         return check(found, done)
 
 
-def _profile(checked: Sequence[Checked], corpus: Corpus) -> Profile:
+def _profile(checked: Sequence[CheckedCandidate], corpus: Corpus) -> Profile:
     lengths = {one.candidate.parts.length for one in checked if one.candidate.parts is not None}
     return profile(corpus.documents, sorted(lengths), corpus.outside)
 
 
-def _seconds(checked: Sequence[Checked], budget: Budget, corpus: Corpus) -> dict[str, float]:
+def _seconds(checked: Sequence[CheckedCandidate], budget: Budget, corpus: Corpus) -> dict[str, float]:
     """Of a cell of each candidate, estimated."""
     tokens = corpus.num_scored_tokens()
     return {one.candidate.key: budget.seconds(one.work, tokens) for one in checked if one.work is not None}
@@ -132,7 +132,7 @@ def _num_folds(parts: Parts, options: CompareOptions, corpus: Corpus) -> int | N
 
 
 def _command(origin: Origin) -> Sequence[str]:
-    """The words that began the comparison, kept for when it is gone on with."""
+    """Return the command that started the comparison; saved so that a resumed one has it too."""
     path = origin.run_dir / COMMAND
     if not path.is_file():
         write_json(path, {"command": list(origin.command)})
@@ -146,10 +146,10 @@ def announce(session: Session) -> None:
 
 
 def train(session: Session) -> None:
-    """Every cell that is missing.
+    """Run every missing cell.
 
     Raises:
-        Interrupted: A signal came; says how to go on.
+        Interrupted: A signal was received; the message says how to continue.
     """
     with display.Display(session.made) as shown:
         try:
@@ -159,7 +159,7 @@ def train(session: Session) -> None:
 
 
 def _skip(session: Session, cell: Cell, result: Result | None) -> bool:
-    """Whether the candidate needs more memory than the limit, as far as is known."""
+    """Return whether the candidate is known to exceed the memory limit."""
     peak, limit = result.cost.peak_memory_bytes if result else None, session.memory_bytes
     if limit is not None and peak is not None and peak > limit:
         session.over_limit[cell.candidate] = (

@@ -5,8 +5,8 @@ import pytest
 from ctxlab.config.schema import BudgetConfig
 from ctxlab.core.errors import UserError
 from ctxlab.workbench.comparing.budget import START_SECONDS, Budget
+from ctxlab.workbench.comparing.candidate_checks import CheckedCandidate, Work
 from ctxlab.workbench.comparing.candidates import Candidate
-from ctxlab.workbench.comparing.checked import Checked, Work
 from ctxlab.workbench.comparing.limit import ADAM_BYTES, check_limit, parse_bytes
 
 WORK = Work(step_tokens=1000, step_flops=1e9, seconds_per_token=0.001, learning_parameters=1000)
@@ -16,8 +16,8 @@ def given(**budget: float) -> BudgetConfig:
     return BudgetConfig(**{"seconds": None, "tokens": None, "flops": None, "steps": None, **budget})
 
 
-def checked(work: Work) -> Checked:
-    return Checked(Candidate("chunk-64", "chunk at 64", [], None), work=work)
+def checked(work: Work) -> CheckedCandidate:
+    return CheckedCandidate(Candidate("chunk-64", "chunk at 64", [], None), work=work)
 
 
 @pytest.mark.parametrize(
@@ -45,9 +45,9 @@ def test_a_budget_is_needed_and_one_only():
 
 def test_a_budget_that_pays_for_no_step_is_refused_with_one_that_does():
     Budget.of(given(tokens=1000), 1).check([checked(WORK)])
-    with pytest.raises(UserError, match=r"budget\.tokens=999 pays for no step .* give budget\.tokens=1e\+05"):
+    with pytest.raises(UserError, match=r"budget\.tokens=999 is too small for one step .* give budget\.tokens=1e\+05"):
         Budget.of(given(tokens=999), 1).check([checked(WORK)])
-    with pytest.raises(UserError, match=r"one of chunk at 64, the cheapest, takes 1e\+09"):
+    with pytest.raises(UserError, match=r"a step of chunk at 64, the cheapest, takes 1e\+09"):
         Budget.of(given(flops=1e8), 1).check([checked(WORK)])
 
 
@@ -65,7 +65,7 @@ def test_amounts_of_memory(text, number):
 
 @pytest.mark.parametrize("text", ["much", "8 giga", "0GB", "-1GB"])
 def test_what_is_no_amount_of_memory_is_refused(text):
-    with pytest.raises(UserError, match="is no amount of memory"):
+    with pytest.raises(UserError, match="is not an amount of memory"):
         parse_bytes(text)
 
 

@@ -10,7 +10,7 @@ from ctxlab.comparison import cells, plan
 from ctxlab.comparison.cells import State
 from ctxlab.workbench.comparing import process, running
 from ctxlab.workbench.comparing.budget import Budget
-from ctxlab.workbench.comparing.candidates import Asked, Candidate
+from ctxlab.workbench.comparing.candidates import Candidate, ComparisonCommand
 
 KEYS = ["chunk-64", "dense-64", "dense-128"]
 
@@ -31,7 +31,7 @@ def made(folder: Path, name: str = "steps", num_trials: int = 1, num_folds: int 
     candidates = {key: Candidate(key, key, [f"strategy={key}"], Parts()) for key in KEYS}
     return running.Cells(
         folder=folder,
-        asked=Asked([], ["model=tiny_bert", "seed=7"], {}),
+        asked=ComparisonCommand([], ["model=tiny_bert", "seed=7"], {}),
         candidates=candidates,
         plan=plan.cells(KEYS, [7, 8], num_trials),
         budget=Budget(name, 6, num_trials),
@@ -69,7 +69,7 @@ class Machine:
         folder = Path(words[-1].partition("=")[2].strip("'"))
         self.moment()
         if resumes:
-            assert cells.state(folder) is State.BEGUN
+            assert cells.state(folder) is State.STARTED
         else:
             folder.mkdir(parents=True)  # a second start of the same directory is a mistake
             self.moment()

@@ -24,7 +24,7 @@ def test_a_signal_ends_in_a_sentence_that_says_how_to_go_on(tmp_path, monkeypatc
         session.train(SimpleNamespace(made=cells, progress=running.Progress(dict.fromkeys(KEYS, 1.0))))
     found = explain(caught.value)
     assert found.status == 128 + signal.SIGTERM
-    assert found.sentence == f"Stopped with 0 of 6 cells done; go on with `ctxlab compare resume={tmp_path}`."
+    assert found.sentence == f"Stopped with 0 of 6 cells done; continue with `ctxlab compare resume={tmp_path}`."
 
 
 @dataclass

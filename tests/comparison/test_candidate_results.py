@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
+from ctxlab.comparison.candidate_results import CandidateResults, Failed, collect_results
 from ctxlab.comparison.compare import Rules
 from ctxlab.comparison.context_use import sentences, table
-from ctxlab.comparison.gathered import Failed, Ran, gather
 from ctxlab.comparison.leaderboard import leaderboard
 from ctxlab.comparison.plan import Cell
 
@@ -38,11 +38,11 @@ def write(folder: Path, *, f1: float = 0.5, validation: float = 0.5, evidence=((
     (folder / "scores" / "test.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
-def ran(folder: Path, key: str, **cell) -> Ran:
+def ran(folder: Path, key: str, **cell) -> CandidateResults:
     """A candidate of one cell."""
     write(folder / "cells" / f"{key}-seed-1", **cell)
-    found = gather(folder, key, f"{key} at 64", [Cell(key, 1)])
-    assert isinstance(found, Ran)
+    found = collect_results(folder, key, f"{key} at 64", [Cell(key, 1)])
+    assert isinstance(found, CandidateResults)
     return found
 
 
@@ -51,8 +51,8 @@ def test_of_several_learning_rates_the_best_on_the_documents_that_select_counts(
     plan = [Cell("chunk", 1, trial) for trial in (1, 2, 3)]
     for cell, (validation, test) in zip(plan, [(0.3, 0.9), (0.6, 0.2), (0.6, 0.4)], strict=True):
         write(tmp_path / "cells" / cell.name, validation=validation, f1=test)
-    found = gather(tmp_path, "chunk", "chunk at 64", plan)
-    assert isinstance(found, Ran)
+    found = collect_results(tmp_path, "chunk", "chunk at 64", plan)
+    assert isinstance(found, CandidateResults)
     assert [folder.name for folder in found.folders] == ["chunk-seed-1-trial-2"]
     assert found.split == "test"
     assert found.milliseconds_per_document().tolist() == [500.0]
@@ -63,9 +63,9 @@ def test_a_candidate_with_a_missing_cell_has_failed_and_says_which(tmp_path):
     (tmp_path / "cells" / "chunk-seed-2").mkdir()
     (tmp_path / "cells" / "chunk-seed-2" / "failure.json").write_text('{"error": "Out of memory."}')
     plan = [Cell("chunk", seed) for seed in (1, 2, 3)]
-    found = gather(tmp_path, "chunk", "chunk at 64", plan)
+    found = collect_results(tmp_path, "chunk", "chunk at 64", plan)
     assert isinstance(found, Failed)
-    assert found.sentence == "chunk-seed-2: Out of memory. chunk-seed-3: it ended without a word: it was killed"
+    assert found.sentence == "chunk-seed-2: Out of memory. chunk-seed-3: it ended without a message: it was killed"
 
 
 def test_context_is_used_as_far_as_intervals_lie_above_chance(tmp_path):
