@@ -10,7 +10,7 @@ from typing import Any
 from ctxlab.corpora.grammar.brief import Brief
 from ctxlab.corpora.grammar.draw import Draw
 from ctxlab.corpora.grammar.names import names
-from ctxlab.corpora.grammar.placing import Page, told
+from ctxlab.corpora.grammar.placing import Page, fixed_sentence
 
 VERDICTS: Mapping[str, Sequence[str]] = {
     "acquitted": (
@@ -65,20 +65,20 @@ def write(brief: Brief, index: int) -> dict[str, Any]:
 
 
 def _one_sentence(draw: Draw, page: Page, pool: Sequence[str], label: str) -> dict[str, Any]:
-    page.put(told(draw.one(VERDICTS[label]), draw.one(pool)))
+    page.put(fixed_sentence(draw.one(VERDICTS[label]), draw.one(pool)))
     text, spans, _ = page.write()
     return {"text": text, "label": label, "probes": [{"start": spans[0][0], "end": spans[0][1], "distance": 0}]}
 
 
 def _two_sentences(draw: Draw, page: Page, pool: Sequence[str], label: str, distances: Sequence[int]) -> dict[str, Any]:
     name, *others = _different(draw, pool, 1 + OTHERS)
-    verdict, subject = told(draw.one(VERDICTS[label]), name), told(draw.one(SUBJECTS), name)
+    verdict, subject = fixed_sentence(draw.one(VERDICTS[label]), name), fixed_sentence(draw.one(SUBJECTS), name)
     verdict_first = draw.share() < 0.5
     pair = (verdict, subject) if verdict_first else (subject, verdict)
     distance = page.put_pair(*pair, draw.one(distances))
     assert distance is not None, "an empty page has room for a pair"
     for other in others:
-        page.put(told(draw.one(VERDICTS[draw.one([one for one in VERDICTS if one != label])]), other))
+        page.put(fixed_sentence(draw.one(VERDICTS[draw.one([one for one in VERDICTS if one != label])]), other))
     text, spans, _ = page.write()
     order = spans[:2] if verdict_first else spans[1::-1]
     return {"text": text, "label": label, "probes": [{"start": s, "end": e, "distance": distance} for s, e in order]}

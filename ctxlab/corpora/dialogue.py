@@ -11,7 +11,7 @@ from typing import Any
 from ctxlab.corpora.grammar.brief import Brief
 from ctxlab.corpora.grammar.draw import Draw
 from ctxlab.corpora.grammar.names import names
-from ctxlab.corpora.grammar.placing import Page, told
+from ctxlab.corpora.grammar.placing import Page, fixed_sentence
 from ctxlab.corpora.grammar.prose import LISTS
 from ctxlab.corpora.qa import FACTS, ROOM_FOR_FACT
 
@@ -50,9 +50,9 @@ def _record(draw: Draw, pool: Sequence[str], length: int, distance: int, *, is_a
     keys = draw.shuffled(LISTS[kind])[:NUM_CANDIDATES]
     asked = question.replace("<x>", name)
     page = Page(draw, length - len(asked.replace("?", " ?").split(" ")))
-    true_distance = page.put_before_end(told(fact, name, key=keys[0]), distance)
+    true_distance = page.put_before_end(fixed_sentence(fact, name, key=keys[0]), distance)
     if is_ambiguous:
-        page.put(told(fact, other, key=keys[1]))
+        page.put(fixed_sentence(fact, other, key=keys[1]))
     text, spans, _ = page.write()
     lines = [*text.rstrip("\n").split(PARAGRAPH), asked]
     answer = draw.one(ANSWERS)

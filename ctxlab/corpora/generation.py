@@ -8,7 +8,7 @@ from typing import Any
 
 from ctxlab.corpora.grammar.brief import Brief
 from ctxlab.corpora.grammar.draw import Draw
-from ctxlab.corpora.grammar.placing import Page, told
+from ctxlab.corpora.grammar.placing import Page, fixed_sentence
 from ctxlab.corpora.grammar.prose import LISTS, fill, sentence
 from ctxlab.text.units import num_words
 
@@ -53,7 +53,7 @@ def _record(draw: Draw, length: int, distances: Sequence[int], asks_length: bool
     topic = next((key for form, key in placed if form == TOPIC), None)
     text = _text(draw, [*words, *([topic] if topic else [])])
     bounds = (max(num_words(text) - 4, 1), num_words(text) + 4)
-    asks_length = asks_length and page.put(told(LENGTH, str(bounds[0]), most=str(bounds[1])))
+    asks_length = asks_length and page.put(fixed_sentence(LENGTH, str(bounds[0]), most=str(bounds[1])))
     prompt, spans, _ = page.write()
     kinds = [*(form for form, _ in placed), *([LENGTH] if asks_length else [])]
     order = sorted(range(len(kinds)), key=lambda i: (WORD, TOPIC, LENGTH).index(kinds[i]))
@@ -64,7 +64,7 @@ def _record(draw: Draw, length: int, distances: Sequence[int], asks_length: bool
 
 
 def _put(page: Page, form: str, key: str, distance: int) -> bool:
-    return page.put_before_end(told(form, key), distance) is not None
+    return page.put_before_end(fixed_sentence(form, key), distance) is not None
 
 
 def _text(draw: Draw, keys: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from ctxlab.corpora.grammar.brief import Brief
 from ctxlab.corpora.grammar.draw import Draw
 from ctxlab.corpora.grammar.names import names
-from ctxlab.corpora.grammar.placing import Page, told
+from ctxlab.corpora.grammar.placing import Page, fixed_sentence
 from ctxlab.corpora.grammar.prose import LISTS
 
 LABELS = ("entailment", "contradiction", "neutral")
@@ -58,12 +58,12 @@ def _record(draw: Draw, page: Page, pool: Sequence[str], label: str, distance: i
     fact, asked = (FACTS[i] for i in _two(draw, len(FACTS)))
     kind, sentences, _ = fact
     key, wrong = (_keys(kind)[i] for i in _two(draw, len(_keys(kind))))
-    statement = told(draw.one(sentences), name if distance is None else other, key=key)
+    statement = fixed_sentence(draw.one(sentences), name if distance is None else other, key=key)
     if distance is None:
         page.put(statement)
         is_first = True
     else:
-        alias = told(draw.one(ALIASES), name, y=other)
+        alias = fixed_sentence(draw.one(ALIASES), name, y=other)
         is_first = draw.share() < 0.5
         page.put_pair(*((statement, alias) if is_first else (alias, statement)), distance)
     text, spans, at = page.write()
@@ -72,7 +72,7 @@ def _record(draw: Draw, page: Page, pool: Sequence[str], label: str, distance: i
     order = list(zip(spans, at, strict=True)) if is_first else list(zip(spans, at, strict=True))[::-1]
     return {
         "premise": text,
-        "hypothesis": " ".join(told(hypothesis, name, key=said).words).replace(" .", "."),
+        "hypothesis": " ".join(fixed_sentence(hypothesis, name, key=said).words).replace(" .", "."),
         "label": label,
         "probes": [{"start": start, "end": end, "distance": place + 1} for (start, end), place in order],
     }

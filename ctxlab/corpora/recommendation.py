@@ -11,7 +11,7 @@ from typing import Any
 from ctxlab.corpora.grammar.brief import Brief
 from ctxlab.corpora.grammar.draw import Draw
 from ctxlab.corpora.grammar.names import names
-from ctxlab.corpora.grammar.placing import Page, told
+from ctxlab.corpora.grammar.placing import Page, fixed_sentence
 from ctxlab.corpora.grammar.prose import LISTS
 
 TASTES: Sequence[str] = (
@@ -74,17 +74,17 @@ class _Writer:
 
     def _taste(self, subject: str, distance: int) -> bool:
         """A text says what it is about; False where there is no room left to say it."""
-        is_put = self._page.put_before_end(told(self._draw.one(TASTES), subject), distance) is not None
+        is_put = self._page.put_before_end(fixed_sentence(self._draw.one(TASTES), subject), distance) is not None
         self._told += [True] * is_put
         return is_put
 
     def _author(self, subject: str, wrong: str, distance: int) -> None:
         """A text says who wrote it, others what this author writes about and, where there is room, another one."""
         author, other = self._draw.shuffled(self._pool)[:2]
-        self._page.put_before_end(told(self._draw.one(BYLINES), author), distance)
-        is_told = self._page.put(told(self._draw.one(SPECIALITIES), author, key=subject))
+        self._page.put_before_end(fixed_sentence(self._draw.one(BYLINES), author), distance)
+        is_told = self._page.put(fixed_sentence(self._draw.one(SPECIALITIES), author, key=subject))
         assert is_told, "a page that has room for a distance has it for two sentences"
-        is_put = self._page.put(told(self._draw.one(SPECIALITIES), other, key=wrong))
+        is_put = self._page.put(fixed_sentence(self._draw.one(SPECIALITIES), other, key=wrong))
         self._told += [True, True, *[False] * is_put]
 
     def _record(self, subjects: Sequence[str], num_tastes: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 from ctxlab.corpora.grammar.brief import Brief
 from ctxlab.corpora.grammar.draw import Draw
 from ctxlab.corpora.grammar.names import names
-from ctxlab.corpora.grammar.placing import Fixed, Page, told
+from ctxlab.corpora.grammar.placing import Fixed, Page, fixed_sentence
 from ctxlab.corpora.grammar.prose import LISTS
 
 RELATIONS: Mapping[str, tuple[str, str, Sequence[str], str]] = {
@@ -109,13 +109,13 @@ class _Writer:
         }
 
     def _in_one(self, label: str, head: str, tail: str) -> None:
-        sentence = told(self._draw.one(RELATIONS[label][2]), head, y=tail)
+        sentence = fixed_sentence(self._draw.one(RELATIONS[label][2]), head, y=tail)
         if not self._page.put(sentence):
             return
         at = len(self._page.starts()) - 1
         self._relate(label, (at, sentence.name_at), (at, list(sentence.words).index(tail)))
         for entity, name in ((len(self._types) - 2, head), (len(self._types) - 1, tail)):
-            again = told(self._draw.one(AGAIN[self._types[entity]]), name)
+            again = fixed_sentence(self._draw.one(AGAIN[self._types[entity]]), name)
             if self._draw.share() < AGAIN_SHARE and self._page.put(again):
                 self._mentions.append((entity, len(self._page.starts()) - 1, again.name_at))
 
@@ -124,8 +124,8 @@ class _Writer:
             return
         kind, _, _, follows = RELATIONS[label]
         key = self._keys.pop()
-        owns = told(self._draw.one(OWNS[kind]), head, key=key)
-        then = told(f"{FOLLOWS[kind]} {follows} .".replace("<y>", "<x>"), tail, key=key)
+        owns = fixed_sentence(self._draw.one(OWNS[kind]), head, key=key)
+        then = fixed_sentence(f"{FOLLOWS[kind]} {follows} .".replace("<y>", "<x>"), tail, key=key)
         swapped = self._draw.share() < 0.5
         apart = self._put(owns, then, distance, swapped=swapped)
         if apart is None:

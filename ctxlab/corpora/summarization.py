@@ -14,7 +14,7 @@ from ctxlab.corpora.grammar.brief import Brief
 from ctxlab.corpora.grammar.draw import Draw
 from ctxlab.corpora.grammar.names import names
 from ctxlab.corpora.grammar.paragraphs import joined
-from ctxlab.corpora.grammar.placing import Page, told
+from ctxlab.corpora.grammar.placing import Page, fixed_sentence
 from ctxlab.corpora.grammar.prose import LISTS
 from ctxlab.corpora.nli import ALIASES
 from ctxlab.corpora.qa import FACTS, ROOM_FOR_FACT
@@ -61,12 +61,12 @@ def _facts(draw: Draw, page: Page, pool: list[str], share: float, distances: Seq
         kind, template, _ = draw.one(FACTS)
         name, key = pool.pop(), draw.one([entry for entry in LISTS[kind] if " " not in entry])
         other = pool.pop() if draw.share() < share else name
-        at = page.put_near(told(template, other, key=key), distance)
+        at = page.put_near(fixed_sentence(template, other, key=key), distance)
         if at is None:
             continue
-        stated, _ = joined(told(template, name, key=key).words, [0])
+        stated, _ = joined(fixed_sentence(template, name, key=key).words, [0])
         facts.append(_Fact(name, key, stated.strip(), at, len(page.placed) - 1))
-        aliases += [told(draw.one(ALIASES), name, y=other)] if other != name else []
+        aliases += [fixed_sentence(draw.one(ALIASES), name, y=other)] if other != name else []
     for alias in aliases:
         page.put(alias)
     return sorted(facts, key=lambda fact: fact.distance)

@@ -147,7 +147,7 @@ class Page:
         return exactly(room if room < ROOM_FOR_SENTENCE + 2 else ROOM_FOR_SENTENCE, self._draw)
 
 
-def told(template: str, name: str, **words: str) -> Fixed:
+def fixed_sentence(template: str, name: str, **words: str) -> Fixed:
     """A sentence with ``name`` for ``<x>``, and others for ``<what they are called>``."""
     given = {"<x>": name, **{f"<{key}>": word for key, word in words.items()}}
     parts = [piece for part in template.split(" ") for piece in given.get(part, part).split(" ")]
