@@ -1,6 +1,6 @@
-"""Long prompts in which a few sentences ask for words, a topic and a length, and texts that meet them.
+"""Generated long prompts in which a few sentences ask for words, a topic and a length, and texts that meet these.
 
-The sentences that ask lie at controlled distances from the end of the prompt, where the text begins.
+The sentences with constraints are at controlled distances from the end of the prompt, where the text begins.
 """
 
 from collections.abc import Sequence
@@ -19,20 +19,20 @@ TEXTS: Sequence[str] = (
     "there was a <word> <where> .",
     "<when> the <word> was <adj> .",
 )
-"""Sentences of a text, ``<word>`` for what was asked for."""
+"""Sentences of a text; ``<word>`` is a word that was asked for."""
 
 SHORTEST = 8
-"""Words of a text, punctuation included, at least."""
+"""Minimum number of words of a text, punctuation included."""
 
 
 def write(brief: Brief, index: int) -> dict[str, Any]:
-    """Fields ``prompt, constraints, text, probes``; the prompt has exactly ``words_per_document`` words.
+    """Return the fields ``prompt, constraints, text, probes``; the prompt has exactly ``words_per_document`` words.
 
-    - ``ambiguous_share``: of the prompts, those that ask for a length too.
-    - ``evidence_distance``: words from a sentence that asks to the end of the prompt; those that fit are taken in turn,
-      one constraint each, the first for a topic and the others for words.
-    - ``probes``: the first and last character (not included) of each such sentence and its true distance, in the order
-      words, topic, length.
+    - ``ambiguous_share``: fraction of the prompts that ask for a length too.
+    - ``evidence_distance``: words from a sentence with a constraint to the end of the prompt; each that fits is used
+      for one constraint, the first for a topic and the others for words.
+    - ``probes``: the first and last character (not included) of each such sentence and its actual distance, in the
+      order words, topic, length.
 
     Raises:
         UserError: No distance fits the prompt.
@@ -68,7 +68,7 @@ def _put(page: Page, form: str, key: str, distance: int) -> bool:
 
 
 def _text(draw: Draw, keys: Sequence[str]) -> str:
-    """A text in which all ``keys`` occur, with further sentences up to ``SHORTEST`` words."""
+    """Return a text in which all ``keys`` occur, with further sentences up to ``SHORTEST`` words."""
     words: list[str] = []
     for key in keys:
         template = draw.one(TEXTS)
