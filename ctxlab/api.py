@@ -1,4 +1,4 @@
-"""ctxlab from Python: a trained run in a notebook, in three lines.
+"""The Python API: load a trained run, predict and evaluate in three lines.
 
 ::
 
@@ -18,7 +18,7 @@ from ctxlab.command.overrides import quoted
 from ctxlab.core.errors import UserError
 from ctxlab.core.result import FILE, Result, Verification, read_outcome
 from ctxlab.core.task import Task
-from ctxlab.data.splits import Splits, parts_of
+from ctxlab.data.splits import Splits, split_documents
 from ctxlab.evaluation.evaluator import predict
 from ctxlab.stages import eval as evaluation
 from ctxlab.workbench.opening import open_bench
@@ -28,10 +28,10 @@ log = logging.getLogger(__name__)
 
 
 class LoadedRun:
-    """A run whose model is in memory; answers are those of ``ctxlab predict`` and ``ctxlab eval``."""
+    """A run whose model is in memory; results equal those of ``ctxlab predict`` and ``ctxlab eval``."""
 
     def __init__(self, folder: Path, overrides: Sequence[str], checkpoint: str) -> None:
-        """Load the checkpoint of the run in ``folder`` under ``overrides``."""
+        """Load the checkpoint of the run in ``folder`` with ``overrides``."""
         self._folder = folder
         self._words = [f"run={quoted(str(folder))}", f"checkpoint={checkpoint}", "tracking=none", *overrides]
         parts = make_parts(compose("eval", self._words), folder)
@@ -39,16 +39,16 @@ class LoadedRun:
 
     @property
     def task(self) -> Task:
-        """What the run answers."""
+        """The task of the run."""
         return self._bench.task
 
     @property
     def model(self) -> Any:
-        """The Transformers model, its strategy installed."""
+        """The Transformers model, with its strategy installed."""
         return self._bench.model
 
     def predict(self, documents: Iterable[str | Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """One answer for each document, of any length, as ``ctxlab predict`` writes them.
+        """Return one prediction per document of any length, as ``ctxlab predict`` writes them.
 
         Args:
             documents: Plain texts, or records as the task reads them; labels are not needed.
@@ -62,16 +62,16 @@ class LoadedRun:
             task.parse({"id": f"document-{index}", **record}, f"document {index}", gold=False)
             for index, record in enumerate(records)
         ]
-        read = parts_of(task, whole)
+        read = split_documents(task, whole)
         answers = predict(self._bench.reader(), task, read, self._bench.encode(read))
         return [task.record(document, answer) for document, (answer, _) in zip(read, answers, strict=True)]
 
     def evaluate(self, file: str | Path, context: int | None = None) -> Result:
-        """Scores on the documents of ``file``, as ``ctxlab eval`` reports them; nothing is written.
+        """Score the documents of ``file``, as ``ctxlab eval`` does; nothing is written.
 
         Args:
-            file: With gold labels, in any format that ``data.test_file`` takes.
-            context: Context length in tokens; None for that of the run.
+            file: Documents with gold labels, in any format that ``data.test_file`` accepts.
+            context: Context length in tokens; None for the run's own.
 
         Raises:
             UserError: The file cannot be read, or the context does not fit the run.
@@ -85,7 +85,7 @@ class LoadedRun:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A run that came to its end."""
+    """A finished run and its result."""
 
     folder: Path
     outcome: Result | Verification

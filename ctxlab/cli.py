@@ -1,4 +1,4 @@
-"""``ctxlab <stage> [overrides]``: from the words of a command line to an exit status."""
+"""Entry point of ``ctxlab <stage> [overrides]``: runs a command line and returns its exit status."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ from ctxlab.config.nearest import suggestion
 from ctxlab.core.errors import UserError
 
 TRACEBACK = "CTXLAB_TRACEBACK"
-"""Environment variable that shows tracebacks when it is 1."""
+"""Environment variable that shows tracebacks if it is 1."""
 
 HELP_FLAGS = ("-h", "--help")
 
@@ -19,10 +19,10 @@ HELP_FLAGS = ("-h", "--help")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status.
 
-    That is 0, 1 for what is unexpected or a check that fails, 2 for a mistake that can be mended, 130 for Ctrl-C.
+    The status is 0, 1 for an unexpected error or a failed check, 2 for a mistake of the user, 130 for Ctrl-C.
 
     Args:
-        argv: Words after the program's name; those of the process where None.
+        argv: Words after the program's name; None for those of the process.
     """
     with screen.forgiving():
         return _run(list(sys.argv[1:] if argv is None else argv))
@@ -33,7 +33,7 @@ def _run(words: list[str]) -> int:
         return _dispatch(words)
     except UserError as error:
         return _report(error)
-    except BrokenPipeError:  # the reader of a pipe has had enough
+    except BrokenPipeError:  # the reader of the pipe has closed it
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123  (kept open: the interpreter flushes it at its end)
         return 1
     except KeyboardInterrupt:
@@ -62,7 +62,7 @@ def _dispatch(words: list[str]) -> int:
 
 
 def _help(words: list[str]) -> int:
-    """Help of the command, or of the stage or command that the first word names."""
+    """Print help for ctxlab, or for the stage or command that the first word names."""
     words = [word for word in words if not word.startswith("-")]
     if not words or words[0] == help.ALL:
         return _print(help.overview())
@@ -81,7 +81,7 @@ def _completion(words: list[str]) -> int:
 
 
 def _strategies(words: list[str]) -> int:
-    from ctxlab.command import strategies  # only here: help and completion need not load it
+    from ctxlab.command import strategies  # imported here: help and completion do not need it
 
     if words == ["--markdown"]:
         return _print(strategies.page())
@@ -97,9 +97,7 @@ def _check_stage(word: str) -> None:
     if word.startswith("-"):
         raise UserError(f"{word} is not a flag of ctxlab{suggestion(word, ['--help', '--version'], 'flags')}")
     if "=" in word:
-        raise UserError(
-            f"Say first which stage '{word}' is for, as in ctxlab train {word}; stages: {', '.join(stages)}."
-        )
+        raise UserError(f"Write the stage before '{word}', as in ctxlab train {word}; stages: {', '.join(stages)}.")
     commands = [*stages, *completion.COMMANDS]
     raise UserError(f"There is no stage '{word}'{suggestion(word, commands, 'stages and commands')}")
 
@@ -111,7 +109,7 @@ def _print(text: str) -> int:
 
 
 def _report(error: BaseException) -> int:
-    """Say in one line what went wrong."""
+    """Print one line that says what went wrong."""
     from ctxlab.command.explain import explain
 
     wanted = os.environ.get(TRACEBACK) == "1"

@@ -1,4 +1,4 @@
-"""Several values of a key where one command takes them all: what ``ctxlab compare`` compares."""
+"""Several values of a key in one command, as ``ctxlab compare`` takes them."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,12 +13,12 @@ STAGES = ("compare",)
 """Stages that take several values of a key in one job."""
 
 KEY = "candidates"
-"""Where they find them: a dictionary of key → values, each as it would be written alone."""
+"""Key that passes them to the stage: a dictionary of key → values, each as written for a single run."""
 
 SINGLE = {
     "task": "scores of different tasks cannot be compared: give one",
     "probe": "scores of different probes cannot be compared: give one",
-    "baseline": "all others are held against one: give one, or leave it out for the first candidate",
+    "baseline": "there is one baseline: give one, or leave it out for the first candidate",
     "seed": "write seeds=3 for three seeds from seed= on",
     "seeds": "give their number, as in seeds=3; seed= is the first",
     "margin": "give one",
@@ -26,17 +26,17 @@ SINGLE = {
     "folds": "give one",
     "resume": "give one comparison",
 }
-"""Keys of which a comparison has one, and what to write."""
+"""Keys that can have only one value in a comparison → what to write."""
 
 SAME_FOR_ALL = ("data", "budget", "limit", "tracking", "trainer.max_", "trainer.device", "trainer.precision")
-"""Beginnings of keys that would make cells incomparable."""
+"""Prefixes of keys whose values must be the same for all candidates to be comparable."""
 
 
 def collected(overrides: Sequence[Override]) -> list[str]:
-    """Overrides as lines, those with several values as one of ``candidates``.
+    """Return overrides as lines, those with several values merged into one of ``candidates``.
 
     Raises:
-        UserError: A key has several values that a comparison has one of, or that it cannot list.
+        UserError: A key with several values can have only one, or its values cannot be listed.
     """
     several = [override for override in overrides if override.is_sweep_override()]
     lines = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
@@ -47,7 +47,7 @@ def collected(overrides: Sequence[Override]) -> list[str]:
 
 
 def check(override: Override) -> None:
-    """Refuse several values where a comparison has one.
+    """Refuse several values of a key that can have only one in a comparison.
 
     Raises:
         UserError: naming the override.
@@ -60,11 +60,11 @@ def check(override: Override) -> None:
     if key.startswith(SAME_FOR_ALL) or override.is_hydra_override():
         raise UserError(f"{line} has several values, and a comparison needs the same for all candidates: give one.")
     if override.package is not None or str(line).startswith(("+", "~")):
-        raise UserError(f"{line} has several values, which only a plain key can have here: write {key}=….")
+        raise UserError(f"{line} has several values, which is possible only without + and ~: write {key}=….")
 
 
 def _values(override: Override) -> Iterator[str]:
-    """Every value as it would be written alone, once."""
+    """Yield every distinct value as it would be written for a single run."""
     content: Any = override._value
     found: list[Any]
     if isinstance(content, Glob):
@@ -74,7 +74,7 @@ def _values(override: Override) -> Iterator[str]:
     elif isinstance(content, RangeSweep):
         found = list(content.range())
     else:
-        raise UserError(f"{override.input_line} does not list its values: write them with commas between.")
+        raise UserError(f"{override.input_line} does not list its values: write them separated by commas.")
     return iter(dict.fromkeys(map(_text, found)))
 
 

@@ -1,18 +1,18 @@
-"""What can be said about overrides before anything is composed: unknown groups, options and keys, sweeps without -m."""
+"""Checks of overrides before composition: unknown groups, options and keys, sweeps without -m."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from hydra.core.override_parser.types import ChoiceSweep, Override, QuotedString
 
-from ctxlab.command import axes, meant, selected
+from ctxlab.command import axes, selected, suggestions
 from ctxlab.config import catalogue
 from ctxlab.config.nearest import described, nearest, suggestion
 from ctxlab.config.redact import MASK, is_secret
 from ctxlab.core.errors import UserError
 
 TARGET = "._target_"
-"""End of the key that names a component's class: another class may have other keys."""
+"""Suffix of the key that names a component's class; another class may have other keys."""
 
 
 def check_form(stage: str, overrides: Sequence[Override], *, multirun: bool) -> None:
@@ -35,10 +35,10 @@ def check_form(stage: str, overrides: Sequence[Override], *, multirun: bool) -> 
 
 
 def check_names(stage: str, overrides: Sequence[Override]) -> None:
-    """Refuse groups, options and keys that do not exist, also where a plus would add them.
+    """Refuse groups, options and keys that do not exist, even with a plus that would add them.
 
     Raises:
-        UserError: naming the override and what to write instead, or the nearest match and the choices.
+        UserError: names the override and what to write instead, or the nearest match and the choices.
     """
     ours = [override for override in overrides if not override.is_hydra_override()]
     groups = catalogue.groups()
@@ -61,7 +61,7 @@ def _check_group(stage: str, override: Override, groups: list[str]) -> None:
         for name in named_options(override):
             _check_option(stage, key, name, str(override.input_line))
     elif "/" in key:
-        found = meant.key(stage, _written(override), [])
+        found = suggestions.key(stage, _written(override), [])
         end = f"; {found.sentence()}" if found else suggestion(key, groups, "groups")
         raise UserError(f"{override.input_line}: there is no group {key}{end}")
     elif key.replace(".", "/") in groups and not override.is_delete() and not _is_dictionary(override):
@@ -73,15 +73,15 @@ def _check_group(stage: str, override: Override, groups: list[str]) -> None:
 
 
 def _check_choice(stage: str, override: Override) -> None:
-    """Refuse a plus before a group that is chosen already, and several options where there can be one."""
+    """Refuse a plus before a group that already has an option, and several options for one group."""
     key, line = override.key_or_group, str(override.input_line)
-    if key not in meant.stage_groups(stage):
+    if key not in suggestions.stage_groups(stage):
         return
     if override.is_add() and not override.is_force_add() and not _is_dictionary(override):
         raise UserError(f"{line}: {key} has an option already, write {line[1:]} without the plus.")
     if isinstance(override._value, list):
         apart = ",".join(str(name) for name in named_options(override))
-        raise UserError(f"{line} names several options for one place: give one, or write -m {key}={apart} to run each.")
+        raise UserError(f"{line} names several options of one group: give one, or write -m {key}={apart} to run each.")
 
 
 def _check_key(stage: str, override: Override, known: Mapping[str, catalogue.Key]) -> None:
@@ -90,17 +90,17 @@ def _check_key(stage: str, override: Override, known: Mapping[str, catalogue.Key
     if key in known or _has_keys(key, known) or any(name in known and not _has_keys(name, known) for name in parents):
         _check_plus(override)
         return
-    found = meant.key(stage, _written(override), list(known))
+    found = suggestions.key(stage, _written(override), list(known))
     end = f"; {found.sentence()}" if found else _siblings(key, list(known))
-    plus = ", and + adds none" if str(override.input_line).startswith("+") else ""
+    plus = ", and + cannot add one" if str(override.input_line).startswith("+") else ""
     raise UserError(f"There is no key {key}{plus}{end}")
 
 
 def _check_plus(override: Override) -> None:
-    """Refuse ``+key`` where the key is there: Hydra would."""
+    """Refuse ``+key`` for a key that exists, as Hydra would."""
     if override.is_add() and not override.is_force_add():
         line = str(override.input_line)
-        raise UserError(f"{line}: the key {override.key_or_group} is there already, write {line[1:]} without the plus.")
+        raise UserError(f"{line}: the key {override.key_or_group} exists already, write {line[1:]} without the plus.")
 
 
 def _has_keys(key: str, known: Collection[str]) -> bool:
@@ -108,14 +108,14 @@ def _has_keys(key: str, known: Collection[str]) -> bool:
 
 
 def _siblings(key: str, known: Collection[str]) -> str:
-    """The nearest of the keys beside an unknown one, and all of them; else the nearest by its last part."""
+    """Suggest the nearest key under the same parent, and list all of these; else the nearest by its last part."""
     parent, _, last = key.rpartition(".")
     depth = f"{parent}." if parent else ""
     beside = sorted({name.removeprefix(depth).split(".")[0] for name in known if name.startswith(depth)})
     if not beside:
         return _siblings(parent, known)
     lasts = {name.rpartition(".")[2]: name for name in known}
-    near, far = nearest(last, beside), nearest(last, lasts, meant.GOOD)
+    near, far = nearest(last, beside), nearest(last, lasts, suggestions.GOOD)
     guess = f"{depth}{near}" if near else lasts[far] if far else None
     return described(guess, beside, f"keys of {parent}" if parent else "keys")
 
@@ -124,30 +124,24 @@ def _key(override: Override) -> str:
     return str(override.key_or_group)
 
 
-def _written(override: Override) -> meant.Written:
+def _written(override: Override) -> suggestions.Written:
     value = str(override.input_line).partition("=")[2]
-    return meant.Written(override.key_or_group, MASK if is_secret(override.key_or_group) else value)
+    return suggestions.Written(override.key_or_group, MASK if is_secret(override.key_or_group) else value)
 
 
 def _check_option(stage: str, group: str, name: Any, line: str) -> None:
     if name is None:
         raise UserError(f"{line} is not an option; choices: {', '.join(catalogue.options(group))}.")
-    if not _exists(group, str(name)):
-        found = meant.option(stage, group, str(name))
+    if not catalogue.has_option(group, str(name)):
+        found = suggestions.option(stage, group, str(name))
         end = f"; {found.sentence()}" if found else suggestion(str(name), catalogue.options(group))
         raise UserError(f"{line}: there is no {group} '{name}'{end}")
     if not isinstance(name, str):
         raise UserError(f"{line}: Hydra takes no number as an option, put it in quotes: \"{group}='{name}'\".")
 
 
-def _exists(group: str, name: str) -> bool:
-    """Whether the option is there, and inside ``conf/`` also after ``..`` and symbolic links."""
-    path = catalogue.option_file(group, name)
-    return path.is_file() and path.resolve().is_relative_to((catalogue.conf_dir() / group).resolve())
-
-
 def named_options(override: Override) -> Iterable[Any]:
-    """Options that an override of a group names; none where it deletes, matches a pattern or merges a dictionary."""
+    """Return the options that an override of a group names; none if it deletes, is a pattern or a dictionary."""
     content = override._value
     if override.is_delete() or _is_dictionary(override):
         return []

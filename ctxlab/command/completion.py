@@ -1,9 +1,9 @@
-"""Shell completion: a script for the shell, and the answers to its questions."""
+"""Shell completion: the script for a shell, and the candidates that it queries."""
 
 import re
 from collections.abc import Iterable
 
-from ctxlab.command import meant, selected
+from ctxlab.command import selected, suggestions
 from ctxlab.command.flags import CFG_PARTS, INFO_TOPICS, LONG, REFUSED
 from ctxlab.config import catalogue
 from ctxlab.config.nearest import suggestion
@@ -45,13 +45,13 @@ compdef _ctxlab ctxlab
 }
 
 COMMANDS = ("completion", "help", "strategies", "--help", "--version")
-"""First words that are no stages."""
+"""First words that are not stages."""
 
 SWITCH_VALUES = ("true", "false")
 
 
 def script(shell: str) -> str:
-    """What the shell evaluates.
+    """Return the script that the shell evaluates.
 
     Raises:
         UserError: for a shell without a script.
@@ -62,7 +62,7 @@ def script(shell: str) -> str:
 
 
 def query(line: str) -> list[str]:
-    """Whole words that the last word of a command line may become; none where a file is expected."""
+    """Return the completions of the last word of a command line; none where a file is expected."""
     words = line.split(" ")
     last, before = words[-1], [word for word in words[1:-1] if word]
     if not before:
@@ -99,7 +99,7 @@ def _overrides(stage: str, before: Iterable[str], last: str) -> list[str]:
 
 
 def _shortened(found: list[str], body: str, prefix: str) -> list[str]:
-    """Nested names up to their next dot or slash, so that the first TAB does not show hundreds."""
+    """Cut nested names after the next dot or slash, so that the first TAB does not show hundreds."""
     start = len(prefix) + len(body)
     ends = ((word, re.search(r"[./]", word[start:])) for word in found)
     return list(dict.fromkeys(word[: start + end.end()] if end else word for word, end in ends))
@@ -122,7 +122,7 @@ def _values(stage: str, before: Iterable[str], prefix: str, body: str) -> list[s
 
 
 def _groups(stage: str) -> list[str]:
-    groups = meant.stage_groups(stage)
+    groups = suggestions.stage_groups(stage)
     return [group for group in catalogue.groups() if group in groups or group == selected.EXPERIMENT]
 
 

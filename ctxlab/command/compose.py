@@ -1,42 +1,56 @@
-"""The configuration of a stage, without running it."""
+"""Composing the configuration of a stage without running it."""
 
 import secrets
 from collections.abc import Sequence
 
 import hydra
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 
 from ctxlab.command import flags, front
 from ctxlab.config.catalogue import conf_dir
 from ctxlab.config.schema import SCHEMAS
+from ctxlab.core import plugins
 
 VERSION_BASE = "1.3"
-"""Hydra's behaviour that the configuration is written for."""
+"""Version of Hydra's behaviour that the configuration is written for."""
 
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
-"""Characters that are not mistaken for one another."""
+"""Characters that are not easily confused with one another."""
 
 SUFFIX_CHARS = 6
 
 
+class OptionsOfPlugins(SearchPathPlugin):
+    """Lets Hydra find the YAML files of ctxlab's plug-ins, after its own and ctxlab's."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Add their folders at the end: an option of ctxlab is never replaced."""
+        for folder in plugins.conf_dirs():
+            search_path.append(provider="ctxlab.plugins", path=f"file://{folder.resolve()}")
+
+
 def register() -> None:
-    """Make the schemas and resolvers known that the primary configs name."""
+    """Make the schemas, resolvers and further folders known that the primary configs need."""
+    Plugins.instance().register(OptionsOfPlugins)
     for name, schema in SCHEMAS.items():
         ConfigStore.instance().store(name=name, node=schema, provider="ctxlab")
     OmegaConf.register_new_resolver("run_suffix", run_suffix, replace=True, use_cache=True)
 
 
 def run_suffix() -> str:
-    """A random word; cached with the configuration, so that it is one word for all that belongs to a run."""
+    """Return a random suffix; it is cached with the configuration, so that all names of a run share it."""
     return "".join(secrets.choice(ALPHABET) for _ in range(SUFFIX_CHARS))
 
 
 def compose(stage: str, overrides: Sequence[str] = (), *, with_hydra: bool = False) -> DictConfig:
-    """The configuration that ``ctxlab <stage> <overrides>`` would run with.
+    """Compose the configuration that ``ctxlab <stage> <overrides>`` would run with.
 
     Raises:
-        UserError: for what cannot be meant; Hydra's own errors for what does not compose.
+        UserError: for invalid overrides; Hydra's own errors for a configuration that does not compose.
     """
     register()
     words = front.rewrite(stage, flags.split(overrides, stage))

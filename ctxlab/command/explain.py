@@ -1,4 +1,4 @@
-"""From an exception to one sentence and an exit status."""
+"""Turning an exception into one sentence and an exit status."""
 
 import errno
 import re
@@ -11,15 +11,15 @@ from ctxlab.config.nearest import suggestion
 from ctxlab.core.errors import CheckFailed, Interrupted, UserError
 
 MISTAKE = 2
-"""Exit status of what a person can mend."""
+"""Exit status of mistakes that the user can fix."""
 
 UNEXPECTED = 1
 
 FAILED = 1
-"""Exit status of a check that does not hold."""
+"""Exit status of a failed check."""
 
 SIGNALLED = 128
-"""What shells add to the number of the signal that ended a program (Ctrl-C gives 130)."""
+"""Added to the number of the signal that ended a program, as shells do (Ctrl-C gives 130)."""
 
 FIXES = {
     errno.ENOSPC: "free some space or write elsewhere",
@@ -34,23 +34,23 @@ FIXES = {
     errno.ENAMETOOLONG: "use a shorter path",
     errno.EMFILE: "close some or raise the limit with ulimit -n",
 }
-"""Errors of the system that a person can mend."""
+"""System errors that the user can fix → how."""
 
 KINDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false", "String": "a text"}
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What the command line says and returns."""
+    """The sentence that the command line prints and the status that it returns."""
 
     sentence: str
     status: int
     unexpected: bool = False
-    """Whether it is a fault of the program."""
+    """Whether it is a bug of the program."""
 
 
 def explain(error: BaseException) -> Explanation:
-    """The most telling error in the chain of causes, in one line."""
+    """Explain the most informative error in the chain of causes, in one line."""
     chain = list(_chain(error))
     for link in chain:
         if isinstance(link, UserError):
@@ -72,12 +72,12 @@ def explain(error: BaseException) -> Explanation:
 
 
 def is_mistake(error: BaseException) -> bool:
-    """Whether a person can mend it by another command, so that a run which got no further is not worth keeping."""
+    """Return whether the user can fix it by another command, so that the empty run directory is not worth keeping."""
     return any(isinstance(link, UserError) for link in _chain(error))
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The innermost cause first."""
+    """Return the chain of causes, innermost first."""
     links: list[BaseException] = []
     while error is not None and error not in links:
         links.append(error)
@@ -86,7 +86,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _is_from_a_stage(error: BaseException) -> bool:
-    """Whether the configuration was composed already: a key that is not there is then a fault of ours."""
+    """Return whether a stage was running: a missing key is then a bug, not a mistake in the configuration."""
     frame = error.__traceback__
     while frame is not None:
         if str(frame.tb_frame.f_globals.get("__name__")).startswith("ctxlab.stages."):
@@ -133,11 +133,11 @@ def _system(error: BaseException) -> str | None:
         names = [str(name) for name in (error.filename, error.filename2) if name is not None]
         where = f" ({' → '.join(names)})" if names else ""
         return f"{error.strerror}{where}: {FIXES[error.errno]}."
-    if "No space left on device" in str(error):  # libraries that write with their own code say it their own way
+    if "No space left on device" in str(error):  # libraries with I/O code of their own raise other errors
         return f"No space left on device: {FIXES[errno.ENOSPC]}."
     return None
 
 
 def _line(text: str) -> str:
-    """In one line, however it was wrapped."""
+    """Join the lines of a text."""
     return " ".join(text.split())

@@ -1,9 +1,9 @@
-"""Hydra's flags told apart from overrides, so that they may stand in any order."""
+"""Separating Hydra's flags from overrides, so that both may be written in any order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ctxlab.command import meant, selected
+from ctxlab.command import selected, suggestions
 from ctxlab.config.nearest import nearest, suggestion
 from ctxlab.core.errors import UserError
 
@@ -11,7 +11,7 @@ SWITCHES = {
     "--help": "-h", "--hydra-help": "", "--version": "", "--resolve": "", "--run": "-r", "--multirun": "-m",
     "--shell-completion": "-sc",
 }  # fmt: skip
-"""Flags without a value, and their short forms."""
+"""Flags without a value → their short forms."""
 
 VALUED = {
     "--cfg": "-c", "--package": "-p", "--config-path": "-cp", "--config-name": "-cn", "--config-dir": "-cd",
@@ -23,14 +23,14 @@ CFG_PARTS = ("job", "hydra", "all")
 """Values of ``--cfg``."""
 
 COMMANDS = {"--run", "--multirun", "--cfg", "--info"}
-"""Flags of which Hydra takes one at most."""
+"""Flags of which Hydra accepts at most one."""
 
 INFO_TOPICS = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 """Values of ``--info``, the only flag whose value may be left out."""
 
 REFUSED = {
-    "--experimental-rerun": "it would load a pickle, which may run code: give the overrides of the run again instead",
-    "--config-name": "the stage says which configuration is meant",
+    "--experimental-rerun": "it would load a pickle, which may run code: repeat the overrides of the run instead",
+    "--config-name": "the stage determines the configuration",
     "--shell-completion": 'write eval "$(ctxlab completion bash)" instead',
 }
 
@@ -40,24 +40,24 @@ LONG = {short or name: name for name, short in (SWITCHES | VALUED).items()}
 
 @dataclass(slots=True)
 class Arguments:
-    """What stands behind the name of the stage."""
+    """Flags and overrides of a command line."""
 
     flags: list[str] = field(default_factory=list)
-    """Hydra's, with their values."""
+    """Hydra's flags with their values."""
     names: set[str] = field(default_factory=set)
     """Long names of the flags."""
     overrides: list[str] = field(default_factory=list)
 
 
 def split(words: Sequence[str], stage: str = "train") -> Arguments:
-    """Tell flags from overrides.
+    """Separate flags from overrides.
 
     Args:
-        words: What stands behind the name of the stage.
-        stage: That name, for messages.
+        words: Words after the stage.
+        stage: Name of the stage, for messages.
 
     Raises:
-        UserError: for a flag that does not exist, lacks its value, is refused or does not go with another.
+        UserError: for a flag that is unknown, lacks its value, is refused or conflicts with another.
     """
     found = Arguments()
     queue = list(words)
@@ -77,11 +77,11 @@ def _check_together(names: set[str]) -> None:
     if len(commands) > 1:
         raise UserError(f"{' and '.join(commands)} exclude each other: give one of them.")
     if "--resolve" in names and "--cfg" not in names:
-        raise UserError("--resolve goes with --cfg, as in --cfg job --resolve.")
+        raise UserError("--resolve needs --cfg, as in --cfg job --resolve.")
 
 
 def _check_flag(word: str, queue: Sequence[str], stage: str) -> None:
-    """Refuse a flag that there is not; a key or group with dashes is led to its form without."""
+    """Refuse an unknown flag; for a key or group with dashes, suggest its form without dashes."""
     text, equals, value = word.partition("=")
     if LONG.get(text, text) in SWITCHES | VALUED:
         return
@@ -90,10 +90,10 @@ def _check_flag(word: str, queue: Sequence[str], stage: str) -> None:
             f"-- is not needed: write the overrides directly after the stage, as in ctxlab {stage} context=4096."
         )
     names = [name for name in LONG.values() if name not in REFUSED]
-    if not nearest(text, names, meant.GOOD):
+    if not nearest(text, names, suggestions.GOOD):
         apart = not equals and queue and "=" not in queue[0] and not queue[0].startswith("-")
         value = value if equals else queue[0] if apart else "…"
-        form = meant.dashed(stage, text, value, selected.keys(stage, []))
+        form = suggestions.dashed(stage, text, value, selected.keys(stage, []))
         if form:
             said = f"{word} {value}" if apart else word
             raise UserError(f"{said} is not a flag: write {form}, without dashes.")

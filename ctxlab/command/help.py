@@ -1,16 +1,16 @@
-"""What ``--help`` shows, from the files of ``conf/`` and their comments."""
+"""The text of ``--help``, from the files of ``conf/`` and their comments."""
 
 import importlib.metadata
 from collections.abc import Iterator, Mapping, Sequence
 
-from ctxlab.command import meant, selected
+from ctxlab.command import selected, suggestions
 from ctxlab.command.screen import command, shortened, two_columns, width, wrapped
 from ctxlab.config import catalogue
 from ctxlab.config.nearest import suggestion
 from ctxlab.core.errors import UserError
 
 COMMENT_COLUMN = 36
-"""Where comments on keys start, unless the value is longer."""
+"""Column at which comments on keys start, unless the value is longer."""
 
 ALL = "all"
 """Word after ``--help`` that shows every option and key."""
@@ -41,7 +41,7 @@ STRATEGIES = (
 )
 
 COMMANDS = {"completion": COMPLETION, "strategies": STRATEGIES}
-"""Commands that are no stages → their help."""
+"""Commands that are not stages → their help."""
 
 
 def version() -> str:
@@ -50,7 +50,7 @@ def version() -> str:
 
 
 def overview() -> str:
-    """Help of the command itself."""
+    """Return the help of ``ctxlab`` itself."""
     stages = catalogue.stages()
     files = {stage: catalogue.option_file("", stage) for stage in stages}
     examples = [catalogue.header(files[stage])[1:2] for stage in sorted(stages, key=lambda stage: stage != "train")]
@@ -81,14 +81,14 @@ def overview() -> str:
 
 
 def stage(name: str, words: Sequence[str] = ()) -> str:
-    """Help of one stage.
+    """Return the help of one stage.
 
     Args:
         name: The stage.
         words: Other words of the command: ``all`` shows everything; groups, options and keys show themselves.
 
     Raises:
-        UserError: for an option that is not there.
+        UserError: for an option that does not exist.
     """
     if ALL in words:
         return _text(_head(name), _options(name, words), _keys("Keys", selected.keys(name, words)), _foot(name))
@@ -123,7 +123,7 @@ def _foot(name: str) -> list[str]:
 
 
 def _chosen(name: str, words: Sequence[str]) -> dict[str, str]:
-    """Group → the option that the words, else the stage, choose."""
+    """Return group → the option chosen by the words, else by the stage."""
     found = dict(catalogue.defaults(catalogue.option_file("", name)))
     several = selected.options(words)
     for group, options in several.items():
@@ -132,12 +132,12 @@ def _chosen(name: str, words: Sequence[str]) -> dict[str, str]:
 
 
 def _groups(name: str) -> Iterator[str]:
-    ours = meant.stage_groups(name)
+    ours = suggestions.stage_groups(name)
     return (group for group in catalogue.groups() if group in ours or group == selected.EXPERIMENT)
 
 
 def _choices(name: str) -> list[str]:
-    """Every group with its options, in few lines."""
+    """List every group with its options, in a few lines."""
     chosen = _chosen(name, ())
     rows = []
     for group in _groups(name):
@@ -147,7 +147,7 @@ def _choices(name: str) -> list[str]:
 
 
 def _options(name: str, words: Sequence[str]) -> list[str]:
-    """Every group with its options, a line or two each."""
+    """List every group with its options, a line or two per option."""
     lines = ["Groups and their options (* chosen)"]
     for group in _groups(name):
         lines += _group(group, _chosen(name, words).get(group))
@@ -164,7 +164,7 @@ def _group(group: str, chosen: str | None) -> list[str]:
 
 
 def _keys(title: str, keys: Mapping[str, catalogue.Key], *, short: bool = False) -> list[str]:
-    """Keys, their values and comments; ``short`` cuts each to a line."""
+    """List keys, values and comments; ``short`` cuts each to one line."""
     rows = []
     for key, entry in keys.items():
         if entry.value and not _is_label(key):
@@ -174,12 +174,12 @@ def _keys(title: str, keys: Mapping[str, catalogue.Key], *, short: bool = False)
 
 
 def _is_label(key: str) -> bool:
-    """Whether a key only names an option in tables."""
+    """Return whether a key only names an option in tables."""
     return key.endswith(".name") and not key.startswith("data.")
 
 
 def _asked(name: str, words: Sequence[str]) -> Iterator[list[str]]:
-    """What the words name: an option with its keys, a group with its options, or a key."""
+    """Describe what the words name: an option with its keys, a group with its options, or a key."""
     tree, chosen, groups = selected.keys(name, words), _chosen(name, words), list(_groups(name))
     for word in words:
         left, equals, right = word.lstrip("+").partition("=")
@@ -196,10 +196,10 @@ def _asked(name: str, words: Sequence[str]) -> Iterator[list[str]]:
 
 
 def _option(name: str, group: str, value: str, tree: Mapping[str, catalogue.Key]) -> Iterator[list[str]]:
-    """What an option is, and its keys; of several in a sweep one after the other."""
+    """Describe an option and its keys; several in a sweep one after the other."""
     named = selected.options([f"{group}={value}"]).get(group)
     if not named and group != "context":  # any number is a context
-        found = meant.option(name, group, value)
+        found = suggestions.option(name, group, value)
         end = f"; {found.sentence()}" if found else suggestion(value, catalogue.options(group))
         raise UserError(f"{group}={value}: there is no {group} '{value}'{end}")
     for option in named or ():

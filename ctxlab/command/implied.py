@@ -1,4 +1,4 @@
-"""Groups that a key or another group implies: who gives ``data.train_file`` means ``data=files``, as its YAML says."""
+"""Groups that a key or another group implies: ``data.train_file`` implies ``data=files``, as its YAML declares."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from ctxlab.config import catalogue
 
 
 def implied(overrides: Sequence[Override], replayed: Sequence[Override] = ()) -> list[str]:
-    """Group choices to add in front of ``overrides``; none where they, or the run they start from, say so already."""
+    """Return group choices to add before ``overrides``, unless they or the earlier run already have them."""
     added: dict[str, str] = {}
     declared = catalogue.implied()
     for override in overrides:

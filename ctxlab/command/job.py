@@ -1,4 +1,4 @@
-"""One job as Hydra calls it, here or in the process of another launcher."""
+"""One job as Hydra calls it, in this process or in one of another launcher."""
 
 import contextlib
 import importlib
@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ctxlab.command.compose import register
 from ctxlab.command.explain import explain
-from ctxlab.command.stop import Stop
+from ctxlab.command.stage_error import StageError
 from ctxlab.config import preflight
 from ctxlab.config.redact import redact_file, redact_yaml, secrets_in
 from ctxlab.core.errors import Interrupted
@@ -26,9 +26,9 @@ log = logging.getLogger(__name__)
 FAILURE = "failure.json"
 
 FINISHED = ".hydra/finished"
-"""Empty file that says that the stage came to its end."""
+"""Empty file that marks a finished stage."""
 
-register()  # launchers that start processes import this module first
+register()  # processes of other launchers import this module first
 
 
 def job(config: DictConfig) -> None:
@@ -37,7 +37,7 @@ def job(config: DictConfig) -> None:
     In a multirun a failing job is recorded and does not stop the others; a signal stops them all.
 
     Raises:
-        Stop: with the error of the stage, in a single run or on a signal.
+        StageError: carries the error of the stage, in a single run or on a signal.
     """
     hydra = HydraConfig.get()
     run_dir = Path(hydra.runtime.output_dir)
@@ -50,11 +50,11 @@ def job(config: DictConfig) -> None:
     except Exception as error:
         _record(error, run_dir)
         if hydra.mode != RunMode.MULTIRUN or isinstance(error, Interrupted):
-            raise Stop(error) from error
+            raise StageError(error) from error
 
 
 def _prepare(config: DictConfig, run_dir: Path) -> None:
-    """Leave no secret and no trace of an earlier failure in the directory, then check the values."""
+    """Remove secrets and traces of an earlier failure from the directory, then check the values."""
     for name in (FAILURE, FINISHED):
         (run_dir / name).unlink(missing_ok=True)
     secrets = secrets_in(OmegaConf.to_container(config, resolve=False))
@@ -70,7 +70,7 @@ def _hydra_files(run_dir: Path) -> Iterator[Path]:
 
 
 def _parts(config: DictConfig, run_dir: Path) -> Any:
-    """The typed parts of the run: no stage sees the configuration."""
+    """Build the typed parts of the run; no stage sees the configuration."""
     return importlib.import_module("ctxlab.workbench.parts").make_parts(config, run_dir)
 
 
@@ -79,7 +79,7 @@ def _stage(name: str) -> ModuleType:
 
 
 def _record(error: Exception, run_dir: Path) -> None:
-    """The sentence beside the results, the traceback in the log; a full disk must not hide the error itself."""
+    """Write the sentence to ``failure.json`` and the traceback to the log; a full disk must not hide the error."""
     log.info("%s", "".join(traceback.format_exception(error)))
     explanation = explain(error)
     failure = {"error": explanation.sentence, "type": type(error).__name__, "exit_status": explanation.status}

@@ -1,4 +1,4 @@
-"""Hydra's own entry point, with what it prints and raises in our words."""
+"""Hydra's entry point, with its output and errors in ctxlab's form."""
 
 import contextlib
 import io
@@ -17,25 +17,25 @@ from ctxlab.command.compose import VERSION_BASE
 from ctxlab.command.explain import is_mistake
 from ctxlab.command.job import job
 from ctxlab.command.run_directory import CLAIMS
-from ctxlab.command.stop import Stop
+from ctxlab.command.stage_error import StageError
 from ctxlab.command.sweep import summarise
 from ctxlab.config.catalogue import conf_dir
 from ctxlab.config.redact import MASK, is_secret, redact, redact_file, redact_yaml
-from ctxlab.core.invocation import invoked
+from ctxlab.core.invocation import recorded_command
 
 SHOWING = {"--cfg", "--info", "--hydra-help", "--version"}
-"""Flags that print and run nothing."""
+"""Flags that print something and run nothing."""
 
 
 def launch(stage: str, words: Sequence[str]) -> int:
     """Run ``ctxlab <stage> <words>`` and return its exit status.
 
     Raises:
-        Exception: whatever went wrong, for the command line to explain.
+        Exception: any error, for the command line to explain.
     """
     arguments = flags.split(words, stage)
     overrides = front.rewrite(stage, arguments)
-    with invoked(redact(["ctxlab", stage, *words])), _process(stage, [*arguments.flags, *overrides]):
+    with recorded_command(redact(["ctxlab", stage, *words])), _process(stage, [*arguments.flags, *overrides]):
         main = hydra.main(config_path=str(conf_dir()), config_name=stage, version_base=VERSION_BASE)(job)
         if arguments.names & SHOWING:
             _show(main, arguments.flags)
@@ -44,11 +44,11 @@ def launch(stage: str, words: Sequence[str]) -> int:
 
 
 def _run(main: Callable[[], object]) -> int:
-    """Run one job, or all of a multirun with the table over them at the end, however it ends."""
+    """Run one job, or all jobs of a multirun and the table over them, even if it fails."""
     error: BaseException | None = None
     try:
         main()
-    except Stop as stop:
+    except StageError as stop:
         error = stop.error
     except BaseException as other:
         error = other
@@ -56,12 +56,12 @@ def _run(main: Callable[[], object]) -> int:
     if error is not None:
         if isinstance(error, KeyboardInterrupt) or is_mistake(error):
             CLAIMS.withdraw()
-        raise error  # outside the handler, so that its own causes stay
+        raise error  # outside the handler, so that its chain of causes is unchanged
     return status
 
 
 def _finish(sweep: Path) -> int:
-    """Tidy up after a multirun and sum it up; one that never started leaves nothing behind."""
+    """Clean up after a multirun and summarise it; one that never started leaves no files."""
     record = sweep / "multirun.yaml"
     if {path.name for path in sweep.iterdir()} <= {record.name}:
         record.unlink(missing_ok=True)
@@ -73,7 +73,7 @@ def _finish(sweep: Path) -> int:
 
 
 def _show(main: Callable[[], object], given: Sequence[str]) -> None:
-    """Print what Hydra prints, without secrets."""
+    """Print Hydra's output without secrets."""
     buffer = io.StringIO()
     try:
         with contextlib.redirect_stdout(buffer):
@@ -88,7 +88,7 @@ def _show(main: Callable[[], object], given: Sequence[str]) -> None:
 
 @contextlib.contextmanager
 def _process(stage: str, words: Sequence[str]) -> Iterator[None]:
-    """What Hydra reads from and leaves in the process, put back afterwards."""
+    """Set the process state that Hydra reads, and restore everything that it changes."""
     argv, root = sys.argv, logging.getLogger()
     handlers, level = list(root.handlers), root.level
     full_error = os.environ.get("HYDRA_FULL_ERROR")

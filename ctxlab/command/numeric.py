@@ -1,7 +1,7 @@
-"""Numbers as options of a group: ``context=4096``, which Hydra alone refuses.
+"""Numbers as options of a group, such as ``context=4096``, which Hydra by itself refuses.
 
-A number that has a preset is quoted; any other becomes a value of the key that the preset would have set. In a sweep
-that mixes both, all become values. Presets of such groups hold nothing but that key.
+A number with a preset is quoted; any other becomes a value of the key that the preset would set. In a sweep that mixes
+both, all become values. Presets of such groups contain only that key.
 """
 
 from collections.abc import Iterable
@@ -15,11 +15,11 @@ from ctxlab.config.schema import MIN_CONTEXT
 from ctxlab.core.errors import UserError
 
 KEYS = {"context": ("length", MIN_CONTEXT)}
-"""Groups whose options are values of one key, and the least of them."""
+"""Groups whose options are values of one key → that key and its minimum."""
 
 
 def rewrite(override: Override) -> str:
-    """The override as Hydra understands it; those of other groups, or with a prefix, stay as they are."""
+    """Return the override as Hydra accepts it; overrides of other groups, or with a prefix, are unchanged."""
     line = str(override.input_line)
     group = override.key_or_group
     if line.startswith(("+", "~")) or override.package is not None or not _is_numeric(group):
@@ -41,7 +41,7 @@ def _is_numeric(group: str) -> bool:
 
 
 def _values(override: Override) -> list[Any] | None:
-    """Every single value that the override stands for; None where it is not a matter of options."""
+    """Return every value of the override; None if its values are not options."""
     content: Any = override._value
     if isinstance(content, Glob):
         texts = Glob([str(pattern) for pattern in content.include], [str(pattern) for pattern in content.exclude])

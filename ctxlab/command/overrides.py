@@ -1,4 +1,4 @@
-"""Overrides as Hydra's own parser reads them, and what the front end needs to know of them."""
+"""Overrides as parsed by Hydra, and helpers for them."""
 
 import contextlib
 import re
@@ -12,10 +12,10 @@ from ctxlab.core.errors import UserError
 
 
 def parse(words: Iterable[str]) -> list[Override]:
-    """Each word as an override.
+    """Parse each word as an override.
 
     Raises:
-        UserError: naming the word that is none.
+        UserError: names the word that is not an override.
     """
     parser = OverridesParser.create()
     return [_parse(parser, word) for word in words]
@@ -32,10 +32,10 @@ def _parse(parser: OverridesParser, word: str) -> Override:
 
 
 def _readable(word: str) -> Iterator[str]:
-    """The word with quotes where Hydra's grammar, which knows ASCII alone, needs them.
+    """Yield the word with quotes where Hydra's grammar, which accepts only ASCII, needs them.
 
-    First around each part of the value that has other letters, so that lists and sweeps stay what they are; then
-    around a whole value that has neither quotes nor the signs of a list, such as ``notes(1).jsonl`` or ``a=b``.
+    First around each part of the value with other letters, so that lists and sweeps remain such; then around a whole
+    value without quotes and list characters, such as ``notes(1).jsonl`` or ``a=b``.
     """
     key, equals, value = word.partition("=")
     if not equals or not key.isascii() or "'" in value or '"' in value:
@@ -63,21 +63,21 @@ def _refusal(word: str, error: HydraException) -> UserError:
 
 
 def dotted(key: str) -> str:
-    """Where the content of a group or key lives: ``strategy/reading`` → ``strategy.reading``."""
+    """Return the dotted path of a group or key: ``strategy/reading`` → ``strategy.reading``."""
     return key.replace("/", ".")
 
 
 def quoted(text: str) -> str:
-    """A value that Hydra reads back as exactly this string."""
+    """Quote a text so that Hydra parses it as exactly this string."""
     return QuotedString(text.replace("${", "\\${"), Quote.single).with_quotes()
 
 
 def find(overrides: Sequence[Override], key: str) -> Override | None:
-    """The last override of ``key``."""
+    """Return the last override of ``key``."""
     return next((override for override in reversed(overrides) if override.key_or_group == key), None)
 
 
 def plain_text(override: Override) -> str | None:
-    """The value where it is one word, number or quoted string; None for sweeps, lists, dictionaries and null."""
+    """Return the value of a single word, number or string; None for sweeps, lists, dictionaries and null."""
     value = None if override.is_sweep_override() else override.value()
     return None if value is None or isinstance(value, (list, dict)) else str(value)

@@ -1,6 +1,6 @@
-"""Runs as starting points: the overrides of an earlier run in front of the user's.
+"""Runs as starting points: the overrides of an earlier run are put before the user's.
 
-The composition is then the run's plus what the user asked for, so that ``--cfg`` and directory names are right too.
+The composition is then the run's plus the user's changes, so that ``--cfg`` and directory names are correct too.
 """
 
 from collections.abc import Sequence
@@ -16,16 +16,16 @@ from ctxlab.config.redact import MASK
 from ctxlab.core.errors import UserError
 
 STARTS = ("resume", "run")
-"""Keys that name a run: the first for stages that go on with it, the second for those that start from it."""
+"""Keys that name a run: the first for stages that resume it, the second for those that start from it."""
 
 RESUMED = {"train": "training run", "compare": "comparison"}
-"""Stages that go on with one of their own, and what that is called."""
+"""Stages that can resume a run of their own → what the run is called."""
 
 FILES = ("data.train_file", "data.validation_file", "data.test_file")
-"""Keys that are paths whether or not something is there."""
+"""Keys that are always paths."""
 
 PERHAPS_FILES = ("data.path", "model.path")
-"""Keys that are paths where something is there, and names on a hub otherwise."""
+"""Keys that are paths if the path exists, and hub names otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +35,24 @@ class Start:
     key: str
     """``run`` or ``resume``."""
     folder: Path
-    """Absolute."""
+    """Absolute path of the run directory."""
     overrides: list[Override]
-    """Those of the run, paths absolute."""
+    """Overrides of the run, with absolute paths."""
     choices: dict[str, Any]
-    """Option of every group that it was composed of."""
+    """Group → option of the run's composition."""
     config: dict[str, Any]
-    """What came out, secrets masked and references as they were written."""
+    """Composed configuration of the run, secrets masked and interpolations unresolved."""
 
     def absolute(self, override: Override) -> Override:
-        """``override`` with its paths as they are from where the user stands."""
+        """Return ``override`` with its paths relative to the working directory made absolute."""
         return _absolute(override, Path.cwd())
 
 
 def start(stage: str, overrides: Sequence[Override]) -> Start | None:
-    """The run that ``overrides`` start from, or None.
+    """Return the run that ``overrides`` start from, or None.
 
     Raises:
-        UserError: where the stage has no such key, or the value does not name the directory of a training run.
+        UserError: if the stage has no such key, or the value is not the directory of a suitable run.
     """
     named = [override for override in overrides if override.key_or_group in STARTS and not override.is_delete()]
     if not named:
@@ -71,9 +71,9 @@ def start(stage: str, overrides: Sequence[Override]) -> Start | None:
 
 
 def _recorded(key: str, named: str, folder: Path, stage: str) -> Start:
-    """The run of ``stage`` in ``folder``."""
+    """Read the run of ``stage`` in ``folder``."""
     if not folder.is_dir():
-        raise UserError(f"{named} is not there: give the directory of a {RESUMED[stage]}, such as {_example(stage)}.")
+        raise UserError(f"{named} does not exist: give the directory of a {RESUMED[stage]}, such as {_example(stage)}.")
     hydra = _read(folder / ".hydra" / "hydra.yaml", named).get("hydra") or {}
     found = (hydra.get("job") or {}).get("config_name")
     if found != stage:
@@ -96,7 +96,9 @@ def _read(path: Path, named: str) -> Any:
     if not path.is_file():
         inside = sorted(entry.parent.parent.name for entry in path.parent.parent.glob("*/.hydra/overrides.yaml"))
         hint = (
-            f"it holds several, name one such as {path.parent.parent / inside[0]}" if inside else f"{path} is missing"
+            f"it contains several, name one such as {path.parent.parent / inside[0]}"
+            if inside
+            else f"{path} is missing"
         )
         raise UserError(f"{named} is not the directory of a run: {hint}.")
     try:
@@ -111,7 +113,7 @@ def _example(stage: str) -> str:
 
 
 def _replayable(override: Override) -> bool:
-    """Not Hydra's own, which could name anything to be called; not what was masked or names another run."""
+    """Return whether an override may be replayed: not Hydra's own, which could call anything, no secrets, no runs."""
     key = override.key_or_group
     hydra = key == "hydra" or override.is_hydra_override()
     return not hydra and key not in STARTS and key != "stage" and MASK not in str(override.input_line)
@@ -138,7 +140,7 @@ def _resolve(path: Any, cwd: Path, *, always: bool) -> Any:
 
 
 def superseded(recorded: Override, asked: Sequence[Override]) -> bool:
-    """Whether the user's overrides replace one of the run: the same key, or a group above it."""
+    """Return whether the user's overrides replace one of the run: the same key, or a group above it."""
     for override in asked:
         key = override.key_or_group
         if recorded.key_or_group == key:

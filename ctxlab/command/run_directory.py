@@ -1,4 +1,4 @@
-"""A run directory belongs to one process: claimed atomically before anything is written into it."""
+"""Run directories are claimed atomically before anything is written, so that each belongs to one process."""
 
 import contextlib
 import errno
@@ -13,26 +13,26 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from ctxlab.command.stop import Stop
+from ctxlab.command.stage_error import StageError
 from ctxlab.config import preflight
 from ctxlab.core.errors import UserError
 
 BARE = ("config.yaml", "failure.json", "metrics.jsonl", "wandb")
-"""What a run writes before it has done anything, beside logs and Hydra's folder; metrics only while they are empty."""
+"""Files of a run that has not started to work, besides logs and Hydra's folder; metrics only if empty."""
 
 PATIENCE_SECONDS = 8.0
-"""How long a resume waits for the processes of a killed run to go."""
+"""How long a resumed run waits for the processes of a killed run to end."""
 
 
 class Claims:
-    """What this process has claimed since it started."""
+    """The directories that this process has claimed."""
 
     def __init__(self) -> None:
         self.run: Path | None = None
         self.sweep: Path | None = None
         self._locks: list[int] = []
         self._made: list[Path] = []
-        """Folders that were not there before the run's, the innermost first."""
+        """Folders created for the run, the innermost first."""
         self._hidden = ""
 
     def take_run(self, folder: Path, hidden: str) -> None:
@@ -42,20 +42,20 @@ class Claims:
         self.run, self._hidden = folder, hidden
 
     def withdraw(self) -> None:
-        """Remove what a run that never got to work has left: its directory, and the folders made for it."""
+        """Remove the directory of a run that never started to work, and the folders created for it."""
         if self.run is None or not self._hidden or not _is_bare(self.run, self._hidden):
             return
         for path in self.run.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         for folder in self._made:
-            with contextlib.suppress(OSError):  # another run lives there by now
+            with contextlib.suppress(OSError):  # another run is in there by now
                 folder.rmdir()
 
     def hold(self, folder: Path, patience_seconds: float) -> None:
         """Lock a directory until ``release`` or the end of the process.
 
         Raises:
-            UserError: where another process holds it.
+            UserError: if another process has locked it.
         """
         handle = os.open(folder, os.O_RDONLY)
         deadline = time.monotonic() + patience_seconds
@@ -67,7 +67,7 @@ class Claims:
         self._locks.append(handle)
 
     def release(self) -> None:
-        """Forget all claims."""
+        """Release all claims."""
         while self._locks:
             os.close(self._locks.pop())
         self.run = self.sweep = None
@@ -75,7 +75,7 @@ class Claims:
 
 
 def _is_bare(folder: Path, hidden: str) -> bool:
-    """Whether nothing in the directory of a run is worth keeping."""
+    """Return whether nothing in the run directory is worth keeping."""
     for path in folder.iterdir():
         if path.name == "metrics.jsonl" and path.stat().st_size:
             return False
@@ -91,20 +91,20 @@ def _lock(handle: int) -> bool:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        return error.errno not in (errno.EAGAIN, errno.EACCES)  # a file system without locks is no reason to stop
+        return error.errno not in (errno.EAGAIN, errno.EACCES)  # continue on a file system without locks
     return True
 
 
 def claim(folder: Path, key: str, token: str) -> None:
-    """Make ``folder`` this process's own.
+    """Claim ``folder`` for this process.
 
     Args:
-        folder: Missing or empty.
-        key: Key that says where it is, for messages.
-        token: Entry whose creation decides between processes that come at the same moment; ends in ``/`` for a folder.
+        folder: A missing or empty folder.
+        key: Key that names it, for messages.
+        token: Entry whose creation decides between simultaneous processes; ends in ``/`` for a folder.
 
     Raises:
-        UserError: where something is there already, or nothing can be made there.
+        UserError: if the folder is not empty or cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -114,10 +114,12 @@ def claim(folder: Path, key: str, token: str) -> None:
     except (FileExistsError, NotADirectoryError) as error:
         if folder.is_dir():
             raise _taken(folder, key) from error
-        raise UserError(f"{key}={folder} cannot be made, a file is in the way: give another directory.") from error
+        raise UserError(f"{key}={folder} cannot be created, a file is in the way: give another directory.") from error
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise UserError(f"{key}={folder} cannot be made ({reason}): give a directory that you may write to.") from error
+        raise UserError(
+            f"{key}={folder} cannot be created ({reason}): give a directory that you may write to."
+        ) from error
 
 
 def _create(path: Path, *, is_folder: bool) -> None:
@@ -130,17 +132,17 @@ def _create(path: Path, *, is_folder: bool) -> None:
 def _taken(folder: Path, key: str) -> UserError:
     return UserError(
         f"{key}={folder} exists and is not empty, nothing in it was touched: "
-        f"give another directory, or go on with it by ctxlab train resume={folder}."
+        f"give another directory, or continue the run with ctxlab train resume={folder}."
         if (folder / "checkpoints").is_dir()
         else f"{key}={folder} exists and is not empty, nothing in it was touched: give another directory."
     )
 
 
 class RunDirectory(Callback):
-    """Hydra tells when a run starts; what is raised here must be a ``Stop`` to be heard."""
+    """Callback of Hydra at the start of a run; only a ``StageError`` raised here reaches the command line."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Check the values, then claim the directory, or lock it where a run goes on."""
+        """Check the values, then claim the directory, or only lock it for a resumed run."""
         try:
             HydraConfig.instance().set_config(config)
             preflight.check(config)
@@ -151,14 +153,14 @@ class RunDirectory(Callback):
             CLAIMS.hold(folder, PATIENCE_SECONDS if resumed else 0.0)
             CLAIMS.run = folder
         except Exception as error:
-            raise Stop(error) from error
+            raise StageError(error) from error
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Claim the directory of all jobs."""
+        """Claim the directory of the multirun."""
         try:
             HydraConfig.instance().set_config(config)
             folder = Path(config.hydra.sweep.dir).absolute()
             claim(folder, "hydra.sweep.dir", "multirun.yaml")
             CLAIMS.sweep = folder
         except Exception as error:
-            raise Stop(error) from error
+            raise StageError(error) from error

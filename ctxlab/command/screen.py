@@ -1,4 +1,4 @@
-"""Text that fits the terminal it is printed on: its width, and the letters that it knows."""
+"""Text that fits the terminal: its width, and the characters of its encoding."""
 
 import codecs
 import contextlib
@@ -8,13 +8,13 @@ import textwrap
 from collections.abc import Iterable, Iterator
 
 NARROWEST, WIDEST, USUAL = 60, 100, 80
-"""Columns that help is wrapped to at least, at most, and where there is no terminal."""
+"""Columns to which help is wrapped: minimum, maximum, and without a terminal."""
 
 SPELLED = {
     "·": "-", "–": "-", "—": "-", "−": "-", "…": "...", "→": "->", "×": "x", "≥": ">=", "≤": "<=", "’": "'", "“": '"',
     "”": '"',
 }  # fmt: skip
-"""Signs that this program prints, in ASCII; any other letter that the terminal lacks is shown by its number."""
+"""Characters that this program prints → ASCII; any other missing character is shown by its code point."""
 
 _HANDLER = "ctxlab_spelled"
 
@@ -32,7 +32,7 @@ codecs.register_error(_HANDLER, _spell)
 
 @contextlib.contextmanager
 def forgiving() -> Iterator[None]:
-    """Within it no letter that the terminal's encoding lacks ends the program: it is spelled in ASCII instead."""
+    """Print characters that the terminal's encoding lacks in ASCII instead of raising, until the end of the block."""
     changed = []
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
@@ -48,12 +48,12 @@ def forgiving() -> Iterator[None]:
 
 
 def width() -> int:
-    """Columns that help is wrapped to."""
+    """Return the number of columns to which help is wrapped."""
     return min(max(shutil.get_terminal_size((USUAL, 24)).columns, NARROWEST), WIDEST)
 
 
 def wrapped(text: str, indent: int = 0) -> list[str]:
-    """Lines of the text, each after ``indent`` blanks; no word is cut."""
+    """Wrap a text into lines indented by ``indent`` spaces; no word is cut."""
     blanks = " " * indent
     return textwrap.wrap(
         text, width(), initial_indent=blanks, subsequent_indent=blanks, break_long_words=False, break_on_hyphens=False
@@ -61,7 +61,7 @@ def wrapped(text: str, indent: int = 0) -> list[str]:
 
 
 def command(line: str, indent: int = 2) -> list[str]:
-    """A command in lines that a shell joins again."""
+    """Wrap a command into lines that a shell joins."""
     lines = textwrap.wrap(
         line, width() - 2, initial_indent=" " * indent, subsequent_indent=" " * (indent + 4),
         break_long_words=False, break_on_hyphens=False,
@@ -70,17 +70,17 @@ def command(line: str, indent: int = 2) -> list[str]:
 
 
 def shortened(text: str, columns: int) -> str:
-    """The text, or as much of it as fits before an ellipsis."""
+    """Return the text, cut with an ellipsis if it is too long."""
     return text if len(text) <= columns else f"{text[: columns - 1].rstrip()}…"
 
 
 def two_columns(rows: Iterable[tuple[str, str]], column: int | None = None, indent: int = 2) -> list[str]:
-    """Names and what they are, wrapped in a column of its own; a name too wide for its column has a line of its own.
+    """Format names and descriptions in two columns; a name too wide for its column has a line of its own.
 
     Args:
         rows: Left and right texts.
-        column: Where the right texts begin; None for two blanks after the longest name, a third of the width at most.
-        indent: Blanks before the names.
+        column: Column of the right texts; None for two spaces after the longest name, at most a third of the width.
+        indent: Spaces before the names.
     """
     pairs = list(rows)
     longest = max((len(left) for left, _ in pairs), default=0)

@@ -1,4 +1,4 @@
-"""Which options the words of a command choose, and which keys there are under them; read without Hydra."""
+"""The options that a command chooses, and the keys that exist with them; read without Hydra."""
 
 import re
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ EXPERIMENT = "experiment"
 
 
 def options(lines: Iterable[str]) -> dict[str, list[str]]:
-    """Group → the options that the words choose, several in a sweep; of words for one group the last one counts."""
+    """Return group → the options that the words choose, several in a sweep; the last word for a group counts."""
     found: dict[str, list[str]] = {}
     groups = set(catalogue.groups())
     for line in lines:
@@ -27,7 +27,7 @@ def options(lines: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _named(group: str, value: str) -> list[str]:
-    """Options that a value names, whatever stands around them."""
+    """Return the options that a value names, ignoring all other characters."""
     every = catalogue.options(group)
     if "*" in value:
         return every
@@ -36,7 +36,7 @@ def _named(group: str, value: str) -> list[str]:
 
 
 def keys(stage: str, lines: Iterable[str]) -> dict[str, catalogue.Key]:
-    """Every key of a stage under the options that the words choose; in a sweep those that any of its jobs has."""
+    """Return every key of a stage with the options that the words choose; in a sweep those of any job."""
     several = options(lines)
     first = {group: names[0] for group, names in several.items()}
     found = catalogue.tree(stage, first)

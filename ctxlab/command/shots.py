@@ -1,4 +1,4 @@
-"""``shots=2`` for ``task.shots=2``: solved examples in front of a prompt, for the tasks that take some."""
+"""``shots=2`` as a short form of ``task.shots=2``: the number of solved examples in a prompt."""
 
 from collections.abc import Sequence
 
@@ -13,14 +13,14 @@ KEY = "shots"
 
 
 def rewrite(override: Override, tasks: Sequence[str]) -> str:
-    """The override as Hydra understands it; others stay as they are.
+    """Return the override as Hydra accepts it; others are unchanged.
 
     Args:
         override: As the user wrote it.
         tasks: Names of the tasks of the command.
 
     Raises:
-        UserError: A task takes no examples, or the value is no count.
+        UserError: A task takes no examples.
     """
     line = str(override.input_line)
     if override.key_or_group != KEY or line.startswith(("+", "~")):
@@ -32,7 +32,7 @@ def rewrite(override: Override, tasks: Sequence[str]) -> str:
 
 
 def tasks(stage: str, overrides: Sequence[Override]) -> list[str]:
-    """Tasks that ``overrides`` choose, several in a sweep, or the default one of the stage."""
+    """Return the tasks that ``overrides`` choose, several in a sweep, or the default task of the stage."""
     chosen = find(overrides, "task")
     if chosen is None:
         return [option for group, option in catalogue.defaults(catalogue.option_file("", stage)) if group == "task"]
@@ -41,7 +41,7 @@ def tasks(stage: str, overrides: Sequence[Override]) -> list[str]:
 
 def _takes(task: str) -> bool:
     path = catalogue.option_file("task", task)
-    return not path.is_file() or KEY in catalogue.read(path)  # one that is not there is named elsewhere
+    return not path.is_file() or KEY in catalogue.read(path)  # an unknown task is reported elsewhere
 
 
 def _taking() -> list[str]:

@@ -1,7 +1,7 @@
-"""``ctxlab strategies``: every strategy and every part, told from their own YAML files and classes.
+"""``ctxlab strategies``: describes every strategy and part from its YAML file and class.
 
-The comment at the top of a part's file says, a line each: what it does, ``Cost:``, ``Measured:`` (written by
-``make docs`` from the last ``make bench``) and ``Not for:``; the kinds of model are those that its class declares.
+The comment at the top of a part's file has one line each for: what it does, ``Cost:``, ``Measured:`` (written by
+``make docs`` from the last ``make bench``) and ``Not for:``; the kinds of model are declared by its class.
 """
 
 import re
@@ -22,20 +22,20 @@ NOTHING = "–"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What one file says about itself."""
+    """Description of one strategy or part."""
 
     name: str
     sentence: str
     papers: Sequence[str]
     """arXiv numbers."""
     kinds: Sequence[str]
-    """Of models; empty where any will do."""
+    """Kinds of model; empty for any."""
     cost: str
     measured: str
     not_for: str
 
     def cells(self) -> tuple[str, ...]:
-        """As in ``COLUMNS``, a dash for nothing."""
+        """Return the cells of ``COLUMNS``, a dash for an empty one."""
         papers = " ".join(f"[{number}](https://arxiv.org/abs/{number})" for number in self.papers)
         kinds = " ".join(KINDS[kind] for kind in sorted(self.kinds, key=list(KINDS).index))
         cells = (f"`{self.name}`", self.sentence, papers, kinds or "any", self.cost, self.measured, self.not_for)
@@ -43,7 +43,7 @@ class Entry:
 
 
 def part(family: str, name: str) -> Entry:
-    """A part from its YAML file and its class."""
+    """Describe a part from its YAML file and class."""
     path = catalogue.option_file(f"strategy/{family}", name)
     module, _, cls = catalogue.read(path)["_target_"].rpartition(".")
     kinds = signatures.names(module, cls, "supports")  # without importing it
@@ -51,7 +51,7 @@ def part(family: str, name: str) -> Entry:
 
 
 def preset(name: str) -> Entry:
-    """A preset; its models are those that all its parts work on."""
+    """Describe a preset; its kinds of model are those that all its parts support."""
     path = catalogue.option_file("strategy", name)
     parts = dict(catalogue.defaults(path, "strategy"))
     kinds = set(KINDS)
@@ -61,19 +61,19 @@ def preset(name: str) -> Entry:
 
 
 def composition(name: str) -> str:
-    """The parts of a preset that are not the null ones."""
+    """Return the parts of a preset without the null parts."""
     parts = dict(catalogue.defaults(catalogue.option_file("strategy", name), "strategy"))
     return " + ".join(option for option in parts.values() if option not in ("keep", "full", "none", "constant"))
 
 
 def page() -> str:
-    """All of it as Markdown."""
+    """Return all strategies and parts as Markdown."""
     lines = [
         "# Strategies", "",
         "Made by `make docs` from the files in `conf/strategy` and the classes that they name; `ctxlab strategies` "
-        "prints it. A strategy is five parts: `strategy=<name>` takes a preset, `strategy/<family>=<name>` another "
-        "part in it. Models: E encoder, D decoder, ED encoder-decoder (the pattern of an attention part goes into its "
-        "encoder). L is the length of a window in tokens, w a window on each side, g global tokens.", "",
+        "prints it. A strategy has five parts: `strategy=<name>` chooses a preset, `strategy/<family>=<name>` replaces "
+        "one part. Models: E encoder, D decoder, ED encoder-decoder (an attention part changes its encoder). L is the "
+        "length of a window in tokens, w the attention window on each side, g the number of global tokens.", "",
         "## Presets", "",
         _line(("strategy", "parts", *COLUMNS[1:4])), _rule(5),
     ]  # fmt: skip
@@ -87,11 +87,10 @@ def page() -> str:
 
 
 def listing() -> str:
-    """All of it for a terminal: what each does and which models it works on."""
+    """Return all strategies and parts for a terminal: what each does and which models it supports."""
     lines = [
-        *wrapped("strategy=<name> takes a preset, strategy/<family>=<name> another part in it; one of them whole, with "
-                 "its keys, cost and papers: ctxlab strategies <name>. Models: E encoder, D decoder, ED "
-                 "encoder-decoder."),
+        *wrapped("strategy=<name> chooses a preset, strategy/<family>=<name> replaces one part; ctxlab strategies "
+                 "<name> shows one with its keys, cost and papers. Models: E encoder, D decoder, ED encoder-decoder."),
         "", "Presets, strategy=…",
         *two_columns((name, _line_of(preset(name))) for name in catalogue.options("strategy")),
     ]  # fmt: skip
@@ -102,17 +101,17 @@ def listing() -> str:
 
 
 def of(names: Sequence[str]) -> str:
-    """Everything about the presets and parts of these names.
+    """Describe the presets and parts of these names in full.
 
     Raises:
-        UserError: for a name that none has.
+        UserError: for an unknown name.
     """
     blocks = [block for name in names for block in _whole(name.removeprefix("strategy="))]
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
 
 def _whole(name: str) -> list[list[str]]:
-    """A preset and its parts, or the parts of this name."""
+    """Describe a preset and its parts, or the parts of this name."""
     if name in catalogue.options("strategy"):
         parts = dict(catalogue.defaults(catalogue.option_file("strategy", name), "strategy"))
         return [
@@ -165,7 +164,7 @@ def _entry(name: str, header: Sequence[str], kinds: Sequence[str]) -> Entry:
 
 
 def _facts(header: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """``Cost: …`` and the like; a line that begins with none of them goes on with the one before."""
+    """Yield ``Cost: …`` and similar facts; a line without such a prefix continues the previous one."""
     key, text = "", ""
     for line in header[1:]:
         begun = re.match(r"(Cost|Measured|Not for): (.*)", line)

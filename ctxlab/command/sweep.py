@@ -1,4 +1,4 @@
-"""What came of the jobs of a multirun, read from their directories so that it holds for every launcher."""
+"""Summary of the jobs of a multirun, read from their directories so that it works with every launcher."""
 
 import csv
 import json
@@ -17,7 +17,7 @@ from ctxlab.core.types import Table
 
 CSV = "sweep.csv"
 
-UNFINISHED = "The job ended without a word: it was killed, or is still running elsewhere."
+UNFINISHED = "The job has no result: it was killed, or is still running elsewhere."
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +35,14 @@ class Row:
     """``done`` or ``failed``."""
     error: str
     mistake: bool
-    """Whether the user can mend the failure."""
+    """Whether the user can fix the failure."""
 
 
 def summarise(folder: Path) -> int:
     """Print one table over all jobs under ``folder``, write ``sweep.csv``, and name the jobs that failed.
 
     Returns:
-        0, 1 if any job failed, 2 if all did by mistakes of the user.
+        0; 1 if any job failed; 2 if all jobs failed by mistakes of the user.
     """
     rows = [_row(path, folder) for path in _jobs(folder)]
     if not rows:
@@ -65,7 +65,7 @@ def _jobs(folder: Path) -> list[Path]:
 
 
 def _natural(text: str) -> list[tuple[bool, int, str]]:
-    """Sort key that puts 9 before 10."""
+    """Return a sort key that puts 9 before 10."""
     parts = [part for part in re.split(r"(\d+)", text) if part]
     return [(False, int(part), "") if part.isdecimal() else (True, 0, part) for part in parts]
 
@@ -91,7 +91,7 @@ def _row(path: Path, folder: Path) -> Row:
 
 
 def _outcome(path: Path) -> Outcome | UserError | None:
-    """What the job came to, None where it left no result, or why that cannot be read."""
+    """Return the result of a job, None without one, or the error of reading it."""
     if not (path / FILE).is_file():
         return None
     try:
@@ -141,26 +141,26 @@ def _print(rows: Sequence[Row], folder: Path) -> None:
 
 
 def _given(row: Row) -> dict[str, str]:
-    """Key → value of a job's overrides."""
+    """Return key → value of a job's overrides."""
     pairs = (word.lstrip("+").partition("=") for word in row.overrides.split(" "))
     return {key: value.strip("'\"") for key, _, value in pairs if key}
 
 
 def _varied(rows: Sequence[Row]) -> list[str]:
-    """Keys whose values are not the same in all jobs, in the order of the command."""
+    """Return the keys whose values differ between jobs, in the order of the command."""
     given = [_given(row) for row in rows]
     every = dict.fromkeys(key for one in given for key in one)
     return [key for key in every if len(rows) == 1 or len({one.get(key) for one in given}) > 1]
 
 
 def _short(keys: Sequence[str]) -> list[str]:
-    """Last parts of keys, where these say which is which."""
+    """Return the last parts of keys, if these are unique."""
     lasts = [re.split(r"[./]", key)[-1] for key in keys]
     return [last if lasts.count(last) == 1 else key for key, last in zip(keys, lasts, strict=True)]
 
 
 def _cells(row: Row, keys: Sequence[str]) -> list[str]:
-    """A row as shown, with a column for each of the ``keys``."""
+    """Return the cells of a row, with a column for each of the ``keys``."""
     given = _given(row)
     memory = f"{row.peak_memory_bytes / 2**20:,.0f}" if row.peak_memory_bytes is not None else ""
     speed = f"{row.tokens_per_second:,.0f}" if row.tokens_per_second is not None else ""

@@ -1,4 +1,4 @@
-"""What became of a cell, told by its run directory alone, so that a comparison can go on after it was killed."""
+"""The state of a cell, read from its run directory alone, so that a killed comparison can be resumed."""
 
 import errno
 import fcntl
@@ -12,37 +12,37 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.result import FILE, Result, read
 
 FOLDER = "cells"
-"""Of the run directories, in that of the comparison."""
+"""Folder of the cells' run directories in the comparison's."""
 
 LOGS = "logs"
-"""Of what the cells printed."""
+"""Folder of the cells' output."""
 
 LOW_SHARE = 0.9
-"""Share of its threads' time below which a cell had to wait for other processes."""
+"""Fraction of its threads' time below which a cell counts as slowed down by other processes."""
 
 
 class State(StrEnum):
-    """How far a cell has come."""
+    """Progress of a cell."""
 
     ABSENT = "absent"
-    BEGUN = "begun"
-    """It can go on from where it is."""
+    STARTED = "started"
+    """The cell can be resumed."""
     DONE = "done"
 
 
 def state(folder: Path) -> State:
-    """How far the cell has come; what was killed before it could be gone on with is removed."""
+    """Return the progress of a cell; a run directory that cannot be resumed is removed."""
     if (folder / FILE).is_file():
         return State.DONE
     if all((folder / ".hydra" / name).is_file() for name in ("overrides.yaml", "hydra.yaml", "config.yaml")):
-        return State.BEGUN
+        return State.STARTED
     if folder.exists():
         shutil.rmtree(folder)
     return State.ABSENT
 
 
-def is_held(folder: Path) -> bool:
-    """Whether a process works in the run directory."""
+def is_locked(folder: Path) -> bool:
+    """Return whether a process is using the run directory."""
     if not folder.is_dir():
         return False
     handle = os.open(folder, os.O_RDONLY)
@@ -56,7 +56,7 @@ def is_held(folder: Path) -> bool:
 
 
 def failure(folder: Path) -> str | None:
-    """Why the cell failed, in a sentence; None where it did not say."""
+    """Return the sentence that says why the cell failed; None if it left none."""
     try:
         return str(json.loads((folder / "failure.json").read_text(encoding="utf-8"))["error"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -64,9 +64,9 @@ def failure(folder: Path) -> str | None:
 
 
 def outcome(folder: Path) -> Result | str:
-    """The result of a cell, or why there is none."""
+    """Return the result of a cell, or a sentence that says why there is none."""
     if not (folder / FILE).is_file():
-        return failure(folder) or "it ended without a word: it was killed"
+        return failure(folder) or "it ended without a message: it was killed"
     try:
         return read(folder)
     except UserError as error:
@@ -74,7 +74,7 @@ def outcome(folder: Path) -> Result | str:
 
 
 def cpu_share(result: Result) -> float | None:
-    """Share of its threads' time that training got; None where that is not known."""
+    """Return the fraction of its threads' time that training got; None if unknown."""
     cost = result.cost
     if not (cost.train_cpu_seconds and cost.train_seconds and cost.threads):
         return None

@@ -1,4 +1,4 @@
-"""All candidates against one baseline: differences, tests, verdicts."""
+"""Comparison of all candidates with one baseline: differences, tests, verdicts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,20 +14,20 @@ from ctxlab.comparison.verdict import Verdict, detectable, verdict
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How a comparison decides."""
+    """Thresholds of a comparison."""
 
     margin: float = 0.01
     """Differences up to this size do not matter, in units of the figure."""
     lower_is_better: bool = False
-    """Of the figure."""
+    """Whether a lower figure is better."""
     level: float = 0.05
-    """Chance that any candidate is called different although none is; intervals contain 1 − level."""
+    """Family-wise error rate: probability that any candidate is called different although none is."""
     power: float = 0.8
-    """With which the smallest difference is named that would have been found."""
+    """Statistical power for which the detectable difference is computed."""
     draws: int = DRAWS
-    """Of random swaps, where not all are tried."""
+    """Number of random swaps if not all are tried."""
     seed: int = 0
-    """Of these."""
+    """Seed of the random swaps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,30 +40,30 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One candidate against the baseline."""
+    """One candidate compared with the baseline."""
 
     name: str
     difference: Difference
     permutation: Permutation
     p_value: float
-    """The larger one of the two tests."""
+    """The larger p-value of the two tests."""
     adjusted_p: float
-    """By Holm, over all candidates."""
+    """Adjusted by Holm's method over all candidates."""
     verdict: Verdict
     detectable: float | None
-    """The smallest difference that would have been found; None where none could be."""
+    """The smallest detectable difference; None if none is."""
     unreachable: str | None
-    """Why no difference can be significant; None where one can be."""
+    """Sentence that says why no difference can be significant; None if one can."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Every candidate against the baseline, in the order given."""
+    """Every candidate compared with the baseline, in the order given."""
 
     baseline: str
     rows: tuple[Row, ...]
     scope: str
-    """What the verdicts are about, as a sentence."""
+    """Sentence that says to what the verdicts generalise."""
 
 
 MODELS = "With one seed this compares two trained models on new documents, not two strategies: other seeds may differ."
@@ -74,12 +74,12 @@ STRATEGIES = "Intervals and verdicts are for new documents and new seeds."
 def compare(baseline: Contender, candidates: Sequence[Contender], rules: Rules) -> Comparison:
     """Compare each candidate with the baseline, on the same documents and seeds.
 
-    A candidate is called better or worse where two tests agree after Holm's adjustment. Swaps of documents take the
-    trained models as they are, so that a difference must also hold for new seeds by the t test; that one is approximate
-    where documents are few and uneven, so that it must also hold for the swaps.
+    A candidate is called better or worse if two tests agree after Holm's adjustment. The permutation test treats the
+    trained models as fixed, so that a difference must also hold for new seeds by the t test; the t test is approximate
+    if documents are few and uneven, so that a difference must also hold by the permutation test.
 
     Args:
-        baseline: What all others are compared with.
+        baseline: The contender that all others are compared with.
         candidates: At least one.
         rules: Margin, direction and level.
 

@@ -1,4 +1,4 @@
-"""The one sentence at the end: which candidate is enough, or worth its cost."""
+"""The concluding sentence: which candidate is enough, or worth its cost."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from ctxlab.comparison.compare import Contender, Row, Rules, compare
 from ctxlab.comparison.verdict import Verdict
 
 SAME_COST = 1.05
-"""Ratio of costs up to which they are called the same."""
+"""Ratio of costs up to which they count as the same."""
 
 
 class Answer(StrEnum):
-    """What is concluded of the cheapest candidate."""
+    """Conclusion about the cheapest candidate."""
 
     ENOUGH = "enough"
     WORTH = "worth"
@@ -21,13 +21,13 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """The answer, and the sentence that says it."""
+    """The conclusion and its sentence."""
 
     answer: Answer
     reference: str
     """The cheapest candidate."""
     challenger: str
-    """The one that it is held against."""
+    """The candidate that it is compared with."""
     cost_ratio: float
     """Cost of the challenger over that of the reference."""
     sentence: str
@@ -35,27 +35,27 @@ class Conclusion:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a candidate costs, in the unit that the sentence names."""
+    """Costs of the candidates, in the unit named in the sentence."""
 
     values: Sequence[float]
-    """Of each contender."""
+    """Cost of each contender."""
     unit: str = "the time"
-    """As in "at 3.1 times the time"; with its article."""
+    """As in "at 3.1 times the time", with its article."""
 
 
 def conclude(contenders: Sequence[Contender], cost: Cost, rules: Rules, figure: str = "") -> Conclusion:
-    """Hold the cheapest contender against all others.
+    """Compare the cheapest contender with all others.
 
     It is *enough* if no other one can be better by more than the margin: every interval of a difference to it ends
-    below that. As this is claimed of all at once, it needs no adjustment. Another contender is *worth* its cost if its
+    below the margin. As all must do so at once, this needs no adjustment. Another contender is *worth* its cost if its
     difference is significant after Holm's adjustment over all of them. Otherwise nothing is decided, and the sentence
-    says which difference would have been found.
+    names the difference that would have been detected.
 
     Args:
         contenders: At least two, the baseline among them.
-        cost: Of each of them.
+        cost: Costs in the same order.
         rules: Margin, direction and level.
-        figure: Name of the figure in the sentence; it may be left out where it is clear.
+        figure: Name of the figure in the sentence; empty if it is clear from the context.
     """
     order = sorted(range(len(contenders)), key=lambda index: cost.values[index])
     cheapest, *others = [contenders[index] for index in order]
@@ -78,7 +78,7 @@ def _answer(rows: Sequence[Row], is_any_better: bool, rules: Rules) -> Answer:
 
 
 def _at_most(row: Row, rules: Rules) -> bool:
-    """Whether the candidate of a row is better by the margin at most."""
+    """Return whether the candidate of a row is better by at most the margin."""
     interval = row.difference.interval
     bound = interval.high if not rules.lower_is_better else interval.low
     return bound is not None and (-bound if rules.lower_is_better else bound) <= rules.margin
@@ -94,7 +94,7 @@ class _Words:
     rules: Rules
 
     def change(self, row: Row) -> str:
-        """As "adds +0.004 [−0.010, 0.020]"; a figure of which less is better is changed by it."""
+        """Return "adds +0.004 [−0.010, 0.020]", or "changes … by" for a figure of which lower is better."""
         found, interval = row.difference.estimate, row.difference.interval
         between = "" if interval.low is None else f" [{interval.low:.3f}, {interval.high:.3f}]"
         name = f" {self.figure}" if self.figure else ""
@@ -102,11 +102,11 @@ class _Words:
         return f"{text}{between}".replace("-", "−")
 
     def at(self) -> str:
-        """As "at 3.1 times the time"."""
+        """Return "at 3.1 times the time"."""
         return f"in {self._same()}" if self.ratio <= SAME_COST else f"at {self.ratio:.1f} times {self.unit}"
 
     def worth(self, cheapest: str) -> str:
-        """As "worth 3.1 times the time of chunk at 512"."""
+        """Return "worth 3.1 times the time of chunk at 512"."""
         if self.ratio <= SAME_COST:
             return f"better than {cheapest} in {self._same()}"
         return f"worth {self.ratio:.1f} times {self.unit} of {cheapest}"
@@ -127,7 +127,7 @@ def _undecided(cheapest: str, best: Row, words: _Words) -> str:
     sentence = f"Whether {best.name} is {words.worth(cheapest)} is undecided: it {words.change(best)}."
     if best.detectable is not None:
         chance = f"{words.rules.power:.0%}".replace("%", " %")
-        return f"{sentence} A difference of {best.detectable:.3f} would have been found with a chance of {chance}."
+        return f"{sentence} A difference of {best.detectable:.3f} would have been detected with probability {chance}."
     return f"{sentence} {best.unreachable or ''}".rstrip()
 
 

@@ -1,4 +1,4 @@
-"""Whether a score uses context at all: figures by length and by place of the evidence, and against chance."""
+"""Whether scores depend on context at all: figures by length and distance of the evidence, compared with chance."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ctxlab.comparison.gathered import Ran
+from ctxlab.comparison.candidate_results import CandidateResults
 from ctxlab.core.types import Table
 
 EVIDENCE = "by_evidence"
-"""Breakdown whose rows are distances of what an answer hangs on."""
+"""Breakdown by the distance of the evidence that an answer depends on."""
 
 BREAKDOWNS = ("by_length", "by_position", "by_evidence")
 
@@ -23,14 +23,14 @@ class Bin:
 
     name: str
     cases: float
-    """On average over seeds."""
+    """Mean number over seeds."""
     figure: float
     low: float | None
-    """Lower bound of the figure's interval, on average; None where one is missing."""
+    """Mean lower bound of the figure's interval; None if one is missing."""
 
 
-def bins(ran: Ran, table: str) -> list[Bin]:
-    """A breakdown of a candidate on the split that is reported; none where its task has no such table."""
+def bins(ran: CandidateResults, table: str) -> list[Bin]:
+    """Return a breakdown of a candidate on the reported split; empty if its task has no such table."""
     found = [result.breakdowns.get(ran.split, {}).get(table, ()) for result in ran.results]
     names = dict.fromkeys(_name(row) for rows in found for row in rows)
     return [one for name in names if (one := _bin(name, [r for rows in found for r in rows if _name(r) == name]))]
@@ -41,7 +41,7 @@ def _name(row: Mapping[str, Any]) -> str:
 
 
 def _bin(name: str, rows: Sequence[Mapping[str, Any]]) -> Bin | None:
-    """The figure stands before its interval, and the number of cases before the figure."""
+    """Combine the rows of all seeds; columns are the number of cases, the figure, its interval, in that order."""
     columns = list(rows[0])
     if "low" not in columns or columns.index("low") < 2:
         return None
@@ -62,8 +62,8 @@ def _number(value: Any) -> float:
     return float(value) if isinstance(value, int | float) else 1.0
 
 
-def table(candidates: Sequence[Ran], name: str) -> Table | None:
-    """A breakdown with a column for each candidate; None where no candidate has it."""
+def table(candidates: Sequence[CandidateResults], name: str) -> Table | None:
+    """Return a breakdown with a column for each candidate; None if no candidate has it."""
     found = {ran.title: {one.name: one for one in bins(ran, name)} for ran in candidates}
     names = dict.fromkeys(name for own in found.values() for name in own)
     if not names:
@@ -75,28 +75,36 @@ def table(candidates: Sequence[Ran], name: str) -> Table | None:
     return Table(name, WHERE[name], (head, *found), rows, "means over seeds")
 
 
-def sentence(ran: Ran, chance: float | None) -> str | None:
-    """Whether what hangs on other sentences is told better than by guessing; None where that is not known.
+def sentences(candidates: Sequence[CandidateResults]) -> list[str]:
+    """Say which candidates score better than chance on context-dependent cases, and up to which distance.
 
-    Args:
-        ran: The candidate.
-        chance: Accuracy of guessing; None where that is not known.
+    A figure is better than chance if its interval is above it. Nothing is said if a task has no cases with known
+    evidence, or if the score of guessing is unknown.
     """
-    found = bins(ran, EVIDENCE)
-    if not found or chance is None:
-        return None
-    far = f"{found[-1].name} {_UNIT}: {found[-1].figure:.2f}"
-    above = [one for one in found if one.low is not None and one.low > chance]
-    if not above:
-        mean = sum(one.cases * one.figure for one in found) / sum(one.cases for one in found)
-        return (
-            f"{ran.title}: the cases that need context are at chance, near and far ({mean:.2f} against {chance:.2f}): "
-            "this score does not use it."
+    at_chance, found = [], []
+    chance = None
+    for ran in candidates:
+        own, chance = bins(ran, EVIDENCE), ran.results[0].chances.get(ran.split, {}).get(EVIDENCE)
+        if not own or chance is None:
+            continue
+        above = [one for one in own if one.low is not None and one.low > chance]
+        if above:
+            found.append(_reach(ran.title, above[-1], own[-1], chance))
+        else:
+            mean = sum(one.cases * one.figure for one in own) / sum(one.cases for one in own)
+            at_chance.append(f"{ran.title} ({mean:.2f})")
+    if at_chance:
+        found.append(
+            f"On cases that need context, {', '.join(at_chance)} scored no better than chance ({chance:.2f}), near or "
+            "far: these scores do not use context."
         )
-    if above[-1] is found[-1]:
-        return f"{ran.title}: uses context as far as it was asked for ({far} against a chance of {chance:.2f})."
-    reached = f"{above[-1].name} {_UNIT}: {above[-1].figure:.2f} against a chance of {chance:.2f}"
-    return f"{ran.title}: uses context ({reached}), but is at chance beyond ({far})."
+    return found
 
 
-_UNIT = "words away"
+def _reach(title: str, reached: Bin, farthest: Bin, chance: float) -> str:
+    """Describe up to which distance a candidate uses context."""
+    far = f"{farthest.name} words away: {farthest.figure:.2f}"
+    if reached is farthest:
+        return f"{title} uses context up to the largest tested distance ({far}, chance {chance:.2f})."
+    near = f"{reached.name} words away: {reached.figure:.2f}, chance {chance:.2f}"
+    return f"{title} uses context ({near}), but no farther ({far})."

@@ -1,4 +1,4 @@
-"""How much a candidate differs from another one on the same documents, with an interval over documents and seeds.
+"""The difference between two candidates on the same documents, with an interval over documents and seeds.
 
 Shape legend: S seeds, N documents.
 """
@@ -14,7 +14,7 @@ from ctxlab.core.types import BoolArray
 from ctxlab.evaluation.statistics import NO_INTERVAL, Counts, Interval
 
 BLOCK_CELLS = 2**22
-"""Largest number of weights that are in memory at once."""
+"""Largest number of weights in memory at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,39 +25,39 @@ class Difference:
     """Mean over seeds, in units of the figure."""
     by_seed: tuple[float, ...]
     interval: Interval
-    """No bounds where fewer than two documents are there, or a document without which the figure is not defined."""
+    """No bounds with fewer than two documents, or if the figure is undefined without one of them."""
     student: WeightedStudent | None
-    """What the interval and ``p_value`` come from; None where there is no interval."""
+    """Distribution of the interval and ``p_value``; None if there is no interval."""
     num_documents: int
 
     @property
     def num_seeds(self) -> int:
-        """One: the difference is that of two trained models, and says nothing of strategies trained once more."""
+        """Number of seeds; with one, the difference is that of two trained models, not of two strategies."""
         return len(self.by_seed)
 
     @property
     def p_value(self) -> float:
-        """Of the two-sided t test that there is no difference; 1 where there is no interval."""
+        """Two-sided p-value of the t test of no difference; 1 if there is no interval."""
         return 1.0 if self.student is None else self.student.p_value(self.estimate)
 
 
 def difference(candidate: Scored, baseline: Scored, confidence: float = 0.95) -> Difference:
-    """Mean difference over seeds, with a t interval for new documents *and* new seeds.
+    """Return the mean difference over seeds, with a t interval for new documents *and* new seeds.
 
     With d_s the difference under seed s, the variance of their mean is the variance between the d_s, divided by S, plus
     the mean covariance of two of them, which comes from the documents that both report. For documents that every seed
     reports this is (MS_seeds + MS_documents − MS_rest) / (S N), the estimate of a two-way layout with random effects
     (Searle, Casella and McCulloch 1992, Variance Components, section 4.5). Documents enter with their jackknife
-    pseudo-values (Efron and Tibshirani 1993, chapter 11), so that any figure will do; those of a mean are the values
-    themselves, and under one seed the interval then is that of the paired t test. Quantiles are ``WeightedStudent``'s:
-    parts are the seeds with S − 1 degrees of freedom, and the documents with their number − 1.
+    pseudo-values (Efron and Tibshirani 1993, chapter 11), so that any figure can be used; those of a mean are the
+    values themselves, and with one seed the interval is that of the paired t test. Quantiles are
+    ``WeightedStudent``'s, with S − 1 degrees of freedom for the seeds and N − 1 for the documents.
 
     With three seeds such intervals contain the true difference in 0.945 to 0.976 of cases over 5 to 300 documents and
-    seeds that matter not at all or a lot; Satterthwaite's degrees of freedom give 0.921 to 0.998 there.
+    seeds of no or of large influence; Satterthwaite's degrees of freedom give 0.921 to 0.998 there.
 
     Args:
-        candidate: What is compared.
-        baseline: With what; of the same documents and seeds.
+        candidate: Scores of the candidate.
+        baseline: Scores of the baseline on the same documents and seeds.
         confidence: Fraction of such intervals that contain the true difference.
     """
     each = candidate.each_seed() - baseline.each_seed()
@@ -75,10 +75,10 @@ def difference(candidate: Scored, baseline: Scored, confidence: float = 0.95) ->
 
 
 def pseudo_values(candidate: Scored, baseline: Scored) -> Counts:
-    """(S, N) jackknife pseudo-values of the difference: m d − (m − 1) d₋ₙ with m documents, without document n in d₋ₙ.
+    """Return (S, N) jackknife pseudo-values of the difference: m d − (m − 1) d₋ₙ, with d₋ₙ over all but document n.
 
-    They have no meaning where a document is not reported, and are not finite where d₋ₙ is not. At least two documents
-    are needed.
+    Here m is the number of documents, at least two. Values of documents that are not reported are meaningless, and
+    those with an undefined d₋ₙ are not finite.
     """
     num, everything = candidate.num_documents, candidate.each_seed() - baseline.each_seed()
     block, without = max(1, BLOCK_CELLS // num), []
@@ -91,7 +91,7 @@ def pseudo_values(candidate: Scored, baseline: Scored) -> Counts:
 
 
 def _student(values: Counts, each: Counts, reported: BoolArray) -> WeightedStudent | None:
-    """The parts of the variance of the mean of ``each`` (S,), or None where a pseudo-value (S, N) is not defined."""
+    """Return the variance components of the mean of ``each`` (S,); None if a pseudo-value (S, N) is undefined."""
     if not np.isfinite(values[reported]).all():
         return None
     if len(each) == 1:
@@ -107,7 +107,7 @@ def _student(values: Counts, each: Counts, reported: BoolArray) -> WeightedStude
 
 
 def _covariance(values: Counts, reported: BoolArray) -> float:
-    """Covariance of the means of two seeds, of values (2, N), through the documents that both report."""
+    """Return the covariance of the means of two seeds, of values (2, N), over the documents that both report."""
     both = reported.all(axis=0)
     if both.sum() < 2:
         return 0.0

@@ -1,15 +1,15 @@
-"""Several candidates against one baseline: p-values that keep the chance of any false finding at its level."""
+"""Holm's adjustment of p-values, which controls the family-wise error rate over several candidates."""
 
 from collections.abc import Sequence
 from math import ceil, floor, log2
 
 
 def adjusted(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjusted p-values, in the order given; a candidate is found different where its own is at most the level.
+    """Return Holm's adjusted p-values, in the order given; a candidate differs if its own is at most the level.
 
     Holm 1979, A Simple Sequentially Rejective Multiple Test Procedure, Scandinavian Journal of Statistics 6, 65–70: the
     smallest is multiplied by the number of candidates, the next one by one less, and none falls below the one before.
-    It needs no assumption on how the candidates depend on one another, which share their baseline.
+    It assumes nothing about the dependence between candidates, which share their baseline.
     """
     order = sorted(range(len(p_values)), key=lambda index: p_values[index])
     found, largest = [1.0] * len(p_values), 0.0
@@ -20,13 +20,13 @@ def adjusted(p_values: Sequence[float]) -> list[float]:
 
 
 def unreachable(smallest_p: float, num_candidates: int, num_documents: int, level: float = 0.05) -> str | None:
-    """A sentence that says why no difference can be found, or None where one can be.
+    """Return a sentence that says why no difference can be significant, or None if one can.
 
     Args:
         smallest_p: The smallest p-value that the test can give, see ``permutation.smallest_p``.
-        num_candidates: That are compared with the baseline.
-        num_documents: On which candidate and baseline differ.
-        level: Chance of any false finding.
+        num_candidates: Candidates compared with the baseline.
+        num_documents: Documents on which candidate and baseline differ.
+        level: Family-wise error rate.
     """
     if smallest_p * num_candidates <= level:
         return None

@@ -1,12 +1,12 @@
-"""The answer of a comparison as plain typed data: every candidate, where it stands, and the sentence at the end."""
+"""The result of a comparison as typed data: every candidate, its rank, and the concluding sentence."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ctxlab.comparison import alone
+from ctxlab.comparison import single_interval
+from ctxlab.comparison.candidate_results import CandidateResults
 from ctxlab.comparison.compare import Comparison, Contender, Row, Rules, compare
 from ctxlab.comparison.conclusion import Conclusion, Cost, conclude
-from ctxlab.comparison.gathered import Ran
 from ctxlab.comparison.pareto import Place, Tolerance, pareto
 from ctxlab.comparison.records import contenders
 from ctxlab.evaluation.statistics import Interval
@@ -14,17 +14,17 @@ from ctxlab.evaluation.statistics import Interval
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A candidate all of whose cells are done."""
+    """A candidate that has completed all of its cells."""
 
-    ran: Ran
+    ran: CandidateResults
     estimate: float
-    """Of the primary metric, mean over seeds."""
+    """Mean of the primary metric over seeds."""
     by_seed: tuple[float, ...]
     interval: Interval
     row: Row | None
-    """Against the baseline; None for the baseline itself."""
+    """Comparison with the baseline; None for the baseline itself."""
     place: Place | None
-    """Among all, by quality and cost; None where there is one candidate."""
+    """Standing among all candidates by quality and cost; None if there is only one candidate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,9 @@ class Leaderboard:
     split: str
     lower_is_better: bool
     entries: Sequence[Entry]
-    """The best first."""
+    """Entries, the best first."""
     baseline: str
-    """Title of it."""
+    """Title of the baseline."""
     comparison: Comparison | None
     conclusion: Conclusion | None
     num_documents: int
@@ -45,19 +45,23 @@ class Leaderboard:
     @property
     def closing(self) -> str:
         """The one sentence at the end."""
+        if not self.lower_is_better and not any(figure for entry in self.entries for figure in entry.by_seed):
+            return f"Nothing can be concluded: every {self.figure} is 0, no candidate learned anything in its budget."
         if self.conclusion is not None:
             return self.conclusion.sentence
-        return "There is nothing to conclude: it takes two candidates all of whose cells are done."
+        return "There is nothing to conclude: that takes two candidates that have completed all of their cells."
 
 
-def leaderboard(candidates: Sequence[Ran], baseline: str, rules: Rules, *, is_equal_time: bool) -> Leaderboard:
-    """Judge candidates by the scores of their cells.
+def leaderboard(
+    candidates: Sequence[CandidateResults], baseline: str, rules: Rules, *, is_equal_time: bool
+) -> Leaderboard:
+    """Compare candidates by the scores of their cells.
 
     Args:
-        candidates: At least one, all of whose cells are done.
+        candidates: At least one.
         baseline: Key of one of them.
-        rules: How the comparison decides; the direction of the figure is taken from the results.
-        is_equal_time: Whether all had the same seconds to train, so that what they cost is the time to read a document.
+        rules: Thresholds; the direction of the figure is taken from the results.
+        is_equal_time: Whether all trained for the same time, so that their cost is the time to read a document.
 
     Raises:
         UserError: Scores cannot be read, or candidates scored different documents.
@@ -85,20 +89,20 @@ def leaderboard(candidates: Sequence[Ran], baseline: str, rules: Rules, *, is_eq
     )
 
 
-def _entry(ran: Ran, contender: Contender, rows: Mapping[str, Row], places: Mapping[str, Place]) -> Entry:
+def _entry(ran: CandidateResults, contender: Contender, rows: Mapping[str, Row], places: Mapping[str, Place]) -> Entry:
     each = contender.scored.each_seed()
     return Entry(
         ran=ran,
         estimate=float(each.mean()),
         by_seed=tuple(each.tolist()),
-        interval=alone.interval(contender.scored),
+        interval=single_interval.interval(contender.scored),
         row=rows.get(ran.title),
         place=places.get(ran.title),
     )
 
 
-def _places(candidates: Sequence[Ran], found: Sequence[Contender], rules: Rules) -> dict[str, Place]:
-    """By quality and every cost that is known of all."""
+def _places(candidates: Sequence[CandidateResults], found: Sequence[Contender], rules: Rules) -> dict[str, Place]:
+    """Return the standings by quality and every cost that is known for all."""
     every = [one.costs() for one in candidates]
     costs = {name: [costs[name] for costs in every] for name in every[0]}
     known = {name: values for name, values in costs.items() if all((value > 0).all() for value in values)}
@@ -107,7 +111,7 @@ def _places(candidates: Sequence[Ran], found: Sequence[Contender], rules: Rules)
     return {place.name: place for place in places}
 
 
-def _cost(candidates: Sequence[Ran], *, is_equal_time: bool) -> Cost:
+def _cost(candidates: Sequence[CandidateResults], *, is_equal_time: bool) -> Cost:
     if is_equal_time:
         return Cost([float(one.milliseconds_per_document().mean()) for one in candidates], "the time per document")
     return Cost([float(one.training_seconds().mean()) for one in candidates], "the training time")

@@ -1,4 +1,4 @@
-"""Quality against cost: which candidates no other one beats, judged from one joint resampling.
+"""The Pareto front of quality and cost, judged from one joint resampling.
 
 Shape legend: S seeds, N documents, C candidates, O objectives, R resamples.
 """
@@ -18,14 +18,14 @@ from ctxlab.evaluation.statistics import Counts
 RESAMPLES = 2000
 
 DECIDED = 0.95
-"""Fraction of the resamples in which a standing must be found to be stated."""
+"""Fraction of the resamples in which a standing must hold to be reported."""
 
 NORMAL = 1.959963984540054
 """Quantile of the normal distribution at 0.975."""
 
 
 class Standing(StrEnum):
-    """Of a candidate among all."""
+    """Standing of a candidate among all."""
 
     FRONT = "on the front"
     DOMINATED = "dominated"
@@ -34,7 +34,7 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One candidate among all."""
+    """Standing of one candidate with its probability."""
 
     name: str
     standing: Standing
@@ -46,26 +46,26 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """Differences up to these sizes are no advantage."""
+    """Differences up to these sizes count as none."""
 
     figure: float = 0.01
-    """In units of the figure: the margin of a tie."""
+    """In units of the figure: the tie margin."""
     cost: float = 0.02
     """As a fraction of the larger cost."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Draws:
-    """One resampling of documents and seeds, which all candidates and all objectives share.
+    """One resampling of documents and seeds, shared by all candidates and objectives.
 
     Deviations from the figures of all documents and seeds are widened for small numbers of either, as bootstrap
     deviations are too small by √((n − 1) / n), and normal ones by the ratio of Student's quantile: see
-    ``evaluation.statistics.expanded_tail``, which does the same to quantiles. Under one seed there is no deviation over
+    ``evaluation.statistics.expanded_tail``, which does the same to quantiles. With one seed there is no deviation over
     seeds, and the standings are those of these trained models.
     """
 
     documents: Counts
-    """(R, N) how often each counts."""
+    """(R, N) how often each document counts."""
     seeds: Counts
     """(R, S) weights that sum to 1."""
 
@@ -80,13 +80,13 @@ class Draws:
         return cls(documents, seeds / num_seeds)
 
     def figure(self, contender: Contender) -> Counts:
-        """(R,) the figure of a candidate."""
+        """Return (R,) the figure of a candidate."""
         each = contender.scored.each_seed()
         over_documents = contender.scored.figures(self.documents).mean(axis=1) - each.mean()
         return self._deviating(each, over_documents)
 
     def cost(self, values: Counts) -> Counts:
-        """(R,) a cost that was measured for every seed (S,), or for every seed and document (S, N)."""
+        """Return (R,) a cost that was measured for every seed (S,), or for every seed and document (S, N)."""
         if values.ndim == 1:
             return self._deviating(values, np.zeros(len(self.seeds)))
         num_documents = self.documents.shape[1]
@@ -95,7 +95,7 @@ class Draws:
         )
 
     def _deviating(self, each: Counts, over_documents: Counts) -> Counts:
-        """The mean of ``each`` seed (S,), with the deviations of both resamplings."""
+        """Return (R,) the mean of ``each`` seed (S,) plus the deviations of both resamplings."""
         over_seeds = self.seeds @ (each - each.mean())
         widened: Counts = (
             each.mean()
@@ -114,19 +114,19 @@ def pareto(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> list[Place]:
-    """Where each candidate stands between the figure and all costs, and how sure that is.
+    """Return each candidate's standing by the figure and all costs, with its probability.
 
     One candidate dominates another one if it is not worse in any objective and better in at least one; differences
     within the tolerance count as equal. A candidate is on the front if nothing dominates it in 95 % of the resamples,
-    dominated if something does in 95 %, else undecided. Costs are lower the better.
+    dominated if another candidate dominates it in 95 %, else undecided. Lower costs are better.
 
     Args:
         contenders: C candidates, the baseline among them, of the same documents and seeds.
-        costs: By name, of each contender (S,) values by seed, or (S, N) by seed and document; all of them positive.
-        lower_is_better: Of the figure.
-        tolerance: What counts as equal.
-        resamples: R.
-        seed: Of the resampling, so that a report can be repeated.
+        costs: Name → for each contender (S,) values by seed, or (S, N) by seed and document; all positive.
+        lower_is_better: Whether a lower figure is better.
+        tolerance: Differences that count as none.
+        resamples: R, number of resamples.
+        seed: Seed of the resampling, so that a report can be reproduced.
     """
     scored = contenders[0].scored
     draws = Draws.of(scored.num_documents, scored.num_seeds, resamples, seed)
@@ -140,13 +140,13 @@ def pareto(
 
 
 def _clearly_higher(values: Counts, tolerance: Counts | float) -> BoolArray:
-    """(C, C, R) whether the first of two candidates is higher by more than the tolerance, of values (C, R)."""
+    """Return (C, C, R) whether the first of two candidates is higher by more than the tolerance, of values (C, R)."""
     higher: BoolArray = values[:, None] - values[None] > tolerance
     return higher
 
 
 def _dominates(better: BoolArray) -> BoolArray:
-    """(C, C, R) whether the first of two candidates dominates the second one, of (O, C, C, R) where it is better."""
+    """Return (C, C, R) whether the first of two candidates dominates the second; ``better`` is (O, C, C, R)."""
     anywhere: BoolArray = np.any(better, axis=0)
     found: BoolArray = anywhere & ~np.swapaxes(anywhere, 0, 1)
     return found
@@ -164,5 +164,5 @@ def _place(contenders: Sequence[Contender], dominates: BoolArray, index: int) ->
 
 
 def _widening(num: int) -> float:
-    """Of deviations over ``num`` resampled units; 1 where there is only one, which never deviates."""
+    """Return the factor for deviations over ``num`` resampled units; 1 for a single unit, which never deviates."""
     return 1.0 if num == 1 else sqrt(num / (num - 1)) * float(stdtrit(num - 1, 0.975)) / NORMAL

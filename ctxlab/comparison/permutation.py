@@ -1,4 +1,4 @@
-"""The exact paired permutation test: what if the documents' results had come from the other candidate?
+"""The paired permutation test: the null hypothesis is that candidate and baseline are exchangeable on each document.
 
 Shape legend: N documents, R swaps.
 """
@@ -12,16 +12,16 @@ from ctxlab.comparison.scored import Scored
 from ctxlab.evaluation.statistics import Counts
 
 EXACT_DOCUMENTS = 12
-"""Up to so many documents that differ, all swaps are tried."""
+"""Up to this number of differing documents, all swaps are tried."""
 
 DRAWS = 10_000
-"""Random swaps above that."""
+"""Number of random swaps above that."""
 
 BLOCK_CELLS = 2**22
-"""Largest number of weights that are in memory at once."""
+"""Largest number of weights in memory at once."""
 
 ROUNDING = 1e-12
-"""Differences are equal when they differ by less than this fraction of the figure."""
+"""Differences count as equal if they differ by less than this fraction of the figure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,28 +31,28 @@ class Permutation:
     p_value: float
     """Two-sided."""
     num_documents: int
-    """On which candidate and baseline differ; to swap others changes nothing."""
+    """Documents on which candidate and baseline differ; swapping others changes nothing."""
     smallest_p: float
-    """The smallest that any difference could have on these documents."""
+    """The smallest possible p-value on these documents."""
     num_swaps: int
     is_exact: bool
-    """Whether these are all swaps."""
+    """Whether all swaps were tried."""
 
 
 def permutation(candidate: Scored, baseline: Scored, *, draws: int = DRAWS, seed: int = 0) -> Permutation:
-    """Swap whole documents between candidate and baseline and take the difference anew, from the swapped counts.
+    """Swap whole documents between candidate and baseline and recompute the difference from the swapped counts.
 
     The p-value is the fraction of the 2ᴺ swaps whose difference, a mean over seeds, is at least as far from 0 as the
     observed one (Fisher 1935, The Design of Experiments, section 21). Above ``EXACT_DOCUMENTS`` documents it comes
-    from random swaps, the observed one counted among them (Phipson and Smyth 2010, arXiv:1603.05766). A document goes
-    over with the results of all seeds, as they are not independent. The test takes the trained models as they are: of
+    from random swaps, the observed one included (Phipson and Smyth 2010, arXiv:1603.05766). A document is swapped
+    with the results of all seeds, as they are not independent. The test treats the trained models as fixed: about
     strategies it says something only together with ``Difference.p_value``.
 
     Args:
-        candidate: What is compared.
-        baseline: With what; of the same documents and seeds.
-        draws: R, of random swaps.
-        seed: Of random swaps, so that a report can be repeated.
+        candidate: Scores of the candidate.
+        baseline: Scores of the baseline on the same documents and seeds.
+        draws: R, number of random swaps.
+        seed: Seed of the random swaps, so that a report can be reproduced.
     """
     ours, theirs = candidate.each_seed(), baseline.each_seed()
     least = abs((ours - theirs).mean()) - ROUNDING * max(np.abs(ours).max(), np.abs(theirs).max())
@@ -64,7 +64,7 @@ def permutation(candidate: Scored, baseline: Scored, *, draws: int = DRAWS, seed
         share = np.ones((len(block), candidate.num_documents))
         share[:, places] = block
         differences = (candidate.mixed(baseline, share) - baseline.mixed(candidate, share)).mean(axis=1)
-        # Where a swap leaves the figure undefined it counts against the difference.
+        # A swap that leaves the figure undefined counts against the difference.
         extreme += int((~(np.abs(differences) < least)).sum())
         num_swaps += len(block)
     one = 0 if is_exact else 1
@@ -78,18 +78,18 @@ def permutation(candidate: Scored, baseline: Scored, *, draws: int = DRAWS, seed
 
 
 def smallest_p(num_documents: int, draws: int = DRAWS) -> float:
-    """The smallest two-sided p-value with so many documents: that of the observed order and its mirror image."""
+    """Return the smallest two-sided p-value with this number of documents: the observed order and its mirror image."""
     exact = min(1.0, 2.0 ** (1 - num_documents))
     return exact if num_documents <= EXACT_DOCUMENTS else max(exact, 1 / (draws + 1))
 
 
 def _all_swaps(num_documents: int) -> Iterator[Counts]:
-    """Every row of 0 and 1 once."""
+    """Yield every (N,) row of 0 and 1 once."""
     yield (np.arange(2**num_documents)[:, None] >> np.arange(num_documents) & 1).astype(np.float64)
 
 
 def _random_swaps(num_documents: int, draws: int, seed: int) -> Iterator[Counts]:
-    """``draws`` random rows, in blocks."""
+    """Yield ``draws`` random rows, in blocks."""
     generator = np.random.default_rng(seed)
     block = max(1, BLOCK_CELLS // num_documents)
     for start in range(0, draws, block):

@@ -1,4 +1,4 @@
-"""Which trainings a comparison consists of, and in which order they run."""
+"""The trainings of a comparison and their order."""
 
 import random
 from collections.abc import Sequence
@@ -18,20 +18,20 @@ class Cell:
     """Its key, such as ``chunk-512``."""
     seed: int
     trial: int | None = None
-    """From 1; None where a single learning rate is tried."""
+    """Number from 1; None if a single learning rate is tried."""
 
     @property
     def name(self) -> str:
-        """Folder of its run directory."""
+        """Name of its run directory."""
         trial = "" if self.trial is None else f"-trial-{self.trial}"
         return f"{self.candidate}-seed-{self.seed}{trial}"
 
 
 def cells(candidates: Sequence[str], seeds: Sequence[int], num_trials: int = 1) -> list[Cell]:
-    """Every training in its order: seed after seed, candidates and trials shuffled within each.
+    """Return every training in order: seed after seed, with candidates and trials shuffled within each seed.
 
-    So a machine that grows slower or faster over the hours favours no candidate, and a comparison that is stopped early
-    has whole seeds.
+    So a machine that becomes slower or faster over time favours no candidate, and a comparison that is stopped early
+    has complete seeds.
     """
     trials: Sequence[int | None] = [None] if num_trials == 1 else range(1, num_trials + 1)
     found = []
@@ -43,7 +43,7 @@ def cells(candidates: Sequence[str], seeds: Sequence[int], num_trials: int = 1) 
 
 
 def learning_rate(base: float, trial: int | None) -> float:
-    """That of a trial: ``base``, a third, three times, a ninth, nine times, and so on."""
+    """Return the learning rate of a trial: ``base``, then a third, three times, a ninth, nine times, and so on."""
     if trial is None:
         return base
     power = trial // 2 * (-1 if trial % 2 == 0 else 1)
@@ -51,14 +51,14 @@ def learning_rate(base: float, trial: int | None) -> float:
 
 
 def baseline(wanted: str | None, candidates: Sequence[str]) -> str:
-    """The candidate that all others are held against: the one called so, or the only one that begins or ends so.
+    """Return the key of the baseline: the candidate of that name, or the only one whose key begins or ends with it.
 
     Args:
-        wanted: As on the command line; None for the first one.
+        wanted: Value on the command line; None for the first candidate.
         candidates: Keys, such as ``chunk-512``.
 
     Raises:
-        UserError: None is called so, or several are.
+        UserError: No candidate matches, or several do.
     """
     if wanted is None or wanted in candidates:
         return wanted or candidates[0]

@@ -1,4 +1,4 @@
-"""How long the documents are, and what of them fits each context.
+"""The lengths of the documents, and which fraction of them fits each context.
 
 Shape legend: N documents.
 """
@@ -13,19 +13,19 @@ from ctxlab.core.types import NO_LABEL, Encoded, IntArray, Table
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What lies within the first tokens of every document, as many as a context has."""
+    """Fractions of documents, tokens and gold labels within the first ``context`` tokens of every document."""
 
     context: int
     documents: float
-    """Share of the documents that fit whole."""
+    """Fraction of the documents that fit completely."""
     tokens: float
     gold: float | None
-    """Share of the gold labels; None where tokens have none."""
+    """Fraction of the gold labels; None if tokens have none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Lengths of documents in tokens, special ones and a question not counted."""
+    """Lengths of documents in tokens, without special tokens and questions."""
 
     num_documents: int
     median: int
@@ -35,7 +35,7 @@ class Profile:
 
     @property
     def sentence(self) -> str:
-        """For people, in one line."""
+        """Description in one line."""
         return (
             f"{self.num_documents:,} documents: half have up to {self.median:,} tokens, 90 % up to "
             f"{self.ninety_percent:,}, the longest has {self.longest:,}."
@@ -43,7 +43,7 @@ class Profile:
 
     @property
     def table(self) -> Table:
-        """What fits each context."""
+        """Table of what fits each context."""
         rows = [
             (fit.context, *(_percent(share) for share in (fit.documents, fit.tokens, fit.gold))) for fit in self.fits
         ]
@@ -55,12 +55,12 @@ def _percent(share: float | None) -> str | None:
 
 
 def profile(documents: Sequence[Encoded], contexts: Sequence[int], outside: int | None = None) -> Profile:
-    """Lengths, and what fits each of the contexts.
+    """Compute the lengths, and what fits each of the contexts.
 
     Args:
         documents: N, at least one.
-        contexts: In tokens.
-        outside: Label that is no gold; None where every label is.
+        contexts: Context lengths in tokens.
+        outside: Label of tokens outside gold spans; None if every label is gold.
     """
     lengths = np.asarray([len(document) for document in documents])
     rooms = [len(document.before) + len(document.after) for document in documents]
@@ -71,7 +71,7 @@ def profile(documents: Sequence[Encoded], contexts: Sequence[int], outside: int 
 
 
 def _gold(document: Encoded, outside: int | None) -> IntArray:
-    """Places of the gold labels."""
+    """Return the positions of the gold labels."""
     return np.flatnonzero((document.labels != NO_LABEL) & (document.labels != outside))
 
 

@@ -1,4 +1,4 @@
-"""Candidates out of the files of scores that their runs left (``scores/<split>.jsonl``).
+"""Reading candidates from the score files of their runs (``scores/<split>.jsonl``).
 
 Shape legend: S seeds, N documents (records), U units (lines of a file), R weightings.
 """
@@ -17,15 +17,15 @@ from ctxlab.evaluation.statistic import Statistic
 from ctxlab.evaluation.statistics import Counts
 
 Run = Sequence[ScoredRecord]
-"""Units of one run."""
+"""Scored units of one run."""
 
 
 def contenders(runs: Mapping[str, Sequence[Run]], figure: str) -> list[Contender]:
-    """Every candidate with one figure, ready for ``compare``, ``pareto`` and ``conclude``.
+    """Return every candidate with one figure, for ``compare``, ``pareto`` and ``conclude``.
 
     Args:
-        runs: By name of the candidate, of each seed what ``evaluation.scores.read`` gives. A seed may lack records that
-            it does not report (``data.folds``); the same ones for all candidates.
+        runs: Name of a candidate → for each seed the result of ``evaluation.scores.read``. A seed may lack records that
+            it does not report (``data.folds``), the same ones for all candidates.
         figure: A metric of ``result.json``.
 
     Raises:
@@ -34,7 +34,9 @@ def contenders(runs: Mapping[str, Sequence[Run]], figure: str) -> list[Contender
     (first, reference), *others = runs.items()
     for name, seeds in others:
         if len(seeds) != len(reference):
-            raise UserError(f"'{name}' has {len(seeds)} seeds and '{first}' {len(reference)}: compare as many of each.")
+            raise UserError(
+                f"'{name}' has {len(seeds)} seeds and '{first}' {len(reference)}: compare the same number of each."
+            )
         for index, (ours, theirs) in enumerate(zip(seeds, reference, strict=True)):
             _check_same({unit.id for unit in ours}, {unit.id for unit in theirs}, (name, first), index)
     records = sorted({unit.group for seeds in runs.values() for run in seeds for unit in run})
@@ -51,10 +53,10 @@ def _check_same(ours: set[str], theirs: set[str], names: tuple[str, str], index:
 
 
 class RecordScores(Scored):
-    """A figure of files of scores, whether or not it is a function of sums."""
+    """A figure of score files, whether or not it is a function of sums."""
 
     def __init__(self, seeds: Sequence[Run], figure: str, records: Sequence[str]) -> None:
-        """Find the statistic that the figure follows from.
+        """Find the statistic from which the figure is computed.
 
         Args:
             seeds: S runs.

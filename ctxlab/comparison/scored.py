@@ -1,4 +1,4 @@
-"""What a candidate scored, document by document and seed by seed, in the form that every comparison needs.
+"""The scores of a candidate by document and seed, in the form that comparisons need.
 
 Shape legend: S seeds, N documents, K counts per document, R weightings of the documents.
 """
@@ -17,10 +17,10 @@ Figure = Callable[[Counts], Counts]
 
 
 class Scored(ABC):
-    """One figure of one candidate, for any weighting of the documents.
+    """One figure of one candidate, computable for any weighting of the documents.
 
-    Documents are the units that are independent of one another: cases of one record are summed up before. All
-    candidates of a comparison have the same documents and as many seeds, in the same order.
+    Documents are the independent units: cases of one record are summed up before. All candidates of a comparison have
+    the same documents and seeds, in the same order.
     """
 
     num_seeds: int
@@ -30,34 +30,34 @@ class Scored(ABC):
 
     @abstractmethod
     def figures(self, weights: Counts) -> Counts:
-        """Figure of each seed (R, S) when documents count ``weights`` (R, N) times."""
+        """Return the figure of each seed (R, S) if documents count ``weights`` (R, N) times."""
 
     @abstractmethod
     def mixed(self, other: Self, share: Counts) -> Counts:
-        """Figure of each seed (R, S) when documents count ``share`` (R, N), and those of ``other`` 1 − ``share``."""
+        """Return the figure of each seed (R, S) if documents count ``share`` (R, N), and ``other``'s 1 − ``share``."""
 
     @abstractmethod
     def differs(self, other: Self) -> BoolArray:
-        """(N,) whether a document has another result here than in ``other``, under any seed."""
+        """Return (N,) whether a document's result differs from that in ``other``, for any seed."""
 
     def each_seed(self) -> Counts:
-        """Figure of each seed (S,), every document once."""
+        """Return the figure of each seed (S,), every document counted once."""
         figures: Counts = self.figures(np.ones((1, self.num_documents)))[0]
         return figures
 
     def estimate(self) -> float:
-        """Mean of the figure over seeds."""
+        """Return the mean of the figure over seeds."""
         return float(self.each_seed().mean())
 
 
 class CountScores(Scored):
-    """A figure that is a function of sums over documents, as F1, accuracy, BLEU or perplexity are."""
+    """A figure that is a function of sums over documents, such as F1, accuracy, BLEU or perplexity."""
 
     def __init__(self, counts: Counts, figure: Figure, reported: BoolArray | None = None) -> None:
-        """Check shapes and remove what is not reported.
+        """Check shapes and remove documents that are not reported.
 
         Args:
-            counts: (S, N, K) what each document adds to the sums.
+            counts: (S, N, K) terms of each document in the sums.
             figure: Summed counts (…, K) to figures (…).
             reported: (S, N) which documents count for which seed; None for all.
 
@@ -90,6 +90,6 @@ class CountScores(Scored):
         return found
 
     def _sums(self, weights: Counts) -> Counts:
-        """(R, S, K)"""
+        """Return (R, S, K) weighted sums over documents."""
         sums: Counts = np.tensordot(weights, self.counts, axes=(1, 1))
         return sums

@@ -1,4 +1,4 @@
-"""Student's t for an estimate whose variance is a sum of independently estimated parts."""
+"""Student's t for an estimate whose variance is a sum of independently estimated components."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from scipy.optimize import brentq
 from scipy.special import stdtrit
 
 SMALLEST_TAIL = 1e-50
-"""Below it the quantiles of scipy 1.17 are wrong in part (of 3 and of 9 degrees of freedom infinite, and positive)."""
+"""Below this tail some quantiles of scipy 1.17 are wrong (for 3 and 9 degrees of freedom infinite, and positive)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of the variance of an estimate."""
+    """One component of the variance of an estimate."""
 
     variance: float
     degrees_of_freedom: int
@@ -21,23 +21,23 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class WeightedStudent:
-    """Quantiles t = Σ vᵢ tᵢ / Σ vᵢ, where vᵢ are the parts of the variance and tᵢ the quantiles at their own degrees.
+    """Quantiles t = Σ vᵢ tᵢ / Σ vᵢ, with vᵢ the variance components and tᵢ their quantiles.
 
     This is Cochran's approximation (1964, Approximate Significance Levels of the Behrens–Fisher Test, Biometrics 20,
     191–195). Satterthwaite's degrees of freedom (Σ vᵢ)² / Σ (vᵢ² / dᵢ) are the better-known one, but with three seeds
-    they go astray where it matters: whenever the seeds happen to agree, their part is small and so are both the
-    standard error and its apparent uncertainty. With a single part both are Student's t.
+    they fail where it matters: whenever the seeds happen to agree, their component is small and so are both the
+    standard error and its apparent uncertainty. With a single component both are Student's t.
     """
 
     parts: Sequence[Part]
 
     @property
     def standard_error(self) -> float:
-        """Root of the whole variance."""
+        """Root of the total variance."""
         return sqrt(sum(part.variance for part in self.parts))
 
     def quantile(self, tail: float) -> float:
-        """The value that is exceeded with chance ``tail`` (at most 0.5), in standard errors."""
+        """Return the value that is exceeded with probability ``tail`` (at most 0.5), in standard errors."""
         whole = sum(part.variance for part in self.parts)
         weights = [part.variance / whole if whole else 1 / len(self.parts) for part in self.parts]
         return -sum(
@@ -47,7 +47,7 @@ class WeightedStudent:
         )
 
     def p_value(self, estimate: float) -> float:
-        """Chance of an estimate at least as far from 0 where the truth is 0."""
+        """Return the probability of an estimate at least as far from 0 if the true value is 0."""
         if not estimate:
             return 1.0
         ratio = abs(estimate) / self.standard_error if self.standard_error else inf

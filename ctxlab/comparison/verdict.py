@@ -1,4 +1,4 @@
-"""What may be said of a difference, and what could have been found."""
+"""The verdict on a difference, and the smallest detectable difference."""
 
 from enum import StrEnum
 
@@ -8,7 +8,7 @@ from ctxlab.evaluation.statistics import Interval
 
 
 class Verdict(StrEnum):
-    """Of a candidate against the baseline."""
+    """Verdict on a candidate compared with the baseline."""
 
     BETTER = "better"
     WORSE = "worse"
@@ -19,17 +19,17 @@ class Verdict(StrEnum):
 def verdict(
     found: Difference, adjusted_p: float, *, margin: float, lower_is_better: bool = False, level: float = 0.05
 ) -> Verdict:
-    """The verdict on one difference.
+    """Return the verdict on one difference.
 
-    A tie is a statement, not the lack of one: the whole interval lies within the margin, and so does the difference,
-    whether or not it is 0. Otherwise a significant difference decides, and what is left is undecided.
+    A tie is a positive statement: the whole interval is within the margin. Otherwise a significant difference decides,
+    and all other cases are undecided.
 
     Args:
         found: Candidate minus baseline.
         adjusted_p: Its p-value, adjusted for the number of candidates.
         margin: Differences up to this size do not matter, in units of the figure.
-        lower_is_better: Of the figure.
-        level: Chance of any false finding.
+        lower_is_better: Whether a lower figure is better.
+        level: Family-wise error rate.
     """
     if within(found.interval, margin):
         return Verdict.TIE
@@ -39,21 +39,21 @@ def verdict(
 
 
 def within(interval: Interval, margin: float) -> bool:
-    """Whether the whole interval lies between −margin and margin."""
+    """Return whether the whole interval is between −margin and margin."""
     return interval.low is not None and interval.high is not None and max(-interval.low, interval.high) <= margin
 
 
 def detectable(student: WeightedStudent | None, level: float, power: float = 0.8) -> float | None:
-    """The smallest true difference that would have been found with chance ``power``; None where there is no interval.
+    """Return the smallest true difference that is detected with probability ``power``; None without an interval.
 
     It is (t at ``level`` / 2 + t at 1 − ``power``) standard errors, the usual approximation of the non-central t test
     (Lachin 1981, Introduction to Sample Size Determination and Power Analysis for Clinical Trials, Controlled Clinical
     Trials 2, 93–113), with the standard error of these documents and seeds.
 
     Args:
-        student: Of the difference.
-        level: Two-sided, of the first step of Holm's procedure: the whole level over the number of candidates.
-        power: Chance to find it.
+        student: Distribution of the difference.
+        level: Two-sided level of the first step of Holm's procedure: the total level over the number of candidates.
+        power: Probability to detect it.
     """
     if student is None:
         return None

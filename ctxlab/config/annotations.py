@@ -1,4 +1,4 @@
-"""Values held against the annotations of a constructor, as far as these are plain."""
+"""Checks of values against the annotations of a constructor, as far as these are simple types."""
 
 import inspect
 import types
@@ -11,16 +11,16 @@ WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "
 
 
 def check(cls: type, values: Mapping[str, Any], place: str) -> None:
-    """Refuse a value that its parameter says it cannot take.
+    """Refuse a value whose type does not match the annotation of its parameter.
 
     Raises:
-        UserError: naming key, value and what it may be.
+        UserError: names key, value and the expected type.
     """
     check_values(_annotations(cls), values, place)
 
 
 def check_values(declared: Mapping[str, Any], values: Mapping[str, Any], place: str) -> None:
-    """The same for the annotations themselves, by the names of their parameters."""
+    """Do the same for annotations given by the names of their parameters."""
     for name, annotation in declared.items():
         if name in values and not _fits(annotation, values[name]):
             key = f"{place}.{name}" if place else name

@@ -1,16 +1,14 @@
-"""The only place that makes objects from configuration.
+"""The only module that creates objects from configuration.
 
-A target is a class that is defined, not merely reachable, in a component package of ctxlab or in a distribution that
-declares the ``ctxlab.plugins`` entry point. Nothing is imported before that is known.
+A target must be a class that is defined, not merely importable, in a component package of ctxlab or in a distribution
+that declares the ``ctxlab.plugins`` entry point. This is checked before anything is imported.
 """
 
 import importlib
-import importlib.metadata
 import importlib.util
 import inspect
 import re
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from hydra.utils import instantiate
@@ -19,40 +17,37 @@ from omegaconf.errors import MissingMandatoryValue
 
 from ctxlab.config import annotations
 from ctxlab.config.nearest import nearest, suggestion
+from ctxlab.core import plugins
 from ctxlab.core.contract import protocol_name
 from ctxlab.core.errors import UserError
 
 FAMILIES = ("tasks", "strategies", "models", "corpora", "data", "optim", "objectives", "tracking")
 """Packages of ctxlab whose classes a configuration may name."""
 
-PLUGINS = "ctxlab.plugins"
-"""Entry point group by which a distribution says that its classes are meant to be named."""
-
 TARGET = re.compile(r"[A-Za-z]\w*(?:\.[A-Za-z]\w*)+", re.ASCII)
 """A dotted name without relative parts, private parts or white space."""
 
 SPECIAL = ("_target_", "_args_", "_partial_", "_convert_", "_recursive_")
-"""Keys with which a configuration could steer the call."""
+"""Keys with which a configuration could change how Hydra calls the target."""
 
 LABEL = "name"
-"""Key that only labels an option, passed on to classes that ask for it."""
+"""Key that only labels an option; passed to classes that have a parameter of this name."""
 
 
 Built = TypeVar("Built")
 
 
 def build(config: DictConfig | Mapping[str, Any], protocol: type[Built], /, **kwargs: Any) -> Built:
-    """Make the object that ``config`` names by ``_target_``, with its other keys as keywords.
+    """Create the object that ``config`` names by ``_target_``, with its other keys as keyword arguments.
 
     Args:
         config: One component of the composed configuration.
-        protocol: What the caller needs, such as ``core.task.Task``; the class must be a subclass of it.
-        kwargs: Further keywords that only the program knows; they win over the configuration's.
+        protocol: Required base class, such as ``core.task.Task``.
+        kwargs: Further keyword arguments from the program; they take precedence over the configuration's.
 
     Raises:
-        UserError: for a target that may not be named or is not of the ``protocol``, for a key that its class does not
-            have, for a value of another type than annotated, and with the text of a ``ValueError`` that the class
-            raises.
+        UserError: for a target that is not allowed or not a subclass of ``protocol``, for an unknown key, for a value
+            of another type than annotated, and with the text of a ``ValueError`` that the class raises.
     """
     place = config._get_full_key("") if isinstance(config, DictConfig) else ""
     values = _plain(config, place)
@@ -62,7 +57,7 @@ def build(config: DictConfig | Mapping[str, Any], protocol: type[Built], /, **kw
     _check_protocol(cls, protocol, place)
     annotations.check(cls, {key: value for key, value in values.items() if key not in kwargs}, place)
     values = _accepted(cls, values | kwargs, place, given=kwargs)
-    # Only the target passes through instantiate: values are neither interpreted again nor turned into configuration.
+    # Only the target goes through instantiate: values are neither interpreted again nor turned into configuration.
     factory = instantiate({"_target_": target}, _partial_=True, _recursive_=False)
     try:
         made: Built = factory(**values)
@@ -72,10 +67,10 @@ def build(config: DictConfig | Mapping[str, Any], protocol: type[Built], /, **kw
 
 
 def locate(target: Any, place: str = "") -> type:
-    """The class that a target names.
+    """Return the class that a target names.
 
     Raises:
-        UserError: naming the target, where it is anything else.
+        UserError: names the target, if it is not an allowed class.
     """
     check_target(target, place)
     module_name, _, class_name = target.rpartition(".")
@@ -83,10 +78,10 @@ def locate(target: Any, place: str = "") -> type:
 
 
 def check_target(target: Any, place: str = "") -> None:
-    """Refuse a target that may not be named or whose module is not there, without importing it.
+    """Refuse a target that is not allowed or whose module does not exist, without importing it.
 
     Raises:
-        UserError: naming the target, and what may be named.
+        UserError: names the target and the allowed packages.
     """
     if not isinstance(target, str) or not TARGET.fullmatch(target):
         raise UserError(f"{_at(place)}_target_ {target!r} is refused: name a class, as in the YAML files under conf/.")
@@ -95,25 +90,19 @@ def check_target(target: Any, place: str = "") -> None:
         allowed = ", ".join(f"ctxlab.{family}" for family in FAMILIES)
         raise UserError(
             f"{_at(place)}_target_ {target} is refused: "
-            f"only classes under {allowed}, or of a package that declares the entry point {PLUGINS}, are built."
+            f"only classes under {allowed}, or of a package that declares the entry point {plugins.GROUP}, are built."
         )
-    if module_name.split(".")[0] == "ctxlab":  # a plug-in's own packages would have to be imported
+    if module_name.split(".")[0] == "ctxlab":
         _check_module(module_name, target, place)
+    elif module_name.split(".")[0] in plugins.folders() and not plugins.source(module_name):
+        raise UserError(f"{_at(place)}_target_ {target} is not there: no module {module_name}.")
 
 
 def _is_open(module_name: str) -> bool:
     parts = module_name.split(".")
     if parts[0] == "ctxlab":
         return len(parts) > 2 and parts[1] in FAMILIES
-    return parts[0] in _plugins()
-
-
-def _plugins() -> Iterator[str]:
-    """Top-level packages of the distributions that declare the entry point, never the standard library's."""
-    for point in importlib.metadata.entry_points(group=PLUGINS):
-        package = point.module.split(".")[0]
-        if package not in sys.stdlib_module_names and package != "ctxlab":
-            yield package
+    return parts[0] in plugins.packages()
 
 
 def _module(name: str, target: str, place: str) -> Any:
@@ -122,7 +111,7 @@ def _module(name: str, target: str, place: str) -> Any:
 
 
 def _check_module(name: str, target: str, place: str) -> None:
-    """Import the parents of a module, one after the other, so that a missing one is named."""
+    """Import the parents of a module one after the other, so that the error names the missing one."""
     parts = name.split(".")
     for end in range(1, len(parts) + 1):
         parent = ".".join(parts[:end])
@@ -131,7 +120,7 @@ def _check_module(name: str, target: str, place: str) -> None:
         except (ImportError, ValueError, AttributeError):
             found = None
         if found is None:
-            raise UserError(f"{_at(place)}_target_ {target} is not there: no module {parent}.")
+            raise UserError(f"{_at(place)}_target_ {target} does not exist: there is no module {parent}.")
 
 
 def _defined(module: Any, name: str, target: str, place: str) -> type:
@@ -148,7 +137,7 @@ def _defined(module: Any, name: str, target: str, place: str) -> type:
 
 
 def _plain(config: DictConfig | Mapping[str, Any], place: str) -> dict[str, Any]:
-    """The configuration as Python data, interpolations resolved."""
+    """Return the configuration as Python data with interpolations resolved."""
     if not isinstance(config, (DictConfig, Mapping)):
         raise UserError(f"{_at(place)}{config!r} is not a component: it needs a _target_.")
     if not isinstance(config, DictConfig):
@@ -158,12 +147,12 @@ def _plain(config: DictConfig | Mapping[str, Any], place: str) -> dict[str, Any]
     except MissingMandatoryValue as error:
         raise UserError(f"{error.full_key or place} is missing: give it a value.") from error
     if not isinstance(plain, dict) or "_target_" not in plain:
-        raise UserError(f"{place or 'A component'} has no _target_: it does not say which class it is.")
+        raise UserError(f"{place or 'A component'} has no _target_: add the class that it configures.")
     return {str(key): value for key, value in plain.items()}
 
 
 def _check_special(values: Any, place: str) -> None:
-    """Refuse keys that would make Hydra call something, at any depth."""
+    """Refuse keys, at any depth, that would make Hydra call something."""
     items = values.items() if isinstance(values, dict) else enumerate(values) if isinstance(values, list) else ()
     for key, value in items:
         if key in SPECIAL:
@@ -180,7 +169,9 @@ def _check_protocol(cls: type, protocol: type, place: str) -> None:
 
 
 def _accepted(cls: type, values: dict[str, Any], place: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The values as the constructor takes them: no unknown key, none missing, the label only where it is wanted."""
+    """Return the values that the constructor takes, after checking for unknown and missing keys; drop the label
+    unless the constructor takes it.
+    """
     parameters = inspect.signature(cls).parameters.values()
     names = [parameter.name for parameter in parameters if parameter.kind in _BY_KEYWORD]
     if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters):

@@ -1,4 +1,4 @@
-"""What ``conf/`` offers, read with directory listings and PyYAML so that help and completion answer at once."""
+"""The content of ``conf/``, read with directory listings and PyYAML so that help and completion are fast."""
 
 import importlib
 import re
@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ctxlab.core import plugins
+
 IMPLIED = "implied by "
-"""How the comment begins by which an option names the keys that mean it."""
+"""Prefix of the comment with which an option names the keys that imply it."""
 
 HIDDEN = {"defaults", "hydra", "_target_"}
-"""Keys that are not for the user of a configuration."""
+"""Keys that users do not set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,48 +21,59 @@ class Key:
     """One key of a YAML file."""
 
     name: str
-    """Dotted, from the root of the file."""
+    """Dotted name from the root of the file."""
     value: str
-    """As written."""
+    """Value as written."""
     comment: str
     line: int
-    """Counted from 1."""
+    """Line number from 1."""
 
 
 def conf_dir() -> Path:
-    """Absolute folder of the configuration: the packaged one, else the repository's."""
+    """Return the absolute folder of the configuration: the packaged one, else the repository's."""
     package = Path(__file__).resolve().parent.parent
     packaged = package / "conf"
     return packaged if packaged.is_dir() else package.parent / "conf"
 
 
 def stages() -> list[str]:
-    """Names that have both a primary config and a module, neither of them imported."""
+    """Return the names that have both a primary config and a module, without importing the modules."""
     folders = importlib.import_module("ctxlab.stages").__path__  # an empty package, above this one in the layers
     found = {path.stem for folder in folders for path in Path(folder).glob("[!_]*.py")}
     return sorted(path.stem for path in conf_dir().glob("*.yaml") if path.stem in found)
 
 
+def roots() -> list[Path]:
+    """Folders that options come from: ``conf_dir()``, then those of plug-ins; the first that has an option counts."""
+    return [conf_dir(), *plugins.conf_dirs()]
+
+
 def groups() -> list[str]:
     """Every group but Hydra's own, such as ``strategy`` and ``strategy/reading``."""
-    root = conf_dir()
-    names = {path.parent.relative_to(root).as_posix() for path in root.rglob("*.yaml")} - {"."}
+    names = {path.parent.relative_to(root).as_posix() for root in roots() for path in root.rglob("*.yaml")} - {"."}
     return sorted(name for name in names if name.split("/")[0] != "hydra")
 
 
 def options(group: str) -> list[str]:
     """Options of a group, those that are numbers in numeric order."""
-    names = [path.stem for path in (conf_dir() / group).glob("*.yaml")]
+    names = {path.stem for root in roots() for path in (root / group).glob("*.yaml")}
     return sorted(names, key=lambda name: (0, int(name), name) if name.isdecimal() else (1, 0, name))
 
 
 def option_file(group: str, option: str) -> Path:
-    """The YAML file of an option, or of a stage where ``group`` is empty."""
-    return conf_dir() / group / f"{option}.yaml"
+    """The YAML file of an option, or of a stage where ``group`` is empty; where there is none, where it would be."""
+    places = [root / group / f"{option}.yaml" for root in (roots() if group else [conf_dir()])]
+    return next((path for path in places if path.is_file()), places[0])
+
+
+def has_option(group: str, option: str) -> bool:
+    """Whether the option is there, and inside its group also after ``..`` and symbolic links."""
+    path = option_file(group, option)
+    return path.is_file() and any(path.resolve().is_relative_to((root / group).resolve()) for root in roots())
 
 
 def header(path: Path) -> list[str]:
-    """Comment lines at the top of a file, without the ``# @package`` directive."""
+    """Return the comment lines at the top of a file, without the ``# @package`` directive."""
     lines = []
     for line in path.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
@@ -70,15 +83,15 @@ def header(path: Path) -> list[str]:
 
 
 def summary(path: Path) -> str:
-    """What a file is for, in a line."""
+    """Return the first comment line of a file, which says what it is for."""
     lines = header(path)
     return lines[0] if lines else ""
 
 
 def implied() -> dict[str, tuple[str, str]]:
-    """Which key or group, given on the command line, means which option of a group.
+    """Return the keys and groups that imply an option of a group when given on the command line.
 
-    An option says so in a comment line at the top of its file: ``# implied by data.path``.
+    An option declares it in a comment line at the top of its file: ``# implied by data.path``.
     """
     return {
         name.strip(): (group, option)
@@ -91,7 +104,7 @@ def implied() -> dict[str, tuple[str, str]]:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The file as plain data."""
+    """Return a file as plain data."""
     import yaml
 
     loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -99,7 +112,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def keys(path: Path) -> list[Key]:
-    """Keys of a file in order, nested ones dotted, each with the comment behind or above it."""
+    """Return the keys of a file in order, nested ones dotted, each with the comment after or above it."""
     import yaml
 
     text = path.read_text(encoding="utf-8")
@@ -121,7 +134,7 @@ def _keys(node: Any, lines: list[str], prefix: str) -> Iterator[Key]:
 
 
 def _source(lines: list[str], node: Any) -> str:
-    """The value as written, in one line."""
+    """Return the value as written, in one line."""
     begin, end = node.start_mark, node.end_mark
     if begin.line == end.line:
         return str(lines[begin.line][begin.column : end.column])
@@ -131,9 +144,9 @@ def _source(lines: list[str], node: Any) -> str:
 
 def _comment(lines: list[str], first: int, last: int) -> str:
     for line in lines[first : last + 1]:
-        behind = re.search(r"(?:^|\s)#\s*(.+?)\s*$", line)
-        if behind and not line.lstrip().startswith("#"):
-            return behind.group(1)
+        after = re.search(r"(?:^|\s)#\s*(.+?)\s*$", line)
+        if after and not line.lstrip().startswith("#"):
+            return after.group(1)
     above: list[str] = []
     for line in reversed(lines[:first]):
         if not line.lstrip().startswith("#"):
@@ -143,7 +156,7 @@ def _comment(lines: list[str], first: int, last: int) -> str:
 
 
 def defaults(path: Path, group: str = "") -> Iterator[tuple[str, str]]:
-    """Groups and options in a file's defaults list, files that it extends first."""
+    """Yield groups and options of a file's defaults list, those of the files that it extends first."""
     for entry in read(path).get("defaults", []):
         if isinstance(entry, str):
             extended = option_file(group, entry)
@@ -158,7 +171,7 @@ def defaults(path: Path, group: str = "") -> Iterator[tuple[str, str]]:
 
 
 def tree(stage: str, chosen: Mapping[str, str] | None = None) -> dict[str, Key]:
-    """Every key of a stage by its full dotted name, under the options ``chosen`` or else the defaults."""
+    """Return every key of a stage by its full dotted name, with the options ``chosen`` or else the defaults."""
     return dict(_tree(option_file("", stage), "", chosen or {}))
 
 

@@ -1,31 +1,31 @@
-"""Did you mean: the nearest known name, and all of them."""
+"""Suggestions for unknown names: the nearest known name, and the list of choices."""
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 CUTOFF = 0.5
-"""Similarity below which a guess would only confuse."""
+"""Minimum similarity of a suggestion."""
 
 
 def nearest(word: str, choices: Iterable[str], cutoff: float = CUTOFF) -> str | None:
-    """The choice most like ``word``, or None."""
+    """Return the choice most similar to ``word``, or None."""
     matches = get_close_matches(word, list(choices), n=1, cutoff=cutoff)
     return matches[0] if matches else None
 
 
 def folded(word: str) -> str:
-    """The word in lower case with underscores, as all names here are written: ``Batch-Size`` → ``batch_size``."""
+    """Return the word in lower case with underscores, as names are written here: ``Batch-Size`` → ``batch_size``."""
     return word.casefold().replace("-", "_")
 
 
 def suggestion(word: str, choices: Iterable[str], what: str = "choices") -> str:
-    """The end of a sentence about an unknown ``word``: ``; did you mean 'ner'? Choices: ner, qa.``"""
+    """Return the end of a sentence about an unknown ``word``: ``; did you mean 'ner'? Choices: ner, qa.``"""
     names = list(choices)
     return described(nearest(word, names) or nearest(folded(word), names), names, what)
 
 
 def described(guess: str | None, names: Sequence[str], what: str) -> str:
-    """The same with a ``guess`` that is made already."""
+    """Return the same for a given ``guess``."""
     listed = f"{what}: {', '.join(names)}." if names else ""
     if guess:
         return f"; did you mean '{guess}'? {listed[:1].upper()}{listed[1:]}".rstrip()

@@ -1,7 +1,7 @@
-"""What is tested of a composed configuration before torch is imported and a run directory made.
+"""Checks of a composed configuration before torch is imported and a run directory is created.
 
-Values of the shared keys, classes and types of the components, files. What only a component itself can judge is judged
-when it is made.
+They cover values of the shared keys, classes and types of the components, and files. Checks that only a component can
+make run when it is created.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,14 +18,14 @@ FILES = ("data.train_file", "data.validation_file", "data.test_file", "input")
 """Keys of files and folders that are read."""
 
 PERHAPS_FOLDERS = ("model.path", "data.path")
-"""Keys of folders, or of names on a hub, which have one slash at most and begin with a letter or figure."""
+"""Keys of folders, or of hub names, which have at most one slash and begin with a letter or digit."""
 
 
 def check(config: DictConfig) -> None:
-    """Test everything that can be tested early.
+    """Run all checks that can be made early.
 
     Raises:
-        UserError: naming the first key that is wrong, its value and what it may be.
+        UserError: names the first invalid key, its value and the allowed values.
     """
     schema.validate(config)
     for place, node in _components(config, ""):
@@ -34,7 +34,7 @@ def check(config: DictConfig) -> None:
 
 
 def _components(node: DictConfig, place: str) -> Iterator[tuple[str, DictConfig]]:
-    """Every part of the configuration that names a class, with its place."""
+    """Yield every node of the configuration that names a class, with its dotted path."""
     if "_target_" in node:
         yield place, node
     for key in map(str, node):
@@ -57,7 +57,7 @@ def _check_component(place: str, node: DictConfig) -> None:
 
 
 def _plain(node: DictConfig) -> Mapping[str, Any]:
-    """The values that are there; missing ones are named when the component is made."""
+    """Return the values that are set; missing ones are reported when the component is created."""
     found = OmegaConf.to_container(node, resolve=True)
     assert isinstance(found, dict)
     return {str(key): value for key, value in found.items() if value != "???"}

@@ -1,4 +1,4 @@
-"""Secrets kept out of what is written and shown."""
+"""Masking of secrets in everything that is written and shown."""
 
 import os
 import re
@@ -17,51 +17,51 @@ IN_ENVIRONMENT = re.compile(r"(?:^|_)(API_?KEY|KEY|TOKEN|SECRET|PASSWORD|PASSWD|
 """Names of environment variables may have the word anywhere: ``AWS_SECRET_ACCESS_KEY``."""
 
 VOCABULARY = re.compile(r"(?:pad|bos|eos|cls|sep|mask|unk|special|global|max|per)_token$", re.IGNORECASE)
-"""Tokens that are no secrets."""
+"""Names of tokens that are not secrets."""
 
 MIN_SECRET_CHARS = 6
-"""Shorter values of environment variables are switches, and would blot out ordinary words."""
+"""Shorter values of environment variables are switches, and masking them would hide ordinary words."""
 
 OVERRIDE = re.compile(r"^([~+]{0,2}[\w./@\-]+)=(.+)$", re.DOTALL)
 
 ASSIGNMENT = re.compile(r"([\w./@+~\-]+)=([^,\s]+)")
-"""The same inside a longer text, such as the names of all overrides in one string."""
+"""An override inside a longer text, such as all overrides joined in one string."""
 
 NAME = re.compile(r"([\w.@/\-]+)(?=['\"]?[:=])")
-"""What may be the name of a key in a text."""
+"""A possible name of a key in a text."""
 
 LINE = re.compile(r"^(.*?)([\w.\-]+): (.*\S)\s*$")
-"""One key in a line of YAML that stands in other text."""
+"""One key in a line of YAML inside other text."""
 
 REFERENCE = re.compile(r"^\$\{[^,{}]+\}$")
-"""An interpolation without a default: it names a secret, it does not hold it."""
+"""An interpolation without a default: it refers to a secret without containing it."""
 
 
 def is_secret(name: str) -> bool:
-    """Whether the value of a key of this name is kept out of sight."""
+    """Return whether the value of a key of this name is masked."""
     return bool(SECRET.search(name)) and not VOCABULARY.search(name)
 
 
 def environment_secrets() -> set[str]:
-    """Values of environment variables with the name of a secret."""
+    """Return the values of environment variables with the name of a secret."""
     return {
         value for name, value in os.environ.items() if IN_ENVIRONMENT.search(name) and len(value) >= MIN_SECRET_CHARS
     }
 
 
 def redact(tree: Any, secrets: Collection[str] = ()) -> Any:
-    """A copy of plain data with every secret masked, those of the environment and in overrides included.
+    """Return a copy of plain data with every secret masked, including those of the environment and in overrides.
 
     Args:
         tree: Dictionaries, lists and scalars.
-        secrets: Further values to mask wherever they occur.
+        secrets: Further values to mask everywhere.
     """
     known = set(secrets) | environment_secrets() | _values(tree)
     return _masked(tree, sorted(known, key=len, reverse=True))
 
 
 def _values(tree: Any) -> set[str]:
-    """Values under secret names, and in overrides of them."""
+    """Return the values of keys with secret names, and of overrides of such keys."""
     if isinstance(tree, Mapping):
         own = {text for key, value in tree.items() if is_secret(str(key)) for text in _leaves(value)}
         return own.union(*(_values(value) for value in tree.values()))
@@ -76,8 +76,8 @@ def _leaves(value: Any) -> set[str]:
         return set().union(*(_leaves(inner) for inner in value.values()))
     if isinstance(value, list):
         return set().union(*(_leaves(inner) for inner in value))
-    keep = not isinstance(value, str) or len(value) < MIN_SECRET_CHARS or REFERENCE.match(value)
-    return set() if keep else {str(value)}
+    is_harmless = not isinstance(value, str) or len(value) < MIN_SECRET_CHARS or REFERENCE.match(value)
+    return set() if is_harmless else {str(value)}
 
 
 def _masked(tree: Any, secrets: list[str], hidden: bool = False) -> Any:
@@ -100,7 +100,7 @@ def _masked_text(text: str, secrets: list[str]) -> str:
 
 
 def redact_yaml(text: str, secrets: Collection[str] = ()) -> str:
-    """The same for a configuration as Hydra prints it, whether or not other text stands around it."""
+    """Mask secrets in a configuration as Hydra prints it, with or without other text around it."""
     known = set(secrets) | environment_secrets()
     if not any(is_secret(name) for name in NAME.findall(text)) and not any(secret in text for secret in known):
         return text  # parsing is slow
@@ -114,7 +114,7 @@ def redact_yaml(text: str, secrets: Collection[str] = ()) -> str:
 
 
 def _parsed(text: str) -> Any:
-    """Plain data, None where the text is not YAML or a single value."""
+    """Return plain data; None if the text is not YAML, or a single value."""
     import yaml
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
@@ -140,7 +140,7 @@ def _masked_lines(text: str, secrets: Collection[str]) -> str:
 
 
 def redact_file(path: Path, secrets: Collection[str] = ()) -> None:
-    """Replace a YAML file by itself without secrets; one that holds none is left alone."""
+    """Mask the secrets in a YAML file; a file without secrets is not rewritten."""
     text = path.read_text(encoding="utf-8")
     clean = redact_yaml(text, secrets)
     if clean != text:
@@ -148,5 +148,5 @@ def redact_file(path: Path, secrets: Collection[str] = ()) -> None:
 
 
 def secrets_in(config: Any) -> set[str]:
-    """Values that ``redact`` would mask in plain data, to mask them elsewhere too."""
+    """Return the values that ``redact`` would mask in plain data, to mask them elsewhere too."""
     return _values(config)

@@ -9,7 +9,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from ctxlab.core.errors import UserError
 
 MIN_CONTEXT = 16
-"""Tokens below which no document is readable."""
+"""Minimum context length in tokens."""
 
 
 @dataclass
@@ -21,7 +21,7 @@ class ContextConfig:
 
 @dataclass
 class TrainerConfig:
-    """``conf/trainer``; what each key means is said there."""
+    """``conf/trainer``, where each key is explained."""
 
     max_steps: int | None = MISSING
     max_epochs: int | None = MISSING
@@ -44,7 +44,7 @@ class TrainerConfig:
 
 @dataclass
 class RunConfig:
-    """Root of ``ctxlab train``, and what the stages that start from a run inherit."""
+    """Root of ``ctxlab train``, inherited by the stages that start from a run."""
 
     stage: str = MISSING
     task: Any = MISSING
@@ -68,7 +68,7 @@ class RunConfig:
 
 @dataclass
 class FromRun:
-    """Keys of the stages that start from a finished run; without ``run`` they take the model as it is."""
+    """Keys of the stages that start from a finished run; without ``run`` they use the model without training."""
 
     run: str | None = MISSING
     checkpoint: str = MISSING
@@ -76,14 +76,14 @@ class FromRun:
 
 @dataclass
 class EvalOptions:
-    """What ``ctxlab eval`` alone has."""
+    """Options of ``ctxlab eval`` only."""
 
     split: str = MISSING
 
 
 @dataclass
 class PredictOptions:
-    """What ``ctxlab predict`` alone has."""
+    """Options of ``ctxlab predict`` only."""
 
     input: str = MISSING
     output: str = MISSING
@@ -92,7 +92,7 @@ class PredictOptions:
 
 @dataclass
 class VerifyOptions:
-    """What ``ctxlab verify`` alone has."""
+    """Options of ``ctxlab verify`` only."""
 
     blocks: int = MISSING
     tokens: int = MISSING
@@ -101,7 +101,7 @@ class VerifyOptions:
 
 @dataclass
 class BudgetConfig:
-    """What every cell of a comparison may spend on training; one of them is given."""
+    """Training budget of every cell of a comparison; exactly one must be given."""
 
     seconds: float | None = MISSING
     tokens: int | None = MISSING
@@ -111,14 +111,14 @@ class BudgetConfig:
 
 @dataclass
 class LimitConfig:
-    """What no cell of a comparison may need more of."""
+    """Limits that no cell of a comparison may exceed."""
 
     memory: str | None = MISSING
 
 
 @dataclass
 class CompareOptions:
-    """What ``ctxlab compare`` alone has."""
+    """Options of ``ctxlab compare`` only."""
 
     candidates: dict[str, Any] = MISSING
     seeds: int = MISSING
@@ -156,7 +156,7 @@ SCHEMAS = {
     "verify_schema": VerifyConfig,
     "compare_schema": CompareConfig,
 }
-"""Names under which the primary configs list them."""
+"""Schemas by the names in the primary configs."""
 
 OPTIONS: dict[str, type] = {
     "eval": EvalOptions,
@@ -164,7 +164,7 @@ OPTIONS: dict[str, type] = {
     "verify": VerifyOptions,
     "compare": CompareOptions,
 }
-"""What a stage alone has, by its name."""
+"""Stage → class of its own options."""
 
 LEAST = {
     "seed": 0,
@@ -191,7 +191,7 @@ LEAST = {
     "trainer.num_workers": 0,
     "trainer.early_stopping_patience": 1,
 }
-"""Smallest value of whole numbers."""
+"""Minimum of integer keys."""
 
 POSITIVE = (
     "budget.seconds",
@@ -212,7 +212,7 @@ RANGES = {
     "model.attention_dropout": (0.0, 1.0),
     "data.ambiguous_share": (0.0, 1.0),
 }
-"""Least and largest value of numbers that libraries would refuse late, or not at all."""
+"""Minimum and maximum of numbers that libraries would refuse late, or not at all."""
 
 CHOICES = {
     "trainer.precision": ("auto", "fp32", "bf16", "fp16"),
@@ -227,11 +227,11 @@ REQUIRED = {
 }
 
 MAX_SEED = 2**32 - 1
-"""What numpy's seeding accepts."""
+"""Largest seed that numpy accepts."""
 
 
 def stage_options(config: DictConfig) -> Any:
-    """The keys that the stage of ``config`` alone has, as its class in ``OPTIONS``; None where it has none."""
+    """Return the options of the stage of ``config`` only, as its class in ``OPTIONS``; None if it has none."""
     kind = OPTIONS.get(config.stage)
     if kind is None:
         return None
@@ -240,10 +240,10 @@ def stage_options(config: DictConfig) -> Any:
 
 
 def validate(config: DictConfig) -> None:
-    """Check the values of the keys above, whichever of them ``config`` has.
+    """Check the values of those of the keys above that ``config`` has.
 
     Raises:
-        UserError: naming the first key that is wrong, its value and what it may be.
+        UserError: names the first invalid key, its value and the allowed values.
     """
     _check_required(config)
     _check_ranges(config)
@@ -266,7 +266,7 @@ def _check_ranges(config: DictConfig) -> None:
     for key in POSITIVE:
         value = OmegaConf.select(config, key)
         if value is not None and not 0 < value < math.inf:
-            raise UserError(f"{key}={value} is no limit: give a number above 0, or null for none.")
+            raise UserError(f"{key}={value} is not a limit: give a number above 0, or null for none.")
     for key, (low, high) in RANGES.items():
         value = OmegaConf.select(config, key)
         if isinstance(value, (int, float)) and not low <= value <= high:
@@ -288,12 +288,12 @@ def _check_choices(config: DictConfig) -> None:
 def _check_trainer(trainer: DictConfig) -> None:
     if trainer.get("early_stopping_patience") is not None and trainer.get("eval_every_steps") is None:
         raise UserError(
-            f"trainer.early_stopping_patience={trainer.early_stopping_patience} has nothing to look at: "
+            f"trainer.early_stopping_patience={trainer.early_stopping_patience} needs evaluations during training: "
             "give trainer.eval_every_steps too."
         )
     per_forward = trainer.get("tokens_per_forward")
     if per_forward is not None and per_forward > trainer.tokens_per_step:
         raise UserError(
             f"trainer.tokens_per_forward={per_forward} is more than trainer.tokens_per_step={trainer.tokens_per_step}: "
-            "a step cannot hold less than one forward pass."
+            "a step has at least one forward pass."
         )

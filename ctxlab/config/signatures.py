@@ -1,4 +1,4 @@
-"""Constructors as their source declares them, read without importing it: importing would bring torch along."""
+"""Constructor signatures read from source code without importing it, which would import torch."""
 
 import ast
 import importlib.util
@@ -7,22 +7,24 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from ctxlab.core import plugins
+
 _PLAIN: dict[str, Any] = {
     "__builtins__": {}, "bool": bool, "float": float, "int": int, "str": str, "list": list, "tuple": tuple,
     "Any": Any, "Literal": Literal, "Sequence": Sequence,
 }  # fmt: skip
-"""What an annotation may be made of to be judged here; others are judged when the class is there."""
+"""Names that an annotation may use to be checked here; others are checked when the class is imported."""
 
 
 def classes(module: str) -> list[str]:
-    """Names of the classes that a module of ctxlab defines."""
-    return [node.name for node in _tree(module).body if isinstance(node, ast.ClassDef)]
+    """Names of the classes that a module of ctxlab or of a plug-in defines."""
+    return [node.name for node in ast.walk(_tree(module)) if isinstance(node, ast.ClassDef)]
 
 
 def annotations(module: str, name: str) -> dict[str, Any]:
-    """Parameter → annotation of the constructor of a class, as far as it is plain: of ``__init__``, else of fields.
+    """Return parameter → annotation of a class's ``__init__``, else of its dataclass fields, for simple annotations.
 
-    Empty where the class, or what it inherits its constructor from, is not in the sources of ctxlab.
+    Empty where the class, or what it inherits its constructor from, is not in the sources of ctxlab or of a plug-in.
     """
     found = _class(module, name)
     if found is None:
@@ -40,7 +42,7 @@ def annotations(module: str, name: str) -> dict[str, Any]:
 
 
 def names(module: str, name: str, attribute: str) -> set[str]:
-    """The texts in an attribute of a class, its own or an inherited one; empty where it has none."""
+    """Return the strings in an attribute of a class, its own or inherited; empty if it has none."""
     found = _class(module, name)
     if found is None:
         return set()
@@ -58,14 +60,16 @@ def _class(module: str, name: str) -> ast.ClassDef | None:
 
 @cache
 def _tree(module: str) -> ast.Module:
-    spec = importlib.util.find_spec(module) if module.split(".")[0] == "ctxlab" else None
-    if spec is None or spec.origin is None:
-        return ast.Module([], [])
-    return ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    if module.split(".")[0] == "ctxlab":
+        spec = importlib.util.find_spec(module)
+        file = Path(spec.origin) if spec and spec.origin else None
+    else:
+        file = plugins.source(module)
+    return ast.parse(file.read_text(encoding="utf-8")) if file else ast.Module([], [])
 
 
 def _origin(module: str, name: str) -> tuple[str, str]:
-    """Module and name that ``name`` has where it is defined."""
+    """Return module and name under which ``name`` is defined."""
     for node in _tree(module).body:
         if isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:

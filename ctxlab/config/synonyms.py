@@ -1,6 +1,6 @@
-"""Names that other programs have for what ``conf/`` calls otherwise: the one place that lists them.
+"""Names in other programs for keys and options of ``conf/``.
 
-They are never taken silently: who types one is told the name that is right here.
+They are never accepted silently: the error message gives the name to use here.
 """
 
 from collections.abc import Callable
@@ -9,18 +9,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What a foreign key is called here."""
+    """The key here for a key of another program."""
 
     name: str
     """Key or group, as on the command line."""
     value: Callable[[str], str] = str
-    """The value to write, from the value that was written."""
+    """Converts the value that was written into the value to write."""
     note: str = ""
-    """What differs, as a clause."""
+    """A clause on what differs."""
 
 
 WINDOW = 512
-"""Tokens of the window that examples of ``trainer.tokens_per_step`` are counted in."""
+"""Tokens per example when a batch size is converted to ``trainer.tokens_per_step``."""
 
 
 def _tokens(documents: str) -> str:
@@ -34,9 +34,9 @@ _CONTEXT = Key("context")
 _EPOCHS = Key("trainer.max_epochs")
 _STEPS = Key("trainer.max_steps")
 _EVALUATE = Key("trainer.eval_every_steps", lambda _: "<steps>", "evaluations are counted in optimizer steps")
-_WARMUP = Key("scheduler.warmup_share", lambda _: "<share>", "a share of the budget, from 0 to below 1")
+_WARMUP = Key("scheduler.warmup_share", lambda _: "<share>", "a fraction of the budget, from 0 to below 1")
 _ACCUMULATE = Key(
-    "trainer.tokens_per_forward", lambda _: "<tokens>", "what a step has beyond one forward pass is accumulated"
+    "trainer.tokens_per_forward", lambda _: "<tokens>", "a step longer than one forward pass accumulates gradients"
 )
 _MODEL = Key("model.path")
 _FILE = Key("data.train_file")
@@ -144,7 +144,7 @@ KEYS = {
     "wandb_project": Key("tracking.project"),
     "doc_stride": Key("strategy.reading.overlap_tokens", str, "neighbouring windows share that many tokens"),
     "overlap": Key("strategy.reading.overlap_tokens"),
-    "attention_window": Key("strategy.attention.window", str, "tokens on each side, so half of a window of both"),
+    "attention_window": Key("strategy.attention.window", str, "tokens on each side, so half of a two-sided window"),
     "window_size": Key("strategy.attention.window", str, "tokens on each side"),
     "max_new_token": Key("task.decoding.max_new_tokens"),
     "max_target_length": Key("task.decoding.max_new_tokens"),

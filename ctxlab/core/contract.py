@@ -1,21 +1,21 @@
-"""What every component has in common: a class that leaves a required method out fails where it is defined."""
+"""Base of all component protocols: a class that lacks a required method fails when it is defined."""
 
 from abc import ABC
 from typing import Any
 
 
 class Component(ABC):  # noqa: B024 (the protocols have the abstract methods)
-    """Base of the protocols in ``ctxlab.core``: a protocol lists the methods of its components as abstract ones.
+    """Base of the protocols in ``ctxlab.core``, which declare the methods of their components as abstract.
 
-    A class is complete unless it names ``ABC`` among its own bases, as protocols and the bases that several components
-    share do: ``class Base(Reading, ABC)`` may leave methods out, ``class Chunk(Base)`` may not.
+    A class must be complete unless ``ABC`` is among its own bases, as it is for protocols and for bases that several
+    components share: ``class BaseReading(Reading, ABC)`` may lack methods, ``class Chunk(BaseReading)`` may not.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Check a class as soon as it is defined, and so when its file is imported.
+        """Check a class when it is defined, which is when its file is imported.
 
         Raises:
-            TypeError: naming the class and the methods that it leaves out.
+            TypeError: names the class and the methods that it lacks.
         """
         super().__init_subclass__(**kwargs)
         missing = [] if ABC in cls.__bases__ else missing_methods(cls)
@@ -27,16 +27,16 @@ class Component(ABC):  # noqa: B024 (the protocols have the abstract methods)
 
 
 def missing_methods(cls: type) -> list[str]:
-    """Names of the abstract methods that ``cls`` neither defines nor inherits, in order of their declaration.
+    """Return the abstract methods that ``cls`` neither defines nor inherits, in order of declaration.
 
-    ``cls.__abstractmethods__`` does not serve here: Python sets it after ``__init_subclass__``.
+    ``cls.__abstractmethods__`` cannot be used here: Python sets it after ``__init_subclass__``.
     """
     declared = (name for base in reversed(cls.__mro__) for name, value in vars(base).items() if _is_abstract(value))
     return [name for name in dict.fromkeys(declared) if _is_abstract(getattr(cls, name))]
 
 
 def option(component: object) -> str:
-    """A component's name on the command line: that of its file."""
+    """Return a component's name on the command line, which is the name of its file."""
     return type(component).__module__.rsplit(".", 1)[-1]
 
 
@@ -45,5 +45,5 @@ def _is_abstract(member: object) -> bool:
 
 
 def protocol_name(cls: type) -> str:
-    """Name of the protocol that ``cls`` implements, such as ``Task``, for messages."""
+    """Return the name of the protocol that ``cls`` implements, such as ``Task``, for messages."""
     return next((base.__name__ for base in cls.__mro__ if Component in base.__bases__), "no protocol")

@@ -1,4 +1,4 @@
-"""What a data source owes the rest: raw records of a split, each with its place."""
+"""Protocol of data sources: raw records of a split, each with its origin."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from ctxlab.core.contract import Component
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One document as a source gave it, not checked by any task yet."""
+    """One document as a source returned it, not yet checked by a task."""
 
     fields: dict[str, Any]
     origin: str
@@ -17,16 +17,16 @@ class Record:
 
 
 class Source(Component, ABC):
-    """One file under ``ctxlab/data/sources`` a source."""
+    """A data source; each is one file under ``ctxlab/data/sources``."""
 
     invented: bool
-    """Whether its documents are made up, so that they say nothing of the user's own."""
+    """Whether its documents are generated, so that scores on them say nothing about the user's own documents."""
     notes: list[str]
-    """What ``load`` decided in the user's stead, a sentence each, for the report."""
+    """Choices that ``load`` made where the user gave none, one sentence each, for the report."""
 
     @abstractmethod
     def load(self, task_name: str, split: str, seed: int) -> list[Record] | None:
-        """Records of ``train``, ``validation`` or ``test``, or None where the source has no such split.
+        """Return the records of ``train``, ``validation`` or ``test``, or None if the source has no such split.
 
-        Every record has an ``id`` (text) that no other record of the split has. Raises UserError naming the file.
+        Every record has an ``id`` (text) that is unique in the split. Raises UserError naming the file.
         """

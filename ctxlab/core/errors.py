@@ -1,4 +1,4 @@
-"""How a run ends before its end: by a mistake that a person can mend, or because somebody asked."""
+"""Exceptions that end a run early: a mistake that the user can fix, a failed check, or a signal."""
 
 
 class UserError(Exception):
@@ -8,12 +8,12 @@ class UserError(Exception):
     """
 
 
-class CheckFailed(Exception):  # noqa: N818 - the program works, what it looked at does not
-    """What was verified does not hold; the command line prints the sentence and exits with status 1."""
+class CheckFailed(Exception):  # noqa: N818 - the program works; what it checked does not
+    """A check failed; the command line prints the sentence and exits with status 1."""
 
 
 class Interrupted(Exception):  # noqa: N818 - nothing went wrong
-    """A signal asked the process to stop; what was done is saved, and the message says how to go on."""
+    """A signal stopped the process; progress is saved, and the message says how to continue."""
 
     def __init__(self, signal_number: int, message: str) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""Plain data out of a file, taken field by field with a check of each type."""
+"""Plain data from a file, read field by field with a type check of each."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -9,22 +9,22 @@ _REQUIRED: Any = object()
 
 
 class Fields:
-    """A mapping out of a file. What is missing or null is the default; without a default it is refused."""
+    """A mapping from a file. A missing or null field takes the default; without a default it is an error."""
 
     def __init__(self, data: Any, origin: str, what: str) -> None:
-        """Take the data.
+        """Wrap the data of a file.
 
         Args:
-            data: That should be a mapping.
+            data: Parsed content, which should be a mapping.
             origin: Where it comes from, for messages.
             what: What the file should be, for messages.
 
         Raises:
-            UserError: It is no mapping.
+            UserError: ``data`` is not a mapping.
         """
         self._origin, self._what = origin, what
         if not isinstance(data, Mapping):
-            raise self._refusal(f"it holds {type(data).__name__} where named fields belong")
+            raise self._refusal(f"it contains {type(data).__name__} instead of named fields")
         self._data = data
 
     def __contains__(self, name: str) -> bool:
@@ -34,31 +34,31 @@ class Fields:
         return iter(self._data)
 
     def text(self, name: str, default: Any = _REQUIRED) -> Any:
-        """A text."""
+        """Return a text field."""
         return self._take(name, str, default)
 
     def integer(self, name: str, default: Any = _REQUIRED) -> Any:
-        """A whole number."""
+        """Return an integer field."""
         return self._take(name, int, default)
 
     def flag(self, name: str, default: Any = _REQUIRED) -> Any:
-        """True or false."""
+        """Return a boolean field."""
         return self._take(name, bool, default)
 
     def sequence(self, name: str, default: Any = _REQUIRED) -> Any:
-        """A list."""
+        """Return a list field."""
         return self._take(name, Sequence, default)
 
     def mapping(self, name: str, default: Any = _REQUIRED) -> Any:
-        """A mapping, as it is."""
+        """Return a mapping field, its content unchecked."""
         return self._take(name, Mapping, default)
 
     def part(self, name: str, default: Any = _REQUIRED) -> "Fields":
-        """A mapping whose fields are checked in turn."""
+        """Return a mapping field as ``Fields``, so that its own fields are checked too."""
         return Fields(self._take(name, Mapping, default), f"{self._origin} ({name})", self._what)
 
     def numbers(self, *names: str) -> dict[str, Any]:
-        """The fields of these names, or all that are not null, as numbers."""
+        """Return the named fields, or all that are not null, as numbers."""
         chosen = names or [name for name in self if name in self]
         return {name: self._take(name, (int, float), _REQUIRED) for name in chosen}
 

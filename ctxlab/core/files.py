@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Atomic writing of files: a file is either complete or absent."""
 
 import json
 import os
@@ -7,12 +7,12 @@ from typing import Any
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Replace ``path`` by ``value`` as JSON, atomically and on the disk when it returns."""
+    """Replace ``path`` by ``value`` as JSON, atomically and synced to disk."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace ``path`` by ``text``, atomically and on the disk when it returns."""
+    """Replace ``path`` by ``text``, atomically and synced to disk."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("w", encoding="utf-8") as file:
@@ -26,7 +26,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Make renames inside ``path`` survive a power cut."""
+    """Sync the entries of ``path``, so that renames inside it survive a power cut."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,7 +1,7 @@
-"""Folders that are either whole or not there, with a checksum of every file in them.
+"""Atomic writing of folders: a folder is either complete or absent, with a checksum of every file in it.
 
 A folder is written under another name, synced, given a manifest and renamed: a process that is killed leaves a
-temporary folder, never half of one. Checksums are needed because flipped bits load silently in every tensor format.
+temporary folder, never half a folder. Checksums are needed because every tensor format loads flipped bits silently.
 """
 
 import hashlib
@@ -14,11 +14,11 @@ from pathlib import Path
 from ctxlab.core.files import sync_folder, write_json
 
 MANIFEST = "manifest.json"
-"""File of such a folder with the checksums of all others, by their path in it."""
+"""File of such a folder that maps the relative path of every other file to its checksum."""
 
 
 def sha256(path: Path, *, sync: bool = False) -> str:
-    """Checksum of a file; with ``sync`` its content is on the disk when this returns."""
+    """Return the checksum of a file; ``sync`` also syncs its content to disk."""
     with path.open("rb") as file:
         if sync:
             os.fsync(file.fileno())
@@ -26,18 +26,18 @@ def sha256(path: Path, *, sync: bool = False) -> str:
 
 
 def checksums(folder: Path, *, sync: bool = False) -> dict[str, str]:
-    """sha256 of every file in ``folder`` and in the folders in it, by its path there, but of the manifest."""
+    """Return the sha256 of every file below ``folder`` except the manifest, by relative path."""
     files = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     return {file.as_posix(): sha256(folder / file, sync=sync) for file in files if file != Path(MANIFEST)}
 
 
 def write_whole(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Make ``folder`` by ``fill``, which is given an empty one to write into, in place of the one that is there.
+    """Replace ``folder`` by what ``fill`` writes into the empty folder that it is called with.
 
-    One process at a time may do so. What a killed one left is swept up.
+    Only one process at a time may do so. Temporary folders of a killed process are removed.
 
     Raises:
-        OSError: The place cannot be written, or is full.
+        OSError: The folder cannot be written, or the disk is full.
     """
     temporary = folder.with_name(f".saving-{folder.name}")
     try:
@@ -54,7 +54,7 @@ def write_whole(folder: Path, fill: Callable[[Path], None]) -> None:
 
 
 def fault(folder: Path) -> str | None:
-    """What is wrong with ``folder``, or None when every file of its manifest is there as it was written."""
+    """Return what is wrong with ``folder``, or None if every file of its manifest is there and unchanged."""
     manifest = folder / MANIFEST
     if not manifest.is_file():
         return "its manifest is missing"
@@ -72,7 +72,7 @@ def fault(folder: Path) -> str | None:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether ``folder`` is there as it was written, and nothing was added."""
+    """Return whether ``folder`` has exactly the files of its manifest, all unchanged."""
     try:
         found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         return bool(found == checksums(folder))

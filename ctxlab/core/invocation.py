@@ -1,6 +1,6 @@
-"""The words of the command line that started this process, for what a run writes about itself.
+"""The command line that started this process, to be recorded in a run's files.
 
-They go through an environment variable, so that launchers that start processes of their own pass them on.
+It is passed in an environment variable, so that processes started by a launcher inherit it.
 """
 
 import json
@@ -12,14 +12,14 @@ VARIABLE = "CTXLAB_COMMAND"
 
 
 def command() -> list[str]:
-    """Words of the command, the program's name first; none where a run was not started by one."""
+    """Return the words of the command, the program's name first; empty if no command started the run."""
     words: list[str] = json.loads(os.environ.get(VARIABLE, "[]"))
     return words
 
 
 @contextmanager
-def invoked(words: Sequence[str]) -> Iterator[None]:
-    """Make ``words``, free of secrets, those of the command until the end of the block."""
+def recorded_command(words: Sequence[str]) -> Iterator[None]:
+    """Record ``words``, free of secrets, as the command until the end of the block."""
     before = os.environ.get(VARIABLE)
     os.environ[VARIABLE] = json.dumps(list(words))
     try:

@@ -1,4 +1,4 @@
-"""What a model source owes the rest."""
+"""Protocol of model sources, and the names of what is added to a model."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -7,69 +7,70 @@ from typing import Any
 
 from ctxlab.core.contract import Component
 
-PARTS = "ctxlab_parts"
-"""Attribute of a model that holds the trainable modules of a strategy or task; so begin their names in a checkpoint."""
+ADDED_MODULES = "ctxlab_parts"
+"""Attribute of a model with the trainable modules of a strategy, task or tuning rule; prefix of their names in a
+checkpoint."""
 
-TASK_PART = "task"
-"""Name of the task's module among them."""
+TASK_MODULE = "task"
+"""Name of the task's module among the added ones."""
 
-TUNING_PART = "tuning"
-"""Name of a tuning rule's module among them; it is saved in ``TUNING`` and not with the model's own weights."""
+TUNING_MODULE = "tuning"
+"""Name of a tuning rule's module among the added ones; it is saved in ``TUNING``, not with the model's weights."""
 
 TUNING = "tuning.safetensors"
-"""File of a checkpoint with what a tuning rule added to the model; absent where it added nothing."""
+"""File of a checkpoint with the weights that a tuning rule added to the model; absent if it added none."""
 
 WEIGHTS_NOTES = "weights_notes"
-"""Field of a model's config: what a reader of its scores must know of its weights, a list of sentences.
+"""Field of a model's config: a list of sentences about its weights that matter for its scores.
 
-It is saved with the model, so that a checkpoint says it too; stages put it into the notes of a report."""
+It is saved with the model and its checkpoints; stages copy it into the notes of a report."""
 
 
 NEW_HEAD = "ctxlab_new_head"
-"""Attribute of a model: True where its head was drawn at random, as the weights came without."""
+"""Attribute of a model: True if its head was initialised at random because the weights have none."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What a stage must know of a built model to judge whether a strategy fits it."""
+    """Properties of a built model that decide whether a strategy fits it."""
 
     kind: str
     """``encoder``, ``decoder`` or ``encoder_decoder``."""
     positions: str
     """``learned``, ``rotary``, ``relative`` or ``none``."""
     trained_length: int | None
-    """Tokens that the positions were trained for; None where any length works."""
+    """Tokens that the positions were trained for; None if any length works."""
     num_layers: int
     hidden_size: int
     stretched: str = ""
-    """Kind of the stretch that rotary positions were published with; empty for none."""
+    """Kind of rotary scaling that the model was published with; empty for none."""
 
 
 class ModelSource(Component, ABC):
-    """One file under ``ctxlab/models`` a model: where tokenizer and weights come from."""
+    """A source of tokenizer and weights; each is one file under ``ctxlab/models``."""
 
     name: str
     dropout: float | None = None
-    """Rate on hidden states that was asked for; None keeps that of the weights' config."""
+    """Dropout rate on hidden states; None keeps the rate in the weights' config."""
     attention_dropout: float = 0.0
-    """Rate on attention probabilities."""
+    """Dropout rate on attention probabilities."""
 
     @abstractmethod
     def kind(self) -> str:
-        """``encoder``, ``decoder`` or ``encoder_decoder``, known before the model is built."""
+        """Return ``encoder``, ``decoder`` or ``encoder_decoder``; called before the model is built."""
 
     @abstractmethod
     def tokenizer(self) -> Any:
-        """A fast tokenizer that neither cuts nor pads; raises UserError where there is none."""
+        """Return a fast tokenizer that neither truncates nor pads; raises UserError if there is none."""
 
     def head_labels(self, head: str) -> list[str]:
-        """Names behind the outputs of the ``head`` that comes with the weights; none where it comes without."""
+        """Return the label names of the ``head`` in the weights; empty if the weights have no such head."""
         del head
         return []
 
     @abstractmethod
     def build(self, head: str, labels: Sequence[str], configure: Callable[[Any], None] | None = None) -> Any:
-        """The model with a head for ``labels``, in fp32 and evaluation mode.
+        """Build the model with a head for ``labels``, in fp32 and evaluation mode.
 
-        ``configure`` changes the config before the model is built, for what takes effect only there.
+        ``configure`` changes the config before the model is built, for settings that only then take effect.
         """

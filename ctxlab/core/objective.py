@@ -1,4 +1,4 @@
-"""What an objective owes the training loop."""
+"""Protocol of training objectives."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -12,35 +12,35 @@ from ctxlab.core.task import Loss, Task
 
 @dataclass(frozen=True, eq=False)
 class Term:
-    """One term of a step's loss, and the forward pass that it came from."""
+    """One term of a step's loss, and the forward pass that it was computed from."""
 
     loss: Loss
     passed: Passed
-    """Counted in tokens and operations; where its ``cut`` is set, the gradient is computed before the next term.
+    """Its tokens and FLOPs are counted; if its ``cut`` is set, the gradient is computed before the next term.
 
-    A loss over several passes sets it at the last of them only (``dataclasses.replace``), and yields the others before
-    with a loss of zero and a weight of zero, so that they are counted.
+    A loss over several passes sets ``cut`` on the last of them only (``dataclasses.replace``), and yields the others
+    before it with zero loss and zero weight, so that they are counted.
     """
 
 
 class Objective(Component, ABC):
-    """One file under ``ctxlab/objectives`` an objective: what a training step minimises."""
+    """The loss that a training step minimises; each is one file under ``ctxlab/objectives``."""
 
     def start(self, model: Any) -> None:
-        """Take the model that will be trained, once before the first step, also of a resumed run."""
+        """Receive the model to be trained; called once before the first step, of a resumed run too."""
         del model
 
     @abstractmethod
     def step(self, passes: PassRunner, items: Sequence[Item], task: Task) -> Iterator[Term]:
-        """Terms of the loss of ``items``, which fit into memory together.
+        """Yield the terms of the loss of ``items``, which fit into memory together.
 
-        The loop adds up the terms, computes their gradient wherever a pass is cut, and divides by the sum of their
-        weights over the whole step. When a term that is cut has been taken, its gradient is there: an adversarial
-        objective reads it before it yields its next term. One that learns from another model runs the same items
-        through it by ``passes.through``.
+        The loop adds up the terms, computes their gradient after each pass that is cut, and divides by the sum of
+        their weights over the whole step. After a yield of a cut term its gradient is available: an adversarial
+        objective reads it before it yields the next term. A distilling objective runs the same items through its
+        teacher by ``passes.through``.
 
         Args:
-            passes: Runs items through the model that learns.
-            items: What this part of the step reads.
-            task: Has the loss of outputs against labels.
+            passes: Runs items through the model that is trained.
+            items: Windows of this part of the step.
+            task: Computes the loss of outputs against labels.
         """

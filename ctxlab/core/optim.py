@@ -1,4 +1,4 @@
-"""What an optimizer, a schedule and a tuning rule owe the training loop."""
+"""Protocols of optimizers, schedules and tuning rules."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -8,69 +8,70 @@ import torch
 
 from ctxlab.core.contract import Component
 from ctxlab.core.errors import UserError
-from ctxlab.core.model import PARTS, TUNING_PART
+from ctxlab.core.model import ADDED_MODULES, TUNING_MODULE
 
 
 class OptimizerFactory(Component, ABC):
-    """One file under ``ctxlab/optim/optimizers`` an optimizer."""
+    """An optimizer; each is one file under ``ctxlab/optim/optimizers``."""
 
     lr: float
-    """Learning rate that the schedule multiplies."""
+    """Learning rate before the schedule's factor."""
     weight_decay: float
 
     @abstractmethod
     def build(self, groups: Sequence[dict[str, Any]]) -> torch.optim.Optimizer:
-        """The optimizer over parameter groups that carry their own weight decay."""
+        """Return the optimizer over parameter groups, each of which has its own weight decay."""
 
 
 class Schedule(Component, ABC):
-    """One file under ``ctxlab/optim/schedules`` a schedule."""
+    """A learning rate schedule; each is one file under ``ctxlab/optim/schedules``."""
 
     @abstractmethod
     def factor(self, progress: float) -> float:
-        """What the learning rate is multiplied with at ``progress`` (share of the budget spent, 0 to 1)."""
+        """Return the factor of the learning rate at ``progress`` (fraction of the budget spent, 0 to 1)."""
 
 
 class Tuning(Component, ABC):
-    """One file under ``ctxlab/optim/tuning`` a rule that says which parameters learn.
+    """A rule that says which parameters are trained; each is one file under ``ctxlab/optim/tuning``.
 
-    A rule that only freezes defines ``install`` alone. So does one with adapters of its own, as long as they may be
-    saved beside the unchanged weights of the model: ``state`` and ``load`` then save and restore its module.
+    A rule that only freezes parameters defines ``install`` alone. So does a rule with adapters of its own, if they may
+    be saved beside the unchanged weights of the model: ``state`` and ``load`` then save and restore its module.
     """
 
     @abstractmethod
     def install(self, model: Any) -> None:
-        """Set ``requires_grad`` on every parameter, and put what learns beside them (adapters) into ``model``.
+        """Set ``requires_grad`` on every parameter, and add the rule's own modules (adapters) to ``model``.
 
-        Called wherever a model is assembled, for training or not, after all other parts are in it. The model's own
-        parameters keep their names and shapes; a rule's modules go in by ``core.parts.attach(model, TUNING_PART, …)``,
-        and act through hooks or by being called from there. What a checkpoint holds is put in afterwards, by ``load``.
+        Called whenever a model is assembled, for training or not, after all other parts are installed. The model's own
+        parameters keep their names and shapes; a rule's modules are added by
+        ``core.added_modules.attach(model, TUNING_MODULE, …)`` and act through hooks. A checkpoint's values are restored
+        afterwards, by ``load``.
         """
 
     def weights(self, model: Any) -> dict[str, torch.Tensor]:
-        """What ``model.safetensors`` of a checkpoint holds, by name: all but the rule's own module.
+        """Return the content of a checkpoint's ``model.safetensors`` by name: all weights but the rule's own module.
 
         A rule that can merge its adapters returns merged weights instead, so that the checkpoint loads without ctxlab;
-        its ``state`` then has what takes them apart again.
+        its ``state`` then has what is needed to separate them again.
         """
         return {name: tensor for name, tensor in model.state_dict().items() if not name.startswith(_OWN)}
 
     def state(self, model: Any) -> dict[str, torch.Tensor]:
-        """What ``install`` added and training changed; saved with every checkpoint, under its checksums."""
+        """Return the weights of the rule's own module; saved with every checkpoint, with a checksum."""
         return {name.removeprefix(_OWN): tensor for name, tensor in model.state_dict().items() if name.startswith(_OWN)}
 
     def load(self, model: Any, state: Mapping[str, torch.Tensor]) -> None:
-        """Put a saved ``state`` back into ``model``, in which ``install`` has been called.
+        """Restore a saved ``state`` in ``model``, on which ``install`` has been called.
 
         Raises:
-            UserError: The checkpoint was trained under another rule, or with another size of it.
+            UserError: The checkpoint was trained with another rule, or with another size of it.
         """
         own = self.state(model)
         wrong = sorted(own.keys() ^ state.keys()) or [name for name in own if own[name].shape != state[name].shape]
         if wrong:
-            where = "has no place for" if wrong[0] in state and wrong[0] not in own else "needs another"
+            where = "has no parameter" if wrong[0] in state and wrong[0] not in own else "needs another"
             raise UserError(
-                f"The checkpoint was trained under another tuning rule, or with other options of it: this one {where} "
+                f"The checkpoint was trained with another tuning rule, or with other options of it: this one {where} "
                 f"{wrong[0]}; give the tuning= that it was trained with."
             )
         with torch.no_grad():
@@ -78,5 +79,5 @@ class Tuning(Component, ABC):
                 tensor.copy_(state[name])
 
 
-_OWN = f"{PARTS}.{TUNING_PART}."
-"""How the names of a rule's own weights begin in a model."""
+_OWN = f"{ADDED_MODULES}.{TUNING_MODULE}."
+"""Prefix of the names of a rule's own weights in a model."""

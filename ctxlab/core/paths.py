@@ -1,4 +1,4 @@
-"""What can be said about a path before anything is read from it or written to it."""
+"""Checks of paths before anything is read from them or written to them."""
 
 import difflib
 from pathlib import Path
@@ -6,18 +6,18 @@ from pathlib import Path
 from ctxlab.core.errors import UserError
 
 NO_PLACE = ("://", "*", "${")
-"""Signs of an address or a pattern, which need not be there as written."""
+"""Signs of an address or a pattern, which need not exist as a path."""
 
 
 def check_there(key: str, text: str) -> None:
-    """Refuse a file or folder that is not there.
+    """Refuse a file or folder that does not exist.
 
     Args:
         key: The key that names it, for the message.
         text: The path as the user wrote it; ``~`` is the home folder.
 
     Raises:
-        UserError: naming the key, the path and what is there instead.
+        UserError: names the key, the path and the nearest existing one.
     """
     if not text.strip():
         raise UserError(f"{key}= is empty: give a path, or leave the key out.")
@@ -35,14 +35,14 @@ def _instead(path: Path) -> str:
     close = difflib.get_close_matches(path.name, [entry.name for entry in folder.iterdir()], n=1, cutoff=0.4)
     if close:
         return f": the nearest name there is {folder / close[0]}"
-    return f": give a path that does, {folder.absolute()} has nothing like it"
+    return f": give an existing path, {folder.absolute()} has no similar name"
 
 
 def check_output(text: str, *, overwrite: bool) -> Path:
-    """The path of ``output=``, where a file may be written.
+    """Return the path of ``output=`` after checking that a file may be written there.
 
     Raises:
-        UserError: A file is there already, or the folder is not.
+        UserError: The file exists already, or its folder does not.
     """
     output = Path(text)
     if output.exists() and not overwrite:

@@ -1,4 +1,4 @@
-"""Libraries that hold their tongue for a while, and models that neither learn nor drop anything out."""
+"""Context managers: a library without warnings and progress bars, and a model in evaluation mode."""
 
 import importlib
 import logging
@@ -10,7 +10,7 @@ from typing import Any
 
 @contextmanager
 def quiet(library: str = "transformers") -> Iterator[None]:
-    """No warnings and no progress bars of ``library``, where what follows says it better; errors still raise.
+    """Silence warnings and progress bars of ``library`` where our own output replaces them; errors still raise.
 
     Args:
         library: ``transformers``, ``datasets`` or ``huggingface_hub``.
@@ -29,7 +29,7 @@ def quiet(library: str = "transformers") -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class _Bars:
-    """A library's switches of its progress bars."""
+    """A library's functions that show and hide its progress bars."""
 
     shown: Callable[[], bool]
     show: Callable[[], None]
@@ -50,7 +50,7 @@ def _bars(library: str) -> _Bars:
 
 @contextmanager
 def evaluating(model: Any) -> Iterator[None]:
-    """Without dropout and without gradients, and then back to how it was."""
+    """Turn dropout and gradients off until the end of the block."""
     import torch
 
     training = model.training

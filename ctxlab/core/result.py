@@ -1,4 +1,4 @@
-"""``result.json``: what a run came to, typed and with a version, for whatever writes, shows or compares runs.
+"""``result.json``: the result of a run, typed and versioned, for all code that writes, shows or compares runs.
 
 Version 1 added ``version``, ``command``, ``lower_is_better``, ``language`` and the coverage of characters; files
 without a version are read as version 0.
@@ -16,21 +16,21 @@ from ctxlab.core.files import write_json
 from ctxlab.core.types import Coverage, Table
 
 VERSION = 1
-"""Of the files that are written; older ones can be read."""
+"""Version of the files that are written; older ones can be read."""
 
 FILE = "result.json"
-"""In a run directory; it is written last, so that it says that the run is whole."""
+"""Name in a run directory; it is written last, so that its presence shows that the run is complete."""
 
 UNNAMED = "pretrained"
-"""Model of a file of version 0 that was given by its path, which the file does not have."""
+"""Model name for files of version 0 whose model was given by its path, which they do not record."""
 
 Rows = Sequence[Mapping[str, Any]]
-"""Rows of a table by column."""
+"""Rows of a table; each maps column to value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What a run took; units are in the names, and None is what does not apply or was not measured."""
+    """Cost of a run; units are in the names, and None means not applicable or not measured."""
 
     train_tokens: int | None = None
     train_seconds: float | None = None
@@ -52,7 +52,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What every stage says of itself."""
+    """Fields that the results of all stages have."""
 
     stage: str
     task: str
@@ -62,78 +62,78 @@ class Outcome:
     seed: int
     cost: Cost
     command: Sequence[str] = ()
-    """Words of the command line, the program's name first; of a job of a multirun those that would run it alone."""
+    """Words of the command line, the program's name first; for a job of a multirun those that would run it alone."""
     resumed_from: str | None = None
-    """Checkpoint that the run went on from."""
+    """Checkpoint that the run was resumed from."""
     git_sha: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
-    """Of the libraries that figures depend on."""
+    """Versions of the libraries that figures depend on."""
     notes: Sequence[str] = ()
     version: int = VERSION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result(Outcome):
-    """Of a stage that scores: ``train`` and ``eval``."""
+    """Result of a stage that scores: ``train`` or ``eval``."""
 
     metrics: Mapping[str, Mapping[str, float]]
-    """Figures by name, by split."""
+    """Split → metric → value."""
     primary_metric: str
     lower_is_better: bool | None = None
-    """Whether a smaller primary metric is the better one; None in files of version 0."""
+    """Whether a lower primary metric is better; None in files of version 0."""
     coverage: Mapping[str, Coverage]
-    """By split."""
+    """Split → coverage."""
     language: str = ""
-    """Of the documents, two or three letters: as the task says, else by their script; empty in files of version 0."""
+    """Language code of the documents: from the task, else detected by script; empty in files of version 0."""
     checkpoint: str
-    """What was scored: a folder, or the name of a model that was taken as it is."""
+    """What was scored: a folder, or the name of a model that was not fine-tuned."""
     breakdowns: Mapping[str, Mapping[str, Rows]] = field(default_factory=dict)
-    """Tables by name, by split."""
+    """Split → name → table."""
     chances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """What guessing scores in a breakdown, by its name, by split; only those of which it is known."""
+    """Split → breakdown → score of guessing; only breakdowns for which it is known."""
     learned: Mapping[str, Rows] = field(default_factory=dict)
-    """Tables of what the strategy learned, by name."""
+    """Name → table of what the strategy learned."""
 
     @property
     def title(self) -> str:
-        """The run in one line."""
+        """Describe the run in one line."""
         return (
             f"{self.stage}: {self.task}, {self.model}, {self.strategy}, context {self.context_length:,}, "
             f"seed {self.seed}"
         )
 
     def primary(self, split: str | None = None) -> float | None:
-        """The primary metric of a split; by default of ``validation``, else of the first split that has it."""
+        """Return the primary metric of a split; by default of ``validation``, else of the first split that has it."""
         found = {name: figures.get(self.primary_metric) for name, figures in self.metrics.items()}
         return found.get(split) if split else preferred(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification(Outcome):
-    """Of ``verify``."""
+    """Result of ``verify``."""
 
     run: str | None
-    """Run whose checkpoint was verified; None for a new model."""
+    """Run whose checkpoint was verified; None for an untrained model."""
     passed: bool
     failed: Sequence[str]
-    """Names of the checks that do not hold."""
+    """Names of the checks that fail."""
     checks: Mapping[str, Mapping[str, Any]]
 
 
 def preferred(by_split: Mapping[str, float | None]) -> float | None:
-    """What the validation split has, else the first split that has it."""
+    """Return the value of the validation split, else of the first split that has one."""
     if by_split.get("validation") is not None:
         return by_split["validation"]
     return next((value for value in by_split.values() if value is not None), None)
 
 
 def rows(table: Table) -> list[dict[str, Any]]:
-    """A table's rows by column."""
+    """Return a table's rows as dictionaries of column → value."""
     return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
 
 
 def as_dict(outcome: Outcome) -> dict[str, Any]:
-    """What is written: plain data, without the costs that do not apply."""
+    """Return an outcome as plain data for JSON, without costs that are None."""
     plain = asdict(outcome)
     plain["cost"] = {name: value for name, value in plain["cost"].items() if value is not None}
     last = ("notes", "breakdowns", "learned", "checks")
@@ -146,21 +146,22 @@ def write(folder: Path, outcome: Outcome) -> None:
 
 
 def read(path: Path) -> Result:
-    """The result in a file, or in a run directory.
+    """Read the result in a file, or in a run directory.
 
     Raises:
-        UserError: There is none, it is damaged, or of a stage that does not score.
+        UserError: There is none, it is damaged, or its stage does not score.
     """
     outcome = read_outcome(path)
     if not isinstance(outcome, Result):
         raise UserError(
-            f"{path} is the result of ctxlab {outcome.stage}, which has no scores: give a run of train or eval."
+            f"{path} is the result of ctxlab {outcome.stage}, which has no scores: give the run directory of train or "
+            "eval."
         )
     return outcome
 
 
 def read_outcome(path: Path) -> Result | Verification:
-    """The same of any stage; raises UserError naming a file that is not there, damaged or no result."""
+    """Read the result of any stage; raises UserError naming a file that is missing, damaged or not a result."""
     file = path / FILE if path.is_dir() else path
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
@@ -170,12 +171,12 @@ def read_outcome(path: Path) -> Result | Verification:
 
 
 def parse(data: Any, origin: str) -> Result | Verification:
-    """The result in plain data; raises UserError naming ``origin`` where it is none."""
+    """Build the result from plain data; raises UserError naming ``origin`` if it is not one."""
     fields = Fields(data, origin, "the result of a run")
     version = fields.integer("version", 0)
     if version > VERSION:
         raise UserError(
-            f"{origin} has version {version}, and this ctxlab reads {VERSION} at most: install a newer ctxlab."
+            f"{origin} has version {version}, and this ctxlab reads at most {VERSION}: install a newer ctxlab."
         )
     shared = {
         "stage": fields.text("stage"),
@@ -227,6 +228,6 @@ def _verification(fields: Fields, shared: Mapping[str, Any]) -> Verification:
 
 
 def _cost(fields: Fields) -> Cost:
-    """Costs that this version knows; others are left out."""
+    """Keep the costs that this version knows, and ignore others."""
     known = Cost.__dataclass_fields__
     return Cost(**{name: value for name, value in fields.numbers().items() if name in known})

@@ -54,7 +54,7 @@ class Task(Component, ABC):
     contiguous: bool
     """Whether windows must be contiguous, because the task predicts the next token."""
     metric: str
-    """Name of the file under ``ctxlab/evaluation/metrics`` that scores the task."""
+    """Name of the file under ``ctxlab/evaluation/metrics`` that scores the task, or of a plug-in's module in full."""
     primary_metric: str
     """Name of the figure that selects checkpoints."""
     lower_is_better: bool
@@ -148,7 +148,7 @@ class Task(Component, ABC):
 
     @abstractmethod
     def install(self, model: Any) -> None:
-        """Attach the task's own trainable modules to ``model`` (``core.parts.attach``), if it has any.
+        """Attach the task's own trainable modules to ``model`` (``core.added_modules.attach``), if it has any.
 
         Called once labels are known and before a checkpoint's weights are loaded.
         """

@@ -1,4 +1,4 @@
-"""What a tracker owes a stage. A tracker may fail; a run never fails because of one."""
+"""Protocol of experiment trackers. A tracker may fail; a run never fails because of one."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -11,28 +11,28 @@ from ctxlab.core.contract import Component
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """What a tracker is told when a run starts."""
+    """Description of a run that a tracker receives at its start."""
 
     run_dir: Path
     name: str
     group: str
-    """Jobs of one multirun share it."""
+    """Name of the group; all jobs of a multirun have the same."""
     config: Mapping[str, Any]
-    """Resolved and redacted."""
+    """Configuration, resolved and redacted."""
     run_id: str | None = None
-    """The tracker's own name for a run that goes on, as ``start`` returned it."""
+    """For a resumed run, the tracker's own id as ``start`` returned it."""
 
 
 class Tracker(Component, ABC):
-    """One file under ``ctxlab/tracking`` a tracker."""
+    """An experiment tracker; each is one file under ``ctxlab/tracking``."""
 
     @abstractmethod
     def start(self, info: RunInfo) -> str | None:
-        """Open a run; returns the tracker's name for it, with which a resumed run goes on."""
+        """Open a run; returns the tracker's id for it, which a resumed run passes back in ``RunInfo.run_id``."""
 
     @abstractmethod
     def log(self, values: Mapping[str, float], step: int) -> None:
-        """Figures of one step."""
+        """Log the figures of one step."""
 
     @abstractmethod
     def finish(self, result: Mapping[str, Any] | None, report: Path | None) -> None:

@@ -5,6 +5,7 @@ import json
 import logging
 import multiprocessing
 import shutil
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -14,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from ctxlab.core.cache import keep
+from ctxlab.core.cache import make_once
 from ctxlab.core.files import write_json
-from ctxlab.core.folders import fault
+from ctxlab.core.folders import fault, sha256
 from ctxlab.core.quiet import quiet
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document, Encoded
@@ -87,7 +88,7 @@ def encode_documents(
 def fingerprint(task: Task, documents: Sequence[Document], tokenizer: Any) -> str:
     """Name of the cache entry: 64 hexadecimal digits."""
     digest = hashlib.sha256()
-    for part in (FORMAT, task.name, task.labels, task.encode_options):
+    for part in (FORMAT, task.name, task.labels, task.encode_options, _foreign_code(task)):
         digest.update(json.dumps(part).encode() + b"\n")
     # The task's other options act before (parse) or after (loss), so that these and the content say all.
     digest.update(tokenizer.backend_tokenizer.to_str().encode() + b"\n")
@@ -97,6 +98,14 @@ def fingerprint(task: Task, documents: Sequence[Document], tokenizer: Any) -> st
             json.dumps([document.id, document.origin, dict(document.fields)], default=_plain).encode() + b"\n"
         )
     return digest.hexdigest()
+
+
+def _foreign_code(task: Task) -> list[str]:
+    """Checksums of the files that the task's classes are in, of those that ``FORMAT`` says nothing about."""
+    modules = dict.fromkeys(cls.__module__ for cls in type(task).__mro__)
+    foreign = (name for name in modules if name.split(".")[0] not in ("ctxlab", *sys.stdlib_module_names))
+    files = (getattr(sys.modules.get(name), "__file__", None) for name in foreign)
+    return [sha256(Path(file)) for file in files if file]
 
 
 def _plain(value: Any) -> Any:
@@ -141,7 +150,7 @@ def _store(entry: Path, encoded: Sequence[Encoded], notes: Sequence[str]) -> Non
             _dataset(encoded).save_to_disk(str(folder / DOCUMENTS))
         write_json(folder / NOTES, list(notes))
 
-    keep(entry, fill)
+    make_once(entry, fill)
 
 
 def _dataset(encoded: Sequence[Encoded]) -> Any:

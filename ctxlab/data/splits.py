@@ -69,7 +69,7 @@ def load_documents(source: Source, task: Task, seed: int, hold_out: HoldOut | No
         )
     if hold_out is not None:
         validation, test = _dealt([*(validation or []), *(test or [])], hold_out, seed)
-    return Splits(parts_of(task, train), parts_of(task, validation), parts_of(task, test), notes)
+    return Splits(split_documents(task, train), split_documents(task, validation), split_documents(task, test), notes)
 
 
 def _dealt(documents: Sequence[Document], hold_out: HoldOut, seed: int) -> tuple[list[Document], list[Document]]:
@@ -82,7 +82,7 @@ def _dealt(documents: Sequence[Document], hold_out: HoldOut, seed: int) -> tuple
     )
 
 
-def parts_of(task: Task, documents: Sequence[Document] | None) -> list[Document]:
+def split_documents(task: Task, documents: Sequence[Document] | None) -> list[Document]:
     """What the task reads of all records of one split."""
     task.collect(documents or [])
     return [_told(part, document, task) for document in documents or [] for part in task.expand(document)]
@@ -114,7 +114,7 @@ def _parsed(task: Task, record: Record, *, gold: bool) -> Document:
 def load_split(source: Source, task: Task, split: str, seed: int) -> list[Document] | None:
     """Documents of one split with their gold labels, None where the source has no such split."""
     records = _records(source, task, split, seed)
-    return None if records is None else parts_of(task, records)
+    return None if records is None else split_documents(task, records)
 
 
 def _records(source: Source, task: Task, split: str, seed: int) -> list[Document] | None:

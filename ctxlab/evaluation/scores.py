@@ -1,13 +1,12 @@
 """``scores/<split>.jsonl``: the contribution of every record to the figures of its split, and figures computed from it.
 
 A line is ``{"id": …, "group": …, "statistics": {<name>: {…}}}``. A name is that of a file under
-``ctxlab/evaluation/sufficient``, which documents the values and computes figures from them. Nothing here needs torch,
-so that runs can be compared without their models.
+``ctxlab/evaluation/sufficient``, or the full name of a plug-in's module, which documents the values and computes
+figures from them. Nothing here needs torch, so that runs can be compared without their models.
 
 Shape legend: N units (lines), G records (groups), R weightings.
 """
 
-import importlib.util
 import json
 from collections.abc import Sequence
 from math import isnan
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ctxlab.core import plugins
 from ctxlab.core.errors import UserError
 from ctxlab.core.files import write_text
 from ctxlab.core.types import IntArray, ScoredRecord
@@ -29,13 +29,17 @@ _PACKAGE = "ctxlab.evaluation.sufficient"
 
 
 def statistic(name: str) -> Statistic:
-    """Return the ``STATISTIC`` of ``ctxlab/evaluation/sufficient/<name>.py``; raises UserError where there is none."""
-    if not (name.isidentifier() and importlib.util.find_spec(f"{_PACKAGE}.{name}")):
+    """Return the ``STATISTIC`` of ``ctxlab/evaluation/sufficient/<name>.py``, or of a plug-in's module by full name.
+
+    Raises:
+        UserError: There is none.
+    """
+    found = getattr(plugins.named(_PACKAGE, name), "STATISTIC", None)
+    if not isinstance(found, Statistic):
+        writer = f"the plug-in {name.split('.')[0]}, not installed here" if "." in name else "another version of ctxlab"
         raise UserError(
-            f"There is no statistic called '{name}', as the scores were written by another version of ctxlab: "
-            "evaluate the run again."
+            f"There is no statistic called '{name}', as the scores were written by {writer}: evaluate the run again."
         )
-    found: Statistic = importlib.import_module(f"{_PACKAGE}.{name}").STATISTIC
     return found
 
 

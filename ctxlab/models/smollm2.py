@@ -8,7 +8,7 @@ from typing import Any
 
 from tokenizers import pre_tokenizers
 
-from ctxlab.core.cache import cache_dir, keep
+from ctxlab.core.cache import cache_dir, make_once
 from ctxlab.core.errors import UserError
 from ctxlab.core.folders import is_whole, sha256
 from ctxlab.core.model import WEIGHTS_NOTES, ModelSource
@@ -101,7 +101,7 @@ def _store(file: Path, stored: Path) -> None:
     # A warning, as it is to be seen on the screen: nothing else happens for that long.
     logger.warning("Converting SmolLM2 from 4-bit GGUF into %s: once, about 25 seconds.", stored)
     try:
-        keep(stored, lambda target: _convert(file, target))
+        make_once(stored, lambda target: _convert(file, target))
     except OSError as error:
         raise UserError(
             f"SmolLM2 cannot be kept in {stored} ({error.strerror or error}), where it takes 0.6 GB; "

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ctxlab.core.model import PARTS
+from ctxlab.core.model import ADDED_MODULES
 
 VOCABULARIES = frozenset({"causal_lm", "masked_lm", "seq2seq_lm"})
 """Heads with an output for every token of a vocabulary: too many to compute twice as exactly by default."""
@@ -63,5 +63,5 @@ def make_head_exact(model: Any, head: str) -> None:
     if head in VOCABULARIES:
         return
     for name, module in model.named_children():
-        if module is not model.base_model and name != PARTS:
+        if module is not model.base_model and name != ADDED_MODULES:
             _Exact().install(module)

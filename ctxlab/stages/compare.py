@@ -1,18 +1,18 @@
-"""``ctxlab compare``: which candidates are worth it, from trainings under one budget to one sentence."""
+"""``ctxlab compare``: train candidates under an equal budget and conclude which one is worth its cost."""
 
-from ctxlab.workbench.comparing import session
+from ctxlab.workbench.comparing import judging, session
 from ctxlab.workbench.parts import Parts
 
 
 def run(parts: Parts) -> None:
-    """Check every candidate, train what is missing, judge, and write the page.
+    """Check every candidate, run the missing cells, compare, and write the page.
 
     Raises:
         UserError: There is nothing to compare, or no budget; nothing was run.
         CheckFailed: A cell failed; the others were compared.
-        Interrupted: A signal came; what is done is kept.
+        Interrupted: A signal was received; finished cells are kept.
     """
     comparison = session.prepare(parts)
     session.announce(comparison)
     session.train(comparison)
-    session.conclude(comparison)
+    judging.conclude(comparison)

@@ -1,6 +1,6 @@
-"""``ctxlab eval run=<run directory>``: a checkpoint on any split or file, at any context and strategy that fits it.
+"""``ctxlab eval run=<run directory>``: score a checkpoint on any split or file, at any context and strategy that fits.
 
-Without ``run`` it is the model as it is, for tasks whose head comes with the weights (``task=lm``).
+Without ``run`` the model is scored without training, for tasks whose head comes with the weights (``task=lm``).
 """
 
 from ctxlab.core.errors import UserError
@@ -10,7 +10,7 @@ from ctxlab.data.splits import Splits, load_documents
 from ctxlab.optim.parameters import count_parameters
 from ctxlab.training.state import TrainState
 from ctxlab.workbench import sanity
-from ctxlab.workbench.finish import Split, leave, make_result, score_split
+from ctxlab.workbench.finish import Split, make_result, score_split, write_outputs
 from ctxlab.workbench.meter import start_meter
 from ctxlab.workbench.opening import Opened, open_bench
 from ctxlab.workbench.parts import Parts
@@ -18,7 +18,7 @@ from ctxlab.workbench.watch import open_tracker
 
 
 def run(parts: Parts) -> None:
-    """Score a split and leave the same files as training does."""
+    """Score a split and write the same files as training does."""
     name: str = parts.options.split
     opened = open_bench(parts, lambda task: documents_with(parts, task, name), scored=(name,))
     run_dir = parts.origin.run_dir
@@ -26,13 +26,13 @@ def run(parts: Parts) -> None:
     result = None
     try:
         split, result = score(parts, opened, name)
-        leave(parts, opened.bench, result, {name: split})
+        write_outputs(parts, opened.bench, result, {name: split})
     finally:
         tracker.finish(as_dict(result) if result else None, run_dir / "report.md" if result else None)
 
 
 def score(parts: Parts, opened: Opened, name: str) -> tuple[Split, Result]:
-    """What comes out for the split called ``name``; nothing is written."""
+    """Score the split ``name``; nothing is written."""
     memory, bench = start_meter(opened.bench), opened.bench
     documents = opened.documents.of(name)
     bench.task.notes.extend(sanity.single(name, documents))
@@ -44,7 +44,7 @@ def score(parts: Parts, opened: Opened, name: str) -> tuple[Split, Result]:
 
 
 def documents_with(parts: Parts, task: Task, split: str) -> Splits:
-    """All splits of the data; raises UserError where ``split`` has no document."""
+    """Load all splits of the data; raises UserError if ``split`` has no document."""
     splits = load_documents(parts.data, task, parts.data_seed, parts.hold_out)
     if not splits.of(split):
         raise UserError(f"There are no documents in split={split}; give data.{split}_file=<file>.")
@@ -52,7 +52,7 @@ def documents_with(parts: Parts, task: Task, split: str) -> Splits:
 
 
 def evaluation_cost(opened: Opened, split: Split, peak_bytes: int) -> Cost:
-    """Cost of reading the split, beside what training the checkpoint had taken."""
+    """Return the cost of evaluating the split, and the training cost of the checkpoint."""
     bench, evaluation = opened.bench, split.evaluation
     return Cost(
         train_tokens=opened.state.tokens,

@@ -1,6 +1,6 @@
-"""``ctxlab predict run=… input=docs.jsonl output=tags.jsonl``: answers for whole documents of any length.
+"""``ctxlab predict run=… input=docs.jsonl output=tags.jsonl``: predictions for whole documents of any length.
 
-Without ``run`` it is the model as it is, for tasks whose head comes with the weights (``shots=0``, say).
+Without ``run`` the model predicts without training, for tasks whose head comes with the weights (such as ``shots=0``).
 """
 
 import json
@@ -14,7 +14,7 @@ from ctxlab.core.paths import check_output
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document
 from ctxlab.data.readers.read import read_file
-from ctxlab.data.splits import Splits, documents_of, parts_of
+from ctxlab.data.splits import Splits, documents_of, split_documents
 from ctxlab.evaluation.evaluator import known_of, predict
 from ctxlab.text import known
 from ctxlab.tracking.console import ProgressDisplay, console, say
@@ -26,7 +26,7 @@ _DOCUMENTS_AT_ONCE = 64
 
 
 def run(parts: Parts) -> None:
-    """Write one line a document; the output appears only when it is whole."""
+    """Write one line per document; the output file appears only when it is complete."""
     options: PredictOptions = parts.options
     output = _checked_output(options)
     opened = open_bench(parts, lambda task: _documents(options, task))
@@ -53,7 +53,7 @@ def _checked_output(options: PredictOptions) -> Path:
 def _documents(options: PredictOptions, task: Task) -> Splits:
     notes: list[str] = []
     whole = documents_of(task, read_file(Path(options.input), task.name, notes), gold=False)
-    return Splits(train=[], validation=[], test=parts_of(task, whole), notes=notes)
+    return Splits(train=[], validation=[], test=split_documents(task, whole), notes=notes)
 
 
 def _lines(bench: Workbench, documents: Sequence[Document]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""``ctxlab train``: documents and a model in, a scored checkpoint out."""
+"""``ctxlab train``: fine-tune a model on documents and score the best checkpoint."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ from ctxlab.training import checkpoint
 from ctxlab.training.state import TrainState
 from ctxlab.workbench import sanity
 from ctxlab.workbench.bench import Workbench
-from ctxlab.workbench.finish import Split, leave, make_result, score_split
+from ctxlab.workbench.finish import Split, make_result, score_split, write_outputs
 from ctxlab.workbench.meter import start_meter
 from ctxlab.workbench.opening import open_bench
 from ctxlab.workbench.parts import Parts
@@ -60,7 +60,7 @@ def run(parts: Parts) -> None:
 def _refuse(task: Task) -> None:
     if not task.runs_model:
         raise UserError(
-            f"task={task.name} with these options asks the model nothing, so that there is nothing to train: use "
+            f"task={task.name} with these options needs no forward pass, so that there is nothing to train: use "
             f"ctxlab eval task={task.name} …, or task.output=write."
         )
 
@@ -80,7 +80,16 @@ def _score(
     memory: MemoryMeter,
     shown: Sequence[str],
 ) -> Result:
-    """Scores of the best checkpoint on the splits that there are, written and shown but for the notes ``shown``."""
+    """Score the best checkpoint on validation and test, and write all outputs.
+
+    Args:
+        parts: The run.
+        validation: Has the validation documents and the last evaluation.
+        test: Test documents.
+        state: Training state at the end.
+        memory: Meter started with the run.
+        shown: Notes that were already printed.
+    """
     run_dir, bench = parts.origin.run_dir, validation.bench
     peak_bytes = max(state.peak_memory_bytes, memory.peak_bytes())
     best = checkpoint.find(run_dir, "best" if state.best_step is not None else "latest")
@@ -101,18 +110,18 @@ def _score(
         checkpoint=str(best.relative_to(run_dir)),
         resumed_from=state.resumed_from,
     )
-    leave(parts, bench, result, scored, shown=shown)
+    write_outputs(parts, bench, result, scored, shown=shown)
     return result
 
 
 def training_cost(bench: Workbench, state: TrainState, peak_bytes: int, scored: Sequence[Split]) -> Cost:
-    """What training took, and the scoring after it.
+    """Return the cost of training and of the evaluation after it.
 
     Args:
-        bench: What was trained.
-        state: Where training ended.
-        peak_bytes: Highest memory while training.
-        scored: Splits that were read by the best checkpoint.
+        bench: Workbench that was trained.
+        state: Training state at the end.
+        peak_bytes: Peak memory of training.
+        scored: Splits that the best checkpoint was scored on.
     """
     return Cost(
         evaluation_tokens=sum(split.evaluation.tokens for split in scored),

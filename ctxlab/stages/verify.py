@@ -1,4 +1,4 @@
-"""``ctxlab verify``: proof on the user's own model that a strategy is active, or the name of what is not."""
+"""``ctxlab verify``: check on the user's own model that a strategy is active, or name what is not."""
 
 import copy
 import os
@@ -35,10 +35,10 @@ from ctxlab.workbench.parts import Parts
 
 
 def run(parts: Parts) -> None:
-    """Prove, show and write down; the table is left whatever comes out.
+    """Run all checks, show and write them; the table is written whether or not they pass.
 
     Raises:
-        CheckFailed: Something does not hold.
+        CheckFailed: A check fails.
     """
     started, options = perf_counter(), parts.options
     # Rounding would hide small faults.
@@ -64,7 +64,7 @@ def run(parts: Parts) -> None:
             num_single=options.tokens,
             done=lambda share: display.update(share, "reach"),
         )
-    _leave(parts, bench, proof, perf_counter() - started)
+    _write_outputs(parts, bench, proof, perf_counter() - started)
     if proof.failed:
         report = os.path.relpath(parts.origin.run_dir / "report.md")
         raise CheckFailed(
@@ -73,27 +73,27 @@ def run(parts: Parts) -> None:
 
 
 def _refuse(task: Task) -> None:
-    """Refuse tasks in which a token has no output of its own, naming one in which it has."""
+    """Refuse tasks without an output for each token, naming one that has them."""
     if task.writes:
         other = "lm" if task.head == "causal_lm" else "ner"
         raise UserError(
-            f"task={task.name} writes text, and verify looks at what every token read is influenced by: "
+            f"task={task.name} generates text, but verify needs an output for every token it reads: "
             f"verify the same model and strategy with task={other}."
         )
     if not task.runs_model:
         raise UserError(
-            f"task={task.name} with these options runs no model, and there is nothing to verify: verify the same "
+            f"task={task.name} with these options runs no model, so that there is nothing to verify: verify the same "
             "model and strategy with task=ner or task=lm."
         )
     if task.head in POOLED:
         raise UserError(
-            f"task={task.name} has one output a window, and verify looks at what every token is influenced by: "
+            f"task={task.name} has one output per window, but verify needs an output for every token: "
             "verify the same model and strategy with task=ner."
         )
 
 
 def _documents(parts: Parts, task: Task) -> Splits:
-    """A split with gold, whichever there is, as the one to learn labels from."""
+    """Load the first split with gold labels, as the one to collect labels from."""
     for split in ("validation", "train", "test"):
         documents = load_split(parts.data, task, split, parts.data_seed)
         if documents:
@@ -116,24 +116,24 @@ def _subject(parts: Parts, bench: Workbench, encoded: Sequence[Encoded]) -> Subj
 
 
 def _usual_tokens(bench: Workbench) -> IntArray:
-    """Ids that are in the model's vocabulary and mean nothing special."""
+    """Return the token ids of the model's vocabulary that are not special tokens."""
     size = min(len(bench.tokenizer), vocabulary_size(bench.model))
     special = {*bench.tokenizer.all_special_ids, bench.tokenizer.pad_token_id}
     return np.array([token for token in range(size) if token not in special], dtype=np.int64)
 
 
 def _reload(parts: Parts, bench: Workbench, folder: Path) -> tuple[Any, Strategy]:
-    """The checkpoint as any stage loads it, with a strategy of its own: parts keep hold of the model they are in."""
+    """Load the checkpoint as any stage does, with a new strategy, because parts keep a reference to their model."""
     source, strategy, task = Checkpointed(str(folder)), copy.deepcopy(parts.strategy), copy.copy(bench.task)
     task.notes = []
     model, _ = assemble(strategy, source, task, parts.tuning, bench.length)
-    source.load_parts(model)
+    source.load_added_modules(model)
     source.load_tuning(model, parts.tuning)
     return model.to(bench.accelerator.device).eval(), strategy
 
 
-def _leave(parts: Parts, bench: Workbench, proof: Proof, seconds: float) -> None:
-    """Picture, page and result (last: it says that the run is whole), and the table on the screen."""
+def _write_outputs(parts: Parts, bench: Workbench, proof: Proof, seconds: float) -> None:
+    """Write picture, page and, last, the result, whose presence marks the run complete; print the table."""
     run_dir, start = parts.origin.run_dir, parts.start
     title = (
         f"verify: {bench.task.name}, {start.folder if start else parts.model.name}, {bench.strategy.name}, "
@@ -143,7 +143,7 @@ def _leave(parts: Parts, bench: Workbench, proof: Proof, seconds: float) -> None
     drawn = draw_reach(run_dir / "verify.png", title, _panels(proof.reach))
     notes = [
         "All but `positions` and `checkpoint` were computed in double precision.",
-        "Deviations are relative to the size of the states; where something is missing, the share of it.",
+        "Deviations are relative to the size of the states; where influence is missing, the fraction that is missing.",
         *bench.task.notes,
     ]
     write_page(run_dir / "report.md", checks, notes, [drawn], (run_dir / "config.yaml").read_text(encoding="utf-8"))
@@ -171,6 +171,6 @@ def _leave(parts: Parts, bench: Workbench, proof: Proof, seconds: float) -> None
 
 
 def _panels(reach: Reach) -> list[Panel]:
-    """The first layer, where it could be seen, and the outputs."""
+    """Return pictures of the first layer, if it was observed, and of the outputs."""
     levels = [0, len(reach.names) - 1] if len(reach.names) > 1 else [0]
     return [(reach.names[level], *picture(reach, level)) for level in levels]

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from ctxlab.core.added_modules import attach
 from ctxlab.core.architecture import hidden_size, installed, note_installed
 from ctxlab.core.errors import UserError
-from ctxlab.core.model import TASK_PART
-from ctxlab.core.parts import attach
+from ctxlab.core.model import TASK_MODULE
 from ctxlab.core.task import Loss
 from ctxlab.core.types import GIVEN, NO_LABEL, SENTENCE, Document, Encoded, IntArray, Merged, Prediction
 from ctxlab.tasks.forms.base import BaseTask
@@ -214,7 +214,7 @@ class Relation(BaseTask):
         # The first row is for types that do not occur in training.
         sizes = (hidden_size(model), self._width, self._block, len(self._types) + 1, len(self.labels))
         self._module = PairClassifier(*sizes, torch.from_numpy(self._facts.copy())).train(model.training)
-        attach(model, TASK_PART, self._module)
+        attach(model, TASK_MODULE, self._module)
         note_installed(model.config, "task", {"types": self._types, "facts": len(self._facts)})
 
     @property

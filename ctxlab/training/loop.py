@@ -8,27 +8,21 @@ step), so a checkpoint needs no generator state and a resumed run is the same ru
 import json
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from time import perf_counter, process_time
-from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 
-from ctxlab.config.schema import TrainerConfig
 from ctxlab.core.errors import Interrupted, UserError
-from ctxlab.core.files import write_json
-from ctxlab.core.objective import Objective
-from ctxlab.core.optim import Schedule, Tuning
+from ctxlab.core.files import write_json, write_text
 from ctxlab.core.passes import Item, Passed
-from ctxlab.core.strategy import Strategy
-from ctxlab.core.task import Loss, Task
+from ctxlab.core.task import Loss
 from ctxlab.data.sampler import split_forward
-from ctxlab.models.loading.checkpointed import save_weights
+from ctxlab.models.loading.checkpointed import save_tokenizer, save_weights
 from ctxlab.runtime.cost import FlopCounter
 from ctxlab.runtime.forward import Passes, model_call
 from ctxlab.tracking.metrics_file import MetricsFile
@@ -36,62 +30,14 @@ from ctxlab.training import checkpoint
 from ctxlab.training.budget import Budget
 from ctxlab.training.changes import changes
 from ctxlab.training.faults import StopRequest, check_finite
+from ctxlab.training.job import Job, Watcher
+from ctxlab.training.model_card import FILE as CARD
+from ctxlab.training.model_card import card
 from ctxlab.training.optimizer_file import load_optimizer, save_optimizer
 from ctxlab.training.state import TrainState
-from ctxlab.training.stream import Epoch, Stream
+from ctxlab.training.stream import Epoch
 
 STATE = "state.json"
-
-
-class Watcher(Protocol):
-    """Who wants to know how the run goes: a progress display, a tracker; a context manager around the run."""
-
-    def __enter__(self) -> "Watcher":
-        """Before the first step."""
-        ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """After the last one."""
-        ...
-
-    def step(self, progress: float, state: TrainState) -> None:
-        """After every step."""
-        ...
-
-    def row(self, row: Mapping[str, Any]) -> None:
-        """At every logged point."""
-        ...
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """All that a training run is made of."""
-
-    run_dir: Path
-    task: Task
-    model: Any
-    tokenizer: Any
-    strategy: Strategy
-    objective: Objective
-    tuning: Tuning
-    optimizer: torch.optim.Optimizer
-    schedule: Schedule
-    learning_rate: float
-    stream: Stream
-    context_length: int
-    settings: TrainerConfig
-    seed: int
-    document_ids: list[str]
-    writes: str | None
-    """Where targets go, see ``Passes``."""
-    evaluate: Callable[[], dict[str, float]] | None
-    """Scores on the validation split, or None where there is none."""
-    configuration: Mapping[str, Any]
-    """What a resumed run may change, by group, redacted: kept beside the weights so that a change is not forgotten."""
-    peak_bytes: Callable[[], int]
-    """Highest memory of this process so far."""
 
 
 class Trainer:
@@ -333,9 +279,12 @@ class Trainer:
         checkpoint.rotate(run_dir, self.settings.keep_checkpoints)
 
     def _write(self, folder: Path, state: TrainState) -> None:
-        save_weights(self.job.model, self.job.tuning, folder)
-        self.job.tokenizer.save_pretrained(folder)
-        save_optimizer(self.job.optimizer, folder / checkpoint.OPTIMIZER)
+        job, length = self.job, self.job.context_length
+        save_weights(job.model, job.tuning, folder)
+        save_tokenizer(job.tokenizer, job.strategy.reading.longest(length), folder)
+        page = card(job.task, job.strategy, model=type(job.model).__name__, context_length=length, step=state.step)
+        write_text(folder / CARD, page)
+        save_optimizer(job.optimizer, folder / checkpoint.OPTIMIZER)
         scaler = self.accelerator.scaler
         values = {
             "state": state.to_dict(),

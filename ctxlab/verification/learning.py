@@ -2,7 +2,7 @@
 
 import torch
 
-from ctxlab.core.model import PARTS, TASK_PART
+from ctxlab.core.model import ADDED_MODULES, TASK_MODULE
 from ctxlab.runtime.forward import Passes, model_call
 from ctxlab.verification.check import Check
 from ctxlab.verification.subject import Subject
@@ -15,7 +15,9 @@ def check_learning(subject: Subject) -> Check:
     first window is a parameter like any other, and would hear from that window even if nothing were carried.
     """
     name, proves = "learning", "The trainable modules of the strategy get a gradient that is neither zero nor broken."
-    parts = {family: module for family, module in getattr(subject.model, PARTS, {}).items() if family != TASK_PART}
+    parts = {
+        family: module for family, module in getattr(subject.model, ADDED_MODULES, {}).items() if family != TASK_MODULE
+    }
     if not parts:
         return Check(name, proves, None, None, "No part of the strategy has modules of its own.")
     subject.model.zero_grad()

@@ -8,12 +8,14 @@ from typing import Any
 
 import torch
 
-from ctxlab.core.model import PARTS
+from ctxlab.core.model import ADDED_MODULES
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document, Encoded
 from ctxlab.runtime.reader import Reader
 from ctxlab.verification.batches import check_batches
+from ctxlab.verification.caches import check_caches
 from ctxlab.verification.check import Check
+from ctxlab.verification.dense import check_dense
 from ctxlab.verification.heads import check_heads
 from ctxlab.verification.layers import check_layers
 from ctxlab.verification.learning import check_learning
@@ -86,12 +88,14 @@ def prove(
             check_nothing_else(subject, reach),
             check_future(subject, reach),
             check_layers(subject),
+            check_dense(subject),
             check_heads(subject),
             positions,
             check_windows(subject, [made_up, *encoded]),
             *check_gold(subject, reader, task, documents, encoded),
             *check_batches(subject),
             check_carried(subject, reach),
+            check_caches(subject),
             check_learning(subject),
             check_saved(subject, Path(folder), items, before, disk),
         ]
@@ -102,7 +106,7 @@ def prove(
 def wake(model: Any) -> None:
     """Give small numbers to what begins at zero in the strategy's own modules: untrained, they would show nothing."""
     generator = torch.Generator().manual_seed(0)
-    for parameter in getattr(model, PARTS, torch.nn.ModuleDict()).parameters():
+    for parameter in getattr(model, ADDED_MODULES, torch.nn.ModuleDict()).parameters():
         if not bool(parameter.any()):
             drawn = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
             parameter.copy_(drawn * WAKING)

@@ -1,4 +1,4 @@
-"""A model with strategy, task and tuning in it, and proof that they fit."""
+"""Building a model with strategy, task and tuning installed, after checking that they fit."""
 
 import copy
 import random
@@ -17,7 +17,7 @@ from ctxlab.workbench.fit import check_fit, check_task, fit_lengths, window_note
 
 
 def seed_everything(seed: int) -> None:
-    """Seed the global generators that libraries draw from."""
+    """Seed the global random generators that libraries draw from."""
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
@@ -26,17 +26,17 @@ def seed_everything(seed: int) -> None:
 def assemble(
     strategy: Strategy, source: ModelSource, task: Task, tuning: Tuning, length: int
 ) -> tuple[Any, ModelFacts]:
-    """The model with all that is put into it, and what it was before the strategy changed it.
+    """Return the model with strategy, task and tuning installed, and its properties before the strategy changed it.
 
     Args:
-        strategy: Its parts are installed in this model, and belong to it from then on.
-        source: Where the weights come from.
-        task: Its labels are known.
-        tuning: Says which parameters learn.
+        strategy: Its parts are installed in this model and must not be used with another one.
+        source: Source of the weights.
+        task: A task whose labels are known.
+        tuning: Decides which parameters are trained.
         length: Context length in tokens.
 
     Raises:
-        UserError: The parts do not fit one another; names a combination that does.
+        UserError: The parts do not fit together; names a combination that does.
     """
     trained: list[Any] = []
 
@@ -48,8 +48,8 @@ def assemble(
     model = source.build(task.head, task.labels, configure)
     facts = describe(model, trained[-1])
     check_task(task, strategy, facts)
-    strategy.reading.settle(causal=facts.kind == "decoder", next_token=task.contiguous)
-    task.notes.extend(getattr(model.config, WEIGHTS_NOTES, ()))  # quantised, say
+    strategy.reading.fit_merge(causal=facts.kind == "decoder", next_token=task.contiguous)
+    task.notes.extend(getattr(model.config, WEIGHTS_NOTES, ()))  # for example, that they are quantised
     _install(strategy, model, facts, length)
     task.notes.extend(window_notes(strategy, facts, length))
     task.install(model)
@@ -59,7 +59,7 @@ def assemble(
 
 
 def _install(strategy: Strategy, model: Any, facts: ModelFacts, length: int) -> None:
-    """Check the fit, then put the parts of the strategy into ``model``."""
+    """Check the fit, then install the parts of the strategy in ``model``."""
     fit_lengths(strategy, facts.trained_length, length)
     check_fit(strategy, facts, length)
     strategy.positions.extend(model, strategy.num_positions(length))

@@ -1,4 +1,4 @@
-"""Task, model and strategy together, ready to read documents or to be trained."""
+"""Task, model and strategy joined, ready to read documents or to be trained."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,25 +21,25 @@ _WRITES = {"decoder": BEHIND, "encoder_decoder": APART}
 
 @dataclass(frozen=True, eq=False)
 class Workbench:
-    """What ``workbench.opening.open_bench`` puts together."""
+    """Task, tokenizer, model and strategy that ``workbench.opening.open_bench`` joins."""
 
     task: Task
     tokenizer: Any
     model: Any
     strategy: Strategy
     facts: ModelFacts
-    """What the model was before the strategy changed it."""
+    """Properties of the model before the strategy changed it."""
     accelerator: Any
     length: int
     """Context length in tokens."""
     settings: TrainerConfig
 
     def encode(self, documents: Sequence[Document]) -> list[Encoded]:
-        """Whole documents as tokens, from the cache where they were seen before."""
+        """Tokenise whole documents, or take them from the cache."""
         return encode_documents(self.task, documents, self.tokenizer, cache_dir(), self.settings.num_workers)
 
     def reader(self) -> Reader:
-        """How the model, which the accelerator has prepared in place, reads documents."""
+        """Return the reader of documents; the accelerator has prepared the model in place."""
         chooses = self.task.chooses
         return Reader(
             model=Chooser(self.model, self.task.continuations) if chooses else self.model,
@@ -56,7 +56,7 @@ class Workbench:
 
     @property
     def writes(self) -> str | None:
-        """Where targets go, see ``runtime.forward.Passes``; None where the task writes nothing."""
+        """Where target tokens are placed, see ``runtime.forward.Passes``; None if the task generates no text."""
         return _WRITES[self.facts.kind] if self.task.writes else None
 
     @property
@@ -65,7 +65,7 @@ class Workbench:
 
     def _writer(self) -> Writer:
         writes = _WRITES[self.facts.kind]
-        # The pattern of an encoder-decoder is that of what it reads, which does not grow.
+        # The pattern of an encoder-decoder applies to its source, which does not grow during generation.
         keeps_pattern = writes == APART or self.strategy.attention.caches
         return Writer(
             model=self.model,

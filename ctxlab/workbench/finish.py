@@ -1,4 +1,4 @@
-"""What every stage that scores leaves behind: predictions, result.json, report.md, a table on the screen."""
+"""Output of every stage that scores: predictions, result.json, report.md, a table on the screen."""
 
 import json
 import os
@@ -25,10 +25,10 @@ from ctxlab.workbench.parts import Parts
 from ctxlab.workbench.sanity import at_chance
 
 NO_TEXTS = frozenset({"tags", "gold", "group", "language", "record"})
-"""Fields of documents that are names, whatever the language."""
+"""Fields of documents that are names and not text, so that they say nothing about the language."""
 
 SAMPLE = 50
-"""Documents, and words of one, that their language is told by."""
+"""Number of documents, and of words of each, from which the language is detected."""
 
 _VERSIONS = (
     "ctxlab",
@@ -46,7 +46,7 @@ _VERSIONS = (
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Documents of a split and what came out for them."""
+    """Documents of a split and their evaluation."""
 
     documents: Sequence[Document]
     evaluation: Evaluation
@@ -76,15 +76,15 @@ def make_result(
     checkpoint: str,
     resumed_from: str | None,
 ) -> Result:
-    """What ``result.json`` of a stage that scores is to hold.
+    """Build the content of ``result.json`` for a stage that scores.
 
     Args:
         parts: The run.
         bench: What was scored.
-        splits: What came out, by split.
-        cost: What it took.
-        checkpoint: Where the weights are, or the name of the model.
-        resumed_from: Checkpoint that training last went on from, if it did.
+        splits: Evaluations by split.
+        cost: Cost of the run.
+        checkpoint: Folder of the weights, or the name of the model.
+        resumed_from: Checkpoint that training was last resumed from, if any.
     """
     return Result(
         stage=parts.origin.stage,
@@ -114,19 +114,19 @@ def make_result(
     )
 
 
-def leave(
+def write_outputs(
     parts: Parts, bench: Workbench, result: Result, splits: Mapping[str, Split], shown: Sequence[str] = ()
 ) -> None:
-    """Write predictions, scores, pictures, report and result, and print the summary.
+    """Write predictions, scores, pictures, report and result, and print a summary.
 
-    The result comes last, as it says that the run is whole.
+    The result is written last: its presence shows that the run is complete.
 
     Args:
         parts: The run.
         bench: What was scored.
-        result: What to write.
-        splits: What came out, by split.
-        shown: Notes that were shown when the run began, and are not shown again.
+        result: Content of ``result.json``.
+        splits: Evaluations by split.
+        shown: Notes that were printed at the start of the run and are not repeated.
     """
     run_dir = parts.origin.run_dir
     for name, split in splits.items():
@@ -151,7 +151,7 @@ def leave(
 
 
 def write_predictions(run_dir: Path, name: str, bench: Workbench, split: Split) -> None:
-    """Write one document a line to ``predictions/<name>.jsonl``, and what each adds to the figures to ``scores/``."""
+    """Write the predictions of a split to ``predictions/``, and its sufficient statistics to ``scores/``."""
     path = run_dir / "predictions" / f"{name}.jsonl"
     path.parent.mkdir(exist_ok=True)
     pairs = zip(split.documents, split.evaluation.predictions, strict=True)
@@ -161,12 +161,12 @@ def write_predictions(run_dir: Path, name: str, bench: Workbench, split: Split) 
 
 
 def versions() -> dict[str, str]:
-    """Of the libraries that figures depend on."""
+    """Return the versions of the libraries that figures depend on."""
     return {name: version(name) for name in _VERSIONS}
 
 
 def git_sha() -> str | None:
-    """Commit of the repository that the command was given in, if any."""
+    """Return the commit of the git repository in the working directory, if any."""
     try:
         command = ["git", "rev-parse", "HEAD"]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
@@ -183,20 +183,20 @@ def _learned(bench: Workbench) -> list[Table]:
 
 
 def _looks_ahead(bench: Workbench) -> list[str]:
-    """What a likelihood is worth where the attention of a causal model is chosen by what comes later."""
+    """Warn that likelihoods are too good where a causal model's attention pattern depends on later tokens."""
     tells_tokens = bench.task.contiguous or bench.task.writes
     if not (tells_tokens and bench.facts.kind == "decoder" and bench.strategy.attention.looks_ahead):
         return []
     name = type(bench.strategy.attention).__module__.rsplit(".", 1)[-1]
     return [
-        f"strategy/attention={name} chooses what a token attends to by the whole window: likelihoods (loss, "
-        "perplexity, bits per character, compared answers) know something of what follows, look better than they are, "
-        "and do not compare with those of a strategy that does not look ahead."
+        f"strategy/attention={name} chooses what a token attends to from the whole window: likelihoods (loss, "
+        "perplexity, bits per character, compared answers) use some information about later tokens, are too good, "
+        "and cannot be compared with those of a strategy that does not look ahead."
     ]
 
 
 def _sample(split: Split) -> list[str]:
-    """Texts of some documents, to tell their language by."""
+    """Return texts of some documents, to detect their language."""
     kept = [document.fields for document in split.documents[:SAMPLE]]
     values = [value for fields in kept for name, value in fields.items() if name not in NO_TEXTS]
     words = [" ".join(map(str, value[:SAMPLE])) for value in values if isinstance(value, list | tuple)]

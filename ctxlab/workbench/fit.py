@@ -1,4 +1,4 @@
-"""Whether model, task and strategy can work together; what cannot is refused with something that can."""
+"""Checks that model, task and strategy work together; a refusal names a combination that does."""
 
 from typing import Any
 
@@ -12,14 +12,14 @@ STRETCH = {
     "learned": "strategy=longformer or strategy=dense, which stretch positions, or add strategy/positions=tile",
     "rotary": "strategy=yarn or strategy=ntk, which stretch positions, or add strategy/positions=yarn",
 }
-"""What reaches further than a model was trained for, by its kind of positions."""
+"""Kind of positions → strategies that reach beyond the trained length."""
 
 
 def check_fit(strategy: Strategy, facts: ModelFacts, length: int) -> None:
     """Refuse a strategy that cannot work on this model at this length, naming one that can.
 
     Raises:
-        UserError: A part does not support the kind of model or of positions, or windows are longer than these reach.
+        UserError: A part does not support the kind of model or of positions, or windows exceed the trained length.
     """
     for name in ("reading", "attention", "positions", "memory"):
         part = getattr(strategy, name)
@@ -37,8 +37,8 @@ def check_fit(strategy: Strategy, facts: ModelFacts, length: int) -> None:
     if facts.stretched:
         raise UserError(
             f"context.length={length} with strategy={strategy.name} gives windows of {longest:,} tokens, but the "
-            f"model's positions were published stretched ({facts.stretched}) to {trained:,}, and cannot be twice: "
-            f"use context={trained} or less."
+            f"model's positions are already stretched ({facts.stretched}) to {trained:,} and cannot be stretched "
+            f"again: use context={trained} or less."
         )
     raise UserError(
         f"context.length={length} with strategy={strategy.name} gives windows of {longest:,} tokens, but the model was "
@@ -47,7 +47,7 @@ def check_fit(strategy: Strategy, facts: ModelFacts, length: int) -> None:
 
 
 def fit_lengths(strategy: Strategy, trained_length: int | None, length: int) -> None:
-    """Fix the length of windows, and of the memory: a memory as long as a window gets half of the positions."""
+    """Set the length of windows and of the memory; a memory as long as a window takes half of the positions."""
     memory = strategy.memory
     cached = (trained_length or 0) // 2 if memory.num_cached is None else memory.num_cached
     strategy.reading.fit(trained_length, memory.num_added + cached, length, stretched=strategy.positions.extends)
@@ -55,7 +55,7 @@ def fit_lengths(strategy: Strategy, trained_length: int | None, length: int) -> 
 
 
 def window_notes(strategy: Strategy, facts: ModelFacts, length: int) -> list[str]:
-    """What a report must say where windows are shorter than the context because the model was trained for less."""
+    """Return the note for a report if windows are shorter than the context because the model was trained for less."""
     longest = strategy.reading.longest(length)
     if longest >= length or strategy.reading.links:
         return []
@@ -67,10 +67,10 @@ def window_notes(strategy: Strategy, facts: ModelFacts, length: int) -> list[str
 
 
 def check_kind(task: Task, kind: str) -> None:
-    """Refuse a kind of model that the task does not work with, naming a model that it does.
+    """Refuse a kind of model that the task does not support, naming a model that it does.
 
     Raises:
-        UserError: It is another kind.
+        UserError: The task does not support ``kind``.
     """
     if kind not in task.kinds:
         raise UserError(
@@ -80,49 +80,49 @@ def check_kind(task: Task, kind: str) -> None:
 
 
 def check_task(task: Task, strategy: Strategy, facts: ModelFacts) -> None:
-    """Refuse a task that the kind of model or the way of reading cannot serve, naming what can.
+    """Refuse a task that the kind of model or the reading does not support, naming one that does.
 
     Raises:
-        UserError: Another kind of model is needed, or the task needs unbroken windows.
+        UserError: Another kind of model is needed, or the task needs contiguous windows.
     """
     check_kind(task, facts.kind)
     if task.writes:
         _check_writing(strategy)
     if task.contiguous and not strategy.reading.contiguous:
         raise UserError(
-            f"task={task.name} asks for the next token, which strategy/reading={option(strategy.reading)} may leave "
+            f"task={task.name} predicts the next token, which strategy/reading={option(strategy.reading)} may leave "
             "out: use strategy/reading=chunk."
         )
 
 
 def _check_writing(strategy: Strategy) -> None:
-    """Refuse what has no meaning where text is written behind a window: links between windows, and marks."""
+    """Refuse what cannot work where text is generated after a window: links between windows, and structure marks."""
     for family, linked in (("memory", strategy.memory.sequential), ("reading", strategy.reading.joins)):
         if linked:
             raise UserError(
-                f"strategy/{family}={option(getattr(strategy, family))} carries something from window to window, and "
-                "text is written behind each window by itself: use strategy=chunk or strategy=truncate."
+                f"strategy/{family}={option(getattr(strategy, family))} carries state from window to window, but text "
+                "is generated after each window separately: use strategy=chunk or strategy=truncate."
             )
     if strategy.attention.wants_marks:
         raise UserError(
-            f"strategy/attention={option(strategy.attention)} needs marks of the document's structure, which text "
-            "that is written has none of: use strategy/attention=local or strategy/attention=full."
+            f"strategy/attention={option(strategy.attention)} needs marks of the document's structure, which "
+            "generated text does not have: use strategy/attention=local or strategy/attention=full."
         )
 
 
 def check_recomputing(model: Any, strategy: Strategy) -> None:
-    """Refuse to compute layers twice where the model cannot, or where a memory lives in the cache, which is then off.
+    """Refuse activation checkpointing if the model does not support it, or if a memory is in the KV cache.
 
     Raises:
-        UserError: One of these.
+        UserError: The model or the memory does not allow it (checkpointing turns the KV cache off).
     """
     asked = "trainer.activation_checkpointing=true"
     if not getattr(model, "supports_gradient_checkpointing", False):
-        raise UserError(f"{asked}: {type(model).__name__} has no layers that can be computed twice: use false.")
+        raise UserError(f"{asked}: {type(model).__name__} does not support activation checkpointing: use false.")
     if strategy.memory.sequential and strategy.memory.num_cached != 0:
         raise UserError(
-            f"{asked} turns off the cache that strategy/memory={option(strategy.memory)} is kept in: use false, or "
-            "strategy=rmt, whose memory is tokens."
+            f"{asked} turns off the KV cache, in which strategy/memory={option(strategy.memory)} is stored: use false, "
+            "or strategy=rmt, whose memory is tokens."
         )
 
 
@@ -131,11 +131,11 @@ _MODELS = {
     "encoder": "use model=minilm or model=tiny_bert",
     "encoder_decoder": "use model=tiny_t5 or model.path=<folder or hub id>",
 }
-"""What to take where a kind is missing."""
+"""Kind of model → models of that kind to suggest."""
 
 
 def _check_window(strategy: Strategy, length: int) -> None:
-    """Refuse a sliding window that no context of this length could fill: it would be full attention by another name."""
+    """Refuse a sliding window wider than the context: it would be full attention."""
     window = getattr(strategy.attention, "window", None)
     if isinstance(window, int) and window > length:
         raise UserError(
@@ -145,15 +145,15 @@ def _check_window(strategy: Strategy, length: int) -> None:
 
 
 def _check_memory(strategy: Strategy, facts: ModelFacts) -> None:
-    """Refuse a memory that has nothing to carry, or a model whose positions it cannot work with."""
+    """Refuse a memory where windows are not linked, or a model whose positions it does not support."""
     memory, reading = strategy.memory, strategy.reading
     if not memory.sequential:
         return
     name = f"strategy/memory={option(memory)}"
     if reading.joins or not reading.links:
         raise UserError(
-            f"{name} carries something from window to window, but strategy/reading={option(reading)} has no windows "
-            "in a row: use strategy/reading=segments."
+            f"{name} carries state from window to window, but strategy/reading={option(reading)} has no linked "
+            "windows: use strategy/reading=segments."
         )
     if facts.positions not in memory.positions:
         raise UserError(
@@ -167,10 +167,10 @@ def _check_positions(part: Positions, facts: ModelFacts, longest: int) -> None:
     if not part.extends or facts.positions in part.kinds:
         return
     if facts.positions == "rotary" and longest <= (facts.trained_length or 0):
-        return  # presets made for learned tables bring such a part along, and there is nothing to stretch
+        return  # a preset for learned tables includes such a part, and nothing has to be stretched
     begin = f"strategy/positions={option(part)} stretches {' and '.join(sorted(part.kinds))} positions, but the model"
     if facts.positions not in STRETCH:
-        raise UserError(f"{begin} has none such, and works at any length without: use strategy/positions=keep.")
+        raise UserError(f"{begin} has none of these and works at any length without: use strategy/positions=keep.")
     raise UserError(
         f"{begin} has {facts.positions} ones, trained for {facts.trained_length:,} tokens: "
         f"use {STRETCH[facts.positions]}, or use context={facts.trained_length} with strategy/positions=keep."

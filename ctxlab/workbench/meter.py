@@ -1,4 +1,4 @@
-"""Memory of a job, measured alike whichever job of a multirun it is."""
+"""Peak memory of a job, measured alike for every job of a multirun."""
 
 import importlib
 
@@ -7,14 +7,14 @@ from ctxlab.runtime.cost import MemoryMeter
 from ctxlab.workbench.bench import Workbench
 
 LATER = ("datasets", "matplotlib.pyplot")
-"""Libraries that every job uses and that are loaded late: by the tokens, and by the pictures of the report."""
+"""Libraries that every job loads late: with its tokenised documents, and with the pictures of its report."""
 
 
 def start_meter(bench: Workbench) -> MemoryMeter:
-    """A meter that begins now, when all is loaded that the job will load anyway.
+    """Start a memory meter after loading every library that the job will load anyway.
 
-    Otherwise the first job of a multirun would reach its peak without the libraries of its report, and the second with
-    them.
+    Otherwise the peak of a multirun's first job would exclude the libraries of its report, and that of the second would
+    include them.
     """
     for name in (*LATER, *getattr(metric_module(bench.task.metric), "LIBRARIES", ())):
         importlib.import_module(name)

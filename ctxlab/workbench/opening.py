@@ -1,4 +1,4 @@
-"""The one place that says in which order a run's parts are told of one another."""
+"""Opening a run: the one place that fixes the order in which its parts are connected."""
 
 import copy
 from collections.abc import Callable, Sequence
@@ -12,6 +12,7 @@ from ctxlab.core.model import NEW_HEAD, ModelSource
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document
 from ctxlab.data.splits import Splits, load_documents
+from ctxlab.evaluation.evaluator import metric
 from ctxlab.models.loading.checkpointed import Checkpointed
 from ctxlab.models.loading.heads import NEW, POOLED
 from ctxlab.models.loading.vocabulary import check_vocabulary
@@ -25,22 +26,22 @@ from ctxlab.workbench.fit import check_kind
 from ctxlab.workbench.parts import Parts
 
 Load = Callable[[Task], Splits]
-"""Reads the documents that a stage works on, for a task whose labels are known if a checkpoint gives them."""
+"""Loads the documents of a stage; the task's labels are known if a checkpoint has them."""
 
 Refuse = Callable[[Task], None]
-"""Raises UserError where a stage cannot do the task, before any document is read."""
+"""Raises UserError if a stage does not support the task, before any document is read."""
 
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """A workbench, and what was opened on it."""
+    """A workbench with its documents and the state of its training."""
 
     bench: Workbench
     documents: Splits
     state: TrainState
-    """Where training stands: that of the checkpoint, or the beginning."""
+    """Training state of the checkpoint, or a new one."""
     checkpoint: Path | None
-    """Folder that the weights come from; None for a model as its source has it."""
+    """Folder of the weights; None for a model without a checkpoint of ours."""
     origin: str
     """That folder, or the name of the model."""
 
@@ -54,26 +55,27 @@ def open_bench(
     trains: bool = False,
     refuse: Refuse = lambda _: None,
 ) -> Opened:
-    """Task, documents, model and strategy of a run, told of one another in the order that they need.
+    """Connect task, documents, model and strategy of a run in the order that they need.
 
-    Model and task (its form for this kind of model) → labels of a checkpoint → documents → labels and solved examples
-    from documents → model with strategy, task and tuning in it → weights of the checkpoint's own modules.
+    The order is: model and task (its form for this kind of model) → labels of a checkpoint → documents → labels and
+    solved examples from documents → model with strategy, task and tuning → weights of the checkpoint's added modules.
 
     Args:
         parts: The run; copies of its task and strategy are opened.
-        load: Reads the documents of the stage.
-        scored: Splits whose gold labels the model must be able to give.
-        learns: Labels are learned from the training documents (otherwise from a checkpoint, or the task has none).
-        trains: The model is to be trained; otherwise it is made ready for evaluation.
-        refuse: Looks at the task before anything is read.
+        load: Loads the documents of the stage.
+        scored: Splits whose gold labels must be labels of the model.
+        learns: Whether labels are collected from the training documents (otherwise from a checkpoint, if any).
+        trains: Whether the model is to be trained; otherwise it is prepared for evaluation.
+        refuse: Checks the task before anything is read.
 
     Raises:
-        UserError: Parts, documents and checkpoint do not go together; names what does.
+        UserError: Parts, documents and checkpoint do not fit together; names what does.
     """
     folder = find_checkpoint(parts, trains=trains)
     source: ModelSource = _checkpointed(parts, folder, trains=trains) if folder else parts.model
     task = task_for(parts.task, source)
     refuse(task)
+    metric(task.metric)  # one that is not there is refused now, and not after hours of training
     if folder is None and not learns:
         _check_untrained(task, source)
     if isinstance(source, Checkpointed) and not learns:
@@ -85,7 +87,7 @@ def open_bench(
     task.notes.extend(documents.notes)
     bench = _make_bench(parts, task, source, new_head=learns)
     if isinstance(source, Checkpointed):
-        source.load_parts(bench.model)
+        source.load_added_modules(bench.model)
         source.load_tuning(bench.model, parts.tuning)
     if not trains:
         bench.accelerator.prepare_model(bench.model, evaluation_mode=True)
@@ -93,17 +95,17 @@ def open_bench(
 
 
 def _checkpointed(parts: Parts, folder: Path, *, trains: bool) -> Checkpointed:
-    """The model in ``folder``; training goes on with the dropout of the run, which its config may not hold."""
+    """Return the model in ``folder``; training uses the dropout of the run, which the saved config may lack."""
     if not trains:
         return Checkpointed(str(folder))
     return Checkpointed(str(folder), dropout=parts.model.dropout, attention_dropout=parts.model.attention_dropout)
 
 
 def find_checkpoint(parts: Parts, *, trains: bool) -> Path | None:
-    """The checkpoint that the run starts from; None where there is none, or training was stopped before the first.
+    """Return the checkpoint that the run starts from; None without one, or if training stopped before the first.
 
     Raises:
-        UserError: A finished run was named and has no whole checkpoint, or the checkpoint is of another task.
+        UserError: The named run has no valid checkpoint, or the checkpoint is of another task.
     """
     start = parts.start
     if start is None:
@@ -119,10 +121,10 @@ def find_checkpoint(parts: Parts, *, trains: bool) -> Path | None:
 
 
 def task_for(task: Task, source: ModelSource) -> Task:
-    """A copy of ``task`` in the form in which models like ``source`` do it.
+    """Return a copy of ``task`` in its form for the kind of model of ``source``.
 
     Raises:
-        UserError: They do not.
+        UserError: The task does not support that kind.
     """
     kind = source.kind()
     formed = copy.deepcopy(task).for_kind(kind)
@@ -132,7 +134,7 @@ def task_for(task: Task, source: ModelSource) -> Task:
 
 
 def _check_untrained(task: Task, source: ModelSource) -> None:
-    """Take the labels of a fine-tuned model; refuse a task whose head only training gives."""
+    """Take the labels of a fine-tuned model; refuse a task whose head needs training."""
     if task.head not in NEW:
         return
     names = source.head_labels(task.head)
@@ -140,13 +142,13 @@ def _check_untrained(task: Task, source: ModelSource) -> None:
         task.take_labels(names)
     else:
         raise UserError(
-            f"task={task.name} has a head that only training gives: add run=<directory of a training run> "
-            "(a decoder such as model=smollm2 can do task=lm, task=qa, and task=classification shots=0 as it is)."
+            f"task={task.name} needs a trained head: add run=<directory of a training run> "
+            "(a decoder such as model=smollm2 does task=lm, task=qa and task=classification shots=0 without training)."
         )
 
 
 def _learn(parts: Parts, task: Task, documents: Splits, *, learns: bool, trains: bool) -> None:
-    """Labels and solved examples from documents, where the task takes some from there."""
+    """Collect labels and solved examples from training documents, if the task needs them."""
     learns_labels = learns or (task.learns_labels and not task.labels)
     if not (learns_labels or task.num_examples):
         return
@@ -157,46 +159,46 @@ def _learn(parts: Parts, task: Task, documents: Splits, *, learns: bool, trains:
 
 
 def _training_documents(parts: Parts, task: Task, *, learns_labels: bool) -> list[Document]:
-    """Those of the run's data, for a stage that reads other documents."""
+    """Load the training documents of the run's data, for a stage that scores other documents."""
     what = "labels" if learns_labels else "solved examples"
     without = "task.labels=[…]" if learns_labels else "task.shots=0"
     if parts.data.invented and parts.start is None:
         raise UserError(
-            f"task={task.name} takes {what} from training documents, and those of data=generated are not yours: "
+            f"task={task.name} takes {what} from training documents, but data=generated has only invented ones: "
             f"give data.train_file=<file>, or {without}."
         )
-    apart = copy.deepcopy(task)  # what it notes about these documents does not concern those that are answered
+    apart = copy.deepcopy(task)  # its notes on these documents do not concern the scored ones
     documents = load_documents(parts.data, apart, parts.data_seed, parts.hold_out).train
     if not documents:
         raise UserError(
-            f"task={task.name} takes {what} from training documents, and there are none: "
+            f"task={task.name} takes {what} from training documents, but there are none: "
             f"give data.train_file=<file>, or {without}."
         )
     return documents
 
 
 def _make_bench(parts: Parts, task: Task, source: ModelSource, *, new_head: bool) -> Workbench:
-    """Model and strategy for a task whose labels are known.
+    """Build model and strategy for a task whose labels are known.
 
     Raises:
-        UserError: They do not fit one another, or the weights lack the head and training does not follow.
+        UserError: They do not fit together, or the weights lack the head and the model is not going to be trained.
     """
-    disable_progress_bar()  # the library's own bars would cut through ours
+    disable_progress_bar()  # the library's progress bars would interrupt ours
     accelerator = make_accelerator(parts.trainer.device, parts.trainer.precision)
     strategy = copy.deepcopy(parts.strategy)
     if strategy.reading.wants_scorer:
         strategy.reading.take_scorer(_language_model(parts.model))
-    seed_everything(parts.seed)  # a new head is drawn from it
+    seed_everything(parts.seed)  # a new head is initialised from it
     model, facts = assemble(strategy, source, task, parts.tuning, parts.length)
     if getattr(model, NEW_HEAD, False) and not new_head:
         raise UserError(
-            f"model={source.name} came without the {task.head} head of task={task.name}, which only training gives: "
+            f"model={source.name} has no {task.head} head for task={task.name}, which needs training: "
             "add run=<directory of a training run>, or use a model that has one."
         )
     tokenizer = source.tokenizer()
     check_vocabulary(model, tokenizer, source.name)
     if task.head in POOLED and model.config.pad_token_id != tokenizer.pad_token_id:
-        model.config.pad_token_id = tokenizer.pad_token_id  # heads of decoders find the last token by it
+        model.config.pad_token_id = tokenizer.pad_token_id  # heads of decoders locate the last token by it
     task.prepare(tokenizer)
     return Workbench(
         task=task,
@@ -211,7 +213,7 @@ def _make_bench(parts: Parts, task: Task, source: ModelSource, *, new_head: bool
 
 
 def _language_model(source: ModelSource) -> object:
-    """The run's model as a language model, as it was published."""
+    """Build the run's model as a language model with its published weights."""
     try:
         return source.build("causal_lm", [])
     except UserError as error:

@@ -1,4 +1,4 @@
-"""Everything a run is made of, typed: configuration ends here."""
+"""The typed parts of a run; no code below this module sees a configuration."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,33 +25,33 @@ from ctxlab.data.splits import HoldOut
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The training run that a command starts from."""
+    """An earlier training run from which a command starts."""
 
     folder: Path
-    """Its run directory."""
+    """Run directory."""
     checkpoint: str
     """``best`` or ``latest``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What was asked for, and where its files go."""
+    """Stage, command and run directory of a run."""
 
     stage: str
     run_dir: Path
     command: Sequence[str]
-    """The words of the command line as they were typed; of a job of a multirun those that would run it alone."""
+    """Words of the command line as typed; for a job of a multirun those that would run it alone."""
     group: str
-    """Name of the multirun that the run is a job of; empty for a run by itself."""
+    """Name of the multirun that the run belongs to; empty for a single run."""
     config: Mapping[str, Any]
-    """The composed configuration, resolved and redacted: for trackers and reports, never to decide anything."""
+    """The composed configuration, resolved and redacted: for trackers and reports, never for decisions."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Parts:
-    """All parts of a run as they were configured; nothing below ``make_parts`` sees a configuration.
+    """All parts of a run as configured; nothing below ``make_parts`` sees a configuration.
 
-    Opening a workbench changes copies of task and strategy only, so that one ``Parts`` may be opened several times.
+    Opening a workbench only changes copies of task and strategy, so that the same ``Parts`` may be opened repeatedly.
     """
 
     origin: Origin
@@ -69,18 +69,18 @@ class Parts:
     """Context length in tokens."""
     seed: int
     data_seed: int
-    """Of splits and generated documents."""
+    """Seed of splits and generated documents."""
     hold_out: HoldOut | None
     start: Start | None
     options: Any
-    """What the stage alone has, as its class in ``config.schema.OPTIONS``; None where it has nothing."""
+    """Options of this stage only, an instance of its class in ``config.schema.OPTIONS``; None if it has none."""
 
 
 def make_parts(cfg: DictConfig, run_dir: Path) -> Parts:
-    """The parts that a composed configuration names; called once a run, inside Hydra's job.
+    """Build the parts that a composed configuration names; called once per run, inside Hydra's job.
 
     Raises:
-        UserError: A target, key or value cannot be used; names it and what would do.
+        UserError: A target, key or value is invalid; names it and a valid one.
     """
     trainer = OmegaConf.to_object(cfg.trainer)
     assert isinstance(trainer, TrainerConfig)
@@ -106,7 +106,7 @@ def make_parts(cfg: DictConfig, run_dir: Path) -> Parts:
 
 
 def make_strategy(node: DictConfig) -> Strategy:
-    """The five parts of a strategy."""
+    """Build a strategy from its five parts."""
     return Strategy(
         name=node.name,
         reading=build(node.reading, Reading),
@@ -119,7 +119,7 @@ def make_strategy(node: DictConfig) -> Strategy:
 
 def _origin(cfg: DictConfig, run_dir: Path) -> Origin:
     values = redact(OmegaConf.to_container(cfg, resolve=True))
-    if not HydraConfig.initialized():  # composed by hand: no job, and no words of a command line
+    if not HydraConfig.initialized():  # composed from Python: no Hydra job and no command line
         return Origin(stage=cfg.stage, run_dir=run_dir, command=("ctxlab", cfg.stage), group="", config=values)
     hydra = HydraConfig.get()
     own = ["ctxlab", cfg.stage, *redact(list(hydra.overrides.task))]

@@ -1,4 +1,4 @@
-"""What would make a figure mean less than it seems: a sentence each, said before training and beside the scores."""
+"""Warnings about figures that mean less than they seem: one sentence each, before training and beside the scores."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,17 +9,17 @@ from ctxlab.training.budget import Budget
 from ctxlab.training.state import TrainState
 
 FEW_STEPS = 20
-"""Steps up to which one without a learning rate is a share of the training that should be known."""
+"""Up to this number of steps, a step without learning rate is a fraction of training worth mentioning."""
 
 SCORED = ("validation", "test")
 
 
 def of_documents(splits: Splits, encoded: Mapping[str, Sequence[Encoded]], length: int) -> list[str]:
-    """What is to be known of the documents before training.
+    """Return warnings about the documents before training.
 
     Args:
         splits: Documents of each split.
-        encoded: The same as tokens, by name of the split; one that is missing is empty.
+        encoded: The same documents tokenised, by split; a missing split is empty.
         length: Context of the run, in tokens.
     """
     return [
@@ -30,7 +30,7 @@ def of_documents(splits: Splits, encoded: Mapping[str, Sequence[Encoded]], lengt
 
 
 def _seen_in_training(encoded: Mapping[str, Sequence[Encoded]]) -> list[str]:
-    """Documents that are scored and trained on: the same tokens, and the same question where there is one."""
+    """Find documents that are both scored and trained on: the same tokens, and the same question if there is one."""
     trained = set(map(_content, encoded.get("train", ())))
     notes = []
     for name in SCORED:
@@ -38,8 +38,8 @@ def _seen_in_training(encoded: Mapping[str, Sequence[Encoded]]) -> list[str]:
         shared = sum(_content(document) in trained for document in documents)
         if shared:
             notes.append(
-                f"{shared:,} of {len(documents):,} {name} documents are training documents too: what is scored on them "
-                "is memory, and says nothing of new documents."
+                f"{shared:,} of {len(documents):,} {name} documents are training documents too: scores on them measure "
+                "memorisation, not performance on new documents."
             )
     return notes
 
@@ -53,38 +53,38 @@ def _single(splits: Splits) -> list[str]:
 
 
 def single(name: str, documents: Sequence[Document]) -> list[str]:
-    """A split of one document, over which no interval can be drawn."""
+    """Warn about a split of one document, for which there is no confidence interval."""
     if len({document.fields.get("group", document.id) for document in documents}) != 1:
         return []
     return [
-        f"The {name} split has a single document: its figures have no interval, and say nothing of other documents."
+        f"The {name} split has a single document: its figures have no interval and say nothing about other documents."
     ]
 
 
 def fits_whole(encoded: Sequence[Encoded], length: int) -> list[str]:
-    """A context that no document fills, under which strategies that differ in their reach alone are the same."""
+    """Warn about a context longer than every document, at which strategies that differ only in reach are the same."""
     longest = max((len(one) + len(one.before) + len(one.after) for one in encoded), default=length)
     if longest >= length:
         return []
     return [
         f"context.length={length:,} is longer than every document (the longest has {longest:,} tokens): a longer "
-        "context changes nothing here, and strategies that differ only in how far they reach read the same."
+        "context changes nothing here, and strategies that differ only in how far they reach give the same result."
     ]
 
 
 def of_training(state: TrainState, budget: Budget, schedule: Schedule, length: int) -> list[str]:
-    """What is to be known of a training run that has ended.
+    """Return warnings about a training run that has ended.
 
     Args:
-        state: Where it ended.
-        budget: What it was given.
-        schedule: Of its learning rate.
+        state: Training state at the end.
+        budget: Budget of the training.
+        schedule: Schedule of the learning rate.
         length: Context of the run, in tokens.
     """
     notes = []
     if state.step == 1:
         limit = budget.nearest(state)
-        notes.append(f"Training was a single step of {state.seconds:.3g} seconds, as {limit} allows no more.")
+        notes.append(f"Training was a single step of {state.seconds:.3g} seconds, because {limit} allows no more.")
     if 0 < state.step <= FEW_STEPS and schedule.factor(0.0) == 0:
         notes.append(
             f"The learning rate of the first step was 0 (scheduler.warmup_share), so that {state.step - 1} of "
@@ -92,14 +92,14 @@ def of_training(state: TrainState, budget: Budget, schedule: Schedule, length: i
         )
     if state.length < length:
         notes.append(
-            f"Training ended at a context of {state.length:,} tokens, and never came to context.length={length:,}: the "
+            f"Training ended at a context of {state.length:,} tokens and never reached context.length={length:,}: the "
             "budget has too few steps for the stages of strategy/curriculum."
         )
     return notes
 
 
 def at_chance(split: str, tables: Sequence[Table]) -> list[str]:
-    """Scores of what only the context tells, where they cannot be told from guessing."""
+    """Warn about scores on context-dependent cases that do not differ significantly from guessing."""
     return [note for table in tables if table.chance is not None for note in _at_chance(split, table, table.chance)]
 
 
@@ -112,6 +112,6 @@ def _at_chance(split: str, table: Table, chance: float) -> list[str]:
     mean = sum(row[count] * row[figure] for row in table.rows) / asked
     return [
         f"Where the context is needed ({table.title[0].lower()}{table.title[1:]}), {table.columns[figure]} on the "
-        f"{split} split is {mean:.2f} over {asked:,} {table.columns[count]}, which cannot be told from chance "
+        f"{split} split is {mean:.2f} over {asked:,} {table.columns[count]}, which does not differ from chance "
         f"({chance:.2f})."
     ]

@@ -1,4 +1,4 @@
-"""From a workbench to a training loop."""
+"""Building the training loop of a workbench."""
 
 from collections.abc import Sequence
 
@@ -8,8 +8,9 @@ from ctxlab.optim.parameters import parameter_groups
 from ctxlab.runtime.cost import MemoryMeter
 from ctxlab.text import known
 from ctxlab.training.changes import GROUPS
+from ctxlab.training.job import Job, Watcher
 from ctxlab.training.lessons import chooser
-from ctxlab.training.loop import Job, Trainer, Watcher
+from ctxlab.training.loop import Trainer
 from ctxlab.training.stream import Stream
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.fit import check_recomputing
@@ -17,14 +18,14 @@ from ctxlab.workbench.parts import Parts
 
 
 class Validation:
-    """Scores the validation split while training, and remembers what came out last."""
+    """Scores the validation split during training, and keeps the last evaluation."""
 
     def __init__(self, bench: Workbench, documents: Sequence[Document]) -> None:
         self.bench, self.documents = bench, documents
         self.last: Evaluation | None = None
 
     def __call__(self) -> dict[str, float]:
-        """Scores of the model as it is now."""
+        """Return the scores of the model in its current state."""
         self.last = evaluate(self.bench.reader(), self.bench.task, self.documents, self.bench.encode(self.documents))
         return dict(self.last.scores.metrics)
 
@@ -37,25 +38,25 @@ def make_trainer(
     watcher: Watcher,
     memory: MemoryMeter,
 ) -> Trainer:
-    """The loop over the training documents, ready to run.
+    """Build the loop over the training documents, ready to run.
 
     Args:
         parts: The run.
-        bench: What was opened for training.
+        bench: Workbench opened for training.
         documents: Training documents.
-        validation: Scores the validation split; its documents may be none.
-        watcher: Hears of every step and logged point.
-        memory: Begun with the run.
+        validation: Scores the validation split, which may be empty.
+        watcher: Is called after every step and for every logged point.
+        memory: Meter started with the run.
 
     Raises:
-        UserError: The model cannot compute its layers twice, as it was asked to.
+        UserError: Activation checkpointing was requested and is not supported.
     """
     encoded = bench.encode(documents)
     bench.task.notes.extend(known.notes(known_of(encoded), "the training documents"))
     bench.strategy.reading.learn(encoded, bench.model)
     if bench.settings.activation_checkpointing:
         check_recomputing(bench.model, bench.strategy)
-        # The second is its name in earlier versions of the library.
+        # The second name is that of earlier versions of the library.
         enable = getattr(bench.model, "activation_checkpointing_enable", bench.model.gradient_checkpointing_enable)
         enable({"use_reentrant": False})
     job = Job(

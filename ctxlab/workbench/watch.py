@@ -1,4 +1,4 @@
-"""Who follows a run: progress display and tracker, joined for the training loop."""
+"""Progress display and tracker of a run, joined for the training loop."""
 
 from collections.abc import Mapping
 from types import TracebackType
@@ -15,7 +15,7 @@ from ctxlab.workbench.parts import Parts
 
 
 class TrainingWatcher:
-    """Shows loss, tokens per second, memory and time left, and passes figures on to the tracker."""
+    """Shows loss, tokens per second, memory and time left, and sends figures to the tracker."""
 
     def __init__(self, tracker: Tracker, memory: MemoryMeter) -> None:
         self._tracker, self._memory = tracker, memory
@@ -32,12 +32,12 @@ class TrainingWatcher:
         self._display.__exit__(kind, error, trace)
 
     def step(self, progress: float, state: TrainState) -> None:
-        """Move the bar."""
+        """Update the progress bar."""
         self._progress = progress
         self._display.update(progress, f"step {state.step} {self._facts}")
 
     def row(self, row: Mapping[str, Any]) -> None:
-        """Show and track a logged point."""
+        """Show a logged point and send it to the tracker."""
         figures = {name: value for name, value in row.items() if name not in ("kind", "step")}
         if row["kind"] == "train":
             memory_bytes = self._memory.peak_bytes()
@@ -52,7 +52,7 @@ class TrainingWatcher:
 
 
 def open_tracker(parts: Parts, state: TrainState) -> Tracker:
-    """Start the configured tracker; a resumed run goes on under its old name."""
+    """Start the configured tracker; a resumed run continues under its old id."""
     tracker, origin = Guarded(parts.tracker), parts.origin
     name = f"{origin.stage}-{parts.task.name}-{parts.strategy.name}-{parts.length}-{origin.run_dir.name[-6:]}"
     info = RunInfo(run_dir=origin.run_dir, name=name, group=origin.group, config=origin.config, run_id=state.tracker_id)
@@ -61,7 +61,7 @@ def open_tracker(parts: Parts, state: TrainState) -> Tracker:
 
 
 def announce(bench: Workbench, splits: Splits) -> None:
-    """Say in two lines what is about to happen."""
+    """Print task, model, strategy, device and documents before training, and the notes so far."""
     sizes = ", ".join(
         f"{len(documents)} {name}"
         for name, documents in (("train", splits.train), ("validation", splits.validation), ("test", splits.test))

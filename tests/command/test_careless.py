@@ -2,7 +2,7 @@
 
 import pytest
 
-from ctxlab.command import meant, selected
+from ctxlab.command import selected, suggestions
 from ctxlab.command.overrides import parse
 from ctxlab.config import catalogue, synonyms
 
@@ -12,7 +12,7 @@ LED = [
     (["learning_rate=1e-4"], "write optimizer.lr=1e-4."),
     (["optimizer.learning-rate=1e-4"], "write optimizer.lr=1e-4."),
     (["max_steps=5"], "write trainer.max_steps=5."),
-    (["+max_steps=5"], "There is no key max_steps, and + adds none; write trainer.max_steps=5."),
+    (["+max_steps=5"], "There is no key max_steps, and + cannot add one; write trainer.max_steps=5."),
     (["epochs=5"], "write trainer.max_epochs=5."),
     (["trainer.epochs=5"], "write trainer.max_epochs=5."),
     (["batch_size=16"], "write trainer.tokens_per_step=8192 (a step is counted in tokens"),
@@ -35,9 +35,12 @@ LED = [
     (["data=owner/corpus"], "write data.path=owner/corpus (for a folder, or a name on the hub)."),
     (["optimizer.momentum=0.9"], "write optimizer=sgd optimizer.momentum=0.9 (a key of optimizer=sgd)."),
     (["split=test"], "write ctxlab eval … split=… (only ctxlab eval has that key)."),
-    (["+trainer.max_step=5"], "There is no key trainer.max_step, and + adds none; did you mean 'trainer.max_steps'?"),
+    (
+        ["+trainer.max_step=5"],
+        "There is no key trainer.max_step, and + cannot add one; did you mean 'trainer.max_steps'?",
+    ),
     (["++trainer.max_step=5"], "did you mean 'trainer.max_steps'?"),
-    (["+foo=1"], "There is no key foo, and + adds none; keys: context, data,"),
+    (["+foo=1"], "There is no key foo, and + cannot add one; keys: context, data,"),
     (["+seed=2"], "write seed=2 without the plus."),
     (["max_stepz=5"], "did you mean 'trainer.max_steps'?"),
     (["tracking.api_key=hunter2"], "There is no key tracking.api_key;"),
@@ -68,7 +71,7 @@ LED = [
     (["optimizer._target_=ctxlab.optim.optimizers.nowhere.Adam"], "no module ctxlab.optim.optimizers.nowhere"),
     (["optimizer._target_=ctxlab.optim.optimizers.adamw.AdamW"], "did you mean 'Adamw'?"),
     (["hydra/launcher=nowhere", "-m", "seed=1,2"], "Could not find 'hydra/launcher/nowhere'"),
-    (["data.train_file=trian.jsonl"], "data.train_file=trian.jsonl does not exist: give a path that does"),
+    (["data.train_file=trian.jsonl"], "data.train_file=trian.jsonl does not exist: give an existing path"),
     (["data.test_file=no/where.jsonl"], "and neither does its folder"),
     (["model.path=./nowhere"], "model.path=./nowhere does not exist"),
     (["data.path=/no/corpus"], "data.path=/no/corpus does not exist"),
@@ -129,7 +132,7 @@ def test_every_key_is_found_by_its_own_end():
     for key in known:
         last = key.rpartition(".")[2]
         if "." in key and lasts.count(last) == 1:
-            found = meant.key("train", meant.Written(last.upper().replace("_", "-"), "1"), known)
+            found = suggestions.key("train", suggestions.Written(last.upper().replace("_", "-"), "1"), known)
             assert found is not None
             assert list(found.forms) == [f"{key}=1"]
 

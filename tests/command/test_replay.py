@@ -165,7 +165,7 @@ def test_a_sweep_of_evaluations_of_one_run(ctxlab, run):
         (["train", "-m", "resume={run}", "seed=1,2"], "-m"),
         (["train", "resume={run}", "hydra.run.dir=elsewhere"], "hydra.run.dir"),
         (["train", "resume={cwd}"], "is not the directory of a run"),
-        (["eval", "run={run}/config.yaml"], "is not there"),
+        (["eval", "run={run}/config.yaml"], "does not exist"),
         (["eval", "-m", "run={run},{run}"], "one at a time"),
     ],
 )
@@ -272,7 +272,7 @@ def test_what_cannot_be_changed_half_way_is_refused_by_resume(ctxlab, run, word,
     outcome = ctxlab("train", f"resume={run.run_dir}", word)
     assert outcome.status == 2
     assert outcome.err.count("\n") == 1
-    assert " cannot be changed: resume= goes on with" in outcome.err
+    assert " cannot be changed: resume= continues" in outcome.err
     assert before in outcome.err
     assert outcome.calls == []
 

@@ -49,7 +49,7 @@ def test_a_file_in_the_way_is_named(ctxlab, place):
 def test_a_place_that_cannot_be_written_is_named(ctxlab):
     outcome = ctxlab("train", "hydra.run.dir=/proc/nothing/here")
     assert outcome.status == 2
-    assert "hydra.run.dir=/proc/nothing/here cannot be made" in outcome.err
+    assert "hydra.run.dir=/proc/nothing/here cannot be created" in outcome.err
     assert outcome.calls == []
 
 

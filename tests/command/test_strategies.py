@@ -63,7 +63,7 @@ def test_one_strategy_whole(ctxlab, monkeypatch):
         "strategy/reading=chunk\n",
         "https://arxiv.org/abs/2309.00071",
     ]
-    for part in [*parts, "cost", "not for", "strategy.positions.beta_fast=32.0", "strategy.reading.merge=central"]:
+    for part in [*parts, "cost", "not for", "strategy.positions.beta_fast=32.0", "strategy.reading.merge="]:
         assert part in shown
     assert "strategy=" not in ctxlab("strategies", "local").out  # a part alone
     refused = ctxlab("strategies", "yarm")

@@ -66,7 +66,7 @@ def test_ctrl_c_still_sums_up(ctxlab):
     outcome = ctxlab("train", "-m", "seed=1,16,2", "hydra.sweep.dir=all")
     assert outcome.status == 130
     assert [row["status"] for row in rows("all")] == ["done", "failed"]
-    assert "without a word" in rows("all")[1]["error"]
+    assert "has no result" in rows("all")[1]["error"]
 
 
 def test_each_job_has_its_own_log_and_directory(ctxlab):

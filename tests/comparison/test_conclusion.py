@@ -44,7 +44,7 @@ def test_what_is_not_decided_says_what_would_have_been_found():
     assert found.answer is Answer.UNDECIDED
     assert found.sentence == (
         "Whether longformer at 2,048 is worth 3.1 times the time of chunk at 512 is undecided: it adds +0.004 "
-        "[−0.007, 0.015]. A difference of 0.016 would have been found with a chance of 80 %."
+        "[−0.007, 0.015]. A difference of 0.016 would have been detected with probability 80 %."
     )
 
 

@@ -371,7 +371,7 @@ def test_a_plugin_is_open_and_only_while_it_declares_itself(monkeypatch, tmp_pat
 @pytest.mark.parametrize("value", ["subprocess", "os:system", "ctxlab.cli:main", "builtins"])
 def test_a_plugin_cannot_open_the_standard_library_or_the_rest_of_ctxlab(monkeypatch, value):
     _plugin(monkeypatch, value)
-    for target in ("subprocess.Popen", "os.system", "builtins.object", "ctxlab.command.stop.Stop"):
+    for target in ("subprocess.Popen", "os.system", "builtins.object", "ctxlab.command.stage_error.StageError"):
         with pytest.raises(UserError):
             build({"_target_": target}, object)
 

@@ -12,7 +12,7 @@ import pytest
 
 from ctxlab.config import catalogue
 from ctxlab.core.types import Written
-from ctxlab.data.splits import parts_of
+from ctxlab.data.splits import split_documents
 from ctxlab.evaluation.evaluator import metric
 from ctxlab.models.loading.tiny import make_tokenizer
 from ctxlab.runtime.forward import window_targets
@@ -68,7 +68,7 @@ def given(request, tokenizer):
     """A task and documents of it."""
     task = form(request.param, TASKS[request.param])
     rows = [task.parse(row | {"id": str(n)}, "here", gold=True) for n, row in enumerate(records(request.param))]
-    documents = parts_of(task, rows)
+    documents = split_documents(task, rows)
     task.learn_labels(documents)
     task.prepare(tokenizer)
     return task, documents

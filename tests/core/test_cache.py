@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from ctxlab.core.cache import keep
+from ctxlab.core.cache import make_once
 from ctxlab.core.folders import checksums, fault, is_whole, write_whole
 
 
@@ -15,11 +15,11 @@ def fill(folder):
 
 
 def test_what_is_kept_is_whole_until_a_byte_changes(tmp_path):
-    keep(tmp_path / "x", fill)
+    make_once(tmp_path / "x", fill)
     assert is_whole(tmp_path / "x")
     (tmp_path / "x" / "a").write_text("Content")
     assert not is_whole(tmp_path / "x")
-    keep(tmp_path / "x", fill)
+    make_once(tmp_path / "x", fill)
     assert is_whole(tmp_path / "x")
     (tmp_path / "x" / "more").write_text("")
     assert not is_whole(tmp_path / "x")
@@ -37,14 +37,14 @@ def test_what_fails_leaves_nothing(tmp_path):
         raise RuntimeError("killed")
 
     with pytest.raises(RuntimeError):
-        keep(tmp_path / "x", fail)
+        make_once(tmp_path / "x", fail)
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
 def test_what_a_killed_process_left_is_swept_up(tmp_path):
     (tmp_path / ".saving-x").mkdir()
     (tmp_path / ".saving-x" / "half").write_text("")
-    keep(tmp_path / "x", fill)
+    make_once(tmp_path / "x", fill)
     assert {path.name for path in tmp_path.iterdir()} == {".lock", "x"}
 
 
@@ -56,7 +56,7 @@ def test_of_several_one_does_the_work(tmp_path):
         time.sleep(0.2)
         fill(folder)
 
-    threads = [threading.Thread(target=keep, args=(tmp_path / "x", slowly)) for _ in range(4)]
+    threads = [threading.Thread(target=make_once, args=(tmp_path / "x", slowly)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

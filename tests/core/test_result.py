@@ -66,7 +66,7 @@ def test_the_keys_are_those_that_scripts_rely_on():
     assert written["coverage"]["validation"] == {"tokens": 1.0, "labels": 0.5, "characters": 1.0}
     assert {"stage", "task", "model", "strategy", "context_length", "seed", "metrics", "primary_metric", "coverage",
             "cost", "checkpoint", "git_sha", "versions", "resumed_from", "command", "notes", "breakdowns", "learned",
-            "version", "lower_is_better", "language"} == set(written)  # fmt: skip
+            "version", "lower_is_better", "language", "chances"} == set(written)  # fmt: skip
 
 
 def test_a_file_without_version_is_read():
@@ -131,8 +131,8 @@ def test_costs_that_this_version_does_not_know_are_left_out():
 
 def test_the_words_of_the_command_last_as_long_as_it_does():
     assert invocation.command() == []
-    with invocation.invoked(["ctxlab", "train", "run=a b"]):
-        with invocation.invoked(["ctxlab", "eval"]):
+    with invocation.recorded_command(["ctxlab", "train", "run=a b"]):
+        with invocation.recorded_command(["ctxlab", "eval"]):
             assert invocation.command() == ["ctxlab", "eval"]
         assert invocation.command() == ["ctxlab", "train", "run=a b"]
     assert invocation.command() == []

@@ -13,8 +13,8 @@ from transformers import (
     DistilBertForTokenClassification,
 )
 
+from ctxlab.core.added_modules import attach
 from ctxlab.core.errors import UserError
-from ctxlab.core.parts import attach
 from ctxlab.models.tiny_bert import TinyBert
 from ctxlab.models.tiny_gpt2 import TinyGpt2
 from ctxlab.models.tiny_llama import TinyLlama

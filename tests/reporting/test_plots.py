@@ -6,7 +6,7 @@ from ctxlab.core.types import BARS, DEPTHS, HEADS, Table
 from ctxlab.reporting.plots import _bars, draw
 
 SPANS = Table(
-    "spans", "Learned spans", ("layer", "head", "span"), [(0, 0, 12.5), (0, 1, 0.0), (1, 0, 200.0)], "", HEADS
+    "spans", "Learned spans", ("layer", "head", "span"), [(0, 0, 12.5), (0, 1, 0.0), (1, 0, 200.0)], drawn=HEADS
 )
 
 
@@ -19,13 +19,13 @@ def test_learned_spans_are_drawn_and_other_tables_are_not(tmp_path):
 
 
 def test_spans_of_nothing_are_drawn_too(tmp_path):
-    assert draw(tmp_path, {}, [Table("spans", "Learned spans", ("layer", "head", "span"), [(0, 0, 0.0)], "", HEADS)])
+    assert draw(tmp_path, {}, [Table("spans", "Learned spans", ("layer", "head", "span"), [(0, 0, 0.0)], drawn=HEADS)])
 
 
 def test_length_and_depth_are_drawn_as_a_heat_map(tmp_path):
     rows = [(64, 0.0, 5, 1.0), (64, 1.0, 5, 0.5), (128, 0.0, 5, 0.0)]  # one cell is empty
     table = Table(
-        "by_length_and_depth", "By length and depth", ("length", "depth", "documents", "recall"), rows, "", DEPTHS
+        "by_length_and_depth", "By length and depth", ("length", "depth", "documents", "recall"), rows, drawn=DEPTHS
     )
     assert [picture.name for picture in draw(tmp_path, {"test": [table]})] == ["test-depth.png"]
     assert (tmp_path / "test-depth.png").read_bytes().startswith(b"\x89PNG")
@@ -47,7 +47,7 @@ def test_a_bar_without_an_interval_has_no_whisker():
 def test_tables_say_themselves_how_they_are_drawn_and_by_which_figure(tmp_path):
     """A metric of another distribution has other names: neither those of tables nor of columns are known here."""
     rows = [("short", 3, 0.25, 0.1, 0.5, 7.0), ("long", 2, None, None, None, None)]
-    mine = Table("mine", "Mine", ("size", "cases", "ndcg", "low", "high", "other"), rows, "", BARS)
+    mine = Table("mine", "Mine", ("size", "cases", "ndcg", "low", "high", "other"), rows, drawn=BARS)
     assert mine.figure == "ndcg"
     assert [picture.name for picture in draw(tmp_path, {"test": [mine]})] == ["test.png"]
     assert draw(tmp_path, {"test": [Table("by_length", "Not drawn", ("tokens", "words"), [("1", "a")])]}) == []
@@ -63,7 +63,7 @@ def test_shares_are_drawn_from_0_to_1_and_others_as_far_as_they_reach(value, hig
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots()
-    _bars(axes, Table("t", "T", ("bin", "figure", "low", "high"), [("a", value, 0.1, high)], "", BARS))
+    _bars(axes, Table("t", "T", ("bin", "figure", "low", "high"), [("a", value, 0.1, high)], drawn=BARS))
     reached = axes.get_ylim()[1]
     pyplot.close(figure)
     assert reached == 1 if top else reached >= high

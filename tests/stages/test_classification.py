@@ -155,7 +155,7 @@ def test_evidence_that_was_cut_off_is_no_coverage(runs):
         (["train", "model=tiny_t5", "strategy=chunk"], "needs a model of kind decoder or encoder"),
         (["train", "model=tiny_bert", "task.combine=vote"], "task.combine=vote is not one of"),
         (["verify", "model=tiny_bert"], "verify the same model and strategy with task=ner"),
-        (["eval", "model=tiny_bert"], "task=classification has a head that only training gives"),
+        (["eval", "model=tiny_bert"], "task=classification needs a trained head"),
     ],
 )
 def test_what_cannot_work_is_refused(words, says, refused, tmp_path):

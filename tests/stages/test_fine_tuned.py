@@ -82,9 +82,9 @@ def test_a_tagger_is_scored_without_a_run(trained, published, tmp_path):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["model=tiny_bert"], "head that only training gives"),
-        (["task=classification"], "head that only training gives"),
-        (["task.labels=[ELSE]"], "came without the token_classification head"),
+        (["model=tiny_bert"], "needs a trained head"),
+        (["task=classification"], "needs a trained head"),
+        (["task.labels=[ELSE]"], "has no token_classification head"),
     ],
 )
 def test_what_has_no_such_head_is_refused(published, tmp_path, refused, options, says):

@@ -63,7 +63,7 @@ def test_under_truncation_what_the_cut_part_asks_is_not_read(run, tmp_path):
     [
         (["model=tiny_bert"], "use model=smollm2 or model=tiny_llama"),
         (["model=tiny_t5"], "use model=smollm2 or model=tiny_llama"),
-        (["strategy=rmt"], "text is written behind each window by itself: use strategy=chunk"),
+        (["strategy=rmt"], "text is generated after each window separately: use strategy=chunk"),
         (["context=16", "task.decoding.max_new_tokens=16"], "context.length=16 leaves no room for the document beside"),
         (["task.shots=9"], "task.shots=9 needs as many solved training documents, and there are 4"),
         (["task.combine=all"], "task.combine=all is not one of join, best, last"),

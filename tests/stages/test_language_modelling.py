@@ -156,7 +156,7 @@ def test_a_model_is_evaluated_as_it_is(tmp_path):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["task=ner", "model=tiny_bert"], "task=ner has a head that only training gives: add run="),
+        (["task=ner", "model=tiny_bert"], "task=ner needs a trained head: add run="),
         (["task=lm", "model=tiny_bert"], "task=lm needs a model of kind decoder"),
         (["task=mlm", "model=tiny_llama", "strategy=chunk"], "task=mlm needs a model of kind encoder"),
         (["task=lm", "model=tiny_llama", "strategy=truncate", "strategy.reading.keep=head_tail"], "reading=chunk"),
@@ -176,12 +176,12 @@ def test_weights_without_the_head_are_no_model_as_it_is(runs, capsys, tmp_path):
     tokenizer.save_pretrained(folder)
     command = ["eval", "task=mlm", "model=pretrained", f"model.path={folder}", "tracking=none"]
     assert main([*command, f"hydra.run.dir={tmp_path / 'e'}"]) == 2
-    assert "came without the masked_lm head of task=mlm" in capsys.readouterr().err
+    assert "has no masked_lm head for task=mlm" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("attention", "ahead"), [("lsh", True), ("local", False), ("structured", False)])
 def test_a_report_says_when_likelihoods_know_of_what_follows(attention, ahead, runs, tmp_path):
     found = evaluated(runs / "llama", tmp_path / "e", f"strategy/attention={attention}", "context=256")
-    told = [note for note in found["notes"] if "chooses what a token attends to by the whole window" in note]
+    told = [note for note in found["notes"] if "chooses what a token attends to from the whole window" in note]
     assert bool(told) is ahead
-    assert ("look better than they are" in (tmp_path / "e" / "report.md").read_text()) is ahead
+    assert ("are too good" in (tmp_path / "e" / "report.md").read_text()) is ahead

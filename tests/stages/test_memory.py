@@ -96,7 +96,7 @@ def test_a_reloaded_memory_gives_the_same_logits(tmp_path):
         task.labels = source.labels()
         model, _ = assemble(parts, source, task, Tuned(), 256)
         before = parts.memory.start(1).detach().clone()
-        source.load_parts(model)
+        source.load_added_modules(model)
         ids = torch.arange(5, 69)[None]
         inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
         outputs, state = parts.memory.step(lambda given, model=model: model(**given), inputs, parts.memory.start(1))

@@ -99,7 +99,7 @@ def test_candidates_are_drawn_within_a_split(tmp_path):
     ("words", "says"),
     [
         (["train", "task=dialogue", "task.mode=choose", "model=tiny_gpt2"], "needs a model of kind encoder"),
-        (["eval", "task=dialogue", "model=tiny_bert"], "task=dialogue has a head that only training gives"),
+        (["eval", "task=dialogue", "model=tiny_bert"], "task=dialogue needs a trained head"),
         (["train", "task=dialogue", "task.mode=guess", "model=tiny_bert"], "task.mode=guess is not one of"),
     ],
 )

@@ -65,7 +65,7 @@ def test_predict_takes_a_model_as_it_is(tmp_path, refused):
     command = ["predict", "model=tiny_llama", *TINY, "task=classification", "shots=0", "strategy=chunk", "context=64",
                f"input={source}", f"output={output}"]  # fmt: skip
     says = refused([*command, f"hydra.run.dir={tmp_path / 'r'}"])
-    assert "those of data=generated are not yours: give data.train_file=<file>, or task.labels=[…]." in says
+    assert "data=generated has only invented ones: give data.train_file=<file>, or task.labels=[…]." in says
     assert main([*command, "task.labels=[wet,dry]", f"hydra.run.dir={tmp_path / 'p'}"]) == 0
     (line,) = lines(output)
     assert set(line["probabilities"]) == {"wet", "dry"}
@@ -74,9 +74,9 @@ def test_predict_takes_a_model_as_it_is(tmp_path, refused):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["task=qa", "model=tiny_bert", "shots=0"], "task=qa has a head that only training gives"),
+        (["task=qa", "model=tiny_bert", "shots=0"], "task=qa needs a trained head"),
         (["task=qa", "model=tiny_llama", "shots=20", "data.documents=2"], "there are 4: use task.shots=4"),
-        (["task=nli", "model=tiny_llama", "shots=0", "strategy=rmt"], "carries something from window to window"),
+        (["task=nli", "model=tiny_llama", "shots=0", "strategy=rmt"], "carries state from window to window"),
         (["task=qa", "model=tiny_llama", "shots=0", "context=32"], "leaves no room for the document"),
         (["task=qa", "model=tiny_llama", "task.shots=1.5"], "task.shots=1.5"),
     ],
@@ -92,7 +92,7 @@ def test_examples_need_training_documents(tmp_path, refused):
     file = write(tmp_path / "v.jsonl", {"context": "It rained.", "question": "What?", "answers": []})
     words = ["eval", "task=qa", "model=tiny_llama", f"data.validation_file={file}", f"hydra.run.dir={tmp_path / 'r'}"]
     says = refused([*words, "shots=1"])
-    assert "takes solved examples from training documents, and there are none" in says
+    assert "takes solved examples from training documents, but there are none" in says
 
 
 def test_examples_are_of_the_documents_that_training_would_take(tmp_path):

@@ -40,7 +40,7 @@ def test_a_run_leaves_what_the_design_says(trained):
     assert found["primary_metric"] in found["metrics"]["test"]
     assert {p.name for p in (trained / found["checkpoint"]).iterdir()} >= {
         "model.safetensors", "optimizer.safetensors", "state.json", "manifest.json", "config.json"}  # fmt: skip
-    assert any("cannot be told from chance (0.25)" in note for note in found["notes"])  # four steps teach nothing
+    assert any("does not differ from chance (0.25)" in note for note in found["notes"])  # four steps teach nothing
     report = (trained / "report.md").read_text()
     assert f"ctxlab train {shlex.join(SMALL)} hydra.run.dir={trained}" in report
     for heading in ("Strict scores by entity type", "F1 by length", "F1 by position", "distance of the evidence"):
@@ -94,7 +94,7 @@ def test_layers_computed_twice_change_nothing_but_the_cost(model, tmp_path):
 def test_layers_are_not_computed_twice_where_a_cache_would_be_lost(refused):
     words = ["task=lm", "model=tiny_llama", "strategy=transformer_xl", "context=64", "tracking=none"]
     said = refused(["train", *words, "trainer.activation_checkpointing=true"])
-    assert "turns off the cache that strategy/memory=segment_cache is kept in: use false, or strategy=rmt" in said
+    assert "turns off the KV cache, in which strategy/memory=segment_cache is stored: use false" in said
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_notes_of_sanity_stand_beside_the_scores(tmp_path, capsys):
         "1 of 1 validation documents are training documents too",
         "The validation split has a single document",
         "context.length=64 is longer than every document (the longest has",
-        "as trainer.max_seconds=0.001 allows no more",
+        "because trainer.max_seconds=0.001 allows no more",
         "The learning rate of the first step was 0",
     ):
         assert words in found

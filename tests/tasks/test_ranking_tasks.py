@@ -7,7 +7,7 @@ import pytest
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import Merged
-from ctxlab.data.splits import parts_of
+from ctxlab.data.splits import split_documents
 from ctxlab.runtime.collate import collate
 from ctxlab.strategies.reading.chunk import Chunk
 from ctxlab.strategies.reading.truncate import Truncate
@@ -130,7 +130,7 @@ def test_a_missing_field_is_named_with_the_nearest():
         Dialogue().parse({"utterances": []}, HERE, gold=True)
     with pytest.raises(UserError, match=r"no field 'labels'"):
         Recommendation().parse({"history": ["a"], "candidates": ["a", "b"]}, HERE, gold=True)
-    assert parts_of(
+    assert split_documents(
         Recommendation(), [Recommendation().parse({"history": ["a"], "candidates": ["b"]}, HERE, gold=False)]
     )
 
@@ -267,7 +267,7 @@ def test_empty_turns_are_counted():
 
 def test_candidates_of_a_record():
     task = Dialogue()
-    documents = parts_of(task, [task.parse(TALK, HERE, gold=True)])
+    documents = split_documents(task, [task.parse(TALK, HERE, gold=True)])
     assert [(d.fields["candidate"], d.fields["gold"]) for d in documents] == [
         ("times", ("chosen",)),
         ("town", ("other",)),
@@ -279,17 +279,20 @@ def test_candidates_of_a_record():
 def test_a_prediction_goes_on_where_the_dialogue_ends():
     task = Dialogue()
     record = {"turns": TALK["turns"][:2], "candidates": ["times", "town"]}
-    documents = parts_of(task, [task.parse(record, HERE, gold=False)])
+    documents = split_documents(task, [task.parse(record, HERE, gold=False)])
     assert {(d.fields["history"], d.fields["turn"]) for d in documents} == {("A: the town\nB: the time", 3)}
     assert not any("gold" in d.fields for d in documents)
-    assert parts_of(task, [task.parse(TALK, HERE, gold=False)])[0].fields["history"] == documents[0].fields["history"]
+    assert (
+        split_documents(task, [task.parse(TALK, HERE, gold=False)])[0].fields["history"]
+        == documents[0].fields["history"]
+    )
 
 
 def drawn(records=PLAIN, **options):
     """Documents of each turn that is asked for."""
     task = Dialogue(**{"candidates": 4, **options})
     groups = {}
-    for document in parts_of(task, [task.parse(record, HERE, gold=True) for record in records]):
+    for document in split_documents(task, [task.parse(record, HERE, gold=True) for record in records]):
         groups.setdefault(document.fields["group"], []).append(document)
     return groups
 
@@ -352,7 +355,7 @@ def test_evidence_is_found_in_the_written_history():
     task = Dialogue()
     record = {**TALK, "turns": [turn("hm"), turn(" "), *TALK["turns"]]}
     record["probes"] = [{"turn": 3, "start": 4, "end": 8, "distance": 5}]
-    (document, _) = parts_of(task, [task.parse(record, HERE, gold=True)])
+    (document, _) = split_documents(task, [task.parse(record, HERE, gold=True)])
     (probe,) = document.fields["probes"]
     assert document.fields["history"][probe["start"] : probe["end"]] == "time"
     assert document.fields["turn"] == 5

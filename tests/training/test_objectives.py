@@ -36,8 +36,9 @@ from ctxlab.strategies.positions.keep import Keep
 from ctxlab.strategies.reading.chunk import Chunk
 from ctxlab.strategies.reading.segments import Segments
 from ctxlab.tasks.ner import NER
+from ctxlab.training.job import Job
 from ctxlab.training.lessons import chooser
-from ctxlab.training.loop import Job, Trainer
+from ctxlab.training.loop import Trainer
 from ctxlab.training.state import TrainState
 from ctxlab.training.stream import Stream
 

@@ -23,9 +23,9 @@ from tests.stages.conftest import no_pictures, refused, result, token_cache, tra
 
 PLUGIN = '''
 import torch
-from ctxlab.core.model import TUNING_PART
+from ctxlab.core.model import TUNING_MODULE
 from ctxlab.core.optim import Tuning
-from ctxlab.core.parts import attach
+from ctxlab.core.added_modules import attach
 
 
 class LowRank(Tuning):
@@ -48,7 +48,7 @@ class LowRank(Tuning):
                 )
                 torch.nn.init.zeros_(pairs[key][1].weight)
                 module.register_forward_hook(lambda _, args, output, key=key: output + pairs[key](args[0]))
-        attach(model, TUNING_PART, pairs)
+        attach(model, TUNING_MODULE, pairs)
 '''
 LOW_RANK = ("tuning._target_=my_rules.rules.LowRank", "+tuning.rank=2")
 OPTIONS = (*LOW_RANK, "model.hidden_size=32", "model.num_layers=1", "model.dropout=0.1", "strategy=chunk", "context=64",

@@ -66,7 +66,7 @@ def ended(budget=Budget(max_steps=100), schedule=Constant(0.0), length=64, **sta
 
 def test_a_single_step_names_the_limit_that_allowed_no_more():
     (note,) = ended(Budget(max_seconds=0.001, max_steps=5), step=1)
-    assert note == "Training was a single step of 2 seconds, as trainer.max_seconds=0.001 allows no more."
+    assert note == "Training was a single step of 2 seconds, because trainer.max_seconds=0.001 allows no more."
     (note,) = ended(Budget(max_steps=1), step=1)
     assert "trainer.max_steps=1 allows no more" in note
     assert ended(step=2) == []
@@ -80,7 +80,7 @@ def test_a_first_step_without_a_learning_rate_is_named_where_steps_are_few():
 
 def test_a_curriculum_that_did_not_come_to_its_end_is_named():
     (note,) = ended(length=256)
-    assert "ended at a context of 64 tokens, and never came to context.length=256" in note
+    assert "ended at a context of 64 tokens and never reached context.length=256" in note
 
 
 COLUMNS = ("words to the evidence", "mentions", "accuracy", "low", "high")
@@ -95,7 +95,7 @@ def test_scores_at_chance_are_named_only_where_the_context_is_needed():
     (note,) = sanity.at_chance("test", [table(*guessed)])
     assert note == (
         "Where the context is needed (type of mentions), accuracy on the test split is 0.25 over 40 mentions, which "
-        "cannot be told from chance (0.25)."
+        "does not differ from chance (0.25)."
     )
     known = ("65-256", 10, 0.9, 0.7, 1.0)
     assert sanity.at_chance("test", [table(*guessed, known)]) == []

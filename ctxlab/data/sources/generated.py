@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from ctxlab import corpora
+from ctxlab.core import plugins
 from ctxlab.core.data import Record, Source
 from ctxlab.core.errors import UserError
 from ctxlab.corpora.grammar import chinese
@@ -28,10 +29,10 @@ SHORTEST = 20
 class Generated(Source):
     """Documents with gold whose evidence lies at a controlled distance, a pure function of seed, split and index.
 
-    The grammar of a task is ``ctxlab/corpora/<task>.py`` with a function ``write``: it takes a ``Brief`` and the
-    index of a document, and returns all fields of its record but the ``id``. One whose documents are asked for by
-    ``probe=…`` has ``writer`` instead, which takes its options, split and seed and returns what writes the document of
-    an index. ``COUNTS`` in it says how many documents a split has unless said otherwise.
+    The grammar of a task is ``ctxlab/corpora/<task>.py``, or that file of a plug-in, with a function ``write``: it
+    takes a ``Brief`` and the index of a document, and returns all fields of its record but the ``id``. One whose
+    documents are asked for by ``probe=…`` has ``writer`` instead, which takes its options, split and seed and returns
+    what writes the document of an index. ``COUNTS`` in it says how many documents a split has unless said otherwise.
     """
 
     invented = True
@@ -82,7 +83,7 @@ class Generated(Source):
     def load(self, task_name: str, split: str, seed: int) -> list[Record]:
         """Documents of the split; raises UserError where the task has no grammar."""
         given = self._counts[split]
-        grammar = importlib.import_module(f"ctxlab.corpora.{_checked(task_name)}")
+        grammar = importlib.import_module(_grammars()[_checked(task_name)])
         count = given if given is not None else getattr(grammar, "COUNTS", COUNTS)[split]
         count = min(count, self._max_documents or count)
         write = self._writer(grammar, split, seed)
@@ -114,7 +115,13 @@ def _chinese(task_name: str) -> Callable[..., dict[str, Any]]:
 
 def grammars() -> list[str]:
     """Tasks that have a grammar."""
-    return sorted(path.stem for folder in corpora.__path__ for path in Path(folder).glob("[!_]*.py"))
+    return sorted(_grammars())
+
+
+def _grammars() -> dict[str, str]:
+    """Task → module with its grammar; ctxlab's own come before those of plug-ins."""
+    own = (path.stem for folder in corpora.__path__ for path in Path(folder).glob("[!_]*.py"))
+    return {**plugins.grammars(), **{name: f"ctxlab.corpora.{name}" for name in own}}
 
 
 def _checked(task_name: str) -> str:

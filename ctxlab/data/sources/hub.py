@@ -12,9 +12,9 @@ from ctxlab.core.quiet import quiet
 from ctxlab.data.class_names import named
 from ctxlab.data.formats.known import converted
 from ctxlab.data.identity import check_max_documents, identified
+from ctxlab.data.local_splits import typeless_files
 from ctxlab.data.readers.read import read_files
 from ctxlab.data.readers.tally import Tally
-from ctxlab.data.sources.local_splits import typeless_files
 
 ALIASES = {"train": ("train",), "validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
 """Names that data sets give to each split, the usual one first."""

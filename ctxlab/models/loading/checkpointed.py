@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from safetensors.torch import load_model as load_safetensors
 
 from ctxlab.core.errors import UserError
-from ctxlab.core.model import PARTS, TUNING, TUNING_PART, ModelSource
+from ctxlab.core.model import ADDED_MODULES, TUNING, TUNING_MODULE, ModelSource
 from ctxlab.core.optim import Tuning
 from ctxlab.models.loading.dropout import set_attention_dropout, set_dropout
 from ctxlab.models.loading.heads import UNNAMED
@@ -24,6 +24,19 @@ def save_weights(model: Any, tuning: Tuning, folder: Path) -> None:
     model.save_pretrained(folder, state_dict=tuning.weights(model), max_shard_size="100GB")
     if own := tuning.state(model):
         save_file({name: tensor.contiguous() for name, tensor in own.items()}, folder / TUNING)
+
+
+def save_tokenizer(tokenizer: Any, longest: int, folder: Path) -> None:
+    """Write ``tokenizer`` into ``folder``; its ``model_max_length`` there is ``longest``, the tokens of a window.
+
+    In memory it has no limit, as documents are cut by the strategy and not by the tokenizer.
+    """
+    limit = tokenizer.model_max_length
+    tokenizer.model_max_length = longest
+    try:
+        tokenizer.save_pretrained(folder)
+    finally:
+        tokenizer.model_max_length = limit
 
 
 class Checkpointed(ModelSource):
@@ -77,7 +90,7 @@ class Checkpointed(ModelSource):
         set_attention_dropout(model, self.attention_dropout)
         return model
 
-    def load_parts(self, model: Any) -> None:
+    def load_added_modules(self, model: Any) -> None:
         """Put the saved weights of the strategy's own modules into ``model``.
 
         Raises:
@@ -103,11 +116,11 @@ class Checkpointed(ModelSource):
     def load_weights(self, model: Any, tuning: Tuning) -> None:
         """Put all saved weights into ``model``, which was assembled like the saved one."""
         missing, unexpected = load_safetensors(model, self.path / WEIGHTS, strict=False)
-        wrong = [*unexpected, *(name for name in missing if not name.startswith(f"{PARTS}.{TUNING_PART}."))]
+        wrong = [*unexpected, *(name for name in missing if not name.startswith(f"{ADDED_MODULES}.{TUNING_MODULE}."))]
         assert not wrong, f"{self.path} is of another model: {wrong[0]}"
         self.load_tuning(model, tuning)
 
 
 def _in_part(name: str) -> bool:
     """Whether a weight is of a strategy's or task's module; those of a tuning rule have a file of their own."""
-    return name.startswith(f"{PARTS}.") and not name.startswith(f"{PARTS}.{TUNING_PART}.")
+    return name.startswith(f"{ADDED_MODULES}.") and not name.startswith(f"{ADDED_MODULES}.{TUNING_MODULE}.")

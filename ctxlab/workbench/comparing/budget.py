@@ -1,14 +1,14 @@
-"""What every cell may spend, and how long that takes."""
+"""The training budget of each cell, and estimates of the time it takes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ctxlab.config.schema import BudgetConfig
 from ctxlab.core.errors import UserError
-from ctxlab.workbench.comparing.checked import PASSES, Checked, Work
+from ctxlab.workbench.comparing.candidate_checks import PASSES, CheckedCandidate, Work
 
 START_SECONDS = 8.0
-"""Of a fresh process, before its first step."""
+"""Start-up time of a new process, before its first step."""
 
 KEYS = {"seconds": "max_seconds", "tokens": "max_tokens", "flops": "max_flops", "steps": "max_steps"}
 """Budget → the key of ``trainer`` that limits a cell by it."""
@@ -16,17 +16,17 @@ KEYS = {"seconds": "max_seconds", "tokens": "max_tokens", "flops": "max_flops", 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """One limit, the same for every candidate."""
+    """One training budget, the same for every candidate."""
 
     name: str
     """``seconds``, ``tokens``, ``flops`` or ``steps``."""
     amount: float
     num_trials: int
-    """Trainings that share it."""
+    """Trainings that share the budget."""
 
     @classmethod
     def of(cls, given: BudgetConfig, num_trials: int) -> "Budget":
-        """The one that was given; raises UserError where there is none, or several."""
+        """Read the budget from the configuration; raises UserError unless exactly one is given."""
         found = {name: getattr(given, name) for name in KEYS if getattr(given, name) is not None}
         if not found:
             raise UserError(
@@ -35,7 +35,7 @@ class Budget:
             )
         if len(found) > 1:
             both = " and ".join(f"budget.{name}={amount}" for name, amount in found.items())
-            raise UserError(f"{both} cannot both be the same for all candidates: give one.")
+            raise UserError(f"{both} cannot both be equal for all candidates: give one of them.")
         ((name, amount),) = found.items()
         if name in ("tokens", "steps") and amount < num_trials:
             raise UserError(
@@ -45,44 +45,45 @@ class Budget:
 
     @property
     def is_time(self) -> bool:
-        """Whether other processes on the machine change what a cell can do with it."""
+        """Whether the work done within the budget depends on other processes on the machine."""
         return self.name == "seconds"
 
     @property
     def share(self) -> float:
-        """Of one training."""
+        """Budget of one training."""
         whole = self.name in ("tokens", "steps")
         return self.amount // self.num_trials if whole else self.amount / self.num_trials
 
     @property
     def word(self) -> str:
-        """The override that limits a cell."""
+        """The override that limits a cell to its budget."""
         whole = self.name in ("tokens", "steps")
         return f"trainer.{KEYS[self.name]}={int(self.share) if whole else self.share}"
 
     @property
     def sentence(self) -> str:
         """For people."""
+        unit = "FLOPs" if self.name == "flops" else self.name
         trials = f", shared by {self.num_trials} learning rates" if self.num_trials > 1 else ""
-        return f"{self.amount:,g} {'FLOPs' if self.name == 'flops' else self.name} of training each{trials}"
+        return f"{self.amount:,g} {unit} of training for each candidate and seed{trials}"
 
     def steps(self, work: Work) -> float:
-        """Steps that a cell can do, estimated; at least one."""
+        """Estimate the steps of a cell; at least one."""
         seconds = PASSES * work.step_tokens * work.seconds_per_token
         cost = {"seconds": seconds, "tokens": work.step_tokens, "flops": work.step_flops, "steps": 1.0}[self.name]
         return max(self.share / max(cost, 1e-12), 1.0)
 
     def seconds(self, work: Work, evaluated_tokens: int) -> float:
-        """Of a cell, estimated: its start, training, and scoring of what is evaluated."""
+        """Estimate the seconds of a cell: start-up, training and evaluation."""
         step = PASSES * work.step_tokens * work.seconds_per_token
         training = self.share if self.is_time else self.steps(work) * step
         return START_SECONDS + training + evaluated_tokens * work.seconds_per_token
 
-    def check(self, found: Sequence[Checked]) -> None:
-        """Refuse a budget that pays for no step of any candidate.
+    def check(self, found: Sequence[CheckedCandidate]) -> None:
+        """Refuse a budget too small for a single step of any candidate.
 
         Raises:
-            UserError: Names the least that would do.
+            UserError: names a sufficient budget.
         """
         if self.name not in ("tokens", "flops"):
             return
@@ -95,6 +96,6 @@ class Budget:
         if self.share < least:
             needed = least * self.num_trials
             raise UserError(
-                f"budget.{self.name}={self.amount:g} pays for no step of any candidate; one of {title}, the cheapest, "
-                f"takes {needed:.3g}: give budget.{self.name}={needed * 100:.1g} for a hundred of them."
+                f"budget.{self.name}={self.amount:g} is too small for one step of any candidate; a step of {title}, "
+                f"the cheapest, takes {needed:.3g}: give budget.{self.name}={needed * 100:.1g} for a hundred steps."
             )

@@ -1,12 +1,12 @@
-"""From several values on a command line to the candidates of a comparison, each composed as ``ctxlab train`` would."""
+"""The candidates of a comparison, composed from several values on the command line as ``ctxlab train`` would."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
 import hydra
+import regex
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -23,55 +23,55 @@ TRAIN = "train"
 """Stage that the cells run."""
 
 OWN = ("candidates", "seeds", "baseline", "budget", "limit", "trials", "margin", "resume", "folds", "fold")
-"""Keys that the comparison keeps for itself."""
+"""Keys of the comparison itself, which are not passed to its cells."""
 
 BUDGETS = ("max_seconds", "max_tokens", "max_flops", "max_steps", "max_epochs")
-"""Of ``trainer``; a comparison sets them."""
+"""Keys of ``trainer`` that a comparison sets."""
 
 PLAIN = ("strategy", "context", "context.length")
-"""Axes that a candidate's name says without their key."""
+"""Axes whose values appear in a candidate's name without their key."""
 
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """One combination of values."""
+    """One combination of values that is compared with the others."""
 
     key: str
-    """Short, as in names of folders: ``chunk-512``."""
+    """Short name for folders: ``chunk-512``."""
     title: str
-    """For people: ``chunk at 512``."""
+    """Name for display: ``chunk at 512``."""
     words: Sequence[str]
-    """Overrides that make it, beside those that all candidates share."""
+    """Overrides of this candidate, in addition to the shared ones."""
     parts: Parts | None
-    """What it is composed of; None where it does not compose."""
+    """Its composed parts; None if it does not compose."""
     refused: str = ""
-    """Why it does not, in a sentence."""
+    """Sentence that says why it does not compose."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """The command that a comparison was asked for with."""
+class ComparisonCommand:
+    """The command that started a comparison."""
 
     flags: Sequence[str]
-    """Of Hydra, for the cells."""
+    """Flags of Hydra for the cells."""
     shared: Sequence[str]
     """Overrides that all cells share."""
     axes: Mapping[str, Sequence[str]]
-    """Key → its values, each as it would be written alone."""
+    """Key → its values, each as it would be written for a single run."""
 
     @classmethod
-    def of(cls, options: CompareOptions) -> "Asked":
-        """That of the job that is running.
+    def of(cls, options: CompareOptions) -> "ComparisonCommand":
+        """Read the command from the running Hydra job.
 
         Raises:
-            UserError: An override would make the budget of cells differ from the comparison's.
+            UserError: An override would limit the cells in addition to the budget.
         """
         found = HydraConfig.get()
         overrides = [_parsed(word) for word in found.overrides.task]
         for override in overrides:
             if override.key_or_group in {f"trainer.{name}" for name in BUDGETS}:
                 raise UserError(
-                    f"{override.input_line} would limit the cells beside their budget: give budget.seconds, "
+                    f"{override.input_line} would limit the cells in addition to their budget: give budget.seconds, "
                     "budget.tokens, budget.flops or budget.steps instead."
                 )
         shared = [str(one.input_line) for one in overrides if one.key_or_group.split(".")[0] not in OWN]
@@ -87,15 +87,15 @@ def _parsed(word: str) -> Override:
     return OverridesParser.create().parse_override(word)
 
 
-def candidates(asked: Asked, run_dir: Path) -> list[Candidate]:
-    """Every combination of the values, the first axis slowest; one that does not compose says why.
+def candidates(asked: ComparisonCommand, run_dir: Path) -> list[Candidate]:
+    """Return every combination of the values, the first axis varying slowest; invalid ones say why.
 
     Args:
-        asked: The command.
-        run_dir: Of the comparison.
+        asked: The command of the comparison.
+        run_dir: Run directory of the comparison.
 
     Raises:
-        UserError: There is nothing to compare, or two combinations have one name.
+        UserError: There is nothing to compare.
     """
     combinations = [
         [f"{key}={value}" for key, value in zip(asked.axes, values, strict=True)]
@@ -108,7 +108,7 @@ def candidates(asked: Asked, run_dir: Path) -> list[Candidate]:
     return [_candidate(asked, words, run_dir) for words in combinations]
 
 
-def _candidate(asked: Asked, words: Sequence[str], run_dir: Path) -> Candidate:
+def _candidate(asked: ComparisonCommand, words: Sequence[str], run_dir: Path) -> Candidate:
     try:
         config = hydra.compose(config_name=TRAIN, overrides=[*asked.shared, *words], return_hydra_config=True)
         strategy, length = config.hydra.runtime.choices["strategy"], config.context.length
@@ -129,7 +129,7 @@ def _candidate(asked: Asked, words: Sequence[str], run_dir: Path) -> Candidate:
 
 def _folder(text: str) -> str:
     """A text as the name of a folder."""
-    return re.sub(r"[^\w.=-]+", "-", text.replace("'", "")).strip("-.")
+    return str(regex.sub(r"[^\p{L}\p{M}\p{N}_.=-]+", "-", text.replace("'", ""))).strip("-.")
 
 
 def _first_line(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""The documents of a comparison as tokens."""
+"""The tokenised documents of a comparison."""
 
 from dataclasses import dataclass
 
@@ -7,21 +7,21 @@ from ctxlab.core.types import Encoded
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """All splits."""
+    """The tokenised documents of all splits."""
 
     by_split: dict[str, list[Encoded]]
     outside: int | None
-    """Label of what is no gold (``O``); None where every label is gold."""
+    """Label of tokens outside gold spans (``O``); None if every label is gold."""
 
     @property
     def documents(self) -> list[Encoded]:
-        """Of all splits."""
+        """Documents of all splits."""
         return [document for documents in self.by_split.values() for document in documents]
 
     def longest(self, num: int) -> list[Encoded]:
-        """The longest documents, the longest first."""
+        """Return the ``num`` longest documents, the longest first."""
         return sorted(self.documents, key=len, reverse=True)[:num]
 
     def num_scored_tokens(self) -> int:
-        """Tokens of the documents that are not trained on."""
+        """Count the tokens of the validation and test documents."""
         return sum(len(document) for split in ("validation", "test") for document in self.by_split[split])

@@ -1,4 +1,4 @@
-"""What a comparison says before and while it runs."""
+"""Screen output of a comparison before and while it runs."""
 
 from collections.abc import Sequence
 from types import TracebackType
@@ -6,20 +6,18 @@ from types import TracebackType
 from ctxlab.comparison.profile import Profile
 from ctxlab.reporting.tables import show
 from ctxlab.tracking.console import ProgressDisplay, clock, console
-from ctxlab.workbench.comparing.budget import Budget
-from ctxlab.workbench.comparing.checked import Checked
+from ctxlab.workbench.comparing.candidate_checks import CheckedCandidate
 from ctxlab.workbench.comparing.running import Cells, Progress
 
 
-def announce(found: Profile, checked: Sequence[Checked], budget: Budget, made: Cells, progress: Progress) -> None:
+def announce(found: Profile, checked: Sequence[CheckedCandidate], made: Cells, progress: Progress) -> None:
     """Documents, candidates, budget, and the time that all takes.
 
     Args:
         found: Lengths of the documents.
         checked: Every candidate.
-        budget: Of a cell.
         made: The cells.
-        progress: With the seconds of a cell of each candidate.
+        progress: Has the estimated seconds of a cell of each candidate.
     """
     screen = console()
     screen.print(found.sentence, soft_wrap=True)
@@ -32,14 +30,14 @@ def announce(found: Profile, checked: Sequence[Checked], budget: Budget, made: C
     total = sum(progress.seconds[cell.candidate] for cell in made.plan)
     threads = "1 thread" if made.num_threads == 1 else f"{made.num_threads} threads"
     screen.print(
-        f"{len(made.plan)} cells of {budget.sentence}, one at a time on {threads}: about {clock(total)} if none is "
-        f"done yet. Kept in {made.folder}",
+        f"{len(made.plan)} cells, one at a time on {threads}; {made.budget.sentence}. All of them take about "
+        f"{clock(total)}, and are kept in {made.folder}",
         soft_wrap=True,
     )
 
 
 class Display:
-    """Cells done, running and to come, and the time left; a context manager."""
+    """A context manager that shows how many cells are done, running and to come, and the time left."""
 
     def __init__(self, made: Cells) -> None:
         self._made = made
@@ -57,7 +55,7 @@ class Display:
         self._bar.__exit__(kind, error, trace)
 
     def update(self, progress: Progress) -> None:
-        """Show where the cells stand; without a terminal, a line whenever a cell begins."""
+        """Show the progress; without a terminal, print a line whenever a cell starts."""
         facts = self._facts(progress)
         if self._is_terminal or facts != self._last:
             self._last = facts
@@ -66,5 +64,6 @@ class Display:
 
     def _facts(self, progress: Progress) -> str:
         failed = f", {len(progress.failed)} failed" if progress.failed else ""
-        running = f", running {progress.running.name}" if progress.running else ""
+        again = " again, as it had to wait for other processes" if progress.again else ""
+        running = f", running {progress.running.name}{again}" if progress.running else ""
         return f"{len(progress.done)} done{failed}{running}, {len(progress.to_come)} to come"

@@ -1,6 +1,7 @@
-"""``comparison.json``, ``comparison.md`` and the table on the screen: one answer in three forms."""
+"""The result of a comparison as ``comparison.json``, as ``comparison.md`` and as a table on the screen."""
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import Any
 from rich.console import Console
 
 from ctxlab.comparison import context_use
+from ctxlab.comparison.candidate_results import CandidateResults
 from ctxlab.comparison.leaderboard import Entry, Leaderboard
 from ctxlab.comparison.profile import Profile
+from ctxlab.comparison.verdict import Verdict
 from ctxlab.core.files import write_json, write_text
 from ctxlab.core.types import Table
 from ctxlab.evaluation.statistics import Interval
@@ -18,15 +21,15 @@ from ctxlab.reporting.tables import markdown
 from ctxlab.reporting.tables import show as show_table
 
 VERSION = 1
-"""Of ``comparison.json``."""
+"""Version of ``comparison.json``."""
 
 COLUMNS = 80
-"""Width of what is printed."""
+"""Width of the screen output."""
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """All that a comparison came to."""
+    """The complete result of a comparison."""
 
     task: str
     model: str
@@ -36,28 +39,32 @@ class Answer:
     margin: float
     profile: Profile
     board: Leaderboard | None
-    """None where no candidate has all of its cells."""
+    """None if no candidate has completed all of its cells."""
     refused: Mapping[str, str]
-    """Why a candidate is not applicable, by title."""
+    """Title of a candidate → why it is not applicable."""
     same: Mapping[str, str]
-    """Title of the candidate that computes the same, by title."""
+    """Title of a candidate → title of an earlier one with the same computation."""
     failed: Mapping[str, str]
     notes: Sequence[str]
 
     @property
     def closing(self) -> str:
-        """The one sentence at the end."""
-        return self.board.closing if self.board else "There is nothing to conclude: no candidate has all of its cells."
+        """The concluding sentence."""
+        return (
+            self.board.closing
+            if self.board
+            else "There is nothing to conclude: no candidate has completed all of its cells."
+        )
 
 
 def write(folder: Path, answer: Answer) -> None:
-    """Both files, atomically."""
+    """Write both files, each atomically."""
     write_json(folder / "comparison.json", as_dict(answer))
     write_text(folder / "comparison.md", page(answer))
 
 
 def show(screen: Console, answer: Answer, folder: Path) -> None:
-    """The table within 80 columns, what did not run, and the closing sentence last."""
+    """Print the table within 80 columns, what did not run, and the concluding sentence last."""
     narrow = Console(file=screen.file, width=min(screen.width, COLUMNS), highlight=False)
     if answer.board:
         show_table(narrow, summary(answer.board))
@@ -68,7 +75,7 @@ def show(screen: Console, answer: Answer, folder: Path) -> None:
 
 
 def summary(board: Leaderboard) -> Table:
-    """What fits a screen."""
+    """Return the table for the screen."""
     rows = [
         (
             entry.ran.title,
@@ -80,10 +87,13 @@ def summary(board: Leaderboard) -> Table:
         )
         for entry in board.entries
     ]
-    columns = ("candidate", board.figure, f"against {board.baseline}", "verdict", "read", "ms/doc")
-    return Table(
-        "summary", f"{board.figure} on {board.num_documents} documents of the {board.split} split", columns, rows
-    )
+    columns = ("candidate", board.figure, "difference, 95 %", "verdict", "read", "ms/doc")
+    return Table("summary", f"{_title(board)}, against {board.baseline}", columns, rows)
+
+
+def _title(board: Leaderboard) -> str:
+    documents = "1 document" if board.num_documents == 1 else f"{board.num_documents:,} documents"
+    return f"{board.figure} on {documents} of the {board.split} split"
 
 
 def _difference(entry: Entry) -> str:
@@ -103,10 +113,10 @@ def _verdict(entry: Entry) -> str:
 
 
 def page(answer: Answer) -> str:
-    """The page as Markdown."""
+    """Return the page as Markdown."""
     blocks = [
         f"# Comparison: {answer.task}, {answer.model}",
-        f"{answer.budget}; seeds {', '.join(map(str, answer.seeds))}; margin of a tie {answer.margin:g}.",
+        f"{answer.budget}. Seeds {', '.join(map(str, answer.seeds))}. Differences up to {answer.margin:g} are a tie.",
         "## Documents",
         answer.profile.sentence,
         markdown(answer.profile.table).rstrip(),
@@ -115,8 +125,8 @@ def page(answer: Answer) -> str:
         blocks += _judged(answer.board)
     rest = [f"- {sentence}" for sentence in _sentences(answer)]
     if rest:
-        blocks += ["## What else is to be known", "\n".join(rest)]
-    blocks += ["## Command", f"```\n{' '.join(answer.command)}\n```", "## Conclusion", answer.closing]
+        blocks += ["## Notes", "\n".join(rest)]
+    blocks += ["## Command", f"```\n{shlex.join(answer.command)}\n```", "## Conclusion", answer.closing]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -128,7 +138,7 @@ def _judged(board: Leaderboard) -> list[str]:
     return blocks
 
 
-def _rans(board: Leaderboard) -> list[Any]:
+def _rans(board: Leaderboard) -> list[CandidateResults]:
     return [entry.ran for entry in board.entries]
 
 
@@ -154,12 +164,11 @@ def _leaderboard(board: Leaderboard) -> Table:
         f"against {board.baseline}",
         "verdict",
         "p (Holm)",
-        "would have been found",
+        "detectable difference",
         "tokens never read",
         "gold never read",
     )
-    title = f"{board.figure} on {board.num_documents} documents of the {board.split} split"
-    return Table("leaderboard", title, columns, rows, board.comparison.scope if board.comparison else "")
+    return Table("leaderboard", _title(board), columns, rows, board.comparison.scope if board.comparison else "")
 
 
 def _costs(board: Leaderboard) -> Table:
@@ -179,7 +188,7 @@ def _costs(board: Leaderboard) -> Table:
             )
         )
     columns = ("candidate", "training s", "steps", "tokens", "ms/document", "peak memory", "FLOPs", "quality and cost")
-    note = "quality and cost: whether another candidate is better in one of them and worse in none, beyond noise"
+    note = "quality and cost: whether another candidate is better in one and not worse in the other, beyond noise"
     return Table("cost", "Means over seeds", columns, rows, note)
 
 
@@ -190,24 +199,30 @@ def _standing(entry: Entry) -> str:
 
 
 def _sentences(answer: Answer) -> list[str]:
-    """What did not run and why, what cannot be told, and notes."""
+    """Return sentences on what did not run and why, on what is undecided, and notes."""
     found = [f"{title}: not applicable: {why}" for title, why in answer.refused.items()]
     found += [f"{title} is the same computation as {other}." for title, other in answer.same.items()]
     found += [f"{title} failed: {why}" for title, why in answer.failed.items()]
-    board = answer.board
-    if board and board.comparison:
-        found += dict.fromkeys(row.unreachable for row in board.comparison.rows if row.unreachable)
-        found += [
-            f"{row.name}: undecided; a difference of {row.detectable:.3f} would have been found with a chance of 80 %."
-            for row in board.comparison.rows
-            if row.verdict == "undecided" and row.detectable is not None
-        ]
-        found.append(board.comparison.scope)
-    return [*found, *answer.notes]
+    return [*found, *(_of_verdicts(answer.board) if answer.board else ()), *answer.notes]
+
+
+def _of_verdicts(board: Leaderboard) -> list[str]:
+    """Return sentences on context use, detectable differences, and the scope of the verdicts."""
+    found = context_use.sentences(_rans(board))
+    rows = board.comparison.rows if board.comparison else ()
+    found += dict.fromkeys(row.unreachable for row in rows if row.unreachable)
+    sizes = [row.detectable for row in rows if row.verdict is Verdict.UNDECIDED and row.detectable is not None]
+    if sizes:
+        low, high = (f"{size:.3f}" for size in (min(sizes), max(sizes)))
+        found.append(
+            f"Where it is undecided, a difference of {low if low == high else f'{low} to {high}'} would have been "
+            "detected with a probability of 80 %."
+        )
+    return [*found, *([board.comparison.scope] if board.comparison else [])]
 
 
 def as_dict(answer: Answer) -> dict[str, Any]:
-    """Plain data for ``comparison.json``."""
+    """Return the content of ``comparison.json``."""
     board = answer.board
     return {
         "version": VERSION,

@@ -1,4 +1,4 @@
-"""A cell in a process of its own, with a given number of threads."""
+"""Running a cell in a process of its own, with a given number of threads."""
 
 import ctypes
 import os
@@ -16,30 +16,30 @@ from ctxlab.training.faults import StopRequest
 POLL_SECONDS = 0.2
 
 _DIE_WITH_PARENT = 1
-"""PR_SET_PDEATHSIG of Linux."""
+"""``PR_SET_PDEATHSIG`` of Linux."""
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-"""Variables by which libraries learn how many threads to use."""
+"""Environment variables from which libraries take their number of threads."""
 
 
 def environment(num_threads: int) -> dict[str, str]:
-    """That of this process, with a number of threads for each library."""
+    """Return this process's environment with a number of threads for each library."""
     return {**os.environ, **dict.fromkeys(THREADS, str(num_threads))}
 
 
 def run(words: Sequence[str], log: Path, env: Mapping[str, str], tick: Callable[[], None]) -> int:
-    """``ctxlab <words>`` in a fresh process, to its end; returns its exit status.
+    """Run ``ctxlab <words>`` in a new process and return its exit status.
 
-    A signal is passed on, so that the cell saves a checkpoint, and its end is waited for; a second one ends it at once.
+    A signal is forwarded, so that the cell saves a checkpoint before it ends; a second signal ends it at once.
 
     Args:
-        words: After ``ctxlab``.
-        log: File that what it prints is added to.
-        env: Its environment.
+        words: Arguments after ``ctxlab``.
+        log: File to which its output is appended.
+        env: Environment of the process.
         tick: Called several times a second.
 
     Raises:
-        Interrupted: A signal came; the cell has ended.
+        Interrupted: A signal was received; the cell has ended.
     """
     log.parent.mkdir(exist_ok=True)
     with log.open("ab") as output, StopRequest().listening() as stop:
@@ -49,7 +49,7 @@ def run(words: Sequence[str], log: Path, env: Mapping[str, str], tick: Callable[
             stdout=output,
             stderr=subprocess.STDOUT,
             env=dict(env),
-            process_group=0,  # Ctrl-C reaches this process alone, which passes it on once
+            process_group=0,  # Ctrl-C reaches only this process, which forwards it once
             preexec_fn=_end_with_parent(),
         )
         try:
@@ -64,10 +64,10 @@ def run(words: Sequence[str], log: Path, env: Mapping[str, str], tick: Callable[
 
 
 def _wait(process: subprocess.Popen[bytes], stop: StopRequest, tick: Callable[[], None]) -> None:
-    told = False
+    is_forwarded = False
     while process.poll() is None:
-        if stop.signal_number is not None and not told:
-            told = True
+        if stop.signal_number is not None and not is_forwarded:
+            is_forwarded = True
             with suppress(ProcessLookupError):
                 process.send_signal(stop.signal_number)
         tick()
@@ -75,7 +75,7 @@ def _wait(process: subprocess.Popen[bytes], stop: StopRequest, tick: Callable[[]
 
 
 def _end_with_parent() -> Callable[[], None] | None:
-    """What makes the kernel end the cell, with a checkpoint, where this process is killed; None where it cannot."""
+    """Return a function that makes Linux stop the cell, with a checkpoint, if this process is killed; else None."""
     if not sys.platform.startswith("linux"):
         return None
     prctl = ctypes.CDLL(None).prctl  # loaded before the fork

@@ -1,4 +1,4 @@
-"""The cells of a comparison, one at a time, each in a fresh process; what is done is never done again."""
+"""Running the cells of a comparison one at a time, each in a new process; finished cells are never repeated."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,38 +15,38 @@ from ctxlab.core.result import Result
 from ctxlab.training import checkpoint
 from ctxlab.workbench.comparing import process
 from ctxlab.workbench.comparing.budget import Budget
-from ctxlab.workbench.comparing.candidates import Asked, Candidate
+from ctxlab.workbench.comparing.candidates import Candidate, ComparisonCommand
 
-WAITED = ".waited"
-"""End of the name under which a cell is kept that had to wait for other processes, and was run again."""
+SLOWED = ".waited"
+"""Suffix of the folder of a cell that was slowed down by other processes and was repeated."""
 
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """What all cells are made of."""
+    """The cells of a comparison and how to run them."""
 
     folder: Path
     """Run directory of the comparison."""
-    asked: Asked
+    asked: ComparisonCommand
     candidates: Mapping[str, Candidate]
-    """By key."""
+    """Key → candidate."""
     plan: Sequence[Cell]
-    """In their order."""
+    """Cells in the order in which they run."""
     budget: Budget
     num_folds: int | None
     first_seed: int
     num_threads: int
 
     def path(self, cell: Cell) -> Path:
-        """Its run directory."""
+        """Return the run directory of a cell."""
         return self.folder / cells.FOLDER / cell.name
 
     def words(self, cell: Cell) -> list[str]:
-        """The command of a cell, after ``ctxlab``."""
+        """Return the arguments of the command of a cell, after ``ctxlab``."""
         candidate = self.candidates[cell.candidate]
         assert candidate.parts is not None
         place = QuotedString(str(self.path(cell)), Quote.single).with_quotes()
-        if cells.state(self.path(cell)) is State.BEGUN:
+        if cells.state(self.path(cell)) is State.STARTED:
             return ["train", *self.asked.flags, f"resume={place}"]
         own = [f"seed={cell.seed}", f"data_seed={candidate.parts.data_seed}", self.budget.word]
         if cell.trial is not None:
@@ -59,21 +59,23 @@ class Cells:
 
 @dataclass
 class Progress:
-    """How far a comparison is."""
+    """Progress of a comparison."""
 
     seconds: Mapping[str, float]
-    """Of a cell of each candidate, estimated."""
+    """Key of a candidate → estimated seconds of one of its cells."""
     done: list[Cell] = field(default_factory=list)
     failed: list[Cell] = field(default_factory=list)
     running: Cell | None = None
     to_come: list[Cell] = field(default_factory=list)
+    again: bool = False
+    """Whether what runs had to wait for other processes before."""
     started: float = 0.0
-    """Of the cell that is running, on the monotonic clock."""
+    """Start of the running cell, on the monotonic clock."""
     spent: dict[str, list[float]] = field(default_factory=dict)
-    """Measured seconds of each candidate's cells."""
+    """Key of a candidate → measured seconds of its cells."""
 
     def expected(self, cell: Cell) -> float:
-        """Seconds of a cell: as measured of its candidate, else as estimated, corrected by what others took."""
+        """Return the seconds of a cell: measured for its candidate, else estimated and corrected by other cells."""
         own = self.spent.get(cell.candidate)
         if own:
             return sum(own) / len(own)
@@ -83,7 +85,7 @@ class Progress:
 
     @property
     def left(self) -> float:
-        """Seconds until the end."""
+        """Estimated seconds until the end."""
         now = max(self.expected(self.running) - (time.monotonic() - self.started), 0.0) if self.running else 0.0
         return now + sum(map(self.expected, self.to_come))
 
@@ -91,40 +93,40 @@ class Progress:
 def run(
     made: Cells, progress: Progress, show: Callable[[Progress], None], skip: Callable[[Cell, Result | None], bool]
 ) -> None:
-    """Every cell that is missing; under a budget of seconds those that had to wait once more.
+    """Run every missing cell; with a budget of seconds, repeat once those that were slowed down.
 
     Args:
         made: The cells.
-        progress: Where they stand, kept up to date.
-        show: Called whenever that changes, and several times a second.
-        skip: Whether a cell is left out, for what became known since; given its result where it has one.
+        progress: Is updated as cells run.
+        show: Called whenever the progress changes, and several times a second.
+        skip: Decides whether a cell is skipped; called before a cell, and with its result after it.
 
     Raises:
-        Interrupted: A signal came; what is done is kept.
+        Interrupted: A signal was received; finished cells are kept.
     """
     progress.to_come = list(made.plan)
     for cell in made.plan:
         progress.to_come.remove(cell)
         if not skip(cell, None):
             _run(made, cell, progress, show)
-            _settle(made, cell, progress, skip)
+            _record_outcome(made, cell, progress, skip)
     if made.budget.is_time:
         again = [cell for cell in made.plan if cell in progress.done and _had_to_wait(made, cell)]
-        progress.to_come = list(again)
+        progress.to_come, progress.again = list(again), True
         for cell in again:
             progress.to_come.remove(cell)
-            made.path(cell).rename(made.path(cell).with_name(cell.name + WAITED))
+            made.path(cell).rename(made.path(cell).with_name(cell.name + SLOWED))
             progress.done.remove(cell)
             _run(made, cell, progress, show)
-            _settle(made, cell, progress, skip)
+            _record_outcome(made, cell, progress, skip)
     show(progress)
 
 
 def _run(made: Cells, cell: Cell, progress: Progress, show: Callable[[Progress], None]) -> None:
     path = made.path(cell)
     progress.running, progress.started = cell, time.monotonic()
-    while cells.is_held(path) and cells.state(path) is not State.DONE:
-        show(progress)  # the process of a comparison that was killed still works on it
+    while cells.is_locked(path) and cells.state(path) is not State.DONE:
+        show(progress)  # a process of an earlier, killed comparison is still working on it
         time.sleep(process.POLL_SECONDS)
     if cells.state(path) is not State.DONE:
         path.parent.mkdir(exist_ok=True)
@@ -134,8 +136,8 @@ def _run(made: Cells, cell: Cell, progress: Progress, show: Callable[[Progress],
     progress.running = None
 
 
-def _settle(made: Cells, cell: Cell, progress: Progress, skip: Callable[[Cell, Result | None], bool]) -> None:
-    """Keep of a finished cell what is needed, and look at what it came to."""
+def _record_outcome(made: Cells, cell: Cell, progress: Progress, skip: Callable[[Cell, Result | None], bool]) -> None:
+    """Record whether a cell succeeded, and remove the checkpoints of a finished one that are not needed."""
     outcome = cells.outcome(made.path(cell))
     if isinstance(outcome, Result):
         checkpoint.keep_best(made.path(cell))
@@ -146,17 +148,17 @@ def _settle(made: Cells, cell: Cell, progress: Progress, skip: Callable[[Cell, R
 
 
 def _had_to_wait(made: Cells, cell: Cell) -> bool:
-    """Whether other processes took its time, and it was not run again yet."""
+    """Return whether other processes slowed the cell down and it has not been repeated yet."""
     outcome = cells.outcome(made.path(cell))
     share = cells.cpu_share(outcome) if isinstance(outcome, Result) else None
-    again = made.path(cell).with_name(cell.name + WAITED).exists()
+    again = made.path(cell).with_name(cell.name + SLOWED).exists()
     return share is not None and share < cells.LOW_SHARE and not again
 
 
 def interrupted(stop: Interrupted, made: Cells, progress: Progress) -> Interrupted:
-    """The same with how to go on."""
+    """Return an ``Interrupted`` whose message says how to continue."""
     return Interrupted(
         stop.signal_number,
-        f"Stopped with {len(progress.done)} of {len(made.plan)} cells done; go on with "
+        f"Stopped with {len(progress.done)} of {len(made.plan)} cells done; continue with "
         f"`ctxlab compare resume={made.folder}`.",
     )

@@ -1,73 +1,68 @@
-"""A comparison from its first look at the candidates to its closing sentence."""
+"""A comparison before anything runs, and its cells while they run."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
 
-from ctxlab.comparison import cells, plan
-from ctxlab.comparison.compare import Rules
-from ctxlab.comparison.gathered import Failed, Ran, gather
-from ctxlab.comparison.leaderboard import Leaderboard, leaderboard
+from ctxlab.comparison import plan
 from ctxlab.comparison.plan import Cell
 from ctxlab.comparison.profile import Profile, profile
 from ctxlab.config.schema import CompareOptions
-from ctxlab.core.errors import CheckFailed, Interrupted, UserError
+from ctxlab.core.errors import Interrupted, UserError
+from ctxlab.core.files import write_json
 from ctxlab.core.result import Result
-from ctxlab.tracking.console import ProgressDisplay, console
-from ctxlab.workbench.comparing import display, page, running
+from ctxlab.tracking.console import ProgressDisplay
+from ctxlab.workbench.comparing import display, running
 from ctxlab.workbench.comparing.budget import Budget
-from ctxlab.workbench.comparing.candidates import Asked, candidates
-from ctxlab.workbench.comparing.checked import Checked, check
+from ctxlab.workbench.comparing.candidate_checks import CheckedCandidate, check
+from ctxlab.workbench.comparing.candidates import Candidate, ComparisonCommand, candidates
 from ctxlab.workbench.comparing.corpus import Corpus
 from ctxlab.workbench.comparing.limit import check_limit, parse_bytes
-from ctxlab.workbench.parts import Parts
+from ctxlab.workbench.parts import Origin, Parts
+
+COMMAND = "command.json"
+"""File with the command, in the run directory of a comparison."""
 
 FOLDS = 4
-"""Where the data has no test split and something is chosen."""
+"""Number of folds if the data has no test split and a checkpoint or learning rate is selected."""
 
 
 @dataclass(eq=False)
 class Session:
-    """All that a comparison knows."""
+    """The state of a comparison."""
 
+    command: Sequence[str]
+    """With which the comparison began."""
     parts: Parts
     options: CompareOptions
-    budget: Budget
-    checked: list[Checked]
+    seeds: Sequence[int]
+    checked: Sequence[CheckedCandidate]
     profile: Profile
     baseline: str
-    """Key of the candidate."""
+    """Key of the baseline candidate."""
     made: running.Cells
     progress: running.Progress
     memory_bytes: int | None
+    """What no cell may need more of."""
     over_limit: dict[str, str] = field(default_factory=dict)
-    """Why a candidate was given up, by its key."""
-
-    @property
-    def seeds(self) -> int:
-        """Of each candidate."""
-        return self.options.seeds
+    """Key of a candidate → why it was dropped."""
 
 
 def prepare(parts: Parts) -> Session:
-    """Look at every candidate before anything runs.
+    """Check every candidate before anything runs.
 
     Raises:
-        UserError: The comparison cannot be made as it was asked for.
+        UserError: The comparison cannot be run as configured.
     """
     options: CompareOptions = parts.options
-    budget = Budget.of(options.budget, options.trials)
-    memory_bytes = parse_bytes(options.limit.memory)
-    asked = Asked.of(options)
-    every = candidates(asked, parts.origin.run_dir)
-    _check_names([one.key for one in every])
-    with ProgressDisplay("check candidates") as shown:
-        looked = iter(range(1, len(every) + 1))
-        found, corpus = check(every, lambda: shown.update((number := next(looked)) / len(every), f"{number}"))
-    budget.check(found)
-    check_limit(options.limit.memory, memory_bytes, found)
-    runs = {one.candidate.key: one.candidate for one in found if one.runs}
+    budget, memory_bytes = Budget.of(options.budget, options.trials), parse_bytes(options.limit.memory)
+    asked = ComparisonCommand.of(options)
+    checked, corpus = _check(candidates(asked, parts.origin.run_dir))
+    budget.check(checked)
+    check_limit(options.limit.memory, memory_bytes, checked)
+    runs = {one.candidate.key: one.candidate for one in checked if one.runs}
     baseline = plan.baseline(options.baseline, list(runs))
     seeds = [parts.seed + number for number in range(options.seeds)]
     made = running.Cells(
@@ -80,123 +75,95 @@ def prepare(parts: Parts) -> Session:
         first_seed=parts.seed,
         num_threads=torch.get_num_threads(),
     )
-    tokens = corpus.num_scored_tokens()
-    seconds = {one.candidate.key: budget.seconds(one.work, tokens) for one in found if one.work is not None}
-    contexts = sorted({one.candidate.parts.length for one in found if one.candidate.parts is not None})
     return Session(
+        command=_command(parts.origin),
         parts=parts,
         options=options,
-        budget=budget,
-        checked=found,
-        profile=profile(corpus.documents, contexts, corpus.outside),
+        seeds=seeds,
+        checked=checked,
+        profile=_profile(checked, corpus),
         baseline=baseline,
         made=made,
-        progress=running.Progress(seconds),
+        progress=running.Progress(_seconds(checked, budget, corpus)),
         memory_bytes=memory_bytes,
     )
 
 
-def _check_names(keys: Sequence[str]) -> None:
-    for key in keys:
-        if keys.count(key) > 1:
-            raise UserError(f"Two candidates are called {key}: give each value once.")
+def _check(found: Sequence[Candidate]) -> tuple[list[CheckedCandidate], Corpus]:
+    """Every candidate, with a progress display; refuses two of one name."""
+    keys = [one.key for one in found]
+    twice = next((key for key in keys if keys.count(key) > 1), None)
+    if twice is not None:
+        raise UserError(f"Two candidates are called {twice}: give each value once.")
+    num_done = 0
+    with ProgressDisplay("check candidates") as shown:
+
+        def done() -> None:
+            nonlocal num_done
+            num_done += 1
+            shown.update(num_done / len(found), f"{num_done} of {len(found)}")
+
+        return check(found, done)
+
+
+def _profile(checked: Sequence[CheckedCandidate], corpus: Corpus) -> Profile:
+    lengths = {one.candidate.parts.length for one in checked if one.candidate.parts is not None}
+    return profile(corpus.documents, sorted(lengths), corpus.outside)
+
+
+def _seconds(checked: Sequence[CheckedCandidate], budget: Budget, corpus: Corpus) -> dict[str, float]:
+    """Of a cell of each candidate, estimated."""
+    tokens = corpus.num_scored_tokens()
+    return {one.candidate.key: budget.seconds(one.work, tokens) for one in checked if one.work is not None}
 
 
 def _num_folds(parts: Parts, options: CompareOptions, corpus: Corpus) -> int | None:
     """Folds of the documents that are not trained on; None where the split that is reported chooses nothing."""
     if parts.hold_out is not None:
         return parts.hold_out.num_folds
-    chooses = options.trials > 1 or parts.trainer.eval_every_steps is not None
-    num = len(corpus.by_split["validation"])
-    if not num and not corpus.by_split["test"]:
+    num, has_test = len(corpus.by_split["validation"]), bool(corpus.by_split["test"])
+    if not num and not has_test:
         raise UserError("There are no documents to score: give data.validation_file=<file> or data.test_file=<file>.")
-    if not chooses or corpus.by_split["test"]:
+    if has_test or (options.trials == 1 and parts.trainer.eval_every_steps is None):
         return None
     if num < 2:
         raise UserError("One document cannot both choose and be scored: give data.test_file=<file>.")
     return min(FOLDS, num)
 
 
+def _command(origin: Origin) -> Sequence[str]:
+    """Return the command that started the comparison; saved so that a resumed one has it too."""
+    path = origin.run_dir / COMMAND
+    if not path.is_file():
+        write_json(path, {"command": list(origin.command)})
+    words: list[str] = json.loads(path.read_text(encoding="utf-8"))["command"]
+    return words
+
+
 def announce(session: Session) -> None:
     """Say what the documents are like, which candidates run, and how long that takes."""
-    display.announce(session.profile, session.checked, session.budget, session.made, session.progress)
+    display.announce(session.profile, session.checked, session.made, session.progress)
 
 
 def train(session: Session) -> None:
-    """Every cell that is missing.
+    """Run every missing cell.
 
     Raises:
-        Interrupted: A signal came; says how to go on.
+        Interrupted: A signal was received; the message says how to continue.
     """
     with display.Display(session.made) as shown:
         try:
             running.run(session.made, session.progress, shown.update, lambda cell, result: _skip(session, cell, result))
         except Interrupted as stop:
-            raise running.interrupted(stop, session.made, session.progress) from stop
+            raise running.interrupted(stop, session.made, session.progress) from None
 
 
 def _skip(session: Session, cell: Cell, result: Result | None) -> bool:
-    """Whether the candidate needs more memory than the limit, as far as is known."""
+    """Return whether the candidate is known to exceed the memory limit."""
     peak, limit = result.cost.peak_memory_bytes if result else None, session.memory_bytes
     if limit is not None and peak is not None and peak > limit:
         session.over_limit[cell.candidate] = (
-            f"needs {peak / 2**20:,.0f} MiB, more than limit.memory={session.options.limit.memory}: use a shorter "
-            "context, trainer.tokens_per_forward or trainer.activation_checkpointing=true"
+            f"it needs {peak / 2**20:,.0f} MiB, more than limit.memory={session.options.limit.memory}: use a shorter "
+            "context, a lower trainer.tokens_per_forward, or trainer.activation_checkpointing=true."
         )
     return cell.candidate in session.over_limit
-
-
-def conclude(session: Session) -> None:
-    """Judge what there is, write it, and print it with the closing sentence last.
-
-    Raises:
-        CheckFailed: A cell failed.
-    """
-    keys = [key for key in session.made.candidates if key not in session.over_limit]
-    titles = {key: session.made.candidates[key].title for key in keys}
-    found = [gather(session.made.folder, key, titles[key], session.made.plan) for key in keys]
-    ran = [one for one in found if isinstance(one, Ran)]
-    failed = [one for one in found if isinstance(one, Failed)]
-    rules = Rules(margin=session.options.margin)
-    is_equal_time = session.budget.is_time
-    board: Leaderboard | None = None
-    if ran:
-        baseline = session.baseline if session.baseline in {one.key for one in ran} else ran[0].key
-        board = leaderboard(ran, baseline, rules, is_equal_time=is_equal_time)
-    answer = page.Answer(
-        task=session.parts.task.name,
-        model=session.parts.model.name,
-        command=session.parts.origin.command,
-        budget=session.budget.sentence,
-        seeds=[session.parts.seed + number for number in range(session.seeds)],
-        margin=session.options.margin,
-        profile=session.profile,
-        board=board,
-        refused={one.candidate.title: one.refused for one in session.checked if one.refused}
-        | {session.made.candidates[key].title: why for key, why in session.over_limit.items()},
-        same={one.candidate.title: one.same_as for one in session.checked if one.same_as},
-        failed={one.title: one.sentence for one in failed},
-        notes=_notes(session, ran),
-    )
-    page.write(session.made.folder, answer)
-    page.show(console(), answer, session.made.folder)
-    if failed:
-        names = ", ".join(one.title for one in failed)
-        raise CheckFailed(
-            f"Cells of {names} failed; the others were compared. Mend that and go on with "
-            f"`ctxlab compare resume={session.made.folder}`."
-        )
-
-
-def _notes(session: Session, ran: Sequence[Ran]) -> list[str]:
-    """What a reader must know of how the figures came about."""
-    notes = []
-    for one in ran:
-        for result, folder in zip(one.results, one.folders, strict=True):
-            share = cells.cpu_share(result)
-            if session.budget.is_time and share is not None and share < cells.LOW_SHARE:
-                notes.append(
-                    f"{folder.name} got {share:.0%} of its threads' time while it trained, even when it was run again: "
-                    "other processes took the rest, and it did less work than it could have."
-                )
-    return notes

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch.testing import assert_close
 from transformers.masking_utils import bidirectional_mask_function, causal_mask_function
 
-from ctxlab.core import parts
+from ctxlab.core import added_modules
 from ctxlab.core.errors import UserError
 from ctxlab.strategies.attention.adaptive_span import AdaptiveSpan, Bounded
 from ctxlab.strategies.attention.kernels import ramps, soft_span
@@ -115,7 +115,7 @@ def test_equals_dense_attention_under_the_soft_mask(case):
 
 def by_the_library(query, key, value, spans, tiles, *, ramp, scaling):
     """As on another device than a CPU."""
-    call = soft_span.Call(tiles, ramp, scaling or query.shape[-1] ** -0.5)
+    call = soft_span.SoftSpanCall(tiles, ramp, scaling or query.shape[-1] ** -0.5)
     return soft_span._by_the_library(query, key, value, spans, call, 0.0)
 
 
@@ -247,7 +247,7 @@ def batch(length=90, lost=20, side="right"):
 
 def scatter(model):
     """Give each head a span of its own."""
-    spans = parts.attached(model, "attention")
+    spans = added_modules.attached(model, "attention")
     torch.manual_seed(3)
     with torch.no_grad():
         spans.shares.uniform_(0.01, 0.4)
@@ -310,7 +310,7 @@ def test_batched_equals_alone(tiny, kind, side):
 def test_spans_of_one_share_belong_to_one_layer_and_head(tiny):
     model = tiny("llama")
     part(initial=1.0).install(model)
-    spans = parts.attached(model, "attention")
+    spans = added_modules.attached(model, "attention")
     assert [len(layer) for layer in spans.by_layer()] == [4, 4]
     assert spans.tokens().tolist() == [60.0] * 8
     ids, _ = batch()
@@ -321,7 +321,7 @@ def test_spans_of_one_share_belong_to_one_layer_and_head(tiny):
 def test_null_takes_as_many_tokens_as_there_are_positions(tiny):
     model = tiny("bert", positions=200)
     AdaptiveSpan(initial=0.5).install(model)
-    assert parts.attached(model, "attention").tokens().tolist() == [100.0] * 8
+    assert added_modules.attached(model, "attention").tokens().tolist() == [100.0] * 8
     assert model.config.ctxlab["attention"]["max_span"] == 200
 
 
@@ -335,7 +335,7 @@ def test_what_is_declared_follows_the_widest_head(tiny):
     model = tiny("bert")
     one.install(model)
     with torch.no_grad():
-        parts.attached(model, "attention").shares[5] = 0.25
+        added_modules.attached(model, "attention").shares[5] = 0.25
     assert one.allowed(query, key, 90)[0].sum() == 21  # |distance| < 15 + 6
     assert one.pairs(90) == (num_pairs(90, 17) + num_pairs(90, 20)) // 2
 
@@ -352,18 +352,18 @@ def test_the_penalty_is_the_mean_span_of_each_layer(tiny):
     model, one = tiny("bert"), part(penalty=0.01)
     one.install(model)
     with torch.no_grad():
-        parts.attached(model, "attention").shares.copy_(torch.tensor([0.1, 0.2, 0.3, 0.4, 0.5, 0.5, 0.5, 0.5]))
+        added_modules.attached(model, "attention").shares.copy_(torch.tensor([0.1, 0.2, 0.3, 0.4, 0.5, 0.5, 0.5, 0.5]))
     penalty = one.penalty(model)
     assert penalty.item() == pytest.approx(0.01 * (15 + 30))
     penalty.backward()
-    assert parts.attached(model, "attention").shares.grad.tolist() == pytest.approx([0.01 * 60 / 4] * 8)
+    assert added_modules.attached(model, "attention").shares.grad.tolist() == pytest.approx([0.01 * 60 / 4] * 8)
 
 
 def test_figures_and_tables_say_what_was_learned(tiny):
     model, one = tiny("bert"), part()
     one.install(model)
     with torch.no_grad():
-        parts.attached(model, "attention").shares[4:] = torch.tensor([0.1, 0.2, 0.3, 0.4])
+        added_modules.attached(model, "attention").shares[4:] = torch.tensor([0.1, 0.2, 0.3, 0.4])
     assert one.figures(model) == pytest.approx(
         {"mean_span_tokens_layer_0": 12, "mean_span_tokens_layer_1": 15, "widest_span_tokens": 24}
     )
@@ -388,8 +388,8 @@ def test_spans_shrink_where_the_task_needs_none(tiny):
     model, one = tiny("bert"), part(penalty=0.05, initial=0.5)
     one.install(model.train())
     train(model, one, 12, ids % 3, ids)
-    assert parts.attached(model, "attention").tokens().max() < 24
-    assert parts.attached(model, "attention").tokens().min() >= 0
+    assert added_modules.attached(model, "attention").tokens().max() < 24
+    assert added_modules.attached(model, "attention").tokens().min() >= 0
 
 
 def test_spans_grow_where_more_of_the_text_helps():
@@ -427,7 +427,7 @@ def test_a_checkpoint_keeps_the_spans(tiny, kind, tmp_path):
     with torch.no_grad():
         for name, tensor in state.items():
             tensor.copy_(saved[name])
-    assert torch.equal(parts.attached(again, "attention").tokens(), spans.tokens())
+    assert torch.equal(added_modules.attached(again, "attention").tokens(), spans.tokens())
     ids, mask = batch()
     with torch.no_grad():
         assert torch.equal(
@@ -442,7 +442,7 @@ def test_a_copy_of_a_model_has_spans_of_its_own(tiny):
     ids, _ = batch()
     with torch.no_grad():
         before = model(input_ids=ids).logits
-        parts.attached(other, "attention").shares.fill_(0.0)
+        added_modules.attached(other, "attention").shares.fill_(0.0)
         assert torch.equal(model(input_ids=ids).logits, before)
         assert not torch.allclose(other(input_ids=ids).logits, before, atol=1e-3)
 
@@ -456,7 +456,7 @@ def test_gradient_checkpointing_gives_the_same_gradients(tiny):
             model.activation_checkpointing_enable()
         ids, mask = batch()
         model(input_ids=ids, attention_mask=mask, use_cache=False).logits.sum().backward()
-        gradients.append(parts.attached(model, "attention").shares.grad)
+        gradients.append(added_modules.attached(model, "attention").shares.grad)
     assert gradients[0].abs().max() > 0
     assert_close(gradients[0], gradients[1], atol=1e-6, rtol=1e-5)
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from ctxlab.core.parts import attached
+from ctxlab.core.added_modules import attached
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.types import Encoded
 from ctxlab.strategies.attention.full import Full

@@ -1,4 +1,4 @@
-"""What a candidate makes of the longest documents before it is trained: what tells two computations apart, and cost."""
+"""A forward pass of an untrained candidate over the longest document, to detect duplicates and estimate cost."""
 
 import hashlib
 from collections.abc import Sequence
@@ -16,34 +16,34 @@ from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.comparing.corpus import Corpus
 
 LONGEST = 3
-"""Documents whose windows tell whether two candidates read the same."""
+"""Documents whose windows decide whether two candidates read the same."""
 
 SHARES = tuple(twentieth / 20 for twentieth in range(21))
-"""Of the budget, at which the lengths of curricula are compared."""
+"""Fractions of the budget at which the lengths of curricula are compared."""
 
 TOLERANCE = 1e-4
-"""Largest difference of outputs, as a fraction of the largest one, that kernels of one computation may have in fp32."""
+"""Largest difference between equal outputs of different kernels in fp32, as a fraction of the largest output."""
 
 ALL_PAIRS_TOKENS = 4096
-"""Longest window for which the pairs that attend are looked at one by one."""
+"""Longest window for which all pairs of tokens are checked for attention."""
 
 
 @dataclass(frozen=True, eq=False)
-class Passed:
-    """A pass of a new model over the longest document."""
+class DryRun:
+    """A forward pass of an untrained model over the longest document."""
 
     plan: str
-    """What the candidate does, but for its positions."""
+    """Description of the computation, without its positions."""
     outputs: FloatArray
-    """What the model made of the document; empty where the task writes, which takes long."""
+    """Outputs of the model for the document; empty if the task generates text, which takes long."""
     seconds_per_token: float
     flops_per_token: float
 
-    def equals(self, other: "Passed") -> bool:
-        """Whether the two are one computation: the same windows through the same parts, to the same outputs.
+    def equals(self, other: "DryRun") -> bool:
+        """Return whether both are the same computation: the same windows, parts and outputs.
 
-        So positions that are stretched further than any window reaches do not make a difference, nor does a pattern of
-        attention in which all pairs of a window attend.
+        So positions that are stretched beyond the longest window make no difference, nor does an attention pattern in
+        which all pairs of a window attend.
         """
         if self.plan != other.plan or self.outputs.shape != other.outputs.shape:
             return False
@@ -51,13 +51,13 @@ class Passed:
         return bool((np.abs(self.outputs - other.outputs) <= TOLERANCE * largest).all())
 
 
-def read_through(bench: Workbench, configured: Strategy, corpus: Corpus) -> Passed:
-    """Read the longest document, and look at the windows of the longest ones.
+def dry_run(bench: Workbench, configured: Strategy, corpus: Corpus) -> DryRun:
+    """Read the longest document, and describe the windows of the longest ones.
 
     Args:
-        bench: A new model.
-        configured: Its strategy as it was configured, before its parts were fitted to the model.
-        corpus: The documents.
+        bench: Workbench with an untrained model.
+        configured: Its strategy as configured, before the parts were fitted to the model.
+        corpus: Documents of the comparison.
     """
     longest = corpus.longest(LONGEST)
     document = longest[0]
@@ -69,7 +69,7 @@ def read_through(bench: Workbench, configured: Strategy, corpus: Corpus) -> Pass
     if bench.task.writes or not bench.task.runs_model:
         plan += f" {_settings(configured.positions)} {bench.length}"
     tokens = max(len(document), 1)
-    return Passed(plan, merged.outputs, seconds / tokens, counter.total / tokens)
+    return DryRun(plan, merged.outputs, seconds / tokens, counter.total / tokens)
 
 
 def _plan(bench: Workbench, configured: Strategy, documents: Sequence[Encoded]) -> str:
@@ -85,7 +85,7 @@ def _plan(bench: Workbench, configured: Strategy, documents: Sequence[Encoded]) 
 
 
 def _is_full(attention: Attention, longest: int) -> bool:
-    """Whether all pairs of the longest window attend."""
+    """Return whether all pairs of tokens of the longest window attend."""
     if not attention.exact or longest > ALL_PAIRS_TOKENS:
         return False
     places = torch.arange(longest)
@@ -93,5 +93,5 @@ def _is_full(attention: Attention, longest: int) -> bool:
 
 
 def _settings(part: Any) -> str:
-    """Class and settings of a part."""
+    """Return class and settings of a part as text."""
     return f"{type(part).__qualname__} {sorted(vars(part).items())}"

@@ -1,4 +1,4 @@
-"""A candidate's own figure with an interval, as the difference to nothing."""
+"""The confidence interval of a candidate's own figure, computed as its difference to zero."""
 
 from typing import Self
 
@@ -10,8 +10,8 @@ from ctxlab.core.types import BoolArray
 from ctxlab.evaluation.statistics import Counts, Interval
 
 
-class Nothing(Scored):
-    """0 whatever the documents."""
+class Zero(Scored):
+    """A figure that is 0 for any documents."""
 
     def __init__(self, like: Scored) -> None:
         self.num_seeds, self.num_documents, self.reported = like.num_seeds, like.num_documents, like.reported
@@ -32,5 +32,5 @@ class Nothing(Scored):
 
 
 def interval(scored: Scored) -> Interval:
-    """Of a figure itself, for new documents and new seeds."""
-    return difference(scored, Nothing(scored)).interval
+    """Return the interval of a figure for new documents and new seeds."""
+    return difference(scored, Zero(scored)).interval

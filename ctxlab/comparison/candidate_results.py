@@ -1,4 +1,4 @@
-"""What the cells of each candidate came to, read from their run directories."""
+"""Results of each candidate's cells, read from their run directories."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,43 +17,43 @@ MILLISECONDS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
-    """A candidate all of whose cells are done, seed by seed."""
+class CandidateResults:
+    """Results of a candidate that has completed all of its cells, by seed."""
 
     key: str
     title: str
     results: Sequence[Result]
-    """Of each seed; where several learning rates were tried, of the best on the documents that select."""
+    """Result of each seed; if several learning rates were tried, of the best one on the selection documents."""
     folders: Sequence[Path]
-    """Run directories of these."""
+    """Run directories of the results."""
 
     @property
     def split(self) -> str:
-        """The split that is reported: documents that chose nothing, where there are some."""
+        """The reported split: ``test`` if there is one, as it is not used for selection, else ``validation``."""
         return "test" if "test" in self.results[0].metrics else "validation"
 
     def scores(self) -> list[Run]:
-        """Of each seed what every document adds to the figures; raises UserError where a file is damaged."""
+        """Read the sufficient statistics of every document for each seed; raises UserError if a file is damaged."""
         return [scores.read(folder / scores.FOLDER / f"{self.split}.jsonl") for folder in self.folders]
 
     def training_seconds(self) -> Counts:
-        """(S,)"""
+        """Return (S,) seconds of training."""
         return self._cost("train_seconds")
 
     def milliseconds_per_document(self) -> Counts:
-        """(S,) of reading and scoring a document."""
+        """Return (S,) milliseconds of reading and scoring a document."""
         return MILLISECONDS * self._cost("evaluation_seconds") / np.maximum(self._cost("evaluation_documents"), 1)
 
     def memory_bytes(self) -> Counts:
-        """(S,) the highest while training."""
+        """Return (S,) peak memory of training."""
         return self._cost("peak_memory_bytes")
 
     def flops(self) -> Counts:
-        """(S,) of training."""
+        """Return (S,) FLOPs of training."""
         return self._cost("flops")
 
     def costs(self) -> dict[str, Counts]:
-        """What quality is held against, by name."""
+        """Return all costs that are compared with quality, by name."""
         return {
             "training seconds": self.training_seconds(),
             "inference ms per document": self.milliseconds_per_document(),
@@ -67,29 +67,29 @@ class Ran:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A candidate of which a cell has no result."""
+    """A candidate with a cell that has no result."""
 
     key: str
     title: str
     reasons: dict[str, str] = field(default_factory=dict)
-    """By the name of the cell."""
+    """Name of a cell → why it has no result."""
 
     @property
     def sentence(self) -> str:
-        """Why, once for each reason."""
+        """The reasons, each named once."""
         by_reason: dict[str, list[str]] = {}
         for name, reason in self.reasons.items():
             by_reason.setdefault(reason, []).append(name)
         return " ".join(f"{', '.join(names)}: {reason}" for reason, names in by_reason.items())
 
 
-def gather(folder: Path, key: str, title: str, plan: Sequence[Cell]) -> Ran | Failed:
-    """A candidate's results out of the directory of a comparison.
+def collect_results(folder: Path, key: str, title: str, plan: Sequence[Cell]) -> CandidateResults | Failed:
+    """Collect a candidate's results from the directory of a comparison.
 
     Args:
-        folder: Of the comparison.
-        key: Of the candidate.
-        title: Of it, for people.
+        folder: Run directory of the comparison.
+        key: Key of the candidate.
+        title: Its name for display.
         plan: All cells of the comparison.
     """
     own = [cell for cell in plan if cell.candidate == key]
@@ -99,11 +99,13 @@ def gather(folder: Path, key: str, title: str, plan: Sequence[Cell]) -> Ran | Fa
         return Failed(key, title, failed)
     done = {cell: outcome for cell, outcome in found.items() if isinstance(outcome, Result)}
     chosen = [_best([cell for cell in done if cell.seed == seed], done) for seed in sorted({c.seed for c in done})]
-    return Ran(key, title, [done[cell] for cell in chosen], [folder / cells.FOLDER / cell.name for cell in chosen])
+    return CandidateResults(
+        key, title, [done[cell] for cell in chosen], [folder / cells.FOLDER / cell.name for cell in chosen]
+    )
 
 
 def _best(trials: Sequence[Cell], results: dict[Cell, Result]) -> Cell:
-    """The trial with the best figure on the documents that select, the first of equal ones."""
+    """Return the trial with the best figure on the selection documents, the first of equal ones."""
 
     def figure(cell: Cell) -> float:
         value = results[cell].primary("validation")

@@ -1,8 +1,8 @@
-"""What an unknown name on a command line was meant to be, as the form to write instead.
+"""What an unknown name on a command line probably means, as the form to write instead.
 
-Names are looked for in this order: the same name in other case or with dashes, the end of a key or group
-(``lr`` → ``optimizer.lr``), the names of other programs (``config.synonyms``), keys that another option or another
-stage has. Nothing is guessed by likeness here: that is ``config.nearest``, for what is left.
+Names are searched in this order: the same name in other case or with dashes, the end of a key or group
+(``lr`` → ``optimizer.lr``), the names of other programs (``config.synonyms``), keys of another option or another
+stage. Similar spellings are left to ``config.nearest``.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -13,15 +13,15 @@ from ctxlab.config import catalogue, synonyms
 from ctxlab.config.nearest import either, folded, nearest
 
 MANY = 4
-"""Forms above which a list would only confuse."""
+"""Largest number of forms that are listed."""
 
 GOOD = 0.75
-"""Likeness of names from which one is a slip of the other."""
+"""Similarity from which a name counts as a misspelling of another."""
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """An unknown name as it stands on the command line."""
+    """An unknown name as written on the command line."""
 
     key: str
     """Key or group, without ``+``."""
@@ -30,61 +30,62 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class Meant:
-    """What to write instead."""
+class Suggestion:
+    """The forms to write instead of an unknown name."""
 
     forms: Sequence[str]
     note: str = ""
-    """What differs, or why, as a clause."""
+    """A clause on what differs, or why."""
 
     def sentence(self) -> str:
         """``write optimizer.lr=1e-4.``"""
         return f"write {either(self.forms)}{f' ({self.note})' if self.note else ''}."
 
 
-def key(stage: str, written: Written, known: Collection[str]) -> Meant | None:
-    """The key or group that an unknown key stands for.
+def key(stage: str, written: Written, known: Collection[str]) -> Suggestion | None:
+    """Return the key or group that an unknown key probably means.
 
     Args:
         stage: First word of the command.
         written: The key and its value.
-        known: Every key of the stage under the options of the command.
+        known: Every key of the stage with the options of the command.
     """
     name = folded(written.key.replace("/", "."))
     groups = stage_groups(stage)
     values = [one for one in known if not any(other.startswith(f"{one}.") for other in known)]
     for found in (_ends(name, values), _group_ends(name, groups)):
         if found:
-            return Meant([f"{one}={written.value}" for one in found]) if len(found) <= MANY else None
+            return Suggestion([f"{one}={written.value}" for one in found]) if len(found) <= MANY else None
     return _synonym(name, written.value) or _of_another_option(name, written.value, groups) or _of_a_stage(stage, name)
 
 
-def option(stage: str, group: str, text: str) -> Meant | None:
-    """The option, group or key that an unknown option of a group stands for."""
+def option(stage: str, group: str, text: str) -> Suggestion | None:
+    """Return the option, group or key that an unknown option of a group probably means."""
     options, name = catalogue.options(group), folded(text)
     if name in options:
-        return Meant([f"{group}={name}"], "names are written in lower case, with underscores")
+        return Suggestion([f"{group}={name}"], "names are written in lower case, with underscores")
     if name in ("all", "*"):
-        return Meant([f"-m {group}=glob(*)"], "one job for each")
+        return Suggestion([f"-m {group}=glob(*)"], "one job for each")
     foreign = synonyms.OPTIONS.get(group, {}).get(name)
     if foreign in options:
-        return Meant([f"{group}={foreign}"])
+        return Suggestion([f"{group}={foreign}"])
     elsewhere = _others(stage, group, name)
     if elsewhere:
-        return Meant([f"{other}={name}" for other in elsewhere], f"an option of {either(elsewhere)}")
+        return Suggestion([f"{other}={name}" for other in elsewhere], f"an option of {either(elsewhere)}")
     return _path(group, text, options)
 
 
 def stage_groups(stage: str) -> list[str]:
-    """Groups that the configuration of a stage has."""
+    """Return the groups in the configuration of a stage."""
     chosen = dict(catalogue.defaults(catalogue.option_file("", stage)))
     return [group for group in catalogue.groups() if group.split("/")[0] in chosen]
 
 
 def _ends(name: str, known: Collection[str]) -> list[str]:
-    """Keys that end in the name, or have its parts in their order: ``strategy.window`` → ``strategy.attention.window``.
+    """Return keys that end in the name, or contain its parts in order: ``strategy.window`` →
+    ``strategy.attention.window``.
 
-    A key that ends in the name counts before those with something between the parts.
+    Keys that end in the name are preferred.
     """
     parts = name.split(".")
     ending = [one for one in known if folded(one).split(".")[-len(parts) :] == parts]
@@ -99,18 +100,18 @@ def _within(parts: Sequence[str], key: Sequence[str]) -> bool:
 
 
 def _group_ends(name: str, groups: Sequence[str]) -> list[str]:
-    """Groups that are the name, or end in it: ``attention`` → ``strategy/attention``."""
+    """Return groups that are the name or end in it: ``attention`` → ``strategy/attention``."""
     parts = name.split(".")
     return [group for group in groups if group.split("/")[-len(parts) :] == parts]
 
 
-def _synonym(name: str, value: str) -> Meant | None:
+def _synonym(name: str, value: str) -> Suggestion | None:
     found = synonyms.KEYS.get(name) or synonyms.KEYS.get(name.rpartition(".")[2])
-    return Meant([f"{found.name}={found.value(value)}"], found.note) if found else None
+    return Suggestion([f"{found.name}={found.value(value)}"], found.note) if found else None
 
 
-def _of_another_option(name: str, value: str, groups: Sequence[str]) -> Meant | None:
-    """A key that other options than the chosen ones have, such as ``momentum``, which ``optimizer=sgd`` has."""
+def _of_another_option(name: str, value: str, groups: Sequence[str]) -> Suggestion | None:
+    """Return a key of an option that is not chosen, such as ``momentum`` of ``optimizer=sgd``."""
     forms = [
         f"{group}={option} {full}={value}"
         for group, option, full in _every_key(groups)
@@ -119,11 +120,11 @@ def _of_another_option(name: str, value: str, groups: Sequence[str]) -> Meant | 
     if not forms:
         return None
     few = either([form.split()[0] for form in forms[:MANY]])
-    return Meant(forms[:1], f"a key of {few}")
+    return Suggestion(forms[:1], f"a key of {few}")
 
 
 def _every_key(groups: Sequence[str]) -> Iterator[tuple[str, str, str]]:
-    """Group, option and full name of every key of every option."""
+    """Yield group, option and full name of every key of every option."""
     for group in groups:
         for name in catalogue.options(group):
             for one in catalogue.keys(catalogue.option_file(group, name)):
@@ -131,37 +132,37 @@ def _every_key(groups: Sequence[str]) -> Iterator[tuple[str, str, str]]:
                     yield group, name, f"{group.replace('/', '.')}.{one.name}"
 
 
-def _of_a_stage(stage: str, name: str) -> Meant | None:
-    """A key that only another stage has."""
+def _of_a_stage(stage: str, name: str) -> Suggestion | None:
+    """Return a key that only another stage has."""
     for other in catalogue.stages():
         if other != stage and any(one.name == name for one in catalogue.keys(catalogue.option_file("", other))):
-            return Meant([f"ctxlab {other} … {name}=…"], f"only ctxlab {other} has that key")
+            return Suggestion([f"ctxlab {other} … {name}=…"], f"only ctxlab {other} has that key")
     return None
 
 
 def _others(stage: str, group: str, name: str) -> list[str]:
-    """Other groups that have the option: those of the same family where there are any."""
+    """Return other groups that have the option, those of the same family if any."""
     groups = stage_groups(stage)
     having = [other for other in groups if other != group and name in catalogue.options(other) and group in groups]
     family = [other for other in having if other.split("/")[0] == group.split("/")[0]]
     return family or having
 
 
-def _path(group: str, text: str, options: Sequence[str]) -> Meant | None:
-    """A file, a folder or the name of a hub where an option was expected."""
+def _path(group: str, text: str, options: Sequence[str]) -> Suggestion | None:
+    """Return the key for a file, a folder or a hub name that was given as an option."""
     if group in synonyms.FILES and (Path(text).is_file() or Path(text).suffix):
-        return Meant([f"{synonyms.FILES[group]}={text}"])
+        return Suggestion([f"{synonyms.FILES[group]}={text}"])
     if group not in synonyms.PATHS or (nearest(text, options, GOOD) and not Path(text).exists()):
         return None
-    return Meant([f"{synonyms.PATHS[group]}={text}"], "for a folder, or a name on the hub")
+    return Suggestion([f"{synonyms.PATHS[group]}={text}"], "for a folder, or a name on the hub")
 
 
 def dashed(stage: str, name: str, value: str, known: Mapping[str, object]) -> str | None:
-    """The form without dashes of ``--name value``, or None where nothing here has that name."""
+    """Return the form without dashes of ``--name value``, or None if nothing has that name."""
     plain = folded(name.lstrip("-"))
     names = [*stage_groups(stage), *known]
     if plain in names:
         return f"{plain}={value}"
-    meant = key(stage, Written(plain, value), list(known))
+    found = key(stage, Written(plain, value), list(known))
     guess = nearest(plain, names, GOOD)
-    return either(meant.forms) if meant else f"{guess}={value}" if guess else None
+    return either(found.forms) if found else f"{guess}={value}" if guess else None

@@ -1,4 +1,4 @@
-"""Every candidate on the real model and documents, before any is trained: what works, what is the same, its cost."""
+"""Checks of every candidate on the real model and documents before training: validity, duplicates, cost."""
 
 import gc
 from collections.abc import Callable, Sequence
@@ -12,75 +12,77 @@ from ctxlab.optim.parameters import count_parameters
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.comparing.candidates import Candidate
 from ctxlab.workbench.comparing.corpus import Corpus
-from ctxlab.workbench.comparing.passed import Passed, read_through
+from ctxlab.workbench.comparing.dry_run import DryRun, dry_run
 from ctxlab.workbench.opening import Opened, open_bench
 from ctxlab.workbench.parts import Parts
 
 SPLITS = ("train", "validation", "test")
 
 PASSES = 3
-"""A step of training takes about as long as so many passes."""
+"""A training step takes about as long as this number of forward passes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a candidate has to do, estimated from its windows and a timed pass."""
+    """Work of a candidate, estimated from its windows and a timed forward pass."""
 
     step_tokens: float
-    """Of a training step, on average."""
+    """Mean tokens of a training step."""
     step_flops: float
     seconds_per_token: float
-    """Of reading."""
+    """Seconds of a forward pass per token."""
     learning_parameters: int
 
 
 @dataclass(frozen=True, eq=False)
-class Checked:
-    """A candidate that can be trained, or why it has no cells."""
+class CheckedCandidate:
+    """A candidate that can be trained, or the reason why it is not."""
 
     candidate: Candidate
     refused: str = ""
-    """Why it is not applicable, in a sentence."""
+    """Sentence that says why it is not applicable."""
     same_as: str = ""
-    """Title of an earlier candidate that computes the same."""
+    """Title of an earlier candidate with the same computation."""
     work: Work | None = None
 
     @property
     def runs(self) -> bool:
-        """Whether it has cells of its own."""
+        """Whether the candidate has cells of its own."""
         return not (self.refused or self.same_as)
 
 
-def check(candidates: Sequence[Candidate], done: Callable[[], None] = lambda: None) -> tuple[list[Checked], Corpus]:
-    """Open every candidate once; returns what was found, and the documents as the first one that works has them.
+def check(
+    candidates: Sequence[Candidate], done: Callable[[], None] = lambda: None
+) -> tuple[list[CheckedCandidate], Corpus]:
+    """Open every candidate once; returns the checked candidates, and the documents as the first valid one reads them.
 
     Args:
         candidates: In the order of the comparison.
-        done: Called after each one.
+        done: Called after each candidate.
 
     Raises:
-        UserError: None can be trained; says why the first one cannot.
+        UserError: No candidate can be trained; gives the reason of the first one.
     """
-    found: list[Checked] = []
+    found: list[CheckedCandidate] = []
     corpus: Corpus | None = None
-    before: dict[str, Passed] = {}
+    before: dict[str, DryRun] = {}
     for candidate in candidates:
         try:
             if candidate.parts is None:
                 raise UserError(candidate.refused)
             bench, own = _open(candidate.parts)
             corpus = corpus or own
-            passed = read_through(bench, candidate.parts.strategy, own)
+            passed = dry_run(bench, candidate.parts.strategy, own)
             twin = next((title for title, other in before.items() if other.equals(passed)), "")
             before.setdefault(candidate.title, passed)
-            found.append(Checked(candidate, same_as=twin, work=_work(bench, own, passed)))
+            found.append(CheckedCandidate(candidate, same_as=twin, work=_work(bench, own, passed)))
             del bench
         except UserError as error:
-            found.append(Checked(candidate, refused=str(error)))
-        gc.collect()  # one model at a time
+            found.append(CheckedCandidate(candidate, refused=str(error)))
+        gc.collect()  # only one model in memory at a time
         done()
     if corpus is None:
-        raise UserError(f"No candidate can be trained; of {found[0].candidate.title}: {found[0].refused}")
+        raise UserError(f"No candidate can be trained; {found[0].candidate.title}: {found[0].refused}")
     return found, corpus
 
 
@@ -97,8 +99,8 @@ def _open(parts: Parts) -> tuple[Workbench, Corpus]:
     return opened.bench, Corpus(encoded, labels.index("O") if "O" in labels else None)
 
 
-def _work(bench: Workbench, corpus: Corpus, passed: Passed) -> Work:
-    """Over all training windows, padding apart."""
+def _work(bench: Workbench, corpus: Corpus, passed: DryRun) -> Work:
+    """Estimate the work over all training windows, without padding."""
     read = [bench.strategy.reading.windows(document, bench.length) for document in corpus.by_split["train"]]
     widths = np.asarray([len(window) for windows in read for window in windows], dtype=np.float64)
     num_steps = max(widths.sum() / max(bench.settings.tokens_per_step, widths.mean()), 1.0)

@@ -1,4 +1,4 @@
-"""What an earlier run has settled: keys that a command which starts from it cannot change, only repeat."""
+"""Keys that are fixed by an earlier run: a command that starts from it can repeat but not change them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -32,36 +32,36 @@ OF_TRAINING = (
     "trainer.activation_checkpointing",
     "trainer.early_stopping_patience",
 )
-"""Groups and keys that are history to a stage which works with a trained run: its weights, and how they came about."""
+"""Groups and keys of training, fixed for a stage that uses a trained run."""
 
 OPEN = ("trainer", "scheduler", "optimizer.lr", "tracking")
-"""Groups and keys that a resumed run may change: they take effect from there on, and its report says so."""
+"""Groups and keys that a resumed run may change: they take effect from there on, as its report notes."""
 
-SETTLED = ("trainer.tokens_per_step",)
-"""What is settled all the same: the steps of an epoch are counted in it."""
+FIXED = ("trainer.tokens_per_step",)
+"""Keys below ``OPEN`` that are fixed nevertheless: the steps of an epoch depend on it."""
 
 _UNKNOWN = object()
 
 
 def open_overrides(origin: Start, asked: Sequence[Override]) -> list[Override]:
-    """``asked`` without what only repeats the run, which must not replace what the run has below the same group.
+    """Return ``asked`` without overrides that only repeat the run's, which would reset other keys of the same group.
 
-    Refuses what would have no effect on the run that a command starts from, or would make its figures untrue. A run
-    that came to no checkpoint begins anew when it is resumed, so that nothing is settled.
+    Refuses changes that would have no effect on the run, or would make its figures wrong. A run without a checkpoint
+    restarts when it is resumed, so that nothing is fixed.
 
     Args:
-        origin: The run.
-        asked: The user's own overrides, numbers of groups rewritten.
+        origin: The run that the command starts from.
+        asked: The user's overrides, with numbers of groups rewritten.
 
     Raises:
-        UserError: Naming the first key that is asked to be another than it was.
+        UserError: names the first fixed key that the user wants to change.
     """
     if origin.key == "resume" and not any((origin.folder / "checkpoints").glob("step-*")):
         return list(asked)
     kept = []
     for override in asked:
         key = override.key_or_group
-        if key == origin.key or key == "hydra" or override.is_hydra_override() or not _is_settled(origin, key):
+        if key == origin.key or key == "hydra" or override.is_hydra_override() or not _is_fixed(origin, key):
             kept.append(override)
             continue
         before = _recorded(origin, override)
@@ -70,10 +70,10 @@ def open_overrides(origin: Start, asked: Sequence[Override]) -> list[Override]:
     return kept
 
 
-def _is_settled(origin: Start, key: str) -> bool:
+def _is_fixed(origin: Start, key: str) -> bool:
     if origin.key == "run":
         return _within(key, OF_TRAINING)
-    return _within(key, SETTLED) or not _within(key, OPEN)
+    return _within(key, FIXED) or not _within(key, OPEN)
 
 
 def _within(key: str, prefixes: Sequence[str]) -> bool:
@@ -81,9 +81,9 @@ def _within(key: str, prefixes: Sequence[str]) -> bool:
 
 
 def _recorded(origin: Start, override: Override) -> Any:
-    """What the run has there; a path counts as the same from wherever it is named."""
+    """Return the run's value of a key; paths are compared as absolute paths."""
     key = override.key_or_group
-    if key == "context":  # a length without a preset stands under the name of another
+    if key == "context":  # a length without a preset is recorded under the name of another preset
         return str((origin.config.get("context") or {}).get("length"))
     if key in catalogue.groups():
         return origin.choices.get(key)
@@ -103,6 +103,6 @@ def _sentence(origin: Start, override: Override, before: Any) -> str:
     if origin.key == "run":
         return f"{line} cannot be changed: the run in {origin.folder} was trained with {shown}; leave {key}= out."
     return (
-        f"{line} cannot be changed: resume= goes on with the run in {origin.folder}, which has {shown}; leave {key}= "
-        "out, or begin another run."
+        f"{line} cannot be changed: resume= continues the run in {origin.folder}, which has {shown}; leave {key}= "
+        "out, or start another run."
     )

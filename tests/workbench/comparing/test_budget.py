@@ -1,0 +1,75 @@
+"""Budgets of a comparison: one, shared by trials, and enough for a step."""
+
+import pytest
+
+from ctxlab.config.schema import BudgetConfig
+from ctxlab.core.errors import UserError
+from ctxlab.workbench.comparing.budget import START_SECONDS, Budget
+from ctxlab.workbench.comparing.candidate_checks import CheckedCandidate, Work
+from ctxlab.workbench.comparing.candidates import Candidate
+from ctxlab.workbench.comparing.limit import ADAM_BYTES, check_limit, parse_bytes
+
+WORK = Work(step_tokens=1000, step_flops=1e9, seconds_per_token=0.001, learning_parameters=1000)
+
+
+def given(**budget: float) -> BudgetConfig:
+    return BudgetConfig(**{"seconds": None, "tokens": None, "flops": None, "steps": None, **budget})
+
+
+def checked(work: Work) -> CheckedCandidate:
+    return CheckedCandidate(Candidate("chunk-64", "chunk at 64", [], None), work=work)
+
+
+@pytest.mark.parametrize(
+    ("budget", "trials", "word"),
+    [
+        ({"seconds": 120.0}, 1, "trainer.max_seconds=120.0"),
+        ({"seconds": 120.0}, 3, "trainer.max_seconds=40.0"),
+        ({"steps": 100}, 3, "trainer.max_steps=33"),
+        ({"tokens": 5000}, 1, "trainer.max_tokens=5000"),
+        ({"flops": 1e15}, 2, "trainer.max_flops=500000000000000.0"),
+    ],
+)
+def test_a_cell_gets_the_share_of_its_trial(budget, trials, word):
+    assert Budget.of(given(**budget), trials).word == word
+
+
+def test_a_budget_is_needed_and_one_only():
+    with pytest.raises(UserError, match=r"add budget\.seconds=120"):
+        Budget.of(given(), 1)
+    with pytest.raises(UserError, match=r"budget\.seconds=1 and budget\.steps=2 cannot both"):
+        Budget.of(given(seconds=1, steps=2), 1)
+    with pytest.raises(UserError, match=r"budget\.steps=2 cannot be shared by trials=3: give at least 3"):
+        Budget.of(given(steps=2), 3)
+
+
+def test_a_budget_that_pays_for_no_step_is_refused_with_one_that_does():
+    Budget.of(given(tokens=1000), 1).check([checked(WORK)])
+    with pytest.raises(UserError, match=r"budget\.tokens=999 is too small for one step .* give budget\.tokens=1e\+05"):
+        Budget.of(given(tokens=999), 1).check([checked(WORK)])
+    with pytest.raises(UserError, match=r"a step of chunk at 64, the cheapest, takes 1e\+09"):
+        Budget.of(given(flops=1e8), 1).check([checked(WORK)])
+
+
+def test_seconds_of_a_cell_are_its_start_three_passes_a_step_and_the_scoring():
+    """10 steps of 1,000 tokens at 3 ms each, and 2,000 tokens scored at 1 ms."""
+    assert Budget.of(given(steps=10), 1).seconds(WORK, 2000) == pytest.approx(START_SECONDS + 30 + 2)
+    assert Budget.of(given(tokens=10_000), 1).seconds(WORK, 2000) == pytest.approx(START_SECONDS + 30 + 2)
+    assert Budget.of(given(seconds=60), 2).seconds(WORK, 2000) == pytest.approx(START_SECONDS + 30 + 2)
+
+
+@pytest.mark.parametrize(("text", "number"), [("8GB", 8e9), ("1.5 gib", 1.5 * 2**30), ("500", 500), (None, None)])
+def test_amounts_of_memory(text, number):
+    assert parse_bytes(text) == number
+
+
+@pytest.mark.parametrize("text", ["much", "8 giga", "0GB", "-1GB"])
+def test_what_is_no_amount_of_memory_is_refused(text):
+    with pytest.raises(UserError, match="is not an amount of memory"):
+        parse_bytes(text)
+
+
+def test_a_limit_below_weights_gradients_and_moments_is_refused():
+    check_limit("16kB", 1000 * ADAM_BYTES, [checked(WORK)])
+    with pytest.raises(UserError, match=r"limit\.memory=15kB can be met by no candidate"):
+        check_limit("15kB", 15_000, [checked(WORK)])
