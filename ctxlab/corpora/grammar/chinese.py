@@ -84,7 +84,7 @@ class _Page:
         self.placed: list[tuple[int, _Fixed]] = []
 
     def put(self, fixed: _Fixed, at: int | None = None) -> int | None:
-        """Put a sentence with its mark as near to word ``at`` as fits (None: anywhere); returns where, None if nowhere."""
+        """Put a sentence with its mark as near to word ``at`` as fits (None: anywhere); returns where, if anywhere."""
         places = np.flatnonzero(self._fits(num_words(fixed.text)))
         if not len(places):
             return None
@@ -179,7 +179,7 @@ def lm(brief: Brief, index: int) -> dict[str, Any]:
 
 
 def classification(brief: Brief, index: int) -> dict[str, Any]:
-    """Return the fields ``text, label, probes``: one verdict, or several and a sentence that states which is relevant."""
+    """Return the fields ``text, label, probes``: one verdict, or several and a sentence that selects one."""
     draw, page, pool, distances = _start(brief, index, needed=bool(brief.ambiguous_share))
     label = list(VERDICTS)[(index + brief.seed) % len(VERDICTS)]
     name, apart = pool.pop(), 0
