@@ -73,7 +73,7 @@ def test_version(ctxlab):
         (["train", "--cfg", "jobs"], ["--cfg jobs", "hydra"]),
         (["train", "--resolve"], ["--resolve", "--cfg job"]),
         (["train", "--experimental-rerun", "x.pickle"], ["--experimental-rerun", "pickle"]),
-        (["train", "resume=nowhere"], ["resume=nowhere", "directory of a run"]),
+        (["train", "resume=nowhere"], ["resume=nowhere", "directory of a training run"]),
         (["train", "run=somewhere"], ["run=", "resume="]),
         (["eval", "resume=somewhere"], ["resume=", "run="]),
         (["eval", "run=nowhere"], ["run=nowhere"]),

@@ -132,18 +132,12 @@ def _written(override: Override) -> suggestions.Written:
 def _check_option(stage: str, group: str, name: Any, line: str) -> None:
     if name is None:
         raise UserError(f"{line} is not an option; choices: {', '.join(catalogue.options(group))}.")
-    if not _exists(group, str(name)):
+    if not catalogue.has_option(group, str(name)):
         found = suggestions.option(stage, group, str(name))
         end = f"; {found.sentence()}" if found else suggestion(str(name), catalogue.options(group))
         raise UserError(f"{line}: there is no {group} '{name}'{end}")
     if not isinstance(name, str):
         raise UserError(f"{line}: Hydra takes no number as an option, put it in quotes: \"{group}='{name}'\".")
-
-
-def _exists(group: str, name: str) -> bool:
-    """Return whether the option exists and is inside ``conf/``, with ``..`` and symbolic links resolved."""
-    path = catalogue.option_file(group, name)
-    return path.is_file() and path.resolve().is_relative_to((catalogue.conf_dir() / group).resolve())
 
 
 def named_options(override: Override) -> Iterable[Any]:

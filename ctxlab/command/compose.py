@@ -4,12 +4,16 @@ import secrets
 from collections.abc import Sequence
 
 import hydra
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 
 from ctxlab.command import flags, front
 from ctxlab.config.catalogue import conf_dir
 from ctxlab.config.schema import SCHEMAS
+from ctxlab.core import plugins
 
 VERSION_BASE = "1.3"
 """Version of Hydra's behaviour that the configuration is written for."""
@@ -20,8 +24,18 @@ ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 SUFFIX_CHARS = 6
 
 
+class OptionsOfPlugins(SearchPathPlugin):
+    """Lets Hydra find the YAML files of ctxlab's plug-ins, after its own and ctxlab's."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Add their folders at the end: an option of ctxlab is never replaced."""
+        for folder in plugins.conf_dirs():
+            search_path.append(provider="ctxlab.plugins", path=f"file://{folder.resolve()}")
+
+
 def register() -> None:
-    """Register the schemas and resolvers that the primary configs use."""
+    """Make the schemas, resolvers and further folders known that the primary configs need."""
+    Plugins.instance().register(OptionsOfPlugins)
     for name, schema in SCHEMAS.items():
         ConfigStore.instance().store(name=name, node=schema, provider="ctxlab")
     OmegaConf.register_new_resolver("run_suffix", run_suffix, replace=True, use_cache=True)

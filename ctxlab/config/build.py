@@ -5,12 +5,10 @@ that declares the ``ctxlab.plugins`` entry point. This is checked before anythin
 """
 
 import importlib
-import importlib.metadata
 import importlib.util
 import inspect
 import re
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from hydra.utils import instantiate
@@ -19,14 +17,12 @@ from omegaconf.errors import MissingMandatoryValue
 
 from ctxlab.config import annotations
 from ctxlab.config.nearest import nearest, suggestion
+from ctxlab.core import plugins
 from ctxlab.core.contract import protocol_name
 from ctxlab.core.errors import UserError
 
 FAMILIES = ("tasks", "strategies", "models", "corpora", "data", "optim", "objectives", "tracking")
 """Packages of ctxlab whose classes a configuration may name."""
-
-PLUGINS = "ctxlab.plugins"
-"""Entry point group with which a distribution allows its classes as targets."""
 
 TARGET = re.compile(r"[A-Za-z]\w*(?:\.[A-Za-z]\w*)+", re.ASCII)
 """A dotted name without relative parts, private parts or white space."""
@@ -94,25 +90,19 @@ def check_target(target: Any, place: str = "") -> None:
         allowed = ", ".join(f"ctxlab.{family}" for family in FAMILIES)
         raise UserError(
             f"{_at(place)}_target_ {target} is refused: "
-            f"only classes under {allowed}, or of a package that declares the entry point {PLUGINS}, are built."
+            f"only classes under {allowed}, or of a package that declares the entry point {plugins.GROUP}, are built."
         )
-    if module_name.split(".")[0] == "ctxlab":  # a plug-in's own packages would have to be imported
+    if module_name.split(".")[0] == "ctxlab":
         _check_module(module_name, target, place)
+    elif module_name.split(".")[0] in plugins.folders() and not plugins.source(module_name):
+        raise UserError(f"{_at(place)}_target_ {target} is not there: no module {module_name}.")
 
 
 def _is_open(module_name: str) -> bool:
     parts = module_name.split(".")
     if parts[0] == "ctxlab":
         return len(parts) > 2 and parts[1] in FAMILIES
-    return parts[0] in _plugins()
-
-
-def _plugins() -> Iterator[str]:
-    """Yield top-level packages of distributions that declare the entry point, never those of the standard library."""
-    for point in importlib.metadata.entry_points(group=PLUGINS):
-        package = point.module.split(".")[0]
-        if package not in sys.stdlib_module_names and package != "ctxlab":
-            yield package
+    return parts[0] in plugins.packages()
 
 
 def _module(name: str, target: str, place: str) -> Any:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ctxlab.core import plugins
+
 IMPLIED = "implied by "
 """Prefix of the comment with which an option names the keys that imply it."""
 
@@ -41,22 +43,33 @@ def stages() -> list[str]:
     return sorted(path.stem for path in conf_dir().glob("*.yaml") if path.stem in found)
 
 
+def roots() -> list[Path]:
+    """Folders that options come from: ``conf_dir()``, then those of plug-ins; the first that has an option counts."""
+    return [conf_dir(), *plugins.conf_dirs()]
+
+
 def groups() -> list[str]:
     """Return every group except Hydra's own, such as ``strategy`` and ``strategy/reading``."""
-    root = conf_dir()
-    names = {path.parent.relative_to(root).as_posix() for path in root.rglob("*.yaml")} - {"."}
+    names = {path.parent.relative_to(root).as_posix() for root in roots() for path in root.rglob("*.yaml")} - {"."}
     return sorted(name for name in names if name.split("/")[0] != "hydra")
 
 
 def options(group: str) -> list[str]:
     """Return the options of a group, numbers in numeric order."""
-    names = [path.stem for path in (conf_dir() / group).glob("*.yaml")]
+    names = {path.stem for root in roots() for path in (root / group).glob("*.yaml")}
     return sorted(names, key=lambda name: (0, int(name), name) if name.isdecimal() else (1, 0, name))
 
 
 def option_file(group: str, option: str) -> Path:
-    """Return the YAML file of an option, or of a stage if ``group`` is empty."""
-    return conf_dir() / group / f"{option}.yaml"
+    """The YAML file of an option, or of a stage where ``group`` is empty; where there is none, where it would be."""
+    places = [root / group / f"{option}.yaml" for root in (roots() if group else [conf_dir()])]
+    return next((path for path in places if path.is_file()), places[0])
+
+
+def has_option(group: str, option: str) -> bool:
+    """Whether the option is there, and inside its group also after ``..`` and symbolic links."""
+    path = option_file(group, option)
+    return path.is_file() and any(path.resolve().is_relative_to((root / group).resolve()) for root in roots())
 
 
 def header(path: Path) -> list[str]:

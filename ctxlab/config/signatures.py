@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from ctxlab.core import plugins
+
 _PLAIN: dict[str, Any] = {
     "__builtins__": {}, "bool": bool, "float": float, "int": int, "str": str, "list": list, "tuple": tuple,
     "Any": Any, "Literal": Literal, "Sequence": Sequence,
@@ -15,14 +17,14 @@ _PLAIN: dict[str, Any] = {
 
 
 def classes(module: str) -> list[str]:
-    """Return the names of the classes that a module of ctxlab defines."""
-    return [node.name for node in _tree(module).body if isinstance(node, ast.ClassDef)]
+    """Names of the classes that a module of ctxlab or of a plug-in defines."""
+    return [node.name for node in ast.walk(_tree(module)) if isinstance(node, ast.ClassDef)]
 
 
 def annotations(module: str, name: str) -> dict[str, Any]:
     """Return parameter → annotation of a class's ``__init__``, else of its dataclass fields, for simple annotations.
 
-    It is empty if the class, or the base that defines its constructor, is not in the sources of ctxlab.
+    Empty where the class, or what it inherits its constructor from, is not in the sources of ctxlab or of a plug-in.
     """
     found = _class(module, name)
     if found is None:
@@ -58,10 +60,12 @@ def _class(module: str, name: str) -> ast.ClassDef | None:
 
 @cache
 def _tree(module: str) -> ast.Module:
-    spec = importlib.util.find_spec(module) if module.split(".")[0] == "ctxlab" else None
-    if spec is None or spec.origin is None:
-        return ast.Module([], [])
-    return ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    if module.split(".")[0] == "ctxlab":
+        spec = importlib.util.find_spec(module)
+        file = Path(spec.origin) if spec and spec.origin else None
+    else:
+        file = plugins.source(module)
+    return ast.parse(file.read_text(encoding="utf-8")) if file else ast.Module([], [])
 
 
 def _origin(module: str, name: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""What goes through a model in one forward pass, and what comes out.
+"""The inputs and outputs of one forward pass.
 
 Shape legend: B windows of a pass, W tokens of the longest one, C outputs per token, T target tokens.
 """
@@ -15,7 +15,7 @@ from ctxlab.core.types import IntArray, Window
 
 @dataclass(frozen=True, eq=False)
 class Item:
-    """Windows of one document that belong together: a single one, or several in order that something links."""
+    """Windows of one document that are processed together: a single one, or several in order linked by memory."""
 
     document: int
     windows: Sequence[Window]
@@ -24,7 +24,7 @@ class Item:
     marks: Sequence[IntArray]
     """(W,) marks of each window's tokens."""
     targets: Sequence[IntArray] = ()
-    """(T,) what is to be written behind each window; none where nothing is."""
+    """(T,) target tokens of each window; empty for tasks without targets."""
 
     def __len__(self) -> int:
         """Tokens of all windows."""
@@ -33,29 +33,29 @@ class Item:
 
 @dataclass(frozen=True, eq=False)
 class Passed:
-    """What one forward pass gave."""
+    """The result of one forward pass."""
 
     outputs: torch.Tensor
     """(B, W, C)"""
     labels: torch.Tensor
     """(B, W)"""
     rows: Sequence[tuple[int, int]]
-    """(item, window in it) behind each row."""
+    """(item, window in it) of each row."""
     tokens: int
-    """Without padding."""
+    """Number of tokens without padding."""
     width: int
-    """Tokens of the longest row, what is written included."""
+    """Tokens of the longest row, target included."""
     cut: bool
-    """Whether no later pass sends a gradient back through this one."""
+    """Whether no later pass backpropagates through this one."""
 
 
 class PassRunner(Protocol):
     """Runs items through a model under a strategy; see ``runtime.forward.Passes``."""
 
     def run(self, items: Sequence[Item]) -> Iterator[Passed]:
-        """One pass over all windows of ``items``, or one over the n-th windows of all of them after the other."""
+        """Run all windows of ``items`` in one pass or, where windows are linked, the n-th windows of all in pass n."""
         ...
 
     def through(self, model: Any, strategy: Strategy) -> "PassRunner":
-        """The same items through another ``model`` that has ``strategy`` in it, such as one to learn from."""
+        """Return a runner of items through another ``model`` with ``strategy`` installed, such as a teacher."""
         ...

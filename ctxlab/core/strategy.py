@@ -1,7 +1,7 @@
 """A strategy is five small parts; each is one file under ``ctxlab/strategies/<family>``.
 
-Parts never ask what kind of model or which other part they are with: a stage reads the attributes that they
-declare and refuses a combination that cannot work.
+A part does not inspect the kind of model or the other parts that it is combined with: the stage reads the attributes
+that parts declare and refuses a combination that cannot work.
 
 Shape legend: B windows of a batch, W tokens of a window, C outputs per token, N windows of a document.
 """
@@ -20,250 +20,275 @@ ModelKind = str
 """``encoder``, ``decoder`` or ``encoder_decoder``."""
 
 Pattern = Callable[[torch.Tensor, torch.Tensor, int], torch.Tensor]
-"""Query indices, key indices that broadcast against them, tokens of the window: may they attend? (bool)"""
+"""Maps query indices, key indices that broadcast against them, and the window's length to bool: may they attend?"""
 
 Forward = Callable[[Mapping[str, Any]], Any]
-"""One call of the model: named inputs (B, W) to what the library's models return (``logits`` (B, W, C) and more)."""
+"""Runs the model on named inputs (B, W); returns the library's model output (``logits`` (B, W, C) and more)."""
 
 
 class Reading(Component, ABC):
-    """What does one forward pass see?"""
+    """A reading decides which tokens of a document each forward pass sees."""
 
     supports: frozenset[ModelKind]
     contiguous: bool
-    """Whether every window is an unbroken stretch of the document, so that the next token is the next token."""
+    """Whether every window is a contiguous span, so that the token after a token is also next in the document."""
     covers: bool
     """Whether every token of every document is in some window."""
     links: bool
-    """Whether windows go on from one another: some have ``begins=False``."""
+    """Whether windows continue one another: some have ``begins=False``."""
     joins: bool
-    """Whether the reading itself carries something between linked windows, which must then share a forward pass.
+    """Whether the reading itself passes information between linked windows, which must then share a forward pass.
 
-    The model is then given ``groups``: (B,) windows of one number are linked, in order of their rows.
+    The model then receives ``groups`` (B,): windows with the same number are linked, in the order of their rows.
     """
 
     wants_scorer: bool
-    """Whether it is to be given a language model to choose by, the run's own as it was published."""
+    """Whether it needs a language model to score tokens with: the run's own model as published, by ``take_scorer``."""
 
     @abstractmethod
     def take_scorer(self, model: Any) -> None:
-        """Choose by a causal language ``model``; raises UserError where it is none."""
-
-    @abstractmethod
-    def fit(self, trained_length: int | None, added: int, length: int, *, stretched: bool) -> None:
-        """Settle what depends on the model; called when it is known, perhaps again with a better figure.
-
-        Args:
-            trained_length: Tokens that the model was trained for; None where any length works.
-            added: Positions that a memory takes beside the window's own.
-            length: Context of the run; a curriculum may stay below it for a while.
-            stretched: Whether a positions part reaches past the trained length.
+        """Score tokens with this ``model`` from now on; called once, where ``wants_scorer`` is set.
 
         Raises:
-            UserError: The reading cannot work so.
+            UserError: The model is not a causal language model.
         """
 
     @abstractmethod
-    def settle(self, *, causal: bool, next_token: bool) -> None:
-        """Settle how windows that overlap are merged; called when model and task are known.
+    def fit(self, trained_length: int | None, added: int, length: int, *, stretched: bool) -> None:
+        """Set what depends on the model; called once the model is known, perhaps again with a better estimate.
 
         Args:
-            causal: A token sees only those before it, so that the window with most of them knows most.
-            next_token: The task asks how likely each token is given those before it.
+            trained_length: Tokens that the model was trained for; None where any length works.
+            added: Positions that a memory occupies in addition to the window's own.
+            length: Context length of the run; a curriculum may train below it for a while.
+            stretched: Whether a positions part extends the model past its trained length.
 
         Raises:
-            UserError: The rule that was asked for gives tokens less context than was read for them, and the task's
-                figures hang on it.
+            UserError: The reading cannot work with these lengths.
+        """
+
+    @abstractmethod
+    def fit_merge(self, *, causal: bool, next_token: bool) -> None:
+        """Choose how overlapping windows are merged; called once model and task are known.
+
+        Args:
+            causal: Whether a token sees only the tokens before it, so that the window with most of them is best.
+            next_token: Whether the task scores the likelihood of each token given the tokens before it.
+
+        Raises:
+            UserError: The configured rule would score tokens with less context than another window has for them, and
+                the task's metric depends on that context.
         """
 
     @abstractmethod
     def longest(self, length: int) -> int:
-        """Tokens of the longest window at this context length."""
+        """Return the number of tokens of the longest window at this context length."""
 
     @abstractmethod
     def windows(self, encoded: Encoded, length: int) -> list[Window]:
-        """Windows in document order; information flows across ``length`` tokens at most, special tokens included."""
+        """Return windows in document order; linked ones have at most ``length`` tokens together, special ones too."""
 
     @abstractmethod
     def merge(self, windows: Sequence[Window], outputs: Sequence[FloatArray], num_tokens: int) -> Merged:
-        """Put outputs (W, C) of the windows back onto the ``num_tokens`` tokens of the document."""
+        """Map the windows' outputs (W, C) back to the ``num_tokens`` tokens of the document."""
 
     @abstractmethod
     def install(self, model: Any) -> None:
-        """Put what the reading needs into ``model``, trainable modules by ``core.added_modules.attach``."""
+        """Add what the reading needs to ``model``; trainable modules are added with ``core.added_modules.attach``."""
 
     @abstractmethod
     def learn(self, encoded: Sequence[Encoded], model: Any) -> None:
-        """Learn from the training documents, before the first step; what ``model`` brought from a checkpoint stays."""
+        """Collect statistics of the training documents before the first step; those of a checkpoint are kept."""
 
     @abstractmethod
     def reach(self, num_windows: int) -> BoolArray:
-        """(N, N) declared: may all of a window (row) depend on all of another of its row of linked ones (column)?
+        """Declare (N, N) bool: may every token of a window (row) depend on every token of a linked window (column)?
 
-        By the reading itself, after ``install``; what a memory carries, and the attention within a window, come on top.
-        So a reading that joins has the diagonal True only where a window's own states come back to all of its tokens.
+        Only what the reading itself passes on, after ``install``; a memory and the attention within a window add more.
+        The diagonal of a reading that ``joins`` is True only where a window's state is added to its own tokens.
         """
 
     @abstractmethod
     def notes(self, kept: Mapping[str, float]) -> list[str]:
-        """What a report must say, given the share of each split's tokens that the model saw."""
+        """Return sentences for the report, given the fraction of each split's tokens that the model saw."""
 
 
 class Positions(Component, ABC):
-    """How do positions reach past the trained length?"""
+    """A positions part decides how positions past the trained length are encoded."""
 
     supports: frozenset[ModelKind]
     extends: bool
-    """Whether ``extend`` reaches past the trained length."""
+    """Whether ``extend`` makes lengths past the trained one possible."""
     kinds: frozenset[str]
     """Position kinds that it can extend: ``learned``, ``rotary``, ``relative``."""
     by_batch: bool
     """Whether a window's positions depend on the longest window of its batch.
 
-    Then only windows of one length share a forward pass, and no key is kept while a text grows.
+    Then only windows of equal length share a forward pass, and generation uses no KV cache.
     """
 
     @abstractmethod
     def configure(self, config: Any, length: int) -> None:
         """Change a model's config for windows of ``length`` tokens, before the model is built from it.
 
-        For what takes effect only there (rotary positions); nothing where the length fits or another kind is meant.
+        Rotary positions are set here, as later changes have no effect. Nothing changes where the length fits already
+        or where the model's positions are of another kind.
         """
 
     @abstractmethod
     def extend(self, model: Any, length: int) -> None:
         """Make ``model`` accept windows of ``length`` tokens, in place, its config included.
 
-        What ``configure`` set must be proved here to be active; raises UserError where it is not.
+        Raises:
+            UserError: What ``configure`` set in the config is not active in the model.
         """
 
     @abstractmethod
     def grow(self, model: Any, trained: int, length: int) -> None:
-        """Fit an extended model to windows of ``length`` tokens, where positions up to ``trained`` have learned.
+        """Adapt an extended model to windows of ``length`` tokens, of which positions up to ``trained`` were trained.
 
-        Called when a curriculum grows, and around an evaluation that reads further than the curriculum has come.
+        Called when a curriculum grows, and around an evaluation on windows longer than the curriculum's current ones.
         """
 
     @abstractmethod
     def deviation(self, model: Any, length: int) -> float | None:
-        """Largest difference between the positions that an extended model uses and those that the part declares.
+        """Return the largest difference between the positions that an extended model uses and the declared ones.
 
         Relative to the declared ones, for windows of up to ``length`` tokens; None where nothing was changed.
-        A table is compared with what it started as: training moves it away from there.
+        A learned table is compared with its initial values, from which training moves it away.
         """
 
 
 class Attention(Component, ABC):
-    """Which pairs of tokens attend, and at what cost?"""
+    """An attention part decides which pairs of tokens attend to each other, and at what cost."""
 
     supports: frozenset[ModelKind]
     wants_marks: bool
-    """Whether the model is to be given ``marks`` (B, W) of the tokens (``core.types.SENTENCE`` and the like)."""
+    """Whether the model's inputs must include ``marks`` (B, W) of the tokens (such as ``core.types.SENTENCE``)."""
     caches: bool
-    """Whether a decoder under it may write with the keys of what it has read kept, one new token at a time."""
+    """Whether a decoder with this attention may generate with a KV cache, one new token at a time."""
     looks_ahead: bool
-    """Whether the whole window decides which allowed pairs attend, so that even a causal model hears of later ones."""
+    """Whether the choice of attending pairs depends on the whole window, so that later tokens influence earlier ones
+    even in a causal model."""
+
+    weighs: bool
+    """Whether pairs count for less than their scores say (a learned span): dense attention equals it under no mask."""
 
     @property
     @abstractmethod
     def exact(self) -> bool:
-        """Whether all allowed pairs attend; False where the pattern is an upper bound, as the states decide."""
+        """Whether all allowed pairs attend; False where the hidden states decide and the pattern is an upper bound."""
 
     @abstractmethod
     def allowed(self, query: torch.Tensor, key: torch.Tensor, length: int) -> torch.Tensor:
-        """Declared pattern: may ``query`` attend to ``key`` (index tensors that broadcast)?
+        """Declare the pattern: may ``query`` attend to ``key`` (index tensors that broadcast)?
 
-        Padding and causality come on top, from the model. The fast kernel must equal dense attention under it.
+        The model applies padding and causality in addition. The kernel must equal dense attention under this mask.
         """
 
     @abstractmethod
     def pattern(self, inputs: Mapping[str, torch.Tensor], row: int) -> Pattern:
-        """``allowed`` for one window of a batch: the same, but where the pattern depends on the tokens themselves."""
+        """Return ``allowed`` for one window of a batch; it differs only where the pattern depends on the tokens."""
 
     def pattern_of_head(self, inputs: Mapping[str, torch.Tensor], row: int, head: int, num_heads: int) -> Pattern:
-        """``pattern`` of one of ``num_heads`` query heads, counted from 0; a part whose heads differ overrides it."""
+        """Return the pattern of query head ``head`` (from 0) of ``num_heads``; overridden where heads differ.
+
+        Args:
+            inputs: What the model receives, (B, W) each.
+            row: Row of the window in the batch.
+            head: Query head, counted from 0.
+            num_heads: Query heads of the layer.
+        """
         del head, num_heads
         return self.pattern(inputs, row)
 
     @abstractmethod
     def pairs(self, length: int) -> int:
-        """Query-key pairs that the kernel computes for one head and one window of ``length`` tokens."""
+        """Return the query-key pairs that the kernel computes for one head and one window of ``length`` tokens."""
 
     @abstractmethod
     def install(self, model: Any) -> None:
-        """Make every self-attention of ``model`` use the pattern; raises UserError where it would not take effect."""
+        """Make every self-attention of ``model`` use the pattern.
+
+        Raises:
+            UserError: The pattern would not take effect in this model.
+        """
 
     @abstractmethod
     def penalty(self, model: Any) -> torch.Tensor | None:
-        """What the installed part adds to the loss of one label; None where it learns nothing."""
+        """Return what the installed part adds to the loss of one label; None where it has no parameters."""
 
     @abstractmethod
     def figures(self, model: Any) -> dict[str, float]:
-        """What it has learned so far, for every logged point; empty where it learns nothing."""
+        """Return what the part has learned so far, for the training log; empty where it has no parameters."""
 
     @abstractmethod
     def tables(self, model: Any) -> list[Table]:
-        """What the installed part has learned, for the report; empty where it learns nothing."""
+        """Return what the installed part has learned, for the report; empty where it has no parameters."""
 
 
 class Memory(Component, ABC):
-    """What is carried from one window to the next?"""
+    """A memory decides what is carried from one window to the next."""
 
     supports: frozenset[ModelKind]
     positions: frozenset[str]
     """Kinds of positions (``ModelFacts.positions``) that it works with."""
     sequential: bool
-    """Whether linked windows are steps in order rather than independent rows."""
+    """Whether linked windows are processed one after the other, not as independent rows of a batch."""
     num_added: int
-    """Tokens that run through the model with every window."""
+    """Memory tokens that pass through the model with every window."""
     num_front: int
-    """How many of them stand in front of the window's own; the others stand behind."""
+    """How many of them come before the window's own tokens; the others come after."""
     num_cached: int | None
-    """Positions that keys of earlier windows take at most; None for as many as a window has."""
+    """Positions that cached keys of earlier windows occupy at most; None for as many as a window has."""
     gradient_windows: int
-    """Windows after which what is carried is cut off from the gradient, so that memory stays bounded."""
+    """Windows after which the state is detached from the gradient, so that memory use stays bounded."""
 
     @abstractmethod
     def fit(self, window: int) -> None:
-        """Settle what depends on the tokens of the longest window; called before ``install``, perhaps again."""
+        """Set what depends on the tokens of the longest window; called before ``install``, perhaps repeatedly."""
 
     @abstractmethod
     def install(self, model: Any) -> None:
-        """Put what the memory needs into ``model``; raises UserError where the model gives no hold for it."""
+        """Add what the memory needs to ``model``.
+
+        Raises:
+            UserError: The memory does not work with this model.
+        """
 
     @abstractmethod
     def start(self, batch_size: int) -> Any:
-        """State before the first window of ``batch_size`` documents."""
+        """Return the state before the first window of ``batch_size`` documents."""
 
     @abstractmethod
     def step(self, forward: Forward, inputs: Mapping[str, Any], state: Any) -> tuple[torch.Tensor, Any]:
-        """Outputs (B, W, C) of one window per document, and the state for the next; memory tokens are left out."""
+        """Run one window per document; return its outputs (B, W, C) without memory tokens, and the next state."""
 
     @abstractmethod
     def first(self, state: Any, num_rows: int) -> Any:
-        """The state of the first ``num_rows`` documents, when the others have come to their end."""
+        """Return the state of the first ``num_rows`` documents, once the others have no windows left."""
 
     @abstractmethod
     def detach(self, state: Any) -> Any:
-        """The same state, cut off from the gradient."""
+        """Return the same state, detached from the gradient."""
 
     @abstractmethod
     def reach(self, num_windows: int, num_layers: int) -> BoolArray:
-        """(N, N) declared: may something in a window (row) depend on another (column) after so many layers?
+        """Declare (N, N) bool: may any token of a window (row) depend on another window (column) after these layers?
 
-        Within a window (the diagonal) the attention part says more.
+        Within a window (the diagonal) the attention part decides.
         """
 
 
 class Curriculum(Component, ABC):
-    """How does the length grow while training?"""
+    """A curriculum decides how the context length grows during training."""
 
     sorts: bool
-    """Whether documents are sorted by length over a whole epoch, and not only within pools."""
+    """Whether documents are sorted by length over a whole epoch, instead of within pools only."""
 
     @abstractmethod
     def length(self, progress: float, longest: int) -> int:
-        """Context length at ``progress`` (share of the budget spent, 0 to 1), at most ``longest``."""
+        """Return the context length at ``progress`` (fraction of the budget spent, 0 to 1), at most ``longest``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +303,6 @@ class Strategy:
     curriculum: Curriculum
 
     def num_positions(self, length: int) -> int:
-        """Positions that the longest window takes at this context length, with what the memory puts beside it."""
+        """Return the positions that the longest window and its memory occupy at this context length."""
         memory, window = self.memory, self.reading.longest(length)
         return window + memory.num_added + (window if memory.num_cached is None else memory.num_cached)

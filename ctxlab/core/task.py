@@ -1,4 +1,4 @@
-"""What a task owes the rest: from a record to a whole document, and from outputs back to an answer."""
+"""The protocol of tasks: from a record to whole documents, and from model outputs back to an answer."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Pre
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Sum over labels and their weight, so that parts of a batch add up exactly."""
+    """The summed loss and its weight (number of labels), so that the parts of a batch add up exactly."""
 
     total: torch.Tensor
     weight: torch.Tensor
@@ -22,7 +22,7 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """How text is written; the values are in ``conf/task/decoding``."""
+    """Settings of text generation; the values are in ``conf/task/decoding``."""
 
     max_new_tokens: int = 64
     num_beams: int = 1
@@ -35,89 +35,90 @@ class Decoding:
 
 @dataclass(frozen=True, slots=True)
 class Continuations:
-    """What may follow a prompt, one of several."""
+    """The closed set of texts from which a model chooses the one that follows a prompt."""
 
     token_ids: Sequence[tuple[int, ...]] = ()
-    """Of each."""
+    """Token ids of each continuation."""
     ends: tuple[int, ...] = ()
-    """Tokens of which any must follow; empty where none begins another, so that none needs an end."""
+    """End tokens, one of which must follow a continuation; empty where no continuation is a prefix of another."""
 
 
 class Task(Component, ABC):
-    """One file under ``ctxlab/tasks`` a task."""
+    """A task; each has its own file under ``ctxlab/tasks``."""
 
     name: str
     head: str
     """Kind of model head, a key of ``models.heads.HEADS``."""
     kinds: frozenset[str]
-    """Kinds of model that it works with: ``encoder``, ``decoder``, ``encoder_decoder``."""
+    """Kinds of model that the task works with: ``encoder``, ``decoder``, ``encoder_decoder``."""
     contiguous: bool
-    """Whether windows must be unbroken stretches, as the next token is what is asked for."""
+    """Whether windows must be contiguous, because the task predicts the next token."""
     metric: str
-    """File under ``ctxlab/evaluation/metrics`` that scores it."""
+    """Name of the file under ``ctxlab/evaluation/metrics`` that scores the task, or of a plug-in's module in full."""
     primary_metric: str
-    """Key of the score that selects checkpoints."""
+    """Name of the figure that selects checkpoints."""
     lower_is_better: bool
-    """Whether a smaller primary metric is the better one."""
+    """Whether a smaller primary metric is better."""
     labels: list[str]
-    """Names behind the model's outputs, known after ``learn_labels``; empty where these are its vocabulary."""
+    """Names of the model's outputs, known after ``learn_labels``; empty where the outputs are the vocabulary."""
     language: str
-    """Of the documents, two letters, where the user says it; else "": their script tells (``ctxlab.text.language``)."""
+    """Two-letter language of the documents if the user gave it, else "": then it is guessed from the script."""
     notes: list[str]
-    """What was repaired or worked around in the data, a sentence each, for the report."""
+    """One sentence for the report about each repair or workaround in the data."""
     runs_model: bool
-    """Whether the model has a say; without, what the reading keeps of a document is all that an answer needs."""
+    """Whether a forward pass is needed; if not, the text that the reading keeps is the answer."""
     writes: bool
-    """Whether the answer is text that the model writes, rather than read off its outputs."""
+    """Whether the answer is generated text, rather than derived from the outputs of a head."""
     decoding: "Decoding"
-    """How it writes."""
+    """Settings of generation."""
     chooses: bool
-    """Whether what it writes is one of ``continuations``: these are held against the model, and nothing is written."""
+    """Whether the answer is one of ``continuations``: the model scores each of them and generates nothing."""
     continuations: "Continuations"
-    """Known after ``prepare``."""
+    """The texts to choose from; known after ``prepare``."""
     stops: tuple[int, ...]
-    """Token ids that end what it writes; known after ``prepare``."""
+    """Token ids that end generation; known after ``prepare``."""
     scores_target: bool
-    """Whether an evaluation also asks how likely the model holds the gold target."""
+    """Whether an evaluation also computes the model's likelihood of the gold target."""
     learns_labels: bool
-    """Whether an evaluation of an untrained model needs ``learn_labels`` first."""
+    """Whether evaluating an untrained model requires a call of ``learn_labels`` first."""
     num_examples: int
-    """Solved documents of the training split that stand in front of every window."""
+    """Number of solved training documents (few-shot examples) before every window."""
 
     @property
     @abstractmethod
     def encode_options(self) -> tuple[Any, ...]:
-        """What else than labels decides how a document is encoded: a part of the name under which tokens are kept."""
+        """Everything besides labels that decides how a document is encoded; part of the key of cached tokens."""
 
     @abstractmethod
-    def form(self, kind: str) -> "Task":
-        """The task as a model of this ``kind`` does it, itself or another; called before anything else."""
+    def for_kind(self, kind: str) -> "Task":
+        """Return the form of the task for models of this ``kind``, possibly another object; called before all else."""
 
     @abstractmethod
     def take_examples(self, documents: Sequence[Document], seed: int) -> None:
-        """The training documents, of which ``num_examples`` are drawn for each document; called before ``encode``."""
+        """Keep the training documents, of which ``num_examples`` are drawn per document; called before ``encode``."""
 
     @abstractmethod
     def admit(self, records: Sequence[Record], *, gold: bool) -> list[Record]:
-        """The records of a split that can be read, seen together before any is parsed; says in ``notes`` what is not.
+        """Return the usable records of a split; called once with all of them, before any is parsed.
 
-        With ``gold`` a record needs labels. Raises UserError where nothing is left.
+        Records that are left out are counted in ``notes``. With ``gold`` a record needs labels. Raises UserError where
+        none is usable.
         """
 
     @abstractmethod
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
-        """Check a record as a source gave it; raises UserError naming ``origin`` and the field.
+        """Check a raw record and return its document; raises UserError naming ``origin`` and the field.
 
         With ``gold=False`` (prediction) the record needs no labels, and plain text is accepted.
         """
 
     @abstractmethod
-    def gather(self, documents: Sequence[Document]) -> None:
-        """Look at all parsed records of a split, before these are split: one may need the others."""
+    def collect(self, documents: Sequence[Document]) -> None:
+        """Collect what one record needs of the others of its split; called with all of them before ``expand``."""
 
     @abstractmethod
-    def split(self, document: Document) -> list[Document]:
-        """What is read of a parsed record, each by itself: a question with its context, say; mostly the record."""
+    def expand(self, document: Document) -> list[Document]:
+        """Return the documents that a parsed record consists of, such as one per question; usually just the record."""
 
     @abstractmethod
     def learn_labels(self, documents: Sequence[Document]) -> None:
@@ -125,19 +126,21 @@ class Task(Component, ABC):
 
     @abstractmethod
     def take_labels(self, names: Sequence[str]) -> None:
-        """Take the labels of a model that is fine-tuned already, unless the user gave some.
+        """Adopt the labels of an already fine-tuned model, unless the user gave some.
 
         Raises:
-            UserError: They are none that the task can give.
+            UserError: The task cannot predict such labels.
         """
 
     @abstractmethod
     def check_labels(self, documents: Sequence[Document]) -> None:
-        """Refuse gold labels that the model cannot give; raises UserError."""
+        """Raise UserError where a gold label is not among those that the model can predict."""
 
     @abstractmethod
     def prepare(self, tokenizer: Any) -> None:
-        """Learn what is needed of the tokenizer; called before ``renew`` and ``decode``, when tokens may be kept ones.
+        """Read what the task needs from the tokenizer.
+
+        Called before ``resample`` and ``decode``, also when the tokens come from the cache.
 
         Raises:
             UserError: The task cannot work with it.
@@ -145,35 +148,35 @@ class Task(Component, ABC):
 
     @abstractmethod
     def install(self, model: Any) -> None:
-        """Put trainable modules that turn outputs into answers into ``model`` (``core.added_modules.attach``), if any.
+        """Attach the task's own trainable modules to ``model`` (``core.added_modules.attach``), if it has any.
 
-        Called when labels are known; a checkpoint's weights are put into them afterwards.
+        Called once labels are known and before a checkpoint's weights are loaded.
         """
 
     @abstractmethod
     def encode(self, documents: Sequence[Document], tokenizer: Any) -> list[Encoded]:
-        """Whole documents as token ids with labels."""
+        """Return whole documents as token ids with labels."""
 
     @abstractmethod
-    def renew(self, encoded: Encoded, seed: int) -> Encoded:
-        """A training document as one epoch sees it (masked anew, say); a pure function of the document and ``seed``."""
+    def resample(self, encoded: Encoded, seed: int) -> Encoded:
+        """Return a training document as one epoch sees it, such as with new masks; depends only on the arguments."""
 
     @abstractmethod
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
-        """Loss of outputs (B, W, C) against labels (B, W)."""
+        """Return the loss of outputs (B, W, C) against labels (B, W)."""
 
-    def teaches(self, labels: IntArray) -> bool:
-        """Whether ``loss`` counts anything of a window with ``labels`` (W,): training leaves out those where not."""
+    def has_loss(self, labels: IntArray) -> bool:
+        """Whether a window with ``labels`` (W,) contributes to ``loss``; training skips windows that do not."""
         return bool((labels != NO_LABEL).any())
 
     @abstractmethod
-    def observe(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """What scores and answers need of outputs (B, W, C) with labels (B, W): (B, W, D), D perhaps much smaller."""
+    def reduce_outputs(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Reduce outputs (B, W, C) with labels (B, W) to what ``decode`` needs: (B, W, D), often D is much below C."""
 
     @abstractmethod
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
-        """The answer for a whole document, from what was observed on its tokens (L, D)."""
+        """Return the answer for a whole document from the reduced outputs of its tokens (L, D)."""
 
     @abstractmethod
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
-        """The prediction as one JSON line."""
+        """Return the prediction as one JSON line."""

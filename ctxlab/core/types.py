@@ -15,27 +15,27 @@ FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 
 NO_LABEL = -100
-"""Label of a token that takes no part in the loss (the default ignore index of cross entropy)."""
+"""Label of a token that is excluded from the loss (the default ignore index of cross entropy)."""
 
 ADDED = -1
-"""Document token behind a window token that the document does not have (special tokens, a question)."""
+"""Index for a window token that does not come from the document (special tokens, a question)."""
 
 LAST = -2
-"""Document token that a target token stands for which belongs behind the last window, whatever that holds."""
+"""Anchor of a target token that belongs after the last window, whatever that window contains."""
 
 SENTENCE, PARAGRAPH, HEADING, GIVEN = 1, 2, 4, 8
-"""Marks of a token, which add up: a sentence, a paragraph or a heading begins with it, or the data names it."""
+"""Bit flags of a token: a sentence, a paragraph or a heading begins with it, or the data lists it as important."""
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One unit as the user has it; nothing cuts it before the strategy does."""
+    """One whole unit of the user's data; only a strategy splits it into windows."""
 
     id: str
     fields: Mapping[str, Any]
-    """The record after the task has checked it."""
+    """The record, checked by the task."""
     origin: str
-    """Where it comes from, for messages: ``train.jsonl line 3``."""
+    """Where the record comes from, for messages: ``train.jsonl line 3``."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,39 +49,39 @@ class Encoded:
     labels: IntArray
     """(L,) gold label of a token, ``NO_LABEL`` where it has none."""
     before: tuple[int, ...] = ()
-    """Token ids put in front of every window ([CLS], a question)."""
+    """Token ids inserted before every window ([CLS], a question)."""
     after: tuple[int, ...] = ()
-    """Token ids put behind every window ([SEP])."""
+    """Token ids appended to every window ([SEP])."""
     query: tuple[int, ...] = ()
-    """Token ids of what is asked of the document (also in ``before``); empty where nothing is."""
+    """Token ids of the question about the document (also in ``before`` or ``after``); empty without one."""
     marks: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     """(L,) sums of ``SENTENCE``, ``PARAGRAPH``, ``HEADING`` and ``GIVEN``; empty where nothing is known."""
     starts: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     """(L,) first character of each token in the document's text; empty where the document is words."""
     ends: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
-    """(L,) character behind each token, never falling; empty like ``starts``."""
+    """(L,) index after the last character of each token, non-decreasing; empty like ``starts``."""
     target: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
-    """(T,) token ids that are to be written, the end of a text included; empty where nothing is, or it is not known."""
+    """(T,) target token ids, end of text included; empty where there is no target or it is not known."""
     anchors: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
-    """(T,) document token that each target token renders (a translation), ``ADDED`` where it is about all of them and
-    every window is to write it, ``LAST`` where the last one is."""
+    """(T,) document token that each target token renders (a translation); ``ADDED`` where every window is to generate
+    it, ``LAST`` where only the last window is."""
     evidence: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
-    """(E,) document tokens that a window must hold, all of them, to be asked for ``target``; empty: any window is."""
+    """(E,) document tokens that a window must all contain to be trained on ``target``; empty: every window is."""
     absent: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
-    """(A,) token ids that are to be written behind a window that does not hold all of ``evidence``."""
+    """(A,) target token ids of a window that does not contain all of ``evidence``."""
     terms: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
-    """(L,) what each token is to a ranking by words: its id, or a number below 0 of its characters where the tokenizer
-    does not know them, or reads them byte by byte; empty where all are ids."""
+    """(L,) term of each token in lexical ranking: its id, or a negative hash of its characters where these are an
+    unknown token or several byte tokens; empty where all terms are ids."""
     query_terms: tuple[int, ...] = ()
-    """The same of ``query``; empty where all are ids."""
+    """The same for ``query``; empty where all terms are ids."""
     num_characters: int = 0
-    """Of the document that any token has (``ctxlab.text.known``)."""
+    """Number of the document's characters that are covered by tokens (``ctxlab.text.known``)."""
     num_unknown: int = 0
-    """How many of them are behind unknown tokens."""
+    """How many of them are covered by unknown tokens."""
     num_split: int = 0
-    """How many of them are several tokens each."""
+    """How many of them are encoded as several tokens each."""
     room: int = 0
-    """Tokens that every window leaves free for what is written behind it (decoders, whose context holds both)."""
+    """Tokens that every window leaves free for generation (decoders, whose context contains both)."""
 
     def __len__(self) -> int:
         return len(self.input_ids)
@@ -89,24 +89,24 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
-    """What one forward pass sees of one document."""
+    """The tokens of one document that one forward pass sees."""
 
     input_ids: IntArray
     """(W,)"""
     token_index: IntArray
-    """(W,) document token behind each window token, ``ADDED`` for tokens that the document does not have."""
+    """(W,) index of the document token of each window token, ``ADDED`` for tokens that are not from the document."""
     begins: bool = True
-    """Whether it is read by itself; False where it goes on from the window before it (memory, hierarchy)."""
+    """Whether the window starts a new sequence; False where it continues the previous window (memory, hierarchy)."""
 
     def __len__(self) -> int:
         return len(self.input_ids)
 
     def labels(self, encoded: Encoded) -> IntArray:
-        """(W,) labels of the window's tokens, ``NO_LABEL`` where the document has no token."""
+        """(W,) labels of the window's tokens, ``NO_LABEL`` for added tokens."""
         return np.where(self.token_index == ADDED, NO_LABEL, encoded.labels[self.token_index])
 
     def marks(self, encoded: Encoded) -> IntArray:
-        """(W,) marks of the window's tokens, 0 where the document has no token or nothing is known."""
+        """(W,) marks of the window's tokens, 0 for added tokens and where nothing is known."""
         if not len(encoded.marks):
             return np.zeros(len(self), np.int64)
         return np.where(self.token_index == ADDED, 0, encoded.marks[self.token_index])
@@ -114,44 +114,44 @@ class Window:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Written:
-    """What a model wrote behind one window."""
+    """The text that a model generated after one window."""
 
     token_ids: IntArray
-    """(T,) without the end of the text."""
+    """(T,) without the end of text."""
     score: float
-    """Mean log probability of these tokens (nats); that of the end alone where nothing was written."""
+    """Mean log probability of these tokens (nats); that of the end token alone where the text is empty."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Merged:
-    """Window outputs put back onto the document."""
+    """Window outputs merged into one output per document token."""
 
     outputs: FloatArray
     """(L, C); zero where no window saw the token."""
     seen: BoolArray
     """(L,)"""
     written: Sequence[Written] = ()
-    """Of each window in order, for tasks that write."""
+    """The generated text of each window in order, for tasks that generate."""
     target_nll: float = 0.0
-    """Nats that the gold target cost, in all windows that were to write any of it."""
+    """Negative log likelihood of the gold target (nats), summed over all windows that have a part of it."""
     num_asked: int = 0
-    """Target tokens that it is the sum over."""
+    """Number of target tokens in that sum."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a task says about one whole document."""
+    """A task's answer for one whole document."""
 
     id: str
     answer: Any
-    """In the task's own form; for named entities one BIO tag a word."""
+    """An object of the task's own type; for named entities one BIO tag per word."""
     seen: Sequence[bool]
-    """Which units of the answer (words) the model saw."""
+    """Which units of the answer (such as words) the model saw."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows that a person reads and a program finds again in ``result.json``."""
+    """A table for the report, also stored in ``result.json``."""
 
     name: str
     title: str
@@ -159,48 +159,48 @@ class Table:
     rows: Sequence[Sequence[Any]]
     note: str = ""
     chance: float | None = None
-    """What guessing would give, of a table whose rows all need the context; None of others, and where it is not known.
-    Such a table has a column ``low``, with the figure and its count in front of it."""
+    """Figure of random guessing, for a table whose rows all depend on the context; else None, also where unknown.
+    Such a table has a column ``low``, preceded by the count and the figure."""
     drawn: str = ""
-    """As what the report draws it: ``BARS``, ``DEPTHS`` or ``HEADS``; empty where it does not."""
+    """Kind of plot in the report: ``BARS``, ``DEPTHS`` or ``HEADS``; empty for none."""
 
     @property
     def figure(self) -> str:
-        """The column that a picture shows: the one that ``low`` and ``high`` follow, else the last."""
+        """The column that a plot shows: the one before ``low`` and ``high``, else the last."""
         return self.columns[max(list(self.columns).index("low") - 1, 0)] if "low" in self.columns else self.columns[-1]
 
 
 BARS = "bars"
-"""A bar for each row, with a whisker from ``low`` to ``high``."""
+"""Bar chart: a bar for each row, with an error bar from ``low`` to ``high``."""
 
 DEPTHS = "depths"
-"""A field of a grid for each row, by its columns ``length`` and ``depth``."""
+"""Heat map: a cell for each row, at its columns ``length`` and ``depth``."""
 
 HEADS = "heads"
-"""A field of a grid for each row, by its first two columns, layer and head."""
+"""Heat map: a cell for each row, at its first two columns, layer and head."""
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Share of a split that the model saw."""
+    """Fractions of a split that the model saw."""
 
     tokens: float
     labels: float
     characters: float = 1.0
-    """Share of the characters that the tokenizer knows."""
+    """Fraction of the characters that the tokenizer knows."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredRecord:
-    """What one scored unit (a document, a question, a ranking) adds to the figures of its split.
+    """The contribution of one scored unit (a document, a question, a ranking) to the figures of its split.
 
-    All units of a split name the same statistics, so that figures can be computed anew over any choice of records.
+    All units of a split have the same statistics, so that figures can be recomputed over any subset of records.
     """
 
     id: str
-    """Of the unit."""
+    """Id of the unit."""
     group: str
-    """Id of the record that it belongs to; intervals and comparisons draw whole records."""
+    """Id of the record that the unit belongs to; intervals and comparisons resample whole records."""
     statistics: Mapping[str, Mapping[str, Any]]
     """Plain values of each sufficient statistic, by its name (a file under ``ctxlab/evaluation/sufficient``)."""
 
@@ -211,8 +211,8 @@ class Scores:
 
     metrics: Mapping[str, float]
     coverage_labels: float
-    """Share of the gold that the model saw whole."""
+    """Fraction of the gold answers that the model saw completely."""
     tables: Sequence[Table] = ()
     notes: Sequence[str] = field(default_factory=tuple)
     records: Sequence[ScoredRecord] = ()
-    """What ``metrics`` follows from, unit by unit; written to ``scores/<split>.jsonl``."""
+    """The units from which ``metrics`` is computed; written to ``scores/<split>.jsonl``."""

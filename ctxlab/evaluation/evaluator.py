@@ -1,11 +1,12 @@
 """From what a model observed on whole documents to answers, scores and coverage."""
 
-import importlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from types import ModuleType
 
+from ctxlab.core import plugins
+from ctxlab.core.errors import UserError
 from ctxlab.core.task import Task
 from ctxlab.core.types import Coverage, Document, Encoded, Merged, Prediction, Scores
 from ctxlab.runtime.cost import FlopCounter
@@ -76,11 +77,25 @@ def known_of(encoded: Sequence[Encoded]) -> Known:
 
 
 def metric(name: str) -> Callable[[Sequence[Document], Sequence[Prediction]], Scores]:
-    """``score`` of ``ctxlab/evaluation/metrics/<name>.py``."""
+    """``score`` of a metric's module; raises UserError as ``metric_module`` does."""
     score: Callable[[Sequence[Document], Sequence[Prediction]], Scores] = metric_module(name).score
     return score
 
 
 def metric_module(name: str) -> ModuleType:
-    """``ctxlab/evaluation/metrics/<name>.py``; its ``LIBRARIES``, if any, are loaded when it first scores."""
-    return importlib.import_module(f"ctxlab.evaluation.metrics.{name}")
+    """``ctxlab/evaluation/metrics/<name>.py``, or a plug-in's module that is named in full.
+
+    Its ``LIBRARIES``, if any, are loaded when it first scores.
+
+    Raises:
+        UserError: There is no such module, or it has no function ``score``.
+    """
+    module = plugins.named("ctxlab.evaluation.metrics", name)
+    if module is None:
+        raise UserError(
+            f"There is no metric '{name}': a task names a file of ctxlab/evaluation/metrics, or in full a module of a "
+            f"distribution that declares the entry point {plugins.GROUP}."
+        )
+    if not callable(getattr(module, "score", None)):
+        raise UserError(f"The metric '{name}' has no function score(documents, predictions): write one.")
+    return module

@@ -15,7 +15,7 @@ def by_evidence(documents: Sequence[Document], predictions: Sequence[Prediction]
     """Share of the words of ``probes`` that were written, by distance; no table where there are none.
 
     Args:
-        documents: With ``probes`` (``tasks.evidence.checked_probes``), and ``group`` where several are of one record.
+        documents: With ``probes`` (``tasks.evidence.checked_evidence``), and ``group`` where several are of one record.
         predictions: ``tasks.writing.WrittenText`` of each, in the same order.
         what: What the distance leads to, for the title of the column.
     """

@@ -1,13 +1,12 @@
 """``scores/<split>.jsonl``: what every record adds to the figures of its split, and the figures that follow from it.
 
 A line is ``{"id": …, "group": …, "statistics": {<name>: {…}}}``. A name is that of a file under
-``ctxlab/evaluation/sufficient``, which says what the values are and how figures follow from them. Nothing here needs
-torch, so that figures of runs can be compared without their models.
+``ctxlab/evaluation/sufficient``, or of a plug-in's module in full, which says what the values are and how figures
+follow from them. Nothing here needs torch, so that figures of runs can be compared without their models.
 
 Shape legend: N units (lines), G records (groups), R weightings.
 """
 
-import importlib.util
 import json
 from collections.abc import Sequence
 from math import isnan
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ctxlab.core import plugins
 from ctxlab.core.errors import UserError
 from ctxlab.core.files import write_text
 from ctxlab.core.types import IntArray, ScoredRecord
@@ -29,10 +29,15 @@ _PACKAGE = "ctxlab.evaluation.sufficient"
 
 
 def statistic(name: str) -> Statistic:
-    """The ``STATISTIC`` of ``ctxlab/evaluation/sufficient/<name>.py``; raises UserError where there is none."""
-    if not (name.isidentifier() and importlib.util.find_spec(f"{_PACKAGE}.{name}")):
-        raise UserError(f"There is no statistic called '{name}'; the scores were written by another version of ctxlab.")
-    found: Statistic = importlib.import_module(f"{_PACKAGE}.{name}").STATISTIC
+    """The ``STATISTIC`` of ``ctxlab/evaluation/sufficient/<name>.py``, or of a plug-in's module that is named in full.
+
+    Raises:
+        UserError: There is none.
+    """
+    found = getattr(plugins.named(_PACKAGE, name), "STATISTIC", None)
+    if not isinstance(found, Statistic):
+        writer = f"the plug-in {name.split('.')[0]}, not installed here" if "." in name else "another version of ctxlab"
+        raise UserError(f"There is no statistic called '{name}'; the scores were written by {writer}.")
     return found
 
 

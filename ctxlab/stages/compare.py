@@ -1,6 +1,6 @@
 """``ctxlab compare``: train candidates under an equal budget and conclude which one is worth its cost."""
 
-from ctxlab.workbench.comparing import session
+from ctxlab.workbench.comparing import judging, session
 from ctxlab.workbench.parts import Parts
 
 
@@ -15,4 +15,4 @@ def run(parts: Parts) -> None:
     comparison = session.prepare(parts)
     session.announce(comparison)
     session.train(comparison)
-    session.conclude(comparison)
+    judging.conclude(comparison)

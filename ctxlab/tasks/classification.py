@@ -1,10 +1,10 @@
-"""Classification: a whole document gets a label, or several."""
+"""Classification: predicts one label or several for a whole document."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ctxlab.core.types import Document
-from ctxlab.tasks.forms.document_classifier import Framing, Whole
+from ctxlab.tasks.forms.document_classifier import DocumentClassifier, Framing
 from ctxlab.tasks.records.fields import text_of
 from ctxlab.tasks.text.subwords import frame
 from ctxlab.tasks.written.prompted import prompted
@@ -12,8 +12,8 @@ from ctxlab.tasks.written.prompts import Prompt
 from ctxlab.text.language import checked
 
 
-class Classification(Whole):
-    """One label a document, or with ``multi_label`` any number of them."""
+class Classification(DocumentClassifier):
+    """One label per document, or with ``multi_label`` any number of them."""
 
     name = "classification"
 
@@ -35,12 +35,12 @@ class Classification(Whole):
         self._text_field = text_field
         self._prompt = None if shots is None else Prompt(instruction, cue, shots, example_words)
 
-    def form(self, kind: str) -> Any:
-        """With a head that is trained, or, with ``shots``, by a prompt."""
+    def for_kind(self, kind: str) -> Any:
+        """Return the form with a trained head or, with ``shots``, the prompted form."""
         return self if self._prompt is None else prompted(self, self._prompt, kind)
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
-        """Text and labels of a record, checked; with ``gold=False`` the text is enough."""
+        """Check text and labels of a record; with ``gold=False`` the text is enough."""
         fields: dict[str, Any] = {"text": text_of(record, self._text_field, "task.text_field", origin, self.name)}
         if gold:
             fields["gold"] = self.gold(record, origin)
@@ -49,10 +49,10 @@ class Classification(Whole):
         return Document(str(record.get("id", origin)), fields, origin)
 
     def text(self, document: Document) -> str:
-        """The document's own."""
+        """Return the document's text."""
         text: str = document.fields["text"]
         return text
 
     def framing(self, document: Document, tokenizer: Any) -> Framing:
-        """What the tokenizer puts around a text."""
+        """Return the special tokens around a text."""
         return Framing(*frame(tokenizer))

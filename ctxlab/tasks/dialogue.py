@@ -1,4 +1,4 @@
-"""Dialogue: the next turn of a conversation, chosen among candidates or written."""
+"""Dialogue: the next turn of a conversation, selected among candidates or generated."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,7 +8,7 @@ import numpy as np
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import Document
-from ctxlab.tasks.forms.ranking import Ranking, apart
+from ctxlab.tasks.forms.ranking import Ranking, candidate_documents
 from ctxlab.tasks.records.candidates import bare, candidates_of
 from ctxlab.tasks.records.turns import EmptyTurns, Turn, asked, places_in, turns_of, written
 from ctxlab.tasks.written.prompts import Prompt
@@ -19,20 +19,20 @@ MODES = ("choose", "write")
 """Values of ``task.mode``."""
 
 TRIES = 256
-"""Turns drawn from a large split before all of it is shuffled."""
+"""Number of turns drawn at random before the whole pool is shuffled."""
 
 
 class Dialogue(Ranking):
-    """Which of several turns comes next, for encoders; models that write do so: ``replying.Replying``.
+    """Response selection for encoders; generative models write the turn instead (``written.replying.Replying``).
 
-    Choosing (Lowe et al. 2015, arXiv:1506.08909: one true turn among ten, recall@k):
+    Selection follows Lowe et al. 2015, arXiv:1506.08909 (one true turn among ten, recall@k):
 
-    - The history is all turns before, a line each with its speaker's letter in front (``A: hello``); consecutive turns
-      of a speaker are not joined. Candidates are bare texts.
-    - One example a dialogue, its last turn; with ``turns_per_dialogue=n`` the last turns of n equal parts of it.
-    - ``candidates`` of a record hold the last turn too. Where it has none, the true turn stands among turns of other
-      dialogues of the same split, drawn by ``candidates_seed`` and the dialogue's id alone: the same in all runs.
-      Deviation: no text occurs twice, so that the true one is never among the others.
+    - The history is all previous turns, one line each that begins with the speaker's letter (``A: hello``); consecutive
+      turns of a speaker are not joined. Candidates are plain texts.
+    - There is one example per dialogue, its last turn; with ``turns_per_dialogue=n`` the last turns of n equal parts.
+    - ``candidates`` of a record include the last turn. Where it has none, the true turn is mixed with turns of other
+      dialogues of the same split, drawn by ``candidates_seed`` and the dialogue's id only: the same in all runs.
+      Deviation: no text occurs twice, so that the true turn is never among the distractors.
     """
 
     name = "dialogue"
@@ -56,13 +56,13 @@ class Dialogue(Ranking):
         language: str | None = None,
     ) -> None:
         if mode is not None and mode not in MODES:
-            raise UserError(f"task.mode={mode} is not one of {', '.join(MODES)}, or null for what suits the model.")
+            raise UserError(f"task.mode={mode} is not one of {', '.join(MODES)}, or null to choose by the model.")
         if candidates < 2:
-            raise UserError(f"task.candidates={candidates} leaves nothing to choose: give at least 2.")
+            raise UserError(f"task.candidates={candidates} is too small to choose from: give at least 2.")
         if candidates_seed < 0:
             raise UserError(f"task.candidates_seed={candidates_seed} is negative: give 0 or more.")
         if turns_per_dialogue < 1:
-            raise UserError(f"task.turns_per_dialogue={turns_per_dialogue} leaves no example: give at least 1.")
+            raise UserError(f"task.turns_per_dialogue={turns_per_dialogue} is too small: give at least 1.")
         super().__init__(combine, negatives, candidate_tokens)
         self.language = checked(language)
         self._turns_field, self._candidates_field = turns_field, candidates_field
@@ -75,16 +75,16 @@ class Dialogue(Ranking):
         self._writing = Replying(turns_field, turns_per_dialogue, prompt, decoding)
         self.primary_metric = "mrr"
 
-    def form(self, kind: str) -> Any:
-        """Choosing, or writing where that is asked for or is what a model of this ``kind`` does."""
+    def for_kind(self, kind: str) -> Any:
+        """Return the selecting or the generating form, by ``mode`` or else by the ``kind`` of model."""
         mode = self._mode or ("choose" if kind in self.kinds else "write")
-        return self if mode == "choose" else self._writing.form(kind)
+        return self if mode == "choose" else self._writing.for_kind(kind)
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
-        """Turns and candidates of a record, checked.
+        """Check turns and candidates of a record.
 
-        With ``gold=False`` a record with candidates may end before the turn that is asked for: its last turn is that
-        one only where it is among the candidates.
+        With ``gold=False`` a record with candidates may end before the turn to predict: its last turn is the one to
+        predict only where it is among the candidates.
         """
         turns, left_out = turns_of(record, self._turns_field, origin, self.name)
         self._empty.add(left_out, self.notes)
@@ -98,31 +98,31 @@ class Dialogue(Ranking):
         fields["has_next"] = has_next
         if has_next and len(turns) < 2:
             raise UserError(
-                f"The field '{self._turns_field}' of {origin} has one turn that says something, so that nothing comes "
-                "before the next one: give at least 2 turns, or take the dialogue out."
+                f"The field '{self._turns_field}' of {origin} has only one non-empty turn and thus no history: "
+                "give at least 2 turns, or remove the dialogue."
             )
         return Document(str(record.get("id", origin)), fields, origin)
 
     def _has_next(self, last: Turn, candidates: Sequence[str], origin: str, *, gold: bool) -> bool:
-        """Whether the last turn is the one that is asked for; it must be where ``gold`` is needed."""
+        """Whether the last turn is the one to predict, which it must be with ``gold``."""
         is_there = bare(last.text) in map(bare, candidates)
         if gold and not is_there:
             raise UserError(
-                f"The field '{self._candidates_field}' of {origin} does not hold the last turn "
-                f"({last.text.strip()[:60]!r}), so that no candidate is the right one: add it."
+                f"The field '{self._candidates_field}' of {origin} does not contain the last turn "
+                f"({last.text.strip()[:60]!r}), so that no candidate is right: add it."
             )
         if gold and len(candidates) < 2:
             raise UserError(
-                f"The field '{self._candidates_field}' of {origin} has one candidate: give at least 2 to choose among."
+                f"The field '{self._candidates_field}' of {origin} has one candidate: give at least 2 to choose from."
             )
         return is_there
 
-    def gather(self, documents: Sequence[Document]) -> None:
-        """Remember what is said in the dialogues of a split, to draw candidates from."""
+    def collect(self, documents: Sequence[Document]) -> None:
+        """Collect the turns of all dialogues of a split, to draw candidates from."""
         self._pool = [(document.id, turn.text) for document in documents for turn in document.fields["turns"]]
 
-    def split(self, document: Document) -> list[Document]:
-        """One document a candidate of each turn that is asked for."""
+    def expand(self, document: Document) -> list[Document]:
+        """Return one document per candidate of each turn to predict."""
         turns: list[Turn] = document.fields["turns"]
         if not document.fields["has_next"]:
             return self._apart(document, turns, document.fields["candidates"], None)
@@ -144,12 +144,12 @@ class Dialogue(Ranking):
     ) -> list[Document]:
         probes = document.fields["probes"]
         more = {} if probes is None else {"probes": places_in(history, probes)}
-        turn = history[-1].place + 2  # the one behind, from 1 on
+        turn = history[-1].place + 2  # the next one, counted from 1
         group, text = f"{document.id}@{turn}", written(history)
-        return apart(document.id, group, text, candidates, labels, document.origin, turn=turn, **more)
+        return candidate_documents(document.id, group, text, candidates, labels, document.origin, turn=turn, **more)
 
     def _drawn(self, document: Document, place: int) -> list[str]:
-        """The true turn among those of other dialogues, in an order drawn too."""
+        """Draw turns of other dialogues and shuffle the true turn among them."""
         true = document.fields["turns"][place].text
         digest = hashlib.sha256(f"{document.id}@{place}".encode()).digest()
         random = np.random.default_rng((self._seed, int.from_bytes(digest[:8], "little")))
@@ -163,12 +163,12 @@ class Dialogue(Ranking):
                 return [texts[i] for i in random.permutation(len(texts))]
         raise UserError(
             f"task.candidates={self._num_candidates} needs {self._num_candidates - 1} different turns of other "
-            f"dialogues beside the true one of {document.origin}, and its split has {len(found) - 1}: lower it, add "
+            f"dialogues besides the true one of {document.origin}, and its split has {len(found) - 1}: lower it, add "
             f"dialogues, or give each record a list '{self._candidates_field}'."
         )
 
 
 def _order(random: np.random.Generator, count: int) -> Iterator[int]:
-    """Every number below ``count``, some perhaps twice; the first ones, mostly enough, without shuffling all."""
+    """Yield every number below ``count``, some repeatedly; the first ``TRIES`` come without shuffling all."""
     yield from random.integers(count, size=TRIES).tolist()
     yield from random.permutation(count).tolist()

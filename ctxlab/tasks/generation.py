@@ -1,4 +1,4 @@
-"""Text to order: a long prompt that asks for words, a topic and a length, and a text that meets them."""
+"""Constrained generation: a long prompt asks for words, a topic and a length, and the generated text must meet them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,22 +18,22 @@ KNOWN = ("words", "topic", "topic_words", "min_words", "max_words")
 
 @dataclass(frozen=True, slots=True)
 class Constraints:
-    """What a text is asked to meet; what is not asked is empty or None."""
+    """The constraints on a text; those that are not set are empty or None."""
 
     words: tuple[str, ...] = ()
-    """Each has to occur."""
+    """Words that must all occur."""
     topic: str | None = None
     topic_words: tuple[str, ...] = ()
-    """One of them has to occur: the words of the topic, where the record names no others."""
+    """Words of which one must occur: those of the topic, unless the record lists others."""
     min_words: int | None = None
     max_words: int | None = None
 
 
 class Generation(Writing):
-    """A text behind a prompt; the constraints are written in the prompt, and the record says them once more to score.
+    """A text that continues a prompt; the prompt states the constraints, and the record repeats them for scoring.
 
-    A prompt longer than the context is read in windows like any document; the text of the last window counts, as the
-    prompt's end is what is gone on from, unless ``combine`` says otherwise.
+    A prompt longer than the context is read in windows like any document; the text of the last window counts, as it
+    continues the end of the prompt, unless ``combine`` is another rule.
     """
 
     name = "generation"
@@ -60,7 +60,7 @@ class Generation(Writing):
         self._prompt_field, self._text_field, self._constraints_field = prompt_field, text_field, constraints_field
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
-        """The prompt of a record, its constraints and a text that meets them, checked; the text may be missing."""
+        """Check the prompt of a record, its constraints and a text that meets them; the text may be missing."""
         prompt = text_of(record, self._prompt_field, "task.prompt_field", origin, self.name)
         fields: dict[str, Any] = {"prompt": prompt}
         if gold:
@@ -72,23 +72,23 @@ class Generation(Writing):
         return Document(str(record.get("id", origin)), fields, origin)
 
     def source(self, document: Document) -> str:
-        """The prompt."""
+        """Return the prompt."""
         return str(document.fields["prompt"])
 
     def target(self, document: Document) -> str | None:
-        """A text that meets the constraints, where the record has one."""
+        """Return a text that meets the constraints, where the record has one."""
         return document.fields.get("text")
 
     def excerpt(self, document: Document, num_words: int) -> str:
-        """The end of an example's prompt: what is gone on from."""
+        """Return the end of a few-shot example's prompt, which its text continues."""
         return last_words(self.source(document), num_words)
 
 
 def read_constraints(record: Mapping[str, Any], field: str, origin: str) -> Constraints:
-    """The constraints of a record.
+    """Return the checked constraints of a record.
 
     Raises:
-        UserError: There are none, one is not known, or one has a value that nothing could meet.
+        UserError: There are none, one is not known, or one has a value that no text can meet.
     """
     given = record.get(field)
     if not isinstance(given, Mapping):
@@ -100,7 +100,7 @@ def read_constraints(record: Mapping[str, Any], field: str, origin: str) -> Cons
         if name not in KNOWN:
             raise UserError(f"The constraint '{name}' of {origin} is not known: use {', '.join(KNOWN)}.")
     if not present:
-        raise UserError(f"The field '{field}' of {origin} asks for nothing: give at least one constraint.")
+        raise UserError(f"The field '{field}' of {origin} has no constraint: give at least one.")
     words = {name: _words(present.get(name, []), name, origin) for name in ("words", "topic_words")}
     topic = present.get("topic")
     if topic is not None and not (isinstance(topic, str) and topic.strip()):
@@ -114,7 +114,9 @@ def read_constraints(record: Mapping[str, Any], field: str, origin: str) -> Cons
 
 def _words(value: Any, name: str, origin: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(word, str) and word.strip() for word in value):
-        raise UserError(f"The constraint '{name}' of {origin} is no list of words: give one such as [lamp, harbour].")
+        raise UserError(
+            f"The constraint '{name}' of {origin} is not a list of words: give one such as [lamp, harbour]."
+        )
     return tuple(value)
 
 

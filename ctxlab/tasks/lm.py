@@ -1,4 +1,4 @@
-"""Language modelling: every token of a whole document from those before it.
+"""Language modelling: every token of a whole document is predicted from those before it.
 
 Shape legend: L tokens of a document, W tokens of a window, B windows of a batch, V tokens of the vocabulary.
 """
@@ -13,8 +13,8 @@ from ctxlab.core.data import Record
 from ctxlab.core.task import Loss
 from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Prediction
 from ctxlab.tasks.forms import vocabulary
-from ctxlab.tasks.forms.base import Base
-from ctxlab.tasks.forms.token_summary import summary
+from ctxlab.tasks.forms.base import BaseTask
+from ctxlab.tasks.forms.perplexity_fields import perplexity_fields
 from ctxlab.tasks.forms.vocabulary import TokenScores
 from ctxlab.tasks.records.fields import not_blank, text_of
 from ctxlab.tasks.text.encoding import added_characters, encode_text
@@ -23,11 +23,11 @@ from ctxlab.text.known import unknown_id
 from ctxlab.text.language import checked
 
 
-class LM(Base):
-    """Next token, asked for at every token but the last: continued pretraining, and perplexity.
+class LM(BaseTask):
+    """Next-token prediction, for continued pretraining and perplexity.
 
-    The first token of a document is not asked for, as nothing is before it. The first token of a later window is told
-    by the last one of the window before, so that side by side windows ask for every token once.
+    The first token of a document is not predicted, as nothing is before it. The first token of a later window is
+    predicted from the last one of the previous window, so that adjacent windows predict every token once.
     """
 
     name = "lm"
@@ -46,16 +46,16 @@ class LM(Base):
         self._unknown_id: int | None = None
 
     def prepare(self, tokenizer: Any) -> None:
-        """The size of the vocabulary, over which a model that knows nothing is uniform, and its unknown token."""
+        """Store the size of the vocabulary, for the uniform distribution, and the unknown token."""
         self._vocabulary_size, self._unknown_id = len(tokenizer), unknown_id(tokenizer)
 
     def admit(self, records: Sequence[Record], *, gold: bool) -> list[Record]:
-        """All that are not blank: corpora of lines (WikiText) have many that are."""
+        """Return the records that are not blank: line-based corpora such as WikiText have many blank ones."""
         del gold
         return not_blank(records, self._text_field, self.notes)
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
-        """The text of a record, checked; it is its own gold."""
+        """Check the text of a record, which is its own gold."""
         del gold
         fields = {"text": text_of(record, self._text_field, "task.text_field", origin, self.name)}
         if record.get("probes") is not None:
@@ -63,10 +63,10 @@ class LM(Base):
         return Document(str(record.get("id", origin)), fields, origin)
 
     def encode(self, documents: Sequence[Document], tokenizer: Any) -> list[Encoded]:
-        """Whole documents as token ids, each labelled with the next one.
+        """Return whole documents as token ids, each labelled with the next one.
 
-        Windows begin with what the tokenizer puts in front of a text, if anything, and end with nothing: an end in the
-        middle of a document is none.
+        Windows begin with the special tokens before a text, if any, and have none at the end, as a window does not end
+        the document.
         """
         before, _ = frame(tokenizer)
         encoded = []
@@ -86,15 +86,15 @@ class LM(Base):
         return encoded
 
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
-        """Cross entropy summed over labelled tokens; outputs (B, W, V), labels (B, W)."""
+        """Return the cross entropy summed over labelled tokens; outputs (B, W, V), labels (B, W)."""
         return vocabulary.cross_entropy(outputs, labels)
 
-    def observe(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """(B, W, 2) of outputs (B, W, V): see ``vocabulary.observe``."""
-        return vocabulary.observe(outputs, labels)
+    def reduce_outputs(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Reduce outputs (B, W, V) to (B, W, 2); see ``vocabulary.reduce_outputs``."""
+        return vocabulary.reduce_outputs(outputs, labels)
 
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
-        """``TokenScores`` of all tokens but the first."""
+        """Return the ``TokenScores`` of all tokens but the first."""
         asked = np.arange(1, len(encoded))
         seen = merged.seen[asked - 1]
         nll = vocabulary.charge_unseen(merged.outputs[asked - 1, 0], seen, self._vocabulary_size)
@@ -106,10 +106,10 @@ class LM(Base):
         return Prediction(document.id, scores, seen.tolist())
 
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
-        """Perplexity of the document, in all and by position; see ``summary.summary``."""
-        return {"id": document.id, **summary(prediction.answer)}
+        """Return the perplexity of the document, in total and by position; see ``perplexity_fields``."""
+        return {"id": document.id, **perplexity_fields(prediction.answer)}
 
 
 def next_tokens(input_ids: IntArray) -> IntArray:
-    """(L,) the token behind each, ``NO_LABEL`` for the last."""
+    """(L,) the token after each, ``NO_LABEL`` for the last."""
     return np.append(input_ids[1:], NO_LABEL)

@@ -1,4 +1,4 @@
-"""Masked language modelling: hidden tokens of a whole document from those around them.
+"""Masked language modelling: masked tokens of a whole document are predicted from those around them.
 
 Shape legend: L tokens of a document, W tokens of a window, B windows of a batch, V tokens of the vocabulary.
 """
@@ -16,8 +16,8 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.task import Loss
 from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Prediction
 from ctxlab.tasks.forms import vocabulary
-from ctxlab.tasks.forms.base import Base
-from ctxlab.tasks.forms.token_summary import summary
+from ctxlab.tasks.forms.base import BaseTask
+from ctxlab.tasks.forms.perplexity_fields import perplexity_fields
 from ctxlab.tasks.forms.vocabulary import TokenScores
 from ctxlab.tasks.records.fields import not_blank, text_of
 from ctxlab.tasks.text.encoding import added_characters, encode_text
@@ -26,27 +26,27 @@ from ctxlab.text.known import unknown_id
 from ctxlab.text.language import checked
 
 HIDDEN_SHARE, REPLACED_SHARE = 0.8, 0.1
-"""Of the chosen tokens these are the mask token and a random one; the rest stays, and is asked for all the same."""
+"""Fractions of the chosen tokens that become the mask token and a random one; the rest stays but is predicted too."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Tokens:
-    """What masking needs of a tokenizer."""
+    """The properties of a tokenizer that masking needs."""
 
     mask_id: int
     ordinary: IntArray
-    """Ids that are no special tokens."""
+    """Ids of all tokens but the special ones."""
     size: int
     unknown_id: int | None
 
 
-class MLM(Base):
-    """Masked tokens after BERT (Devlin et al. 2019, arXiv:1810.04805).
+class MLM(BaseTask):
+    """Masked tokens as in BERT (Devlin et al. 2019, arXiv:1810.04805).
 
-    ``masked_share`` of a document's tokens are chosen, at least one; of these 80 % become the mask token, 10 % a random
-    one and 10 % stay. Deviations: the share is of the document, not of each window, and exact up to rounding; training
-    documents are masked anew every epoch, as in RoBERTa (arXiv:1907.11692). Elsewhere the choice hangs on nothing but
-    the document's id, so that every model and strategy is asked for the same tokens.
+    A fraction ``masked_share`` of a document's tokens is chosen, at least one; of these 80 % become the mask token,
+    10 % a random one and 10 % stay. Deviations: the fraction is of the document, not of each window, and exact up to
+    rounding; training documents are masked anew every epoch, as in RoBERTa (arXiv:1907.11692). In evaluation the choice
+    depends only on the document's id, so that all models with the same tokenizer predict the same tokens.
     """
 
     name = "mlm"
@@ -58,7 +58,7 @@ class MLM(Base):
 
     def __init__(self, text_field: str = "text", masked_share: float = 0.15, language: str | None = None) -> None:
         if not 0 < masked_share < 1:
-            raise UserError(f"task.masked_share={masked_share} is no share: give a number between 0 and 1.")
+            raise UserError(f"task.masked_share={masked_share} is not a fraction: give a number between 0 and 1.")
         super().__init__()
         self.language = checked(language)
         self._text_field, self._masked_share = text_field, masked_share
@@ -66,20 +66,20 @@ class MLM(Base):
 
     @property
     def encode_options(self) -> tuple[Any, ...]:
-        """The share that is masked."""
+        """Return the fraction that is masked."""
         return (self._masked_share,)
 
     def prepare(self, tokenizer: Any) -> None:
-        """The mask token and those that may stand in for others; raises UserError where there is no mask token."""
+        """Store the mask token and the possible random tokens; raises UserError where there is no mask token."""
         self._tokens = _tokens_of(tokenizer)
 
     def admit(self, records: Sequence[Record], *, gold: bool) -> list[Record]:
-        """All that are not blank: corpora of lines (WikiText) have many that are."""
+        """Return the records that are not blank: line-based corpora such as WikiText have many blank ones."""
         del gold
         return not_blank(records, self._text_field, self.notes)
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
-        """The text of a record, checked; it is its own gold."""
+        """Check the text of a record, which is its own gold."""
         del gold
         fields = {"text": text_of(record, self._text_field, "task.text_field", origin, self.name)}
         if record.get("probes") is not None:
@@ -87,7 +87,7 @@ class MLM(Base):
         return Document(str(record.get("id", origin)), fields, origin)
 
     def encode(self, documents: Sequence[Document], tokenizer: Any) -> list[Encoded]:
-        """Whole documents as token ids, masked by their ids; labels are the tokens behind the masks."""
+        """Return whole documents as token ids, masked with a seed from their id; labels are the original tokens."""
         before, after = frame(tokenizer)
         tokens, encoded = _tokens_of(tokenizer), []
         for document in documents:
@@ -105,21 +105,21 @@ class MLM(Base):
             encoded.append(_masked(plain, self._masked_share, tokens, _seed_of(document.id)))
         return encoded
 
-    def renew(self, encoded: Encoded, seed: int) -> Encoded:
-        """The document with other tokens masked."""
+    def resample(self, encoded: Encoded, seed: int) -> Encoded:
+        """Return the document with other tokens masked."""
         assert self._tokens is not None, "prepare comes first"
         return _masked(encoded, self._masked_share, self._tokens, seed)
 
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
-        """Cross entropy summed over masked tokens; outputs (B, W, V), labels (B, W)."""
+        """Return the cross entropy summed over masked tokens; outputs (B, W, V), labels (B, W)."""
         return vocabulary.cross_entropy(outputs, labels)
 
-    def observe(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """(B, W, 2) of outputs (B, W, V): see ``vocabulary.observe``."""
-        return vocabulary.observe(outputs, labels)
+    def reduce_outputs(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Reduce outputs (B, W, V) to (B, W, 2); see ``vocabulary.reduce_outputs``."""
+        return vocabulary.reduce_outputs(outputs, labels)
 
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
-        """``TokenScores`` of the masked tokens."""
+        """Return the ``TokenScores`` of the masked tokens."""
         assert self._tokens is not None, "prepare comes first"
         asked = np.flatnonzero(encoded.labels != NO_LABEL)
         seen = merged.seen[asked]
@@ -132,12 +132,12 @@ class MLM(Base):
         return Prediction(document.id, scores, seen.tolist())
 
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
-        """Pseudo-perplexity of the document, in all and by position; see ``summary.summary``."""
-        return {"id": document.id, **summary(prediction.answer)}
+        """Return the pseudo-perplexity of the document, in total and by position; see ``perplexity_fields``."""
+        return {"id": document.id, **perplexity_fields(prediction.answer)}
 
 
 def unmasked(encoded: Encoded) -> IntArray:
-    """(L,) token ids as the text has them."""
+    """(L,) token ids of the original text."""
     return np.where(encoded.labels == NO_LABEL, encoded.input_ids, encoded.labels)
 
 

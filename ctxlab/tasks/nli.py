@@ -1,10 +1,10 @@
-"""Natural language inference: what a long premise says of a short hypothesis."""
+"""Natural language inference: whether a long premise entails or contradicts a short hypothesis."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ctxlab.core.types import Document
-from ctxlab.tasks.forms.document_classifier import Framing, Whole
+from ctxlab.tasks.forms.document_classifier import DocumentClassifier, Framing
 from ctxlab.tasks.records.fields import text_of
 from ctxlab.tasks.text.encoding import query_of
 from ctxlab.tasks.text.pairs import pair_frame
@@ -13,10 +13,10 @@ from ctxlab.tasks.written.prompts import Prompt
 from ctxlab.text.language import checked
 
 
-class NLI(Whole):
-    """One label for a premise and a hypothesis; the hypothesis stands in front of every window of the premise.
+class NLI(DocumentClassifier):
+    """One label for a premise and a hypothesis; the hypothesis precedes every window of the premise.
 
-    Deviation from the usual scripts: these put the hypothesis behind the premise, where a truncation or a second window
+    Deviation from the usual scripts: these put the hypothesis after the premise, where truncation or a second window
     loses one of them; and token types are left at 0.
     """
 
@@ -40,12 +40,12 @@ class NLI(Whole):
         self._premise_field, self._hypothesis_field = premise_field, hypothesis_field
         self._prompt = None if shots is None else Prompt(instruction, cue, shots, example_words)
 
-    def form(self, kind: str) -> Any:
-        """With a head that is trained, or, with ``shots``, by a prompt."""
+    def for_kind(self, kind: str) -> Any:
+        """Return the form with a trained head or, with ``shots``, the prompted form."""
         return self if self._prompt is None else prompted(self, self._prompt, kind)
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
-        """Both texts and the label of a record, checked; with ``gold=False`` the texts are enough."""
+        """Check both texts and the label of a record; with ``gold=False`` the texts are enough."""
         fields: dict[str, Any] = {
             "premise": text_of(record, self._premise_field, "task.premise_field", origin, self.name),
             "hypothesis": text_of(record, self._hypothesis_field, "task.hypothesis_field", origin, self.name),
@@ -57,16 +57,16 @@ class NLI(Whole):
         return Document(str(record.get("id", origin)), fields, origin)
 
     def text(self, document: Document) -> str:
-        """The premise."""
+        """Return the premise."""
         text: str = document.fields["premise"]
         return text
 
     def asked(self, document: Document) -> str:
-        """The hypothesis."""
+        """Return the hypothesis."""
         return f"Claim: {document.fields['hypothesis']}"
 
     def framing(self, document: Document, tokenizer: Any) -> Framing:
-        """The hypothesis in front of the premise, parted as the tokenizer parts two texts."""
+        """Put the hypothesis before the premise, separated as the tokenizer separates two texts."""
         around = pair_frame(tokenizer)
         query, terms = query_of(tokenizer, document.fields["hypothesis"])
         return Framing((*around.before, *query, *around.between), around.after, query, terms)

@@ -1,4 +1,4 @@
-"""Probes: one question about a text that was written to ask it, at a known length and depth."""
+"""Probes: one question about a synthetic text, with evidence at a known depth in a text of known length."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,7 +10,7 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.task import Loss
 from ctxlab.core.types import Document, Encoded, Merged, Prediction
 from ctxlab.tasks.forms import marking
-from ctxlab.tasks.forms.document_classifier import Framing, Verdict, Whole
+from ctxlab.tasks.forms.document_classifier import DocumentClassifier, Framing, Verdict
 from ctxlab.tasks.records.labels import sorted_labels
 from ctxlab.tasks.records.probes import BETWEEN, Reply, probe_fields, spans_seen
 from ctxlab.tasks.text.encoding import query_of
@@ -23,22 +23,22 @@ from ctxlab.text.units import find_words
 FORMS = ("classification", "marking")
 
 
-class Probe(Whole):
-    """The question stands in front of every window of the text, and the answer is chosen or marked.
+class Probe(DocumentClassifier):
+    """The question precedes every window of the text, and the answer is chosen or marked.
 
-    - ``classification``: one of a closed list of answers, as in every task with one answer a document.
-    - ``marking``: the words of the text with the best scores, as many as are asked for.
+    - ``classification``: one of a closed list of answers, as in every task with one answer per document.
+    - ``marking``: the words of the text with the best scores, as many as the question asks for.
 
-    Models that write do it in the form of ``WrittenProbe``.
+    Generative models use ``WrittenProbe`` instead.
 
-    A record has ``text``, ``question`` and ``answers``; ``spans`` (characters of the answers, or of what tells them),
-    ``choices`` (the closed list), ``all`` (whether every answer is wanted, or any will do), ``length`` and ``depth``
-    where they are known.
+    A record has ``text``, ``question`` and ``answers``; ``spans`` (characters of the answers, or of their evidence),
+    ``choices`` (the closed list), ``all`` (whether every answer is wanted, or any one suffices), ``length`` and
+    ``depth`` where they are known.
     """
 
     name = "probe"
     kinds = frozenset({"encoder"})
-    metric = "probe"
+    metric = "probe_recall"
 
     def __init__(
         self,
@@ -65,33 +65,33 @@ class Probe(Whole):
 
     @property
     def encode_options(self) -> tuple[Any, ...]:
-        """The form that it is answered in."""
+        """Return the form of the answer."""
         return (self._form,)
 
-    def form(self, kind: str) -> Any:
-        """Itself for encoders, which choose or mark; others write the answer.
+    def for_kind(self, kind: str) -> Any:
+        """Return the task itself for encoders, which choose or mark; other models generate the answer.
 
         Raises:
-            UserError: Solved examples for an encoder.
+            UserError: Few-shot examples for an encoder.
         """
         if kind != "encoder":
-            return WrittenProbe(self._decoding, self._prompt, self._text_field).form(kind)
+            return WrittenProbe(self._decoding, self._prompt, self._text_field).for_kind(kind)
         if self._prompt.shots:
             raise UserError(
-                f"task.shots={self._prompt.shots}: a model of kind encoder is shown no solved examples: use "
-                "task.shots=0 and train it, or a decoder such as model=smollm2."
+                f"task.shots={self._prompt.shots} does not work with a model of kind encoder, which reads no solved "
+                "examples: use task.shots=0 and train it, or a decoder such as model=smollm2."
             )
         return self
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
-        """Text, question and answers of a record, checked; with ``gold=False`` text and question are enough."""
+        """Check text, question and answers of a record; with ``gold=False`` text and question are enough."""
         fields = probe_fields(record, self._text_field, origin, gold=gold)
         if gold:
             fields |= self._marked(fields, origin) if self._marks else self._chosen(fields, origin)
         return Document(str(record.get("id", origin)), fields, origin)
 
     def _marked(self, fields: Mapping[str, Any], origin: str) -> dict[str, Any]:
-        """Where the answers stand, found again where the record does not say."""
+        """Return the spans of the answers, searched for where the record has none."""
         if fields["spans"]:
             return {}
         spans: list[list[int]] = []
@@ -108,13 +108,13 @@ class Probe(Whole):
     def _chosen(self, fields: Mapping[str, Any], origin: str) -> dict[str, Any]:
         if len(fields["answers"]) != 1:
             raise UserError(
-                f"{origin} has {len(fields['answers'])} answers, and one is chosen with task.form=classification: "
+                f"{origin} has {len(fields['answers'])} answers, and task.form=classification chooses exactly one: "
                 "use task.form=marking."
             )
         return {"gold": self.gold({"answers": fields["answers"][0]}, origin)}
 
     def learn_labels(self, documents: Sequence[Document]) -> None:
-        """The closed list of the documents, or the answers that they have."""
+        """Fix the classes: the closed list of the documents, or else all their answers."""
         if self._marks:
             self.labels = ["answer"]
         elif not self.labels:
@@ -124,26 +124,26 @@ class Probe(Whole):
             super().learn_labels(documents)
 
     def prepare(self, tokenizer: Any) -> None:
-        """Refuse a tokenizer that puts nothing in front of a text, as marks need a place for "not here"."""
+        """Raise UserError where the tokenizer has no token before a text, which marking needs for "not here"."""
         if self._marks and not pair_frame(tokenizer).before:
             raise UserError(
-                f"{type(tokenizer).__name__} puts no token such as [CLS] in front of a text, which stands for "
-                '"no answer here" in task=probe: choose an encoder that has one, or probe.form=classification.'
+                f"{type(tokenizer).__name__} puts no token such as [CLS] before a text, which task=probe needs for "
+                '"no answer here": choose an encoder that has one, or task.form=classification.'
             )
 
     def text(self, document: Document) -> str:
-        """The haystack."""
+        """Return the text."""
         text: str = document.fields["text"]
         return text
 
     def framing(self, document: Document, tokenizer: Any) -> Framing:
-        """The question in front of the text, parted as the tokenizer parts two texts."""
+        """Put the question before the text, separated as the tokenizer separates two texts."""
         around = pair_frame(tokenizer)
         query, terms = query_of(tokenizer, document.fields["question"])
         return Framing((*around.before, *query, *around.between), around.after, query, terms)
 
     def encode(self, documents: Sequence[Document], tokenizer: Any) -> list[Encoded]:
-        """Whole texts as token ids, labelled with the answer, or with whether a token is part of one."""
+        """Return whole texts as token ids, labelled with the answer, or with whether a token is part of one."""
         encoded = super().encode(documents, tokenizer)
         if not self._marks:
             return encoded
@@ -151,15 +151,15 @@ class Probe(Whole):
         return [replace(tokens, labels=marking.marks(tokens, document.fields["spans"])) for document, tokens in pairs]
 
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
-        """Of marks (B, W, 1), or of the choice (B, C); labels (B, W)."""
+        """Return the loss of marks (B, W, 1), or of the choice (B, C); labels (B, W)."""
         return marking.loss(outputs, labels) if self._marks else super().loss(outputs, labels)
 
-    def observe(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """(B, W, 1) scores of tokens, or (B, W, C) what the window says, on each of its tokens."""
-        return marking.observe(outputs) if self._marks else super().observe(outputs, labels)
+    def reduce_outputs(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Return (B, W, 1) scores of tokens, or the window's prediction on each of its tokens (B, W, C)."""
+        return marking.reduce_outputs(outputs) if self._marks else super().reduce_outputs(outputs, labels)
 
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
-        """The ``Reply``; ``seen`` says whether all of each span was, or of the text where none is known."""
+        """Return the ``Reply``; ``seen`` is whether all of each span was seen, or of the text where none is known."""
         fields, num_tokens = document.fields, len(encoded.input_ids)
         seen = spans_seen(document, encoded, merged)
         if self._marks:
@@ -169,5 +169,5 @@ class Probe(Whole):
         return Prediction(document.id, Reply("".join(verdict.chosen), num_tokens, len(verdict.classes)), seen)
 
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
-        """What was asked and what was said."""
+        """Return the question and the answer."""
         return {"id": document.id, "question": document.fields["question"], "answer": prediction.answer.text}

@@ -1,4 +1,4 @@
-"""Extractive question answering: the stretch of a long context that answers a question, or none.
+"""Extractive question answering: the span of a long context that answers a question, or none.
 
 Shape legend: L tokens of a context, W tokens of a window, B windows of a batch.
 """
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from ctxlab.core.errors import UserError
 from ctxlab.core.task import Loss
 from ctxlab.core.types import NO_LABEL, Document, Encoded, FloatArray, IntArray, Merged, Prediction
-from ctxlab.tasks.forms.base import Base
+from ctxlab.tasks.forms.base import BaseTask
 from ctxlab.tasks.records.questions import (
     STRETCHED,
     Answer,
@@ -33,21 +33,21 @@ from ctxlab.text.clusters import snap
 from ctxlab.text.language import checked
 
 STARTS, ENDS = 1, 2
-"""Labels of a context token, which add up: the answer starts with it, or ends with it."""
+"""Bit flags in the label of a context token: the answer starts with it, or ends with it."""
 
 
-class QA(Base):
-    """A score for the start and one for the end at every token, and at [CLS] for "no answer" (SQuAD 2's convention).
+class QA(BaseTask):
+    """Predicts start and end scores for every token, and for [CLS] as "no answer" (SQuAD 2's convention).
 
     Source: Devlin et al. 2019 (arXiv:1810.04805), sections 4.2 and 4.3. Deviations, all for contexts of many windows:
 
-    - A question is in front of every window, without segment ids of its own.
-    - Start and end are learnt apart: a window that holds only one of them has [CLS] as the target of the other, where
-      the usual script takes the whole window as one without the answer. So an answer across two windows can be found.
-    - Every score is taken above the [CLS] score of its own window, so that those of several windows compare and "no
-      answer" is 0. The best stretch over all windows is the answer if its start and end together are above
-      ``no_answer_threshold``; it is at most ``max_answer_tokens`` long, and all of its tokens were seen: nothing is
-      read across a gap that a strategy left, nor from one of several texts into the next.
+    - The question precedes every window, without segment ids of its own.
+    - Start and end are trained separately: a window that contains only one of them has [CLS] as the target of the
+      other, where the usual script treats the window as unanswerable. So an answer across two windows can be found.
+    - Every score is taken relative to the [CLS] score of its own window, so that scores of several windows are
+      comparable and "no answer" scores 0. The best span over all windows is the answer if its start and end scores sum
+      to more than ``no_answer_threshold``. A span has at most ``max_answer_tokens`` tokens, all of them seen: it does
+      not bridge a gap that a strategy left, nor two of several texts.
     """
 
     name = "qa"
@@ -74,13 +74,13 @@ class QA(Base):
         f1: str = "words",
     ) -> None:
         if max_answer_tokens < 1:
-            raise UserError(f"task.max_answer_tokens={max_answer_tokens} leaves no answer: give at least 1.")
+            raise UserError(f"task.max_answer_tokens={max_answer_tokens} is too small: give at least 1.")
         if no_answer_weight < 0:
             raise UserError(f"task.no_answer_weight={no_answer_weight} is negative: give 0 or more.")
         if stretch_tokens is not None and stretch_tokens < 1:
-            raise UserError(f"task.stretch_tokens={stretch_tokens} leaves nothing: give at least 1, or null for all.")
+            raise UserError(f"task.stretch_tokens={stretch_tokens} is too small: give at least 1, or null for all.")
         if not 0 <= no_answer_share <= 1:
-            raise UserError(f"task.no_answer_share={no_answer_share} is no share: give a number from 0 to 1.")
+            raise UserError(f"task.no_answer_share={no_answer_share} is not a fraction: give a number from 0 to 1.")
         super().__init__(["start", "end"])
         self.language, self._f1 = checked(language), checked_f1(f1)
         self._stretch_tokens, self._no_answer_share = stretch_tokens, no_answer_share
@@ -93,46 +93,46 @@ class QA(Base):
             decoding,
         )
 
-    def form(self, kind: str) -> Any:
-        """Itself for encoders, which point at the answer; others write it.
+    def for_kind(self, kind: str) -> Any:
+        """Return the task itself for encoders, which extract the answer; other models generate it.
 
         Raises:
-            UserError: Solved examples for an encoder.
+            UserError: Few-shot examples for an encoder.
         """
         if kind == "encoder":
             if self._prompt.shots:
                 raise UserError(
-                    f"task.shots={self._prompt.shots}: a model of kind encoder is shown no solved examples: use "
-                    "task.shots=0 and train it, or a decoder such as model=smollm2."
+                    f"task.shots={self._prompt.shots} does not work with a model of kind encoder, which reads no "
+                    "solved examples: use task.shots=0 and train it, or a decoder such as model=smollm2."
                 )
             return self
         stretch = self._stretch_tokens, self._no_answer_share
         written = WrittenQA(self._decoding, self._prompt, self._no_answer, self._context_field, *stretch, f1=self._f1)
-        return written.form(kind)
+        return written.for_kind(kind)
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
-        """A context and all questions about it, checked; answers at a wrong place are found again where they can be."""
+        """Check a context and all questions about it; answers at a wrong position are moved where it is unambiguous."""
         return self._reader.read(record, origin, gold=gold)
 
-    def split(self, document: Document) -> list[Document]:
-        """One document a question; ``group`` is the record's id."""
+    def expand(self, document: Document) -> list[Document]:
+        """Return one document per question; ``group`` is the record's id."""
         return one_a_question(document, self._f1)
 
     def prepare(self, tokenizer: Any) -> None:
-        """Refuse a tokenizer that puts nothing in front of a text, as "no answer" needs a place."""
+        """Raise UserError where the tokenizer has no token before a text, which "no answer" needs."""
         if not frame(tokenizer)[0]:
             raise UserError(
-                f"{type(tokenizer).__name__} puts no token such as [CLS] in front of a text, which stands for "
-                '"no answer" in task=qa: choose an encoder that has one.'
+                f"{type(tokenizer).__name__} puts no token such as [CLS] before a text, which task=qa needs for "
+                '"no answer": choose an encoder that has one.'
             )
 
     def encode(self, documents: Sequence[Document], tokenizer: Any) -> list[Encoded]:
-        """Whole contexts as token ids, each with its question in front of every window."""
+        """Return whole contexts as token ids, each with its question before every window."""
         around = pair_frame(tokenizer)
         encoded: list[Encoded] = []
         text, pieces = "", None
         for document in documents:
-            if pieces is None or document.fields["context"] != text:  # questions about one text follow each other
+            if pieces is None or document.fields["context"] != text:  # questions about one text are adjacent
                 text = document.fields["context"]
                 pieces = encode_text(tokenizer, text, document.fields.get("language", ""))
             query, terms = query_of(tokenizer, document.fields["question"])
@@ -153,8 +153,8 @@ class QA(Base):
             )
         return encoded
 
-    def renew(self, encoded: Encoded, seed: int) -> Encoded:
-        """With ``stretch_tokens``, a stretch of the context; see ``drawn_stretch``."""
+    def resample(self, encoded: Encoded, seed: int) -> Encoded:
+        """Return a stretch of the context if ``stretch_tokens`` is set; see ``drawn_stretch``."""
         answer = np.flatnonzero(encoded.labels)
         ends = (int(answer[0]), int(answer[-1])) if len(answer) else None
         part = drawn_stretch(len(encoded), ends, self._stretch_tokens, self._no_answer_share, seed)
@@ -163,30 +163,30 @@ class QA(Base):
         return replace(encoded, **{name: getattr(encoded, name)[part] for name in STRETCHED})
 
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
-        """Mean cross entropy of start and end over a window's places, summed over windows, in fp32.
+        """Return the mean cross entropy of start and end over positions, summed over windows, in fp32.
 
-        Outputs (B, W, 2), labels (B, W). The places are the context's tokens and the window's first one.
+        Outputs (B, W, 2), labels (B, W). Positions are the context's tokens and the window's first token.
         """
         allowed = labels != NO_LABEL
-        hits = torch.stack([allowed & (labels & bit > 0) for bit in (STARTS, ENDS)], dim=-1)
+        hits = torch.stack([allowed & (labels & bit > 0) for bit in (STARTS, ENDS)], dim=-1)  # (B, W, 2)
         allowed[:, 0] = True
         scores = outputs.float().masked_fill(~allowed[..., None], -torch.inf)
-        targets = hits.int().argmax(dim=1)  # 0, the first place, where there is none
+        targets = hits.int().argmax(dim=1)  # (B, 2); 0, the first token, where there is none
         each = F.cross_entropy(scores, targets, reduction="none")  # (B, 2)
         weights = torch.where(hits.any(dim=1), 1.0, self._no_answer_weight)
         return Loss((each * weights).sum() / 2, weights.sum() / 2)
 
-    def teaches(self, labels: IntArray) -> bool:
-        """Any window with a token of the context, or with an answer's start or end where the others do not count."""
-        return bool((labels > 0).any()) if self._no_answer_weight == 0 else super().teaches(labels)
+    def has_loss(self, labels: IntArray) -> bool:
+        """Whether the window has a context token or, where unanswerable windows have weight 0, a start or an end."""
+        return bool((labels > 0).any()) if self._no_answer_weight == 0 else super().has_loss(labels)
 
-    def observe(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """(B, W, 2) start and end scores above those of the first place of the same window."""
+    def reduce_outputs(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Return start and end scores relative to those of the window's first token (B, W, 2)."""
         del labels
         return outputs.float() - outputs[:, :1].float()
 
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
-        """The best stretch, or none; ``seen`` says for each gold answer whether all of it was."""
+        """Return the best span, or none; ``seen`` is for each gold answer whether all of it was seen."""
         context, answers = document.fields["context"], document.fields["answers"]
         spans = [answer_tokens(encoded, answer["start"], answer["end"]) for answer in answers]
         seen = [bool(merged.seen[first : last + 1].all()) for first, last in spans]
@@ -199,18 +199,18 @@ class QA(Base):
         start, end = int(encoded.starts[first]), int(encoded.ends[last])
         start += len(context[start:end]) - len(context[start:end].lstrip())  # some tokens begin with a blank
         end = start + len(context[start:end].rstrip())
-        if end > start:  # an uncased tokenizer does not see the marks of the last letter
+        if end > start:  # an uncased tokenizer drops combining marks of the last letter
             start, end = snap(context, start, end)
         return Prediction(document.id, Answer(context[start:end], start, end, score, len(encoded), evidence), seen)
 
     def _runs(self, document: Document, encoded: Encoded, merged: Merged) -> IntArray:
-        """(L,) the same number for tokens that a stretch may hold together, -1 for what was not seen."""
+        """(L,) run of each token, -1 for unseen tokens; a span must be within one run."""
         texts = np.searchsorted(document.fields["text_starts"], encoded.ends - 1, side="right")
         breaks = ~merged.seen | (np.diff(texts, prepend=0) > 0)
         return np.where(merged.seen, np.cumsum(breaks), -1)
 
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
-        """The answer, empty for none, with its characters; those in ``contexts[context]`` where there are several."""
+        """Return the answer, empty for none, with offsets; in ``contexts[context]`` where there are several texts."""
         answer: Answer = prediction.answer
         line = {"id": document.id, "question": document.fields["question"], "answer": answer.text}
         starts, place = document.fields["text_starts"], {"start": answer.start, "end": answer.end}
@@ -222,7 +222,7 @@ class QA(Base):
 
 
 def _labels(pieces: Pieces, answers: Sequence[Mapping[str, Any]]) -> IntArray:
-    """(L,) places of the first answer: the others are other ways to say it, and a window has one target."""
+    """(L,) start and end of the first answer only: the others are alternatives, and a window has one target."""
     labels = np.zeros(len(pieces.input_ids), dtype=np.int64)
     for answer in answers[:1]:
         first, last = answer_tokens(pieces, answer["start"], answer["end"])
@@ -232,13 +232,13 @@ def _labels(pieces: Pieces, answers: Sequence[Mapping[str, Any]]) -> IntArray:
 
 
 def _best(scores: FloatArray, runs: IntArray, longest: int) -> tuple[int, int, float] | None:
-    """First and last token and score of the best stretch within one run; the earlier and shorter one of equals."""
+    """Return first token, last token and score of the best span within one run; of equals the shortest, then first."""
     best = None
     for more in range(min(longest, len(runs))):
         head = slice(0, len(runs) - more)
         whole = (runs[head] == runs[more:]) & (runs[head] >= 0)
         if not whole.any():
-            break  # nor is there a longer one
+            break  # then there is no longer one either
         sums = np.where(whole, scores[head, 0] + scores[more:, 1], -np.inf)
         first = int(sums.argmax())
         if best is None or sums[first] > best[2]:

@@ -1,19 +1,19 @@
-"""Recommendation: candidate texts, ranked by the texts that a user chose before."""
+"""Recommendation: ranks candidate texts given the texts that a user chose before."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from ctxlab.core.types import Document
-from ctxlab.tasks.forms.ranking import Ranking, apart, probes_of
+from ctxlab.tasks.forms.ranking import Ranking, candidate_documents, evidence_field
 from ctxlab.tasks.records.candidates import ChosenReader, candidates_of, texts_of
 from ctxlab.text.language import checked
 
 BETWEEN = "\n\n"
-"""What joins the texts of a history, in the order of the record (the usual one is oldest first)."""
+"""Separator of the texts of a history, in the order of the record (usually oldest first)."""
 
 
 class Recommendation(Ranking):
-    """Whether each candidate was chosen, from a history of whole texts; scored as the MIND news benchmark is."""
+    """Predicts of each candidate whether it was chosen, from a history of whole texts; scored as the MIND benchmark."""
 
     name = "recommendation"
     metric = "ranking"
@@ -35,16 +35,16 @@ class Recommendation(Ranking):
         self.primary_metric = "auc"
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
-        """History, candidates and labels of a record, checked; with ``gold=False`` no labels are needed."""
+        """Check history, candidates and labels of a record; with ``gold=False`` no labels are needed."""
         history = texts_of(record, self._history_field, "task.history_field", origin, self.name)
         candidates = candidates_of(record, self._candidates_field, "task.candidates_field", origin, self.name)
-        fields: dict[str, Any] = {"history": BETWEEN.join(history), "candidates": candidates, **probes_of(record)}
+        fields: dict[str, Any] = {"history": BETWEEN.join(history), "candidates": candidates, **evidence_field(record)}
         if gold:
             fields["labels"] = self._chosen.read(record, len(candidates), origin)
         return Document(str(record.get("id", origin)), fields, origin)
 
-    def split(self, document: Document) -> list[Document]:
-        """One document a candidate."""
-        fields, more = document.fields, probes_of(document.fields)
+    def expand(self, document: Document) -> list[Document]:
+        """Return one document per candidate."""
+        fields, more = document.fields, evidence_field(document.fields)
         shared = (fields["history"], fields["candidates"], fields.get("labels"), document.origin)
-        return apart(document.id, document.id, *shared, **more)
+        return candidate_documents(document.id, document.id, *shared, **more)

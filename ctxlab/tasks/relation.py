@@ -1,4 +1,4 @@
-"""Relations between the entities of a document, whose mentions are given.
+"""Relation extraction between the entities of a document, whose mentions are given.
 
 Shape legend: L tokens of a document, W tokens of a window, B windows of a batch, D hidden size, S width of an entity's
 state, E entities, R relations.
@@ -19,7 +19,7 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.model import TASK_MODULE
 from ctxlab.core.task import Loss
 from ctxlab.core.types import GIVEN, NO_LABEL, SENTENCE, Document, Encoded, IntArray, Merged, Prediction
-from ctxlab.tasks.forms.base import Base
+from ctxlab.tasks.forms.base import BaseTask
 from ctxlab.tasks.forms.pair_classifier import Entities, PairClassifier, adaptive_threshold
 from ctxlab.tasks.records.fields import check_word_places, check_words, lookalike, nearest
 from ctxlab.tasks.records.mentions import Answer, Fact, entities_of, fact_hashes, listed, relations_of
@@ -28,49 +28,49 @@ from ctxlab.text.language import checked
 from ctxlab.text.units import joined
 
 PLACE_BITS = 20
-"""Bits of a label that say which word of a document a mention begins with; those above say which document it is."""
+"""Low bits of a label: the index of the first word of a mention; the bits above are the document's key."""
 
 KEY_BITS = 62 - PLACE_BITS
 
 KEPT_FIELDS = ("sentence_starts", "global_words")
-"""Fields of a record that pass through to strategies."""
+"""Fields of a record that are passed on to strategies as marks."""
 
 UNKNOWN = ("refuse", "miss")
-"""What is done about gold relations that the model has no output for."""
+"""Values of ``task.unknown_labels``: how gold relations without an output of the model are handled."""
 
 HEADS_AT_ONCE = 64
-"""Entities of a long document that are scored as heads at the same time."""
+"""Number of entities of a long document that are scored as heads at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the loss must know of a document beside the states of its tokens."""
+    """What the loss needs of a document besides the states of its tokens."""
 
     owners: Mapping[int, tuple[int, ...]]
-    """Entities with a mention that begins with a word."""
+    """First word of a mention to the entities that it belongs to."""
     types: tuple[str, ...]
     relations: tuple[Fact, ...]
 
 
-class Relation(Base):
-    """Every relation that holds between two entities, several for a pair perhaps, by an adaptive threshold.
+class Relation(BaseTask):
+    """Predicts all relations of each pair of entities, by an adaptive threshold.
 
     Source: ATLOP (Zhou et al. 2021, arXiv:2010.11304): a mention is the state of its first token, an entity the
-    logarithm of the summed exponentials of its mentions, a pair a grouped bilinear form, and the loss has one more
-    class that learns for each pair above which score relations are given. Deviations:
+    logsumexp of its mentions, a pair is scored by a grouped bilinear form, and an extra class learns the threshold of
+    each pair, above which relations are predicted. Deviations:
 
-    - No localised context pooling: fast attention gives no weights to pool by. So a pair is known by its two entities
-      alone, and the bilinear form is multiplied out without a vector for each pair.
-    - A mention's state is projected before mentions are pooled, so that little is kept of each token.
+    - No localised context pooling, as fast attention returns no weights. So a pair is represented by its two entities
+      only, and the bilinear form is computed without a vector for each pair.
+    - A mention's state is projected before mentions are pooled, so that little is stored per token.
     - The type of an entity is added to its state, and scores have a bias for the types of head and tail and one for the
       distance between their nearest mentions (the paper has none of these).
-    - With ``markers=false`` nothing is put around mentions; the paper has an asterisk on both sides.
-    - All relations above the threshold are given; the paper's code gives four at most. ``threshold_shift`` moves the
-      threshold, as one that was trained for a short time is too high: most pairs have no relation.
+    - With ``markers=false`` mentions have no marker tokens; the paper has an asterisk on both sides.
+    - All relations above the threshold are predicted; the paper's code predicts at most four. ``threshold_shift`` moves
+      the threshold, as after short training it is too high: most pairs have no relation.
 
-    Mentions are pooled across the windows of a document: all of them when it is answered, and in training those that
-    share a forward pass, where a mention in two overlapping windows counts twice. A mention is seen when its first
-    token is. A pair of which an entity has no seen mention takes no part in the loss and has no relation.
+    Mentions are pooled across the windows of a document: all of them in prediction, and in training those in the same
+    forward pass, where a mention in two overlapping windows counts twice. A mention is seen when its first token is. A
+    pair with an entity without a seen mention is excluded from the loss and gets no relation.
     """
 
     name = "relation"
@@ -107,16 +107,16 @@ class Relation(Base):
         self._module: PairClassifier | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """For processes that tokenise, which need no weights."""
+        """Return the state without weights, for processes that tokenize."""
         return {**self.__dict__, "_module": None, "_known": {}}
 
     @property
     def encode_options(self) -> tuple[Any, ...]:
-        """Whether mentions are marked."""
+        """Return whether mentions have marker tokens."""
         return (self._markers,)
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
-        """Words, entities and relations of a record, checked; with ``gold=False`` no relations are needed."""
+        """Check words, entities and relations of a record; with ``gold=False`` no relations are needed."""
         wanted = (self._tokens_field, self._entities_field, *((self._relations_field,) if gold else ()))
         for name in wanted:
             if record.get(name) is None:
@@ -149,15 +149,15 @@ class Relation(Base):
         )
 
     def _remember(self, fields: Mapping[str, Any], origin: str) -> int:
-        """Keep what the loss must know under a number that labels carry; the same content has the same number."""
+        """Store what the loss needs under a key that labels contain; equal content has the same key."""
         owners: dict[int, tuple[int, ...]] = {}
         for index, entity in enumerate(fields["entities"]):
             for start, _ in entity["mentions"]:
                 owners[start] = tuple(dict.fromkeys((*owners.get(start, ()), index)))
         if max(owners, default=0) >= 1 << PLACE_BITS:
             raise UserError(
-                f"{origin} has a mention at word {max(owners):,}, and {1 << PLACE_BITS:,} words are read at most: "
-                "cut the document in two."
+                f"{origin} has a mention at word {max(owners):,}, and at most {1 << PLACE_BITS:,} words are supported: "
+                "split the document in two."
             )
         known = Known(owners, tuple(e["type"] for e in fields["entities"]), tuple(fields["relations"]))
         digest = hashlib.sha256(json.dumps([fields["entities"], fields["relations"]]).encode()).digest()
@@ -167,10 +167,10 @@ class Relation(Base):
         return key
 
     def learn_labels(self, documents: Sequence[Document]) -> None:
-        """Fix relations (unless ``labels`` were given), entity types, and the facts that training states.
+        """Fix relations (unless ``labels`` were given), entity types, and the facts of the training documents.
 
         Raises:
-            UserError: There is no relation to learn from.
+            UserError: The training documents have no relation.
         """
         self._types = sorted({entity["type"] for document in documents for entity in document.fields["entities"]})
         hashes = {h for document in documents for fact in document.fields["relations"]
@@ -185,7 +185,7 @@ class Relation(Base):
             )
 
     def check_labels(self, documents: Sequence[Document]) -> None:
-        """Refuse relations that the model has no output for, or note that they count as missed."""
+        """Raise UserError for gold relations without an output of the model, or note that they count as missed."""
         known, missed = set(self.labels), 0
         for document in documents:
             for index, (_, _, label) in enumerate(document.fields["relations"]):
@@ -194,24 +194,24 @@ class Relation(Base):
                 if self._unknown_labels == "refuse":
                     raise UserError(
                         f"The label '{label}' in the field '{self._relations_field}[{index}]' of {document.origin} is "
-                        f"none that the model has from training ({_some(self.labels)}): count such relations as missed "
-                        "with task.unknown_labels=miss, or list all with task.labels=[…] and train."
+                        f"not among those that the model was trained with ({_some(self.labels)}): count such relations "
+                        "as missed with task.unknown_labels=miss, or list all with task.labels=[…] and train."
                     )
                 missed += 1
         if missed:
             self.notes.append(
-                f"{missed} of the relations of {len(documents)} documents have a label that training does not have, "
+                f"{missed} of the relations of {len(documents)} documents have a label that is not in training, "
                 "and count as missed."
             )
 
     def install(self, model: Any) -> None:
-        """Attach the classifier of pairs; a checkpoint's config says how many types and facts it was trained with."""
+        """Attach the pair classifier; the config of a checkpoint has the types and the number of facts of training."""
         saved = installed(model.config, "task")
         if self._types is None:
             self._types = list(saved.get("types", ()))
             self._facts = np.zeros(saved.get("facts", 0), dtype=np.int64)
         assert self._facts is not None
-        # The first row is for types that training does not have.
+        # The first row is for types that do not occur in training.
         sizes = (hidden_size(model), self._width, self._block, len(self._types) + 1, len(self.labels))
         self._module = PairClassifier(*sizes, torch.from_numpy(self._facts.copy())).train(model.training)
         attach(model, TASK_MODULE, self._module)
@@ -224,10 +224,9 @@ class Relation(Base):
         return self._module
 
     def encode(self, documents: Sequence[Document], tokenizer: Any) -> list[Encoded]:
-        """Whole documents as token ids; the label of a mention's first token says which word of which document it is.
+        """Return whole documents as token ids; the label of a mention's first token is its document's key and word.
 
-        With ``markers`` an asterisk stands before and behind every mention, and is the first or last token of the
-        word beside it.
+        With ``markers`` there is an asterisk before and after every mention, which belongs to the word next to it.
         """
         before, after = frame(tokenizer)
         leading_space = needs_leading_space(tokenizer)
@@ -242,9 +241,12 @@ class Relation(Base):
         return encoded
 
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
-        """Adaptive-threshold loss summed over pairs of seen entities, in fp32; outputs (B, W, D), labels (B, W)."""
+        """Return the adaptive-threshold loss summed over pairs of seen entities, in fp32.
+
+        Outputs (B, W, D), labels (B, W).
+        """
         found = labels != NO_LABEL
-        states = self._mentions(outputs[found])
+        states = self._mentions(outputs[found])  # (N, S)
         total = states.sum() * 0.0
         pairs = 0
         for key, rows, places in _by_document(labels[found].tolist()):
@@ -259,7 +261,14 @@ class Relation(Base):
     def _entities(
         self, states: torch.Tensor, places: Sequence[int], owners: Mapping[int, Sequence[int]], types: Sequence[str]
     ) -> tuple[Entities, list[int]]:
-        """The entities with mentions at ``places``, of which ``states`` (N, S) has a row each; their numbers."""
+        """Pool mentions to entities; returns these and their indices in the document.
+
+        Args:
+            states: (N, S) states of mentions.
+            places: (N,) first word of each mention.
+            owners: First word of a mention to the entities that it belongs to.
+            types: Type of each entity of the document.
+        """
         mentions = [(row, entity) for row, place in enumerate(places) for entity in owners[place]]
         numbers = sorted({entity for _, entity in mentions})
         index = {entity: i for i, entity in enumerate(numbers)}
@@ -272,7 +281,7 @@ class Relation(Base):
         return pooled, numbers
 
     def _gold(self, relations: Sequence[Fact], numbers: Sequence[int]) -> torch.Tensor:
-        """(E, E, R) bool: the relations between the entities ``numbers``."""
+        """(E, E, R) bool: the gold relations between the entities with indices ``numbers``."""
         index = {entity: i for i, entity in enumerate(numbers)}
         known = {label: i for i, label in enumerate(self.labels)}
         gold = torch.zeros(len(numbers), len(numbers), len(self.labels), dtype=torch.bool)
@@ -281,21 +290,21 @@ class Relation(Base):
                 gold[index[head], index[tail], known[label]] = True
         return gold
 
-    def observe(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """(B, W, S): tokens as mentions."""
+    def reduce_outputs(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Project hidden states (B, W, D) to mention states (B, W, S)."""
         del labels
         return self._mentions(outputs)
 
     def _mentions(self, outputs: torch.Tensor) -> torch.Tensor:
-        """(…, S) of hidden states (…, D), in the precision of the weights: fp32 unless a check has doubled it."""
+        """Project hidden states (…, D) to (…, S) in the precision of the weights: fp32, or fp64 in some checks."""
         mentions: torch.Tensor = self.classifier.mention(outputs.to(self.classifier.bias.dtype))
         return mentions
 
     @torch.inference_mode()
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
-        """An ``Answer`` from all mentions of the document; ``seen`` says of each gold relation whether both ends were.
+        """Return the ``Answer`` from all mentions; ``seen`` is for each gold relation whether both entities were seen.
 
-        An end is seen where one of its mentions is.
+        An entity is seen where one of its mentions is.
         """
         entities, gold = document.fields["entities"], document.fields.get("relations", ())
         first = np.flatnonzero(np.diff(encoded.word_ids, prepend=-1))
@@ -317,11 +326,11 @@ class Relation(Base):
         return Prediction(document.id, Answer(tuple(relations), tuple(scores), known), seen)
 
     def _above(self, entities: Entities, numbers: Sequence[int]) -> tuple[list[Fact], list[float]]:
-        """Relations that score above the threshold of their pair, and by how much."""
+        """Return the relations that score above the threshold of their pair, and their scores minus the threshold."""
         relations, scores = [], []
         for start in range(0, len(numbers), HEADS_AT_ONCE):
-            found = self.classifier(entities, slice(start, start + HEADS_AT_ONCE))
-            margin = (found[..., 1:] - found[..., :1]).cpu()
+            found = self.classifier(entities, slice(start, start + HEADS_AT_ONCE))  # (heads, E, R + 1)
+            margin = (found[..., 1:] - found[..., :1]).cpu()  # (heads, E, R)
             for head, tail, label in (margin > self._threshold_shift).nonzero().tolist():
                 if start + head != tail:
                     relations.append((numbers[start + head], numbers[tail], self.labels[label]))
@@ -329,14 +338,14 @@ class Relation(Base):
         return relations, scores
 
     def _is_known(self, document: Document, fact: Fact) -> bool:
-        """Whether the training documents of the model state the fact, of entities with such names."""
+        """Whether the model's training documents have the fact between entities of the same names."""
         known = self.classifier.facts.cpu().numpy()
         hashes = np.fromiter(fact_hashes(document.fields, fact), dtype=np.int64)
         places = np.searchsorted(known, hashes)
         return bool((known[np.minimum(places, len(known) - 1)] == hashes).any()) if len(known) else False
 
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
-        """Relations by the numbers of their entities, with what these are called first."""
+        """Return the relations by the indices of their entities, with the name of each entity's first mention."""
         answer: Answer = prediction.answer
         tokens = document.fields["tokens"]
         called = [joined(tokens[slice(*entity["mentions"][0])])[0] for entity in document.fields["entities"]]
@@ -355,7 +364,7 @@ class Relation(Base):
 
 
 def _labels(word_ids: IntArray, fields: Mapping[str, Any]) -> IntArray:
-    """(L,) number of the document and of the word at the first token of mentions; none without gold."""
+    """(L,) document key and word index at the first token of each mention; ``NO_LABEL`` everywhere without gold."""
     labels = np.full(len(word_ids), NO_LABEL, dtype=np.int64)
     if "key" in fields:
         first = np.flatnonzero(np.diff(word_ids, prepend=-1))
@@ -365,7 +374,7 @@ def _labels(word_ids: IntArray, fields: Mapping[str, Any]) -> IntArray:
 
 
 def _marks(word_ids: IntArray, fields: Mapping[str, Any]) -> IntArray:
-    """(L,) marks of the words at which sentences begin, and of those that the data names."""
+    """(L,) marks of the words at which sentences begin, and of those that the record lists."""
     first, marks = np.flatnonzero(np.diff(word_ids, prepend=-1)), np.zeros(len(word_ids), dtype=np.int64)
     for name, mark in zip(KEPT_FIELDS, (SENTENCE, GIVEN), strict=True):
         marks[first[np.asarray(fields.get(name, ()), dtype=np.int64)]] += mark
@@ -375,17 +384,17 @@ def _marks(word_ids: IntArray, fields: Mapping[str, Any]) -> IntArray:
 def _marked(
     input_ids: IntArray, word_ids: IntArray, entities: Sequence[Mapping[str, Any]], tokenizer: Any
 ) -> tuple[IntArray, IntArray]:
-    """Tokens with a mark before and behind every mention, and the words that they belong to."""
+    """Return tokens with a marker before and after every mention, and the words that they belong to."""
     mark = tokenizer("*", add_special_tokens=False, verbose=False)["input_ids"][-1]
     starts = sorted({start for entity in entities for start, _ in entity["mentions"]})
     lasts = sorted({end - 1 for entity in entities for _, end in entity["mentions"]})
-    # Where one mention ends and the next begins, the closing mark belongs to the word before.
+    # Where one mention ends and the next begins, the closing marker belongs to the previous word.
     places = [*np.searchsorted(word_ids, lasts, side="right"), *np.searchsorted(word_ids, starts)]
     return np.insert(input_ids, places, mark), np.insert(word_ids, places, [*lasts, *starts])
 
 
 def _by_document(codes: Sequence[int]) -> list[tuple[int, list[int], list[int]]]:
-    """(document, rows, words) of labels, in the order in which documents come."""
+    """Group labels by document: (key, rows, words) in order of first occurrence."""
     found: dict[int, tuple[list[int], list[int]]] = {}
     for row, code in enumerate(codes):
         rows, places = found.setdefault(code >> PLACE_BITS, ([], []))
@@ -402,5 +411,5 @@ def _checked_labels(labels: Sequence[str]) -> list[str]:
 
 
 def _some(labels: Sequence[str]) -> str:
-    """The first few labels."""
+    """Return the first few labels, for messages."""
     return ", ".join(labels[:8]) + (f" and {len(labels) - 8} more" if len(labels) > 8 else "")

@@ -1,4 +1,4 @@
-"""Summaries of whole documents, of all that they say or of what a query asks for."""
+"""Summarization of whole documents, generic or focused on a query."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.types import NO_LABEL, SENTENCE, Document, Encoded, Merged, Prediction
 from ctxlab.tasks.records.evidence import evidence_of
 from ctxlab.tasks.records.fields import text_of
-from ctxlab.tasks.records.summaries import summaries_of
+from ctxlab.tasks.records.summary_records import summaries_of
 from ctxlab.tasks.text.encoding import encode_text, query_of
 from ctxlab.tasks.written.base import Writing, WrittenText
 from ctxlab.tasks.written.prompts import Prompt
@@ -22,12 +22,12 @@ OUTPUTS = ("write", "extract")
 
 
 class Summarization(Writing):
-    """A document, and perhaps a query, to a summary.
+    """Maps a document, and optionally a query, to a summary.
 
-    With ``output=write`` the model writes it behind every window, and learns to write the whole summary behind each.
-    With ``output=extract`` the summary is the text that the reading keeps of the document (``strategy=textrank`` and
-    the other ways of leaving out), sentence by sentence in the document's order: ``context.length`` is its length in
-    tokens, nothing stands around the window, and the model, whose tokenizer counts, is not run.
+    With ``output=write`` the model generates a summary after every window, and is trained to generate the whole summary
+    after each. With ``output=extract`` the summary is the text that a selecting reading keeps of the document
+    (``strategy=textrank`` and others), sentence by sentence in the document's order: ``context.length`` is its length
+    in tokens, windows have no prompt, and only the model's tokenizer is used, as no forward pass is needed.
     """
 
     name = "summarization"
@@ -51,31 +51,31 @@ class Summarization(Writing):
         if output not in OUTPUTS:
             raise UserError(f"task.output={output} is not one of {', '.join(OUTPUTS)}.")
         if output == "extract" and shots:
-            raise UserError(f"task.shots={shots} shows a model examples, and task.output=extract asks none: use 0.")
+            raise UserError(f"task.shots={shots} does not work with task.output=extract, which runs no model: use 0.")
         self._document_field, self._output = document_field, output
         if output == "extract":
             self.writes = self.runs_model = False
             self.kinds = frozenset({"encoder", "decoder", "encoder_decoder"})
 
-    def form(self, kind: str) -> "Summarization":
-        """With the head that writes, or none where the model is not asked."""
-        super().form(kind)
+    def for_kind(self, kind: str) -> "Summarization":
+        """Choose the generating head for that kind of model, or none with ``output=extract``."""
+        super().for_kind(kind)
         self.head = self.head if self.writes else "body"
         return self
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
-        """A document and all that it is to be summarised for, checked."""
+        """Check a document and its queries and summaries."""
         name = str(record.get("id", origin))
         if self._document_field not in record and ("query" in record or "summaries" in record):
             raise UserError(
-                f"{origin} has a query but no field '{self._document_field}': give the text that it is asked of, or "
-                "name its field with task.document_field=<field>."
+                f"{origin} has a query but no field '{self._document_field}': give the text that the query is about, "
+                "or name its field with task.document_field=<field>."
             )
         text = text_of(record, self._document_field, "task.document_field", origin, self.name)
         return Document(name, {"document": text, "asked": summaries_of(record, name, text, origin, gold=gold)}, origin)
 
-    def split(self, document: Document) -> list[Document]:
-        """One document a query; ``group`` is the record's id."""
+    def expand(self, document: Document) -> list[Document]:
+        """Return one document per query; ``group`` is the record's id."""
         shared = {"document": document.fields["document"], "group": document.id}
         return [
             Document(
@@ -87,24 +87,24 @@ class Summarization(Writing):
         ]
 
     def source(self, document: Document) -> str:
-        """The text to summarise."""
+        """Return the text to summarise."""
         return str(document.fields["document"])
 
     def target(self, document: Document) -> str | None:
-        """Its summary."""
+        """Return the gold summary."""
         return document.fields.get("summary")
 
     def ask(self, document: Document) -> str:
-        """The query, or nothing."""
+        """Return the query, or an empty text."""
         return document.fields.get("query") or ""
 
     @property
     def encode_options(self) -> tuple[Any, ...]:
-        """What is put around windows hangs on the output too."""
+        """Return the output, which decides whether windows have a prompt, and the options of the prompt."""
         return (self._output, *super().encode_options)
 
     def encode(self, documents: Sequence[Document], tokenizer: Any) -> list[Encoded]:
-        """Whole documents as token ids; nothing around windows where these are the summary."""
+        """Return whole documents as token ids; without a prompt where windows are the summary."""
         if self.writes:
             return super().encode(documents, tokenizer)
         return [self._bare(document, tokenizer) for document in documents]
@@ -125,7 +125,7 @@ class Summarization(Writing):
         )
 
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
-        """The ``WrittenText``: what was written, or what was kept."""
+        """Return the ``WrittenText``: the generated text, or the text that the reading kept."""
         if self.writes:
             return super().decode(document, encoded, merged)
         text = kept_text(self.source(document), encoded, merged)
@@ -134,16 +134,16 @@ class Summarization(Writing):
         return Prediction(document.id, answer, [answer.is_read])
 
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
-        """The summary beside its query, and the share of the document that was read."""
+        """Return the summary with its query, and the fraction of the document that was read."""
         line = super().record(document, prediction)
         asked = {"query": document.fields["query"]} if document.fields.get("query") else {}
         return {"id": line["id"], **asked, "summary": line["text"], "share_read": line["share_read"]}
 
 
 def kept_text(text: str, encoded: Encoded, merged: Merged) -> str:
-    """What was read of ``text``, a line a sentence, with a blank where something within one was left out.
+    """Return the seen part of ``text``, one sentence per line, with a blank where a part of a sentence was left out.
 
-    A character of which some bytes were read is there once, and no blank stands where its script has none.
+    A character of which only some byte tokens were seen occurs once, and scripts without blanks get none.
     """
     tokens = np.flatnonzero(merged.seen)
     begins = (encoded.marks[tokens] & SENTENCE) > 0
@@ -155,7 +155,7 @@ def kept_text(text: str, encoded: Encoded, merged: Merged) -> str:
         start, after, read = max(start, read), read, max(end, read)
         piece = text[start:end].strip()
         if kept and piece:
-            goes_on = start == after and not text[start].isspace() and not text[start - 1].isspace()
-            kept += "\n" if begins[run[0]] else "" if goes_on or not needs_blank(kept[-1], piece) else " "
+            continues = start == after and not text[start].isspace() and not text[start - 1].isspace()
+            kept += "\n" if begins[run[0]] else "" if continues or not needs_blank(kept[-1], piece) else " "
         kept += piece
     return kept

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ctxlab.core.types import Document, Encoded, IntArray, Merged
-from ctxlab.tasks.records.evidence import checked_probes
+from ctxlab.tasks.records.evidence import checked_evidence
 from ctxlab.tasks.records.fields import text_of
 from ctxlab.tasks.text.structure import sentence_places
 from ctxlab.tasks.written.base import Writing
@@ -17,13 +17,13 @@ from ctxlab.text.units import joined, word_spans
 
 
 class Translation(Writing):
-    """Document to document.
+    """Document-to-document translation.
 
-    Where a document takes several windows, each writes what renders its own part, and what they write is joined in
-    order. Records do not say which sentence renders which. Where both texts have as many sentences (by the rules of
-    ``tasks.structure``), each counts as rendering the one of its number; else a sentence of the target renders what
-    stands at the same share of the source, which is true of translations that neither leave out nor reorder much. A
-    sentence belongs to the window of its middle. White space between sentences of a target is learnt as a blank.
+    Where a document takes several windows, each generates the translation of its own part, and the parts are joined in
+    order. Records have no sentence alignment. Where both texts have the same number of sentences (by the rules of
+    ``tasks.text.structure``), they are aligned one to one; else a sentence of the target is aligned to the same
+    relative position in the source, which holds for translations that neither omit nor reorder much. A sentence belongs
+    to the window that contains its middle. White space between sentences of a target is trained as a blank.
     """
 
     name = "translation"
@@ -47,46 +47,46 @@ class Translation(Writing):
         self._source_field, self._target_field = source_field, target_field
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
-        """Both texts of a record, checked; with ``gold=False`` the source is enough."""
+        """Check both texts of a record; with ``gold=False`` the source is enough."""
         fields: dict[str, Any] = {"source": text_of(record, self._source_field, "task.source_field", origin, self.name)}
         if gold:
             fields["target"] = text_of(record, self._target_field, "task.target_field", origin, self.name)
         if record.get("probes") is not None:
-            fields["probes"] = checked_probes(record["probes"], "probes", fields["source"], origin)
+            fields["probes"] = checked_evidence(record["probes"], "probes", fields["source"], origin)
         return Document(str(record.get("id", origin)), fields, origin)
 
     def source(self, document: Document) -> str:
-        """The text to translate."""
+        """Return the text to translate."""
         return str(document.fields["source"])
 
     def target(self, document: Document) -> str | None:
-        """Its translation."""
+        """Return the gold translation."""
         return document.fields.get("target")
 
     def anchors(self, document: Document, starts: IntArray) -> list[tuple[str, int]]:
-        """Each sentence of the target with the token in the middle of what it renders."""
+        """Return each sentence of the target with the token in the middle of its source."""
         places = [
             (piece, int(np.searchsorted(starts, middle, side="right")) - 1) for piece, middle in rendered(document)
         ]
         return [(piece, max(at, 0)) for piece, at in places]
 
     def excerpt(self, document: Document, num_words: int) -> str:
-        """The first sentences of an example, as many as ``num_words`` words hold, at least one."""
+        """Return the first sentences of a few-shot example within ``num_words`` words, at least one."""
         return self.source(document)[: _excerpt_end(self.source(document), num_words)].strip()
 
     def solution(self, document: Document, num_words: int) -> str:
-        """The sentences of an example's target that render its excerpt."""
+        """Return the sentences of a few-shot example's target that translate its excerpt."""
         end = _excerpt_end(self.source(document), num_words)
         return joined([piece for piece, middle in rendered(document) if middle < end])[0]
 
     def seen_parts(self, document: Document, encoded: Encoded, merged: Merged) -> list[bool]:
-        """Whether the source of each sentence of the target was read; of the whole, where there is no target."""
+        """Return for each sentence of the target whether its source was read; for the whole, without a target."""
         anchors = self.anchors(document, encoded.starts)
         return [bool(merged.seen[at]) for _, at in anchors] or super().seen_parts(document, encoded, merged)
 
 
 def rendered(document: Document) -> list[tuple[str, float]]:
-    """Each sentence of the target with the character of the source in the middle of what it renders."""
+    """Return each sentence of the target with the character in the middle of its source."""
     source, target = document.fields["source"], document.fields.get("target", "")
     pieces, read = sentence_places(target), sentence_places(source)
     if len(pieces) == len(read):
@@ -97,7 +97,7 @@ def rendered(document: Document) -> list[tuple[str, float]]:
 
 
 def _excerpt_end(source: str, num_words: int) -> int:
-    """The character behind the first sentences that ``num_words`` words hold, and behind the first one at least."""
+    """Return the end of the last sentence within the first ``num_words`` words, at least that of the first sentence."""
     ends = [end for _, end in sentence_places(source)]
     words = [last for _, last in word_spans(source)]
     return max([ends[0], *(end for end in ends if bisect_right(words, end) <= num_words)])

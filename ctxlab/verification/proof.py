@@ -13,7 +13,9 @@ from ctxlab.core.task import Task
 from ctxlab.core.types import Document, Encoded
 from ctxlab.runtime.reader import Reader
 from ctxlab.verification.batches import check_batches
+from ctxlab.verification.caches import check_caches
 from ctxlab.verification.check import Check
+from ctxlab.verification.dense import check_dense
 from ctxlab.verification.heads import check_heads
 from ctxlab.verification.layers import check_layers
 from ctxlab.verification.learning import check_learning
@@ -86,12 +88,14 @@ def prove(
             check_nothing_else(subject, reach),
             check_future(subject, reach),
             check_layers(subject),
+            check_dense(subject),
             check_heads(subject),
             positions,
             check_windows(subject, [made_up, *encoded]),
             *check_gold(subject, reader, task, documents, encoded),
             *check_batches(subject),
             check_carried(subject, reach),
+            check_caches(subject),
             check_learning(subject),
             check_saved(subject, Path(folder), items, before, disk),
         ]

@@ -8,11 +8,16 @@ import torch
 
 from ctxlab.core.contract import option
 from ctxlab.core.task import Task
-from ctxlab.core.types import ADDED, NO_LABEL, Document, Encoded, FloatArray, Merged, Window
+from ctxlab.core.types import ADDED, NO_LABEL, BoolArray, Document, Encoded, FloatArray, Merged, Window
 from ctxlab.evaluation.evaluator import metric, predict
 from ctxlab.runtime.reader import Reader
 from ctxlab.verification.check import Check
 from ctxlab.verification.subject import Subject
+
+NUM_RESTS = 16
+"""Lengths modulo the step from window to window that are tried, spread over all."""
+
+ROUNDING = 1e-5
 
 
 def check_windows(subject: Subject, documents: Sequence[Encoded]) -> Check:
@@ -20,7 +25,7 @@ def check_windows(subject: Subject, documents: Sequence[Encoded]) -> Check:
     name, proves = "windows", "Windows hold the document's own tokens, none too many, and outputs go back to them."
     covers, part = subject.strategy.reading.covers, f"reading={option(subject.strategy.reading)}"
     seen = total = num_windows = 0
-    for encoded in documents:
+    for encoded in [*documents, *_every_remainder(subject)]:
         windows = subject.strategy.reading.windows(encoded, subject.length)
         fault = _fault(subject, encoded, windows)
         if fault:
@@ -28,10 +33,28 @@ def check_windows(subject: Subject, documents: Sequence[Encoded]) -> Check:
         seen += len(np.unique([t for window in windows for t in window.token_index if t != ADDED]))
         total, num_windows = total + len(encoded), num_windows + len(windows)
     share = seen / max(total, 1)
-    detail = f"{seen:,} of {total:,} tokens of {len(documents)} documents are in {num_windows} windows ({share:.1%})"
+    count = len(documents) + len(_remainders(subject))
+    detail = f"{seen:,} of {total:,} tokens of {count} documents are in {num_windows} windows ({share:.1%})"
     if covers and seen < total:
         return Check(name, proves, False, 1 - share, f"{part} declares to cover every token, but only {detail}.")
     return Check(name, proves, True, 0.0, f"{detail}{'' if covers else ', the rest counts as missed'}.")
+
+
+def _every_remainder(subject: Subject) -> list[Encoded]:
+    """Documents of one token, of about a window, and of lengths that leave unlike rests after the last step."""
+    return [subject.document(length) for length in _remainders(subject)]
+
+
+def _remainders(subject: Subject) -> list[int]:
+    longest = subject.strategy.reading.longest(subject.length)
+    starts = [
+        int(window.token_index[window.token_index != ADDED][0])
+        for window in subject.strategy.reading.windows(subject.document(3 * longest), subject.length)
+    ]
+    step = starts[1] - starts[0] if len(starts) > 1 else longest
+    rests = {*range(0, step, max(step // NUM_RESTS, 1)), 1, 2, step - 2, step - 1}
+    lengths = {1, 2, longest - 1, longest, longest + 1, *(longest + step + rest for rest in rests)}
+    return sorted(length for length in lengths if length > 0)
 
 
 def _fault(subject: Subject, encoded: Encoded, windows: Sequence[Window]) -> str:
@@ -45,8 +68,10 @@ def _fault(subject: Subject, encoded: Encoded, windows: Sequence[Window]) -> str
             return f"window {w} has {len(window):,} tokens ({run:,} with those that it goes on from), over {longest:,}"
         if (window.input_ids[real] != encoded.input_ids[window.token_index[real]]).any():
             return f"window {w} holds tokens that the document does not have there"
-    places: list[FloatArray] = [window.token_index[:, None].astype(np.float32) for window in windows]
-    merged = reading.merge(windows, places, len(encoded))
+    random = np.random.default_rng(subject.seed)
+    # Beside its place every token says something else in each window, as outputs do.
+    given = [np.stack([w.token_index.astype(np.float32), random.random(len(w), np.float32)], -1) for w in windows]
+    merged = reading.merge(windows, given, len(encoded))
     inside = np.zeros(len(encoded), np.bool_)
     for window in windows:
         inside[window.token_index[window.token_index != ADDED]] = True
@@ -54,8 +79,26 @@ def _fault(subject: Subject, encoded: Encoded, windows: Sequence[Window]) -> str
         return (
             f"merging says that {int(merged.seen.sum()):,} tokens were seen, and {int(inside.sum()):,} are in windows"
         )
-    wrong = np.abs(merged.outputs[:, 0] - np.arange(len(encoded)))[inside] if len(windows) else np.zeros(0)
-    return "merging puts outputs onto other tokens than they came from" if (wrong > 0).any() else ""
+    if not len(windows):
+        return ""
+    if (merged.outputs[:, 0] != np.arange(len(encoded)))[inside].any():
+        return "merging puts outputs onto other tokens than they came from"
+    return _outside(windows, given, merged.outputs[:, 1], inside)
+
+
+def _outside(windows: Sequence[Window], given: Sequence[FloatArray], merged: FloatArray, inside: BoolArray) -> str:
+    """What is wrong with what merging made of unlike values; it must lie between those of the windows of a token."""
+    low, high = np.full(len(merged), np.inf), np.full(len(merged), -np.inf)
+    for window, values in zip(windows, given, strict=True):
+        real = window.token_index != ADDED
+        np.minimum.at(low, window.token_index[real], values[real, 1])
+        np.maximum.at(high, window.token_index[real], values[real, 1])
+    wrong = np.flatnonzero(inside & ((merged < low - ROUNDING) | (merged > high + ROUNDING)))
+    if not len(wrong):
+        return ""
+    token = int(wrong[0])
+    said = f"{low[token]:.3f} to {high[token]:.3f}"
+    return f"of token {token} windows say {said}, and merging makes {merged[token]:.3f} of it"
 
 
 def check_gold(
@@ -64,11 +107,11 @@ def check_gold(
     """Nothing that is asked for vanishes: it is labelled in some window and scored, or counts as missed."""
     labels: list[torch.Tensor] = []
 
-    def observe(outputs: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+    def reduce_outputs(outputs: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
         labels.append(own)
-        return reader.observe(outputs, own)
+        return reader.reduce_outputs(outputs, own)
 
-    found = list(predict(replace(reader, observe=observe), task, documents, encoded))
+    found = list(predict(replace(reader, reduce_outputs=reduce_outputs), task, documents, encoded))
     predictions = [prediction for prediction, _ in found]
     seen = sum(sum(prediction.seen) for prediction in predictions)
     units = sum(len(prediction.seen) for prediction in predictions)

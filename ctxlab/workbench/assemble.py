@@ -48,7 +48,7 @@ def assemble(
     model = source.build(task.head, task.labels, configure)
     facts = describe(model, trained[-1])
     check_task(task, strategy, facts)
-    strategy.reading.settle(causal=facts.kind == "decoder", next_token=task.contiguous)
+    strategy.reading.fit_merge(causal=facts.kind == "decoder", next_token=task.contiguous)
     task.notes.extend(getattr(model.config, WEIGHTS_NOTES, ()))  # for example, that they are quantised
     _install(strategy, model, facts, length)
     task.notes.extend(window_notes(strategy, facts, length))

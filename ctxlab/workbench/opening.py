@@ -12,6 +12,7 @@ from ctxlab.core.model import NEW_HEAD, ModelSource
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document
 from ctxlab.data.splits import Splits, load_documents
+from ctxlab.evaluation.evaluator import metric
 from ctxlab.models.loading.checkpointed import Checkpointed
 from ctxlab.models.loading.heads import NEW, POOLED
 from ctxlab.models.loading.vocabulary import check_vocabulary
@@ -74,6 +75,7 @@ def open_bench(
     source: ModelSource = _checkpointed(parts, folder, trains=trains) if folder else parts.model
     task = task_for(parts.task, source)
     refuse(task)
+    metric(task.metric)  # one that is not there is refused now, and not after hours of training
     if folder is None and not learns:
         _check_untrained(task, source)
     if isinstance(source, Checkpointed) and not learns:
@@ -125,7 +127,7 @@ def task_for(task: Task, source: ModelSource) -> Task:
         UserError: The task does not support that kind.
     """
     kind = source.kind()
-    formed = copy.deepcopy(task).form(kind)
+    formed = copy.deepcopy(task).for_kind(kind)
     formed.language = task.language
     check_kind(formed, kind)
     return formed

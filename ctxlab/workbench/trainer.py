@@ -8,9 +8,10 @@ from ctxlab.optim.parameters import parameter_groups
 from ctxlab.runtime.cost import MemoryMeter
 from ctxlab.text import known
 from ctxlab.training.changes import GROUPS
-from ctxlab.training.lessons import chooser
-from ctxlab.training.loop import Job, Trainer, Watcher
+from ctxlab.training.job import Job, Watcher
+from ctxlab.training.loop import Trainer
 from ctxlab.training.stream import Stream
+from ctxlab.training.window_selection import window_chooser
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.fit import check_recomputing
 from ctxlab.workbench.parts import Parts
@@ -72,8 +73,8 @@ def make_trainer(
         stream=Stream(
             encoded,
             bench.strategy.reading.windows,
-            bench.task.renew,
-            chooser(bench.strategy, bench.task, writes=bench.writes is not None),
+            bench.task.resample,
+            window_chooser(bench.strategy, bench.task, writes=bench.writes is not None),
             bench.settings.tokens_per_step,
             parts.seed,
             sort_all=bench.strategy.curriculum.sorts,

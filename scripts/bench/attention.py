@@ -101,7 +101,7 @@ def sparse(name: str, length: int, dtype: torch.dtype, **changes: Any) -> Callab
 
     def step() -> None:
         if isinstance(part, Structured):  # a sentence begins every 32 tokens: as many global tokens as the part takes
-            part.see(inputs)
+            part.choose_global(inputs)
         mask = mask_of(batch_size=1, q_length=length, kv_length=length)
         query, key, value = parts
         attend(module, query, key, value, mask)[0].sum().backward()

@@ -60,7 +60,7 @@ def form(task: str, kind: str) -> Any:
     content = catalogue.read(catalogue.option_file("task", task))
     target = content.pop("_target_")
     plain = {key: value for key, value in content.items() if key not in ("name", "defaults") and "${" not in str(value)}
-    return locate(target)(**plain).form(kind)
+    return locate(target)(**plain).for_kind(kind)
 
 
 def supports(task: str, kind: str) -> bool:

@@ -116,7 +116,7 @@ def test_nothing_known_scores_nothing(given, tokenizer):
 def test_texts_to_order_meet_all_or_nothing(reading, room):
     """What the last window is to write meets every constraint, and no text at all meets none."""
     task, letters = (
-        Generation(decoding={"max_new_tokens": 900}).form("decoder"),
+        Generation(decoding={"max_new_tokens": 900}).for_kind("decoder"),
         byte_level("$A </s>", add_prefix_space=False),
     )
     task.prepare(letters)

@@ -42,5 +42,5 @@ def test_facts_say_it_and_a_stretch_of_ours_is_none():
 def test_none_is_stretched_twice():
     given = config(1024, rope_type="yarn", factor=4.0, original_max_position_embeddings=1024)
     Yarn().configure(given, 4096)  # it reaches so far as it is
-    with pytest.raises(UserError, match=r"scaled already .rope_type=yarn.; use context=4096 or less"):
+    with pytest.raises(UserError, match=r"scaled already .rope_type=yarn.: use context=4096 or less"):
         Yarn().configure(given, 8192)

@@ -1,6 +1,8 @@
+import importlib
 import logging
 import multiprocessing
 import shutil
+import sys
 import threading
 from pathlib import Path
 
@@ -212,3 +214,15 @@ def test_where_the_cache_is(monkeypatch, tmp_path):
     assert cache_dir() == tmp_path / "x" / "ctxlab"
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert cache_dir() == Path.home() / ".cache" / "ctxlab"
+
+
+def test_a_task_from_outside_is_encoded_anew_when_its_file_changes(tmp_path, monkeypatch, tokenizer):
+    file = tmp_path / "of_a_plugin.py"
+    file.write_text("from ctxlab.tasks.ner import NER\nclass Mine(NER):\n    pass\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    task = importlib.import_module("of_a_plugin").Mine(labels=["X"])
+    before = fingerprint(task, documents(), tokenizer)
+    assert fingerprint(task, documents(), tokenizer) == before
+    file.write_text(file.read_text() + "# another way to encode\n")
+    assert fingerprint(task, documents(), tokenizer) != before
+    monkeypatch.delitem(sys.modules, "of_a_plugin")

@@ -1,7 +1,8 @@
 import pytest
 
+from ctxlab.command.compose import compose
 from ctxlab.core.data import Record
-from ctxlab.data.splits import load_documents, set_apart
+from ctxlab.data.splits import HoldOut, load_documents, set_apart
 from ctxlab.tasks.ner import NER
 
 
@@ -52,3 +53,23 @@ def test_what_a_source_decided_is_said():
     source = Memory(train=10, validation=3)
     source.notes = ["a.jsonl: two things were left out.", "a.jsonl: two things were left out."]
     assert load_documents(source, NER(), 1).notes == ["a.jsonl: two things were left out."]
+
+
+def test_folds_deal_validation_and_test_documents_anew_and_leave_training_alone():
+    """Over all folds every document selects once, and is reported by all others."""
+    whole = load_documents(Memory(train=5, validation=4, test=5), NER(), 1)
+    others = {document.id for document in (*whole.validation, *whole.test)}
+    selecting = []
+    for fold in range(3):
+        splits = load_documents(Memory(train=5, validation=4, test=5), NER(), 1, HoldOut(3, fold))
+        validation, test = ({document.id for document in part} for part in (splits.validation, splits.test))
+        assert [document.id for document in splits.train] == [document.id for document in whole.train]
+        assert validation | test == others
+        assert not validation & test
+        selecting += sorted(validation)
+    assert sorted(selecting) == sorted(others)
+
+
+def test_the_seed_of_documents_is_that_of_the_run_unless_it_is_given():
+    assert compose("train", ["seed=5"]).data_seed == 5
+    assert compose("train", ["seed=5", "data_seed=2"]).data_seed == 2

@@ -3,7 +3,7 @@
 import pytest
 
 from ctxlab.core.types import Document, Prediction
-from ctxlab.evaluation.metrics.probe import effective_context, recall, score
+from ctxlab.evaluation.metrics.probe_recall import effective_context, recall, score
 from ctxlab.tasks.records.probes import Reply
 
 

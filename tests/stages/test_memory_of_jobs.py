@@ -8,7 +8,7 @@ import pytest
 
 from tests.stages.conftest import SMALL
 
-ORDERS = (("64", "1024"), ("1024", "64"), ("64",), ("1024",))
+ORDERS = (("256", "1024"), ("1024", "256"), ("256",), ("1024",))
 
 
 @pytest.mark.slow

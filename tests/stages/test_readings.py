@@ -129,7 +129,7 @@ def test_a_checkpoint_without_frequencies_takes_the_documents_own(trained, tmp_p
         (("strategy=selective_context", "strategy.reading.ratio=0"), "ratio=0 must be above 0"),
         (("strategy=selective_context", "strategy.reading.scorer=model"), "or use strategy.reading.scorer=frequencies"),
         (("strategy=textrank", "strategy.reading.method=best"), "method=best is not one of"),
-        (("strategy=hierarchical", "strategy.reading.window=0"), "window=0 holds no token"),
+        (("strategy=hierarchical", "strategy.reading.window=0"), "window=0 must be at least 1 token"),
         (("strategy=hierarchical", "strategy.reading.window=400"), "window=400 is wider than context.length=256"),
         (("strategy=hierarchical", "strategy.reading.num_heads=7"), "num_heads=7 does not divide"),
         (("strategy=hierarchical", "strategy/memory=recurrent"), "use strategy/reading=segments"),

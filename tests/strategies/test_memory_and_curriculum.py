@@ -62,8 +62,8 @@ def test_progressive_never_shrinks_and_ends_with_the_whole(longest, places):
     ("options", "words"),
     [
         ({"lengths": [0.5, 1.0]}, "2 stages"),
-        ({"lengths": [1.0, 0.5, 0.2, 0.1]}, "must grow"),
-        ({"lengths": [0.1, 0.2, 0.3, 0.4]}, "must grow"),
+        ({"lengths": [1.0, 0.5, 0.2, 0.1]}, "must be increasing"),
+        ({"lengths": [0.1, 0.2, 0.3, 0.4]}, "must be increasing"),
         ({"shares": [0.5, 0.5, 0.5, 0.5]}, "add up to 1"),
         ({"shares": [1.0, 0.5, -0.25, -0.25]}, "above 0"),
     ],

@@ -45,7 +45,7 @@ FAMILIES = {
 
 @pytest.fixture(params=FAMILIES)
 def family(request):
-    """A tokenizer, and the special tokens that belong before and behind a text."""
+    """A tokenizer, and the special tokens that belong before and after a text."""
     make, before, after = FAMILIES[request.param]
     return make(), before, after
 

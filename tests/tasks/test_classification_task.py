@@ -235,7 +235,7 @@ def evaluated(task, strategy, *options, context=32, tokens_per_forward=128):
     task.learn_labels(split)
     parts = make_strategy(compose("train", [f"strategy={strategy}", *options]).strategy)
     model = Knowing(tokenizer, several=task.primary_metric == "micro_f1")
-    reader = Reader(model, parts, context, tokens_per_forward, 0, torch.device("cpu"), task.observe)
+    reader = Reader(model, parts, context, tokens_per_forward, 0, torch.device("cpu"), task.reduce_outputs)
     return evaluate(reader, task, split, task.encode(split, tokenizer))
 
 

@@ -10,7 +10,7 @@ from ctxlab.config import catalogue
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import NO_LABEL, Merged
 from ctxlab.data.sources.generated import Generated
-from ctxlab.evaluation.metrics.probe import score
+from ctxlab.evaluation.metrics.probe_recall import score
 from ctxlab.models.loading.tiny import make_tokenizer
 from ctxlab.tasks.probe import Probe
 
@@ -102,8 +102,12 @@ def test_loss_of_marks_is_the_cross_entropy_against_even_shares():
         ("marking", {"answers": []}, "The field 'answers' of f line 1 is empty: give a list of texts."),
         ("marking", {"answers": "12"}, "The field 'answers' of f line 1 is of type str"),
         ("marking", {"answers": ["12", ""]}, "has ''"),
-        ("marking", {"spans": [[3, 99]]}, "has [3, 99], which is no stretch of its 21 characters"),
-        ("classification", {"answers": ["12", "13"]}, "has 2 answers, and one is chosen"),
+        ("marking", {"spans": [[3, 99]]}, "has [3, 99], which is not a span of its 21 characters"),
+        (
+            "classification",
+            {"answers": ["12", "13"]},
+            "has 2 answers, and task.form=classification chooses exactly one",
+        ),
         ("marking", {"text": " "}, "is an empty text"),
     ],
 )

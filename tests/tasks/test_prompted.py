@@ -17,12 +17,12 @@ def documents(task, *labels):
 
 
 def made(task_class=Classification, **options):
-    return task_class(**{"shots": 0, **options}).form("decoder")
+    return task_class(**{"shots": 0, **options}).for_kind("decoder")
 
 
 def test_null_is_a_head_and_a_number_is_a_prompt():
     plain = Classification()
-    assert plain.form("decoder") is plain
+    assert plain.for_kind("decoder") is plain
     assert made().head == "causal_lm"
     assert made().metric == Classification.metric
 
@@ -77,7 +77,7 @@ def test_the_answer_is_the_likeliest_label_by_its_share():
     (document,) = documents(task, "ham")
     (encoded,) = task.encode([document], tokenizer)
     given = torch.tensor([[-7.0, -7.0 + np.log(3)]])
-    kept = task.observe(given, torch.zeros(1, len(encoded), dtype=torch.long))[0].numpy()
+    kept = task.reduce_outputs(given, torch.zeros(1, len(encoded), dtype=torch.long))[0].numpy()
     prediction = task.decode(document, encoded, Merged(kept, np.ones(len(encoded), np.bool_)))
     assert task.record(document, prediction)["label"] == "spam"
     assert prediction.answer.probabilities == pytest.approx([0.25, 0.75])
@@ -86,12 +86,15 @@ def test_the_answer_is_the_likeliest_label_by_its_share():
 @pytest.mark.parametrize("task_class", [Classification, NLI])
 @pytest.mark.parametrize("kind", ["encoder", "encoder_decoder"])
 def test_other_kinds_read_no_prompts(task_class, kind):
-    with pytest.raises(UserError, match=f"task.shots=0 prompts the model, and one of kind {kind} .* task.shots=null"):
-        task_class(shots=0).form(kind)
+    with pytest.raises(
+        UserError,
+        match=f"task.shots=0 prompts the model, which does not work with a model of kind {kind}: .* task.shots=null",
+    ):
+        task_class(shots=0).for_kind(kind)
 
 
 def test_what_cannot_be_is_refused():
-    with pytest.raises(UserError, match=r"task\.multi_label=true: a prompt is answered by one label"):
+    with pytest.raises(UserError, match=r"task\.multi_label=true, as a prompt is answered by one label"):
         made(multi_label=True)
     with pytest.raises(UserError, match=r"task\.shots=-2 is negative"):
         made(shots=-2)

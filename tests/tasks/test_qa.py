@@ -29,7 +29,7 @@ def question(text="who?", *gold, id="q"):
 
 def parse(record, task=None, gold=True):
     task = task or QA()
-    return task.split(task.parse({"id": "r", **record}, "a.jsonl line 3", gold=gold))
+    return task.expand(task.parse({"id": "r", **record}, "a.jsonl line 3", gold=gold))
 
 
 def encode(tokenizer, *questions, task=None):
@@ -179,7 +179,7 @@ def test_the_loss_learns_nothing_of_the_question_or_padding():
 
 def test_scores_are_above_that_of_their_own_window():
     outputs = torch.tensor([[[1.0, 2.0], [4.0, 4.0]], [[0.0, 5.0], [0.0, 0.0]]])
-    found = QA().observe(outputs, torch.zeros(2, 2))
+    found = QA().reduce_outputs(outputs, torch.zeros(2, 2))
     assert found.tolist() == [[[0, 0], [3, 2]], [[0, 0], [0, -5]]]
 
 
@@ -319,17 +319,17 @@ def test_predictions_need_no_answers():
 def test_an_epoch_trains_on_a_stretch_around_the_answer(tokenizer):
     _, (encoded, none) = encode(tokenizer, question("x?", "town sold", id="1"), question("y?", id="2"))
     task = QA(stretch_tokens=12, no_answer_share=0.0)
-    drawn = [task.renew(encoded, seed) for seed in range(50)]
+    drawn = [task.resample(encoded, seed) for seed in range(50)]
     assert all(len(part) == 12 and part.labels.sum() == STARTS + ENDS for part in drawn)
     firsts = {int(part.starts[0]) for part in drawn}
     assert {0, 4} <= firsts  # from as far in front as there is, to the answer itself
     assert all(int(part.starts[0]) <= 4 and part.query == encoded.query for part in drawn)
-    anywhere = [QA(stretch_tokens=12, no_answer_share=1.0).renew(encoded, seed) for seed in range(100)]
+    anywhere = [QA(stretch_tokens=12, no_answer_share=1.0).resample(encoded, seed) for seed in range(100)]
     assert 0 < sum(part.labels.any() for part in anywhere) < 50
-    assert len({int(task.renew(none, seed).starts[0]) for seed in range(100)}) > 10
-    assert task.renew(encoded, 3).starts.tolist() == drawn[3].starts.tolist()
-    assert QA().renew(encoded, 1) is encoded
-    assert len(QA(stretch_tokens=2, no_answer_share=0.0).renew(encoded, 1)) == 2  # less than the answer
+    assert len({int(task.resample(none, seed).starts[0]) for seed in range(100)}) > 10
+    assert task.resample(encoded, 3).starts.tolist() == drawn[3].starts.tolist()
+    assert QA().resample(encoded, 1) is encoded
+    assert len(QA(stretch_tokens=2, no_answer_share=0.0).resample(encoded, 1)) == 2  # less than the answer
 
 
 @pytest.mark.parametrize(
@@ -349,7 +349,7 @@ def test_impossible_questions_have_no_answer_and_are_counted():
     (document,) = parse(one(answers=plausible, is_impossible=False), task)
     assert len(document.fields["answers"]) == 1
     (note,) = task.notes
-    assert note.startswith("2 questions have is_impossible=true beside answers")
+    assert note.startswith("2 questions have is_impossible=true and answers")
     with pytest.raises(UserError, match=r"'questions\[0\]\.is_impossible' .* is 'no': give true or false"):
         parse(one(answers=[], is_impossible="no"))
 
@@ -369,7 +369,7 @@ def test_a_text_is_found_as_a_word_first(context, answer, start):
 
 def test_yes_is_no_part_of_a_context():
     for answer in ("no", "Yes", "true"):
-        with pytest.raises(UserError, match=rf"'{answer}' .* says yes or no.*task=nli"):
+        with pytest.raises(UserError, match=rf"'{answer}' .* is yes or no.*task=nli"):
             parse({"context": "There was no true afternoon. Yes.", "question": "?", "answers": [answer]})
     (document,) = parse({"context": "It said no.", "question": "?", "answers": [{"text": "no", "answer_start": 8}]})
     assert document.fields["answers"][0]["start"] == 8

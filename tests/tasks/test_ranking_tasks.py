@@ -40,8 +40,8 @@ PLAIN = [
         ({"history": ["a", 3]}, r"'history\[1\]' of train.jsonl line 3 is of type int"),
         ({"candidates": ["a", ""]}, r"'candidates\[1\]' of train.jsonl line 3 is an empty text"),
         ({"candidates": ["a", {"text": "b"}]}, r"'candidates\[1\]' of train.jsonl line 3 is of type dict"),
-        ({"candidates": ["a b", "a  b"]}, r"'candidates\[1\]' of train.jsonl line 3 says .*'candidates\[0\]'"),
-        ({"candidates": ["a", "\ud800"]}, r"train.jsonl line 3 holds half of a surrogate pair"),
+        ({"candidates": ["a b", "a  b"]}, r"'candidates\[1\]' of train.jsonl line 3 repeats 'candidates\[0\]'"),
+        ({"candidates": ["a", "\ud800"]}, r"train.jsonl line 3 contains half of a surrogate pair"),
         ({"labels": [1]}, r"'labels' of train.jsonl line 3 has 1 labels for 2 candidates"),
         ({"labels": [0, 0]}, r"'labels' of train.jsonl line 3 says that no candidate was chosen"),
         ({"labels": [1, 1]}, r"says that every candidate was chosen"),
@@ -61,8 +61,8 @@ def test_bad_records_of_recommendation_are_named(change, says):
     [
         ({"turns": "hello"}, r"'turns' of train.jsonl line 3 is of type str: give a list"),
         ({"turns": []}, r"'turns' of train.jsonl line 3 is an empty list"),
-        ({"turns": [turn("times")]}, r"'turns' of train.jsonl line 3 has one turn that says something"),
-        ({"turns": [turn("times"), turn(" ")]}, r"has one turn that says something"),
+        ({"turns": [turn("times")]}, r"'turns' of train.jsonl line 3 has only one non-empty turn"),
+        ({"turns": [turn("times"), turn(" ")]}, r"has only one non-empty turn"),
         ({"turns": [turn(" "), turn("")]}, r"'turns' of train.jsonl line 3 has empty texts only"),
         ({"turns": ["hello", "times"]}, r"'turns\[0\]' of train.jsonl line 3 is of type str: give \{\"speaker\""),
         ({"turns": [turn("a"), {"text": "b"}]}, r"'turns\[1\]' of train.jsonl line 3 has only text"),
@@ -73,10 +73,10 @@ def test_bad_records_of_recommendation_are_named(change, says):
         ({"turns": [turn("a"), turn("\ud800")]}, r"half of a surrogate pair"),
         (
             {"candidates": ["town", "time"]},
-            r"'candidates' of train.jsonl line 3 does not hold the last turn \('times'\)",
+            r"'candidates' of train.jsonl line 3 does not contain the last turn \('times'\)",
         ),
         ({"candidates": ["times"]}, r"'candidates' of train.jsonl line 3 has one candidate"),
-        ({"candidates": ["times", "town", "town"]}, r"'candidates\[2\]' of train.jsonl line 3 says"),
+        ({"candidates": ["times", "town", "town"]}, r"'candidates\[2\]' of train.jsonl line 3 repeats"),
         ({"candidates": "times"}, r"'candidates' of train.jsonl line 3 is of type str"),
     ],
 )
@@ -155,7 +155,7 @@ def test_bad_options_are_named(make, says):
 def test_the_candidate_stands_before_every_window(family):
     tokenizer, before, after = family
     task = Recommendation()
-    documents = task.split(task.parse(USER, HERE, gold=True))
+    documents = task.expand(task.parse(USER, HERE, gold=True))
     assert [document.id for document in documents] == ["u#1", "u#2"]
     for document, encoded, label in zip(documents, task.encode(documents, tokenizer), USER["labels"], strict=True):
         assert encoded.query == tuple(tokenizer(document.fields["candidate"], add_special_tokens=False)["input_ids"])
@@ -171,7 +171,7 @@ def test_the_candidate_stands_before_every_window(family):
 
 def test_neighbours_are_encoded_as_each_by_itself(tokenizer):
     task = Recommendation()
-    documents = [part for n in "ab" for part in task.split(task.parse({**USER, "id": n}, HERE, gold=True))]
+    documents = [part for n in "ab" for part in task.expand(task.parse({**USER, "id": n}, HERE, gold=True))]
     for one, (other,) in zip(
         task.encode(documents, tokenizer), (task.encode([d], tokenizer) for d in documents), strict=True
     ):
@@ -181,10 +181,10 @@ def test_neighbours_are_encoded_as_each_by_itself(tokenizer):
 
 def test_a_long_candidate_is_cut_and_said_so(tokenizer):
     task = Recommendation(candidate_tokens=5)
-    documents = task.split(task.parse({**USER, "candidates": ["town " * 50, "time"]}, HERE, gold=True))
+    documents = task.expand(task.parse({**USER, "candidates": ["town " * 50, "time"]}, HERE, gold=True))
     long, short = task.encode(documents, tokenizer)
     assert (len(long.query), len(short.query)) == (5, 1)
-    assert task.notes == ["Candidates of more than task.candidate_tokens=5 tokens are read up to there."]
+    assert task.notes == ["Candidates of more than task.candidate_tokens=5 tokens are truncated to that length."]
     assert task.encode_options == (5,)
 
 
@@ -192,31 +192,31 @@ def test_a_long_candidate_is_cut_and_said_so(tokenizer):
 def test_an_epoch_takes_so_many_others(negatives, expected, tokenizer):
     task = Recommendation(negatives=negatives)
     record = {"history": ["the town"], "candidates": list("abcdefghij"), "labels": [1] + [0] * 9}
-    documents = [p for n in range(20) for p in task.split(task.parse({**record, "id": n}, HERE, gold=True))]
+    documents = [p for n in range(20) for p in task.expand(task.parse({**record, "id": n}, HERE, gold=True))]
     task.learn_labels(documents)
     encoded = task.encode(documents, tokenizer)
-    epochs = [[task.renew(e, 1000 * epoch + i) for i, e in enumerate(encoded)] for epoch in range(10)]
+    epochs = [[task.resample(e, 1000 * epoch + i) for i, e in enumerate(encoded)] for epoch in range(10)]
     kept = [[len(Chunk().windows(e, 32)) for e in epoch] for epoch in epochs]
     assert all(all(epoch[::10]) for epoch in kept)  # chosen ones stay
     others = np.mean([sum(epoch) / 20 - 1 for epoch in kept])
     assert others == pytest.approx(expected, rel=0.15)
     assert (len({tuple(epoch) for epoch in kept}) > 1) == (expected < 9)
-    again = [task.renew(e, i) for i, e in enumerate(encoded)]
+    again = [task.resample(e, i) for i, e in enumerate(encoded)]
     assert [len(e) for e in again] == [len(e) for e in epochs[0]]
 
 
 def test_an_epoch_without_a_token_has_no_window_anywhere(tokenizer):
     task = Recommendation(negatives=1)
-    task.learn_labels(task.split(task.parse(USER, HERE, gold=True)))
+    task.learn_labels(task.expand(task.parse(USER, HERE, gold=True)))
     task._kept_share = 0.0
-    other, _ = task.encode(task.split(task.parse(USER, HERE, gold=True)), tokenizer)
+    other, _ = task.encode(task.expand(task.parse(USER, HERE, gold=True)), tokenizer)
     for reading in (Chunk(), Truncate("tail")):
-        assert reading.windows(task.renew(other, 0), 32) == []
+        assert reading.windows(task.resample(other, 0), 32) == []
 
 
 def test_scores_part_candidates_whose_probability_is_one(tokenizer):
     task = Recommendation()
-    document = task.split(task.parse(USER, HERE, gold=True))[0]
+    document = task.expand(task.parse(USER, HERE, gold=True))[0]
     (encoded,) = task.encode([document], tokenizer)
     seen = np.ones(len(encoded), bool)
 
@@ -236,7 +236,7 @@ def test_loss_is_cross_entropy_over_windows(tokenizer):
     import torch
 
     task = Recommendation()
-    encoded = task.encode(task.split(task.parse(USER, HERE, gold=True)), tokenizer)
+    encoded = task.encode(task.expand(task.parse(USER, HERE, gold=True)), tokenizer)
     windows = [(w, e) for e in encoded for w in Chunk().windows(e, 64)]
     batch = collate([w for w, _ in windows], [w.labels(e) for w, e in windows], 0)
     outputs = torch.randn(len(windows), 2)

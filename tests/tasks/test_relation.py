@@ -278,7 +278,7 @@ def test_documents_of_a_batch_do_not_mix():
 
 
 def answered(task, document, encoded, reading, length):
-    states = task.observe(outputs_of(task, encoded)[None], None)[0].detach().numpy()
+    states = task.reduce_outputs(outputs_of(task, encoded)[None], None)[0].detach().numpy()
     windows = reading.windows(encoded, length)
     seen = [np.where(w.token_index[:, None] < 0, 0, states[w.token_index]) for w in windows]
     return task.decode(document, encoded, reading.merge(windows, seen, len(encoded)))

@@ -1,4 +1,4 @@
-"""The next turn in writing: what is asked for, of whom, behind what; figures by hand."""
+"""Response generation: which turns are predicted, for which speaker, after what; figures by hand."""
 
 import numpy as np
 import pytest
@@ -15,8 +15,8 @@ TURNS = [{"speaker": s, "text": t} for s, t in (("ann", "hello"), ("bob", "hi"),
 
 
 def parts(turns=TURNS, kind="decoder", gold=True, **options):
-    task = Dialogue(**options).form(kind)
-    return task, task.split(task.parse({"id": "d", "turns": turns}, "file line 1", gold=gold))
+    task = Dialogue(**options).for_kind(kind)
+    return task, task.expand(task.parse({"id": "d", "turns": turns}, "file line 1", gold=gold))
 
 
 def test_a_decoder_writes_the_last_turn_behind_its_speakers_letter():
@@ -43,16 +43,16 @@ def test_several_turns_of_a_dialogue_are_asked_for():
 
 
 def test_the_mode_follows_the_model_unless_it_is_given():
-    assert Dialogue().form("encoder").metric == "choosing"
-    assert Dialogue().form("encoder_decoder").metric == "replies"
-    assert Dialogue(mode="choose").form("decoder").kinds == {"encoder"}
-    assert "encoder" not in Dialogue(mode="write").form("encoder").kinds
+    assert Dialogue().for_kind("encoder").metric == "choosing"
+    assert Dialogue().for_kind("encoder_decoder").metric == "replies"
+    assert Dialogue(mode="choose").for_kind("decoder").kinds == {"encoder"}
+    assert "encoder" not in Dialogue(mode="write").for_kind("encoder").kinds
     with pytest.raises(UserError, match="mode=talk is not one of choose, write"):
         Dialogue(mode="talk")
 
 
 def test_one_turn_is_no_dialogue():
-    with pytest.raises(UserError, match="file line 1 has one turn"):
+    with pytest.raises(UserError, match="file line 1 has only one non-empty turn"):
         parts(TURNS[:1])
 
 

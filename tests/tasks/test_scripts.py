@@ -47,7 +47,7 @@ def test_an_answer_keeps_the_marks_that_the_tokenizer_strips():
     task = QA()
     start = context.index(answer)
     record = {"id": "1", "context": context, "question": "?", "answers": [{"text": answer, "answer_start": start}]}
-    (document,) = task.split(task.parse(record, "here", gold=True))
+    (document,) = task.expand(task.parse(record, "here", gold=True))
     (encoded,) = task.encode([document], tokenizer)
     scores = np.full((len(encoded), 2), -9.0)
     scores[(encoded.labels & 1) > 0, 0] = scores[(encoded.labels & 2) > 0, 1] = 9
@@ -111,7 +111,7 @@ def test_characters_get_no_blank_in_byte_level_tokenizers():
 
 def test_what_is_written_loses_an_unfinished_character():
     task = Summarization()
-    task.form("decoder")
+    task.for_kind("decoder")
     task.prepare(BYTES)
     ids = np.asarray(BYTES("海里", add_special_tokens=False)["input_ids"])
     texts = [task.text_of(SimpleNamespace(token_ids=ids[:count])) for count in range(len(ids) + 1)]
@@ -123,7 +123,7 @@ def test_what_wordpiece_writes_has_no_invented_blanks():
     assert invents_blanks(tokenizer)
     assert not invents_blanks(BYTES)
     task = WrittenQA({}, Prompt("", "答案：", 0, 60))
-    task.form("decoder")
+    task.for_kind("decoder")
     task._tokenizer = tokenizer
     for text, expected in (("密码是青龙。", "密码是青龙。"), ("some cafes", "some cafes")):
         ids = np.asarray(tokenizer(text, add_special_tokens=False)["input_ids"])
@@ -148,8 +148,8 @@ def test_excerpts_are_cut_in_characters():
 
 def test_kept_characters_are_there_once_and_without_blanks():
     task = Summarization(output="extract")
-    task.form("decoder")
-    (document,) = task.split(task.parse({"id": "1", "document": TEXT, "summary": "x"}, "here", gold=True))
+    task.for_kind("decoder")
+    (document,) = task.expand(task.parse({"id": "1", "document": TEXT, "summary": "x"}, "here", gold=True))
     (encoded,) = task.encode([document], BYTES)
     seen = np.ones(len(encoded), bool)
     seen[4] = False  # the second byte of 鱼
@@ -183,7 +183,7 @@ def test_targets_of_chinese_sentences_are_joined_without_blanks():
             return [(piece, 0) for piece in document.fields["target"]]
 
     task = Two({}, Prompt("", "", 0, 60), "join")
-    task.form("decoder")
+    task.for_kind("decoder")
     for pieces, expected in ((["风停了。", "雨也停了。"], "风停了。雨也停了。"), (["A b.", "C d."], " A b. C d.")):
         (encoded,) = task.encode([Document("1", {"target": pieces}, "o")], BYTES)
         assert BYTES.decode(encoded.target.tolist()[:-1]).lstrip() == expected.lstrip()

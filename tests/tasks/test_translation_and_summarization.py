@@ -30,11 +30,11 @@ def letters():
 def documents(task, **options):
     records = Generated(**{**SMALL, **options}).load(task.name, "train", 1)
     whole = [task.parse(record.fields, record.origin, gold=True) for record in records]
-    return [part for document in whole for part in task.split(document)]
+    return [part for document in whole for part in task.expand(document)]
 
 
 def perfect(task, reading, length, given, tokenizer):
-    """Predictions of a model that writes behind each window just what it should."""
+    """Predictions of a model that generates exactly the target of each window."""
     task.prepare(tokenizer)
     predictions = []
     for document, encoded in zip(given, task.encode(given, tokenizer), strict=True):
@@ -48,7 +48,7 @@ def perfect(task, reading, length, given, tokenizer):
 @pytest.mark.parametrize("kind", ["encoder_decoder", "decoder"])
 @pytest.mark.parametrize("reading", [Chunk(), Chunk(overlap_tokens=30)])
 def test_a_perfect_translation_in_windows_scores_one(reading, kind, letters):
-    task = Translation(decoding={"max_new_tokens": 400}).form(kind)
+    task = Translation(decoding={"max_new_tokens": 400}).for_kind(kind)
     given = documents(task)
     predictions = perfect(task, reading, 560 if kind == "decoder" else 160, given, letters)
     assert all(len(prediction.answer.pieces) > 3 for prediction in predictions)
@@ -60,7 +60,7 @@ def test_a_perfect_translation_in_windows_scores_one(reading, kind, letters):
 
 
 def test_under_truncation_the_unread_part_is_missing(letters):
-    task = Translation().form("encoder_decoder")
+    task = Translation().for_kind("encoder_decoder")
     given = documents(task, documents=1)
     (prediction,) = perfect(task, Truncate(), 160, given, letters)
     scores = translations.score(given, [prediction])
@@ -90,7 +90,7 @@ def test_sentences_go_where_their_number_or_their_share_says(letters):
 @pytest.mark.parametrize(("num_words", "shown"), [(1, 1), (3, 1), (4, 2), (6, 2), (9, 3), (99, 3)])
 def test_a_solved_example_shows_the_rendering_of_its_excerpt_alone(num_words, shown, letters):
     read, written = ["One two.", "Three four.", "Five six seven."], ["Un deux.", "Trois quatre.", "Cinq six sept."]
-    task = Translation(shots=1, example_words=num_words).form("decoder")
+    task = Translation(shots=1, example_words=num_words).for_kind("decoder")
     records = [{"id": "a", "source": " ".join(read), "target": " ".join(written)}, {"source": "Ten.", "target": "Dix."}]
     solved, asked = (task.parse(record, "here", gold=True) for record in records)
     task.prepare(letters)
@@ -101,7 +101,7 @@ def test_a_solved_example_shows_the_rendering_of_its_excerpt_alone(num_words, sh
 
 
 def test_a_perfect_summary_scores_one_in_windows_and_unread_ones_are_empty(letters):
-    task = Summarization().form("encoder_decoder")
+    task = Summarization().for_kind("encoder_decoder")
     given = documents(task)
     scores = summaries.score(given, perfect(task, Chunk(), 300, given, letters))
     assert set(scores.metrics.values()) == {1.0}
@@ -111,11 +111,11 @@ def test_a_perfect_summary_scores_one_in_windows_and_unread_ones_are_empty(lette
 
 
 def test_the_query_is_ranked_by_and_what_is_kept_is_the_summary(letters):
-    task = Summarization(output="extract").form("encoder")
+    task = Summarization(output="extract").for_kind("encoder")
     assert (task.runs_model, task.writes, task.head) == (False, False, "body")
     text = "Ada came. Bea said xyz.  Cid left at noon.\n\nDora knew xyz too. Eve did not."
     record = {"id": "a", "document": text, "query": "xyz", "summary": "Bea and Dora said xyz."}
-    (document,) = task.split(task.parse(record, "here", gold=True))
+    (document,) = task.expand(task.parse(record, "here", gold=True))
     (encoded,) = task.encode([document], letters)
     assert (encoded.before, encoded.after, encoded.room) == ((), (), 0)
     reading = Select(method="bm25")
@@ -134,7 +134,7 @@ def test_the_query_is_ranked_by_and_what_is_kept_is_the_summary(letters):
 def test_written_and_extracted_documents_are_not_mixed_up_in_the_cache(letters, tmp_path):
     given = documents(Summarization(), documents=1)
     written, extracted = (
-        encode_documents(Summarization(output=output).form("decoder"), given, letters, tmp_path)
+        encode_documents(Summarization(output=output).for_kind("decoder"), given, letters, tmp_path)
         for output in ("write", "extract")
     )
     assert len(written[0].target)
@@ -146,14 +146,14 @@ def test_written_and_extracted_documents_are_not_mixed_up_in_the_cache(letters, 
 
 def test_records_of_one_summary_or_many():
     task = Summarization()
-    one = task.split(task.parse({"id": 7, "document": "It rained.", "summary": "Rain."}, "here", gold=True))
+    one = task.expand(task.parse({"id": 7, "document": "It rained.", "summary": "Rain."}, "here", gold=True))
     assert [(part.id, part.fields.get("query"), part.fields["summary"]) for part in one] == [("7", None, "Rain.")]
     rows = [{"query": "What?", "summary": "Rain."}, {"id": "all", "query": None, "summary": "Much."}]
-    many = task.split(task.parse({"id": "a", "document": "It rained.", "summaries": rows}, "here", gold=True))
+    many = task.expand(task.parse({"id": "a", "document": "It rained.", "summaries": rows}, "here", gold=True))
     assert [(part.id, task.ask(part)) for part in many] == [("a#1", "What?"), ("a#all", "")]
     assert {part.fields["group"] for part in many} == {"a"}
     asked = {"id": "a", "document": "It rained.", "summaries": [{"query": "What?"}]}
-    assert task.target(task.split(task.parse(asked, "here", gold=False))[0]) is None
+    assert task.target(task.expand(task.parse(asked, "here", gold=False))[0]) is None
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def test_masks_are_pure_and_new_every_epoch(bert):
     (other,) = task.encode([document("e")], bert)
     assert (one.input_ids == again.input_ids).all()
     assert (one.labels != other.labels).any()
-    first, same, second = (task.renew(encoded, seed) for encoded, seed in ((one, 1), (other, 1), (one, 2)))
+    first, same, second = (task.resample(encoded, seed) for encoded, seed in ((one, 1), (other, 1), (one, 2)))
     assert (first.input_ids == same.input_ids).all()  # whatever was masked before
     assert (first.labels == same.labels).all()
     assert (first.labels != second.labels).any()
@@ -152,7 +152,7 @@ def test_observed_are_likelihood_and_rank_in_slices(monkeypatch):
     outputs = torch.randn(2, 9, 13)
     labels = torch.randint(0, 13, (2, 9))
     labels[1, 3] = NO_LABEL
-    seen = LM().observe(outputs, labels)
+    seen = LM().reduce_outputs(outputs, labels)
     log_p = outputs.log_softmax(-1)
     for b in range(2):
         for w in range(9):
@@ -205,7 +205,7 @@ def test_blank_records_are_left_out_and_said(task):
     for gold in (True, False):
         assert [record.origin for record in made.admit(records, gold=gold)] == ["a row 2", "a row 4"]
     assert made.notes == ["2 of 4 records are blank texts and were left out."]
-    with pytest.raises(UserError, match="every record from a row 1 on is a blank text"):
+    with pytest.raises(UserError, match="every record from a row 1 on is blank"):
         made.admit(records[:1], gold=True)
     missing = [Record({"other": "x"}, "a row 1")]
     assert made.admit(missing, gold=True) == missing  # and is refused by its field when it is parsed

@@ -7,7 +7,7 @@ from ctxlab.config import catalogue
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import Merged, Written
 from ctxlab.data.sources.generated import Generated
-from ctxlab.evaluation.metrics.probe import score
+from ctxlab.evaluation.metrics.probe_recall import score
 from ctxlab.models.loading.tiny import make_tokenizer
 from ctxlab.runtime.forward import window_targets
 from ctxlab.strategies.reading.chunk import Chunk
@@ -23,7 +23,7 @@ def written(text, logit=-1.0):
 
 
 def task(**options):
-    made = Probe(decoding=DECODING, **options).form("decoder")
+    made = Probe(decoding=DECODING, **options).for_kind("decoder")
     made.prepare(TOKENIZER)
     return made
 
@@ -81,6 +81,6 @@ def test_examples_show_the_evidence():
 
 
 def test_encoders_are_shown_no_examples():
-    assert isinstance(Probe().form("encoder"), Probe)
-    with pytest.raises(UserError, match="encoder is shown no solved examples"):
-        Probe(shots=1).form("encoder")
+    assert isinstance(Probe().for_kind("encoder"), Probe)
+    with pytest.raises(UserError, match="does not work with a model of kind encoder"):
+        Probe(shots=1).for_kind("encoder")

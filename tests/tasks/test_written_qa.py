@@ -40,11 +40,11 @@ ASKED = [
 
 
 def written(kind="decoder", decoding=DECODING, **options):
-    return QA(decoding=decoding, **options).form(kind)
+    return QA(decoding=decoding, **options).for_kind(kind)
 
 
 def parse(task, *questions):
-    return task.split(task.parse({"id": "r", "context": CONTEXT, "questions": list(questions)}, "a line 3", gold=True))
+    return task.expand(task.parse({"id": "r", "context": CONTEXT, "questions": list(questions)}, "a line 3", gold=True))
 
 
 def encode(task, tokenizer, *questions):
@@ -62,7 +62,7 @@ def told(task, document, encoded, reading, length, write=lambda target: target[:
 
 
 def test_encoders_point_and_others_write():
-    assert type(QA().form("encoder")) is QA
+    assert type(QA().for_kind("encoder")) is QA
     assert isinstance(written(), WrittenQA)
     assert written().head == "causal_lm"
     assert written("encoder_decoder").head == "seq2seq_lm"
@@ -140,7 +140,7 @@ def test_the_question_goes_on_from_the_context_without_a_space():
 @pytest.mark.parametrize(("behind", "bin_name"), [(True, "1–128"), (False, "513–2,048")])
 def test_the_distance_to_the_question_depends_on_where_it_stands(behind, bin_name):
     (document,) = parse(written(), question("x?", "rope"))
-    answer = Answer("rope", None, None, -1.0, 1000, 900, asked_behind=behind)
+    answer = Answer("rope", None, None, -1.0, 1000, 900, asked_after=behind)
     tables = answers.score([document], [Prediction("q", answer, [True])]).tables
     (table,) = [table for table in tables if table.name == "by_evidence"]
     assert [row[0] for row in table.rows] == [bin_name]
@@ -153,11 +153,11 @@ def test_the_likeliest_answer_wins_over_the_phrase():
 
 
 def test_a_stretch_keeps_the_answer_or_knows_that_it_is_gone(tokenizer):
-    task = QA(stretch_tokens=12, no_answer_share=0.5, decoding=DECODING).form("encoder_decoder")
+    task = QA(stretch_tokens=12, no_answer_share=0.5, decoding=DECODING).for_kind("encoder_decoder")
     _, (encoded,) = encode(task, tokenizer, question("x?", "wool"))
     kept = 0
     for seed in range(40):
-        part = task.renew(encoded, seed)
+        part = task.resample(encoded, seed)
         assert len(part) == 12
         (window,) = Truncate().windows(part, added(part) + 12)
         (target,) = window_targets(part, [window])
@@ -187,7 +187,7 @@ def test_examples_are_never_of_the_document_nor_of_its_text(numbers, shots, seed
     pool = [
         part
         for i, number in enumerate(numbers)
-        for part in task.split(
+        for part in task.expand(
             task.parse(
                 {"id": f"r{i}", "context": f"text {number}", "questions": [
                     {"id": j, "question": f"{j}?", "answers": []} for j in range(2)
@@ -235,10 +235,14 @@ def test_solved_examples_are_in_the_prompt_as_it_is_asked(tokenizer):
 @pytest.mark.parametrize(
     ("options", "kind", "says"),
     [
-        ({"shots": 2}, "encoder", "task.shots=2: a model of kind encoder is shown no solved examples"),
-        ({"shots": 2}, "encoder_decoder", "task.shots=2: a model of kind encoder_decoder .* use task.shots=0"),
+        ({"shots": 2}, "encoder", "task.shots=2 does not work with a model of kind encoder"),
+        (
+            {"shots": 2},
+            "encoder_decoder",
+            "task.shots=2 does not work with a model of kind encoder_decoder.* use task.shots=0",
+        ),
         ({"shots": -1}, "decoder", "task.shots=-1 is negative"),
-        ({"no_answer": " "}, "decoder", "task.no_answer=' ' is not a line of text"),
+        ({"no_answer": " "}, "decoder", "task.no_answer=' ' is not one line of text"),
         ({"no_answer": "a\nb"}, "decoder", "task.no_answer="),
         ({"example_words": 0}, "decoder", "task.example_words=0"),
         ({"decoding": {"max_new_tokens": 0}}, "decoder", "max_new_tokens=0"),

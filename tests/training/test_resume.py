@@ -28,7 +28,8 @@ OF_THE_PROCESS = {"resumed_from"}
 def clock(monkeypatch):
     """Every look at it is a second later."""
     seconds = count()
-    monkeypatch.setattr(loop, "perf_counter", lambda: float(next(seconds)))
+    for name in ("perf_counter", "process_time"):
+        monkeypatch.setattr(loop, name, lambda: float(next(seconds)))
 
 
 def test_every_counter_of_the_run_survives(tmp_path, clock):

@@ -5,6 +5,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from transformers import PreTrainedModel
@@ -21,13 +22,17 @@ from ctxlab.strategies.attention.kernels.plan import Plan, sliding
 from ctxlab.strategies.attention.kernels.sparse import Sparse
 from ctxlab.strategies.attention.local import Local
 from ctxlab.strategies.attention.strided import Strided
-from ctxlab.strategies.memory.caches.base import Base as Memory
+from ctxlab.strategies.memory import segment_cache
+from ctxlab.strategies.memory.caches import cache as caches
+from ctxlab.strategies.memory.caches.base import BaseMemory
 from ctxlab.strategies.memory.recurrent import Recurrent
 from ctxlab.strategies.memory.segment_cache import SegmentCache
 from ctxlab.strategies.positions.tables.rotary import Rotary
 from ctxlab.strategies.positions.tile import Tile
+from ctxlab.strategies.reading import chunk
 from ctxlab.strategies.reading.chunk import Chunk
 from ctxlab.strategies.reading.truncate import Truncate
+from ctxlab.strategies.reading.windows import merging
 from ctxlab.strategies.reading.windows.window_encoder import WindowEncoder
 from ctxlab.tasks.ner import NER
 from ctxlab.workbench import parts as make_parts
@@ -109,7 +114,7 @@ def test_a_window_off_by_one(failed, monkeypatch):
     monkeypatch.setattr(Local, "plans", patterned(near(9), window=9))
     assert "attention=local wider" in failed(*LOCAL)["reaches nothing else"]
     monkeypatch.setattr(Local, "plans", patterned(near(7)))
-    assert set(failed(*LOCAL)) == {"reaches what it should", "every layer"}
+    assert set(failed(*LOCAL)) == {"reaches what it should", "every layer", "every head", "dense attention"}
 
 
 def test_a_missing_global_token(failed, monkeypatch):
@@ -134,7 +139,7 @@ def test_patterns_in_the_other_half_of_the_heads(words, failed, monkeypatch):
         honest = part.plans
         monkeypatch.setattr(part, "plans", lambda part, *sizes, honest=honest: honest(part, *sizes)[::-1])
     found = failed(*words)
-    assert set(found) == {"every head"}
+    assert set(found) == {"every head", "dense attention"}
     assert "in layer 1, head 1, token" in found["every head"]
 
 
@@ -142,7 +147,7 @@ def test_a_mask_that_is_not_registered(failed, monkeypatch):
     honest = Sparse._attend
 
     def forgetful(part, module, query, key, value, attention_mask, **kwargs):
-        ready = part._ready(masks.from_tensor(query, key, None, causal=False))
+        ready = part._prepare(masks.from_tensor(query, key, None, causal=False))
         return honest(part, module, query, key, value, ready, **kwargs)
 
     monkeypatch.setattr(Sparse, "_attend", forgetful)
@@ -160,7 +165,7 @@ def test_rotary_positions_set_after_the_model_was_built(failed, monkeypatch):
         return model
 
     monkeypatch.setattr(TinyLlama, "build", late)
-    monkeypatch.setattr(Rotary, "_prove", lambda *_: None)
+    monkeypatch.setattr(Rotary, "_check_active", lambda *_: None)
     found = failed(*YARN)
     assert "positions=yarn is not what the model uses" in found["positions"]
     assert "checkpoint" in found  # loaded from the config, they are active
@@ -252,7 +257,7 @@ def test_labels_that_are_lost_on_the_way(failed, monkeypatch):
     assert set(failed("model=tiny_bert", "strategy=chunk")) == {"labels"}
 
 
-class Carrying(Memory):
+class Carrying(BaseMemory):
     """The mean output of a window, through a matrix, is added to every output of the next."""
 
     gradient_windows = 2
@@ -391,3 +396,77 @@ def test_what_cannot_work_is_refused_as_in_training(refused, tmp_path):
     error = refused(["verify", *words, "model=tiny_bert", "strategy=yarn", "context=2048",
                      f"hydra.run.dir={tmp_path / 'run'}"])  # fmt: skip
     assert "positions=yarn" in error
+
+
+def test_global_keys_that_count_twice(failed, monkeypatch):
+    """Whom a token hears of is right, and how much is not: the keys in front of a span stand in it too."""
+    honest = masks._local
+
+    def doubled(library, allowed, layout, extra, *, fill):
+        seen = honest(library, allowed, layout, extra, fill=fill)
+        first = seen[..., layout.lead : layout.lead + layout.left + 1]
+        first[:, 0, :, -1:] |= seen[:, 0, :, :1]  # token 0 in the span of the first block
+        return seen
+
+    monkeypatch.setattr(masks, "_local", doubled)
+    assert "dense attention" in failed(*LOCAL, "strategy.attention.window=2")
+
+
+@pytest.mark.parametrize("scale", [1.0001, 0.5])
+def test_scores_that_are_scaled_otherwise(scale, failed, monkeypatch):
+    honest = Sparse._attend
+
+    def scaled(part, module, query, *args, **kwargs):
+        return honest(part, module, query * scale, *args, **kwargs)
+
+    monkeypatch.setattr(Sparse, "_attend", scaled)
+    assert set(failed(*LOCAL)) == {"dense attention"}
+
+
+def test_a_cache_that_is_a_key_short(failed, monkeypatch):
+    monkeypatch.setattr(segment_cache, "keep", lambda whole, first, last: caches.keep(whole, first, last - 1))
+    found = failed(*XL)
+    assert set(found) == {"cached keys"}
+    assert "window 1 finds 31 keys of the 32 tokens before it, and 32 are declared" in found["cached keys"]
+
+
+def test_positions_with_a_gap_between_windows(failed, monkeypatch):
+    """Rotary positions count by differences: within a window all is right."""
+    honest = caches.read
+
+    def gapped(forward, inputs, cached, start):
+        return honest(forward, inputs, cached, start if cached is None else start + 1)
+
+    monkeypatch.setattr(segment_cache, "read", gapped)
+    assert set(failed(*XL)) == {"cached keys"}
+
+
+OVERLAP = ("model=tiny_bert", "strategy=chunk", "context=64", "strategy.reading.overlap_tokens=13")
+
+
+def test_outputs_that_are_no_mean_where_windows_overlap(failed, monkeypatch):
+    assert failed(*OVERLAP, "strategy.reading.merge=mean") == {}
+
+    def added(windows, outputs, num_tokens):
+        """Weights that add up to 1, and one of them is below 0."""
+        one, other = (
+            merging.first(windows[::step], outputs[::step], num_tokens).outputs for step in (1, -1)
+        )  # fmt: skip
+        merged = merging.mean(windows, outputs, num_tokens)
+        return Merged((1.5 * one - 0.5 * other).astype(np.float32), merged.seen)
+
+    monkeypatch.setitem(chunk.MERGE, "mean", added)
+    found = failed(*OVERLAP, "strategy.reading.merge=mean")
+    assert "and merging makes" in found["windows"]
+
+
+def test_a_last_window_that_is_lost_at_some_lengths(failed, monkeypatch):
+    honest = Chunk.windows
+
+    def short(part, encoded, length):
+        windows = honest(part, encoded, length)
+        own = int((windows[-1].token_index >= 0).sum())
+        return windows[:-1] if len(windows) > 1 and own == part.overlap_tokens + 1 else windows
+
+    monkeypatch.setattr(Chunk, "windows", short)
+    assert "declares to cover every token" in failed(*OVERLAP)["windows"]

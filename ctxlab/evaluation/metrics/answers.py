@@ -86,7 +86,7 @@ def _case(document: Document, prediction: Prediction) -> _Case:
         any(prediction.seen),
         answer.num_tokens,
         evidence,
-        answer.num_tokens - evidence if answer.asked_behind else evidence + 1,
+        answer.num_tokens - evidence if answer.asked_after else evidence + 1,
     )
 
 

@@ -1,4 +1,4 @@
-"""Each head learns how far it looks."""
+"""Each head learns its attention span."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,86 +12,97 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import ModelKind
 from ctxlab.core.types import HEADS, Table
 from ctxlab.strategies.attention.kernels import masks
-from ctxlab.strategies.attention.kernels.base import Base
+from ctxlab.strategies.attention.kernels.base import BaseAttention
 from ctxlab.strategies.attention.kernels.interface import install, refuse_unknown
 from ctxlab.strategies.attention.kernels.soft_span import Tiles, num_pairs, reach, soft_span_attention
 from ctxlab.strategies.attention.kernels.sparse import at_least
 
 SPAN = "ctxlab_span"
-"""Attribute of an attention module: which spans are its own."""
+"""Attribute of an attention module with a reference to its spans."""
 
 
-class AdaptiveSpan(Base):
-    """A learned soft span for each head of each layer, and a penalty that keeps it short.
+class AdaptiveSpan(BaseAttention):
+    """Learns a soft span for each head of each layer, with a penalty on long spans.
 
-    The weight of a token at distance x is multiplied by m(x) = clamp((ramp + z − x) / ramp, 0, 1) before the weights of
-    a query are brought to a sum of one; z is the head's span. A layer computes as far as its widest head reaches.
+    The attention weight of a token at distance x is multiplied by m(x) = clamp((ramp + z − x) / ramp, 0, 1) before the
+    weights of a query are normalised; z is the head's span. A layer computes pairs up to the span of its widest head.
 
-    Source: Sukhbaatar et al. 2019 (arXiv:1905.07799): ramp, penalty (× the mean span in tokens of a layer, summed over
-    layers) and spans learned as a share of the longest, kept within 0 and 1. Deviations: in a bidirectional model the
-    distance counts to both sides; the relative positions of the paper are left to the model; no span that depends on
-    the token; a share that has reached a bound only loses the gradient that points beyond it, where the authors' code
-    clips it after every step. Spans have no weight decay and the learning rate of everything else.
+    Source: Sukhbaatar et al. 2019 (arXiv:1905.07799): ramp, penalty (times the mean span in tokens of a layer, summed
+    over layers) and spans learned as a fraction of the longest one, within 0 and 1. Deviations: in a bidirectional
+    model the distance counts on both sides; the model keeps its own positions instead of the paper's relative ones; no
+    span depends on the token; at a bound, only the gradient that points beyond it is dropped, while the authors' code
+    clips the fraction after every step. Spans have no weight decay and the common learning rate.
     """
 
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder"})
+    weighs = True
 
     def __init__(
         self, max_span: int | None = None, ramp: int = 32, initial: float = 0.25, penalty: float = 2e-6
     ) -> None:
-        """Take the longest span (None: as many tokens as the model has positions), ramp, start and penalty."""
+        """Build the part.
+
+        Args:
+            max_span: Longest span in tokens on each side; None for as many as the model has positions.
+            ramp: Tokens over which the weights of a head decay to zero after its span.
+            initial: Initial span of every head, as a fraction of the longest one.
+            penalty: Added to the loss of a label per token of a layer's mean span.
+
+        Raises:
+            UserError: A value is out of range.
+        """
         if max_span is not None:
-            at_least(1, "tokens on each side that a head may learn to see", max_span=max_span)
-        at_least(1, "tokens over which a head fades out behind its span", ramp=ramp)
+            at_least(1, "tokens on each side that a head may learn to attend to", max_span=max_span)
+        at_least(1, "tokens over which the weights of a head decay to zero after its span", ramp=ramp)
         if not 0 < initial <= 1:
             raise UserError(
-                f"strategy.attention.initial={initial} must be above 0 and at most 1: the share of max_span that each "
-                "head starts with."
+                f"strategy.attention.initial={initial} must be above 0 and at most 1: the fraction of max_span that "
+                "each head starts with."
             )
         if penalty < 0:
-            raise UserError(f"strategy.attention.penalty={penalty} must be 0 or more: 0 lets spans grow freely.")
-        self.max_span, self.ramp, self.initial, self.price = max_span, ramp, initial, penalty
+            raise UserError(f"strategy.attention.penalty={penalty} must be 0 or more; 0 does not limit spans.")
+        self.max_span, self.ramp, self.initial, self.penalty_per_token = max_span, ramp, initial, penalty
         self.spans: Spans | None = None
 
     @property
     def name(self) -> str:
-        """Under which the kernel is registered with the library; the spans are in the model."""
+        """Return the name under which the kernel is registered with the library; the spans are in the model."""
         return f"ctxlab_adaptive_span_{self.ramp}"
 
     @property
     def exact(self) -> bool:
-        """Whether every layer has a head as wide as the widest of all, so that all that is allowed is seen."""
+        """Whether the widest head of every layer has the same span, so that all allowed pairs attend in each layer."""
         return self.spans is None or len({float(spans.detach().max()) for spans in self.spans.by_layer()}) == 1
 
     def allowed(self, query: torch.Tensor, key: torch.Tensor, length: int) -> torch.Tensor:
-        """What the widest head of the model gives any weight to; before it is installed, what it may ever."""
+        """Declare the pairs with any weight in the model's widest head; before ``install``, with the longest span."""
         distance = (query - key).abs()
         if self.spans is not None:
             return distance < float(self.spans.tokens().detach().max()) + self.ramp
         return distance < (length if self.max_span is None else self.max_span + self.ramp)
 
     def pairs(self, length: int) -> int:
-        """At the present spans, on average over the layers."""
+        """Return the pairs at the current spans, on average over the layers."""
         if self.spans is None:
             return num_pairs(length, length if self.max_span is None else self.max_span + self.ramp - 1)
         widths = [reach(spans, self.ramp, length) for spans in self.spans.by_layer()]
         return sum(num_pairs(length, width) for width in widths) // len(widths)
 
     def install(self, model: Any) -> None:
-        """Put the kernel into every self-attention of ``model``, and spans for each of them into the model."""
+        """Make every self-attention of ``model`` use the kernel, and attach spans for each of them to the model."""
         longest = self._longest(model)
         layers: dict[torch.nn.Module, int] = {}
 
-        def find(
+        def record_heads(
             module: torch.nn.Module, query: torch.Tensor, key: Any, value: torch.Tensor, *_: Any, **kwargs: Any
         ) -> tuple[torch.Tensor, None]:
-            """Stands in for the kernel while the calls are counted: who calls, and with how many heads."""
+            """Record which modules call, and with how many heads; replaces the kernel while calls are counted."""
             refuse_unknown(kwargs)
             layers.setdefault(module, query.shape[1])
             return value.new_zeros(*query.transpose(1, 2).shape[:3], value.shape[-1]), None
 
-        declared = {"max_span": longest, "ramp": self.ramp, "initial": self.initial, "penalty": self.price}
-        install(model, self.name, find, self._mask, {"name": "adaptive_span", **declared})
+        declared = {"max_span": longest, "ramp": self.ramp, "initial": self.initial, "penalty": self.penalty_per_token}
+        install(model, self.name, record_heads, self._mask, {"name": "adaptive_span", **declared})
         AttentionInterface.register(self.name, self._attend)
         self.spans = Spans(list(layers.values()), longest, self.initial)
         added_modules.attach(model, "attention", self.spans)
@@ -99,34 +110,34 @@ class AdaptiveSpan(Base):
             setattr(module, SPAN, LayerSpans(self.spans, index))
 
     def penalty(self, model: Any) -> torch.Tensor | None:
-        """The mean span of each layer, in tokens, times the price of one."""
-        return self.price * torch.stack([spans.mean() for spans in _installed(model).by_layer()]).sum()
+        """Return the sum over layers of the mean span in tokens, times the configured penalty."""
+        return self.penalty_per_token * torch.stack([spans.mean() for spans in _installed(model).by_layer()]).sum()
 
     def figures(self, model: Any) -> dict[str, float]:
-        """Mean span of each layer, and the widest of all, in tokens."""
+        """Return the mean span of each layer and the widest span of all, in tokens."""
         layers = [spans.detach() for spans in _installed(model).by_layer()]
         means = {f"mean_span_tokens_layer_{index}": float(spans.mean()) for index, spans in enumerate(layers)}
         return {**means, "widest_span_tokens": max(float(spans.max()) for spans in layers)}
 
     def tables(self, model: Any) -> list[Table]:
-        """The span of each head."""
+        """Return a table of the span of each head."""
         layers = [spans.tolist() for spans in _installed(model).by_layer()]
         rows = [(layer, head, span) for layer, spans in enumerate(layers) for head, span in enumerate(spans)]
-        note = f"Tokens on each side that a head sees in full; over the next {self.ramp} it fades out."
+        note = f"Tokens on each side with full weight in a head; over the next {self.ramp} the weight decays to zero."
         return [Table("spans", "Learned spans", ("layer", "head", "span"), rows, note, drawn=HEADS)]
 
     def _longest(self, model: Any) -> int:
-        """Tokens of the longest span."""
+        """Return the tokens of the longest span."""
         longest = self.max_span or position_limit(model.config)
         if not longest:
             raise UserError(
-                f"strategy.attention.max_span=null takes as many tokens as the model has positions, but model type "
+                f"strategy.attention.max_span=null means as many tokens as the model has positions, but model type "
                 f"`{model.config.model_type}` has no such limit: give strategy.attention.max_span=<tokens>."
             )
         return int(longest)
 
     def _mask(self, *args: Any, **kwargs: Any) -> Tiles:
-        """For the library's mask interface: called once a forward pass, not once a layer."""
+        """Build the mask; called by the library's mask interface once per forward pass, not per layer."""
         return Tiles(masks.library_mask(*args, **kwargs))
 
     def _attend(
@@ -141,7 +152,7 @@ class AdaptiveSpan(Base):
         is_causal: bool | None = None,
         **kwargs: Any,
     ) -> tuple[torch.Tensor, None]:
-        """For the library's attention interface: (B, H, L, D) to (B, L, H, D)."""
+        """Map (B, H, L, D) to (B, L, H, D); called by the library's attention interface."""
         refuse_unknown(kwargs)
         if not isinstance(attention_mask, Tiles):
             causal = bool(getattr(module, "is_causal", True) if is_causal is None else is_causal)
@@ -155,49 +166,49 @@ class AdaptiveSpan(Base):
 
 
 class Spans(torch.nn.Module):
-    """The learned spans of a model; the longest is saved with them, so that a checkpoint keeps them in tokens."""
+    """The learned spans of a model; the longest span is saved with them, so that a checkpoint gives them in tokens."""
 
     longest: torch.Tensor
 
     def __init__(self, num_heads: list[int], longest: int, initial: float) -> None:
-        """Take the heads of each layer, the longest span in tokens, and the share of it to start with."""
+        """Take the heads of each layer, the longest span in tokens, and the initial fraction of it."""
         super().__init__()
         self.num_heads = num_heads
-        # One vector, not a matrix of layers and heads: optimizers let matrices decay.
+        # A vector instead of a matrix (layers, heads), as optimizers apply weight decay to matrices.
         self.shares = torch.nn.Parameter(torch.full((sum(num_heads),), initial))
         self.register_buffer("longest", torch.tensor(float(longest)))
 
     def tokens(self) -> torch.Tensor:
-        """(layers · H,) tokens, in fp32."""
+        """Return (layers · H,): spans in tokens, fp32."""
         shares: torch.Tensor = Bounded.apply(self.shares)
         return shares.float() * self.longest.float()
 
     def by_layer(self) -> tuple[torch.Tensor, ...]:
-        """(H,) tokens of each layer."""
+        """Return the spans in tokens of each layer, (H,) each."""
         layers: tuple[torch.Tensor, ...] = self.tokens().split(self.num_heads)
         return layers
 
 
 @dataclass(frozen=True, slots=True)
 class LayerSpans:
-    """What an attention module knows of the spans; no module itself, so that they are in the model only once."""
+    """Reference of an attention module to its spans; not a module, so that spans are registered only once."""
 
     spans: Spans
     layer: int
 
 
 class Bounded(torch.autograd.Function):
-    """Clamps to 0 … 1; at a bound only the gradient that points beyond it is lost, so that nothing sticks there."""
+    """Clamps to 0 … 1; at a bound only the gradient beyond it is dropped, so that values can return from there."""
 
     @staticmethod
     def forward(ctx: Any, shares: torch.Tensor) -> torch.Tensor:
-        """Clamp."""
+        """Clamp the fractions to 0 … 1."""
         ctx.save_for_backward(shares)
         return shares.clamp(0, 1)
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
-        """A step goes against the gradient."""
+        """Drop the gradient where a step, which is against it, would leave 0 … 1."""
         (shares,) = ctx.saved_tensors
         beyond = ((shares <= 0) & (gradient > 0)) | ((shares >= 1) & (gradient < 0))
         return gradient.masked_fill(beyond, 0)

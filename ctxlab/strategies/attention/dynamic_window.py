@@ -1,4 +1,4 @@
-"""The window grows or shrinks with the length of the document."""
+"""Sliding-window attention whose window depends on the length of the document."""
 
 from collections.abc import Sequence
 
@@ -10,13 +10,13 @@ from ctxlab.strategies.attention.kernels.sparse import Sparse, at_least
 
 
 class DynamicWindow(Sparse):
-    """Sliding window of base · (length / reference) ^ exponent tokens on each side, and global tokens.
+    """Combines a sliding window of base · (length / reference) ^ exponent tokens on each side and global tokens.
 
-    With an exponent of −0.5 the time grows with the square root of the length; with 0.5 the reach grows as the text
-    does, at length ^ 1.5; with 0 it is ``local``.
+    With an exponent of −0.5 the time grows with the square root of the length; with 0.5 the window grows with the
+    text, and the time with length ^ 1.5; with 0 it is ``local``.
 
-    Source: no paper; a rule stated here, on the sliding window of Longformer (Beltagy et al. 2020, arXiv:2004.05150).
-    The length is that of a document's window without padding: what else is in the batch changes nothing.
+    Source: no paper; the rule is ours, on the sliding window of Longformer (Beltagy et al. 2020, arXiv:2004.05150).
+    The length is that of a document's window without padding, independent of the rest of the batch.
     """
 
     by_length = True
@@ -30,10 +30,22 @@ class DynamicWindow(Sparse):
         most: int = 512,
         num_global: int = 1,
     ) -> None:
-        """Take the rule, its limits, and the first tokens that are global."""
+        """Build the part.
+
+        Args:
+            base: Tokens on each side at the reference length.
+            reference: Tokens of a document for which the window is the base.
+            exponent: Exponent of the rule.
+            least: Fewest tokens on each side.
+            most: Most tokens on each side.
+            num_global: First tokens of a window that attend to all and are attended by all.
+
+        Raises:
+            UserError: A value is too small, or ``most`` is less than ``least``.
+        """
         at_least(1, "tokens on each side at the reference length", base=base)
         at_least(1, "tokens of a document for which the window is the base", reference=reference)
-        at_least(1, "tokens on each side that every length gets", least=least)
+        at_least(1, "the fewest tokens on each side at any length", least=least)
         at_least(0, "first tokens of a window that attend to all", num_global=num_global)
         if most < least:
             raise UserError(f"strategy.attention.most={most} must not be less than least={least}: raise most.")
@@ -44,17 +56,17 @@ class DynamicWindow(Sparse):
         self.least, self.most, self.num_global = least, most, num_global
 
     def window(self, length: int) -> int:
-        """Tokens on each side in a document of ``length`` tokens."""
+        """Return the tokens on each side in a document of ``length`` tokens."""
         wanted: int = round(self.base * (length / self.reference) ** self.exponent)
         return min(max(wanted, self.least), self.most)
 
     def allowed(self, query: torch.Tensor, key: torch.Tensor, length: int) -> torch.Tensor:
-        """Neighbours as far as the length says, and everything from and to a global token."""
+        """Declare neighbours within the window for this length, and all pairs with a global token."""
         near = (query - key).abs() <= self.window(length)
         return near | (query < self.num_global) | (key < self.num_global)
 
     def plans(self, length: int, lengths: Sequence[int]) -> tuple[Plan, ...]:
-        """Spans for the widest window in the batch."""
+        """Return one plan, with spans for the widest window in the batch."""
         del length
         widest = max(self.window(own) for own in lengths)
         return (Plan(self.allowed, sliding(widest, self.num_global)),)

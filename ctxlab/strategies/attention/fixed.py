@@ -1,4 +1,4 @@
-"""The tokens of the same stretch, and the last ones of every stretch, which sum it up."""
+"""Attention within segments, and to the last tokens of every segment, which summarise it."""
 
 from collections.abc import Sequence
 
@@ -11,26 +11,26 @@ from ctxlab.strategies.attention.kernels.plan import Plan
 from ctxlab.strategies.attention.kernels.sparse import at_least
 
 SUMMARY_BLOCK = 128
-"""Queries of a block of heads that attend to summaries only; few, for the block's own keys are all but hidden."""
+"""Queries of a block, in heads that attend to summaries only; small, as almost all keys of the block are masked."""
 
 
 class Fixed(Factorised):
-    """The fixed pattern of the Sparse Transformer.
+    """Implements the fixed pattern of the Sparse Transformer.
 
-    The document is cut into stretches of ``stride`` tokens. One half of the heads attends within the stretch; the other
-    half attends to the last ``num_summary`` tokens of every stretch, which carry what happened in it further.
+    The document is cut into segments of ``stride`` tokens. One half of the heads attends within the segment; the other
+    half attends to the last ``num_summary`` tokens of every segment, which pass on information about it.
 
-    Source: Child et al. 2019 (arXiv:1904.10509), where queries only look back: a causal model gets just that. In a
-    bidirectional model both patterns are mirrored: a query sees its whole stretch, and the summaries of all stretches.
-    Deviations: a query of the second pattern also sees itself, so that the first stretch of a causal model is not
-    blind; all its heads share the same summary tokens, where the paper gives each head its own. Merged, each head
-    attends to both at once.
+    Source: Child et al. 2019 (arXiv:1904.10509), a causal pattern, which a causal model follows exactly. In a
+    bidirectional model both patterns are mirrored: a query sees its whole segment, and the summary tokens of all
+    segments. Deviations: a query of the second pattern also sees itself, so that queries of the first segment of a
+    causal model have a key; all heads share the same summary tokens, while the paper gives each head its own. Merged,
+    each head attends to both at once.
     """
 
     def __init__(self, stride: int = 512, num_summary: int = 4, heads: Heads = "split") -> None:
-        """Take the tokens of a stretch, its last ones that sum it up, and whether heads are split or merged."""
-        at_least(1, "tokens of a stretch", stride=stride)
-        at_least(1, "last tokens of a stretch that all attend to", num_summary=num_summary)
+        """Take the tokens of a segment, its number of summary tokens, and whether heads are split or merged."""
+        at_least(1, "tokens of a segment", stride=stride)
+        at_least(1, "last tokens of a segment that all attend to", num_summary=num_summary)
         if num_summary > stride:
             raise UserError(
                 f"strategy.attention.num_summary={num_summary} must not be more than stride={stride}: raise stride."
@@ -39,15 +39,15 @@ class Fixed(Factorised):
         self.stride, self.num_summary = stride, num_summary
 
     def near(self, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
-        """The same stretch."""
+        """Declare pairs in the same segment."""
         return query // self.stride == key // self.stride
 
     def far(self, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
-        """A summary token, or the query itself."""
+        """Declare summary tokens as keys, and the query itself."""
         return (key % self.stride >= self.stride - self.num_summary) | (query == key)
 
     def plans(self, length: int, lengths: Sequence[int]) -> tuple[Plan, ...]:
-        """Stretches as blocks, and the summary tokens as extra keys that all blocks share."""
+        """Return plans with segments as blocks, and summary tokens as extra keys that all blocks share."""
         del lengths
         tokens = torch.arange(length)
         summary = tokens[tokens % self.stride >= self.stride - self.num_summary].view(1, 1, -1)

@@ -1,4 +1,4 @@
-"""Every token attends to every token."""
+"""Full attention: every token attends to every token."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ from transformers import PreTrainedModel
 
 from ctxlab.core.architecture import note_installed
 from ctxlab.core.strategy import ModelKind
-from ctxlab.strategies.attention.kernels.base import Base
+from ctxlab.strategies.attention.kernels.base import BaseAttention
 
 
-class Full(Base):
-    """The library's own attention: SDPA where the model has it, else what the model comes with.
+class Full(BaseAttention):
+    """Uses the library's own attention: SDPA where the model supports it, else the model's implementation.
 
     Cost and, outside the fast kernels, memory grow with the square of the window's length.
     """
@@ -20,16 +20,16 @@ class Full(Base):
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
 
     def allowed(self, query: torch.Tensor, key: torch.Tensor, length: int) -> torch.Tensor:
-        """Everything."""
+        """Declare all pairs."""
         del length
         return torch.ones(torch.broadcast_shapes(query.shape, key.shape), dtype=torch.bool, device=query.device)
 
     def pairs(self, length: int) -> int:
-        """All of them."""
+        """Return the square of the length."""
         return length * length
 
     def install(self, model: Any) -> None:
-        """Set SDPA; a model without it keeps its own implementation, which is full as well."""
+        """Set SDPA; a model without it keeps its own implementation, which is full attention as well."""
         own = {module.config._attn_implementation for module in model.modules() if isinstance(module, PreTrainedModel)}
         if getattr(model, "_supports_sdpa", False) and own != {"sdpa"}:
             model.set_attn_implementation("sdpa")

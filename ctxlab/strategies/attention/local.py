@@ -1,4 +1,4 @@
-"""Each token attends to its neighbours, and a few global tokens to and from all."""
+"""Sliding-window attention with a few global tokens."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,11 @@ from ctxlab.strategies.attention.kernels.sparse import Sparse, at_least
 
 
 class Local(Sparse):
-    """Sliding window and global tokens.
+    """Combines a sliding window and global tokens.
 
     Source: Longformer (Beltagy et al. 2020, arXiv:2004.05150). Deviations: global tokens use the projections that the
     model was trained with (no second set); the global tokens are the first of every window; ``window`` counts the
-    tokens on each side, so Longformer's ``attention_window`` is twice ours.
+    tokens on each side, so Longformer's ``attention_window`` is twice this number.
     """
 
     def __init__(self, window: int = 128, num_global: int = 1) -> None:
@@ -25,11 +25,11 @@ class Local(Sparse):
         self.layout = sliding(window, num_global)
 
     def allowed(self, query: torch.Tensor, key: torch.Tensor, length: int) -> torch.Tensor:
-        """Neighbours, and everything from and to a global token."""
+        """Declare neighbours, and all pairs with a global token."""
         del length
         return ((query - key).abs() <= self.window) | (query < self.num_global) | (key < self.num_global)
 
     def plans(self, length: int, lengths: Sequence[int]) -> tuple[Plan, ...]:
-        """Spans around blocks, and the global keys in front of them."""
+        """Return one plan: a span around each block, with the global keys before it."""
         del length, lengths
         return (Plan(self.allowed, self.layout),)

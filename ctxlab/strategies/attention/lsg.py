@@ -1,4 +1,4 @@
-"""Neighbours, every few tokens further out, and a few global tokens."""
+"""Attention to neighbours, to every n-th token further away, and to a few global tokens."""
 
 from collections.abc import Sequence
 
@@ -10,19 +10,29 @@ from ctxlab.strategies.attention.kernels.sparse import Sparse, at_least
 
 
 class Lsg(Sparse):
-    """Local, sparse and global attention.
+    """Combines local, sparse and global attention.
 
     Source: LSG (Condevaux & Harispe 2022, arXiv:2210.15497), with the strided choice of sparse tokens. Deviations: the
-    local window and the sparse one are centred on the query, where the paper's go by blocks; the sparse tokens are the
-    multiples of ``step``, the same for all heads; the paper's other ways of choosing (norm, pooling, LSH, clustering)
-    depend on the states and are not here; the global tokens are the first of every window and use the trained
-    projections.
+    local and the sparse window are centred on the query, while the paper's are aligned to blocks; the sparse tokens
+    are the multiples of ``step``, the same for all heads; the paper's other ways of choosing (norm, pooling, LSH,
+    clustering) depend on the hidden states and are not implemented; the global tokens are the first of every window
+    and use the trained projections.
     """
 
     def __init__(self, window: int = 128, reach: int = 512, step: int = 4, num_global: int = 1) -> None:
-        """Take tokens on each side seen all, seen every ``step``-th up to ``reach``, and first tokens as global."""
+        """Build the part.
+
+        Args:
+            window: Tokens on each side that are all attended to.
+            reach: Tokens on each side within which every ``step``-th token is attended to.
+            step: Sparse tokens are its multiples.
+            num_global: First tokens of a window that attend to all and are attended by all.
+
+        Raises:
+            UserError: A value is too small, or ``reach`` is less than ``window``.
+        """
         at_least(1, "tokens on each side that a token attends to", window=window)
-        at_least(1, "every how manieth token further out is seen", step=step)
+        at_least(1, "the step between attended tokens outside the window", step=step)
         at_least(0, "first tokens of a window that attend to all", num_global=num_global)
         if reach < window:
             raise UserError(f"strategy.attention.reach={reach} must not be less than window={window}: raise reach.")
@@ -30,27 +40,27 @@ class Lsg(Sparse):
         self.window, self.reach, self.step, self.num_global = window, reach, step, num_global
 
     def allowed(self, query: torch.Tensor, key: torch.Tensor, length: int) -> torch.Tensor:
-        """Neighbours, multiples of ``step`` within reach, and everything from and to a global token."""
+        """Declare neighbours, multiples of ``step`` within reach, and all pairs with a global token."""
         del length
         distance = (query - key).abs()
         sparse = (distance <= self.reach) & (key % self.step == 0)
         return (distance <= self.window) | sparse | (query < self.num_global) | (key < self.num_global)
 
     def plans(self, length: int, lengths: Sequence[int]) -> tuple[Plan, ...]:
-        """The sparse tokens before and behind the span of each block as its extra keys."""
+        """Return one plan, with the sparse tokens before and after the span of each block as its extra keys."""
         del lengths
         layout = sliding(self.window, self.num_global)
         start = torch.arange(layout.num_blocks(length))[:, None] * layout.block
         end = start + layout.block - 1
         before = self._multiples(start - self.reach, start - self.window - 1, length)
-        behind = self._multiples(end + self.window + 1, end + self.reach, length)
-        tokens = torch.cat([before, behind], 1)
+        after = self._multiples(end + self.window + 1, end + self.reach, length)
+        tokens = torch.cat([before, after], 1)  # (N, E)
         return (
             Plan(self.allowed, sliding(self.window, self.num_global, num_extra=tokens.shape[1]), extra=tokens[None]),
         )
 
     def _multiples(self, first: torch.Tensor, last: torch.Tensor, length: int) -> torch.Tensor:
-        """(N, E) multiples of ``step`` from ``first`` to ``last`` (N, 1), −1 where there is none."""
+        """Return (N, E): multiples of ``step`` from ``first`` to ``last`` (N, 1), −1 where there is none."""
         most = (self.reach - self.window + self.step - 1) // self.step
         tokens = (-(-first // self.step) + torch.arange(most)) * self.step
         return tokens.where((tokens >= 0) & (tokens <= last) & (tokens < length), -1)

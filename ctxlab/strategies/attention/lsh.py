@@ -1,4 +1,4 @@
-"""Tokens attend to those whose queries and keys point the same way, found by hashing."""
+"""Attention between tokens whose queries and keys have similar directions, found by locality-sensitive hashing."""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from ctxlab.core.strategy import ModelKind
 from ctxlab.strategies.attention.kernels import masks
-from ctxlab.strategies.attention.kernels.base import Base
+from ctxlab.strategies.attention.kernels.base import BaseAttention
 from ctxlab.strategies.attention.kernels.blocks import Layout, sdpa
 from ctxlab.strategies.attention.kernels.chunks import cut
 from ctxlab.strategies.attention.kernels.hashing import hash_tokens, num_buckets
@@ -21,36 +21,36 @@ from ctxlab.strategies.attention.kernels.sparse import at_least
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Buckets:
-    """Where queries and keys fell; −1 for padding."""
+    """Hash buckets of queries and keys; −1 for padding."""
 
     query: torch.Tensor
-    """(B, H, R, L) long."""
+    """(B, H, R, L) int64."""
     key: torch.Tensor
-    """(B, K, R, L) long."""
+    """(B, K, R, L) int64."""
 
 
-class Lsh(Base):
-    """Several rounds of hashing; in each, tokens sorted by bucket and position attend within chunks.
+class Lsh(BaseAttention):
+    """Hashes tokens in several rounds; in each, tokens sorted by bucket and position attend within chunks.
 
     Source: Reformer (Kitaev et al. 2020, arXiv:2001.04451). As there: angular hashing by random rotations, chunks of
-    fixed size that see themselves and the one before (the first sees the last), rounds weighed by their log-sum-exp,
-    a pair that several rounds find counted once. In a document of at most two chunks every token sees every other.
+    fixed size that attend to themselves and to the previous one (the first to the last), rounds combined by their
+    log-sum-exp, a pair found in several rounds counted once. In a document of at most two chunks all pairs attend.
 
     Deviations:
-        - Queries and keys are hashed and sorted apart unless ``tied``. A chunk of queries meets the chunk of keys into
-          which its middle query would be sorted, so that the two need not fill the buckets alike. Tied, this is its own
-          chunk, and keys are the queries, normalised, as in the paper.
-        - A pair is counted in the first round that finds it, where the paper divides by the number of rounds that do:
-          the same sum.
-        - A token always sees itself; tied, only where it sees nothing else, as in the paper.
-        - The buckets come from two rotations whose axes are paired (the authors' code does so for many buckets), half a
-          chunk of tokens in each on average. Key heads have rotations of their own, all layers the same.
-        - Encoders and decoders alike see one chunk before; ``num_after`` adds chunks behind, of use to encoders.
+        - Queries and keys are hashed and sorted separately unless ``tied``. A chunk of queries attends to the chunk of
+          keys into which its middle query would be sorted, so that buckets need not have equally many of both. If
+          tied, this is its own chunk, and keys are the normalised queries, as in the paper.
+        - A pair is counted in the first round that finds it, while the paper divides by the number of rounds that find
+          it: the sum is the same.
+        - A token always attends to itself; if tied, only where it sees no other token, as in the paper.
+        - Buckets come from two rotations whose axes are paired (as in the authors' code for many buckets), with half a
+          chunk of tokens per bucket on average. Key heads have their own rotations, the same in all layers.
+        - Encoders and decoders both attend to one chunk before; ``num_after`` adds chunks after, useful for encoders.
 
-    Padding is left out before hashing: it changes nothing, and sees itself only. Two batches may round a token that
-    lies between two buckets differently. In a causal model no token attends to later ones, but as in the paper *which*
-    earlier ones it attends to depends on the whole window. Queries that read a cache attend to all of it. A query
-    head is hashed with the rotations of the key head that it shares.
+    Padding is removed before hashing: it has no effect, and attends to itself only. Rounding may put a token on the
+    border of two buckets into different ones in different batches. In a causal model no token attends to later ones,
+    but as in the paper *which* earlier ones it attends to depends on the whole window. Queries that use a KV cache
+    attend to all of it. A query head is hashed with the rotations of the key head that it shares.
     """
 
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder"})
@@ -58,42 +58,53 @@ class Lsh(Base):
     looks_ahead = True
 
     def __init__(self, chunk: int = 64, num_after: int = 0, rounds: int = 4, tied: bool = False, seed: int = 0) -> None:
-        """Take tokens of a chunk, chunks seen behind, rounds of hashing, whether keys are queries, and the seed."""
-        at_least(2, "tokens of a chunk, which attend to each other and to the chunk before", chunk=chunk)
-        at_least(0, "chunks behind its own that a chunk attends to", num_after=num_after)
+        """Build the part.
+
+        Args:
+            chunk: Tokens of a chunk, which attend to each other and to the previous chunk.
+            num_after: Chunks after its own that a chunk attends to.
+            rounds: Rounds of hashing.
+            tied: Whether the normalised queries are used as keys.
+            seed: Seed of the rotations.
+
+        Raises:
+            UserError: A value is too small.
+        """
+        at_least(2, "tokens of a chunk, which attend to each other and to the previous chunk", chunk=chunk)
+        at_least(0, "chunks after its own that a chunk attends to", num_after=num_after)
         at_least(1, "rounds of hashing", rounds=rounds)
-        at_least(0, "what the rotations are drawn from", seed=seed)
+        at_least(0, "the seed of the rotations", seed=seed)
         self.chunk, self.num_after, self.rounds, self.tied, self.seed = chunk, num_after, rounds, tied, seed
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What names the pattern and goes into the saved config."""
+        """Return the options, which are part of the pattern's name and are recorded in the config."""
         names = ("chunk", "num_after", "rounds", "tied", "seed")
         return {name: getattr(self, name) for name in names}
 
     @property
     def name(self) -> str:
-        """Under which the pattern is registered with the library."""
+        """Return the name under which the pattern is registered with the library."""
         return "_".join(["ctxlab_lsh", *(str(value) for value in self.parameters.values())])
 
     def allowed(self, query: torch.Tensor, key: torch.Tensor, length: int) -> torch.Tensor:
-        """Everything: what is seen depends on the data, see ``buckets``."""
+        """Declare all pairs as an upper bound: which of them attend depends on the data, see ``buckets``."""
         del length
         return torch.ones(torch.broadcast_shapes(query.shape, key.shape), dtype=torch.bool, device=query.device)
 
     def pairs(self, length: int) -> int:
-        """Pairs that the kernel computes for one head; a causal model computes as many and hides a part."""
+        """Return the pairs that the kernel computes for one head; in a causal model as many, some of them masked."""
         if length <= 2 * self.chunk and not self.tied:
             return length * length
         blocks = math.ceil(length / self.chunk) * self.chunk
         return self.rounds * blocks * (2 + self.num_after) * self.chunk + length
 
     def install(self, model: Any) -> None:
-        """Put the pattern into every self-attention of ``model``."""
+        """Make every self-attention of ``model`` use the pattern."""
         install(model, self.name, self._attend, self._mask, {"name": "lsh", **self.parameters})
 
     def buckets(self, query: torch.Tensor, key: torch.Tensor, real: torch.Tensor | None = None) -> Buckets:
-        """Hash queries (B, H, L, D) and keys (B, K, L, D); ``real`` (B, L) tells tokens from padding."""
+        """Hash queries (B, H, L, D) and keys (B, K, L, D); ``real`` (B, L) is True for tokens, False for padding."""
         key = query if self.tied else key
         shape = self.rounds, query.shape[2]
         found = Buckets(
@@ -108,20 +119,20 @@ class Lsh(Base):
         return found
 
     def _hash(self, query: torch.Tensor, key: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Buckets (H, R, T) and (K, R, T) of one document's queries (H, T, D) and keys (K, T, D)."""
+        """Return buckets (H, R, T) and (K, R, T) of one document's queries (H, T, D) and keys (K, T, D)."""
         count = num_buckets(query.shape[1], self.chunk)
         of_query = hash_tokens(query, len(key), self.rounds, count, self.seed)
         return of_query, of_query if self.tied else hash_tokens(key, len(key), self.rounds, count, self.seed)
 
     def _mask(self, *args: Any, **kwargs: Any) -> LibraryMask | DenseMask:
-        """For the library's mask interface: what the model allows; the rest depends on each layer's data."""
-        return self._ready(masks.library_mask(*args, **kwargs))
+        """Return what the model allows, as the rest depends on each layer's data; called by the mask interface."""
+        return self._prepare(masks.library_mask(*args, **kwargs))
 
-    def _ready(self, library: LibraryMask) -> LibraryMask | DenseMask:
-        """A dense mask where queries read a cache, and where two chunks hold everything."""
+    def _prepare(self, library: LibraryMask) -> LibraryMask | DenseMask:
+        """Return a dense mask where queries use a KV cache or two chunks hold all tokens, else ``library`` itself."""
         cached = library.num_queries != library.num_keys
         if cached and self.tied:
-            raise NotImplementedError("tied queries and keys cannot read a cache, which holds untied keys")
+            raise NotImplementedError("tied queries and keys cannot use a KV cache, whose keys are untied")
         if cached or (library.num_keys <= 2 * self.chunk and not self.tied):
             return masks.build(library, self.allowed, Layout(self.chunk, self.chunk, 0, 0))  # type: ignore[return-value]
         return library
@@ -138,16 +149,16 @@ class Lsh(Base):
         is_causal: bool | None = None,
         **kwargs: Any,
     ) -> tuple[torch.Tensor, None]:
-        """For the library's attention interface: (B, H, L, D) to (B, L, H, D)."""
+        """Map (B, H, L, D) to (B, L, H, D); called by the library's attention interface."""
         refuse_unknown(kwargs)
         if isinstance(attention_mask, torch.Tensor) or attention_mask is None:
             causal = bool(getattr(module, "is_causal", True) if is_causal is None else is_causal)
-            attention_mask = self._ready(masks.from_tensor(query, key, attention_mask, causal))
+            attention_mask = self._prepare(masks.from_tensor(query, key, attention_mask, causal))
         if isinstance(attention_mask, DenseMask):
             dense = sdpa(query, key, value, attention_mask.pairs, dropout=dropout, scaling=scaling)
             return dense.transpose(1, 2).contiguous(), None
         with torch.autocast(query.device.type, enabled=False):
-            # Not in half precision: the sums of the rounds are weighed against each other.
+            # Not in half precision, as the sums of the rounds are combined by their logarithms.
             query, key, wide = (part.float() if part.itemsize < 4 else part for part in (query, key, value))
             output = self._by_document(query, key, wide, attention_mask, dropout, scaling)
         return output.transpose(1, 2).contiguous().to(value.dtype), None
@@ -161,7 +172,16 @@ class Lsh(Base):
         dropout: float,
         scaling: float | None,
     ) -> torch.Tensor:
-        """Each window alone, its padding left out: (B, H, L, D)."""
+        """Compute each window separately, without its padding; returns (B, H, L, D).
+
+        Args:
+            query: (B, H, L, D)
+            key: (B, K, L, D)
+            value: (B, K, L, D)
+            library: What the model allows.
+            dropout: Fraction of weights to drop.
+            scaling: Factor of the scores; None for D ** −0.5.
+        """
         if self.tied:
             key = F.normalize(query, dim=-1) * query.shape[-1] ** 0.5
             value = value.repeat_interleave(query.shape[1] // value.shape[1], 1)
@@ -172,7 +192,9 @@ class Lsh(Base):
             if real is None or len(real) == library.num_keys:
                 outputs.append(self._document(*parts, library.row(row), None, dropout))
                 continue
-            alone = parts[2].repeat_interleave(len(parts[0]) // len(parts[2]), 0)  # padding sees itself
+            alone = parts[2].repeat_interleave(
+                len(parts[0]) // len(parts[2]), 0
+            )  # (H, L, D): padding attends to itself only
             if len(real):
                 one, other, third = (part.index_select(1, real) for part in parts)
                 found = self._document(one, other, third, library.row(row), real, dropout)
@@ -189,7 +211,19 @@ class Lsh(Base):
         real: torch.Tensor | None,
         dropout: float,
     ) -> torch.Tensor:
-        """(H, T, D), (K, T, D) twice to (H, T, D); ``real`` says where in the window the T tokens stand."""
+        """Compute one document without padding.
+
+        Args:
+            query: (H, T, D)
+            key: (K, T, D)
+            value: (K, T, D)
+            library: What the model allows in this window.
+            real: (T,) indices of the tokens in the window; None where there is no padding.
+            dropout: Fraction of weights to drop.
+
+        Returns:
+            (H, T, D)
+        """
 
         def visible(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
             return library.at(*(at if real is None else real[at] for at in (one, other)))[0]

@@ -1,4 +1,4 @@
-"""Neighbours, and every token that is a multiple of the stride away."""
+"""Attention to neighbours, and to every token at a multiple of the stride."""
 
 import math
 from collections.abc import Sequence
@@ -9,46 +9,46 @@ from ctxlab.strategies.attention.kernels.blocks import Layout
 from ctxlab.strategies.attention.kernels.factorised import Factorised, Heads
 from ctxlab.strategies.attention.kernels.masks import LibraryMask
 from ctxlab.strategies.attention.kernels.order import by_remainder
-from ctxlab.strategies.attention.kernels.plan import Plan, Ready, ReadyPlans, sliding
+from ctxlab.strategies.attention.kernels.plan import Plan, PreparedPlan, PreparedPlans, sliding
 from ctxlab.strategies.attention.kernels.sparse import at_least
-from ctxlab.strategies.attention.kernels.union import attend_to_union, make_ready
+from ctxlab.strategies.attention.kernels.union import attend_to_union, prepare_union
 
 
 class Strided(Factorised):
-    """The strided pattern of the Sparse Transformer.
+    """Implements the strided pattern of the Sparse Transformer.
 
-    One half of the heads slides over the neighbours; the other half attends to the tokens that share its remainder by
-    ``stride``, which become neighbours when the tokens are sorted. A stride near the square root of the length is
-    cheapest. For data with a period, such as images; on text the authors prefer ``fixed``.
+    One half of the heads attends to a sliding window; the other half attends to tokens with the same remainder modulo
+    ``stride``, which are neighbours once tokens are sorted by it. A stride near the square root of the length is
+    cheapest. It suits data with a period, such as images; for text the authors prefer ``fixed``.
 
-    Source: Child et al. 2019 (arXiv:1904.10509), where queries only look back: a causal model gets just that. In a
+    Source: Child et al. 2019 (arXiv:1904.10509), a causal pattern, which a causal model follows exactly. In a
     bidirectional model both patterns are mirrored: |query − key| ≤ window, and query ≡ key modulo ``stride``. The
-    paper's window is its stride. Merged, both patterns share one softmax in every head, at the price of plain
-    (materialised, still not L × L) scores.
+    paper's window is its stride. Merged, both patterns share one softmax in every head, for which scores are
+    materialised (but not L × L).
     """
 
     def __init__(self, window: int = 128, stride: int = 128, heads: Heads = "split") -> None:
         """Take the tokens on each side, the stride, and whether heads are split between the patterns or merged."""
         at_least(1, "tokens on each side that a token attends to", window=window)
-        at_least(1, "tokens from one that is seen to the next", stride=stride)
+        at_least(1, "the step between tokens that the second pattern attends to", stride=stride)
         super().__init__(heads, window=window, stride=stride)
         self.window, self.stride = window, stride
 
     def near(self, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
-        """Neighbours."""
+        """Declare neighbours."""
         return (query - key).abs() <= self.window
 
     def far(self, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
-        """The same remainder."""
+        """Declare tokens with the same remainder modulo the stride."""
         return query % self.stride == key % self.stride
 
     def pairs(self, length: int) -> int:
-        """Merged heads compute both patterns."""
+        """Return the pairs of one head on average; merged heads compute both patterns."""
         plans = self.plans(length, [length])
         return sum(plan.pairs(length) for plan in plans) // (len(plans) if self.heads == "split" else 1)
 
     def plans(self, length: int, lengths: Sequence[int]) -> tuple[Plan, ...]:
-        """Sliding blocks, and one block for each remainder; all pairs where merged blocks would not be fewer."""
+        """Return a sliding window, and one block per remainder; all pairs where merged blocks would not be cheaper."""
         del lengths
         around = sliding(self.window)
         across = Layout(math.ceil(length / self.stride), 0, 0, 0)
@@ -65,26 +65,26 @@ class Strided(Factorised):
             Plan(lambda query, key, _: self.far(query, key) & ~self.near(query, key), across, order),
         )
 
-    def _ready(self, library: LibraryMask) -> ReadyPlans:
-        """Merged blocks are made ready together; queries that read a cache see one mask over all keys."""
+    def _prepare(self, library: LibraryMask) -> PreparedPlans:
+        """Prepare merged plans together; queries that use a KV cache get one mask over all keys."""
         if self.heads == "split":
-            return super()._ready(library)
+            return super()._prepare(library)
         end = library.num_keys + library.key_offset
         plans = self.plans(end, [end])
         if len(plans) == 1 or library.num_queries != library.num_keys:
-            return ReadyPlans((Plan(self.allowed, Layout(end, 0, 0, 0)).ready(library),))
-        return ReadyPlans(make_ready(plans, library))
+            return PreparedPlans((Plan(self.allowed, Layout(end, 0, 0, 0)).prepare(library),))
+        return PreparedPlans(prepare_union(plans, library))
 
     def _compute(
         self,
         query: torch.Tensor,
         key: torch.Tensor,
         value: torch.Tensor,
-        plans: tuple[Ready, ...],
+        plans: tuple[PreparedPlan, ...],
         dropout: float,
         scaling: float | None,
     ) -> torch.Tensor:
-        """Merged blocks meet in one softmax."""
+        """Compute merged plans with one shared softmax."""
         if self.heads == "merged" and len(plans) > 1:
             return attend_to_union(query, key, value, plans, dropout=dropout, scaling=scaling)
         return super()._compute(query, key, value, plans, dropout, scaling)

@@ -1,19 +1,20 @@
-"""Each batch is as long as its documents need."""
+"""Batches of documents of similar length."""
 
 from ctxlab.core.strategy import Curriculum
 
 
 class ByDocument(Curriculum):
-    """Documents of like length share a batch, over the whole epoch; batches come in random order.
+    """Sorts the documents of an epoch by length, so that similar lengths share a batch; batches are shuffled.
 
-    The context does not grow: what changes is that no batch is padded to, or planned for, more than its documents
-    need. Source: bucketing by length as in Press et al. 2021 (arXiv:2012.15832) and many toolkits; deviation from
-    ``constant``, which sorts within pools of some steps only and so keeps more chance in who meets whom.
+    The context does not grow; padding is minimal. ``constant`` sorts within pools of a few steps only, so that its
+    batches are composed more randomly.
+
+    Source: bucketing by length, as in Press et al. 2021 (arXiv:2012.15832) and many toolkits.
     """
 
     sorts = True
 
     def length(self, progress: float, longest: int) -> int:
-        """``longest`` at any progress; shorter documents fill shorter windows."""
+        """Return ``longest`` at any progress; shorter documents have shorter windows."""
         del progress
         return longest

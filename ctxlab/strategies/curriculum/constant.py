@@ -1,4 +1,4 @@
-"""The context is as long from the first step to the last."""
+"""The same context length from the first step to the last."""
 
 from ctxlab.core.strategy import Curriculum
 
@@ -9,6 +9,6 @@ class Constant(Curriculum):
     sorts = False
 
     def length(self, progress: float, longest: int) -> int:
-        """``longest`` at any progress."""
+        """Return ``longest`` at any progress."""
         del progress
         return longest

@@ -1,4 +1,4 @@
-"""Nothing is carried from one window to the next."""
+"""No memory: nothing is carried from one window to the next."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,18 +6,18 @@ from typing import Any
 import torch
 
 from ctxlab.core.strategy import Forward
-from ctxlab.strategies.memory.caches.base import Base
+from ctxlab.strategies.memory.caches.base import BaseMemory
 
 
-class NoMemory(Base):
-    """Windows are independent rows, batched across documents."""
+class NoMemory(BaseMemory):
+    """Processes windows as independent rows, batched across documents."""
 
     sequential = False
 
     def start(self, batch_size: int) -> None:
-        """No state."""
+        """Return no state."""
         del batch_size
 
     def step(self, forward: Forward, inputs: Mapping[str, Any], state: Any) -> tuple[torch.Tensor, Any]:
-        """One call of the model."""
+        """Call the model once."""
         return forward(inputs).logits, state

@@ -1,4 +1,4 @@
-"""Rotary positions on a base that rises with the window."""
+"""Rotary positions with a base that depends on the window's length."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,49 +8,49 @@ from ctxlab.strategies.positions.tables.rotary import Angles, Rope, Rotary, pref
 
 
 class DynamicNtk(Rotary):
-    """Windows within the trained length stay as trained; longer ones raise the base as far as they need.
+    """Leaves windows within the trained length unchanged, and raises the rotary base for longer ones as needed.
 
     Source: dynamic NTK (emozilla 2023, a public note, after bloc97): base · (s·L / T - (s - 1))^(D / (D - 2)) for L
-    tokens, T trained ones and the factor s; with s = 1 it is the dynamic NTK of Peng et al. 2023 (arXiv:2309.00071).
-    L is the longest window of a batch, so that outputs of long windows depend on what they are batched with.
-    Deviation from the library: it keeps the base of the longest window seen until a short one comes; here every batch
-    gets its own.
+    tokens, T trained tokens and the factor s; with s = 1 it is the dynamic NTK of Peng et al. 2023 (arXiv:2309.00071).
+    L is the longest window of a batch, so that outputs of long windows depend on the other windows of the batch.
+    Deviation from the library: it keeps the base of the longest window so far until a short one comes; here the base
+    is computed for every batch.
     """
 
     by_batch = True
     grows = False
-    enlarges = False  # the library takes it for the trained length: enlarging it would switch the method off
+    enlarges = False  # the library reads the trained length from it: enlarging it would disable the method
 
     def parameters(self, rope: Rope) -> dict[str, Any]:
-        """The library's dynamic type."""
+        """Return the parameters of the library's type ``dynamic``."""
         return {"rope_type": "dynamic", "factor": rope.factor}
 
     def angles(self, rope: Rope, length: int) -> Angles:
-        """Frequency i over stretch^(2i / (D - 2))."""
+        """Divide frequency i by stretch^(2i / (D - 2))."""
         stretch = rope.factor * max(length, rope.trained) / rope.trained - (rope.factor - 1)
         return Angles(rope.inv_freq() / stretch ** rope.spread())
 
     def attach(self, module: Any, layer_type: str) -> None:
-        """Make the module forget the last window before it sees the next."""
-        forget = Forget(layer_type)
-        if forget not in module._forward_pre_hooks.values():
-            module.register_forward_pre_hook(forget, with_kwargs=True)
+        """Add a hook that resets the rotary module before every call."""
+        reset = ResetFrequencies(layer_type)
+        if reset not in module._forward_pre_hooks.values():
+            module.register_forward_pre_hook(reset, with_kwargs=True)
 
     def _choose(self, trained: int, length: int, note: Mapping[str, Any]) -> float:
-        """Any factor reaches any length, so a checkpoint keeps the one that it was trained with."""
+        """Return the factor; as any factor works at any length, a checkpoint keeps the one it was trained with."""
         before: float | None = note.get("factor") if note.get("name") == self.name else None
         return self.factor or before or length / trained
 
 
 @dataclass(frozen=True, slots=True)
-class Forget:
-    """A hook: the rotary module starts from the trained frequencies at every call."""
+class ResetFrequencies:
+    """A forward pre-hook that resets a rotary module to the trained frequencies at every call."""
 
     layer_type: str
-    """Calls for another type of layer are left alone; the empty name stands for all layers."""
+    """Only calls for this type of layer are affected; empty for all layers."""
 
     def __call__(self, module: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """Undo what the last window left behind."""
+        """Restore the trained frequencies."""
         if self.layer_type and self.layer_type not in (*args[2:], kwargs.get("layer_type")):
             return
         name = f"{prefix(self.layer_type)}inv_freq"

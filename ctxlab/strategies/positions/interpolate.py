@@ -1,4 +1,4 @@
-"""Learned positions, stretched."""
+"""Learned positions, interpolated to a longer table."""
 
 from typing import Any
 
@@ -8,26 +8,27 @@ from ctxlab.strategies.positions.tables.learned import Learned
 
 
 class Interpolate(Learned):
-    """The trained table stretched to the new length, linearly between neighbouring rows.
+    """Interpolates the trained table to the new length, linearly between neighbouring rows.
 
     Source: the idea of position interpolation (Chen et al. 2023, arXiv:2306.15595). Deviation: theirs scales rotary
-    angles; here the rows of a learned table are interpolated, first on first and last on last.
+    angles; here the rows of a learned table are interpolated so that the first and last rows stay the ends.
     """
 
     def fill(self, config: Any, rows: torch.Tensor, length: int) -> torch.Tensor:
-        """Stretch the trained rows."""
+        """Interpolate the trained rows to ``length`` rows."""
         del config
         return _stretch(rows, length)
 
     def declared(self, config: Any, rows: torch.Tensor, trained: int) -> torch.Tensor:
-        """The nearest table that is a stretch of some ``trained`` rows, as those of the model are gone."""
+        """Return the nearest table (least squares) that interpolates ``trained`` rows, as the originals are lost."""
         del config
-        stretch = _stretch(torch.eye(trained, dtype=torch.float64, device=rows.device), len(rows))
-        knots: torch.Tensor = torch.linalg.lstsq(stretch, rows.double()).solution
-        return (stretch @ knots).to(rows)
+        weights = _stretch(torch.eye(trained, dtype=torch.float64, device=rows.device), len(rows))  # (N, P)
+        knots: torch.Tensor = torch.linalg.lstsq(weights, rows.double()).solution  # (P, D)
+        return (weights @ knots).to(rows)
 
 
 def _stretch(rows: torch.Tensor, length: int) -> torch.Tensor:
+    """Interpolate rows (P, D) to (length, D)."""
     place = torch.arange(length, dtype=torch.float64, device=rows.device) * (len(rows) - 1) / (length - 1)
     below = place.long().clamp(max=max(len(rows) - 2, 0))
     above = (below + 1).clamp(max=len(rows) - 1)

@@ -1,4 +1,4 @@
-"""Positions stay as they were trained."""
+"""Positions as trained, without changes."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ from ctxlab.strategies.positions.tables.rotary import follows_length
 
 
 class Keep(Positions):
-    """Changes nothing: right within the trained length, and for relative buckets at any length.
+    """Changes nothing: suitable within the trained length, and for relative buckets at any length.
 
-    A model may have been published with rotary positions that change with the length of a window (longrope).
+    A model may have been published with rotary positions that depend on the window's length (dynamic, longrope).
     """
 
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
@@ -18,17 +18,17 @@ class Keep(Positions):
     by_batch = False
 
     def configure(self, config: Any, length: int) -> None:
-        """Nothing to do."""
+        """Do nothing."""
         del config, length
 
     def extend(self, model: Any, length: int) -> None:
-        """Nothing to do, but to see whether windows of up to ``length`` tokens differ in their positions."""
+        """Only set ``by_batch``: whether positions depend on the length of windows of up to ``length`` tokens."""
         self.by_batch = follows_length(model.config.get_text_config(), length)
 
     def grow(self, model: Any, trained: int, length: int) -> None:
-        """Nothing to do."""
+        """Do nothing."""
         del model, trained, length
 
     def deviation(self, model: Any, length: int) -> None:
-        """Nothing was changed."""
+        """Return None: nothing was changed."""
         del model, length

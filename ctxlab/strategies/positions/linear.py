@@ -1,4 +1,4 @@
-"""Rotary positions squeezed into the trained range."""
+"""Rotary positions, linearly interpolated into the trained range."""
 
 from typing import Any
 
@@ -6,17 +6,18 @@ from ctxlab.strategies.positions.tables.rotary import Angles, Rope, Rotary
 
 
 class Linear(Rotary):
-    """Position m turns by the angle that position m / factor was trained with.
+    """Rotates position m by the angle that position m / factor was trained with.
 
-    Source: position interpolation (Chen et al. 2023, arXiv:2306.15595). As there, but that the frequencies are divided
-    and not the positions, which is the same. Neighbours come closer by the factor: it wants some tuning.
+    Source: position interpolation (Chen et al. 2023, arXiv:2306.15595). As there, except that frequencies are divided
+    instead of positions, which is equivalent. Neighbouring positions become closer by the factor: some fine-tuning is
+    needed.
     """
 
     def parameters(self, rope: Rope) -> dict[str, Any]:
-        """The library's linear type."""
+        """Return the parameters of the library's type ``linear``."""
         return {"rope_type": "linear", "factor": rope.factor}
 
     def angles(self, rope: Rope, length: int) -> Angles:
-        """Every frequency over the factor."""
+        """Divide every frequency by the factor."""
         del length
         return Angles(rope.inv_freq() / rope.factor)

@@ -1,4 +1,4 @@
-"""Rotary positions on a raised base."""
+"""Rotary positions with a raised base."""
 
 from typing import Any
 
@@ -6,17 +6,17 @@ from ctxlab.strategies.positions.tables.rotary import Angles, Rope, Rotary
 
 
 class Ntk(Rotary):
-    """The slowest frequency is stretched by the factor, the fastest not at all, those between by degrees.
+    """Divides the slowest frequency by the factor, the fastest not at all, and those between gradually.
 
-    Source: NTK-aware scaling (bloc97 2023, a public note; written down in Peng et al. 2023, arXiv:2309.00071, section
-    3.1): base · factor^(D / (D - 2)). The library has no such type: the saved config holds the raised ``rope_theta``.
+    Source: NTK-aware scaling (bloc97 2023, a public note; described in Peng et al. 2023, arXiv:2309.00071, section
+    3.1): base · factor^(D / (D - 2)). The library has no such type: the saved config has the raised ``rope_theta``.
     """
 
     def parameters(self, rope: Rope) -> dict[str, Any]:
-        """The raised base alone."""
+        """Return the raised base."""
         return {"rope_theta": rope.theta * rope.factor ** (rope.dim / (rope.dim - 2))}
 
     def angles(self, rope: Rope, length: int) -> Angles:
-        """Frequency i over factor^(2i / (D - 2))."""
+        """Divide frequency i by factor^(2i / (D - 2))."""
         del length
         return Angles(rope.inv_freq() / rope.factor ** rope.spread())

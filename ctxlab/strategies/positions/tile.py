@@ -9,20 +9,20 @@ from ctxlab.strategies.positions.tables.learned import Learned
 
 
 class Tile(Learned):
-    """Position p past the trained ones starts as position p modulo the trained length, and learns from there.
+    """Initialises position p past the trained ones with position p modulo the trained length, then trains it.
 
-    Source: Longformer (Beltagy et al. 2020, arXiv:2004.05150), section 5: near positions keep their trained relation
-    everywhere but at the seams.
+    Source: Longformer (Beltagy et al. 2020, arXiv:2004.05150), section 5: neighbouring positions keep their trained
+    relation everywhere except at the boundaries between copies.
     """
 
     def fill(self, config: Any, rows: torch.Tensor, length: int) -> torch.Tensor:
-        """Repeat the trained rows."""
+        """Repeat the trained rows up to ``length``."""
         del config
         return _repeat(rows, length)
 
     @torch.no_grad()
     def grow(self, model: Any, trained: int, length: int) -> None:
-        """Repeat what has been learned so far, in the rows from ``trained`` to ``length``."""
+        """Copy what rows up to ``trained`` have learned so far to the rows from ``trained`` to ``length``."""
         known = max(trained, installed(model.config, "positions").get("trained_length", length))
         for table in learned_tables(model):
             rows = table.module.weight[table.offset :]

@@ -1,4 +1,4 @@
-"""Windows encoded on their own, and a small Transformer over their states that lets them see each other."""
+"""Windows are encoded independently; a small Transformer over the window states connects them."""
 
 from typing import Any
 
@@ -13,27 +13,40 @@ from ctxlab.strategies.reading.segments import Segments
 from ctxlab.strategies.reading.windows.window_encoder import WindowEncoder
 
 POOL = ("mean", "first")
-"""The state of a window: the mean over its tokens, special ones included, or its first token."""
+"""How a window is pooled to one state: the mean over its tokens, special ones included, or its first token."""
 
 
 class Hierarchical(Segments):
-    """Linked windows share a forward pass; what the Transformer over their states says is added to all their tokens.
+    """Linked windows share a forward pass; the output of a Transformer over their states is added to all their tokens.
 
     Source: HAT (Chalkidis et al. 2022, arXiv:2210.05529) and ToBERT (Pappagari et al. 2019, arXiv:1910.10781).
-    Deviations: one encoder over windows behind the whole model, where HAT puts some between its layers; its output is
-    added to the tokens of the window, where ToBERT has a head on the pooled windows; the last projection begins at
-    zero, so that an untrained one is ``chunk`` with windows of this size; sinusoidal positions, which no document
-    outgrows; norms come first. In a decoder a token hears of strictly earlier windows only. An encoder-decoder has it
-    in what reads.
+    Deviations: one encoder over windows after the whole model, while HAT interleaves several with its layers; its
+    output is added to the tokens of the window, while ToBERT has a head on the pooled windows; the last projection is
+    initialised to zero, so that an untrained one equals ``chunk`` with windows of this size; sinusoidal positions,
+    which have no maximum; pre-layer norm. In a decoder, a token receives information from strictly earlier windows
+    only. In an encoder-decoder it is part of the encoder.
     """
 
     joins = True
 
     def __init__(self, window: int | None = None, num_layers: int = 2, num_heads: int = 4, pool: str = "mean") -> None:
-        """Take the tokens of a window (None: the trained length), the encoder's size, and what a window's state is."""
+        """Build the reading.
+
+        Args:
+            window: Tokens of a window, special tokens included; None for the trained length.
+            num_layers: Layers of the Transformer over windows.
+            num_heads: Its attention heads; they must divide the model's width.
+            pool: How a window is pooled: mean or first.
+
+        Raises:
+            UserError: A value is out of range or unknown.
+        """
         super().__init__(window)
         if num_layers < 1:
-            raise UserError(f"strategy.reading.num_layers={num_layers} must be at least 1; strategy=chunk is without.")
+            raise UserError(
+                f"strategy.reading.num_layers={num_layers} must be at least 1: use strategy=chunk for windows that are "
+                "not connected."
+            )
         if num_heads < 1:
             raise UserError(f"strategy.reading.num_heads={num_heads} must be at least 1.")
         if pool not in POOL:
@@ -42,10 +55,10 @@ class Hierarchical(Segments):
         self._causal = False
 
     def install(self, model: Any) -> None:
-        """Attach the encoder over windows to ``model``, and let it change the last hidden states.
+        """Attach the encoder over windows to ``model``, with hooks that add its output to the last hidden states.
 
         Raises:
-            UserError: The heads do not divide the model's width, or the first token of a decoder's window is pooled.
+            UserError: The heads do not divide the model's width, or ``pool=first`` is used with a decoder.
         """
         width = hidden_size(model)
         if width % self.num_heads:
@@ -56,21 +69,21 @@ class Hierarchical(Segments):
         self._causal = is_causal(model)
         if self._causal and self.pool == "first":
             raise UserError(
-                "strategy.reading.pool=first says nothing of a decoder's window, whose first token sees only itself: "
-                "use strategy.reading.pool=mean."
+                "strategy.reading.pool=first does not work with a decoder, as the first token of its windows sees only "
+                "itself: use strategy.reading.pool=mean."
             )
         for handle in getattr(model, "ctxlab_hierarchical", ()):
             handle.remove()
         encoder = self._encoder(model, width)
         model.ctxlab_hierarchical = (
-            model.register_forward_pre_hook(encoder.look, with_kwargs=True),
-            last_layer_stack(model).register_forward_hook(encoder.link),
+            model.register_forward_pre_hook(encoder.take_inputs, with_kwargs=True),
+            last_layer_stack(model).register_forward_hook(encoder.add_output),
         )
         reading = {"name": "hierarchical", "num_layers": self.num_layers, "num_heads": self.num_heads}
         note_installed(model.config, "reading", {**reading, "pool": self.pool})
 
     def _encoder(self, model: Any, width: int) -> WindowEncoder:
-        """The one that ``model`` has where it fits, so that installing again forgets nothing; else a new one."""
+        """Return a new encoder, with the weights of the one in ``model`` where sizes match (installed before)."""
         new = WindowEncoder(width, self.num_layers, self.num_heads, self.pool, causal=self._causal)
         old = attached(model, "reading")
         if isinstance(old, WindowEncoder) and _sizes(old) == _sizes(new):
@@ -79,7 +92,7 @@ class Hierarchical(Segments):
         return new.train(model.training)
 
     def reach(self, num_windows: int) -> BoolArray:
-        """(N, N): all linked windows; in a decoder those before it: within itself a token hears of no later one."""
+        """Declare (N, N): all linked windows; in a decoder strictly earlier ones, so that causality holds."""
         if self._causal:
             return np.tri(num_windows, k=-1, dtype=np.bool_)
         return np.ones((num_windows, num_windows), dtype=np.bool_)

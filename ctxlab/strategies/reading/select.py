@@ -1,4 +1,4 @@
-"""The sentences that say most, in the document's order, as many as fit the context."""
+"""The highest-ranked sentences, in document order, as many as fit the context."""
 
 from collections.abc import Callable
 
@@ -7,8 +7,8 @@ import numpy as np
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import Encoded, IntArray, Window
 from ctxlab.strategies.reading.choosing.keeping import (
-    Keeping,
-    Remembered,
+    PartialReading,
+    ScoreCache,
     best_units,
     digest,
     one_window,
@@ -19,24 +19,34 @@ from ctxlab.strategies.reading.choosing.ranking import Numbers, bm25, centrality
 from ctxlab.strategies.reading.windows.framing import room
 
 Rank = Callable[["Select", Encoded, IntArray], Numbers]
-"""Scores (S,) of the sentences that begin at the given tokens (S,)."""
+"""Returns scores (S,) of the sentences that begin at the given tokens (S,)."""
 
 
-class Select(Keeping):
-    """Ranks sentences and keeps the best ones; the one at which the context is full is cut there.
+class Select(PartialReading):
+    """Ranks sentences and keeps the best ones; the sentence at which the context is full is cut there.
 
-    Methods: ``centrality`` (sum of the TF-IDF cosines with all other sentences), ``textrank`` (Mihalcea & Tarau 2004),
-    ``bm25`` (Robertson et al. 1994) against what is asked of the document, or against its own opening where nothing
-    is, ``lead`` (the first ones: the same as truncate) and ``random`` (a control: an order drawn from the document and
-    the seed). Sources and details in ``ranking``. Deviations: terms are the tokenizer's tokens, neither stemmed nor
-    freed of stop words; characters that the tokenizer does not know, or reads in bytes, are terms of their own.
-    Sentences are those that the data marks, else stretches of ``sentence_tokens`` tokens.
+    Methods: ``centrality`` (sum of TF-IDF cosines with all other sentences), ``textrank`` (Mihalcea & Tarau 2004),
+    ``bm25`` (Robertson et al. 1994) for the query of the document, or for its own opening if it has none, ``lead``
+    (the first sentences: the same as truncate) and ``random`` (a control: an order drawn from document and seed).
+    Sources and details are in ``ranking``. Deviations: terms are the tokenizer's tokens, without stemming or removal
+    of stop words; characters that are unknown to the tokenizer, or are encoded as bytes, are terms of their own.
+    Sentences are those marked in the data, else spans of ``sentence_tokens`` tokens.
     """
 
     def __init__(
         self, method: str = "textrank", opening_tokens: int = 64, sentence_tokens: int = 32, seed: int = 0
     ) -> None:
-        """Take the ranking, tokens of the opening that stands in for a query and of a stretch, and a seed."""
+        """Build the reading.
+
+        Args:
+            method: How sentences are ranked: centrality, textrank, bm25, lead or random.
+            opening_tokens: Tokens of the document's opening that replace a missing query (bm25).
+            sentence_tokens: Tokens of a span that replaces a sentence where the data marks none.
+            seed: Seed of ``random``.
+
+        Raises:
+            UserError: A value is out of range or unknown.
+        """
         if method not in METHODS:
             raise UserError(f"strategy.reading.method={method} is not one of {', '.join(METHODS)}.")
         for name, value in (("opening_tokens", opening_tokens), ("sentence_tokens", sentence_tokens)):
@@ -47,15 +57,15 @@ class Select(Keeping):
         self.method, self.opening_tokens, self.sentence_tokens, self.seed = (
             method, opening_tokens, sentence_tokens, seed,
         )  # fmt: skip
-        self._remembered = Remembered()
+        self._score_cache = ScoreCache()
 
     def windows(self, encoded: Encoded, length: int) -> list[Window]:
-        """One window that is full, or the whole document; none for a document without tokens."""
+        """Return one full window, or the whole document; none for a document without tokens."""
         fits = room(encoded, self.longest(length), length)
         if len(encoded) <= fits:
             return one_window(encoded, np.arange(len(encoded)))
         starts = sentence_starts(encoded, self.sentence_tokens)
-        scores = self._remembered.get(encoded, None, lambda: METHODS[self.method](self, encoded, starts))
+        scores = self._score_cache.get(encoded, None, lambda: METHODS[self.method](self, encoded, starts))
         return one_window(encoded, best_units(starts, scores, len(encoded), fits))
 
 

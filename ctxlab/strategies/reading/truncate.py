@@ -1,4 +1,4 @@
-"""The model sees as many tokens of a document as fit, and nothing else."""
+"""Only as many tokens of a document as fit the context are read."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,43 +7,43 @@ import numpy as np
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import Encoded, FloatArray, IntArray, Merged, Window
 from ctxlab.strategies.reading.windows import merging
-from ctxlab.strategies.reading.windows.base import Base
+from ctxlab.strategies.reading.windows.base import BaseReading
 from ctxlab.strategies.reading.windows.framing import frame, room
 
-KEEP: dict[str, Callable[[int, int], IntArray]] = {
+SELECTIONS: dict[str, Callable[[int, int], IntArray]] = {
     "head": lambda num, fits: np.arange(fits),
     "tail": lambda num, fits: np.arange(num - fits, num),
     "middle": lambda num, fits: np.arange(fits) + (num - fits) // 2,
     "head_tail": lambda num, fits: np.concatenate([np.arange(fits - fits // 2), np.arange(num - fits // 2, num)]),
 }
-"""Tokens kept of ``num`` where ``fits`` of them fit."""
+"""Indices of the kept tokens of ``num`` tokens if ``fits`` of them fit, for each value of ``keep``."""
 
 
-class Truncate(Base):
+class Truncate(BaseReading):
     """Keeps the head, the tail, the middle, or half from the head and half from the tail.
 
-    As many tokens as the context has, or as the model was trained for where that is less and nothing stretches it.
+    A window is as long as the context, or as the trained length where that is less and positions are not extended.
 
-    Source: the usual script; head and tail together after Sun et al. 2019 (arXiv:1905.05583), which keeps 128 and 382
-    tokens where this keeps equal halves (the head gets the odd one).
+    Source: common practice; head and tail together after Sun et al. 2019 (arXiv:1905.05583). Deviation: they keep 128
+    and 382 tokens, here the halves are equal (the head gets the odd token).
     """
 
     covers = False
 
     def __init__(self, keep: str = "head") -> None:
         """Take which part of the document to ``keep``: head, tail, head_tail or middle."""
-        if keep not in KEEP:
-            raise UserError(f"strategy.reading.keep={keep} is not one of {', '.join(KEEP)}.")
+        if keep not in SELECTIONS:
+            raise UserError(f"strategy.reading.keep={keep} is not one of {', '.join(SELECTIONS)}.")
         self.keep = keep
         self.contiguous = keep != "head_tail"
 
     def windows(self, encoded: Encoded, length: int) -> list[Window]:
-        """One window, or none for a document without tokens."""
+        """Return one window, or none for a document without tokens."""
         fits = min(room(encoded, self.longest(length), length), len(encoded))
         if not fits:
             return []
-        return [frame(encoded, KEEP[self.keep](len(encoded), fits))]
+        return [frame(encoded, SELECTIONS[self.keep](len(encoded), fits))]
 
     def merge(self, windows: Sequence[Window], outputs: Sequence[FloatArray], num_tokens: int) -> Merged:
-        """What was cut off is not seen."""
+        """Map outputs back; tokens that were cut off count as not seen."""
         return merging.first(windows, outputs, num_tokens)

@@ -1,4 +1,4 @@
-"""What most tasks have in common: every method here may stay as it is."""
+"""Defaults shared by most tasks; a task overrides only what differs."""
 
 from abc import ABC
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from ctxlab.core.task import Continuations, Decoding, Task
 from ctxlab.core.types import Document, Encoded
 
 
-class Base(Task, ABC):
+class BaseTask(Task, ABC):
     """Defaults of ``core.task.Task``; a task adds ``parse``, ``encode``, ``loss``, ``decode`` and ``record``."""
 
     kinds: frozenset[str] = frozenset({"encoder", "decoder", "encoder_decoder"})
@@ -29,63 +29,63 @@ class Base(Task, ABC):
     language = ""
 
     def __init__(self, labels: list[str] | None = None) -> None:
-        """Take the names behind the outputs, where they are known or there are none."""
+        """Store the names of the outputs, where they are known from the start."""
         self.labels: list[str] = labels or []
         self.notes: list[str] = []
 
     @property
     def encode_options(self) -> tuple[Any, ...]:
-        """Nothing else than labels."""
+        """Return no options: encoding depends on labels only."""
         return ()
 
-    def form(self, kind: str) -> Any:
-        """The same for every kind of model."""
+    def for_kind(self, kind: str) -> Any:
+        """Return the task itself for every kind of model."""
         del kind
         return self
 
     def take_examples(self, documents: Sequence[Document], seed: int) -> None:
-        """None are shown."""
+        """Do nothing: prompts contain no examples."""
         del documents, seed
 
     def admit(self, records: Sequence[Record], *, gold: bool) -> list[Record]:
-        """All of them."""
+        """Return all records."""
         del gold
         return list(records)
 
-    def gather(self, documents: Sequence[Document]) -> None:
-        """A record says all that is needed."""
+    def collect(self, documents: Sequence[Document]) -> None:
+        """Do nothing: no record depends on another."""
         del documents
 
-    def split(self, document: Document) -> list[Document]:
-        """A record is one document."""
+    def expand(self, document: Document) -> list[Document]:
+        """Return the record as its only document."""
         return [document]
 
     def learn_labels(self, documents: Sequence[Document]) -> None:
-        """Nothing to learn."""
+        """Do nothing: there are no labels to learn."""
         del documents
 
     def take_labels(self, names: Sequence[str]) -> None:
-        """The model's own."""
+        """Adopt the model's labels unless some were given."""
         self.labels = self.labels or list(names)
 
     def check_labels(self, documents: Sequence[Document]) -> None:
-        """Nothing to refuse."""
+        """Accept all labels."""
         del documents
 
     def prepare(self, tokenizer: Any) -> None:
-        """Nothing to know."""
+        """Do nothing: the task needs nothing from the tokenizer."""
         del tokenizer
 
     def install(self, model: Any) -> None:
-        """Nothing to put into it."""
+        """Do nothing: the task has no modules of its own."""
         del model
 
-    def renew(self, encoded: Encoded, seed: int) -> Encoded:
-        """Every epoch sees the same document."""
+    def resample(self, encoded: Encoded, seed: int) -> Encoded:
+        """Return the document unchanged in every epoch."""
         del seed
         return encoded
 
-    def observe(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """The outputs themselves."""
+    def reduce_outputs(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Return the outputs unchanged."""
         del labels
         return outputs

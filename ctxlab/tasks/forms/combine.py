@@ -1,7 +1,7 @@
-"""Rules by which what several windows say of a document becomes one answer.
+"""Rules that combine the predictions of several windows into one answer for the document.
 
-A window says the same on all of its tokens, so that the tokens weigh the windows: one weighs as much as what it settles
-of the document, and a token that several windows saw counts once.
+A window has the same prediction on all of its tokens, and the rules combine tokens. So a window is weighted by the
+number of document tokens that it contributes, and a token in several windows counts once.
 
 Shape legend: T tokens of a document that were read, C classes.
 """
@@ -13,34 +13,34 @@ import numpy as np
 from ctxlab.core.types import FloatArray
 
 TINY = 1e-12
-"""Weight that is left to a window without any confidence, so that a document of such windows has an answer."""
+"""Smallest weight of a window, so that a document whose windows are all fully uncertain has an answer."""
 
 
 def mean(logits: FloatArray, *, several: bool) -> FloatArray:
-    """(C,) probabilities: e to the mean over tokens of the windows' log probabilities, made to add up to 1 again.
+    """(C,) probabilities: the exponential of the mean log probabilities over tokens, renormalised.
 
     Args:
         logits: (T, C), at least one token.
-        several: Whether each class is asked for by itself (sigmoid), rather than one out of all (softmax).
+        several: Whether classes are independent (sigmoid), rather than exclusive (softmax).
     """
-    # A mean of log probabilities is one of logits but for what a softmax takes out again, and likewise for a sigmoid.
+    # Mean logits differ from mean log probabilities by a constant, which the softmax cancels; likewise for a sigmoid.
     average: FloatArray = logits.mean(axis=0, dtype=np.float64, keepdims=True)
     combined: FloatArray = probabilities(average, several=several)[0]
     return combined
 
 
 def maximum(logits: FloatArray, *, several: bool) -> FloatArray:
-    """(C,) the highest probability that any window gives each class; of one out of all, made to add up to 1 again."""
+    """(C,) the highest probability of each class over all windows; renormalised where classes are exclusive."""
     highest: FloatArray = probabilities(logits, several=several).max(axis=0)
     highest /= 1.0 if several else highest.sum()
     return highest
 
 
 def attention(logits: FloatArray, *, several: bool) -> FloatArray:
-    """(C,) the mean of the windows' probabilities, weighted by how sure each window is.
+    """(C,) the mean of the windows' probabilities, weighted by the confidence of each window.
 
-    A window's weight is 1 - H / H0, with H the entropy of what it says and H0 that of knowing nothing (log C; where
-    each class is asked for by itself, a weight for each class, with log 2). Nothing is learned for it.
+    A window's weight is 1 - H / H0, with H the entropy of its prediction and H0 that of the uniform distribution
+    (log C; for independent classes a weight per class, with log 2). It has no learned parameters.
     """
     given = probabilities(logits, several=several).astype(np.float64)
     entropy = -given * np.log(np.maximum(given, TINY))

@@ -1,7 +1,7 @@
-"""What tasks with one answer a document have in common.
+"""Shared base of tasks with one answer per document.
 
-The model says one thing for each window, and is trained with the document's answer on every window. What its windows
-say is combined by ``combine``.
+The model makes one prediction per window and is trained on the document's answer in every window. The predictions of a
+document's windows are combined by a rule of ``forms.combine``.
 
 Shape legend: L tokens of a document, W tokens of a window, B windows of a batch, C classes.
 """
@@ -19,17 +19,17 @@ from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
 from ctxlab.core.task import Loss
 from ctxlab.core.types import NO_LABEL, Document, Encoded, FloatArray, Merged, Prediction
-from ctxlab.tasks.forms.base import Base
+from ctxlab.tasks.forms.base import BaseTask
 from ctxlab.tasks.forms.combine import RULES
 from ctxlab.tasks.records.evidence import evidence_of
 from ctxlab.tasks.records.labels import LabelReader, checked_labels, sorted_labels
 from ctxlab.tasks.text.encoding import encode_text
 
 LARGEST_SET = 63
-"""Labels of which a document may have several: its own are the bits of an integer."""
+"""Largest number of classes in multi-label tasks: a document's labels are the bits of an integer."""
 
 THRESHOLD = 0.5
-"""Probability from which on a label is given, where a document may have several."""
+"""Lowest probability at which a label is predicted in multi-label tasks."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +39,7 @@ class Verdict:
     classes: tuple[str, ...]
     """Names of all classes."""
     chosen: tuple[str, ...]
-    """Labels that are given; none where the document was not read."""
+    """Predicted labels; none where the document was not read."""
     probabilities: FloatArray
     """(C,) zero where the document was not read."""
     several: bool
@@ -48,7 +48,7 @@ class Verdict:
     num_seen: int
     """Tokens of the document that were read."""
     evidence: tuple[tuple[float, bool], ...]
-    """Of each known piece of evidence its place in the document (share, 0 to 1) and whether it was read whole."""
+    """For each known piece of evidence its position in the document (0 to 1) and whether all of it was read."""
 
     @property
     def is_read(self) -> bool:
@@ -66,8 +66,8 @@ class Framing:
     query_terms: tuple[int, ...] = ()
 
 
-class Whole(Base, ABC):
-    """One answer a document; a task adds its records and what stands in front of the text."""
+class DocumentClassifier(BaseTask, ABC):
+    """Base of tasks with one answer per document; a task adds its records and the tokens around the text."""
 
     name: str
     head = "sequence_classification"
@@ -75,7 +75,17 @@ class Whole(Base, ABC):
     metric = "classification"
 
     def __init__(self, labels: Sequence[str | int] | None, label_field: str, combine: str, *, several: bool) -> None:
-        """Take the labels where they are known, their field, and the rule that combines windows."""
+        """Store the labels, where they are known, and how they are read and combined.
+
+        Args:
+            labels: All classes; None to learn them from the training documents.
+            label_field: Field of a record that has the label or labels.
+            combine: Name of the rule that combines windows, a key of ``forms.combine.RULES``.
+            several: Whether a document may have several labels.
+
+        Raises:
+            UserError: ``combine`` is unknown, or the labels are not valid.
+        """
         if combine not in RULES:
             raise UserError(f"task.combine={combine} is not one of {', '.join(RULES)}.")
         super().__init__([] if labels is None else checked_labels(labels))
@@ -91,34 +101,34 @@ class Whole(Base, ABC):
 
     @abstractmethod
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
-        """A record, checked."""
+        """Check a record and return its document."""
 
     @abstractmethod
     def text(self, document: Document) -> str:
-        """What is read in windows."""
+        """Return the text that is split into windows."""
 
     @abstractmethod
     def framing(self, document: Document, tokenizer: Any) -> Framing:
-        """What is put around its windows."""
+        """Return the token ids around every window."""
 
     def asked(self, document: Document) -> str:
-        """What a prompt asks of the text; nothing, unless a task has a second text."""
+        """Return the question of a prompt about the text; empty unless a task has a second text."""
         del document
         return ""
 
     def gold(self, record: Mapping[str, Any], origin: str) -> tuple[str, ...]:
-        """Labels of a record, checked."""
+        """Return the checked labels of a record."""
         return self._reader.read(record, origin)
 
     def admit(self, records: Sequence[Record], *, gold: bool) -> list[Record]:
-        """Where labels are needed, the records that have one."""
+        """Return the records that have a label, or all of them where no labels are needed."""
         return self._reader.admit(records) if gold else list(records)
 
     def learn_labels(self, documents: Sequence[Document]) -> None:
         """Fix the classes from the training documents, unless ``labels`` were given.
 
         Raises:
-            UserError: There is nothing to tell apart, or there are too many.
+            UserError: There are too few or too many classes.
         """
         if self.labels:
             return
@@ -128,34 +138,34 @@ class Whole(Base, ABC):
         if len(self.labels) < (1 if self._several else 2):
             had = f"only the label '{self.labels[0]}'" if self.labels else "no label"
             raise UserError(
-                f"The {len(documents)} training documents have {had} in '{self._reader.field}', so that there is "
-                "nothing to tell apart: give others, or list all labels with task.labels=[…]."
+                f"The {len(documents)} training documents have {had} in '{self._reader.field}', and a classifier needs "
+                "at least two: give other documents, or list all labels with task.labels=[…]."
             )
         self._check_count()
 
     def _check_count(self) -> None:
         if self._several and len(self.labels) > LARGEST_SET:
             raise UserError(
-                f"There are {len(self.labels)} labels, and a document may have several of {LARGEST_SET} at most: "
+                f"There are {len(self.labels)} labels, and task.multi_label=true supports at most {LARGEST_SET}: "
                 "keep the frequent ones."
             )
 
     def check_labels(self, documents: Sequence[Document]) -> None:
-        """Refuse labels that the model has no output for."""
+        """Raise UserError where a gold label has no output of the model."""
         known = set(self.labels)
         for document in documents:
             for name in document.fields.get("gold", ()):
                 if name not in known:
                     raise UserError(
-                        f"The label '{name}' in the field '{self._reader.field}' of {document.origin} is none that the "
-                        f"model has from training ({', '.join(self.labels)}): train with task.labels="
+                        f"The label '{name}' in the field '{self._reader.field}' of {document.origin} is not among "
+                        f"those that the model was trained with ({', '.join(self.labels)}): train with task.labels="
                         f"[{','.join([*self.labels, name])}], or take the document out of the file."
                     )
 
     def encode(self, documents: Sequence[Document], tokenizer: Any) -> list[Encoded]:
-        """Whole documents as token ids, each token labelled with what the document is.
+        """Return whole documents as token ids, with the document's label on every token.
 
-        That is the number of its class, or a number whose bits say which labels it has.
+        The label is the index of its class, or in multi-label tasks an integer with one bit per label.
         """
         encoded = []
         for document in documents:
@@ -188,7 +198,7 @@ class Whole(Base, ABC):
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
         """Cross entropy summed over windows, in fp32; outputs (B, C), labels (B, W) with one label a row.
 
-        Where a document may have several labels it is the mean over labels of the binary cross entropy.
+        In multi-label tasks it is the mean over labels of the binary cross entropy.
         """
         rows = labels.amax(dim=1)  # NO_LABEL is below all labels
         known = rows != NO_LABEL
@@ -200,12 +210,12 @@ class Whole(Base, ABC):
             total = F.cross_entropy(outputs, rows, reduction="sum")
         return Loss(total, known.sum())
 
-    def observe(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """(B, W, C): what the window says, on each of its tokens."""
+    def reduce_outputs(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Expand (B, C) to (B, W, C): the window's prediction on each of its tokens."""
         return outputs[:, None, :].expand(-1, labels.shape[1], -1)
 
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
-        """The combined ``Verdict`` of all windows; a document of which nothing was read has no label."""
+        """Return the combined ``Verdict`` of all windows; a document of which nothing was read has no label."""
         num_seen = int(merged.seen.sum())
         given = np.zeros(len(self.labels), np.float32)
         if num_seen:
@@ -217,7 +227,7 @@ class Whole(Base, ABC):
         return Prediction(document.id, verdict, [verdict.is_read])
 
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
-        """The label (None where nothing was read) or the labels, the probability of each, and the share read."""
+        """Return the label (None where nothing was read) or labels, all probabilities, and the fraction read."""
         verdict: Verdict = prediction.answer
         chosen = list(verdict.chosen)
         answer = {"labels": chosen} if verdict.several else {"label": chosen[0] if chosen else None}

@@ -1,4 +1,4 @@
-"""Answers that stand in a text: every token gets a score, and the words with the best ones are given.
+"""Answers that occur in a text: every token gets a score, and the words with the best scores are the answer.
 
 Shape legend: L tokens of a document, W tokens of a window, B windows of a batch.
 """
@@ -16,7 +16,7 @@ from ctxlab.text.units import Span, bare, has_single, is_punctuation, is_single,
 MARKED = 1
 
 MOST_SINGLE = 8
-"""Characters of a word at most where a script has no blanks: longer ones are rare, and all of a text is none."""
+"""Longest word in characters where a script has no blanks: longer words are rare."""
 
 
 def marks(encoded: Encoded, spans: Sequence[Sequence[int]]) -> IntArray:
@@ -28,10 +28,11 @@ def marks(encoded: Encoded, spans: Sequence[Sequence[int]]) -> IntArray:
 
 
 def loss(outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
-    """Cross entropy of the places of a window against an even share for each marked one, summed over windows, in fp32.
+    """Cross entropy over the positions of a window, summed over windows, in fp32.
 
-    Outputs (B, W, 1), labels (B, W). The places are the text's tokens and the window's first one, which is right where
-    no token is marked, so that scores of different windows compare: they are taken above it (``observe``).
+    The target distribution is uniform over the marked tokens. Outputs (B, W, 1), labels (B, W). Positions are the
+    text's tokens and the window's first token, which is the target where no token is marked. That makes the scores of
+    different windows comparable, as they are taken relative to it (``reduce_outputs``).
     """
     places, marked = labels != NO_LABEL, labels == MARKED
     places[:, 0] = True
@@ -42,17 +43,18 @@ def loss(outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
     return Loss(each.sum(), torch.tensor(len(each), device=each.device))
 
 
-def observe(outputs: torch.Tensor) -> torch.Tensor:
-    """(B, W, 1) scores above that of the window's first place."""
+def reduce_outputs(outputs: torch.Tensor) -> torch.Tensor:
+    """(B, W, 1) scores relative to that of the window's first token."""
     return outputs.float() - outputs[:, :1].float()
 
 
 def best_words(text: str, encoded: Encoded, merged: Merged, count: int) -> list[str]:
-    """The ``count`` different words with the best scores, the best first; a word has that of its best token anywhere.
+    """Return the ``count`` different words with the best scores, the best first.
 
-    Words are those of ``ctxlab.text.units`` without the punctuation around them, and compare without case. Where a
-    script has no blanks, a word goes on over the characters beside it as long as they are marked too, for
-    ``MOST_SINGLE`` characters at most. As many are given as are asked for, so that marking everything gains nothing.
+    A word's score is that of its best token at any occurrence. Words are those of ``ctxlab.text.units`` without
+    surrounding punctuation, compared without case. Where a script has no blanks, a word is extended by adjacent
+    characters as long as their scores are positive, to at most ``MOST_SINGLE`` characters. The number of words is
+    fixed, so that marking everything gains nothing.
     """
     spans, scores = word_spans(text), _scores(encoded, merged)
     found: list[str] = []
@@ -67,7 +69,7 @@ def best_words(text: str, encoded: Encoded, merged: Merged, count: int) -> list[
 
 
 def _stretch(text: str, spans: Sequence[Span], scores: FloatArray, word: int) -> tuple[int, int]:
-    """First and last word around ``word`` that are marked with it: itself alone where words have blanks."""
+    """Return the first and last word of the marked run around ``word``: only itself where words have blanks."""
     first = last = word
     while last - first + 1 < MOST_SINGLE:
         left = first - 1 if first and _joins(text, spans[first - 1], spans[first]) else word

@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 
 NUM_DISTANCES = 32
-"""Kinds of distances: powers of two, the head first or the tail first."""
+"""Number of distance buckets: powers of two, head first or tail first."""
 
 MENTIONS_AT_ONCE = 1024
-"""Mentions of a long document whose distances to all others are held at the same time."""
+"""Number of mentions of a long document whose distances to all others are in memory at once."""
 
 BIAS_SCALE = 10.0
-"""Biases are kept a tenth of what they are, so that they learn in time at a rate that suits a pretrained encoder."""
+"""Biases are stored divided by this factor, so that they learn fast at the learning rate of a pretrained encoder."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,20 +28,20 @@ class Entities:
     types: torch.Tensor
     """(E,)"""
     distances: torch.Tensor
-    """(E, E) kinds of distances from head to tail."""
+    """(E, E) distance bucket from head to tail."""
 
     def __len__(self) -> int:
         return len(self.types)
 
 
 class PairClassifier(torch.nn.Module):
-    """Mentions pooled to entities, and a grouped bilinear form of two entities (Zhou et al. 2021, section 3.1).
+    """Pools mentions to entities and scores pairs by a grouped bilinear form (Zhou et al. 2021, section 3.1).
 
-    Deviations are said in ``tasks.relation.Relation``.
+    Deviations are listed in ``tasks.relation.Relation``.
     """
 
     facts: torch.Tensor
-    """Hashes of the facts that training stated, sorted (``tasks.mentions.fact_hashes``): they are saved with it."""
+    """Sorted hashes of the facts in the training documents (``records.mentions.fact_hashes``); a saved buffer."""
 
     def __init__(self, hidden_size: int, width: int, block: int, num_types: int, num_labels: int, facts: torch.Tensor):
         super().__init__()
@@ -59,10 +59,13 @@ class PairClassifier(torch.nn.Module):
         self.register_buffer("facts", facts)
 
     def pool(self, mentions: torch.Tensor, owners: torch.Tensor, starts: torch.Tensor, types: torch.Tensor) -> Entities:
-        """Entities of mentions (N, S), the entity and the first word of each (N,), and the type of each entity (E,).
+        """Pool mentions to entities by logsumexp, a smooth maximum.
 
-        A state is the logarithm of the summed exponentials: a smooth maximum, so that what some mention says strongly
-        decides.
+        Args:
+            mentions: (N, S) states of mentions.
+            owners: (N,) entity of each mention.
+            starts: (N,) first word of each mention.
+            types: (E,) type of each entity.
         """
         index, shape = owners[:, None].expand_as(mentions), (len(types), mentions.shape[1])
         top = mentions.new_full(shape, -torch.inf).scatter_reduce(0, index, mentions.detach(), "amax")
@@ -70,29 +73,34 @@ class PairClassifier(torch.nn.Module):
         return Entities(total.log() + top + self.types(types), types, distances(starts, owners, len(types)))
 
     def forward(self, entities: Entities, heads: slice = slice(None)) -> torch.Tensor:
-        """Scores (E', E, R + 1) of some entities as heads and all as tails; the first is the threshold's.
+        """Score some entities as heads and all as tails: (E', E, R + 1), the first score being the threshold's.
 
-        Head and form are multiplied first, so that nothing as wide as the form is held for a pair.
+        The head is multiplied by the bilinear form first, so that no tensor has both E' · E pairs and the form's size.
         """
         num_blocks, block = self.bilinear.shape[:2]
-        left = torch.tanh(self.head(entities.states[heads])).view(-1, num_blocks, block)
-        right = torch.tanh(self.tail(entities.states))
-        mixed = torch.einsum("ekb,kbcr->ekcr", left, self.bilinear).flatten(1, 2)
-        bias = self.type_bias[entities.types[heads]][:, entities.types] + self.bias
+        left = torch.tanh(self.head(entities.states[heads])).view(-1, num_blocks, block)  # (E', K, b)
+        right = torch.tanh(self.tail(entities.states))  # (E, S)
+        mixed = torch.einsum("ekb,kbcr->ekcr", left, self.bilinear).flatten(1, 2)  # (E', S, R + 1)
+        bias = self.type_bias[entities.types[heads]][:, entities.types] + self.bias  # (E', E, R + 1)
         bias = bias + self.distance_bias[entities.distances[heads]]
         return torch.einsum("esr,fs->efr", mixed, right) + BIAS_SCALE * bias
 
 
 def distances(starts: torch.Tensor, owners: torch.Tensor, num_entities: int) -> torch.Tensor:
-    """(E, E) kinds of distances between the nearest mentions of two entities, of mentions that start at words (N,).
+    """(E, E) distance bucket between the nearest mentions of two entities.
 
-    Twice the number of binary digits of the distance, and one more where the tail is first (of equals, the head).
+    A bucket is twice the number of binary digits of the distance, plus one where the tail comes first.
+
+    Args:
+        starts: (N,) first word of each mention.
+        owners: (N,) entity of each mention.
+        num_entities: E.
     """
     largest = torch.iinfo(starts.dtype).max
     by_head = starts.new_full((num_entities, len(starts)), largest)
     for heads, own in zip(starts.split(MENTIONS_AT_ONCE), owners.split(MENTIONS_AT_ONCE), strict=True):
-        apart = starts[None, :] - heads[:, None]
-        coded = 2 * apart.abs() + (apart < 0)
+        apart = starts[None, :] - heads[:, None]  # (chunk of mentions, N)
+        coded = 2 * apart.abs() + (apart < 0)  # the lowest bit is the direction
         by_head.scatter_reduce_(0, own[:, None].expand_as(coded), coded, "amin")
     columns = owners[None, :].expand_as(by_head)
     nearest = by_head.new_full((num_entities, num_entities), largest).scatter_reduce(1, columns, by_head, "amin")
@@ -101,12 +109,12 @@ def distances(starts: torch.Tensor, owners: torch.Tensor, num_entities: int) -> 
 
 
 def adaptive_threshold(scores: torch.Tensor, gold: torch.Tensor) -> torch.Tensor:
-    """Summed loss of pairs: their relations are to score above the threshold, and all others below it.
+    """Sum the loss of pairs, by which gold relations score above the threshold and all others below it.
 
-    Zhou et al. 2021, equation 6.
+    Source: Zhou et al. 2021, equation 6.
 
     Args:
-        scores: (P, R + 1), the threshold's first.
+        scores: (P, R + 1), the threshold's score first.
         gold: (P, R) bool.
     """
     threshold, rest = scores[:, :1], scores[:, 1:]

@@ -1,8 +1,8 @@
-"""What tasks that rank candidates have in common: each candidate is read together with the whole history.
+"""Shared base of tasks that rank candidates: each candidate is read together with the whole history.
 
-A record becomes one document a candidate. The history is read in windows, the candidate stands in front of every one,
-and what the windows say of it is combined as for any other label (``tasks.combine``). A metric puts the candidates of a
-record together again.
+A record becomes one document per candidate. The history is read in windows, each preceded by the candidate, and the
+predictions of the windows are combined as for any other label (``forms.combine``). The metric groups the candidates of
+a record again.
 """
 
 from abc import ABC, abstractmethod
@@ -15,34 +15,34 @@ import numpy as np
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import Document, Encoded, Prediction
-from ctxlab.tasks.forms.document_classifier import Framing, Verdict, Whole
+from ctxlab.tasks.forms.document_classifier import DocumentClassifier, Framing, Verdict
 from ctxlab.tasks.text.encoding import query_of
 from ctxlab.tasks.text.pairs import pair_frame
 
 CLASSES = ("other", "chosen")
 CHOSEN = CLASSES[1]
-"""What a candidate may be; the model has one output for each."""
+"""The class of a chosen candidate; the model has one output per class."""
 
 LEAST = 1e-38
-"""Probability below which a 32 bit figure has nothing left."""
+"""Lower bound of probabilities before the logarithm, about the smallest normal fp32 number."""
 
 
-class Ranking(Whole, ABC):
-    """A cross-encoder (Nogueira and Cho 2019, arXiv:1901.04085) that says of each candidate whether it was chosen.
+class Ranking(DocumentClassifier, ABC):
+    """A cross-encoder (Nogueira and Cho 2019, arXiv:1901.04085) that predicts of each candidate whether it was chosen.
 
-    Deviations, all for histories of many windows: the candidate stands in front of every window, cut to
-    ``candidate_tokens``, without segment ids; and what windows say is combined by ``combine``.
+    Deviations, all for histories of many windows: the candidate precedes every window, truncated to
+    ``candidate_tokens``, without segment ids; and predictions of windows are combined by ``combine``.
 
-    Trained with cross entropy on every window of the chosen candidates and of a sample of the others: each of these is
-    drawn anew in every epoch, with one chance for all, such that there are ``negatives`` for each chosen one over all
-    records (Wu et al. 2019, arXiv:1907.05559, draw 4 of each record; the softmax over them that they learn with is left
-    out, as candidates are read apart).
+    It is trained with cross entropy on every window of the chosen candidates and of a sample of the others. Every epoch
+    samples the others anew with one probability, such that there are ``negatives`` per chosen candidate on average over
+    all records (Wu et al. 2019, arXiv:1907.05559, sample 4 per record; their softmax over these is left out, as
+    candidates are read separately).
     """
 
     kinds = frozenset({"encoder"})
 
     def __init__(self, combine: str, negatives: int | None, candidate_tokens: int) -> None:
-        """Take the rule that combines windows, the others for each chosen one, and the longest candidate."""
+        """Store the combination rule, the negatives per chosen candidate (None for all), and the longest candidate."""
         if negatives is not None and negatives < 1:
             raise UserError(f"task.negatives={negatives} leaves nothing to compare: give at least 1, or null for all.")
         if candidate_tokens < 1:
@@ -53,30 +53,30 @@ class Ranking(Whole, ABC):
 
     @property
     def encode_options(self) -> tuple[Any, ...]:
-        """Where candidates are cut."""
+        """Return the length to which candidates are truncated."""
         return (self._candidate_tokens,)
 
     @abstractmethod
-    def split(self, document: Document) -> list[Document]:
-        """One document a candidate, by ``apart``."""
+    def expand(self, document: Document) -> list[Document]:
+        """Return one document per candidate; see ``candidate_documents``."""
 
     def learn_labels(self, documents: Sequence[Document]) -> None:
-        """Count how many candidates were chosen, to know how many others an epoch takes."""
+        """Compute from the number of chosen candidates the fraction of the others that an epoch samples."""
         num_chosen = sum(document.fields["gold"] == (CHOSEN,) for document in documents)
         num_others = len(documents) - num_chosen
         if self._negatives is not None and num_others:
             self._kept_share = min(self._negatives * num_chosen / num_others, 1.0)
 
     def text(self, document: Document) -> str:
-        """The history."""
+        """Return the history."""
         text: str = document.fields["history"]
         return text
 
     def framing(self, document: Document, tokenizer: Any) -> Framing:
-        """The candidate in front of the history, parted as the tokenizer parts two texts."""
+        """Put the candidate before the history, separated as the tokenizer separates two texts."""
         around, longest = pair_frame(tokenizer), self._candidate_tokens
         query, terms = query_of(tokenizer, document.fields["candidate"])
-        note = f"Candidates of more than task.candidate_tokens={longest} tokens are read up to there."
+        note = f"Candidates of more than task.candidate_tokens={longest} tokens are truncated to that length."
         if len(query) > longest and note not in self.notes:
             self.notes.append(note)
         return Framing(
@@ -84,7 +84,7 @@ class Ranking(Whole, ABC):
         )
 
     def encode(self, documents: Sequence[Document], tokenizer: Any) -> list[Encoded]:
-        """As for any document with one answer; the history of neighbours is tokenised once."""
+        """Encode as for any document with one answer; candidates in a row share one tokenization of the history."""
         encoded = []
         for _, group in groupby(documents, self.text):
             together = list(group)
@@ -102,8 +102,8 @@ class Ranking(Whole, ABC):
                 )
         return encoded
 
-    def renew(self, encoded: Encoded, seed: int) -> Encoded:
-        """A chosen candidate as it is; another one too, or without a token where this epoch leaves it out."""
+    def resample(self, encoded: Encoded, seed: int) -> Encoded:
+        """Return the candidate unchanged, or without tokens where this epoch does not sample it."""
         is_chosen = encoded.labels[:1].tolist() == [CLASSES.index(CHOSEN)]
         if is_chosen or self._kept_share == 1 or np.random.default_rng(seed).random() < self._kept_share:
             return encoded
@@ -111,7 +111,7 @@ class Ranking(Whole, ABC):
         return replace(encoded, **{name: getattr(encoded, name)[:0] for name in arrays})
 
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
-        """A line a candidate: of which record (and turn), its number from 1 on, text, score and probability."""
+        """Return a line per candidate: its record (and turn), number counted from 1, text, score and probability."""
         verdict: Verdict = prediction.answer
         fields = document.fields
         place = {"turn": fields["turn"]} if "turn" in fields else {}
@@ -127,7 +127,7 @@ class Ranking(Whole, ABC):
         }
 
 
-def apart(
+def candidate_documents(
     record: str,
     group: str,
     history: str,
@@ -136,15 +136,15 @@ def apart(
     origin: str,
     **more: Any,
 ) -> list[Document]:
-    """One document a candidate.
+    """Return one document per candidate.
 
     Args:
-        record: Id of the record; intervals draw whole records.
+        record: Id of the record; intervals resample whole records.
         group: Id of this ranking, of which a record may have several.
-        history: What is read.
+        history: Text that is read in windows.
         candidates: Texts to rank.
-        labels: 1 for those that were chosen, 0 for others; None where nobody knows.
-        origin: Place of the record.
+        labels: 1 for those that were chosen, 0 for others; None where they are unknown.
+        origin: Place of the record, for messages.
         more: Other fields of each document.
     """
     documents = []
@@ -158,13 +158,13 @@ def apart(
 
 
 def odds(verdict: Verdict) -> float | None:
-    """What candidates are ranked by: log odds of being chosen, which part them where probabilities round to 1."""
+    """Return the ranking score, the log odds of being chosen: they differ even where probabilities round to 1."""
     if not verdict.is_read:
         return None
     other, chosen = np.log(np.maximum(verdict.probabilities.astype(np.float64), LEAST))
     return float(chosen - other)
 
 
-def probes_of(record: Mapping[str, Any]) -> dict[str, Any]:
-    """``probes`` of a generated record, if it has any."""
+def evidence_field(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the field ``probes`` of a generated record (its known pieces of evidence), if it has any."""
     return {} if record.get("probes") is None else {"probes": record["probes"]}

@@ -1,6 +1,6 @@
-"""What tasks share whose answers are tokens of the vocabulary: loss, and what is kept of the logits.
+"""Loss and reduced outputs shared by tasks that predict tokens of the vocabulary.
 
-Shape legend: B windows of a batch, W tokens of a window, V tokens of the vocabulary, N tokens to be told.
+Shape legend: B windows of a batch, W tokens of a window, V tokens of the vocabulary, N tokens to predict.
 """
 
 from collections.abc import Sequence
@@ -15,52 +15,52 @@ from ctxlab.core.task import Loss
 from ctxlab.core.types import NO_LABEL, BoolArray, FloatArray, IntArray
 
 ROWS_AT_ONCE = 512
-"""Tokens whose logits are held in fp32 at the same time: 100 MB for a vocabulary of 50,000."""
+"""Number of tokens whose fp32 logits are in memory at once: 100 MB for a vocabulary of 50,000."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TokenScores:
-    """How well a model told the tokens of one document."""
+    """How well a model predicted the tokens of one document."""
 
     nll: FloatArray
-    """(N,) negative log likelihood of each in nats; that of the uniform distribution where it was not seen."""
+    """(N,) negative log likelihood in nats; that of the uniform distribution for unseen tokens."""
     correct: BoolArray
-    """(N,) whether it was the likeliest; never where it was not seen."""
+    """(N,) whether the token was the most likely one; False for unseen tokens."""
     seen: BoolArray
-    """(N,) whether the model was asked for it."""
+    """(N,) whether any window predicted the token."""
     position: IntArray
-    """(N,) its place in the document, in tokens."""
+    """(N,) position in the document, in tokens."""
     characters: IntArray
-    """(N,) characters that it adds to those before it; see ``text.added_characters``."""
+    """(N,) characters that the token adds; see ``text.encoding.added_characters``."""
     starts: IntArray
-    """(N,) its first character."""
+    """(N,) first character."""
     ends: IntArray
-    """(N,) the character behind it."""
+    """(N,) index after the last character."""
     num_tokens: int
-    """Of the whole document."""
+    """Number of tokens of the whole document."""
 
 
 def cross_entropy(outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
-    """Summed over labelled tokens, in fp32; outputs (B, W, V), labels (B, W).
+    """Sum the cross entropy over labelled tokens in fp32; outputs (B, W, V), labels (B, W).
 
-    Beside the logits only their gradient is held, in their own precision, and a slice in fp32.
+    Memory beyond the logits: their gradient, in their own precision, and one slice in fp32.
     """
     total = _SlicedCrossEntropy.apply(outputs.flatten(0, 1), labels.flatten())
     return Loss(total, (labels != NO_LABEL).sum().float())
 
 
 class _SlicedCrossEntropy(torch.autograd.Function):
-    """Sum over labelled rows of logits (N, V); the gradient is made on the way, slice by slice."""
+    """Sum over labelled rows of logits (N, V); the gradient is computed in the forward pass, slice by slice."""
 
     @staticmethod
     def forward(ctx: Any, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         gradient = torch.zeros_like(logits) if ctx.needs_input_grad[0] else None
         total = logits.new_zeros((), dtype=torch.float32)
         for rows in _labelled(labels):
-            gold = labels[rows, None]
-            values = F.log_softmax(logits[rows].float(), dim=-1)
+            gold = labels[rows, None]  # (slice, 1)
+            values = F.log_softmax(logits[rows].float(), dim=-1)  # (slice, V)
             total -= values.gather(1, gold).sum()
-            if gradient is not None:
+            if gradient is not None:  # softmax minus one-hot
                 values.exp_().scatter_add_(1, gold, values.new_full(gold.shape, -1.0))
                 gradient[rows] = values.to(gradient.dtype)
         ctx.save_for_backward(gradient)
@@ -69,13 +69,13 @@ class _SlicedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *outer: torch.Tensor) -> tuple[torch.Tensor, None]:
         (gradient,) = ctx.saved_tensors
-        return gradient.mul_(outer[0]), None  # in place: a second way back is an error, not a wrong number
+        return gradient.mul_(outer[0]), None  # in place: a second backward pass raises an error
 
 
-def observe(outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """(B, W, 2) of outputs (B, W, V): negative log likelihood of the label, and 1 where it is the likeliest token.
+def reduce_outputs(outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Reduce outputs (B, W, V) to (B, W, 2): negative log likelihood of the label, and 1 where it is the likeliest.
 
-    Both are 0 where there is no label. Beside the logits only a slice in fp32 is held.
+    Both are 0 where there is no label. Memory beyond the logits: one slice in fp32.
     """
     logits, flat = outputs.flatten(0, 1), labels.flatten()
     found = logits.new_zeros((len(flat), 2), dtype=torch.float32)
@@ -87,29 +87,29 @@ def observe(outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 
 
 def _labelled(labels: torch.Tensor) -> Sequence[torch.Tensor]:
-    """Indices of labelled rows (N,), a slice at a time."""
+    """Return the indices of labelled rows in slices of at most ``ROWS_AT_ONCE``."""
     rows: Sequence[torch.Tensor] = (labels != NO_LABEL).nonzero()[:, 0].split(ROWS_AT_ONCE)
     return rows
 
 
 def charge_unseen(nll: FloatArray, seen: BoolArray, vocabulary_size: int) -> FloatArray:
-    """``nll`` with log V for every token that was not seen: a model that never looked knows nothing.
+    """Return ``nll`` with log V, the cost of a uniform guess, for every unseen token.
 
-    So a truncated evaluation cannot look better than one that reads on, as long as reading is better than guessing.
+    So a truncated evaluation cannot look better than one that reads everything, as long as reading beats guessing.
     """
     return np.where(seen, nll, np.float32(np.log(vocabulary_size)))
 
 
 def charge_unknown(nll: FloatArray, unknown: BoolArray, characters: IntArray, vocabulary_size: int) -> FloatArray:
-    """``nll`` with log V a character for every unknown token, as if none of its characters had been read.
+    """Return ``nll`` with log V per character for every unknown token, as if its characters had not been read.
 
-    To tell an unknown token is to tell nothing of the text, and a text of nothing else would cost nothing.
+    Predicting the unknown token says nothing about the text, and a text of unknown tokens only would cost nothing.
 
     Args:
         nll: (N,) nats of each token.
         unknown: (N,) whether it is the unknown token.
-        characters: (N,) that it stands for.
-        vocabulary_size: V
+        characters: (N,) number of characters that it covers.
+        vocabulary_size: V.
     """
     charged = np.maximum(characters, 1) * np.log(vocabulary_size)
     return np.where(unknown, charged.astype(np.float32), nll)

@@ -8,7 +8,7 @@ OUTSIDE = "O"
 SCHEMES = {
     "BIOES": frozenset("ES"), "BMES": frozenset("MES"), "BILOU": frozenset("LU"), "BMEWO": frozenset("MEW"),
 }  # fmt: skip
-"""Prefixes of other schemes beside ``B`` and ``I``, by the scheme's name."""
+"""Prefixes of other schemes besides ``B`` and ``I``, by the scheme's name."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -26,7 +26,7 @@ def is_tag(tag: str) -> bool:
 
 
 def from_scheme(tags: Sequence[str]) -> tuple[list[str], str]:
-    """Tags as BIO, and the scheme that they were written in; "" where they are BIO, or no tags at all.
+    """Return the tags in BIO, and the scheme that they were in; "" where they are BIO already, or not valid tags.
 
     BMES (or BMEWO, of Chinese corpora), BIOES and BILOU also mark the last word of an entity and the only one.
     """
@@ -41,22 +41,22 @@ def from_scheme(tags: Sequence[str]) -> tuple[list[str], str]:
             converted.append(tag)
             open_type = ""
             continue
-        goes_on = prefix in "IMEL" and open_type == name
-        converted.append(f"{'I' if goes_on else 'B'}-{name}")
+        continues = prefix in "IMEL" and open_type == name
+        converted.append(f"{'I' if continues else 'B'}-{name}")
         open_type = "" if prefix in "ELSUW" else name
     return converted, scheme
 
 
 def repair(tags: Sequence[str], sentence_starts: Collection[int] = ()) -> tuple[list[str], int]:
-    """Valid tags, and how many were changed: ``I-X`` that continues no X becomes ``B-X``.
+    """Return valid tags, and how many were changed: ``I-X`` that continues no X becomes ``B-X``.
 
-    This is how the ``conlleval`` script of the CoNLL shared tasks reads such tags. Where an entity begins with ``I-``
-    anywhere (IOB1, of CoNLL 2003 as published), the end of a sentence ends entities, too; in IOB2 ``I-X`` behind it
-    goes on with X, as a sentence splitter may have cut a name.
+    This is how the ``conlleval`` script of the CoNLL shared tasks reads such tags. Where any entity begins with ``I-``
+    (IOB1, as in CoNLL 2003), a sentence boundary also ends an entity; in IOB2 ``I-X`` after the boundary continues X,
+    as a sentence splitter may have split a name.
 
     Args:
-        tags: Of the words of one document.
-        sentence_starts: First words of its sentences.
+        tags: Tags of the words of one document.
+        sentence_starts: Indices of the first words of its sentences.
     """
     ends = frozenset(sentence_starts) if _begins_inside(tags) else frozenset()
     repaired, changed, before = [], 0, OUTSIDE
@@ -78,7 +78,7 @@ def _begins_inside(tags: Sequence[str]) -> bool:
 
 
 def spans(tags: Sequence[str]) -> list[Span]:
-    """Entities of valid tags, in order."""
+    """Return the entities of valid tags, in order."""
     found: list[Span] = []
     start: int | None = None
     for index, tag in enumerate([*tags, OUTSIDE]):
@@ -90,10 +90,10 @@ def spans(tags: Sequence[str]) -> list[Span]:
 
 
 def entity_types(tags: Sequence[str]) -> set[str]:
-    """Types that occur in ``tags``."""
+    """Return the types that occur in ``tags``."""
     return {tag[2:] for tag in set(tags) if tag != OUTSIDE}
 
 
 def tag_set(types: Sequence[str]) -> list[str]:
-    """Tags for the entity types: ``O``, then ``B-X`` and ``I-X`` for each X in alphabetical order."""
+    """Return the tags for the entity types: ``O``, then ``B-X`` and ``I-X`` for each X in alphabetical order."""
     return [OUTSIDE, *(f"{prefix}-{name}" for name in sorted(types) for prefix in "BI")]

@@ -1,4 +1,4 @@
-"""Candidates of a record and which of them were chosen, checked."""
+"""Checks the candidates of a record, and which of them were chosen."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ KINDS = {bool: "truth values", int: "whole numbers"}
 
 
 def texts_of(record: Mapping[str, Any], field: str, option: str, origin: str, task: str) -> list[str]:
-    """The list of texts in ``field``; raises UserError where it is missing, empty, or holds anything else."""
+    """Return the list of texts in ``field``; raises UserError where it is missing, empty, or contains other values."""
     texts = list_of(record, field, option, origin, task)
     for index, text in enumerate(texts):
         check_text(text, f"{field}[{index}]", origin)
@@ -22,14 +22,14 @@ def texts_of(record: Mapping[str, Any], field: str, option: str, origin: str, ta
 
 
 def list_of(record: Mapping[str, Any], field: str, option: str, origin: str, task: str) -> list[Any]:
-    """The list in ``field``, with something in it.
+    """Return the non-empty list in ``field``.
 
     Args:
-        record: As a source gave it.
+        record: A raw record.
         field: Its name in the record.
         option: Key that sets ``field``: ``task.history_field``.
-        origin: Place of the record.
-        task: Name of the task that asks.
+        origin: Place of the record, for messages.
+        task: Name of the task that reads the record.
 
     Raises:
         UserError: It is missing, no list, or empty.
@@ -49,50 +49,50 @@ def list_of(record: Mapping[str, Any], field: str, option: str, origin: str, tas
     if not isinstance(value, list | tuple | np.ndarray):
         raise UserError(f"The field '{field}' of {origin} is {kind(value)}: give a list.")
     if not len(value):
-        raise UserError(f"The field '{field}' of {origin} is an empty list: give it something, or take the record out.")
+        raise UserError(f"The field '{field}' of {origin} is an empty list: give at least one, or remove the record.")
     return list(value)
 
 
 def check_text(value: Any, place: str, origin: str) -> None:
-    """Refuse what is no text, or says nothing."""
+    """Raise UserError where ``value`` is not a text, or blank."""
     if not isinstance(value, str):
         raise UserError(f"The field '{place}' of {origin} is {kind(value)}: give a text.")
     if not value.strip():
-        raise UserError(f"The field '{place}' of {origin} is an empty text: give it words, or take it out.")
+        raise UserError(f"The field '{place}' of {origin} is an empty text: give it words, or remove it.")
     check_characters(value, origin)
 
 
 def candidates_of(record: Mapping[str, Any], field: str, option: str, origin: str, task: str) -> list[str]:
-    """Texts to rank, each once; raises UserError where one occurs twice, ``bare``."""
+    """Return the texts to rank; raises UserError where two are equal after ``bare``."""
     texts = texts_of(record, field, option, origin, task)
     places = dict[str, int]()
     for index, text in enumerate(texts):
         first = places.setdefault(bare(text), index)
         if first != index:
             raise UserError(
-                f"The field '{field}[{index}]' of {origin} says what '{field}[{first}]' says: give each candidate once."
+                f"The field '{field}[{index}]' of {origin} repeats '{field}[{first}]': give each candidate once."
             )
     return texts
 
 
 def bare(text: str) -> str:
-    """A text whose white space is single blanks."""
+    """Return a text with all white space reduced to single blanks."""
     return squeezed(text)
 
 
 class ChosenReader:
-    """Reads which candidates were chosen, and remembers how the first record says it."""
+    """Reads which candidates were chosen, and checks that all records use one type of label."""
 
     def __init__(self, field: str, option: str, task: str) -> None:
-        """Take the field, the key that sets it, and the task that asks."""
+        """Store the field, the key that sets it, and the name of the task."""
         self._field, self._option, self._task = field, option, task
         self._first: tuple[type, str] | None = None
 
     def read(self, record: Mapping[str, Any], num_candidates: int, origin: str) -> list[int]:
-        """1 for each candidate that was chosen, 0 for each other.
+        """Return 1 for each candidate that was chosen, 0 for the others.
 
         Raises:
-            UserError: There is no label for one, one that is no label, or nothing to tell apart.
+            UserError: A label is missing or not valid, or all labels are equal.
         """
         given = list_of(record, self._field, self._option, origin, self._task)
         if len(given) != num_candidates:
@@ -122,6 +122,6 @@ class ChosenReader:
             what = "every" if labels[0] else "no"
             raise UserError(
                 f"The field '{self._field}' of {origin} says that {what} candidate was chosen, so that there is "
-                "nothing to rank: take the record out."
+                "nothing to rank: remove the record."
             )
         return list(labels)

@@ -1,4 +1,4 @@
-"""Known pieces of evidence: what records say of them, where their tokens are, and whether these were read."""
+"""Known pieces of evidence in a text (the field ``probes`` of records): checks, tokens, and whether they were read."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,36 +9,42 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.types import BoolArray, Document, Encoded, IntArray, Merged
 
 
-def checked_probes(probes: Any, field: str, text: str, origin: str) -> list[dict[str, Any]]:
-    """Known pieces of evidence in ``text``: ``start``, ``end`` (characters), ``distance`` (words) and ``says``.
+def checked_evidence(pieces: Any, field: str, text: str, origin: str) -> list[dict[str, Any]]:
+    """Check pieces of evidence in ``text``: ``start``, ``end`` (characters), ``distance`` (words) and ``says``.
+
+    Args:
+        pieces: Value of the field.
+        field: Name of the field, for messages.
+        text: The text that the characters count in.
+        origin: Place of the record, for messages.
 
     Raises:
-        UserError: One is something else, or lies outside the text.
+        UserError: A piece is not such an object, or outside the text.
     """
-    for index, probe in enumerate(probes if isinstance(probes, list | tuple) else [None]):
-        fits = isinstance(probe, Mapping) and all(isinstance(probe.get(n), int) for n in ("start", "end", "distance"))
-        if not fits or not isinstance(probe.get("says"), str) or not 0 <= probe["start"] < probe["end"] <= len(text):
+    for index, piece in enumerate(pieces if isinstance(pieces, list | tuple) else [None]):
+        fits = isinstance(piece, Mapping) and all(isinstance(piece.get(n), int) for n in ("start", "end", "distance"))
+        if not fits or not isinstance(piece.get("says"), str) or not 0 <= piece["start"] < piece["end"] <= len(text):
             raise UserError(
-                f"The field '{field}[{index}]' of {origin} is {str(probe)[:80]}: give "
+                f"The field '{field}[{index}]' of {origin} is {str(piece)[:80]}: give "
                 '{"start": …, "end": …, "distance": …, "says": …} with characters of the text, or leave probes out.'
             )
-    return [dict(probe) for probe in probes]
+    return [dict(piece) for piece in pieces]
 
 
 def evidence_at(encoded: Encoded, seen: BoolArray, start: int, end: int) -> tuple[float, bool]:
-    """Where a stretch of characters lies in the document (share), and whether it was read whole."""
+    """Return the position of a span of characters in the document (0 to 1), and whether all of it was read."""
     inside = evidence_tokens(encoded, start, end)
     whole = len(inside) > 0 and bool(seen[inside].all())
     return start / max(int(encoded.ends[-1]), start + 1), whole
 
 
 def evidence_tokens(encoded: Encoded, start: int, end: int) -> IntArray:
-    """Tokens of the characters from ``start`` to ``end`` (not included)."""
+    """Return the tokens of the characters from ``start`` to ``end`` (not included)."""
     first = np.searchsorted(encoded.ends, start, side="right")
     return np.arange(first, max(np.searchsorted(encoded.starts, end, side="left"), first))
 
 
 def evidence_of(document: Document, encoded: Encoded, merged: Merged) -> tuple[tuple[float, bool], ...]:
-    """Place of each known piece of evidence (share of the document), and whether it was read whole."""
-    probes = document.fields.get("probes", ())
-    return tuple(evidence_at(encoded, merged.seen, probe["start"], probe["end"]) for probe in probes)
+    """Return the position (0 to 1) of each known piece of evidence, and whether all of it was read."""
+    pieces = document.fields.get("probes", ())
+    return tuple(evidence_at(encoded, merged.seen, piece["start"], piece["end"]) for piece in pieces)

@@ -1,4 +1,4 @@
-"""What every task asks of a record before it reads it."""
+"""Checks of the fields of a record that tasks share."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -21,17 +21,17 @@ SIGNATURES = {
     "ner": ("tokens", "tags"),
     "classification": ("text", "label"),
 }
-"""Fields by which a record of a task is told; the first that fits."""
+"""Fields that identify a record of a task; the first match counts."""
 
 VARIANTS = {
     "qa": ("context", "question"),
     "summarization": ("document", "summary"),
     "classification": ("text", "labels"),
 }
-"""Other fields by which some are told, after these."""
+"""Alternative fields that identify records of some tasks, tried after ``SIGNATURES``."""
 
 LEAST = {"lm": ("text",)}
-"""Fields of tasks whose records hold nothing else."""
+"""Fields of tasks whose records have no other field."""
 
 
 FOREIGN = {
@@ -43,13 +43,13 @@ FOREIGN = {
     "summarization": (("article", "highlights"),),
     "nli": (("sentence1", "sentence2"), ("passage", "question", "answer")),
 }
-"""Fields of other tools' formats that readers make records of a task of (``ctxlab/data/formats``)."""
+"""Fields of other tools' formats that readers convert to records of a task (``ctxlab/data/formats``)."""
 
 
 def lookalike(record: Mapping[str, Any], task: str) -> str | None:
-    """Another task than ``task`` whose record this looks like."""
-    told = [*SIGNATURES.items(), *VARIANTS.items()]
-    fitting = [name for name, fields in told if all(field in record for field in fields)]
+    """Return another task than ``task`` whose records look like this one, if any."""
+    known = [*SIGNATURES.items(), *VARIANTS.items()]
+    fitting = [name for name, fields in known if all(field in record for field in fields)]
     fitting += [name for name, sets in FOREIGN.items() if any(all(f in record for f in fields) for fields in sets)]
     present = tuple(field for field in record if field != "id")
     fitting += [name for name, fields in LEAST.items() if present == fields]
@@ -57,23 +57,23 @@ def lookalike(record: Mapping[str, Any], task: str) -> str | None:
 
 
 def nearest(record: Mapping[str, Any], field: str) -> str:
-    """The field of ``record`` that was perhaps meant."""
+    """Return the field of ``record`` whose name is most similar to ``field``, to suggest it."""
     present = [name for name in record if name != "id"]
     return (difflib.get_close_matches(field, present, n=1, cutoff=0.4) or ["<field>"])[0]
 
 
 def text_of(record: Mapping[str, Any], field: str, option: str, origin: str, task: str) -> str:
-    """The plain text in ``field``, checked.
+    """Return the checked plain text in ``field``.
 
     Args:
-        record: As a source gave it.
+        record: A raw record.
         field: Its name in the record.
         option: Key that sets ``field``: ``task.text_field``.
-        origin: Place of the record.
-        task: Name of the task that asks.
+        origin: Place of the record, for messages.
+        task: Name of the task that reads the record.
 
     Raises:
-        UserError: It is missing, no text, blank, or holds half a character.
+        UserError: It is missing, not a text, blank, or contains half of a surrogate pair.
     """
     if field not in record:
         raise _no_text(record, field, option, origin, task)
@@ -81,7 +81,7 @@ def text_of(record: Mapping[str, Any], field: str, option: str, origin: str, tas
     if not isinstance(text, str):
         raise UserError(f"The field '{field}' of {origin} is {kind(text)}: give the document's text.")
     if not text.strip():
-        raise UserError(f"The field '{field}' of {origin} is an empty text: take the document out, or give it words.")
+        raise UserError(f"The field '{field}' of {origin} is an empty text: remove the document, or give it words.")
     check_characters(text, origin)
     return text
 
@@ -100,14 +100,14 @@ def _no_text(record: Mapping[str, Any], field: str, option: str, origin: str, ta
 
 
 def not_blank(records: Sequence[Record], field: str, notes: list[str]) -> list[Record]:
-    """The records whose text in ``field`` is no blank one; how many are not goes into ``notes``.
+    """Return the records whose text in ``field`` is not blank; the number of the others is added to ``notes``.
 
     Raises:
         UserError: All are blank.
     """
     kept = [record for record in records if not _is_blank(record.fields.get(field))]
     if records and not kept:
-        raise UserError(f"The field '{field}' of every record from {records[0].origin} on is a blank text: give words.")
+        raise UserError(f"The field '{field}' of every record from {records[0].origin} on is blank: give texts.")
     if len(kept) < len(records):
         note = f"{len(records) - len(kept):,} of {len(records):,} records are blank texts and were left out."
         notes.extend([] if note in notes else [note])
@@ -119,7 +119,7 @@ def _is_blank(text: Any) -> bool:
 
 
 def check_word_places(value: Any, field: str, num_words: int, origin: str) -> list[int]:
-    """Words that ``field`` names by their places, rising from 0 on; raises UserError where it holds anything else."""
+    """Return the word indices in ``field``, in rising order from 0; raises UserError where it contains other values."""
     places: list[Any] = list(value) if isinstance(value, list | tuple | np.ndarray) else [None]
     for index, place in enumerate(places):
         if isinstance(place, bool) or not isinstance(place, int | np.integer) or not 0 <= place < num_words:
@@ -130,27 +130,27 @@ def check_word_places(value: Any, field: str, num_words: int, origin: str) -> li
             )
         if index and place <= places[index - 1]:
             raise UserError(
-                f"The field '{field}[{index}]' of {origin} is {place} behind {places[index - 1]}: "
+                f"The field '{field}[{index}]' of {origin} is {place} after {places[index - 1]}: "
                 "give each word once, in rising order."
             )
     return [int(place) for place in places]
 
 
 def check_characters(text: str, origin: str) -> None:
-    """Refuse half of a surrogate pair, which no tokenizer can read."""
+    """Raise UserError where the text contains half of a surrogate pair, which no tokenizer can read."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise UserError(
-            f"{origin} holds half of a surrogate pair ({error.object[error.start]!r}), which is no character: "
-            "mend the escape in the file."
+            f"{origin} contains half of a surrogate pair ({error.object[error.start]!r}), which is not a character: "
+            "correct the escape in the file."
         ) from None
 
 
 def check_words(tokens: Sequence[Any], origin: str) -> None:
-    """Refuse a document without words, and words that are no text."""
+    """Raise UserError where there are no words, or a word is not a text."""
     if not tokens:
-        raise UserError(f"{origin} is a document of zero tokens: take it out, or give it at least one word.")
+        raise UserError(f"{origin} is a document of zero tokens: remove it, or give it at least one word.")
     for index, token in enumerate(tokens):
         if not isinstance(token, str):
             raise UserError(f"Word {index} of {origin} is {kind(token)} ({token!r}): words must be strings.")
@@ -158,5 +158,5 @@ def check_words(tokens: Sequence[Any], origin: str) -> None:
 
 
 def kind(value: Any) -> str:
-    """What a value is, for messages."""
+    """Return a description of a value's type, for messages."""
     return "empty" if value is None else f"of type {type(value).__name__}"

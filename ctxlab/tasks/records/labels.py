@@ -1,4 +1,4 @@
-"""Labels of whole documents as records have them: names or whole numbers, one kind in a column."""
+"""Reads the labels of whole documents from records: names or whole numbers, one type per field."""
 
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,23 +13,23 @@ KINDS = {str: "text", int: "whole numbers", bool: "truth values"}
 """Types that labels may have."""
 
 NO_GOLD = "-"
-"""What SNLI and others write where people did not agree on a label; numbered data sets write -1."""
+"""Label of SNLI and others where annotators did not agree; data sets with numeric labels have -1."""
 
 OPPOSITE = frozenset({"+", "--", "++"})
-"""Labels beside which ``-`` is one of its own."""
+"""Labels whose presence shows that ``-`` is a label too."""
 
 
 class LabelReader:
-    """Reads one field of all records of a task, and remembers what kind of label it holds."""
+    """Reads the label field of all records of a task, and remembers the type of its labels."""
 
     def __init__(self, field: str, task: str, allowed: Sequence[str], notes: list[str], *, several: bool) -> None:
-        """Take the field and how it is read.
+        """Store the field and how it is read.
 
         Args:
-            field: Of a record.
-            task: Name of the task that asks.
+            field: Name of the field of a record.
+            task: Name of the task.
             allowed: The labels, empty for any.
-            notes: Takes what a report must say.
+            notes: List to which notes for the report are added.
             several: Whether a document may have several labels.
         """
         self.field, self._task, self._allowed, self._several = field, task, allowed, several
@@ -39,16 +39,16 @@ class LabelReader:
 
     @property
     def places(self) -> list[str]:
-        """All classes of lists of zeros and ones, by place; none where labels are named."""
+        """Names of the classes of multi-hot lists, in order; empty where labels are named."""
         if self._width is None:
             return []
         return list(self._allowed) or [str(place) for place in range(self._width)]
 
     def admit(self, records: Sequence[Record]) -> list[Record]:
-        """The records that have a gold label; how the column is to be read is decided by all of them.
+        """Return the records that have a gold label; how the field is read is decided from all of them.
 
         Raises:
-            UserError: None has one, or -1 may be a class as well as "no gold label".
+            UserError: No record has one, or -1 is ambiguous: a class, or "no gold label".
         """
         values = [record.fields.get(self.field, ...) for record in records]
         if self._several:
@@ -58,7 +58,7 @@ class LabelReader:
         if records and not kept:
             raise UserError(
                 f"No record from {records[0].origin} on has a gold label in '{self.field}' "
-                f"({values[0]!r} stands for none): use a file that has some."
+                f"({values[0]!r} means none): use a file that has some."
             )
         if len(kept) < len(records):
             self._note(
@@ -69,12 +69,12 @@ class LabelReader:
         return kept
 
     def _note(self, sentence: str) -> None:
-        """Once, as splits are often alike."""
+        """Add a note once, as splits often have the same."""
         if sentence not in self._notes:
             self._notes.append(sentence)
 
     def _no_gold(self, values: Sequence[Any], records: Sequence[Record]) -> list[Any]:
-        """Values that stand for "no gold label"; None and not-a-number always do."""
+        """Return the values that mean "no gold label"; None and NaN always do."""
         found: list[Any] = []
         if self._several:
             return found
@@ -88,17 +88,17 @@ class LabelReader:
         return found
 
     def _check_minus_one(self, values: Sequence[Any], numbers: set[int], records: Sequence[Record]) -> None:
-        if self._task == "nli":  # what is neither entailed nor not is neutral there, never -1
+        if self._task == "nli":  # -1 is never a class there
             return
         place = next(r.origin for r, value in zip(records, values, strict=True) if _is_one_of(value, [-1, "-1"]))
         listed = ",".join(map(str, sorted(numbers)))
         raise UserError(
             f"The label -1 in the field '{self.field}' of {place} may be a class, or mean that there is no gold label: "
-            f"set task.labels=[{listed}] if it is a class, or take such records out of the file."
+            f"set task.labels=[{listed}] if it is a class, or remove such records from the file."
         )
 
     def _decide_places(self, values: Sequence[Any], records: Sequence[Record]) -> None:
-        """Whether lists are zeros and ones by place, as libraries with several labels a document write them."""
+        """Decide whether lists are multi-hot vectors (zeros and ones by class), as some libraries write them."""
         lists = [list(value) for value in values if isinstance(value, list | tuple)]
         if not lists or not all(_is_number(one) and one in (0, 1) for each in lists for one in each):
             return
@@ -106,7 +106,7 @@ class LabelReader:
         certain = (
             any(len(set(each)) < len(each) or any(isinstance(one, bool | float) for one in each) for each in lists)
             or [1, 0] in lists
-        )  # numbers of classes rise
+        )  # class indices are in rising order
         if self._width is None and (len(widths) > 1 or widths <= {0, 1} or not certain):
             return
         width = self._width or widths.pop()
@@ -123,7 +123,7 @@ class LabelReader:
         self._width = width
 
     def _note_spelling(self, values: Iterable[Any]) -> None:
-        """Say where labels differ in white space alone, which is taken away, or in capitals, which is not."""
+        """Note labels that differ in white space only, which is normalised, or in case only, which is not."""
         texts = {
             one
             for value in values
@@ -132,24 +132,21 @@ class LabelReader:
         }
         stripped = sorted(text for text in texts if text != _clean(text))
         if stripped:
-            self._note(
-                f"Labels in '{self.field}' have white space around or within them that was taken away, "
-                f"{stripped[0]!r} for one."
-            )
+            self._note(f"Labels in '{self.field}' have extra white space, which was removed, such as {stripped[0]!r}.")
         folded: dict[str, str] = {}
         for text in sorted(map(_clean, texts)):
             if folded.setdefault(text.casefold(), text) != text:
                 self._note(
-                    f"The labels '{folded[text.casefold()]}' and '{text}' in '{self.field}' differ in capitals alone, "
+                    f"The labels '{folded[text.casefold()]}' and '{text}' in '{self.field}' differ in case only, "
                     "and are two classes."
                 )
                 return
 
     def read(self, record: Mapping[str, Any], origin: str) -> tuple[str, ...]:
-        """The labels of a record as text, each once.
+        """Return the labels of a record as text, without duplicates.
 
         Raises:
-            UserError: The field is missing, of the wrong kind, or holds a label that ``task.labels`` does not list.
+            UserError: The field is missing, of the wrong type, or has a label that ``task.labels`` does not list.
         """
         if self.field not in record:
             raise self._missing(record, origin)
@@ -181,7 +178,7 @@ class LabelReader:
         if isinstance(value, float):
             raise UserError(
                 f"The field '{self.field}' of {origin} has a label that is of type float ({value}), and task="
-                f"{self._task} tells classes apart, not degrees: give a name or a whole number."
+                f"{self._task} predicts classes, not real numbers: give a name or a whole number."
             )
         if type(value) not in KINDS or value == "":
             what = "an empty text" if value == "" else kind(value)
@@ -198,7 +195,7 @@ class LabelReader:
         if self._allowed and name not in self._allowed:
             raise UserError(
                 f"The label '{name}' in the field '{self.field}' of {origin} is not in task.labels="
-                f"[{','.join(self._allowed)}]: add it there, or take the document out of the file."
+                f"[{','.join(self._allowed)}]: add it there, or remove the document from the file."
             )
         return name
 
@@ -217,12 +214,12 @@ class LabelReader:
 
 
 def _clean(text: str) -> str:
-    """A label without white space around it, with single blanks, and accents in one spelling (NFC)."""
+    """Return a label stripped, with single blanks, and in Unicode normal form NFC."""
     return unicodedata.normalize("NFC", squeezed(text))
 
 
 def _is_number(value: Any) -> bool:
-    """Whether ``value`` is a whole number, however it is written; not-a-number is none."""
+    """Whether ``value`` is a whole number, of type int or float."""
     return isinstance(value, int) or (isinstance(value, float) and value.is_integer())
 
 
@@ -231,7 +228,7 @@ def _is_int(name: str) -> bool:
 
 
 def _is_one_of(value: Any, no_gold: Sequence[Any]) -> bool:
-    """Whether a label is missing: null, not-a-number, or one of ``no_gold``."""
+    """Whether a label is missing: null, NaN, or one of ``no_gold``."""
     if value is None or value != value:
         return True
     if isinstance(value, str):
@@ -240,14 +237,14 @@ def _is_one_of(value: Any, no_gold: Sequence[Any]) -> bool:
 
 
 def sorted_labels(labels: Iterable[str]) -> list[str]:
-    """Whole numbers by size, all else by letters."""
+    """Return labels sorted: numerically where all are whole numbers, else alphabetically."""
     names = set(labels)
     return sorted(names, key=int) if all(map(_is_int, names)) else sorted(names)
 
 
 def checked_labels(labels: Sequence[Any]) -> list[str]:
-    """``task.labels`` as text; raises UserError where it is empty, repeats one, or holds no name."""
+    """Return ``task.labels`` as text; raises UserError where it is empty, repeats a label, or has an empty one."""
     names = [str(label).lower() if isinstance(label, bool) else _clean(str(label)) for label in labels]
     if not names or len(set(names)) != len(names) or "" in names:
-        raise UserError(f"task.labels={list(labels)} is empty, repeats a label or has a nameless one: list each once.")
+        raise UserError(f"task.labels={list(labels)} is empty, repeats a label or has an empty one: list each once.")
     return names

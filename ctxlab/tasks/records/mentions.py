@@ -1,4 +1,4 @@
-"""Entities with their mentions and the relations between them, as records give them."""
+"""Checks the entities of a record, their mentions, and the relations between them."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,28 +11,34 @@ from ctxlab.core.errors import UserError
 from ctxlab.tasks.records.fields import kind
 
 Span = tuple[int, int]
-"""First word of a mention, and the word behind it."""
+"""First word of a mention, and the word after its last."""
 
 Fact = tuple[int, int, str]
-"""Head, tail and label of a relation; entities by their place in the record."""
+"""Head, tail and label of a relation; entities by their index in the record."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The relations of one document."""
+    """The predicted relations of one document."""
 
     relations: tuple[Fact, ...]
     scores: tuple[float, ...]
-    """How far each is above the threshold of its pair."""
+    """Score of each minus the threshold of its pair."""
     in_training: tuple[bool, ...]
-    """For each gold relation whether the training documents state it of entities with such names."""
+    """For each gold relation whether the training documents have it between entities of the same names."""
 
 
 def entities_of(record: Mapping[str, Any], field: str, num_words: int, origin: str) -> list[dict[str, Any]]:
-    """Entities as ``{"type": …, "mentions": [(first, behind), …]}``, checked; the type is empty where none is given.
+    """Return checked entities as ``{"type": …, "mentions": [(start, end), …]}``; the type is "" where none is given.
+
+    Args:
+        record: A raw record.
+        field: Its field with the entities.
+        num_words: Words of the document.
+        origin: Place of the record, for messages.
 
     Raises:
-        UserError: Something is not as it must be, by its place in the record.
+        UserError: A value is not valid; names its place in the record.
     """
     found = []
     for index, entity in enumerate(listed(record[field], field, origin)):
@@ -52,7 +58,7 @@ def entities_of(record: Mapping[str, Any], field: str, num_words: int, origin: s
 
 
 def relations_of(record: Mapping[str, Any], field: str, num_entities: int, origin: str) -> list[Fact]:
-    """Relations, checked against the number of entities; raises UserError like ``entities_of``."""
+    """Return relations, checked against the number of entities; arguments and errors as of ``entities_of``."""
     found: list[Fact] = []
     for index, relation in enumerate(listed(record[field], field, origin)):
         place = f"{field}[{index}]"
@@ -75,19 +81,19 @@ def relations_of(record: Mapping[str, Any], field: str, num_entities: int, origi
 
 
 def listed(value: Any, field: str, origin: str) -> list[Any]:
-    """A list of the record, whatever a reader made of it."""
+    """Return the value as a list, whatever sequence type the reader returned."""
     if not isinstance(value, list | tuple | np.ndarray):
         raise UserError(f"The field '{field}' of {origin} is {kind(value)}: give a list.")
     return list(value)
 
 
 def names(tokens: Sequence[str], entity: Mapping[str, Any]) -> frozenset[str]:
-    """What an entity is called: the words of each mention, joined by blanks."""
+    """Return the names of an entity: the words of each mention, joined by blanks."""
     return frozenset(" ".join(tokens[start:end]) for start, end in entity["mentions"])
 
 
 def fact_hashes(fields: Mapping[str, Any], fact: Fact) -> Iterator[int]:
-    """A 64-bit number for each way to state ``fact`` by names: (a name of the head, a name of the tail, label)."""
+    """Yield a 64-bit hash for each triple of a head's name, a tail's name and the label of ``fact``."""
     head, tail = (names(fields["tokens"], fields["entities"][index]) for index in fact[:2])
     for one in sorted(head):
         for other in sorted(tail):
@@ -111,7 +117,7 @@ def _span(value: Any, place: str, num_words: int, origin: str) -> Span:
     if start >= end:
         raise UserError(
             f"The field '{place}' of {origin} is [{start}, {end}], a mention without words: "
-            "end is the word behind the last one."
+            "give as end the word after the last one."
         )
     if start < 0 or end > num_words:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Records of probes, checked, and what is said to them."""
+"""Checks the records of ``task=probe``, and the answers to them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,25 +11,26 @@ from ctxlab.tasks.records.fields import check_characters, kind, lookalike, text_
 from ctxlab.text.units import num_words
 
 BETWEEN = ", "
-"""What stands between several answers."""
+"""Separator of several answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What is said to the question, as plain text: chosen, marked or written."""
+    """The answer to the question as plain text: chosen, marked or generated."""
 
     text: str
     """Empty where nothing was read."""
     num_tokens: int
-    """Of the text that was asked about, as the model's tokenizer has it."""
+    """Length of the document in tokens of the model."""
     num_choices: int = 0
-    """Answers that it was chosen from; 0 where the list is open."""
+    """Number of answers that it was chosen from; 0 for open answers."""
 
 
 def probe_fields(record: Mapping[str, Any], text_field: str, origin: str, *, gold: bool) -> dict[str, Any]:
-    """``text, question, choices, spans, all, length, depth, asked`` of a record, and ``answers`` where there is gold.
+    """Return the checked ``text, question, choices, spans, all, length, depth, asked``, with ``gold`` also ``answers``.
 
-    ``asked`` is the number of answers that are wanted. A text of unknown length counts as one of the next power of two.
+    ``asked`` is the number of wanted answers. A text without ``length`` gets its number of words, rounded up to a power
+    of two.
     """
     text = text_of(record, text_field, "task.text_field", origin, "probe")
     question = _question(record, origin)
@@ -48,7 +49,7 @@ def probe_fields(record: Mapping[str, Any], text_field: str, origin: str, *, gol
 
 
 def spans_seen(document: Document, encoded: Encoded, merged: Merged) -> list[bool]:
-    """Whether all of each span was seen, or of the text where none is known."""
+    """Return whether all of each span was seen, or of the text where none is known."""
     spans = document.fields["spans"]
     return [bool(merged.seen[evidence_tokens(encoded, *span)].all()) for span in spans] or [bool(merged.seen.all())]
 
@@ -58,13 +59,13 @@ def _question(record: Mapping[str, Any], origin: str) -> str:
     if not isinstance(question, str) or not question.strip():
         other = None if "question" in record else lookalike(record, "probe")
         looks = f"; it looks like a record for task={other}" if other else ""
-        raise UserError(f"The field 'question' of {origin} is {kind(question)}{looks}: give what is asked.")
+        raise UserError(f"The field 'question' of {origin} is {kind(question)}{looks}: give the question.")
     check_characters(question, origin)
     return question
 
 
 def _texts(record: Mapping[str, Any], field: str, origin: str) -> list[str]:
-    """A list of texts, none of them blank."""
+    """Return a checked list of non-blank texts."""
     given = record.get(field)
     if not isinstance(given, list | tuple) or not given:
         raise UserError(f"The field '{field}' of {origin} is {kind(given or None)}: give a list of texts.")
@@ -76,13 +77,13 @@ def _texts(record: Mapping[str, Any], field: str, origin: str) -> list[str]:
 
 
 def _spans(record: Mapping[str, Any], text: str, origin: str) -> list[list[int]]:
-    """Stretches of characters within the text."""
+    """Return checked spans of characters within the text."""
     given = record.get("spans")
     spans = [list(span) for span in ([] if given is None else given)]
     for span in spans:
         if len(span) != 2 or not 0 <= span[0] < span[1] <= len(text):
             raise UserError(
-                f"The field 'spans' of {origin} has {span}, which is no stretch of its {len(text)} characters: "
+                f"The field 'spans' of {origin} has {span}, which is not a span of its {len(text)} characters: "
                 "give first and last character, the latter not included."
             )
     return spans

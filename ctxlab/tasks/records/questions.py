@@ -1,4 +1,4 @@
-"""Records of questions about texts: SQuAD's form, or one question a record; checked, with every answer in its place."""
+"""Checks records of questions about texts (SQuAD's format, or one question per record) and locates their answers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,80 +14,80 @@ from ctxlab.text.answers import OVERLAPS
 from ctxlab.text.units import find_words
 
 YES_NO = frozenset({"yes", "no", "true", "false"})
-"""Answers that are about a question, and mostly not in the context."""
+"""Answers to yes-no questions, which mostly do not occur in the context."""
 
 BETWEEN = "\n\n"
-"""What joins several texts into one context."""
+"""Separator of several texts in one context."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is said to a question."""
+    """The answer to a question."""
 
     text: str
-    """Empty: the context does not say."""
+    """Empty where the context has no answer."""
     start: int | None
     """First character in the context; None without an answer."""
     end: int | None
-    """The character behind it."""
+    """Index after the last character."""
     score: float | None
-    """How sure it is; None where nothing was seen.
+    """Confidence; None where nothing was seen.
 
-    Of a stretch that is pointed at, given or not, its score above that of "no answer"; of what is written, its mean log
-    probability (nats).
+    For an extracted span, the score of the best span minus that of "no answer", also where it is below the threshold;
+    for generated text, its mean log probability (nats).
     """
     num_tokens: int
-    """Of the context."""
+    """Tokens of the context."""
     evidence: int | None
     """Token of the context at which the first gold answer begins; None where there is none."""
-    asked_behind: bool = False
-    """Whether the question stands behind the context, rather than in front of it."""
+    asked_after: bool = False
+    """Whether the question comes after the context, rather than before it."""
 
 
 @dataclass(slots=True)
 class Mended:
-    """What was put right in the questions of all records."""
+    """Counts of the corrections in the questions of all records."""
 
     moved: int = 0
-    """Answers that stood elsewhere than the record says."""
+    """Answers that were not at the position that the record gives."""
     plausible: int = 0
-    """Questions that have answers, and that the record calls impossible."""
+    """Questions with answers that the record calls impossible."""
 
     def notes(self) -> list[str]:
-        """For the report."""
+        """Return the notes for the report."""
         found = []
         if self.moved:
             found.append(
                 f"{self.moved} answers are not in the context at their answer_start: "
-                "each was found at the only place where its text occurs."
+                "each was moved to the only place where its text occurs."
             )
         if self.plausible:
             found.append(
-                f"{self.plausible} questions have is_impossible=true beside answers, which are only plausible: "
+                f"{self.plausible} questions have is_impossible=true and answers, which are only plausible: "
                 "they count as questions without an answer."
             )
         return found
 
 
 class QuestionReader:
-    """Reads the records of all forms of the task, and counts what it had to look for."""
+    """Reads the records of all forms of the task, and counts what it corrected."""
 
     def __init__(self, context_field: str, notes: list[str]) -> None:
-        """Take the field of the context, and the list that notes for the report go to."""
+        """Store the field of the context, and the list to which notes for the report are added."""
         self._context_field, self._notes = context_field, notes
         self._mended = Mended()
 
     def read(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
-        """A context and all questions about it, checked; answers at a wrong place are found again where they can be."""
+        """Check a context and all questions about it; answers at a wrong position are moved where it is unambiguous."""
         name = str(record.get("id", origin))
         context, starts = context_of(record, self._context_field, origin)
         before = self._mended.notes()
         questions = questions_of(record, name, context, starts, origin, gold=gold, mended=self._mended)
-        self._renew(before)
+        self._update_notes(before)
         return Document(name, {"context": context, "text_starts": starts, "questions": questions}, origin)
 
-    def _renew(self, before: Sequence[str]) -> None:
-        """Put what was mended up to now in the place of what the notes say of it."""
+    def _update_notes(self, before: Sequence[str]) -> None:
+        """Replace the notes about corrections by those with the current counts."""
         now = self._mended.notes()
         if list(before) == now:
             return
@@ -98,14 +98,14 @@ class QuestionReader:
 
 
 def checked_f1(name: str) -> str:
-    """How answers overlap, a key of ``ctxlab.text.answers.OVERLAPS``; raises UserError where it is none."""
+    """Return ``task.f1``, a key of ``ctxlab.text.answers.OVERLAPS``; raises UserError where it is not one."""
     if name not in OVERLAPS:
         raise UserError(f"task.f1={name} is not one of {', '.join(OVERLAPS)}.")
     return name
 
 
 def one_a_question(document: Document, f1: str = "words") -> list[Document]:
-    """One document a question; ``group`` is the record's id, and ``f1`` says how its answers overlap."""
+    """Return one document per question; ``group`` is the record's id, and ``f1`` is how answers are compared."""
     shared: dict[str, Any] = {name: document.fields[name] for name in ("context", "text_starts")}
     if f1 != "words":
         shared["f1"] = f1
@@ -120,7 +120,7 @@ def one_a_question(document: Document, f1: str = "words") -> list[Document]:
 
 
 def answer_tokens(text: Pieces | Encoded, start: int, end: int) -> tuple[int, int]:
-    """First and last token of the characters ``start`` to ``end`` (not included)."""
+    """Return the first and last token of the characters ``start`` to ``end`` (not included)."""
     first = min(int(np.searchsorted(text.ends, start, side="right")), len(text.ends) - 1)
     last = int(np.searchsorted(text.starts, end, side="left")) - 1
     return first, max(first, last)
@@ -129,17 +129,20 @@ def answer_tokens(text: Pieces | Encoded, start: int, end: int) -> tuple[int, in
 def drawn_stretch(
     num_tokens: int, answer: tuple[int, int] | None, length: int | None, no_answer_share: float, seed: int
 ) -> slice | None:
-    """``length`` tokens of a context: around the answer, or, in ``no_answer_share``, anywhere; None for all.
+    """Draw ``length`` tokens of a context: around the answer or, with probability ``no_answer_share``, anywhere.
 
-    In a long context nearly all windows are without the answer; this is how an epoch sees fewer of them (as Alberti
-    et al. 2019, arXiv:1901.08634, who keep one in fifty windows without the answer; here it is drawn anew every epoch).
+    In a long context nearly all windows have no answer; with stretches an epoch sees fewer of them (as Alberti et al.
+    2019, arXiv:1901.08634, who keep one in fifty windows without the answer; here they are drawn anew every epoch).
 
     Args:
-        num_tokens: Of the context.
+        num_tokens: Tokens of the context.
         answer: Its first and last token, None where there is none.
         length: Tokens of the stretch; None for all.
-        no_answer_share: How often it lies anywhere.
-        seed: Of the draw.
+        no_answer_share: Probability of a stretch anywhere.
+        seed: Seed of the draw.
+
+    Returns:
+        The tokens of the stretch; None for the whole context.
     """
     if length is None or num_tokens <= length:
         return None
@@ -153,14 +156,14 @@ def drawn_stretch(
 
 
 STRETCHED = ("input_ids", "word_ids", "labels", "marks", "starts", "ends", "terms")
-"""Fields of ``Encoded`` that go with a context's tokens."""
+"""Fields of ``Encoded`` with one value per token, which are sliced together."""
 
 
 def context_of(record: Mapping[str, Any], field: str, origin: str) -> tuple[str, list[int]]:
-    """The context, and the first character of each text in it: ``contexts``, joined by blank lines, or ``field``.
+    """Return the context (``field``, or ``contexts`` joined by blank lines) and the first character of each text.
 
     Raises:
-        UserError: There is none, or it is no text.
+        UserError: There is none, or it is not a text.
     """
     if record.get("contexts") is None:
         return text_of(record, field, "task.context_field", origin, "qa"), [0]
@@ -183,16 +186,16 @@ def questions_of(
     gold: bool,
     mended: Mended,
 ) -> list[dict[str, Any]]:
-    """``id, question, answers`` of each question about ``context``; an answer is ``text, start, end`` (characters).
+    """Return ``id, question, answers`` of each question about ``context``; an answer is ``text, start, end``.
 
     Args:
-        record: As a source gave it.
+        record: A raw record.
         name: Its id; questions of a list are called ``<name>#<their id>``.
-        context: As ``context_of`` made it.
+        context: The context, from ``context_of``.
         starts: First character of each text in it.
-        origin: Place of the record.
+        origin: Place of the record, for messages.
         gold: Whether answers are needed.
-        mended: Counts what is put right.
+        mended: Counters of corrections, which are updated.
 
     Raises:
         UserError: Something is missing, empty, of the wrong type, named twice, or not in the context.
@@ -221,7 +224,7 @@ def questions_of(
         if "question" not in question:
             raise UserError(
                 f"'{place[:-1]}' of {origin} has no field 'question', only {', '.join(question) or 'nothing'}: "
-                "give what is asked."
+                "give the question."
             )
         _check_text(question["question"], f"{place}question", origin)
         answers = _answers(question, place, context, starts, origin, mended) if gold else []
@@ -241,7 +244,7 @@ def _flat(record: Mapping[str, Any], origin: str) -> Mapping[str, Any]:
     present = ", ".join(name for name in record if name != "id")
     raise UserError(
         f"{origin} has no field 'questions' or 'question', only {present or 'an id'}: "
-        f"rename '{nearest(record, 'questions')}' if it holds them."
+        f"rename '{nearest(record, 'questions')}' if it contains them."
     )
 
 
@@ -268,7 +271,7 @@ def _answers(
 
 
 def _is_impossible(question: Mapping[str, Any], place: str, origin: str) -> bool:
-    """What SQuAD 2 says of questions whose answers are only plausible."""
+    """Whether the question is marked as in SQuAD 2: its answers are only plausible."""
     value = question.get("is_impossible")
     if value is not None and not isinstance(value, bool | np.bool_) and value not in (0, 1):
         raise UserError(f"The field '{place}is_impossible' of {origin} is {value!r}: give true or false.")
@@ -276,7 +279,7 @@ def _is_impossible(question: Mapping[str, Any], place: str, origin: str) -> bool
 
 
 def _rows(answers: Any, place: str, origin: str) -> list[Any]:
-    """Answers as a list of mappings; data sets of the hub hold a mapping of lists, others a text or texts alone."""
+    """Return answers as a list of mappings; data sets of the hub have a mapping of lists, others one or more texts."""
     if isinstance(answers, bool):
         raise _yes_or_no(answers, place, origin)
     if isinstance(answers, str):
@@ -293,7 +296,7 @@ def _rows(answers: Any, place: str, origin: str) -> list[Any]:
 
 def _yes_or_no(answer: Any, place: str, origin: str) -> UserError:
     return UserError(
-        f"The answer {answer!r} in '{place}' of {origin} says yes or no, and task=qa gives words of the context: use "
+        f"The answer {answer!r} in '{place}' of {origin} is yes or no, and task=qa extracts words of the context: use "
         "ctxlab train task=nli with this file, which takes the context as premise, the question as hypothesis and the "
         "answer as label."
     )
@@ -302,7 +305,7 @@ def _yes_or_no(answer: Any, place: str, origin: str) -> UserError:
 def _anchored(
     answer: Any, place: str, context: str, starts: Sequence[int], origin: str, mended: Mended
 ) -> dict[str, Any]:
-    """The answer with its characters in the context; found again where its text occurs once."""
+    """Return the answer with its offsets in the context; a wrong position is moved to the only occurrence."""
     if not isinstance(answer, Mapping) or "text" not in answer:
         raise UserError(f'The field \'{place}\' of {origin} is {answer!r}: give {{"text": …, "answer_start": …}}.')
     text = answer["text"]
@@ -325,12 +328,12 @@ def _anchored(
 
 
 def _words(text: str, context: str) -> list[int]:
-    """Where ``text`` stands in ``context`` and is no part of a longer word."""
+    """Return where ``text`` occurs in ``context`` as whole words."""
     return [start for start, end in find_words(context, text) if context[start:end] == text]
 
 
 def _only_place(text: str, context: str) -> int | None:
-    """The place of ``text`` where there is only one: as a word by itself, or else at all."""
+    """Return the position of ``text`` where it is unique: as whole words, or else as any substring."""
     words = _words(text, context)
     if words:
         return words[0] if len(words) == 1 else None
@@ -339,7 +342,7 @@ def _only_place(text: str, context: str) -> int | None:
 
 
 def _given_start(answer: Mapping[str, Any], place: str, starts: Sequence[int], origin: str) -> int | None:
-    """The first character in the whole context; ``context`` says in which of several texts ``answer_start`` counts."""
+    """Return the first character in the joined context; ``context`` is the text that ``answer_start`` counts in."""
     start = answer.get("answer_start")
     if start is None:
         return None
@@ -365,5 +368,5 @@ def _check_text(value: Any, place: str, origin: str) -> None:
     if not isinstance(value, str):
         raise UserError(f"The field '{place}' of {origin} is {kind(value)}: give a text.")
     if not value.strip():
-        raise UserError(f"The field '{place}' of {origin} is an empty text: give it words, or take it out.")
+        raise UserError(f"The field '{place}' of {origin} is an empty text: give it words, or remove it.")
     check_characters(value, origin)

@@ -1,4 +1,4 @@
-"""Entities by their characters in a text, as people mark them, to BIO tags of its words."""
+"""Converts entities given as character spans, as annotation tools write them, to BIO tags of words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from ctxlab.tasks.records.fields import kind
 from ctxlab.tasks.text.words import words_of
 
 Offsets = tuple[int, int]
-"""First character of a word, and the one behind it."""
+"""First character of a word, and the index after its last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +30,20 @@ class TaggedWords:
     offsets: list[Offsets]
     tags: list[str]
     num_overlapping: int
-    """Stretches that share a character with a longer one: left out, as BIO has no place for them."""
+    """Stretches that overlap a longer one: left out, as BIO cannot represent them."""
     num_cut: int
-    """Words that were cut where a stretch begins or ends within them."""
+    """Words that were split where a stretch begins or ends within them."""
 
 
 @dataclass(slots=True)
 class StretchNotes:
-    """What was done to the stretches of all documents, said once."""
+    """Collects what was changed in the stretches of all documents into one note of each kind."""
 
     counts: list[int] = field(default_factory=lambda: [0, 0])
     _notes: list[str] = field(default_factory=list)
 
     def add(self, found: TaggedWords, notes: list[str]) -> None:
-        """Count what was done in one document, and say the sums in ``notes``."""
+        """Add the counts of one document, and keep one note of each kind in ``notes``."""
         if not found.num_overlapping and not found.num_cut:
             return
         self.counts = [self.counts[0] + found.num_overlapping, self.counts[1] + found.num_cut]
@@ -51,15 +51,15 @@ class StretchNotes:
             notes.remove(note)
         overlapping, cut = self.counts
         self._notes = [
-            *([f"{overlapping:,} entities overlap a longer one and were left out: BIO tags have no place for them."]
+            *([f"{overlapping:,} entities overlap a longer one and were left out: BIO tags cannot represent them."]
               if overlapping else []),
-            *([f"{cut:,} words were cut where an entity begins or ends within them."] if cut else []),
+            *([f"{cut:,} words were split where an entity begins or ends within them."] if cut else []),
         ]  # fmt: skip
         notes.extend(self._notes)
 
 
 def checked_stretches(value: Sequence[Any], field_name: str, text: str, origin: str) -> list[Stretch]:
-    """Entities of a record, without white space at their ends.
+    """Return the checked entities of a record, without white space at their ends.
 
     Raises:
         UserError: One is not ``{"start": …, "end": …, "label": …}`` with characters of ``text``.
@@ -76,20 +76,20 @@ def checked_stretches(value: Sequence[Any], field_name: str, text: str, origin: 
         ):
             raise UserError(
                 f"The field '{place}' of {origin} is characters {start} to {end} of a text of {len(text)}: give the "
-                "first character and the one behind the last, counted in characters, not bytes."
+                "first character and the one after the last, counted in characters, not bytes."
             )
         if not isinstance(label, str) or not label.strip() or label == OUTSIDE:
             raise UserError(f"The field '{place}.label' of {origin} is {label!r} ({kind(label)}): give a type.")
         said = text[start:end]
         if not said.strip():
-            raise UserError(f"The field '{place}' of {origin} is white space alone: give characters of a word.")
+            raise UserError(f"The field '{place}' of {origin} is only white space: give characters of a word.")
         start, end = start + len(said) - len(said.lstrip()), end - len(said) + len(said.rstrip())
         found.append(Stretch(start, end, label.strip()))
     return found
 
 
 def checked_offsets(value: Any, field_name: str, text: str, origin: str) -> list[Offsets] | None:
-    """Characters of each word where a record gives them, rising and apart; None where it does not."""
+    """Return the checked offsets of each word, in order and disjoint; None where the record has none."""
     if value is None:
         return None
     found, before = [], 0
@@ -106,12 +106,12 @@ def checked_offsets(value: Any, field_name: str, text: str, origin: str) -> list
 
 
 def tagged_words(text: str, stretches: Sequence[Stretch], offsets: Sequence[Offsets] | None = None) -> TaggedWords:
-    """Words of ``text`` with the BIO tags of ``stretches``; of those that overlap the longest, and the first, stays.
+    """Return the words of ``text`` with BIO tags of ``stretches``; of overlapping ones the longest is kept.
 
     Args:
-        text: As it was marked.
+        text: The annotated text.
         stretches: Entities.
-        offsets: Words, where they are given; else those of ``words_of``.
+        offsets: Offsets of words, where they are given; else those of ``words_of``.
     """
     kept: list[Stretch] = []
     for one in sorted(stretches, key=lambda s: (s.start - s.end, s.start)):
@@ -127,7 +127,7 @@ def tagged_words(text: str, stretches: Sequence[Stretch], offsets: Sequence[Offs
 
 
 def _cut(words: Sequence[Offsets], borders: Sequence[int]) -> list[Offsets]:
-    """Words, cut at each border that lies within one."""
+    """Return the words, split at each border inside one."""
     found, at = [], 0
     for start, end in words:
         while at < len(borders) and borders[at] <= start:
@@ -140,7 +140,7 @@ def _cut(words: Sequence[Offsets], borders: Sequence[int]) -> list[Offsets]:
 
 
 def _tags(words: Sequence[Offsets], stretches: Sequence[Stretch]) -> list[str]:
-    """``B-`` for the first word within a stretch, ``I-`` for the others."""
+    """Return ``B-`` for the first word within a stretch, ``I-`` for the others."""
     tags, at, begun = [], 0, -1
     for start, _ in words:
         while at < len(stretches) and stretches[at].end <= start:

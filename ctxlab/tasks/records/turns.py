@@ -1,4 +1,4 @@
-"""Dialogues as records have them: turns, checked, and as the text that a model reads."""
+"""Checks the turns of dialogues, and writes them as the text that a model reads."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -17,22 +17,22 @@ class Turn:
     """One message of one speaker."""
 
     speaker: str
-    """A letter, by the order in which speakers first speak: the names of a corpus would tell who talks to whom."""
+    """A letter by order of first appearance, so that names of a corpus give nothing away."""
     text: str
-    """On one line: every white space character is a blank, so that places in it are those of the record."""
+    """The text on one line: every white space character becomes a blank, so that offsets are those of the record."""
     place: int
-    """Its number in the record, from 0 on."""
+    """Index in the record, counted from 0."""
 
 
 @dataclass(slots=True)
 class EmptyTurns:
-    """How many turns of all dialogues said nothing and were left out."""
+    """Counts the empty turns of all dialogues, which were left out."""
 
     count: int = 0
     _note: str = ""
 
     def add(self, more: int, notes: list[str]) -> None:
-        """Count ``more``, and say the sum in ``notes`` once."""
+        """Count ``more``, and keep one note with the sum in ``notes``."""
         if not more:
             return
         if self._note in notes:
@@ -43,12 +43,12 @@ class EmptyTurns:
 
 
 def turns_of(record: Mapping[str, Any], field: str, origin: str, task: str) -> tuple[list[Turn], int]:
-    """The turns of a dialogue, and how many were left out because they say nothing (corpora of chats have some).
+    """Return the turns of a dialogue, and the number of empty ones that were left out (corpora of chats have some).
 
-    Consecutive turns of a speaker stay apart, as the data has them.
+    Consecutive turns of a speaker are not joined.
 
     Raises:
-        UserError: A turn is no ``{"speaker": …, "text": …}``, or none says anything.
+        UserError: A turn is not ``{"speaker": …, "text": …}``, or all are empty.
     """
     names = dict[str | int, str]()
     turns, left_out = [], 0
@@ -57,7 +57,7 @@ def turns_of(record: Mapping[str, Any], field: str, origin: str, task: str) -> t
         speaker, text = _checked(turn, f"{field}[{place}]", origin)
         if place and type(speaker) is not type(given[0]["speaker"]):
             raise UserError(
-                f"The field '{field}[{place}].speaker' of {origin} mixes whole numbers and names with those before: "
+                f"The field '{field}[{place}].speaker' of {origin} mixes whole numbers and names with earlier turns: "
                 "write all speakers in one way."
             )
         if not text.strip():
@@ -66,12 +66,12 @@ def turns_of(record: Mapping[str, Any], field: str, origin: str, task: str) -> t
         letter = names.setdefault(speaker, LETTERS[len(names)] if len(names) < len(LETTERS) else f"S{len(names) + 1}")
         turns.append(Turn(letter, re.sub(r"\s", " ", text), place))
     if not turns:
-        raise UserError(f"The field '{field}' of {origin} has empty texts only: give it words, or take it out.")
+        raise UserError(f"The field '{field}' of {origin} has empty texts only: give it words, or remove it.")
     return turns, left_out
 
 
 def _checked(turn: Any, place: str, origin: str) -> tuple[str | int, str]:
-    """Speaker and text of a turn."""
+    """Return the checked speaker and text of a turn."""
     if not isinstance(turn, Mapping) or not {"speaker", "text"} <= turn.keys():
         had = f"has only {', '.join(turn) or 'nothing'}" if isinstance(turn, Mapping) else f"is {kind(turn)}"
         raise UserError(f'The field \'{place}\' of {origin} {had}: give {{"speaker": …, "text": …}}.')
@@ -86,12 +86,12 @@ def _checked(turn: Any, place: str, origin: str) -> tuple[str | int, str]:
 
 
 def written(turns: Sequence[Turn]) -> str:
-    """A line a turn, its speaker in front: ``A: hello``."""
+    """Return one line per turn, with the speaker first: ``A: hello``."""
     return "\n".join(f"{turn.speaker}: {turn.text}" for turn in turns)
 
 
 def places_in(turns: Sequence[Turn], probes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """``probes``, whose ``start`` and ``end`` count in the text of a ``turn``, with their places in ``written``."""
+    """Return ``probes``, whose ``start`` and ``end`` are offsets in a ``turn``, with offsets in ``written``."""
     starts, start = {}, 0
     for turn in turns:
         starts[turn.place] = start + len(turn.speaker) + 2
@@ -104,11 +104,11 @@ def places_in(turns: Sequence[Turn], probes: Sequence[Mapping[str, Any]]) -> lis
 
 
 def asked(num_turns: int, wanted: int) -> list[int]:
-    """Places of the turns that are asked for, never the first: the last of each of ``wanted`` equal parts."""
+    """Return the indices of the turns to predict, never the first: the last turn of each of ``wanted`` equal parts."""
     return sorted({max(num_turns * (part + 1) // wanted - 1, 1) for part in range(wanted)})
 
 
 def other_speaker(turns: Sequence[Turn]) -> str:
-    """Who spoke last before the last speaker did; a second one where nobody else has spoken."""
+    """Return the previous speaker other than the last one; a new letter where there is only one speaker."""
     last = turns[-1].speaker
     return next((turn.speaker for turn in reversed(turns) if turn.speaker != last), "B" if last == "A" else "A")

@@ -1,4 +1,4 @@
-"""Plain text to tokens, with their places and the marks of its structure, in time linear in its length.
+"""Encodes plain text as tokens with offsets and structure marks, in time linear in its length.
 
 Shape legend: L tokens of a document.
 """
@@ -20,22 +20,22 @@ from ctxlab.text.known import unknown_id
 from ctxlab.text.units import word_spans
 
 PIECE_CHARACTERS = 8192
-"""Least length of the pieces that a text is cut into; a tokenizer is slow and greedy for memory on a huge string."""
+"""Minimum length of the pieces into which a text is split; tokenizers need much time and memory for huge strings."""
 
 _CUT = re.compile(r"(?<=[^\W_]) (?=[^\W_])")
 """A single blank between letters or digits."""
 
 _CUTTABLE: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
-"""What ``cuttable`` found of each tokenizer."""
+"""Cached results of ``cuttable``."""
 
 _INVENTS: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
-"""What ``invents_blanks`` found of each tokenizer."""
+"""Cached results of ``invents_blanks``."""
 
 _BY_WORD = {"BertPreTokenizer", "Whitespace", "WhitespaceSplit"}
-"""Splitters that end every token at white space, and drop it."""
+"""Pre-tokenizers that end every token at white space, and drop it."""
 
 _PER_CHARACTER = {"BertNormalizer", "Lowercase", "StripAccents", "NFC", "NFD", "NFKC", "NFKD"}
-"""Normalizers that never look across a blank."""
+"""Normalizers whose result does not depend on text across a blank."""
 
 
 KNOWN_SPLITS = tuple(
@@ -44,7 +44,7 @@ KNOWN_SPLITS = tuple(
     + r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
     for digits in (r"\p{N}{1,3}", r"\p{N}")
 )
-"""Patterns of Llama 3 and of Qwen, which stand in front of the byte-level splitter."""
+"""Split patterns of Llama 3 and of Qwen, which precede the byte-level pre-tokenizer."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,11 +52,11 @@ class Pieces:
     """The tokens of a text."""
 
     input_ids: IntArray
-    """(L,) at least one."""
+    """(L,), L at least one."""
     starts: IntArray
     """(L,) first character of each token."""
     ends: IntArray
-    """(L,) character behind each token, never falling."""
+    """(L,) index after the last character of each token, non-decreasing."""
     word_ids: IntArray
     """(L,) index of the word that a token ends in (``ctxlab.text.units.word_spans``)."""
     marks: IntArray
@@ -66,22 +66,22 @@ class Pieces:
 
 
 def added_characters(ends: IntArray) -> IntArray:
-    """(L,) characters from the end of the token before to the end of each token: every character counts once.
+    """(L,) number of characters from the end of the previous token to the end of each: every character counts once.
 
-    White space that a tokenizer drops belongs to the token behind it; of the byte tokens of one character the first
-    has it and the others have none.
+    White space that a tokenizer drops is counted with the token after it; a character of several byte tokens is counted
+    with the first.
     """
     return np.diff(ends, prepend=0)
 
 
 def encode_text(tokenizer: Any, text: str, language: str = "") -> Pieces:
-    """Tokens of ``text`` without special tokens, the same as the tokenizer gives for it in one piece.
+    """Encode ``text`` without special tokens; the result equals that of the tokenizer for the whole text at once.
 
-    A text of which the tokenizer leaves nothing is one unknown token. ``language`` adds abbreviations that end no
-    sentence.
+    A text for which the tokenizer returns no tokens becomes one unknown token. ``language`` selects abbreviations that
+    do not end a sentence.
     """
     spans = list(_pieces(text)) if cuttable(tokenizer) else [(0, len(text))]
-    # verbose=False: that the document is longer than the model is the point, not a mistake.
+    # verbose=False silences the warning that the text is longer than the model's maximum.
     encoded = tokenizer(
         [text[start:end] for start, end in spans],
         add_special_tokens=False,
@@ -104,7 +104,7 @@ def encode_text(tokenizer: Any, text: str, language: str = "") -> Pieces:
 
 
 def query_of(tokenizer: Any, text: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Token ids of what is asked of a document, and their terms (``core.types.Encoded.query_terms``)."""
+    """Return the token ids of a question, and their terms (``core.types.Encoded.query_terms``)."""
     if not text:
         return (), ()
     pieces = encode_text(tokenizer, text)
@@ -112,7 +112,7 @@ def query_of(tokenizer: Any, text: str) -> tuple[tuple[int, ...], tuple[int, ...
 
 
 def _terms(text: str, ids: IntArray, starts: IntArray, ends: IntArray, unknown: int | None) -> IntArray:
-    """(L,) ids, but for unknown tokens and parts of a character; empty where there are none of these."""
+    """(L,) ids, with hashes for unknown tokens and parts of a character; empty where there are none of these."""
     parts = np.concatenate([[False], starts[1:] < ends[:-1]])
     odd = parts | np.concatenate([parts[1:], [False]])
     if unknown is not None:
@@ -126,7 +126,7 @@ def _terms(text: str, ids: IntArray, starts: IntArray, ends: IntArray, unknown: 
 
 
 def _pieces(text: str) -> Iterator[tuple[int, int]]:
-    """First and last character (not included) of each piece."""
+    """Yield the first and last character (not included) of each piece."""
     start = 0
     while start < len(text):
         cut = _CUT.search(text, start + PIECE_CHARACTERS)
@@ -141,23 +141,20 @@ def _word_ids(text: str, ends: IntArray) -> IntArray:
 
 
 def cuttable(tokenizer: Any) -> bool:
-    """Whether a text may be cut before a single blank between two letters or digits without changing a token.
+    """Whether splitting a text before a single blank between two letters or digits never changes a token.
 
-    True for what splits by words and drops blanks (WordPiece), and for byte-level splitting as GPT-2, Llama 3, Qwen
-    and SmolLM2 have it: there no pattern goes on from a visible character to a blank, so that a match ends before the
-    blank, and begins with it, in the whole text as in the pieces. Normalizers must not reach across the blank, nor put
-    anything in front of a text that begins with one. Everything else is read in one piece.
+    True for tokenizers that split by words and drop blanks (WordPiece), and for byte-level splitting as in GPT-2,
+    Llama 3, Qwen and SmolLM2: there no pattern continues from a visible character to a blank, so that a match ends
+    before the blank and the next one begins with it, in the whole text as in the pieces. Normalizers must not depend on
+    text across the blank, nor prepend anything to a text that begins with one. Other tokenizers get the text at once.
     """
-    if tokenizer not in _CUTTABLE:  # a tokenizer takes longer to describe than a document to encode
+    if tokenizer not in _CUTTABLE:  # serializing a tokenizer takes longer than encoding a document
         _CUTTABLE[tokenizer] = _is_cuttable(tokenizer)
     return _CUTTABLE[tokenizer]
 
 
 def invents_blanks(tokenizer: Any) -> bool:
-    """Whether the tokenizer puts a blank between characters that had none when it turns tokens back into text.
-
-    WordPiece does, which drops blanks when it reads.
-    """
+    """Whether decoding inserts blanks between characters that had none, as WordPiece does."""
     if tokenizer not in _INVENTS:
         ids = list(tokenizer("中文", add_special_tokens=False, verbose=False)["input_ids"])
         _INVENTS[tokenizer] = " " in str(tokenizer.decode(ids)).strip()
@@ -179,7 +176,7 @@ def _normalizes_apart(state: Mapping[str, Any] | None) -> bool:
 
 
 def _is_first_space(steps: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether these put a space in front of a text, and take it back where the text begins with one."""
+    """Whether these steps prepend a space to a text unless it begins with one."""
     if [step["type"] for step in steps] != ["Prepend", "Replace"]:
         return False
     pattern = steps[1]["pattern"].get("Regex")

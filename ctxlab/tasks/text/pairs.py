@@ -1,4 +1,4 @@
-"""How a tokenizer puts two texts together."""
+"""The special tokens by which a tokenizer joins two texts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from ctxlab.tasks.text.subwords import frame
 
 @dataclass(frozen=True, slots=True)
 class PairFrame:
-    """Special token ids around a question and a document."""
+    """Special token ids before, between and after a question and a document."""
 
     before: tuple[int, ...]
     between: tuple[int, ...]
@@ -18,9 +18,10 @@ class PairFrame:
 
 
 def pair_frame(tokenizer: Any) -> PairFrame:
-    """Found by trying, like ``subwords.frame``: [CLS] … [SEP] … [SEP], <s> … </s></s> … </s>.
+    """Return the special tokens, found by encoding a test pair: [CLS] … [SEP] … [SEP], <s> … </s></s> … </s>.
 
-    Where the tokenizer puts nothing between two texts (most decoders) a line end does, or what stands behind a text.
+    Where the tokenizer puts nothing between two texts (most decoders), the separator is a line end, or else what
+    follows a single text.
     """
     first, second = (_ids(tokenizer, word) for word in ("time", "town"))
     whole = list(tokenizer("time", "town", add_special_tokens=True, verbose=False)["input_ids"])
@@ -28,7 +29,7 @@ def pair_frame(tokenizer: Any) -> PairFrame:
     two = _find(whole, second, one + len(first))
     between = whole[one + len(first) : two]
     if not between:
-        # A second text may begin with <bos> of its own in some templates; here there is none, and none in between.
+        # No separator in the template: frame the pair like a single text.
         before, after = frame(tokenizer)
         return PairFrame(before, tuple(_ids(tokenizer, "\n")) or after, after)
     return PairFrame(tuple(whole[:one]), tuple(between), tuple(whole[two + len(second) :]))
@@ -43,5 +44,5 @@ def _find(whole: Sequence[int], part: Sequence[int], start: int) -> int:
         if list(whole[place : place + len(part)]) == list(part):
             return place
     raise UserError(
-        "The tokenizer changes a text when it adds another, so none can stand before it: use another model."
+        "The tokenizer encodes a text differently in a pair, so a question cannot precede windows: use another model."
     )

@@ -1,6 +1,6 @@
-"""Where sentences, paragraphs and headings of a plain text begin, as marks of its tokens.
+"""Marks the tokens at which sentences, paragraphs and headings of a plain text begin.
 
-Blocks of lines are those of ``ctxlab.text.paragraphs``: a block that begins with a heading is no paragraph, and its
+Blocks of lines are those of ``ctxlab.text.paragraphs``: a block that begins with a heading is not a paragraph, and its
 heading is a sentence too. Within a block sentences are those of ``ctxlab.text.sentences``.
 """
 
@@ -14,7 +14,7 @@ from ctxlab.text.sentences import sentence_starts
 
 
 def marks_of(text: str, ends: IntArray, language: str = "") -> IntArray:
-    """(L,) marks of the tokens that end at ``ends``: what begins at a character begins with the first token past it."""
+    """(L,) marks of the tokens that end at ``ends``; a unit begins with the first token that ends after its start."""
     marks = np.zeros(len(ends), dtype=np.int64)
     found: dict[int, set[int]] = {SENTENCE: set(), PARAGRAPH: set(), HEADING: set()}
     for block in blocks(text):
@@ -31,7 +31,7 @@ def marks_of(text: str, ends: IntArray, language: str = "") -> IntArray:
 
 
 def sentence_places(text: str) -> list[tuple[int, int]]:
-    """First and last character (not included) of each sentence and heading; white space after it belongs to it."""
+    """Return first and last character (not included) of each sentence and heading, with the white space after it."""
     marks = marks_of(text, np.arange(1, len(text) + 1))
     starts = np.flatnonzero(marks & SENTENCE).tolist()
     return list(pairwise([*starts, len(text)]))

@@ -1,4 +1,4 @@
-"""Words to sub-tokens, for documents of any length.
+"""Splits words into sub-tokens, for documents of any length.
 
 Shape legend: L tokens of a document.
 """
@@ -17,7 +17,7 @@ from ctxlab.core.types import GIVEN, SENTENCE, IntArray
 from ctxlab.text.units import needs_blank
 
 WORDS_PER_CALL = 2048
-"""Words that a tokenizer gets in one piece; longer ones cost more memory and are no faster."""
+"""Number of words per tokenizer call; longer calls need more memory and are not faster."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,16 +27,16 @@ class Subwords:
     input_ids: IntArray
     """(L,)"""
     word_ids: IntArray
-    """(L,) index of the word behind each sub-token; every word has at least one."""
+    """(L,) index of the word of each sub-token; every word has at least one."""
     replaced: list[int]
-    """Words of which the tokenizer leaves nothing; the unknown token keeps their place."""
+    """Words for which the tokenizer returns no tokens; each is replaced by the unknown token."""
 
     def first(self) -> IntArray:
         """(words,) index of the first sub-token of each word."""
         return np.flatnonzero(np.diff(self.word_ids, prepend=-1)).astype(np.int64)
 
     def marks(self, sentences: Sequence[int], given: Sequence[int]) -> IntArray:
-        """(L,) marks of tokens: words at which ``sentences`` begin, and words that the data names."""
+        """(L,) marks of tokens: words at which ``sentences`` begin, and words that the data lists (``given``)."""
         first, marks = self.first(), np.zeros(len(self.input_ids), dtype=np.int64)
         for words, mark in ((sentences, SENTENCE), (given, GIVEN)):
             marks[first[np.asarray(words, dtype=np.int64)]] += mark
@@ -44,13 +44,13 @@ class Subwords:
 
 
 def split_words(tokenizer: Any, words: Sequence[str], *, leading_space: bool) -> Subwords:
-    """Sub-tokens of ``words``, without special tokens, in time linear in their number.
+    """Split ``words`` into sub-tokens without special tokens, in time linear in their number.
 
-    ``leading_space`` as ``needs_leading_space`` says: a blank is put where running text has one, so that words of
-    single characters (Chinese) are read as the model has seen them.
+    ``leading_space`` is the result of ``needs_leading_space``: then a blank is inserted where running text has one, so
+    that words of single characters (Chinese) are encoded as in the model's training.
 
     Raises:
-        UserError: The tokenizer leaves nothing of a word and has no unknown token.
+        UserError: The tokenizer returns no tokens for a word and has no unknown token.
     """
     blanks = [needs_blank(left, word) for left, word in zip(["", *words], words, strict=False)]
     plain = tokenizer if leading_space or all(blanks) else without_prefix(tokenizer)
@@ -59,7 +59,7 @@ def split_words(tokenizer: Any, words: Sequence[str], *, leading_space: bool) ->
     if leading_space or plain is not tokenizer:
         words = [f" {word}" if blank else word for blank, word in zip(blanks, words, strict=True)]
     pieces = [list(words[start : start + WORDS_PER_CALL]) for start in range(0, len(words), WORDS_PER_CALL)]
-    # verbose=False: that the document is longer than the model is the point, not a mistake.
+    # verbose=False silences the warning that the text is longer than the model's maximum.
     encoded = plain(
         pieces, is_split_into_words=True, add_special_tokens=False, truncation=False, padding=False, verbose=False
     )
@@ -80,28 +80,28 @@ def _with_every_word(input_ids: IntArray, word_ids: IntArray, num_words: int, to
 
 
 def unknown(tokenizer: Any) -> int:
-    """Token id that stands in for what the tokenizer leaves nothing of; raises UserError where it has none."""
+    """Return the token id for text for which the tokenizer returns no tokens; raises UserError where it has none."""
     for token in (tokenizer.unk_token_id, tokenizer.mask_token_id, tokenizer.eos_token_id):
         if token is not None:
             return int(token)
     raise UserError(
-        f"{type(tokenizer).__name__} leaves nothing of some words and has no unknown token to stand in: "
-        "choose another model, or take these words out."
+        f"{type(tokenizer).__name__} returns no tokens for some words and has no unknown token to replace them: "
+        "choose another model, or remove these words."
     )
 
 
 def needs_leading_space(tokenizer: Any) -> bool:
-    """Whether words must be given with a blank in front to be read as in running text.
+    """Whether words must start with a blank to be encoded as in running text.
 
-    Byte-level tokenizers made without a prefix space read a list of words as if they were glued together, which the
-    model has never seen.
+    Byte-level tokenizers without ``add_prefix_space`` encode a list of words as if there were no blanks between them,
+    unlike the text that the model was trained on.
 
     Raises:
         UserError: The tokenizer is not a fast one.
     """
     if not getattr(tokenizer, "is_fast", False):
         raise UserError(
-            f"{type(tokenizer).__name__} is not a fast tokenizer, so words cannot be followed into tokens: "
+            f"{type(tokenizer).__name__} is not a fast tokenizer, so tokens cannot be mapped to words: "
             "choose a model that comes with a tokenizer.json."
         )
 
@@ -116,14 +116,14 @@ def needs_leading_space(tokenizer: Any) -> bool:
 
 
 _PLAIN: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
-"""What ``without_prefix`` made of each tokenizer."""
+"""Cached results of ``without_prefix``."""
 
 
 def without_prefix(tokenizer: Any) -> Any:
-    """The same tokenizer without the blank that it puts in front of every word of a list, or itself.
+    """Return a copy of the tokenizer that does not prepend a blank to every word of a list, or the tokenizer itself.
 
-    Characters of scripts without blanks are words that have none. Made of byte-level and SentencePiece tokenizers
-    whose splitter puts that blank; a blank that is given is kept.
+    Scripts without blanks need it, as their characters are words. It applies to byte-level and SentencePiece tokenizers
+    whose pre-tokenizer adds the blank; a blank in the text is kept.
     """
     if tokenizer not in _PLAIN:
         _PLAIN[tokenizer] = _without_prefix(tokenizer)
@@ -150,9 +150,9 @@ def _without_prefix(tokenizer: Any) -> Any:
 
 
 def frame(tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Special token ids that the tokenizer puts before and behind one text.
+    """Return the special token ids that the tokenizer adds before and after one text.
 
-    Found by trying, as this works for every family: [CLS] … [SEP], <s> … </s>, <bos> …, or none.
+    They are found by encoding a test text, which works for every family: [CLS] … [SEP], <s> … </s>, <bos> …, or none.
     """
     bare = list(tokenizer("time", add_special_tokens=False, verbose=False)["input_ids"])
     whole = list(tokenizer("time", add_special_tokens=True, verbose=False)["input_ids"])
@@ -160,6 +160,6 @@ def frame(tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
         if whole[start : start + len(bare)] == bare:
             return tuple(whole[:start]), tuple(whole[start + len(bare) :])
     raise UserError(
-        f"{type(tokenizer).__name__} changes a text when it adds special tokens, so windows cannot be framed: "
+        f"{type(tokenizer).__name__} encodes a text differently with special tokens, so windows cannot have any: "
         "choose another model."
     )

@@ -1,8 +1,8 @@
-"""What tasks whose answer is written have in common: prompts, solved examples, targets, and text out of windows.
+"""Shared base of tasks whose answer is generated text: prompts, few-shot examples, targets, and combining windows.
 
-A decoder reads ``<instruction> <examples> <window> <question> <cue>`` and goes on; an encoder-decoder reads
-``<instruction> <question> <window>`` and writes with its decoder. What the windows of a document give becomes one text
-by a rule of ``RULES``.
+A decoder reads ``<instruction> <examples> <window> <question> <cue>`` and continues; an encoder-decoder reads
+``<instruction> <question> <window>`` and generates with its decoder. A rule of ``RULES`` makes one text of those that
+the windows of a document give.
 
 Shape legend: L tokens of a document, T tokens of a target, B windows of a batch, W tokens of a window, V tokens of the
 vocabulary.
@@ -21,7 +21,7 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.task import Loss
 from ctxlab.core.types import ADDED, LAST, NO_LABEL, BoolArray, Document, Encoded, IntArray, Merged, Prediction, Written
 from ctxlab.tasks.forms import vocabulary
-from ctxlab.tasks.forms.base import Base
+from ctxlab.tasks.forms.base import BaseTask
 from ctxlab.tasks.records.evidence import evidence_of
 from ctxlab.tasks.text.encoding import Pieces, encode_text, invents_blanks, query_of
 from ctxlab.tasks.text.subwords import frame
@@ -31,23 +31,23 @@ from ctxlab.text.clusters import whole
 from ctxlab.text.units import first_words, needs_blank, without_invented_blanks
 
 HEADS = {"decoder": "causal_lm", "encoder_decoder": "seq2seq_lm"}
-"""By the kind of the model."""
+"""Model head by kind of model."""
 
 
 def join(texts: Sequence[str], scores: Sequence[float]) -> str:
-    """All of them in document order, a line each."""
+    """Join all texts in document order, one per line."""
     del scores
     return "\n".join(text for text in texts if text)
 
 
 def best(texts: Sequence[str], scores: Sequence[float]) -> str:
-    """The one that the model held for likeliest by its mean log probability, of those that are not empty."""
+    """Return the non-empty text with the highest mean log probability, the first of equals."""
     ranked = [(score, -i) for i, (text, score) in enumerate(zip(texts, scores, strict=True)) if text]
     return texts[-max(ranked)[1]] if ranked else ""
 
 
 def last(texts: Sequence[str], scores: Sequence[float]) -> str:
-    """That of the last window: for what goes on from the end of a document."""
+    """Return the text of the last window: for tasks that continue the document."""
     del scores
     return texts[-1] if texts else ""
 
@@ -58,23 +58,23 @@ RULES: dict[str, Callable[[Sequence[str], Sequence[float]], str]] = {"join": joi
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WrittenText:
-    """The text for one document."""
+    """The generated text for one document."""
 
     text: str
     pieces: tuple[str, ...]
-    """What each window gave."""
+    """The text that each window gave."""
     scores: tuple[float, ...]
     """Mean log probability (nats) of each piece."""
     target_nll: float
-    """Nats that the gold target cost; 0 where nothing was asked."""
+    """Negative log likelihood of the gold target (nats); 0 where it was not computed."""
     num_asked: int
-    """Target tokens that it is the sum over."""
+    """Number of target tokens in that sum."""
     seen: BoolArray
     """(L,) which tokens of the document were read."""
     starts: IntArray
-    """(L,) first character of each."""
+    """(L,) first character of each token."""
     evidence: tuple[tuple[float, bool], ...]
-    """Of each known piece of evidence its place in the document (share, 0 to 1) and whether it was read whole."""
+    """For each known piece of evidence its position in the document (0 to 1) and whether all of it was read."""
 
     @property
     def is_read(self) -> bool:
@@ -82,12 +82,12 @@ class WrittenText:
         return bool(self.seen.any())
 
 
-class Writing(Base, ABC):
-    """A text for each document; a task adds its records, what is read, what is asked and what is to be written.
+class Writing(BaseTask, ABC):
+    """Base of tasks that generate a text per document; a task adds its records, source, question and target.
 
     Deviations from usual practice: a prompt is plain text, without the chat template of an instruction-tuned model, so
-    that every decoder reads the same; it stands around every window; and an example's document is cut to
-    ``example_words`` words, as whole ones would fill the context.
+    that every decoder reads the same; every window has the prompt; and the document of a few-shot example is truncated
+    to ``example_words`` words, as whole ones would fill the context.
     """
 
     name: str
@@ -95,14 +95,18 @@ class Writing(Base, ABC):
     writes = True
 
     def __init__(self, decoding: Mapping[str, Any] | None, prompt: Prompt, combine: str) -> None:
-        """Take how text is written, what stands around windows, and the rule that makes one text of theirs."""
+        """Store the settings of generation, the prompt around windows, and the name of the combination rule.
+
+        Raises:
+            UserError: A value is out of range or not known.
+        """
         super().__init__()
         if combine not in RULES:
             raise UserError(f"task.combine={combine} is not one of {', '.join(RULES)}.")
         if prompt.shots < 0:
             raise UserError(f"task.shots={prompt.shots} is negative: give the number of solved examples, or 0.")
         if prompt.example_words < 1:
-            raise UserError(f"task.example_words={prompt.example_words} leaves nothing of an example: give at least 1.")
+            raise UserError(f"task.example_words={prompt.example_words} is too small: give at least 1.")
         self.decoding, self.prompt = checked_decoding(decoding or {}), prompt
         self._combine = RULES[combine]
         self.num_examples = prompt.shots
@@ -112,24 +116,24 @@ class Writing(Base, ABC):
 
     @abstractmethod
     def source(self, document: Document) -> str:
-        """What is read in windows."""
+        """Return the text that is split into windows."""
 
     @abstractmethod
     def target(self, document: Document) -> str | None:
-        """What is to be written, None where it is not known."""
+        """Return the gold text, None where it is not known."""
 
     def ask(self, document: Document) -> str:
-        """What is asked of the document, behind every window; nothing, unless a task says otherwise."""
+        """Return the question about the document, which decoders read after every window; empty by default."""
         del document
         return ""
 
     def cue(self, document: Document) -> str:
-        """What a decoder's text begins behind: the same for all documents, unless a task says otherwise."""
+        """Return the text after which a decoder starts to generate; by default the same for all documents."""
         del document
         return self.prompt.cue
 
     def anchors(self, document: Document, starts: IntArray) -> list[tuple[str, int]]:
-        """Pieces of the target, each with the document token that it renders; one about all, unless a task differs.
+        """Return pieces of the target, each with its document token; by default one piece about the whole document.
 
         ``starts`` (L,) are the first characters of the document's tokens. Joined with blanks the pieces are the target.
         """
@@ -139,60 +143,60 @@ class Writing(Base, ABC):
 
     @property
     def anchor(self) -> int:
-        """Where a target belongs that renders no token: behind the window whose text counts."""
+        """The anchor of a target that renders no particular token: after the last window, or after every window."""
         return LAST if self._combine is last else ADDED
 
     def evidence(self, document: Document, text: Pieces) -> IntArray:
-        """Document tokens without which a window cannot know the target; none, unless a task can say."""
+        """Return the document tokens that determine the target; empty by default."""
         del document, text
         return np.zeros(0, np.int64)
 
     def absent(self) -> str:
-        """What a window without the evidence is to write; nothing, unless a task has evidence."""
+        """Return the target of a window without the evidence; empty by default."""
         return ""
 
     def group(self, document: Document) -> str:
-        """Id of the record that it is a part of."""
+        """Return the id of the record that the document is a part of."""
         return str(document.fields.get("group", document.id))
 
     def excerpt(self, document: Document, num_words: int) -> str:
-        """The part of an example's document that is shown: its beginning, unless a task knows better."""
+        """Return the part of a few-shot example's document that the prompt shows; by default its beginning."""
         return first_words(self.source(document), num_words)
 
     def solution(self, document: Document, num_words: int) -> str:
-        """What is shown as written for that part: the whole target, unless that renders the text piece by piece."""
+        """Return the answer that the prompt shows for that part; by default the whole target."""
         del num_words
         return str(self.target(document))
 
-    def form(self, kind: str) -> Any:
-        """With the head of that kind of model; a kind that writes nothing is refused later.
+    def for_kind(self, kind: str) -> Any:
+        """Choose the head for that kind of model; encoders, which cannot generate, are refused later by ``kinds``.
 
         Raises:
-            UserError: Solved examples for a model that is shown none.
+            UserError: Few-shot examples for an encoder-decoder.
         """
         if kind == "encoder_decoder" and self.prompt.shots:
             raise UserError(
-                f"task.shots={self.prompt.shots}: a model of kind {kind} learns a task by training and is shown no "
-                "solved examples: use task.shots=0, or a decoder such as model=smollm2."
+                f"task.shots={self.prompt.shots} does not work with a model of kind {kind}, which learns a task by "
+                "training and reads no solved examples: use task.shots=0, or a decoder such as model=smollm2."
             )
         self.head = HEADS.get(kind, HEADS["decoder"])
         self.kind = kind
         return self
 
     def take_examples(self, documents: Sequence[Document], seed: int) -> None:
-        """Keep those that can be shown: solved ones."""
+        """Keep the documents that have a target as few-shot examples."""
         self._pool = [document for document in documents if self.target(document)]
         self._seed = seed
         if len(self._pool) < self.num_examples:
             raise self._too_few(len(self._pool), "")
 
     def examples(self, document: Document) -> list[Document]:
-        """``shots`` training documents, drawn by the seed and the document's id.
+        """Draw ``shots`` training documents by the seed and the document's id.
 
-        Never the document, nor another part of its record, nor one of the same text.
+        The document, other parts of its record and documents with the same text are never drawn.
 
         Raises:
-            UserError: There are not as many others.
+            UserError: There are too few others.
         """
         if not self.num_examples:
             return []
@@ -207,29 +211,29 @@ class Writing(Base, ABC):
     def _too_few(self, count: int, beside: str) -> UserError:
         return UserError(
             f"task.shots={self.num_examples} needs as many solved training documents{beside}, and there are {count}: "
-            f"use task.shots={count}, or give more."
+            f"use task.shots={count}, or add training documents."
         )
 
     @property
     def encode_options(self) -> tuple[Any, ...]:
-        """All that stands in prompts, the examples included."""
+        """Return everything that is in prompts, examples included."""
         prompt = [getattr(self.prompt, field.name) for field in fields(self.prompt)]
         shown = [(d.id, self.source(d), self.ask(d), self.target(d)) for d in self._pool if self.num_examples]
         drawn = [self._seed, zlib.crc32(repr(shown).encode())] if shown else []
         return (self.kind, prompt, self.decoding.max_new_tokens, *drawn)
 
     def prepare(self, tokenizer: Any) -> None:
-        """Keep the tokenizer to read what is written, and the tokens that end a text."""
+        """Keep the tokenizer to decode generated tokens, and the tokens that end a text."""
         self._tokenizer = tokenizer
         self.stops = (end_of_text(tokenizer), *self.more_stops(tokenizer))
 
     def more_stops(self, tokenizer: Any) -> tuple[int, ...]:
-        """Tokens that end what is written besides the end of a text: none, unless a task writes a single line."""
+        """Return tokens besides the end of text that end generation; empty by default."""
         del tokenizer
         return ()
 
     def encode(self, documents: Sequence[Document], tokenizer: Any) -> list[Encoded]:
-        """Whole documents as token ids, with the prompt around every window and the target apart."""
+        """Return whole documents as token ids, with the prompt around every window and the target separately."""
         return [self._encode(document, tokenizer) for document in documents]
 
     def _encode(self, document: Document, tokenizer: Any) -> Encoded:
@@ -238,7 +242,7 @@ class Writing(Base, ABC):
         rendered = self.anchors(document, text.starts)
         pieces = []
         for left, (piece, at) in zip(["x", *(piece for piece, _ in rendered)], rendered, strict=False):
-            blank = " " if needs_blank(left, piece) else ""  # running text has none between Chinese sentences
+            blank = " " if needs_blank(left, piece) else ""  # there is none between Chinese sentences
             pieces.append((ids_of(tokenizer, blank + piece), at))
         end = [end_of_text(tokenizer)]
         if pieces:
@@ -266,7 +270,7 @@ class Writing(Base, ABC):
         )
 
     def _around(self, document: Document, tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Token ids before and behind every window."""
+        """Return the token ids before and after every window."""
         first, end = frame(tokenizer)
         ask, prompt = self.ask(document), self.prompt
         if self.kind != "decoder":
@@ -275,33 +279,33 @@ class Writing(Base, ABC):
         words = prompt.example_words
         shown = [self._shown(self.excerpt(e, words), e, self.solution(e, words)) for e in self.examples(document)]
         front = "".join(f"{part}\n\n" for part in (prompt.instruction, *shown) if part)
-        behind = self._shown("", document, "")
-        return (*first, *(ids_of(tokenizer, front) if front else ())), tuple(ids_of(tokenizer, behind))
+        after = self._shown("", document, "")
+        return (*first, *(ids_of(tokenizer, front) if front else ())), tuple(ids_of(tokenizer, after))
 
     def _shown(self, source: str, document: Document, target: str) -> str:
         ask = self.ask(document)
         return "\n".join([source, *([ask] if ask else []), f"{self.cue(document)} {target}".rstrip()])
 
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
-        """Cross entropy summed over target tokens; outputs (B, W, V), labels (B, W)."""
+        """Return the cross entropy summed over target tokens; outputs (B, W, V), labels (B, W)."""
         return vocabulary.cross_entropy(outputs, labels)
 
-    def observe(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """(B, W, 2) of outputs (B, W, V): see ``vocabulary.observe``."""
-        return vocabulary.observe(outputs, labels)
+    def reduce_outputs(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Reduce outputs (B, W, V) to (B, W, 2); see ``vocabulary.reduce_outputs``."""
+        return vocabulary.reduce_outputs(outputs, labels)
 
     def text_of(self, written: Written) -> str:
-        """What a window gave, as text: without an unfinished last character, or blanks between single characters."""
+        """Decode the tokens of a window, without an incomplete last character or blanks between single characters."""
         text = str(self._tokenizer.decode(written.token_ids.tolist(), skip_special_tokens=True)).strip()
         text = whole(text).strip()
         return without_invented_blanks(text) if invents_blanks(self._tokenizer) else text
 
     def combined(self, texts: Sequence[str], scores: Sequence[float]) -> str:
-        """One text of those of the windows."""
+        """Combine the texts of the windows into one."""
         return self._combine(texts, scores)
 
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
-        """The ``WrittenText`` of all windows; empty where nothing was read."""
+        """Return the ``WrittenText`` of all windows; empty where nothing was read."""
         texts, scores = [self.text_of(w) for w in merged.written], [w.score for w in merged.written]
         answer = WrittenText(
             self.combined(texts, scores),
@@ -316,11 +320,11 @@ class Writing(Base, ABC):
         return Prediction(document.id, answer, self.seen_parts(document, encoded, merged))
 
     def seen_parts(self, document: Document, encoded: Encoded, merged: Merged) -> list[bool]:
-        """Which parts of the answer were there to be written: all of it, where anything was read."""
+        """Return which parts of the answer could be known: by default all of it, where anything was read."""
         del document, encoded
         return [bool(merged.seen.any())]
 
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
-        """The text, and the share of the document that was read."""
+        """Return the text, and the fraction of the document that was read."""
         answer: WrittenText = prediction.answer
         return {"id": document.id, "text": answer.text, "share_read": round(float(answer.seen.mean()), 4)}

@@ -1,4 +1,4 @@
-"""How text is written: ``conf/task/decoding``, checked."""
+"""Checks the settings of text generation in ``conf/task/decoding``."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -9,10 +9,10 @@ from ctxlab.core.task import Decoding
 
 
 def checked_decoding(values: Mapping[str, Any]) -> Decoding:
-    """``conf/task/decoding`` as an object.
+    """Return ``conf/task/decoding`` as an object.
 
     Raises:
-        UserError: A value that cannot be.
+        UserError: A name is not known or a value is out of range.
     """
     known = {field.name for field in fields(Decoding)}
     for name in values:
@@ -29,9 +29,12 @@ def checked_decoding(values: Mapping[str, Any]) -> Decoding:
         )
     if not 0 < decoding.top_p <= 1 or decoding.top_k < 0:
         raise UserError(
-            f"task.decoding.top_p={decoding.top_p} top_k={decoding.top_k} keep nothing: give top_p above 0 and up to "
-            "1, and top_k of 0 (all) or more."
+            f"task.decoding.top_p={decoding.top_p} with task.decoding.top_k={decoding.top_k} is out of range: give "
+            "top_p above 0 and at most 1, and top_k of 0 (all) or more."
         )
     if decoding.sample and decoding.num_beams > 1:
-        raise UserError(f"task.decoding.num_beams={decoding.num_beams} with sample=true: use one or the other.")
+        raise UserError(
+            f"task.decoding.num_beams={decoding.num_beams} does not work with task.decoding.sample=true: use one beam, "
+            "or sample=false."
+        )
     return decoding

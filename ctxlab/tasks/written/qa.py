@@ -1,4 +1,4 @@
-"""Question answering by models that write: a line of text for each question, or the phrase for "no answer"."""
+"""Question answering by generative models: a line of text for each question, or the phrase for "no answer"."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,22 +23,22 @@ from ctxlab.text.units import first_words, squeezed, units, words_around
 from ctxlab.text.units import num_words as count_words
 
 NO_ANSWER = "{no_answer}"
-"""What ``task.instruction`` has in the place of the phrase for "no answer"."""
+"""Placeholder in ``task.instruction`` for the phrase for "no answer"."""
 
 
 class WrittenQA(Writing):
     """The form of ``task=qa`` for decoders and encoder-decoders.
 
-    An answer is what is written up to the end of the line. A decoder is asked behind the context, an encoder-decoder in
-    front of it; every window is asked. Where the context takes several windows:
+    An answer is the generated text up to the end of the line. A decoder reads the question after the context, an
+    encoder-decoder before it, and every window has the question. Where the context takes several windows:
 
-    - The answer is what a window held for likeliest (mean log probability of its tokens) of all that is not the phrase
-      for "no answer"; there is none where every window wrote the phrase, or nothing.
-    - A window is trained to write the first answer if it holds all of its tokens, and the phrase otherwise: unlike an
-      encoder, which finds an answer that is cut in two, as both halves are pointed at apart.
-    - With ``stretch_tokens`` an epoch trains on a stretch of the context, as encoders do.
+    - The answer is the most likely generated text (by mean log probability of its tokens) other than the phrase for
+      "no answer"; there is none where every window generated the phrase, or nothing.
+    - A window is trained to generate the first answer if it contains all of its tokens, and the phrase otherwise. An
+      encoder, in contrast, finds an answer across two windows, as it predicts start and end separately.
+    - With ``stretch_tokens`` an epoch trains on a stretch of the context, as for encoders.
 
-    An answer is scored as it was written, whether or not it occurs in the context.
+    An answer is scored as generated, whether or not it occurs in the context.
     """
 
     name = "qa"
@@ -55,9 +55,19 @@ class WrittenQA(Writing):
         no_answer_share: float = 0.2,
         f1: str = "words",
     ) -> None:
-        """Take how text is written, what stands around windows, the phrase for "no answer", and what ``QA`` takes."""
+        """Store how questions are read and answered.
+
+        Args:
+            decoding: Settings of generation, ``conf/task/decoding``.
+            prompt: Text around windows.
+            no_answer: Phrase for "no answer".
+            context_field: Field of a record that has the context.
+            stretch_tokens: Length of training stretches; None for whole contexts.
+            no_answer_share: Fraction of the stretches that are drawn regardless of the answer.
+            f1: How answers overlap, a key of ``ctxlab.text.answers.OVERLAPS``.
+        """
         if not no_answer.strip() or "\n" in no_answer:
-            raise UserError(f"task.no_answer={no_answer!r} is not a line of text: give a word, such as unanswerable.")
+            raise UserError(f"task.no_answer={no_answer!r} is not one line of text: give a word, such as unanswerable.")
         super().__init__(
             decoding, replace(prompt, instruction=prompt.instruction.replace(NO_ANSWER, no_answer)), "best"
         )
@@ -66,44 +76,44 @@ class WrittenQA(Writing):
         self._reader = QuestionReader(context_field, self.notes)
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
-        """A context and all questions about it, checked."""
+        """Check a record of a context and all questions about it."""
         return self._reader.read(record, origin, gold=gold)
 
-    def split(self, document: Document) -> list[Document]:
-        """One document a question; ``group`` is the record's id."""
+    def expand(self, document: Document) -> list[Document]:
+        """Return one document per question; ``group`` is the record's id."""
         return one_a_question(document, self._f1)
 
     def source(self, document: Document) -> str:
-        """The context."""
+        """Return the context."""
         return str(document.fields["context"])
 
     def ask(self, document: Document) -> str:
-        """The question."""
+        """Return the question."""
         return f"Question: {document.fields['question']}"
 
     def target(self, document: Document) -> str | None:
-        """The first answer on one line (others are other ways to say it), or the phrase."""
+        """Return the first answer on one line (the others are alternatives), or the phrase."""
         answers = document.fields["answers"]
         return squeezed(answers[0]["text"]) if answers else self._no_answer
 
     def evidence(self, document: Document, text: Pieces) -> IntArray:
-        """The tokens of the first answer."""
+        """Return the tokens of the first answer."""
         for answer in document.fields["answers"][:1]:
             first, last = answer_tokens(text, answer["start"], answer["end"])
             return np.arange(first, last + 1)
         return np.zeros(0, np.int64)
 
     def absent(self) -> str:
-        """The phrase."""
+        """Return the phrase for "no answer"."""
         return self._no_answer
 
     @property
     def encode_options(self) -> tuple[Any, ...]:
-        """The phrase too."""
+        """Return the options of the prompt, and the phrase for "no answer"."""
         return (*super().encode_options, self._no_answer)
 
     def excerpt(self, document: Document, num_words: int) -> str:
-        """The words around the first answer, on one line; the beginning of the context where there is none."""
+        """Return the words around the first answer, on one line, or the beginning of the context without an answer."""
         context, answers = self.source(document), document.fields["answers"]
         if not answers:
             return first_words(context, num_words)
@@ -112,42 +122,42 @@ class WrittenQA(Writing):
         return words_around(context, start, around, num_words)
 
     def more_stops(self, tokenizer: Any) -> tuple[int, ...]:
-        """An answer is a line."""
+        """Return the line ends: an answer is one line."""
         return line_ends(tokenizer)
 
-    def renew(self, encoded: Encoded, seed: int) -> Encoded:
-        """With ``stretch_tokens``, a stretch of the context; see ``drawn_stretch``."""
+    def resample(self, encoded: Encoded, seed: int) -> Encoded:
+        """Return a stretch of the context if ``stretch_tokens`` is set; see ``drawn_stretch``."""
         answer = encoded.evidence
         ends = (int(answer[0]), int(answer[-1])) if len(answer) else None
         part = drawn_stretch(len(encoded), ends, self._stretch_tokens, self._no_answer_share, seed)
         if part is None:
             return encoded
         arrays = {name: getattr(encoded, name)[part] for name in STRETCHED}
-        # A token that was left out is none of any window, whatever its number: the last one cannot be in it.
+        # Evidence outside the stretch gets an index that no window contains.
         left_out = (answer < part.start) | (answer >= part.stop)
         return replace(encoded, **arrays, evidence=np.where(left_out, len(encoded), answer - part.start))
 
     def combined(self, texts: Sequence[str], scores: Sequence[float]) -> str:
-        """The likeliest of those that answer."""
+        """Return the most likely text that is not the phrase for "no answer"."""
         return super().combined(["" if self._is_none(text) else text for text in texts], scores)
 
     def _is_none(self, text: str) -> bool:
-        told = units(text.casefold())
-        return told == units(self._no_answer.casefold()) if told else text.strip() == self._no_answer
+        found = units(text.casefold())
+        return found == units(self._no_answer.casefold()) if found else text.strip() == self._no_answer
 
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
-        """The ``Answer``; ``seen`` says for each gold answer whether all of it was read."""
+        """Return the ``Answer``; ``seen`` is for each gold answer whether all of it was read."""
         spans = [answer_tokens(encoded, answer["start"], answer["end"]) for answer in document.fields["answers"]]
         seen = [bool(merged.seen[first : last + 1].all()) for first, last in spans]
         texts, scores = [self.text_of(w) for w in merged.written], [w.score for w in merged.written]
         text = self.combined(texts, scores)
         score = max((s for t, s in zip(texts, scores, strict=True) if t == text or not text), default=None)
         evidence = spans[0][0] if spans else None
-        answer = Answer(text, None, None, score, len(encoded), evidence, asked_behind=self.kind == "decoder")
+        answer = Answer(text, None, None, score, len(encoded), evidence, asked_after=self.kind == "decoder")
         return Prediction(document.id, answer, seen)
 
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
-        """The answer, empty for none, and how likely it was."""
+        """Return the answer, empty for none, and its mean log probability."""
         answer: Answer = prediction.answer
         return {
             "id": document.id,

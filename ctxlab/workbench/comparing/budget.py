@@ -63,8 +63,9 @@ class Budget:
     @property
     def sentence(self) -> str:
         """Description of the budget."""
+        unit = "FLOPs" if self.name == "flops" else self.name
         trials = f", shared by {self.num_trials} learning rates" if self.num_trials > 1 else ""
-        return f"{self.amount:,g} {'FLOPs' if self.name == 'flops' else self.name} of training each{trials}"
+        return f"{self.amount:,g} {unit} of training for each candidate and seed{trials}"
 
     def steps(self, work: Work) -> float:
         """Estimate the steps of a cell; at least one."""

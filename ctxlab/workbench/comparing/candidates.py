@@ -129,7 +129,7 @@ def _candidate(asked: ComparisonCommand, words: Sequence[str], run_dir: Path) ->
 
 def _folder(text: str) -> str:
     """Turn a text into the name of a folder."""
-    return str(regex.sub(r"[^\p{L}\p{M}\p{N}_.=-]+", "-", text.replace("'", "")).strip("-."))
+    return str(regex.sub(r"[^\p{L}\p{M}\p{N}_.=-]+", "-", text.replace("'", ""))).strip("-.")
 
 
 def _first_line(error: Exception) -> str:

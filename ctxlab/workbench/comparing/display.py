@@ -6,20 +6,16 @@ from types import TracebackType
 from ctxlab.comparison.profile import Profile
 from ctxlab.reporting.tables import show
 from ctxlab.tracking.console import ProgressDisplay, clock, console
-from ctxlab.workbench.comparing.budget import Budget
 from ctxlab.workbench.comparing.candidate_checks import CheckedCandidate
 from ctxlab.workbench.comparing.running import Cells, Progress
 
 
-def announce(
-    found: Profile, checked: Sequence[CheckedCandidate], budget: Budget, made: Cells, progress: Progress
-) -> None:
+def announce(found: Profile, checked: Sequence[CheckedCandidate], made: Cells, progress: Progress) -> None:
     """Print documents, candidates, budget, and the estimated time of all cells.
 
     Args:
         found: Lengths of the documents.
         checked: Every candidate.
-        budget: Budget of a cell.
         made: The cells.
         progress: Has the estimated seconds of a cell of each candidate.
     """
@@ -34,8 +30,8 @@ def announce(
     total = sum(progress.seconds[cell.candidate] for cell in made.plan)
     threads = "1 thread" if made.num_threads == 1 else f"{made.num_threads} threads"
     screen.print(
-        f"{len(made.plan)} cells of {budget.sentence}, one at a time on {threads}: about {clock(total)} if none is "
-        f"done yet. Results go to {made.folder}",
+        f"{len(made.plan)} cells, one at a time on {threads}; {made.budget.sentence}. All of them take about "
+        f"{clock(total)}, and are kept in {made.folder}",
         soft_wrap=True,
     )
 
@@ -68,5 +64,6 @@ class Display:
 
     def _facts(self, progress: Progress) -> str:
         failed = f", {len(progress.failed)} failed" if progress.failed else ""
-        running = f", running {progress.running.name}" if progress.running else ""
+        again = " again, as it had to wait for other processes" if progress.again else ""
+        running = f", running {progress.running.name}{again}" if progress.running else ""
         return f"{len(progress.done)} done{failed}{running}, {len(progress.to_come)} to come"

@@ -116,7 +116,7 @@ def page(answer: Answer) -> str:
     """Return the page as Markdown."""
     blocks = [
         f"# Comparison: {answer.task}, {answer.model}",
-        f"{answer.budget}; seeds {', '.join(map(str, answer.seeds))}; tie margin {answer.margin:g}.",
+        f"{answer.budget}. Seeds {', '.join(map(str, answer.seeds))}. Differences up to {answer.margin:g} are a tie.",
         "## Documents",
         answer.profile.sentence,
         markdown(answer.profile.table).rstrip(),

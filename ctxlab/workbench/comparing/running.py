@@ -67,6 +67,8 @@ class Progress:
     failed: list[Cell] = field(default_factory=list)
     running: Cell | None = None
     to_come: list[Cell] = field(default_factory=list)
+    again: bool = False
+    """Whether what runs had to wait for other processes before."""
     started: float = 0.0
     """Start of the running cell, on the monotonic clock."""
     spent: dict[str, list[float]] = field(default_factory=dict)
@@ -110,7 +112,7 @@ def run(
             _record_outcome(made, cell, progress, skip)
     if made.budget.is_time:
         again = [cell for cell in made.plan if cell in progress.done and _had_to_wait(made, cell)]
-        progress.to_come = list(again)
+        progress.to_come, progress.again = list(again), True
         for cell in again:
             progress.to_come.remove(cell)
             made.path(cell).rename(made.path(cell).with_name(cell.name + SLOWED))
@@ -138,7 +140,7 @@ def _record_outcome(made: Cells, cell: Cell, progress: Progress, skip: Callable[
     """Record whether a cell succeeded, and remove the checkpoints of a finished one that are not needed."""
     outcome = cells.outcome(made.path(cell))
     if isinstance(outcome, Result):
-        checkpoint.keep_best(made.path(cell))
+        checkpoint.reduce_to_best(made.path(cell))
         progress.done.append(cell)
         skip(cell, outcome)
     else:

@@ -25,7 +25,7 @@ def read(tmp_path, task, *rows, notes=None):
     path = tmp_path / "a.jsonl"
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
     records = task.admit(read_file(path, task.name, notes), gold=True)
-    return [part for r in records for part in task.split(task.parse(r.fields, r.origin, gold=True))]
+    return [part for r in records for part in task.expand(task.parse(r.fields, r.origin, gold=True))]
 
 
 MARKED = {
@@ -235,7 +235,7 @@ def test_docred_counts_words_through_the_document(tmp_path):
     ],
 )  # fmt: skip
 def test_chats_are_turns(tmp_path, row):
-    task = Dialogue(mode="write").form("decoder")
+    task = Dialogue(mode="write").for_kind("decoder")
     (document,) = read(tmp_path, task, row)
     assert document.fields["history"].split() == ["A:", "hello", "there"]
     assert (document.fields["speaker"], document.fields["reply"]) == ("B", "good day")
@@ -244,7 +244,7 @@ def test_chats_are_turns(tmp_path, row):
 def test_a_picture_in_a_message_is_refused_by_place(tmp_path):
     row = {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}
     with pytest.raises(UserError, match=r"'messages\[0\]\.content' of a\.jsonl line 1 is not text alone"):
-        read(tmp_path, Dialogue(mode="write").form("decoder"), row)
+        read(tmp_path, Dialogue(mode="write").for_kind("decoder"), row)
 
 
 def test_translations_by_language(tmp_path):
@@ -303,7 +303,7 @@ def test_yes_or_no_is_read_by_nli_and_named_by_qa(tmp_path, row):
     (document,) = read(tmp_path, NLI(labels=["yes", "no"]), row)
     assert (document.fields["premise"], document.fields["hypothesis"]) == (CONTEXT, "Was it noon?")
     assert document.fields["gold"] == ("yes",)
-    with pytest.raises(UserError, match=r"no field 'context'|says yes or no.*ctxlab train task=nli|is -1"):
+    with pytest.raises(UserError, match=r"no field 'context'|is yes or no.*ctxlab train task=nli|is -1"):
         read(tmp_path, QA(), row)
 
 

@@ -115,7 +115,7 @@ def test_equals_dense_attention_under_the_soft_mask(case):
 
 def by_the_library(query, key, value, spans, tiles, *, ramp, scaling):
     """As on another device than a CPU."""
-    call = soft_span.Call(tiles, ramp, scaling or query.shape[-1] ** -0.5)
+    call = soft_span.SoftSpanCall(tiles, ramp, scaling or query.shape[-1] ** -0.5)
     return soft_span._by_the_library(query, key, value, spans, call, 0.0)
 
 

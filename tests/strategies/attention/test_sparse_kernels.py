@@ -29,7 +29,7 @@ from ctxlab.strategies import attention
 from ctxlab.strategies.attention.kernels import blocks
 from ctxlab.strategies.attention.kernels.blocks import BlockMask
 from ctxlab.strategies.attention.kernels.masks import DenseMask
-from ctxlab.strategies.attention.kernels.relative import RelativeBias, keep_relative
+from ctxlab.strategies.attention.kernels.relative import RelativeBias, compact_relative_bias
 from ctxlab.strategies.attention.kernels.sparse import Sparse
 
 GROUP = "strategy/attention"
@@ -178,7 +178,7 @@ def relative_attention(num_heads):
     config._attn_implementation = "ctxlab_test"
     attention = T5Attention(config, has_relative_attention_bias=True)
     torch.nn.init.normal_(attention.relative_attention_bias.weight)
-    keep_relative(attention)
+    compact_relative_bias(attention)
     return attention
 
 
@@ -338,7 +338,9 @@ def test_pairs_counts_what_the_kernel_computes(name):
     for part in variants(name):
         for length in (1, 20, 90, 201):
             if part.wants_marks:  # as many global tokens as there may be
-                part.see({"input_ids": torch.arange(length)[None], "marks": torch.ones(1, length, dtype=torch.long)})
+                part.choose_global(
+                    {"input_ids": torch.arange(length)[None], "marks": torch.ones(1, length, dtype=torch.long)}
+                )
             plans = part._mask(1, length, length).plans
             computed = [
                 length**2

@@ -91,7 +91,7 @@ def run(case, wrong=0):
     tensors = [torch.randn(batch, heads, length, 5) for heads in (case.heads, case.key_heads, case.key_heads)]
     upstream = torch.randn(batch, case.heads, length, 5)
     case.part.is_causal = case.causal
-    case.part.see(inputs)
+    case.part.choose_global(inputs)
     library = causal_mask_function if case.causal else bidirectional_mask_function
     mask = case.part._mask(batch, length, length, mask_function=library, attention_mask=case.real)
     ours = [tensor.clone().requires_grad_() for tensor in tensors]
@@ -121,7 +121,7 @@ def test_equals_dense_attention_under_the_pattern_of_each_window():
             assert_close(a.double(), b, atol=1e-5, rtol=0)
 
     small = [mock.patch.object(structured, "FIRST_BLOCK", 4), mock.patch.object(plan, "SMALLEST_BLOCK", 4),
-             mock.patch.object(blocks, "TOKENS_PER_CALL", 24), mock.patch.object(latest, "SETTLED", 2)]  # fmt: skip
+             mock.patch.object(blocks, "TOKENS_PER_CALL", 24), mock.patch.object(latest, "KNOWN_AFTER", 2)]  # fmt: skip
     with small[0], small[1], small[2], small[3]:
         check()
     assert blocked > 100
@@ -178,7 +178,7 @@ def test_nothing_before_a_changed_token_moves_in_a_causal_model(tiny, at):
 
 
 def test_salient_terms_that_a_decoder_was_asked_for_are_refused(tiny):
-    with pytest.raises(UserError, match="what comes before: leave salient out"):
+    with pytest.raises(UserError, match="this model is causal: remove salient"):
         Structured(at=["sentences", "salient"]).install(tiny("llama"))
 
 
@@ -213,5 +213,5 @@ def test_what_makes_no_sense_is_refused(options, words):
 def test_embeddings_in_place_of_tokens_are_refused(tiny):
     model = tiny("bert")
     Structured(window=4).install(model)
-    with pytest.raises(UserError, match="must see tokens"):
+    with pytest.raises(UserError, match="needs token ids"):
         model(inputs_embeds=torch.zeros(1, 8, 32))

@@ -109,7 +109,7 @@ def test_what_makes_no_sense_is_refused(make, parts):
 
 @pytest.mark.parametrize("kind", ["electra", "albert"])
 def test_recurrent_needs_hidden_states_as_wide_as_embeddings(kind, tiny):
-    with pytest.raises(UserError, match=r"memory=recurrent finds no hold.*hidden states.*use strategy=chunk"):
+    with pytest.raises(UserError, match=r"memory=recurrent does not work with.*hidden states.*use strategy=chunk"):
         Recurrent(2).install(tiny(kind))
 
 
@@ -120,7 +120,7 @@ def test_recurrent_needs_embeddings_that_stand_in_for_ids(tiny):
         def forward(self, input_ids, attention_mask=None):
             return super().forward(input_ids, attention_mask)
 
-    with pytest.raises(UserError, match=r"memory=recurrent finds no hold in model type `bert`"):
+    with pytest.raises(UserError, match=r"memory=recurrent does not work with model type `bert`"):
         Recurrent(2).install(Blind(tiny("bert").config))
 
 
@@ -132,7 +132,7 @@ def test_a_model_without_a_cache_is_refused(make, tiny):
         def forward(self, input_ids, attention_mask=None, past_key_values=None, **given):
             return super().forward(input_ids)
 
-    with pytest.raises(UserError, match=r"finds no hold in model type `llama`"):
+    with pytest.raises(UserError, match=r"does not work with model type `llama`"):
         make().install(Forgetful(tiny("llama").config))
 
 

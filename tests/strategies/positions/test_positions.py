@@ -110,7 +110,7 @@ def test_nothing_happens_where_the_length_fits(tiny, kind, part):
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: type(part).__name__)
 def test_rotary_positions_are_not_a_table(tiny, part):
-    with pytest.raises(UserError, match="`llama` has none; use context=64"):
+    with pytest.raises(UserError, match="`llama` has none: use context=64"):
         part.extend(tiny("llama", positions=64), 65)
 
 

@@ -14,7 +14,7 @@ from torch.testing import assert_close
 from ctxlab.core.added_modules import attached
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import Encoded
-from ctxlab.strategies.reading.choosing.information import Frequencies, model_surprise, surprise
+from ctxlab.strategies.reading.choosing.information import Frequencies, model_self_information, self_information
 from ctxlab.strategies.reading.choosing.keeping import sentence_starts
 from ctxlab.strategies.reading.compress import Compress
 from tests.strategies.conftest import COMMON, ROTARY, VOCABULARY
@@ -58,7 +58,7 @@ def test_the_smaller_of_ratio_and_context_is_kept(written, ratio, fits, unit, ma
 
 def test_surprise_by_hand():
     """Counts 3, 0, 1 in a vocabulary of three: shares 4/7, 1/7 and 2/7."""
-    found = surprise(np.array([0, 1, 2, 0]), np.array([3, 0, 1]))
+    found = self_information(np.array([0, 1, 2, 0]), np.array([3, 0, 1]))
     np.testing.assert_allclose(found, [math.log(7 / 4), math.log(7), math.log(7 / 2), math.log(7 / 4)])
 
 
@@ -74,12 +74,12 @@ def test_the_frequencies_of_the_training_documents(tiny):
     part.install(model)
     encoded = document([[5, 6, 7, 7]])
     assert kept(part, encoded, 100) == [0, 1]
-    assert "document itself" in part.notes({"test": 0.5})[1]
+    assert "their own document" in part.notes({"test": 0.5})[1]
     assert attached(model, "reading") is None
     part.learn([document([[5, 5, 5, 6]]), document([[6, 6]])], model)
     assert kept(part, encoded, 100) == [2, 3]
     assert part.notes({"test": 0.4987}) == [
-        "strategy.reading.ratio=0.5 was asked for; kept were 49.9% of test (the context may hold less)."
+        "strategy.reading.ratio=0.5 kept 49.9% of test (fewer tokens where the context is full)."
     ]
     counts = attached(model, "reading").counts
     assert counts.dtype == torch.int64
@@ -114,7 +114,7 @@ def test_surprise_under_a_model_token_by_token(num_tokens):
     """Windows of 8 that overlap by 4: each token told by the earliest window that holds it and one before it."""
     model, ids = language_model(), np.random.default_rng(1).integers(5, VOCABULARY, num_tokens)
     model.train()
-    found = model_surprise(model, ids, 8)
+    found = model_self_information(model, ids, 8)
     assert model.training
     model.eval()
     expected = [math.log(VOCABULARY)]
@@ -133,7 +133,7 @@ def test_a_model_scores_a_document_once():
     part.take_scorer(model)
     encoded = document([list(np.random.default_rng(0).integers(5, VOCABULARY, 40))])
     own = kept(part, encoded, 100)
-    information = model_surprise(model, encoded.input_ids, 512)
+    information = model_self_information(model, encoded.input_ids, 512)
     assert own == sorted(np.argsort(-information, kind="stable")[:20].tolist())
     calls = []
     handle = model.register_forward_hook(lambda *_: calls.append(1))

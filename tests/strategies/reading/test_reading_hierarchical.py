@@ -84,8 +84,8 @@ def test_windows_reach_whom_they_should_and_nobody_else(kind, tiny):
             if kind in DECODERS:
                 assert not moved[row, : WINDOW - 1].any()  # nothing from the future within the window either
             others = measured[:, row] & (np.arange(7) != row)
-            assert (moved[torch.from_numpy(others)] > 0).all()  # every token of a window hears of it
-    own = np.eye(7, dtype=bool)  # a window hears of itself in any case, by its attention
+            assert (moved[torch.from_numpy(others)] > 0).all()  # every token of a window depends on it
+    own = np.eye(7, dtype=bool)  # a window depends on itself in any case, by its attention
     np.testing.assert_array_equal(measured, declared | own)
     assert declared[1, 0]
     assert declared[0, 1] == (kind in ENCODERS)
@@ -236,8 +236,8 @@ def test_a_copied_model_uses_its_own_encoder(tiny):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"window": 0}, "window=0 holds no token"),
-        ({"num_layers": 0}, "num_layers=0 must be at least 1; strategy=chunk"),
+        ({"window": 0}, "window=0 must be at least 1 token"),
+        ({"num_layers": 0}, "num_layers=0 must be at least 1: use strategy=chunk"),
         ({"num_heads": 0}, "num_heads=0 must be at least 1"),
         ({"pool": "max"}, "pool=max is not one of mean, first"),
     ],
@@ -252,12 +252,12 @@ def test_what_the_model_cannot_do_is_refused(tiny):
         Hierarchical(600).fit(512, 0, 512, stretched=False)
     with pytest.raises(UserError, match="num_heads=5 does not divide the model's width of 32: use 4"):
         Hierarchical(num_heads=5).install(tiny("bert"))
-    with pytest.raises(UserError, match="pool=first says nothing of a decoder's window"):
+    with pytest.raises(UserError, match="pool=first does not work with a decoder"):
         Hierarchical(pool="first").install(tiny("llama"))
     model = tiny("bert")
     model.config.hidden_size = 64
     Hierarchical(WINDOW).install(model)
-    with pytest.raises(UserError, match="hidden states 32 wide where the model's config says 64"):
+    with pytest.raises(UserError, match="hidden states have width 32 while its config says 64"):
         model(**rows(1, WINDOW))
 
 

@@ -230,9 +230,9 @@ def test_unknown_characters_are_told_apart_by_what_they_are():
     """A tokenizer without Chinese: every character is one unknown token, and still the sentence asked for is kept."""
     text = "山上有很多树木和花草。" * 3 + "青龙港的灯塔照亮海面。" + "冬天的雪下得很大很久。" * 3
     task = Summarization(output="extract")
-    task.form("encoder")
+    task.for_kind("encoder")
     record = {"id": "1", "document": text, "summaries": [{"query": "青龙港的灯塔在哪里？", "summary": "x"}]}
-    (part,) = task.split(task.parse(record, "here", gold=True))
+    (part,) = task.expand(task.parse(record, "here", gold=True))
     (encoded,) = task.encode([part], make_tokenizer())
     for method in ("bm25", "textrank", "centrality"):
         (window,) = Select(method).windows(encoded, 11)

@@ -21,7 +21,7 @@ TEXT = "Ora Lund went to New-Tarn."
         ([(17, 25, "L"), (21, 25, "M")], [("New", "B-L"), ("-", "I-L"), ("Tarn", "I-L")]),
         ([(0, 2, "P")], [("Or", "B-P")]),
         ([(1, 6, "P")], [("ra", "B-P"), ("Lu", "I-P")]),
-        ([(0, 4, "P")], [("Ora", "B-P")]),  # with the blank behind it
+        ([(0, 4, "P")], [("Ora", "B-P")]),  # with the blank after it
         ([], []),
     ],
 )
@@ -41,7 +41,7 @@ def test_what_was_left_out_or_cut_is_said_once():
         task.parse({"text": TEXT, "spans": [{"start": 5, "end": 8, "label": "P"}]}, "a line 2", gold=True)
     assert len(task.notes) == 2
     assert task.notes[0].startswith("2 entities overlap a longer one")
-    assert task.notes[1].startswith("2 words were cut")
+    assert task.notes[1].startswith("2 words were split")
 
 
 @given(st.text("ab .é🚢", min_size=1, max_size=30), st.data())
@@ -68,7 +68,7 @@ def test_words_that_are_given_are_kept():
         ([{"start": 3, "end": 3, "label": "P"}], "3 to 3"),
         ([{"start": -1, "end": 3, "label": "P"}], "-1 to 3"),
         ([{"start": "0", "end": 3, "label": "P"}], "characters 0 to 3"),
-        ([{"start": 3, "end": 4, "label": "P"}], "white space alone"),
+        ([{"start": 3, "end": 4, "label": "P"}], "only white space"),
         ([{"start": 0, "end": 3, "label": None}], r"'spans\[0\]\.label'"),
         ([{"start": 0, "end": 3}], r"'spans\[0\]'"),
         ([3], r"'spans\[0\]'"),

@@ -10,12 +10,13 @@ from ctxlab.core.strategy import Attention, Pattern
 from ctxlab.core.types import Table
 
 
-class Base(Attention, ABC):
+class BaseAttention(Attention, ABC):
     """Defaults of ``core.strategy.Attention``; a part adds ``supports``, ``allowed``, ``pairs`` and ``install``."""
 
     wants_marks = False
     caches = False
     looks_ahead = False
+    weighs = False
 
     @property
     def exact(self) -> bool:

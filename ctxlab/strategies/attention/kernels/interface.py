@@ -15,15 +15,15 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from ctxlab.core.architecture import note_installed, num_layers, reading_stack, vocabulary_size
 from ctxlab.core.errors import UserError
 from ctxlab.core.quiet import evaluating, quiet
-from ctxlab.strategies.attention.kernels.relative import keep_relative
+from ctxlab.strategies.attention.kernels.relative import compact_relative_bias
 
 AttentionFunction = Callable[..., tuple[torch.Tensor, None]]
 """(module, query, key, value, mask, ...) to ((B, L, H, D), None)."""
 MaskFunction = Callable[..., Any]
 
-PROBE_TOKENS = 8
+SAMPLE_TOKENS = 8
 
-REFUSALS = (ValueError, ImportError, KeyError, NotImplementedError, TypeError, AttributeError, RuntimeError)
+INCOMPATIBLE = (ValueError, ImportError, KeyError, NotImplementedError, TypeError, AttributeError, RuntimeError)
 """How a model that cannot take the pattern fails: refusing the name, or stumbling over a mask that is no tensor."""
 
 
@@ -49,20 +49,20 @@ def install(
     if stack is not model and config is model.config:
         # Many models give one and the same config to encoder and decoder: a name set in one would be set in both.
         _give_config(stack, copy.deepcopy(config))
-    keep_relative(stack)
+    compact_relative_bias(stack)
     AttentionInterface.register(name, attention)
     AttentionMaskInterface.register(name, mask)
     try:
         with quiet():
             stack.set_attn_implementation(name)
         calls, masks = _count_calls(model, name, attention, mask)
-    except REFUSALS as error:
+    except INCOMPATIBLE as error:
         _restore(stack, before, config)
-        raise _refusal(model, name, str(error).split("\n")[0]) from error
+        raise _incompatible(model, name, str(error).split("\n")[0]) from error
     wanted = num_layers(stack)
     if calls != wanted or not masks:
         _restore(stack, before, config)
-        raise _refusal(model, name, f"{calls} of its {wanted} layers called it and {masks} masks were asked for")
+        raise _incompatible(model, name, f"{calls} of its {wanted} layers called it and {masks} masks were asked for")
     note_installed(model.config, "attention", declared or {"name": name})
 
 
@@ -73,7 +73,7 @@ def refuse_unknown(kwargs: Mapping[str, Any]) -> None:
             raise NotImplementedError(f"the model passes `{name}`, which blocked attention does not compute")
 
 
-def _refusal(model: Any, name: str, why: str) -> UserError:
+def _incompatible(model: Any, name: str, why: str) -> UserError:
     return UserError(
         f"attention `{name}` would not take effect on model type `{model.config.model_type}` ({why}); "
         "use strategy/attention=full or strategy=truncate, or a model such as BERT, ModernBERT, T5 or BART."
@@ -110,17 +110,17 @@ def _count_calls(model: Any, name: str, attention: AttentionFunction, mask: Mask
     AttentionMaskInterface.register(name, counted_mask)
     try:
         with evaluating(model):
-            model(**_probe(model))
+            model(**_sample_inputs(model))
     finally:
         AttentionInterface.register(name, attention)
         AttentionMaskInterface.register(name, mask)
     return calls["attention"], calls["mask"]
 
 
-def _probe(model: Any) -> dict[str, torch.Tensor]:
+def _sample_inputs(model: Any) -> dict[str, torch.Tensor]:
     """A few tokens as a model takes them."""
     config = model.config
-    tokens = torch.arange(PROBE_TOKENS, device=model.device)[None] % vocabulary_size(model)
+    tokens = torch.arange(SAMPLE_TOKENS, device=model.device)[None] % vocabulary_size(model)
     inputs = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
     if "decoder_input_ids" in inspect.signature(model.forward).parameters:
         if isinstance(config.eos_token_id, int) and not bool((tokens == config.eos_token_id).any()):

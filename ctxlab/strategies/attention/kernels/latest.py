@@ -14,7 +14,7 @@ import torch
 
 from ctxlab.core.types import GIVEN, HEADING, PARAGRAPH, SENTENCE
 
-SETTLED = 16
+KNOWN_AFTER = 16
 """Tokens after which it is known whether a sentence begins: three characters, of up to four bytes, decide."""
 
 
@@ -46,7 +46,7 @@ class Latest:
     @property
     def delay(self) -> int:
         """Tokens before a query of which nothing is asked yet."""
-        return max(self.window, SETTLED)
+        return max(self.window, KNOWN_AFTER)
 
     def allowed(self, row: int, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
         """May ``query`` attend to ``key`` in window ``row``? Index tensors that broadcast; causality comes on top."""

@@ -109,10 +109,10 @@ def from_tensor(query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | Non
         return library_mask(*sizes, mask_function=plain, device=query.device)
     offset = sizes[-1]
 
-    def ready(window: Any, head: Any, query_index: Any, key_index: Any) -> torch.Tensor:
+    def look_up(window: Any, head: Any, query_index: Any, key_index: Any) -> torch.Tensor:
         return mask[window if mask.shape[0] > 1 else 0, 0, query_index - offset, key_index]
 
-    return library_mask(*sizes, mask_function=ready, device=query.device)
+    return library_mask(*sizes, mask_function=look_up, device=query.device)
 
 
 def build(

@@ -39,12 +39,14 @@ class Order:
 
     def sort(self, tokens: torch.Tensor) -> torch.Tensor:
         """(B, L, ...) to (B, P, ...)."""
-        sorted_tokens: torch.Tensor = Take.apply(tokens, self.tokens, self.places, None)
+        sorted_tokens: torch.Tensor = SelectTokens.apply(tokens, self.tokens, self.places, None)
         return sorted_tokens
 
     def restore(self, tokens: torch.Tensor) -> torch.Tensor:
         """(B, P, ...) to (B, L, ...); what stands at empty places is dropped."""
-        restored: torch.Tensor = Take.apply(tokens, self.places, self.tokens, self.real if self.has_empty else None)
+        restored: torch.Tensor = SelectTokens.apply(
+            tokens, self.places, self.tokens, self.real if self.has_empty else None
+        )
         return restored
 
     def mask(self, library: LibraryMask) -> LibraryMask:
@@ -61,7 +63,7 @@ class Order:
         return lambda query, key, _: allowed(self.tokens[query], self.tokens[key], length)
 
 
-class Take(torch.autograd.Function):
+class SelectTokens(torch.autograd.Function):
     """Selects along the tokens; its gradient selects back, which is faster than adding by index."""
 
     @staticmethod

@@ -45,18 +45,18 @@ class Plan:
         places = length if self.order is None else len(self.order)
         return self.layout.num_blocks(places) * self.layout.block * self.layout.keys + self.layout.num_global * places
 
-    def ready(self, library: LibraryMask, lengths: Sequence[int] = (), *, fill: bool = True) -> "Ready":
+    def prepare(self, library: LibraryMask, lengths: Sequence[int] = (), *, fill: bool = True) -> "PreparedPlan":
         """With the mask of a batch, built once a forward pass; ``lengths`` and ``fill`` as for ``masks.build``."""
         num_keys, num_queries = library.num_keys, library.num_queries
         if self.order is None or num_queries != num_keys or num_keys <= self.layout.keys:
-            return Ready(masks.build(library, self.allowed, self.layout, self.extra, lengths, fill=fill))
+            return PreparedPlan(masks.build(library, self.allowed, self.layout, self.extra, lengths, fill=fill))
         order = self.order.to(library.device)
         pattern = order.pattern(self.allowed, num_keys)
-        return Ready(masks.build(order.mask(library), pattern, self.layout, fill=fill), order)
+        return PreparedPlan(masks.build(order.mask(library), pattern, self.layout, fill=fill), order)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ready:
+class PreparedPlan:
     """A plan with the mask of a batch, and with what a layer adds to the scores."""
 
     mask: BlockMask | DenseMask
@@ -64,7 +64,7 @@ class Ready:
     bias: Bias | None = None
     """In the order of the tokens."""
 
-    def of_heads(self, heads: slice) -> "Ready":
+    def of_heads(self, heads: slice) -> "PreparedPlan":
         """For some of the heads."""
         return self if self.bias is None else replace(self, bias=self.bias.of_heads(heads))
 
@@ -84,13 +84,13 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ReadyPlans:
+class PreparedPlans:
     """What the mask interface hands to the attention interface; no sequence, so that no model takes it apart."""
 
-    plans: tuple[Ready, ...]
+    plans: tuple[PreparedPlan, ...]
     """One for all heads, or one for each half of them."""
 
-    def biased(self, bias: Bias) -> tuple[Ready, ...]:
+    def biased(self, bias: Bias) -> tuple[PreparedPlan, ...]:
         """With what a layer adds to the scores."""
         return tuple(replace(plan, bias=bias) for plan in self.plans)
 
@@ -99,7 +99,7 @@ def attend_by_heads(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    plans: Sequence[Ready],
+    plans: Sequence[PreparedPlan],
     *,
     dropout: float,
     scaling: float | None,

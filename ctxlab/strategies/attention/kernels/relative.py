@@ -41,7 +41,7 @@ def as_bias(position_bias: RelativeBias | torch.Tensor) -> Bias:
     return position_bias.table() if isinstance(position_bias, RelativeBias) else Bias.of_pairs(position_bias)
 
 
-def keep_relative(model: Any) -> None:
+def compact_relative_bias(model: Any) -> None:
     """Let the attentions of ``model`` that own a relative bias hand it over as a ``RelativeBias``."""
     for module in model.modules():
         if getattr(module, "has_relative_attention_bias", False) and _is_over_pairs(module):

@@ -34,19 +34,19 @@ def attend_in_rounds(
 
     Each token sees what ``chunks`` show it in any round, and itself: always, or as a ``last_resort`` only.
     """
-    output: torch.Tensor = Rounds.apply(query, key, value, chunks, last_resort, Keep.draw(dropout))
+    output: torch.Tensor = Rounds.apply(query, key, value, chunks, last_resort, SeededDropout.draw(dropout))
     return output
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
+class SeededDropout:
     """Dropout that gives the same again in the backward pass."""
 
     dropout: float
     seed: int
 
     @classmethod
-    def draw(cls, dropout: float) -> "Keep":
+    def draw(cls, dropout: float) -> "SeededDropout":
         """Take a seed from the global state, but only where it is needed."""
         return cls(dropout, int(torch.randint(2**31, ())) if dropout else 0)
 
@@ -70,7 +70,7 @@ class Rounds(torch.autograd.Function):
         value: torch.Tensor,
         chunks: Chunks,
         last_resort: bool,
-        keep: Keep,
+        keep: SeededDropout,
     ) -> torch.Tensor:
         """Begin with each token itself, then add one round after the other."""
         ctx.chunks, ctx.last_resort, ctx.keep = chunks, last_resort, keep
@@ -93,7 +93,7 @@ class Rounds(torch.autograd.Function):
         query, key, value, output, total = ctx.saved_tensors
         with torch.autocast(query.device.type, enabled=False):
             flat = gradient.flatten(0, 1)
-            back = Back(query, key, value, flat, (flat * output).sum(-1), total, ctx.chunks, ctx.keep)
+            back = Backward(query, key, value, flat, (flat * output).sum(-1), total, ctx.chunks, ctx.keep)
             sums = back.of_itself(ctx.last_resort)
             for turn in range(len(ctx.chunks.queries)):
                 for one, more in zip(sums, back.of_round(turn), strict=True):
@@ -108,7 +108,7 @@ def _itself(query: torch.Tensor, key: torch.Tensor, last_resort: bool) -> torch.
 
 
 def _round(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, chunks: Chunks, turn: int, keep: Keep
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, chunks: Chunks, turn: int, keep: SeededDropout
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Weighted values (H·T, D), the highest score and the sum of weights relative to it (H·T), of one round."""
     queries, keys, values = query.flatten(0, 1), _chunked(key, chunks, turn), _chunked(value, chunks, turn)
@@ -128,7 +128,7 @@ def _round(
 
 
 @dataclass(frozen=True, slots=True)
-class Back:
+class Backward:
     """The backward pass of one document."""
 
     query: torch.Tensor
@@ -141,7 +141,7 @@ class Back:
     total: torch.Tensor
     """(H·T) logarithm of the sum of all weights."""
     chunks: Chunks
-    keep: Keep
+    keep: SeededDropout
 
     def of_itself(self, last_resort: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Gradients of query, key and value by way of each token's sight of itself."""

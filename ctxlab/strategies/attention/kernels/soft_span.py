@@ -121,7 +121,7 @@ def log_fade(spans: torch.Tensor, ramp: int, width: int) -> torch.Tensor:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Call:
+class SoftSpanCall:
     """What one call of the kernel is about, besides its tensors."""
 
     tiles: Tiles
@@ -170,7 +170,7 @@ class SoftSpan(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, spans: torch.Tensor, call: Call
+        ctx: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, spans: torch.Tensor, call: SoftSpanCall
     ) -> torch.Tensor:
         """(B, H, L, D) three times and (H,) to (B, H, L, D)."""
         outputs, totals = [], []
@@ -218,7 +218,7 @@ def soft_span_attention(
         dropout: Share of the weights that is dropped.
         scaling: Of the scores; D ** −0.5 where None.
     """
-    call = Call(tiles, ramp, query.shape[-1] ** -0.5 if scaling is None else scaling)
+    call = SoftSpanCall(tiles, ramp, query.shape[-1] ** -0.5 if scaling is None else scaling)
     if query.device.type != "cpu" or dropout or query.shape[-1] != value.shape[-1]:
         return _by_the_library(query, key, value, spans, call, dropout)
     dtype, groups = query.dtype, query.shape[1] // key.shape[1]
@@ -230,7 +230,7 @@ def soft_span_attention(
 
 
 def _by_the_library(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, spans: torch.Tensor, call: Call, dropout: float
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, spans: torch.Tensor, call: SoftSpanCall, dropout: float
 ) -> torch.Tensor:
     """(B, H, L, D) to (B, L, H, D)."""
     outputs = []

@@ -10,14 +10,14 @@ from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import ModelKind
 from ctxlab.strategies.attention.kernels import masks
-from ctxlab.strategies.attention.kernels.base import Base
+from ctxlab.strategies.attention.kernels.base import BaseAttention
 from ctxlab.strategies.attention.kernels.interface import install, refuse_unknown
 from ctxlab.strategies.attention.kernels.masks import LibraryMask
-from ctxlab.strategies.attention.kernels.plan import Plan, Ready, ReadyPlans, attend_by_heads
+from ctxlab.strategies.attention.kernels.plan import Plan, PreparedPlan, PreparedPlans, attend_by_heads
 from ctxlab.strategies.attention.kernels.relative import RelativeBias, as_bias
 
 
-class Sparse(Base, ABC):
+class Sparse(BaseAttention, ABC):
     """A pattern of attention and the plans by which it is computed; never L × L where the plans are smaller.
 
     What a model adds to its scores (T5's relative bias) is kept, and looked up for the pairs of the plans only.
@@ -66,15 +66,15 @@ class Sparse(Base, ABC):
         """Put the pattern into every self-attention of ``model``; of its encoder alone, where it has a decoder too."""
         install(model, self.name, self._attend, self._mask, {"name": self.kind, **self.parameters})
 
-    def _mask(self, *args: Any, **kwargs: Any) -> ReadyPlans:
+    def _mask(self, *args: Any, **kwargs: Any) -> PreparedPlans:
         """For the library's mask interface: called once a forward pass, not once a layer."""
-        return self._ready(masks.library_mask(*args, **kwargs))
+        return self._prepare(masks.library_mask(*args, **kwargs))
 
-    def _ready(self, library: LibraryMask) -> ReadyPlans:
+    def _prepare(self, library: LibraryMask) -> PreparedPlans:
         end = library.num_keys + library.key_offset
         lengths = library.lengths() if self.by_length else [end]
         plans = self.plans(end, lengths)
-        return ReadyPlans(tuple(plan.ready(library, lengths if self.by_length else ()) for plan in plans))
+        return PreparedPlans(tuple(plan.prepare(library, lengths if self.by_length else ()) for plan in plans))
 
     def _attend(
         self,
@@ -82,7 +82,7 @@ class Sparse(Base, ABC):
         query: torch.Tensor,
         key: torch.Tensor,
         value: torch.Tensor,
-        attention_mask: ReadyPlans | torch.Tensor | None,
+        attention_mask: PreparedPlans | torch.Tensor | None,
         dropout: float = 0.0,
         scaling: float | None = None,
         is_causal: bool | None = None,
@@ -93,7 +93,7 @@ class Sparse(Base, ABC):
         refuse_unknown(kwargs)
         if isinstance(attention_mask, torch.Tensor) or attention_mask is None:
             causal = bool(getattr(module, "is_causal", True) if is_causal is None else is_causal)
-            attention_mask = self._ready(masks.from_tensor(query, key, attention_mask, causal))
+            attention_mask = self._prepare(masks.from_tensor(query, key, attention_mask, causal))
         plans = attention_mask.plans
         if position_bias is not None:
             plans = attention_mask.biased(as_bias(position_bias))
@@ -105,7 +105,7 @@ class Sparse(Base, ABC):
         query: torch.Tensor,
         key: torch.Tensor,
         value: torch.Tensor,
-        plans: tuple[Ready, ...],
+        plans: tuple[PreparedPlan, ...],
         dropout: float,
         scaling: float | None,
     ) -> torch.Tensor:

@@ -14,7 +14,7 @@ MARKS = {"given": GIVEN, "headings": HEADING, "paragraphs": PARAGRAPH, "sentence
 
 SALIENT = "salient"
 
-STRETCH = 64
+SPAN_TOKENS = 64
 """Tokens that stand in for a sentence where none is marked."""
 
 
@@ -49,10 +49,10 @@ def choose(
 def salient(ids: IntArray, marks: IntArray, num_terms: int) -> IntArray:
     """First places of the terms (token ids) with the largest TF-IDF.
 
-    Term frequency counts in the window; document frequency counts its sentences, or stretches of ``STRETCH`` tokens
+    Term frequency counts in the window; document frequency counts its sentences, or stretches of ``SPAN_TOKENS`` tokens
     where none is marked: log((1 + n) / (1 + sentences with the term)) for n sentences (Salton and Buckley 1988).
     """
-    starts = (marks & SENTENCE) > 0 if (marks & SENTENCE).any() else np.arange(len(ids)) % STRETCH == 0
+    starts = (marks & SENTENCE) > 0 if (marks & SENTENCE).any() else np.arange(len(ids)) % SPAN_TOKENS == 0
     sentence = np.cumsum(starts)
     terms, first, term_of, count = np.unique(ids, return_index=True, return_inverse=True, return_counts=True)
     pairs = np.unique(np.stack([term_of, sentence]), axis=1)

@@ -14,17 +14,17 @@ from ctxlab.strategies.attention.kernels.bias import Bias, add
 from ctxlab.strategies.attention.kernels.blocks import BlockMask, Spans, as_additive
 from ctxlab.strategies.attention.kernels.masks import LibraryMask
 from ctxlab.strategies.attention.kernels.order import Order
-from ctxlab.strategies.attention.kernels.plan import Plan, Ready
+from ctxlab.strategies.attention.kernels.plan import Plan, PreparedPlan
 
 
-def make_ready(plans: Sequence[Plan], library: LibraryMask) -> tuple[Ready, ...]:
+def prepare_union(plans: Sequence[Plan], library: LibraryMask) -> tuple[PreparedPlan, ...]:
     """Plans that share no pair, with the masks of a batch; a query that none lets see anything sees itself.
 
     The first plan must keep the order of the tokens and give each block its own keys; all must run in blocks.
     """
-    ready = [plan.ready(library, fill=False) for plan in plans]
+    ready = [plan.prepare(library, fill=False) for plan in plans]
     shape = library.batch_size, library.num_keys
-    parts = [Part.of(one, *shape) for one in ready]
+    parts = [BlockScores.of(one, *shape) for one in ready]
     lonely = ~torch.stack([part.restore(part.mask.local.any(-1).transpose(1, 2)) for part in parts]).any(0)
     mask, layout = parts[0].mask, parts[0].mask.layout
     itself = torch.arange(layout.block, device=lonely.device)[:, None] + layout.lead + layout.left
@@ -37,7 +37,7 @@ def attend_to_union(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    plans: Sequence[Ready],
+    plans: Sequence[PreparedPlan],
     *,
     dropout: float,
     scaling: float | None,
@@ -47,7 +47,7 @@ def attend_to_union(
     groups = query.shape[1] // key.shape[1]
     query, key, value = (tokens.transpose(1, 2) for tokens in (query * scaling, key, value))
     key, value = key.repeat_interleave(groups, 2), value.repeat_interleave(groups, 2)
-    parts = [Part.of(plan, *query.shape[:2]) for plan in plans]
+    parts = [BlockScores.of(plan, *query.shape[:2]) for plan in plans]
     scores = torch.cat([part.scores(query, key) for part in parts], dim=-1)
     weights = F.dropout(scores.float().softmax(-1).to(value.dtype), dropout)
     shares = weights.split([part.mask.layout.keys for part in parts], dim=-1)
@@ -55,7 +55,7 @@ def attend_to_union(
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class BlockScores:
     """The scores of one plan, brought back to the order of the tokens."""
 
     mask: BlockMask
@@ -66,7 +66,7 @@ class Part:
     """In the order of the places."""
 
     @classmethod
-    def of(cls, plan: Ready, batch: int, length: int) -> "Part":
+    def of(cls, plan: PreparedPlan, batch: int, length: int) -> "BlockScores":
         """Of a plan that runs in blocks."""
         assert isinstance(plan.mask, BlockMask)
         bias = plan.bias if plan.bias is None or plan.order is None else plan.bias.sorted_by(plan.order.tokens)

@@ -1,4 +1,4 @@
-"""What memories have in common; one mechanism a subclass."""
+"""The base class of memories."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -12,8 +12,8 @@ from ctxlab.core.strategy import Forward, Memory, ModelKind
 from ctxlab.core.types import BoolArray
 
 
-class Base(Memory, ABC):
-    """Windows in order, with a state that the subclass defines; defaults of ``core.strategy.Memory``."""
+class BaseMemory(Memory, ABC):
+    """Defaults of ``core.strategy.Memory``; subclass it for a new memory, which adds ``start`` and ``step``."""
 
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
     positions: frozenset[str] = frozenset({"learned", "rotary", "relative", "none"})
@@ -24,36 +24,36 @@ class Base(Memory, ABC):
     gradient_windows = 1
 
     def fit(self, window: int) -> None:
-        """Nothing depends on the windows."""
+        """Do nothing: the memory does not depend on the window length."""
         del window
 
     def install(self, model: Any) -> None:
-        """Nothing to put into the model."""
+        """Do nothing: the model needs no changes."""
         del model
 
     @abstractmethod
     def start(self, batch_size: int) -> Any:
-        """State before the first window of ``batch_size`` documents."""
+        """Return the state before the first window of ``batch_size`` documents."""
 
     @abstractmethod
     def step(self, forward: Forward, inputs: Mapping[str, Any], state: Any) -> tuple[torch.Tensor, Any]:
-        """Outputs (B, W, C) of one window per document, and the state for the next."""
+        """Run one window per document; return its outputs (B, W, C) and the next state."""
 
     def first(self, state: Any, num_rows: int) -> Any:
-        """The state of the first ``num_rows`` documents."""
+        """Return the state of the first ``num_rows`` documents."""
         del num_rows
         return state
 
     def detach(self, state: Any) -> Any:
-        """The same state, cut off from the gradient."""
+        """Return the same state, detached from the gradient."""
         return state
 
     def reach(self, num_windows: int, num_layers: int) -> BoolArray:
-        """(N, N): nothing leaves its window."""
+        """Declare (N, N): each window depends on itself only."""
         del num_layers
         return np.eye(num_windows, dtype=np.bool_)
 
     @staticmethod
     def declare(model: Any, **memory: Any) -> None:
-        """Say in the saved config what is installed."""
+        """Record the installed memory and its options in the model's config."""
         note_installed(model.config, "memory", memory)

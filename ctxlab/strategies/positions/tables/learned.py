@@ -1,4 +1,4 @@
-"""The learned table of absolute positions in a model, and how to make it longer.
+"""Extends the learned table of absolute positions in a model.
 
 Shape legend: P trained positions, N positions wanted, D hidden size.
 """
@@ -15,11 +15,11 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import ModelKind, Positions
 
 Fill = Callable[[torch.Tensor, int], torch.Tensor]
-"""Trained rows (P, D) and N to rows (N, D)."""
+"""Maps trained rows (P, D) and N to rows (N, D)."""
 
 
 class Learned(Positions, ABC):
-    """What the parts that make a learned table longer have in common; how it is filled is theirs."""
+    """The base class of parts that extend a learned table; a subclass defines how new rows are filled."""
 
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
     extends = True
@@ -28,23 +28,23 @@ class Learned(Positions, ABC):
 
     @property
     def name(self) -> str:
-        """The part's name on the command line: that of its file."""
+        """Return the part's name on the command line, that of its file."""
         return option(self)
 
     @abstractmethod
     def fill(self, config: Any, rows: torch.Tensor, length: int) -> torch.Tensor:
-        """The table (N, D) for ``length`` positions, from the trained rows (P, D) of a model with this config."""
+        """Return the table (N, D) for ``length`` positions, from trained rows (P, D) of a model with this config."""
 
     def configure(self, config: Any, length: int) -> None:
-        """Nothing: the table is made longer when the trained one is there."""
+        """Do nothing: the table is extended once the trained weights are loaded."""
         del config, length
 
     def extend(self, model: Any, length: int) -> None:
-        """Make the learned tables of ``model`` hold ``length`` positions."""
+        """Extend the learned tables of ``model`` to ``length`` positions."""
         lengthen(model, length, lambda rows, wanted: self.fill(model.config, rows, wanted), self.name)
 
     def deviation(self, model: Any, length: int) -> float | None:
-        """Of the rows, from those that the first ones give."""
+        """Return the largest difference of rows from those computed from the trained rows."""
         del length
         note = installed(model.config, "positions")
         if note.get("name") != self.name:
@@ -54,36 +54,36 @@ class Learned(Positions, ABC):
         return max(float((a - b).abs().max() / b.abs().max()) for a, b in zip(tables, declared, strict=True))
 
     def declared(self, config: Any, rows: torch.Tensor, trained: int) -> torch.Tensor:
-        """What all ``rows`` (N, D) of an extended table should be: trained ones are kept, and give the others."""
+        """Return what ``rows`` (N, D) of an extended table should be, computed from its first, ``trained`` rows."""
         return self.fill(config, rows[:trained], len(rows)).to(rows)
 
     def grow(self, model: Any, trained: int, length: int) -> None:
-        """Nothing: the table has its last length from the start, and rows not used yet wait for their turn."""
+        """Do nothing: the table has its final length from the start; shorter windows do not use the last rows."""
         del model, trained, length
 
 
 def lengthen(model: Any, length: int, fill: Fill, method: str) -> None:
-    """Make the learned tables of ``model`` hold ``length`` positions, its buffers and config included.
+    """Extend the learned tables of ``model`` to ``length`` positions, with its buffers and config.
 
-    The size in the config alone tells a plain ``from_pretrained`` how to rebuild the saved model.
+    A plain ``from_pretrained`` rebuilds the saved model from the size in the config.
 
     Args:
-        model: Changed in place, unless its positions reach ``length`` already.
+        model: Changed in place, unless its positions cover ``length`` already.
         length: Tokens of a window, special tokens included.
-        fill: Makes the longer table from the trained rows; rows that stand for no position are kept as they are.
-        method: What the saved config says about it, under ``ctxlab.positions``.
+        fill: Computes the longer table from the trained rows; rows that represent no position are kept unchanged.
+        method: Name that is recorded in the config, under ``ctxlab.positions``.
 
     Raises:
-        UserError: The model would have to be extended and has no learned table.
+        UserError: The model needs an extension but has no learned table.
     """
     tables = learned_tables(model)
     reach = position_limit(model.config)
     if not tables and (reach is None or reach >= length):
-        return  # rotary positions or relative buckets that reach as far
+        return  # rotary positions or relative buckets that cover the length
     if not tables:
         raise UserError(
-            f"strategy/positions={method} extends a learned position table and model type `{model.config.model_type}` "
-            f"has none; use context={reach} or less."
+            f"strategy/positions={method} extends a learned position table, but model type `{model.config.model_type}` "
+            f"has none: use context={reach} or less."
         )
     trained = min(table.length for table in tables)
     if trained >= length:
@@ -98,7 +98,7 @@ def lengthen(model: Any, length: int, fill: Fill, method: str) -> None:
 
 
 def _replace(table: LearnedTable, rows: torch.Tensor) -> None:
-    """Swap the weights and leave the module, so that its class and its padding index stay."""
+    """Replace the weights but not the module, so that its class and padding index are kept."""
     old = table.module.weight
     weight = torch.cat([old.detach()[: table.offset], rows.to(old)])
     table.module.weight = torch.nn.Parameter(weight, requires_grad=old.requires_grad)
@@ -106,7 +106,7 @@ def _replace(table: LearnedTable, rows: torch.Tensor) -> None:
 
 
 def _lengthen_buffers(model: Any, old: int, new: int) -> None:
-    """Index buffers that BERT-like models slice by position: too short, they cut the window or fail."""
+    """Lengthen index buffers that BERT-like models slice by position: shorter ones truncate the window or fail."""
     for module in model.modules():
         for name, buffer in list(module.named_buffers(recurse=False)):
             if name in ("position_ids", "token_type_ids") and buffer.shape[-1] == old:

@@ -1,7 +1,7 @@
-"""Rotary positions: scaled in the config before the model is built, proved in the model after.
+"""Rotary positions: scaled in the config before the model is built, and checked in the built model.
 
-The library reads a config's rotary parameters when it builds the layers and never again, so a change made later does
-nothing. Each part therefore declares a closed formula of its own, and ``extend`` holds the built layers against it.
+The library reads the rotary parameters of a config only when it builds the layers, so later changes have no effect.
+Each part therefore declares a closed formula of its own, and ``extend`` compares the built layers with it.
 
 Shape legend: D rotary width of a head, F = D / 2 frequencies.
 """
@@ -24,81 +24,81 @@ from ctxlab.core.strategy import ModelKind, Positions
 logger = logging.getLogger(__name__)
 
 LOCAL = ("sliding_attention", "chunked_attention")
-"""Layer types that never attend further than they were trained to, at any context: theirs stay as they are."""
+"""Layer types whose attention is limited to a trained span at any context; their positions are not scaled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rope:
-    """Rotary positions of one type of layer as they were trained, and by how much they are to be stretched."""
+    """Rotary positions of one type of layer as trained, and the factor by which they are to be scaled."""
 
     theta: float
     dim: int
-    """D"""
+    """Rotary width of a head (D)."""
     trained: int
     """Tokens that the positions were trained for."""
     factor: float
 
     def inv_freq(self) -> torch.Tensor:
-        """(F,) radians a token as trained, float64."""
+        """Return (F,): radians per token as trained, float64."""
         return self.theta ** (-torch.arange(0, self.dim, 2, dtype=torch.float64) / self.dim)
 
     def spread(self) -> torch.Tensor:
-        """(F,) exponents from 0 for the fastest frequency to 1 for the slowest, float64: 2i / (D - 2)."""
+        """Return (F,): exponents 2i / (D - 2), from 0 for the fastest frequency to 1 for the slowest, float64."""
         return torch.arange(0, self.dim, 2, dtype=torch.float64) / (self.dim - 2)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Angles:
-    """What the layers must use."""
+    """Rotary frequencies and the scaling of attention."""
 
     inv_freq: torch.Tensor
-    """(F,) radians a token, float64."""
+    """(F,) radians per token, float64."""
     scaling: float = 1.0
-    """What cosines and sines are multiplied with."""
+    """Factor of cosines and sines."""
 
 
 class Rotary(Positions, ABC):
-    """What the parts that scale rotary positions have in common; one formula a subclass."""
+    """The base class of parts that scale rotary positions; a subclass defines the formula."""
 
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
     extends = True
     kinds: frozenset[str] = frozenset({"rotary"})
     by_batch = False
     grows = True
-    """Whether a curriculum may set a smaller stretch for a while; not where the library itself adapts to the length."""
+    """Whether a curriculum may set a smaller factor for a while; False where the library adapts to the length."""
     enlarges = True
-    """Whether ``max_position_embeddings`` grows (where the library takes it as the trained length, it must not)."""
+    """Whether ``max_position_embeddings`` is raised; False where the library reads the trained length from it."""
 
     def __init__(self, factor: float | None = None) -> None:
-        """Take the ``factor`` of the stretch, at least 1; None derives it: windows over trained length."""
+        """Take the scaling ``factor``, at least 1; None for the window length divided by the trained length."""
         if factor is not None and not 1 <= factor < math.inf:
             raise UserError(
-                f"strategy.positions.factor={factor} is not a number from 1 up: "
+                f"strategy.positions.factor={factor} is not a finite number of at least 1: "
                 "give 1 or more, or null to derive it from the context."
             )
         self.factor = factor
 
     @property
     def name(self) -> str:
-        """The part's name on the command line: that of its file."""
+        """Return the part's name on the command line, that of its file."""
         return option(self)
 
     @abstractmethod
     def parameters(self, rope: Rope) -> dict[str, Any]:
-        """Changes to ``rope_parameters`` of the config."""
+        """Return the changes to ``rope_parameters`` of the config."""
 
     @abstractmethod
     def angles(self, rope: Rope, length: int) -> Angles:
-        """The declared formula for a window of ``length`` tokens, written without the library's."""
+        """Return the declared angles for a window of ``length`` tokens, computed without the library's code."""
 
     def configure(self, config: Any, length: int) -> None:
         """Scale the rotary positions of ``config`` to windows of ``length`` tokens, before a model is built from it.
 
         Nothing changes where the length fits or the positions are of another kind (the stage refuses these).
-        A config that was scaled before starts again from what it was trained with.
+        A config that was scaled before is scaled again from its trained parameters.
 
         Raises:
-            UserError: The factor does not reach the length, or the model was published with scaled positions.
+            UserError: The factor is too small for the length, or the model was published with scaled positions.
         """
         text = config.get_text_config()
         if not getattr(text, "rope_parameters", None):
@@ -106,7 +106,7 @@ class Rotary(Positions, ABC):
         note = installed(text, "positions")
         if length <= (position_limit(text) or 0):
             if self.factor not in (None, note.get("factor")):
-                logger.warning("strategy.positions.factor=%g is not used: %d tokens fit as it is.", self.factor, length)
+                logger.warning("strategy.positions.factor=%g is not used: %d tokens fit already.", self.factor, length)
             return
         original = copy.deepcopy(note.get("rope_parameters", text.rope_parameters))
         trained = int(note.get("trained_length") or position_limit(text) or 0)
@@ -118,10 +118,10 @@ class Rotary(Positions, ABC):
         note_installed(text, "positions", new)
 
     def extend(self, model: Any, length: int) -> None:
-        """Prove that the layers of ``model`` use the declared angles for windows of ``length`` tokens.
+        """Check that the layers of ``model`` use the declared angles for windows of ``length`` tokens.
 
         Raises:
-            UserError: They do not, as when the config was changed after the model was built.
+            UserError: They do not, for example because the config was changed after the model was built.
         """
         text = model.config.get_text_config()
         note = installed(text, "positions")
@@ -129,12 +129,12 @@ class Rotary(Positions, ABC):
             self._refuse_unprepared(text, length)
             return
         for layer_type, rope in _ropes(text, note).items():
-            for window in (rope.trained, length):  # some formulae leave short windows alone
-                self._prove(model, layer_type, rope, window)
+            for window in (rope.trained, length):  # some formulae do not change short windows
+                self._check_active(model, layer_type, rope, window)
 
     @torch.no_grad()
     def grow(self, model: Any, trained: int, length: int) -> None:
-        """Stretch the positions as far as ``length`` needs, and for the last length just as the config says."""
+        """Scale positions by the factor that ``length`` needs; at the final length, by the factor of the config."""
         del trained
         text = model.config.get_text_config()
         note = installed(text, "positions")
@@ -146,7 +146,10 @@ class Rotary(Positions, ABC):
                 _stretch(module, prefix(layer_type), None if factor == rope.factor else self._angles_at(rope, factor))
 
     def deviation(self, model: Any, length: int) -> float | None:
-        """Of the angles in the layers, for the trained length and for ``length``; infinite where none are scaled."""
+        """Return the largest difference of the layers' angles, at the trained length and at ``length``.
+
+        Infinite where no positions are scaled although ``length`` needs it.
+        """
         text = model.config.get_text_config()
         note = installed(text, "positions")
         if note.get("name") != self.name:
@@ -160,26 +163,26 @@ class Rotary(Positions, ABC):
         return max(differences, default=math.inf)
 
     def _angles_at(self, rope: Rope, factor: float) -> Angles:
-        """The formula for a smaller stretch than the config's."""
+        """Return the angles for a smaller factor than the config's."""
         return self.angles(replace(rope, factor=factor), math.ceil(rope.trained * factor))
 
     def attach(self, module: Any, layer_type: str) -> None:
-        """Add to a rotary module what a formula needs beside its config; most need nothing."""
+        """Add what a formula needs besides its config to a rotary module; most formulae need nothing."""
         del module, layer_type
 
     def _choose(self, trained: int, length: int, note: Mapping[str, Any]) -> float:
-        """The factor to use; ``note`` is what a part wrote into the config before, if any."""
+        """Return the factor to use; ``note`` is what a part recorded in the config before, if any."""
         del note
         needed = length / trained
         if self.factor is not None and self.factor < needed:
             raise UserError(
-                f"strategy.positions.factor={self.factor:g} reaches {int(trained * self.factor):,} tokens and the "
-                f"context gives windows of {length:,}; use {math.ceil(needed * 100) / 100:g} or more, or null."
+                f"strategy.positions.factor={self.factor:g} reaches {int(trained * self.factor):,} tokens, but the "
+                f"context has windows of {length:,}: use {math.ceil(needed * 100) / 100:g} or more, or null."
             )
         return needed if self.factor is None else self.factor
 
     def _scaled(self, text: Any, note: Mapping[str, Any]) -> dict[str, Any]:
-        """The trained rotary parameters with the changes of this part, nested as they were."""
+        """Return the trained rotary parameters with the changes of this part, with the nesting unchanged."""
         layers: dict[str, Any] = _layers(note["rope_parameters"])
         for layer_type, rope in _ropes(text, note).items():
             layers[layer_type] = {**layers[layer_type], **self.parameters(rope)}
@@ -191,15 +194,15 @@ class Rotary(Positions, ABC):
             return
         if getattr(text, "rope_parameters", None):
             raise UserError(
-                f"strategy/positions={self.name} takes effect only in a config that a model is built from; "
-                f"call configure on the config first, or use context={position_limit(text)} or less."
+                f"strategy/positions={self.name} has no effect on a model that is built already: call configure on "
+                f"its config before building it, or use context={position_limit(text)} or less."
             )
         raise UserError(
-            f"strategy/positions={self.name} scales rotary positions and model type `{text.model_type}` has none; "
-            "use strategy/positions=tile for a learned table, keep for relative positions."
+            f"strategy/positions={self.name} scales rotary positions, but model type `{text.model_type}` has none: "
+            "use strategy/positions=tile for a learned table, or keep for relative positions."
         )
 
-    def _prove(self, model: Any, layer_type: str, rope: Rope, length: int) -> None:
+    def _check_active(self, model: Any, layer_type: str, rope: Rope, length: int) -> None:
         modules = _modules(model, layer_type)
         declared = self.angles(rope, length)
         for module in modules:
@@ -217,7 +220,7 @@ class Rotary(Positions, ABC):
 
 
 def follows_length(config: Any, length: int) -> bool:
-    """Whether a model as published turns the tokens of windows of up to ``length`` tokens by angles that differ."""
+    """Return whether a model as published has rotary angles that depend on the length of windows up to ``length``."""
     for parameters in _layers(getattr(config, "rope_parameters", None) or {}).values():
         if isinstance(parameters, Mapping) and parameters.get("rope_type") in ("dynamic", "longrope"):
             return length > int(parameters.get("original_max_position_embeddings") or config.max_position_embeddings)
@@ -225,17 +228,17 @@ def follows_length(config: Any, length: int) -> bool:
 
 
 def prefix(layer_type: str) -> str:
-    """What the library puts in front of the attributes of a rotary module that serves several types of layer."""
+    """Return the prefix of the attributes of a rotary module that serves several types of layer."""
     return f"{layer_type}_" if layer_type else ""
 
 
 def _modules(model: Any, layer_type: str) -> list[Any]:
-    """Rotary modules that serve a type of layer."""
+    """Return the rotary modules that serve a type of layer."""
     return [module for module in model.modules() if hasattr(module, f"{prefix(layer_type)}inv_freq")]
 
 
 def _stretch(module: Any, before: str, angles: Angles | None) -> None:
-    """Make a rotary module use ``angles``, or what it was built with."""
+    """Make a rotary module use ``angles``; None restores those that it was built with."""
     built = module.__dict__.setdefault(f"{before}ctxlab_built", {})
     if not built:
         inv_freq = getattr(module, f"{before}inv_freq")
@@ -247,13 +250,13 @@ def _stretch(module: Any, before: str, angles: Angles | None) -> None:
 
 
 def _layers(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Rotary parameters by type of layer; under the empty name where all layers share them."""
+    """Return the rotary parameters by type of layer; under the empty name where all layers share them."""
     nested = any(isinstance(value, Mapping) for value in parameters.values())
     return dict(parameters) if nested else {"": dict(parameters)}
 
 
 def _ropes(text: Any, note: Mapping[str, Any]) -> dict[str, Rope]:
-    """Rotary positions as trained, of every type of layer that attends past the trained length."""
+    """Return the rotary positions as trained, for every type of layer that attends past the trained length."""
     ropes = {}
     head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
     for layer_type, parameters in _layers(note["rope_parameters"]).items():
@@ -262,7 +265,7 @@ def _ropes(text: Any, note: Mapping[str, Any]) -> dict[str, Rope]:
         if parameters.get("rope_type", "default") != "default":
             raise UserError(
                 f"the rotary positions of this {text.model_type} are scaled already "
-                f"(rope_type={parameters['rope_type']}); use context={note['trained_length']} or less."
+                f"(rope_type={parameters['rope_type']}): use context={note['trained_length']} or less."
             )
         dim = int(head_dim * parameters.get("partial_rotary_factor", 1.0))
         ropes[layer_type] = Rope(float(parameters["rope_theta"]), dim, note["trained_length"], note["factor"])
@@ -271,7 +274,7 @@ def _ropes(text: Any, note: Mapping[str, Any]) -> dict[str, Rope]:
 
 @torch.no_grad()
 def _measure(module: Any, layer_type: str, length: int) -> Angles:
-    """What a rotary module uses for a window of ``length`` tokens: it is run, as some adapt to the length."""
+    """Return what a rotary module uses for a window of ``length`` tokens; it is called, as some adapt to the length."""
     name = f"{prefix(layer_type)}inv_freq"
     device = getattr(module, name).device
     places = torch.tensor([[0, length - 1]], device=device)
@@ -281,7 +284,7 @@ def _measure(module: Any, layer_type: str, length: int) -> Angles:
 
 
 def _difference(used: Angles, declared: Angles) -> float:
-    """Largest one of any frequency or of the scaling, relative to the declared."""
+    """Return the largest difference of any frequency or of the scaling, relative to the declared value."""
     if used.inv_freq.shape != declared.inv_freq.shape:
         return math.inf
     frequencies = float(((used.inv_freq - declared.inv_freq).abs() / declared.inv_freq).max())
@@ -289,7 +292,7 @@ def _difference(used: Angles, declared: Angles) -> float:
 
 
 def _agree(used: Angles, declared: Angles) -> bool:
-    """Equal but for the library's fp32, whose rounding the ramp of YaRN magnifies with the factor."""
+    """Return whether both are equal up to the library's fp32 rounding, which YaRN's ramp amplifies with the factor."""
     return (
         used.inv_freq.shape == declared.inv_freq.shape
         and torch.allclose(used.inv_freq, declared.inv_freq, rtol=1e-4, atol=0)

@@ -1,4 +1,4 @@
-"""How much a sentence says of its document, or of a query: scores from counts of terms, which are token ids.
+"""Scores of sentences, by their importance in the document or for a query, from counts of terms (token ids).
 
 Shape legend: L tokens of a document, S sentences, T different terms, P pairs of a sentence and a term in it.
 """
@@ -15,39 +15,39 @@ from ctxlab.text.bm25 import bm25 as formula
 Numbers = npt.NDArray[np.float64]
 
 DAMPING = 0.85
-"""Of PageRank: the share of a sentence's score that comes from its neighbours."""
+"""PageRank's damping factor: the fraction of a sentence's score that comes from its neighbours."""
 TOLERANCE = 1e-10
-"""Change of all scores together at which the iteration ends."""
+"""The iteration ends when the sum of absolute changes of all scores is below this."""
 
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """Which terms occur how often in which sentence, sentence by sentence."""
+    """Counts of terms in sentences, as a sparse matrix ordered by sentence."""
 
     terms: IntArray
     """(T,) token ids, ascending."""
     sentence: IntArray
-    """(P,) ascending."""
+    """(P,) index of the sentence, ascending."""
     term: IntArray
     """(P,) index into ``terms``."""
     count: Numbers
-    """(P,)"""
+    """(P,) occurrences of the term in the sentence."""
     sizes: IntArray
     """(S,) tokens of each sentence."""
 
     @property
     def containing(self) -> Numbers:
-        """(T,) sentences with the term."""
+        """Return (T,): the number of sentences with each term."""
         return np.bincount(self.term, minlength=len(self.terms)).astype(np.float64)
 
     def per_sentence(self, values: Numbers) -> Numbers:
-        """(S,) sums of values (P,)."""
+        """Return (S,): sums of values (P,) over the terms of each sentence."""
         sums: Numbers = np.bincount(self.sentence, values, minlength=len(self.sizes)).astype(np.float64)
         return sums
 
 
 def count_terms(ids: IntArray, starts: IntArray) -> Counts:
-    """Counts of a document (L,) whose sentences begin at ``starts`` (S,), the first one at 0."""
+    """Count the terms of a document (L,) whose sentences begin at ``starts`` (S,), the first one at 0."""
     sizes = np.diff(starts, append=len(ids))
     terms, term_of = np.unique(ids, return_inverse=True)
     pairs, count = np.unique(
@@ -58,11 +58,11 @@ def count_terms(ids: IntArray, starts: IntArray) -> Counts:
 
 
 def centrality(counts: Counts) -> Numbers:
-    """(S,) sum of the TF-IDF cosines with all other sentences.
+    """Return (S,): the sum of TF-IDF cosines with all other sentences.
 
     Weighted degree centrality (Erkan & Radev 2004, arXiv:1109.2128, there with a threshold). Term frequency is the
-    plain count; the inverse document frequency is log((1 + S) / (1 + sentences with the term)) + 1. As cosines are
-    products of unit vectors, their sum is the product with the sum of all: linear in the tokens.
+    plain count; inverse document frequency is log((1 + S) / (1 + sentences with the term)) + 1. Cosines are dot
+    products of unit vectors, so their sum is the dot product with the sum of all vectors: linear in the tokens.
     """
     rarity = np.log((1 + len(counts.sizes)) / (1 + counts.containing)) + 1
     weight = counts.count * rarity[counts.term]
@@ -73,12 +73,12 @@ def centrality(counts: Counts) -> Numbers:
 
 
 def textrank(counts: Counts) -> Numbers:
-    """(S,) PageRank over sentences joined by their overlap (Mihalcea & Tarau 2004, W04-3252).
+    """Return (S,): PageRank over a graph of sentences weighted by their overlap (Mihalcea & Tarau 2004, W04-3252).
 
     The overlap of two sentences is the number of terms that both have, over the sum of the logarithms of their sizes.
-    Two sentences of one token, for which that is 0, are not joined. What a sentence without neighbours would pass on
-    goes to all alike. The similarity of all pairs is never written down: sentences of one size share the denominator,
-    so that a step costs the pairs of sentence and term, and the terms times the different sizes, squared.
+    Two sentences of one token, for which that sum is 0, are not connected. The score of a sentence without neighbours
+    is distributed evenly over all. The S × S similarity matrix is never built: sentences of equal size share the
+    denominator, so a step costs P plus the number of terms times the number of different sizes squared.
     """
     num = len(counts.sizes)
     sizes, size_of = np.unique(counts.sizes, return_inverse=True)
@@ -87,25 +87,25 @@ def textrank(counts: Counts) -> Numbers:
     own: Numbers = np.bincount(counts.sentence, minlength=num) * inverse[size_of, size_of]
     cell = counts.term * len(sizes) + size_of[counts.sentence]
 
-    def passed(scores: Numbers) -> Numbers:
-        """(S,) similarities (S, S) times scores (S,), without the diagonal."""
+    def propagated(scores: Numbers) -> Numbers:
+        """Return (S,): the similarity matrix (S, S) without its diagonal, times scores (S,)."""
         by_size = np.bincount(cell, scores[counts.sentence], minlength=len(counts.terms) * len(sizes))
         received = (by_size.reshape(len(counts.terms), len(sizes)) @ inverse).reshape(-1)
         return np.subtract(counts.per_sentence(received[cell]), own * scores)
 
-    strength = passed(np.ones(num))
-    joined = strength > 1e-9  # below is what rounding leaves of 0
-    share = np.divide(1.0, strength, out=np.zeros(num), where=joined)
+    strength = propagated(np.ones(num))
+    connected = strength > 1e-9  # smaller values are rounding errors of 0
+    share = np.divide(1.0, strength, out=np.zeros(num), where=connected)
     scores = np.full(num, 1 / num)
     while True:
-        alone = scores[~joined].sum() / num
-        new: Numbers = (1 - DAMPING) / num + DAMPING * (passed(scores * share) + alone)
+        alone = scores[~connected].sum() / num
+        new: Numbers = (1 - DAMPING) / num + DAMPING * (propagated(scores * share) + alone)
         if np.abs(new - scores).sum() < TOLERANCE:
             return new
         scores = new
 
 
 def bm25(counts: Counts, query: Sequence[int] | IntArray) -> Numbers:
-    """(S,) Okapi BM25 of each sentence for a query (``ctxlab.text.bm25``), each of its terms counted once."""
-    asked = np.isin(counts.terms, np.asarray(query, dtype=np.int64)).astype(np.float64)
-    return formula(counts.sentence, counts.term, counts.count, counts.sizes, asked)
+    """Return (S,): Okapi BM25 of each sentence for a query (``ctxlab.text.bm25``), whose terms count once each."""
+    in_query = np.isin(counts.terms, np.asarray(query, dtype=np.int64)).astype(np.float64)
+    return formula(sentence=counts.sentence, term=counts.term, count=counts.count, sizes=counts.sizes, asked=in_query)

@@ -1,4 +1,4 @@
-"""What most readings have in common: independent windows that need nothing of the model."""
+"""The base class of readings: independent windows, and no changes to the model."""
 
 from abc import ABC
 from collections.abc import Mapping, Sequence
@@ -10,8 +10,8 @@ from ctxlab.core.strategy import ModelKind, Reading
 from ctxlab.core.types import BoolArray, Encoded
 
 
-class Base(Reading, ABC):
-    """Defaults of ``core.strategy.Reading``; a reading adds ``windows`` and ``merge``."""
+class BaseReading(Reading, ABC):
+    """Defaults of ``core.strategy.Reading``; subclass it for a new reading, which adds ``windows`` and ``merge``."""
 
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
     contiguous = True
@@ -21,38 +21,38 @@ class Base(Reading, ABC):
     wants_scorer = False
 
     _limit: int | None = None
-    """Tokens of a window at most; None for no limit but the context."""
+    """Most tokens of a window; None where only the context limits it."""
 
     def fit(self, trained_length: int | None, added: int, length: int, *, stretched: bool) -> None:
-        """No window is longer than what the model was trained for, unless its positions are stretched."""
+        """Limit windows to the trained length, unless positions are extended past it."""
         del added, length
         self._limit = None if stretched else trained_length
 
     def longest(self, length: int) -> int:
-        """The context, or what the model was trained for where that is less: a longer document fills it."""
+        """Return the context length, or the trained length where that is less."""
         return length if self._limit is None else min(self._limit, length)
 
-    def settle(self, *, causal: bool, next_token: bool) -> None:
-        """No token is in two windows."""
+    def fit_merge(self, *, causal: bool, next_token: bool) -> None:
+        """Do nothing: windows do not overlap."""
         del causal, next_token
 
     def take_scorer(self, model: Any) -> None:
-        """Nobody scores."""
+        """Do nothing: no tokens are scored."""
         del model
 
     def install(self, model: Any) -> None:
-        """Nothing to put into it."""
+        """Do nothing: the model needs no changes."""
         del model
 
     def learn(self, encoded: Sequence[Encoded], model: Any) -> None:
-        """Nothing is learned from the training documents."""
+        """Do nothing: no statistics of the training documents are needed."""
         del encoded, model
 
     def reach(self, num_windows: int) -> BoolArray:
-        """(N, N): nothing leaves its window."""
+        """Declare (N, N): each window depends on itself only."""
         return np.eye(num_windows, dtype=np.bool_)
 
     def notes(self, kept: Mapping[str, float]) -> list[str]:
-        """Nothing to say."""
+        """Return no sentences."""
         del kept
         return []

@@ -1,4 +1,4 @@
-"""Rules that put window outputs back onto a document where windows overlap.
+"""Rules that map window outputs back to the tokens of a document where windows overlap.
 
 Shape legend: L tokens of the document, W tokens of a window, C outputs per token.
 """
@@ -11,7 +11,7 @@ from ctxlab.core.types import BoolArray, FloatArray, IntArray, Merged, Window
 
 
 def first(windows: Sequence[Window], outputs: Sequence[FloatArray], num_tokens: int) -> Merged:
-    """Each token takes the outputs of the first window that covers it."""
+    """Give each token the outputs of the first window that covers it."""
     total, seen = _empty(outputs, num_tokens)
     for index, values in _document_part(windows, outputs):
         new = ~seen[index]
@@ -21,7 +21,7 @@ def first(windows: Sequence[Window], outputs: Sequence[FloatArray], num_tokens: 
 
 
 def mean(windows: Sequence[Window], outputs: Sequence[FloatArray], num_tokens: int) -> Merged:
-    """Each token takes the mean of the outputs (logits) over the windows that cover it."""
+    """Give each token the mean of the outputs (logits) over the windows that cover it."""
     total, seen = _empty(outputs, num_tokens)
     count = np.zeros(num_tokens, dtype=np.float32)
     for index, values in _document_part(windows, outputs):
@@ -33,9 +33,9 @@ def mean(windows: Sequence[Window], outputs: Sequence[FloatArray], num_tokens: i
 
 
 def central(windows: Sequence[Window], outputs: Sequence[FloatArray], num_tokens: int) -> Merged:
-    """Each token takes the outputs of the window in which it is furthest from the ends (ties: the earlier window).
+    """Give each token the outputs of the window in which it is furthest from the ends (ties: the earlier window).
 
-    The ends are those of the window's document tokens, so a token has the most context to both sides there.
+    The ends are those of the window's document tokens; there a token has the most context on both sides.
     """
     total, _ = _empty(outputs, num_tokens)
     furthest = np.full(num_tokens, -1, dtype=np.int64)
@@ -49,9 +49,9 @@ def central(windows: Sequence[Window], outputs: Sequence[FloatArray], num_tokens
 
 
 def left(windows: Sequence[Window], outputs: Sequence[FloatArray], num_tokens: int) -> Merged:
-    """Each token takes the outputs of the window in which most tokens come before it (ties: the earlier window).
+    """Give each token the outputs of the window in which most tokens come before it (ties: the earlier window).
 
-    For causal models, which see nothing else: this is how perplexity is measured with a stride.
+    For causal models, whose context is the earlier tokens only: this is perplexity with a sliding window and a stride.
     """
     total, _ = _empty(outputs, num_tokens)
     most = np.full(num_tokens, -1, dtype=np.int64)
@@ -69,7 +69,7 @@ def _empty(outputs: Sequence[FloatArray], num_tokens: int) -> tuple[FloatArray, 
 
 
 def _document_part(windows: Sequence[Window], outputs: Sequence[FloatArray]) -> Iterator[tuple[IntArray, FloatArray]]:
-    """Document tokens of each window and their outputs, without special tokens."""
+    """Yield the document tokens of each window and their outputs, without special tokens."""
     for window, values in zip(windows, outputs, strict=True):
         real = window.token_index >= 0
         yield window.token_index[real], values[real]

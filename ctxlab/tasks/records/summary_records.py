@@ -1,4 +1,4 @@
-"""Records of documents and their summaries: several queries about one, or a single summary; checked."""
+"""Checks records of documents and their summaries: several queries about a document, or a single summary."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,24 +6,24 @@ from typing import Any
 import numpy as np
 
 from ctxlab.core.errors import UserError
-from ctxlab.tasks.records.evidence import checked_probes
+from ctxlab.tasks.records.evidence import checked_evidence
 from ctxlab.tasks.records.fields import check_characters, kind, lookalike
 
 
 def summaries_of(record: Mapping[str, Any], name: str, text: str, origin: str, *, gold: bool) -> list[dict[str, Any]]:
-    """``id, query, summary`` of each summary of ``text``, without those that are not there.
+    """Return ``id, query, summary`` of each summary of ``text``; absent values are left out.
 
     Args:
         record: With ``summaries``, a list of ``{query, summary}``, or ``query`` and ``summary`` itself; a query may be
-            missing, null or empty: then the summary is of all that the document says.
-        name: The record's id; the parts of a list are called ``<name>#<their id>``, by their number where they have
+            missing, null or empty: then the summary is of the whole document.
+        name: The record's id; the entries of a list are called ``<name>#<their id>``, by their number where they have
             none.
         text: The document.
-        origin: Place of the record.
+        origin: Place of the record, for messages.
         gold: Whether summaries are needed.
 
     Raises:
-        UserError: Something is missing, empty, of the wrong type or named twice.
+        UserError: A value is missing, empty, of the wrong type or a repeated id.
     """
     if record.get("summaries") is None:
         return [{"id": name, **_summary(record, "", text, origin, gold=gold)}]
@@ -59,7 +59,7 @@ def _summary(one: Mapping[str, Any], place: str, text: str, origin: str, *, gold
             raise _missing(one, place, origin)
         fields["summary"] = _text(one["summary"], f"{place}summary", origin)
     if one.get("probes") is not None:
-        fields["probes"] = checked_probes(list(one["probes"]), f"{place}probes", text, origin)
+        fields["probes"] = checked_evidence(list(one["probes"]), f"{place}probes", text, origin)
     return fields
 
 
@@ -67,7 +67,7 @@ def _text(value: Any, field: str, origin: str) -> str:
     if not isinstance(value, str):
         raise UserError(f"The field '{field}' of {origin} is {kind(value)}: give a text.")
     if not value.strip():
-        raise UserError(f"The field '{field}' of {origin} is an empty text: give it words, or take it out.")
+        raise UserError(f"The field '{field}' of {origin} is an empty text: give it words, or remove it.")
     check_characters(value, origin)
     return value
 
@@ -76,4 +76,4 @@ def _missing(one: Mapping[str, Any], place: str, origin: str) -> UserError:
     other = None if place else lookalike(one, "summarization")
     looks = f"; it looks like a record for task={other}" if other else ""
     wanted = f"'{place}summary'" if place else "'summaries' or 'summary'"
-    return UserError(f"{origin} has no field {wanted}{looks}: give what is to be written.")
+    return UserError(f"{origin} has no field {wanted}{looks}: give the summary.")

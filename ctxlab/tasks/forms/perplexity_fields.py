@@ -1,4 +1,4 @@
-"""What a prediction file says about the tokens of a document."""
+"""Fields of a prediction line about the tokens of a document."""
 
 from typing import Any
 
@@ -7,13 +7,13 @@ import numpy as np
 from ctxlab.tasks.forms.vocabulary import TokenScores
 
 TOKENS_PER_PART = 1024
-"""Tokens of a document that one figure of ``nll_by_position`` stands for."""
+"""Number of document tokens that one figure of ``nll_by_position`` averages."""
 
 
-def summary(scores: TokenScores) -> dict[str, Any]:
-    """Counts, mean negative log likelihood (nats), perplexity, and the mean of every 1,024 tokens in a row.
+def perplexity_fields(scores: TokenScores) -> dict[str, Any]:
+    """Return counts, mean negative log likelihood (nats), perplexity, and the mean of every 1,024 consecutive tokens.
 
-    Unseen tokens are charged as in ``vocabulary.charge_unseen``; a part in which nothing was asked for is None.
+    Unseen tokens are charged as in ``vocabulary.charge_unseen``; a part without predicted tokens is None.
     """
     parts = scores.position // TOKENS_PER_PART
     counts = np.bincount(parts, minlength=-(-scores.num_tokens // TOKENS_PER_PART))

@@ -1,0 +1,30 @@
+"""What memories need to check that they work with a model: sample inputs, expected errors, and the message."""
+
+from typing import Any
+
+import torch
+
+from ctxlab.core.architecture import vocabulary_size
+from ctxlab.core.errors import UserError
+
+SAMPLE_TOKENS = 8
+
+INCOMPATIBLE = (ValueError, KeyError, NotImplementedError, TypeError, AttributeError, RuntimeError, IndexError)
+"""Errors of a model that does not accept what a memory passes to it."""
+
+
+def sample_inputs(model: Any) -> dict[str, torch.Tensor]:
+    """Return one row of a few tokens, none of them padding (to which some models give no position of its own)."""
+    config = model.config.get_text_config()
+    real = [token for token in range(SAMPLE_TOKENS + 1) if token != config.pad_token_id]
+    ids = torch.tensor([real[:SAMPLE_TOKENS]], device=model.device) % vocabulary_size(model)
+    return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+
+
+def incompatible(model: Any, name: str, why: object) -> UserError:
+    """Return the error that names the memory, the model type, the reason and an alternative."""
+    line = str(why).split("\n")[0].rstrip(".")
+    return UserError(
+        f"strategy/memory={name} does not work with model type `{model.config.model_type}` ({line}): "
+        "use strategy=chunk, which works with any model."
+    )

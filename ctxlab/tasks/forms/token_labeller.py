@@ -1,0 +1,201 @@
+"""Tasks that give every word of a whole document one label.
+
+Shape legend: L tokens of a document, W tokens of a window, B windows of a batch, C labels.
+"""
+
+from abc import ABC
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ctxlab.core.errors import UserError
+from ctxlab.core.task import Loss
+from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Prediction
+from ctxlab.tasks.forms.base import BaseTask
+from ctxlab.tasks.records.fields import check_word_places, check_words, kind, lookalike, nearest
+from ctxlab.tasks.text.subwords import Subwords, frame, needs_leading_space, split_words
+from ctxlab.tasks.text.words import words_of
+from ctxlab.text.language import checked
+
+KEPT_FIELDS = ("sentence_starts", "global_words", "probes")
+"""Fields of a record that pass through to strategies and scores."""
+
+WORD_PLACES = ("sentence_starts", "global_words")
+"""Those that name words by their places."""
+
+NOT_SEEN = ""
+"""Answer for a word that the model never saw: no gold label, so that it counts as missed."""
+
+
+class TokenLabeller(BaseTask, ABC):
+    """Base of tasks with records of words and one label a word, which stands on the word's first sub-token.
+
+    A subclass sets ``name``, ``metric`` and ``primary_metric``; the methods may stay as they are.
+    """
+
+    head = "token_classification"
+
+    def __init__(
+        self,
+        labels: Sequence[str] | None = None,
+        tokens_field: str = "tokens",
+        tags_field: str = "tags",
+        text_field: str = "text",
+        language: str | None = None,
+    ) -> None:
+        """Take what ``conf/task/<name>.yaml`` sets.
+
+        Args:
+            labels: All that the model can give; None learns them from the training documents.
+            tokens_field: Field of a record with its words.
+            tags_field: Field with one label a word.
+            text_field: Field with plain text, which is split into words for prediction.
+            language: Of the documents, such as ``de``; None tells it by their script.
+        """
+        super().__init__(list(labels or []))
+        self.language = checked(language)
+        self._tokens_field, self._tags_field, self._text_field = tokens_field, tags_field, text_field
+
+    def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
+        """Words and labels of a record, checked.
+
+        With ``gold=False`` no labels are needed, and ``text`` is split into words where there are no tokens.
+        """
+        fields: dict[str, Any] = {name: record[name] for name in KEPT_FIELDS if record.get(name) is not None}
+        fields |= self.words(record, origin, gold=gold)
+        check_words(fields["tokens"], origin)
+        for name in WORD_PLACES:
+            if name in fields:
+                fields[name] = check_word_places(fields[name], name, len(fields["tokens"]), origin)
+        if gold and "tags" not in fields:
+            tags = self._list(record, self._tags_field, origin, gold=True)
+            if len(tags) != len(fields["tokens"]):
+                raise UserError(
+                    f"{origin} has {len(fields['tokens'])} in '{self._tokens_field}' and {len(tags)} in "
+                    f"'{self._tags_field}': give one tag a word."
+                )
+            fields["tags"] = self.read_tags(tags, fields, origin)
+        return Document(str(record.get("id", origin)), fields, origin)
+
+    def words(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> dict[str, Any]:
+        """Field ``tokens`` of the document, with ``text`` and ``offsets`` (characters of each word) of a plain text.
+
+        A task that reads other forms of records adds them here; it may give ``tags``, too.
+        """
+        text = record.get(self._text_field)
+        if not gold and self._tokens_field not in record and isinstance(text, str):
+            words, offsets = words_of(text)
+            return {"tokens": words, "offsets": offsets, "text": text}
+        return {"tokens": self._list(record, self._tokens_field, origin, gold)}
+
+    def read_tags(self, tags: Sequence[Any], fields: Mapping[str, Any], origin: str) -> list[str]:
+        """The labels of a record's words as the task scores them.
+
+        Args:
+            tags: As the record has them, one a word.
+            fields: Of the document so far, ``tokens`` among them.
+            origin: Place of the record.
+
+        Raises:
+            UserError: One of them is no label.
+        """
+        for index, tag in enumerate(tags):
+            if not isinstance(tag, str) or not tag:
+                raise UserError(
+                    f"The tag {tag!r} of word {index} ({fields['tokens'][index]!r}) of {origin} is no label: "
+                    "write a name for every word."
+                )
+        return list(tags)
+
+    def _list(self, record: Mapping[str, Any], name: str, origin: str, gold: bool) -> list[Any]:
+        if name not in record:
+            raise UserError(self._missing(record, name, origin, gold))
+        value = record[name]
+        if not isinstance(value, list | tuple | np.ndarray):
+            raise UserError(f"The field '{name}' of {origin} is {kind(value)}: give a list with one entry a word.")
+        return list(value)
+
+    def _missing(self, record: Mapping[str, Any], name: str, origin: str, gold: bool) -> str:
+        present = [field for field in record if field != "id"]
+        other = lookalike(record, self.name)
+        if other:
+            return (
+                f"{origin} has no field '{name}'; it looks like a record for task={other}: "
+                f"use a file for task={self.name}."
+            )
+        option = {self._tokens_field: "tokens_field", self._tags_field: "tags_field"}[name]
+        text = "" if gold else f" (or a text in '{self._text_field}')"
+        return (
+            f"{origin} has no field '{name}'{text}, only {', '.join(present) or 'an id'}: "
+            f"name the right one with task.{option}={nearest(record, name)}."
+        )
+
+    def learn_labels(self, documents: Sequence[Document]) -> None:
+        """Fix the labels from the training documents, unless ``labels`` were given."""
+        self.labels = self.labels or sorted({tag for document in documents for tag in document.fields["tags"]})
+
+    def check_labels(self, documents: Sequence[Document]) -> None:
+        """Refuse labels that the model has no output for."""
+        known = set(self.labels)
+        for document in documents:
+            for name in sorted(set(document.fields.get("tags", ())) - known):
+                raise UserError(
+                    f"The tag '{name}' of {document.origin} is none that the model has from training "
+                    f"({', '.join(sorted(known))}): train with task.labels=[{','.join(sorted({*known, name}))}], "
+                    "or take it out of the file."
+                )
+
+    def encode(self, documents: Sequence[Document], tokenizer: Any) -> list[Encoded]:
+        """Whole documents as token ids; a word's tag is the label of its first sub-token."""
+        before, after = frame(tokenizer)
+        leading_space = needs_leading_space(tokenizer)
+        label_ids = {label: index for index, label in enumerate(self.labels)}
+        encoded, replaced, example = [], 0, ""
+        for document in documents:
+            subwords = split_words(tokenizer, document.fields["tokens"], leading_space=leading_space)
+            if subwords.replaced and not replaced:
+                example = f"{document.fields['tokens'][subwords.replaced[0]]!r} in {document.origin}"
+            replaced += len(subwords.replaced)
+            labels = _labels(subwords, document.fields.get("tags"), label_ids)
+            marks = subwords.marks(document.fields.get("sentence_starts", ()), document.fields.get("global_words", ()))
+            encoded.append(Encoded(subwords.input_ids, subwords.word_ids, labels, before, after, marks=marks))
+        if replaced:
+            self.notes.append(
+                f"The tokenizer leaves nothing of {replaced} words (the first is {example}): "
+                "its unknown token stands in for each."
+            )
+        return encoded
+
+    def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
+        """Cross entropy summed over labelled tokens, in fp32; outputs (B, W, C), labels (B, W)."""
+        weights = self.weights(outputs)
+        total = F.cross_entropy(
+            outputs.float().flatten(0, 1), labels.flatten(), weight=weights, ignore_index=NO_LABEL, reduction="sum"
+        )
+        return Loss(total, weights[labels[labels != NO_LABEL]].sum())
+
+    def weights(self, outputs: torch.Tensor) -> torch.Tensor:
+        """(C,) weight of each label in the loss, on the device of outputs (B, W, C): all the same."""
+        return torch.ones(outputs.shape[-1], device=outputs.device)
+
+    def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
+        """The best label at each word's first sub-token, ``NOT_SEEN`` where the model did not see it."""
+        first = np.flatnonzero(np.diff(encoded.word_ids, prepend=-1))
+        seen = merged.seen[first].tolist()
+        best = merged.outputs[first].argmax(axis=-1)
+        tags = [self.labels[index] if saw else NOT_SEEN for index, saw in zip(best, seen, strict=True)]
+        return Prediction(document.id, tags, seen)
+
+    def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
+        """Words and labels."""
+        return {"id": document.id, "tokens": list(document.fields["tokens"]), "tags": list(prediction.answer)}
+
+
+def _labels(subwords: Subwords, tags: Sequence[str] | None, label_ids: Mapping[str, int]) -> IntArray:
+    labels = np.full(len(subwords.input_ids), NO_LABEL, dtype=np.int64)
+    if tags is not None:
+        labels[subwords.first()] = [label_ids[tag] for tag in tags]
+    return labels

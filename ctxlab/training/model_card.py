@@ -1,0 +1,72 @@
+"""The model card of a checkpoint: what its weights are, and what a plain ``from_pretrained`` leaves out."""
+
+from importlib.metadata import version
+
+from ctxlab.core.contract import option
+from ctxlab.core.strategy import Strategy
+from ctxlab.core.task import Task
+
+FILE = "README.md"
+"""In a checkpoint, where Transformers and its hub look for it."""
+
+CARD = """\
+---
+library_name: transformers
+tags: [ctxlab, long-context]
+---
+
+# {task} by {model}, context of {context:,} tokens
+
+Checkpoint of step {step:,} of a training run of ctxlab {version}: task `{task}`, strategy `{strategy}` ({parts}).
+
+## Load it
+
+```python
+import ctxlab
+
+run = ctxlab.load("<run directory>", checkpoint="latest")
+run.predict(["A document of any length."])
+```
+
+The run directory is the one whose folder `checkpoints/` this folder is in: copy it as a whole. `checkpoint="best"`
+loads the step with the best validation score.
+
+## Without ctxlab
+
+`{model}.from_pretrained` loads these weights, and changed positions with them, but **none of the strategy's code: it
+runs dense attention** over whatever it is given, and reads one window. {differs}. Windows of this run have at most
+{window:,} tokens, special ones included; the tokenizer's `model_max_length` says the same.
+"""
+
+
+def card(task: Task, strategy: Strategy, *, model: str, context_length: int, step: int) -> str:
+    """The page as Markdown.
+
+    Args:
+        task: What the model was trained for.
+        strategy: What it was trained with.
+        model: Name of its class.
+        context_length: Of the run, in tokens.
+        step: Training steps that the weights have seen.
+    """
+    families = ("reading", "positions", "attention", "memory", "curriculum")
+    parts = {family: option(getattr(strategy, family)) for family in families}
+    return CARD.format(
+        task=task.name,
+        model=model,
+        context=context_length,
+        step=step,
+        version=version("ctxlab"),
+        strategy=strategy.name,
+        parts=", ".join(f"{family} `{name}`" for family, name in parts.items()),
+        differs=_difference(parts),
+        window=strategy.reading.longest(context_length),
+    )
+
+
+def _difference(parts: dict[str, str]) -> str:
+    """What of the run is missing then."""
+    missing = [] if parts["attention"] == "full" else [f"the attention pattern `{parts['attention']}`"]
+    missing += [] if parts["memory"] == "none" else [f"the memory `{parts['memory']}` between windows"]
+    missing.append(f"the reading `{parts['reading']}` of documents longer than a window")
+    return f"Missing are {' and '.join(missing)}, so that answers differ from those of the run"

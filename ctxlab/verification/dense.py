@@ -1,0 +1,162 @@
+"""Every attention of the model against dense attention under the declared mask, value by value.
+
+Shape legend: B windows of a pass, H query heads, K keys (those of a cache included), D head width, S queries compared.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import AttentionInterface
+
+from ctxlab.core.architecture import layers
+from ctxlab.core.contract import option
+from ctxlab.core.passes import Item
+from ctxlab.runtime.forward import Passes
+from ctxlab.verification.check import Check, within
+from ctxlab.verification.declared import narrowed_layers
+from ctxlab.verification.precision import KeepDouble
+from ctxlab.verification.probes import places
+from ctxlab.verification.reach import CONTEXTS
+from ctxlab.verification.subject import Subject, size, worst
+
+NUM_QUERIES = 64
+"""Queries of a window that are compared: its ends, its hubs, and evenly between."""
+
+SHORT = 0.4
+"""Contexts that a second document is long, so that there is padding."""
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """What an attention of the model was given, and what it gave."""
+
+    layer: int
+    query: torch.Tensor
+    """(B, H, L, D); key and value may have fewer heads."""
+    key: torch.Tensor
+    value: torch.Tensor
+    scaling: float
+    bias: torch.Tensor | None
+    """(1 or B, H, L, K) what the model adds to the scores."""
+    output: torch.Tensor
+    """(B, L, H, D)"""
+
+
+@torch.no_grad()
+def check_dense(subject: Subject) -> Check:
+    """Outputs of all attentions equal those of softmax(scores) · values over the pairs that are declared."""
+    name, proves = "dense attention", "Each attention gives what dense attention gives under the declared mask."
+    attention = subject.strategy.attention
+    if not attention.exact or attention.weighs:
+        why = "a bound only" if not attention.exact else "weights of its own"
+        return Check(name, proves, None, None, f"attention={option(attention)} declares {why}.")
+    deviations, num_calls = [0.0], 0
+    with KeepDouble():
+        for inputs, lengths, calls in _passes(subject):
+            for call in calls:
+                deviations += [_deviation(subject, inputs, call, row, own) for row, own in enumerate(lengths)]
+            num_calls += len(calls)
+    if not num_calls:
+        return Check(name, proves, None, None, "No attention of this model without a mask of its own was seen.")
+    detail = f"{num_calls} attentions over documents of {CONTEXTS:g} and {SHORT:g} contexts in one batch."
+    return within(name, proves, max(deviations), detail)
+
+
+def _passes(subject: Subject) -> Iterator[tuple[dict[str, torch.Tensor], list[int], list[Call]]]:
+    """What the model was given in each pass, the tokens of each row, and its attentions."""
+    given: list[dict[str, torch.Tensor]] = []
+
+    def forward(inputs: Mapping[str, Any]) -> Any:
+        given.append(dict(inputs))
+        return subject.model(**inputs)
+
+    lengths = [round(subject.length * CONTEXTS), max(round(subject.length * SHORT), 1)]
+    items: list[Item] = [item for n in lengths for item in subject.items(subject.document(n))]
+    passes = Passes(subject.strategy, forward, subject.pad_id, subject.device).run(items)
+    while True:
+        with _listening(subject) as calls:
+            passed = next(passes, None)
+        if passed is None:
+            return
+        added = subject.strategy.memory.num_added
+        yield given.pop(), [len(items[i].windows[w]) + added for i, w in passed.rows], calls
+
+
+@contextmanager
+def _listening(subject: Subject) -> Iterator[list[Call]]:
+    """Attentions of the layers that read the document, but for those that the model narrows itself."""
+    narrowed = narrowed_layers(subject.model)
+    owners = {
+        id(module): depth
+        for depth, layer in enumerate(layers(subject.model))
+        for module in layer.modules()
+        if not narrowed[depth]
+    }
+    calls: list[Call] = []
+    find = AttentionInterface.get_interface
+
+    def found(interface: Any, name: str, default: Callable[..., Any]) -> Callable[..., Any]:
+        attend = find(interface, name, default)
+
+        def heard(module: Any, query: Any, key: Any, value: Any, mask: Any, *args: Any, **kwargs: Any) -> Any:
+            output = attend(module, query, key, value, mask, *args, **kwargs)
+            changed = any(kwargs.get(option) is not None for option in ("softcap", "s_aux"))
+            if id(module) in owners and not changed:
+                scaling = kwargs.get("scaling")
+                scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
+                bias = _bias(kwargs.get("position_bias"), query, key)
+                calls.append(Call(owners[id(module)], query, key, value, scaling, bias, output[0]))
+            return output
+
+        return heard
+
+    AttentionInterface.get_interface = found  # type: ignore[method-assign, assignment]
+    try:
+        yield calls
+    finally:
+        AttentionInterface.get_interface = find  # type: ignore[method-assign]
+
+
+def _bias(given: Any, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor | None:
+    """What T5 adds to its scores, by the model's own function where a pattern looks it up by distance."""
+    if given is None or isinstance(given, torch.Tensor):
+        return given
+    dense: torch.Tensor = type(given.module).compute_bias(
+        given.module, query.shape[2], key.shape[2], device=query.device
+    )
+    return dense
+
+
+def _deviation(subject: Subject, inputs: Mapping[str, torch.Tensor], call: Call, row: int, length: int) -> float:
+    """Largest difference of some queries of one window, relative to the size of all."""
+    sample = torch.tensor(places(subject, length, NUM_QUERIES), device=call.query.device)
+    seen = _seen(subject, inputs, call, row, sample, length)
+    groups = call.query.shape[1] // call.key.shape[1]
+    key, value = (part[row].double().repeat_interleave(groups, 0) for part in (call.key, call.value))
+    scores = call.query[row].double()[:, sample] @ key.transpose(1, 2) * call.scaling
+    if call.bias is not None:
+        scores = scores + call.bias[row % len(call.bias)].double()[:, sample]
+    weights = scores.masked_fill(~seen, -torch.inf).softmax(-1).nan_to_num(nan=0.0)
+    expected = (weights @ value).transpose(0, 1)  # (S, H, D)
+    return worst(call.output[row].double()[sample] - expected) / size(expected)
+
+
+def _seen(
+    subject: Subject, inputs: Mapping[str, torch.Tensor], call: Call, row: int, sample: torch.Tensor, length: int
+) -> torch.Tensor:
+    """(H, S, K) declared pairs, with what the model itself hides; a query that sees nothing sees itself."""
+    attention, num_heads = subject.strategy.attention, call.query.shape[1]
+    num_keys = call.key.shape[2]
+    offset = num_keys - call.query.shape[2]
+    query, key = sample[:, None] + offset, torch.arange(num_keys, device=sample.device)[None]
+    hidden = key > query if subject.is_causal else torch.zeros((), dtype=torch.bool, device=sample.device)
+    real = inputs["attention_mask"][row].bool()[None, :num_keys]
+    patterns = [attention.pattern_of_head(inputs, row, head, num_heads) for head in range(num_heads)]
+    by_head = [pattern(query, key, length + offset) for pattern in patterns]
+    off = torch.stack([~own.any() for own in by_head])[:, None, None]
+    seen = torch.stack([own.expand(len(sample), -1) for own in by_head]) & real & ~hidden
+    alone = ~seen.any(-1, keepdim=True) & ~off
+    return seen | (alone & (query == key))

@@ -1,0 +1,100 @@
+"""A comparison after its cells have run: compares the results, writes and prints them."""
+
+from collections.abc import Iterator, Sequence
+
+from ctxlab.comparison import cells
+from ctxlab.comparison.candidate_results import CandidateResults, Failed, collect_results
+from ctxlab.comparison.compare import Rules
+from ctxlab.comparison.leaderboard import leaderboard
+from ctxlab.comparison.plan import learning_rate
+from ctxlab.core.errors import CheckFailed
+from ctxlab.tracking.console import console
+from ctxlab.workbench.comparing import page
+from ctxlab.workbench.comparing.session import Session
+
+
+def conclude(session: Session) -> None:
+    """Compare the completed candidates, write the result, and print it with the concluding sentence last.
+
+    Raises:
+        CheckFailed: A cell failed.
+    """
+    made = session.made
+    titles = {key: one.title for key, one in made.candidates.items() if key not in session.over_limit}
+    found = [collect_results(made.folder, key, title, made.plan) for key, title in titles.items()]
+    ran = [one for one in found if isinstance(one, CandidateResults)]
+    failed = [one for one in found if isinstance(one, Failed)]
+    answer = _answer(session, ran, failed)
+    page.write(made.folder, answer)
+    page.show(console(), answer, made.folder)
+    if failed:
+        names = ", ".join(one.title for one in failed)
+        raise CheckFailed(
+            f"Cells of {names} failed; the others were compared. Fix the cause and continue with "
+            f"`ctxlab compare resume={made.folder}`."
+        )
+
+
+def _answer(session: Session, ran: Sequence[CandidateResults], failed: Sequence[Failed]) -> page.Answer:
+    made, margin = session.made, session.options.margin
+    baseline = _baseline(session, ran)
+    is_equal_time = made.budget.is_time
+    board = leaderboard(ran, baseline, Rules(margin=margin), is_equal_time=is_equal_time) if ran else None
+    refused = {one.candidate.title: one.refused for one in session.checked if one.refused}
+    over = {made.candidates[key].title: why for key, why in session.over_limit.items()}
+    return page.Answer(
+        task=session.parts.task.name,
+        model=session.parts.model.name,
+        command=session.command,
+        budget=made.budget.sentence,
+        seeds=session.seeds,
+        margin=margin,
+        profile=session.profile,
+        board=board,
+        refused=refused | over,
+        same={one.candidate.title: one.same_as for one in session.checked if one.same_as},
+        failed={one.title: one.sentence for one in failed},
+        notes=[*_stand_in(session, baseline), *_waited(session, ran), *_chosen(session, ran)],
+    )
+
+
+def _baseline(session: Session, ran: Sequence[CandidateResults]) -> str:
+    """Key of the baseline, or of the first candidate that has all of its cells where it has not."""
+    keys = [one.key for one in ran]
+    return session.baseline if session.baseline in keys or not keys else keys[0]
+
+
+def _stand_in(session: Session, baseline: str) -> Iterator[str]:
+    if baseline != session.baseline:
+        titles = {key: one.title for key, one in session.made.candidates.items()}
+        yield (f"The baseline {titles[session.baseline]} could not be compared; {titles[baseline]} stands in for it.")
+
+
+def _waited(session: Session, ran: Sequence[CandidateResults]) -> Iterator[str]:
+    """Cells that other processes took time from, where time is what candidates share."""
+    if not session.made.budget.is_time:
+        return
+    shares = {
+        folder.name: share
+        for one in ran
+        for result, folder in zip(one.results, one.folders, strict=True)
+        if (share := cells.cpu_share(result)) is not None and share < cells.LOW_SHARE
+    }
+    if shares:
+        named = ", ".join(f"{name} ({share:.0%})" for name, share in shares.items())
+        yield (
+            f"Other processes took time from these cells while they trained, even when they were run again, so that "
+            f"they did less work in their seconds than they could have: {named} of their threads' time."
+        )
+
+
+def _chosen(session: Session, ran: Sequence[CandidateResults]) -> Iterator[str]:
+    """Learning rates that came out best on the documents that select."""
+    if session.options.trials == 1:
+        return
+    by_name = {cell.name: cell for cell in session.made.plan}
+    for one in ran:
+        parts = session.made.candidates[one.key].parts
+        assert parts is not None
+        rates = [learning_rate(parts.optimizer.lr, by_name[folder.name].trial) for folder in one.folders]
+        yield f"{one.title}: learning rate {', '.join(f'{rate:g}' for rate in rates)} chosen for its seeds in order."
