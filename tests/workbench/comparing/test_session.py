@@ -44,7 +44,7 @@ def test_documents_that_choose_are_never_those_that_are_reported():
     assert folds(8, 0, trials=3) == folds(8, 0, every=10) == 4
     assert folds(3, 0, trials=3) == 3
     assert folds(8, 8, given=SimpleNamespace(num_folds=5)) == 5
-    with pytest.raises(UserError, match="cannot both choose and be scored"):
+    with pytest.raises(UserError, match="cannot be used both for selection and for the score"):
         folds(1, 0, trials=3)
     with pytest.raises(UserError, match="no documents to score"):
         folds(0, 0)
