@@ -63,7 +63,7 @@ def prepare(parts: Parts) -> Session:
     budget.check(checked)
     check_limit(options.limit.memory, memory_bytes, checked)
     runs = {one.candidate.key: one.candidate for one in checked if one.runs}
-    baseline = plan.baseline(options.baseline, list(runs))
+    baseline = plan.baseline(_named(options.baseline, checked), list(runs))
     seeds = [parts.seed + number for number in range(options.seeds)]
     made = running.Cells(
         folder=parts.origin.run_dir,
@@ -104,6 +104,17 @@ def _check(found: Sequence[Candidate]) -> tuple[list[CheckedCandidate], Corpus]:
             shown.update(num_done / len(found), f"{num_done} of {len(found)}")
 
         return check(found, done)
+
+
+def _named(baseline: str | None, checked: Sequence[CheckedCandidate]) -> str | None:
+    """The key of the candidate that the baseline's key stands for; raises UserError if that cannot be trained."""
+    keys = {one.candidate.title: one.candidate.key for one in checked}
+    for one in checked:
+        if one.candidate.key == baseline and one.refused:
+            raise UserError(f"baseline={baseline} is not applicable: {one.refused}")
+        if one.candidate.key == baseline and one.same_as:
+            return keys[one.same_as]
+    return baseline
 
 
 def _profile(checked: Sequence[CheckedCandidate], corpus: Corpus) -> Profile:
