@@ -85,13 +85,13 @@ def known_of(encoded: Sequence[Encoded]) -> Known:
 
 
 def metric(name: str) -> Callable[[Sequence[Document], Sequence[Prediction]], Scores]:
-    """``score`` of a metric's module; raises UserError as ``metric_module`` does."""
+    """Return the function ``score`` of a metric's module; raises UserError as ``metric_module`` does."""
     score: Callable[[Sequence[Document], Sequence[Prediction]], Scores] = metric_module(name).score
     return score
 
 
 def metric_module(name: str) -> ModuleType:
-    """``ctxlab/evaluation/metrics/<name>.py``, or a plug-in's module that is named in full.
+    """Import ``ctxlab/evaluation/metrics/<name>.py``, or a plug-in's module by its full name.
 
     Its ``LIBRARIES``, if any, are loaded when it first scores.
 
@@ -101,7 +101,7 @@ def metric_module(name: str) -> ModuleType:
     module = plugins.named("ctxlab.evaluation.metrics", name)
     if module is None:
         raise UserError(
-            f"There is no metric '{name}': a task names a file of ctxlab/evaluation/metrics, or in full a module of a "
+            f"There is no metric '{name}': name a file of ctxlab/evaluation/metrics, or the full name of a module of a "
             f"distribution that declares the entry point {plugins.GROUP}."
         )
     if not callable(getattr(module, "score", None)):

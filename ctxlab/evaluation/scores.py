@@ -1,8 +1,8 @@
 """``scores/<split>.jsonl``: the contribution of every record to the figures of its split, and figures computed from it.
 
 A line is ``{"id": …, "group": …, "statistics": {<name>: {…}}}``. A name is that of a file under
-``ctxlab/evaluation/sufficient``, or of a plug-in's module in full, which says what the values are and how figures
-follow from them. Nothing here needs torch, so that figures of runs can be compared without their models.
+``ctxlab/evaluation/sufficient``, or the full name of a plug-in's module, which documents the values and computes
+figures from them. Nothing here needs torch, so that runs can be compared without their models.
 
 Shape legend: N units (lines), G records (groups), R weightings.
 """
@@ -29,7 +29,7 @@ _PACKAGE = "ctxlab.evaluation.sufficient"
 
 
 def statistic(name: str) -> Statistic:
-    """The ``STATISTIC`` of ``ctxlab/evaluation/sufficient/<name>.py``, or of a plug-in's module that is named in full.
+    """Return the ``STATISTIC`` of ``ctxlab/evaluation/sufficient/<name>.py``, or of a plug-in's module by full name.
 
     Raises:
         UserError: There is none.
@@ -37,7 +37,9 @@ def statistic(name: str) -> Statistic:
     found = getattr(plugins.named(_PACKAGE, name), "STATISTIC", None)
     if not isinstance(found, Statistic):
         writer = f"the plug-in {name.split('.')[0]}, not installed here" if "." in name else "another version of ctxlab"
-        raise UserError(f"There is no statistic called '{name}'; the scores were written by {writer}.")
+        raise UserError(
+            f"There is no statistic called '{name}', as the scores were written by {writer}: evaluate the run again."
+        )
     return found
 
 
