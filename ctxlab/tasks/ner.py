@@ -25,6 +25,7 @@ class NER(TokenLabeller):
     """
 
     name = "ner"
+    record_fields = (("tokens", "tags"), ("text", "spans"), ("text", "entities"), ("data", "annotations"))
     metric = "entities"
     primary_metric = "f1"
 
