@@ -56,6 +56,14 @@ def composed_once():
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def token_cache(tmp_path_factory):
+    """One cache of tokens for all runs of all tests, and none of the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CTXLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @dataclass
 class Outcome:
     """What a call of the command line left."""

@@ -11,7 +11,7 @@ import ctxlab
 from ctxlab.cli import main
 from ctxlab.core.errors import UserError
 from ctxlab.core.result import Verification
-from tests.stages.conftest import result, token_cache, train, trained  # noqa: F401
+from tests.stages.conftest import result, train, trained  # noqa: F401
 
 
 @pytest.fixture(scope="module")

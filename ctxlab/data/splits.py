@@ -9,7 +9,7 @@ from ctxlab.core.data import Record, Source
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document
 from ctxlab.data import folds
-from ctxlab.text.language import told
+from ctxlab.text.language import language_field
 
 HELD_OUT_SHARE = 0.1
 """Fraction of the training documents used as validation split if there is none."""
@@ -104,7 +104,10 @@ def documents_of(task: Task, records: Sequence[Record], *, gold: bool) -> list[D
 
 
 def _parsed(task: Task, record: Record, *, gold: bool) -> Document:
-    document, language = task.parse(record.fields, record.origin, gold=gold), told(record.fields.get("language"))
+    document, language = (
+        task.parse(record.fields, record.origin, gold=gold),
+        language_field(record.fields.get("language")),
+    )
     return replace(document, fields={**document.fields, "language": language}) if language else document
 
 

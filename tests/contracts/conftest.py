@@ -1,3 +1,3 @@
-"""Real runs here keep no tokens of the user's, and are refused as elsewhere."""
+"""Real runs here are refused as elsewhere."""
 
-from tests.stages.conftest import refused, token_cache  # noqa: F401
+from tests.stages.conftest import refused  # noqa: F401

@@ -10,7 +10,6 @@ from ctxlab.config import annotations, catalogue
 from ctxlab.config.build import locate
 
 FILES = [(group, option) for group in catalogue.groups() for option in catalogue.options(group)]
-COMPONENTS = [pair for pair in FILES if "_target_" in catalogue.read(catalogue.option_file(*pair))]
 WITHOUT_TARGET = {"context", "trainer", "experiment", "strategy", "probe", "task/decoding"}
 """Groups of plain values, or that only compose parts; names of ``probe`` are those of classes, see its own tests."""
 
@@ -23,47 +22,30 @@ def ids(pair):
 
 
 @pytest.mark.parametrize("pair", FILES, ids=ids)
-def test_the_first_line_says_what_it_is_for(pair):
-    path = catalogue.option_file(*pair)
-    first = path.read_text().splitlines()[0]
-    assert first.startswith("# ")
-    assert len(catalogue.summary(path)) >= 10
-
-
-@pytest.mark.parametrize("pair", FILES, ids=ids)
-def test_every_key_has_a_comment(pair):
-    bare = [key.name for key in catalogue.keys(catalogue.option_file(*pair)) if not key.comment and key.value]
-    assert bare == []
-
-
-@pytest.mark.parametrize("pair", FILES, ids=ids)
-def test_it_composes(pair):
+def test_a_file_explains_itself_composes_and_fits_its_class(pair):
     group, option = pair
+    path = catalogue.option_file(group, option)
+    assert path.read_text().splitlines()[0].startswith("# ")
+    assert len(catalogue.summary(path)) >= 10
+    assert [key.name for key in catalogue.keys(path) if not key.comment and key.value] == []
     prefix = "+" if group == "experiment" else ""
     config = compose("train", [*WITHIN.get(group, ()), f"{prefix}{group}='{option}'"])
     OmegaConf.to_container(config, resolve=True)
+    content = catalogue.read(path)
+    if "_target_" in content:
+        assert_fits_its_class(group, content, {name.split("/")[-1] for name, _ in catalogue.defaults(path, group)})
+    else:
+        assert group in WITHOUT_TARGET
 
 
-@pytest.mark.parametrize("pair", COMPONENTS, ids=ids)
-def test_keys_are_the_parameters_of_the_target(pair):
-    """No key without effect, and no parameter that only a reader of the code would find."""
-    content = catalogue.read(catalogue.option_file(*pair))
-    parameters = inspect.signature(locate(content["_target_"])).parameters
+def assert_fits_its_class(group, content, parts):
+    """No key without effect, no parameter that only a reader of the code would find, no value of another type."""
+    target = locate(content["_target_"])
+    parameters = inspect.signature(target).parameters
     label = set() if "name" in parameters else {"name"}
-    parts = {name.split("/")[-1] for name, _ in catalogue.defaults(catalogue.option_file(*pair), pair[0])}
     assert set(content) - {"_target_", "defaults"} - label | parts == set(parameters)
-
-
-@pytest.mark.parametrize("pair", COMPONENTS, ids=ids)
-def test_values_fit_the_annotations_of_the_target(pair):
-    content = catalogue.read(catalogue.option_file(*pair))
     plain = {key: value for key, value in content.items() if "${" not in str(value) and value != "???"}
-    annotations.check(locate(content["_target_"]), plain, pair[0])
-
-
-@pytest.mark.parametrize("pair", FILES, ids=ids)
-def test_only_groups_of_values_go_without_a_target(pair):
-    assert pair in COMPONENTS or pair[0] in WITHOUT_TARGET
+    annotations.check(target, plain, group)
 
 
 @pytest.mark.parametrize("stage", [path.stem for path in sorted(catalogue.conf_dir().glob("*.yaml"))])

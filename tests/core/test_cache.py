@@ -2,7 +2,6 @@
 
 import hashlib
 import threading
-import time
 
 import pytest
 
@@ -53,7 +52,7 @@ def test_of_several_one_does_the_work(tmp_path):
 
     def slowly(folder):
         done.append(folder)
-        time.sleep(0.2)
+        threading.Event().wait(0.2)  # the others arrive meanwhile
         fill(folder)
 
     threads = [threading.Thread(target=make_once, args=(tmp_path / "x", slowly)) for _ in range(4)]

@@ -20,17 +20,12 @@ SMALL = (
 """Options of a run that takes a second."""
 
 
-@pytest.fixture(scope="session", autouse=True)
-def token_cache(tmp_path_factory):
-    """One cache of tokens for all runs, and none of the user's."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CTXLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def no_pictures():
-    """Drawing takes a third of a small run: only what is ``drawn`` has pictures."""
+    """Drawing takes a third of a small run: only what is ``drawn`` has pictures.
+
+    Of a module, so that one which imports this does not turn off the pictures of those after it.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(finish, "draw", lambda *_: [])
         patch.setattr(verify, "draw_reach", lambda path, *_: path)

@@ -43,7 +43,7 @@ def test_a_run_leaves_what_the_design_says(trained):
     assert any("does not differ from chance (0.25)" in note for note in found["notes"])  # four steps teach nothing
     report = (trained / "report.md").read_text()
     assert f"ctxlab train {shlex.join(SMALL)} hydra.run.dir={trained}" in report
-    for heading in ("Strict scores by entity type", "F1 by length", "F1 by place", "distance of the evidence"):
+    for heading in ("Strict scores by entity type", "F1 by length", "F1 by position", "distance of the evidence"):
         assert heading in report
 
 
@@ -276,7 +276,7 @@ def test_notes_of_sanity_stand_beside_the_scores(tmp_path, capsys):
         "1 of 1 validation documents are training documents too",
         "The validation split has a single document",
         "context.length=64 is longer than every document (the longest has",
-        "as trainer.max_seconds=0.001 allows no more",
+        "because trainer.max_seconds=0.001 allows no more",
         "The learning rate of the first step was 0",
     ):
         assert words in found

@@ -79,7 +79,8 @@ def test_the_encoder_of_a_t5(attention, tmp_path):
     assert main(["verify", *VERIFY, *words, *sizes, f"hydra.run.dir={tmp_path / 'run'}"]) == 0
 
 
-def test_what_it_leaves(tmp_path, capsys):
+def test_what_it_leaves(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")  # no name of a check is broken
     run = tmp_path / "run"
     with drawn():
         words = ["verify", *VERIFY, "model=tiny_bert", "strategy=chunk", "context=64", f"hydra.run.dir={run}"]

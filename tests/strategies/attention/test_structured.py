@@ -18,7 +18,7 @@ from ctxlab.strategies.attention import structured
 from ctxlab.strategies.attention.kernels import blocks, latest, plan
 from ctxlab.strategies.attention.kernels.structure import choose, salient
 from ctxlab.strategies.attention.structured import Structured
-from tests.strategies.attention.test_sparse_kernels import dense
+from tests.strategies.attention.kernels.test_sparse import dense
 
 
 def marked(length, **places):

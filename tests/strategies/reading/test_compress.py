@@ -18,7 +18,7 @@ from ctxlab.strategies.reading.choosing.information import Frequencies, model_se
 from ctxlab.strategies.reading.choosing.keeping import sentence_starts
 from ctxlab.strategies.reading.compress import Compress
 from tests.strategies.conftest import COMMON, ROTARY, VOCABULARY
-from tests.strategies.reading.test_reading_select import document, kept, sentences
+from tests.strategies.reading.test_select import document, kept, sentences
 
 
 def language_model(**options):

@@ -1,8 +1,9 @@
 """Sentences that are kept: which, how many, in what order; ranks against other libraries and hand-worked cases."""
 
+import cProfile
 import dataclasses
 import math
-import time
+import pstats
 from itertools import pairwise
 
 import networkx
@@ -180,15 +181,16 @@ def test_what_everything_else_resembles_is_kept():
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_hundred_thousand_tokens_are_quick(method):
+def test_of_twenty_thousand_tokens_a_window_is_filled(method):
+    """With few calls a sentence: a thousand of them compared in pairs, one by one, would be half a million."""
     rng = np.random.default_rng(0)
-    ids = rng.zipf(1.3, 100_000) % 8000 + 5
+    ids = rng.zipf(1.3, 20_000) % 8000 + 5
     marks = np.zeros(len(ids), dtype=np.int64)
-    marks[rng.choice(len(ids), 5000, replace=False)] = SENTENCE
+    marks[rng.choice(len(ids), 1000, replace=False)] = SENTENCE
     encoded = Encoded(ids, np.arange(len(ids)), np.zeros_like(ids), (1,), (2,), marks=marks)
-    start = time.process_time()
-    assert len(kept(Select(method), encoded, 4096)) == 4094
-    assert time.process_time() - start < 5
+    profile = cProfile.Profile()
+    assert len(profile.runcall(kept, Select(method), encoded, 4096)) == 4094
+    assert pstats.Stats(profile).total_calls < 200_000
 
 
 def test_a_document_is_ranked_once():
@@ -243,7 +245,7 @@ def test_unknown_characters_are_told_apart_by_what_they_are():
 
 
 def test_terms_of_known_tokens_are_their_ids():
-    (part,) = Summarization(output="extract").split(
+    (part,) = Summarization(output="extract").expand(
         Document("1", {"document": "a b. C d.", "asked": [{"id": "1"}]}, "o")
     )
     (encoded,) = Summarization(output="extract").encode([part], make_tokenizer())
