@@ -7,8 +7,8 @@ from typing import Any
 class Component(ABC):  # noqa: B024 (the protocols have the abstract methods)
     """Base of the protocols in ``ctxlab.core``, which declare the methods of their components as abstract.
 
-    A class is complete unless it names ``ABC`` among its own bases, as protocols and the bases that several components
-    share do: ``class BaseReading(Reading, ABC)`` may leave methods out, ``class Chunk(BaseReading)`` may not.
+    A class must be complete unless ``ABC`` is among its own bases, as it is for protocols and for bases that several
+    components share: ``class BaseReading(Reading, ABC)`` may lack methods, ``class Chunk(BaseReading)`` may not.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

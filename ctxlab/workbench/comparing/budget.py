@@ -67,7 +67,7 @@ class Budget:
 
     @property
     def sentence(self) -> str:
-        """For people."""
+        """Description of the budget."""
         unit = "FLOPs" if self.name == "flops" else self.name
         trials = f", shared by {self.num_trials} learning rates" if self.num_trials > 1 else ""
         return f"{self.amount:,g} {unit} of training for each candidate and seed{trials}"
@@ -85,7 +85,7 @@ class Budget:
         return START_SECONDS + training + scored_tokens * work.seconds_per_token
 
     def check(self, found: Sequence[CheckedCandidate]) -> None:
-        """Refuse a budget that pays for no step of any candidate.
+        """Refuse a budget too small for a single step of any candidate.
 
         Raises:
             UserError: Names one that would do.
