@@ -1,14 +1,18 @@
 """Shared by all tests: commands that start quickly, and a command line whose stages are told what to do."""
 
 import importlib
+import os
 import sys
 from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hydra._internal.hydra import Hydra
+
+from ctxlab.runtime import cost
 
 with redirect_stderr(sys.__stderr__):  # it would close what pytest puts there when logging is configured anew
     import absl.logging  # noqa: F401
@@ -62,6 +66,26 @@ def token_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CTXLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def small_runs_are_quick():
+    """Runs in this process do not search it for garbage first, nor wait for the disk; those in others do.
+
+    With all libraries and thousands of tests in memory, the search takes as long as the rest of a small run.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cost, "gc", SimpleNamespace(collect=lambda: 0))
+        patch.setattr(os, "fsync", lambda handle: None)
+        yield
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Of several processes one runs all tests of a file, so that what they share is made once."""
+    from xdist.scheduler import LoadFileScheduling
+
+    return LoadFileScheduling(config, log)
 
 
 @dataclass

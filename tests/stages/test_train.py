@@ -100,18 +100,11 @@ def test_layers_are_not_computed_twice_where_a_cache_would_be_lost(refused):
 @pytest.mark.parametrize(
     "options",
     [
-        ("optimizer=sgd", "scheduler=cosine"),
-        ("optimizer=adafactor", "scheduler=constant", "trainer.clip_norm=null"),
-        ("tuning=head",),
-        ("tuning=top_k", "tuning.k=1"),
-        ("tuning=freeze_embeddings",),
-        ("trainer.precision=bf16",),
-        ("task.outside_weight=0",),
-        ("strategy=truncate",),
+        ("optimizer=sgd", "scheduler=cosine", "tuning=freeze_embeddings"),
+        ("optimizer=adafactor", "scheduler=constant", "trainer.clip_norm=null", "tuning=top_k", "tuning.k=1"),
+        ("trainer.precision=bf16", "task.outside_weight=0", "trainer.num_workers=1", "strategy=dense"),
         ("strategy=chunk", "context=64", "strategy.reading.overlap_tokens=16", "strategy.reading.merge=central"),
-        ("strategy=dense",),
         ("strategy=longformer", "strategy/positions=interpolate", "model.trained_length=128"),
-        ("trainer.num_workers=1",),
     ],
 )
 def test_every_option_trains(options, tmp_path):
@@ -129,10 +122,10 @@ def test_tuning_only_the_head_leaves_the_body_as_it_was(tmp_path):
 
 
 def test_budgets_end_the_run_where_they_say(tmp_path):
-    assert train(tmp_path / "tokens", "trainer.max_tokens=3000", "trainer.max_steps=null") == 0
+    assert train(tmp_path / "tokens", "trainer.max_tokens=1500", "trainer.max_steps=null") == 0
     cost = result(tmp_path / "tokens")["cost"]
-    assert 3000 <= cost["train_tokens"] < 3000 + 1024
-    assert train(tmp_path / "epochs", "trainer.max_epochs=2", "trainer.max_steps=null") == 0
+    assert 1500 <= cost["train_tokens"] < 1500 + 1024
+    assert train(tmp_path / "epochs", "trainer.max_epochs=2", "trainer.max_steps=null", "data.documents=2") == 0
     assert result(tmp_path / "epochs")["cost"]["train_epochs"] == 2.0
     assert train(tmp_path / "seconds", "trainer.max_seconds=0.3", "trainer.max_steps=null") == 0
     assert result(tmp_path / "seconds")["cost"]["train_seconds"] >= 0.3
