@@ -29,6 +29,7 @@ from ctxlab.models.tiny_t5 import TinyT5
 from ctxlab.optim.tuning.full import Full
 from ctxlab.optim.tuning.head import Head
 from ctxlab.optim.tuning.top_k import TopK
+from ctxlab.runtime import cost
 from ctxlab.runtime.cost import FlopCounter, MemoryMeter
 from ctxlab.runtime.forward import AFTER_WINDOW, IN_DECODER
 from ctxlab.runtime.writer import Writer
