@@ -21,7 +21,7 @@ def load(run: str | Path, *overrides: str, checkpoint: str = "best") -> "LoadedR
         checkpoint: ``best`` or ``latest``.
 
     Raises:
-        UserError: The directory holds no whole checkpoint, or an override does not fit it.
+        UserError: The directory has no valid checkpoint, or an override does not fit it.
     """
     from ctxlab.api import load_run
 

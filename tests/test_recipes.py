@@ -62,7 +62,7 @@ def run(code: str, folder: Path, path: str) -> subprocess.CompletedProcess[str]:
 def check_listing(done: subprocess.CompletedProcess[str]) -> None:
     for line in ("task=pos\n", "strategy/attention=blockwise\n"):  # what completion answers
         assert line in done.stdout
-    assert "Parts of speech: one tag a word" in done.stdout
+    assert "Parts of speech: one tag per word" in done.stdout
     assert "Blocks that do not overlap, and a few global tokens" in " ".join(done.stdout.split())
     assert "https://arxiv.org/abs/1801.10198" in done.stdout
     assert "did you mean 'strategy.attention.block'" in done.stderr

@@ -81,11 +81,13 @@ def sentences(candidates: Sequence[CandidateResults]) -> list[str]:
     A figure is better than chance if its interval is above it. Nothing is said if a task has no cases with known
     evidence, or if the score of guessing is unknown.
     """
+    chance = next((one for ran in candidates if (one := _chance(ran)) is not None), None)
+    if chance is None:
+        return []
     at_chance, found = [], []
-    chance = None
     for ran in candidates:
-        own, chance = bins(ran, EVIDENCE), ran.results[0].chances.get(ran.split, {}).get(EVIDENCE)
-        if not own or chance is None:
+        own = bins(ran, EVIDENCE)
+        if not own:
             continue
         above = [one for one in own if one.low is not None and one.low > chance]
         if above:
@@ -99,6 +101,10 @@ def sentences(candidates: Sequence[CandidateResults]) -> list[str]:
             "far: these scores do not use context."
         )
     return found
+
+
+def _chance(ran: CandidateResults) -> float | None:
+    return ran.results[0].chances.get(ran.split, {}).get(EVIDENCE)
 
 
 def _reach(title: str, reached: Bin, farthest: Bin, chance: float) -> str:

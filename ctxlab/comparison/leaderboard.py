@@ -44,7 +44,7 @@ class Leaderboard:
 
     @property
     def closing(self) -> str:
-        """The one sentence at the end."""
+        """The concluding sentence."""
         if not self.lower_is_better and not any(figure for entry in self.entries for figure in entry.by_seed):
             return f"Nothing can be concluded: every {self.figure} is 0, no candidate learned anything in its budget."
         if self.conclusion is not None:

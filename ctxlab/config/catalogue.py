@@ -49,13 +49,13 @@ def roots() -> list[Path]:
 
 
 def groups() -> list[str]:
-    """Every group but Hydra's own, such as ``strategy`` and ``strategy/reading``."""
+    """Return every group except Hydra's own, such as ``strategy`` and ``strategy/reading``."""
     names = {path.parent.relative_to(root).as_posix() for root in roots() for path in root.rglob("*.yaml")} - {"."}
     return sorted(name for name in names if name.split("/")[0] != "hydra")
 
 
 def options(group: str) -> list[str]:
-    """Options of a group, those that are numbers in numeric order."""
+    """Return the options of a group, numbers in numeric order."""
     names = {path.stem for root in roots() for path in (root / group).glob("*.yaml")}
     return sorted(names, key=lambda name: (0, int(name), name) if name.isdecimal() else (1, 0, name))
 

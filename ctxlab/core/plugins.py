@@ -23,7 +23,7 @@ from types import ModuleType
 GROUP = "ctxlab.plugins"
 """Entry point group by which a distribution says that its classes are meant to be named."""
 
-NAME = re.compile(r"[A-Za-z]\w*(?:\.[A-Za-z]\w*)*", re.ASCII)
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*)*")
 """A dotted name without relative parts, private parts or white space."""
 
 

@@ -171,8 +171,9 @@ class Attention(Component, ABC):
     """Whether the choice of attending pairs depends on the whole window, so that later tokens influence earlier ones
     even in a causal model."""
 
-    weighs: bool
-    """Whether pairs count for less than their scores say (a learned span): dense attention equals it under no mask."""
+    reweights: bool
+    """Whether attention weights are scaled beyond the softmax of scores (a learned span), so that dense attention under
+    the declared mask differs."""
 
     @property
     @abstractmethod

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -47,6 +47,10 @@ class Task(Component, ABC):
     """A task; each has its own file under ``ctxlab/tasks``."""
 
     name: str
+    record_fields: ClassVar[Sequence[Sequence[str]]] = ()
+    """Sets of fields that identify a record of the task: of its own format first, then of formats converted to it."""
+    only_field: ClassVar[str] = ""
+    """Field that identifies a record of the task if the record has no other one."""
     head: str
     """Kind of model head, a key of ``models.heads.HEADS``."""
     kinds: frozenset[str]

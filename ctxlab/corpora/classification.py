@@ -1,7 +1,7 @@
-"""Reports of courts, whose class is the one verdict that matters, somewhere in a long text.
+"""Generated court reports, whose class is the relevant verdict, stated somewhere in a long text.
 
-In most documents one sentence says what became of a person, and nothing else does. In an *ambiguous* one several
-persons are judged in different ways; another sentence, at a controlled distance, says whose case it is.
+In most documents exactly one sentence states a verdict. In an *ambiguous* one several persons get different verdicts;
+another sentence, at a controlled distance, states whose case the document is about.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Any
 from ctxlab.corpora.grammar.brief import Brief
 from ctxlab.corpora.grammar.draw import Draw
 from ctxlab.corpora.grammar.names import names
-from ctxlab.corpora.grammar.placing import Page, told
+from ctxlab.corpora.grammar.placing import Page, fixed_sentence
 
 VERDICTS: Mapping[str, Sequence[str]] = {
     "acquitted": (
@@ -32,26 +32,26 @@ VERDICTS: Mapping[str, Sequence[str]] = {
         "<x> must wait for another hearing .",
     ),
 }
-"""What a court may say of ``<x>``, by class."""
+"""Sentences with the verdict on ``<x>``, by class."""
 
 SUBJECTS: Sequence[str] = (
     "this report is about the case of <x> .",
     "only the case of <x> matters here .",
     "these pages were written for <x> alone .",
 )
-"""Whose case a document is about, where several are judged."""
+"""Sentences that state whose case an ambiguous document is about."""
 
 OTHERS = 2
-"""Persons that are judged in another way, at most, in an ambiguous document."""
+"""Maximum number of persons with another verdict in an ambiguous document."""
 
 
 def write(brief: Brief, index: int) -> dict[str, Any]:
-    """Fields ``text, label, probes``, of exactly ``words_per_document`` words; classes take turns.
+    """Return the fields ``text, label, probes`` of exactly ``words_per_document`` words; classes alternate.
 
-    - ``ambiguous_share``: of the documents, those whose class only two sentences together tell.
-    - ``evidence_distance``: words between the names in these; those that fit the document are drawn equally often.
-    - ``probes``: the first and last character (not included) of each sentence that tells, the verdict first, and the
-      distance to the other (0 where there is none).
+    - ``ambiguous_share``: fraction of the documents whose class only two sentences together determine.
+    - ``evidence_distance``: words between the names in these; drawn equally often from the values that fit.
+    - ``probes``: the first and last character (not included) of each evidence sentence, the verdict first, and the
+      distance to the other one (0 where there is none).
 
     Raises:
         UserError: No distance fits the document.
@@ -65,20 +65,20 @@ def write(brief: Brief, index: int) -> dict[str, Any]:
 
 
 def _one_sentence(draw: Draw, page: Page, pool: Sequence[str], label: str) -> dict[str, Any]:
-    page.put(told(draw.one(VERDICTS[label]), draw.one(pool)))
+    page.put(fixed_sentence(draw.one(VERDICTS[label]), draw.one(pool)))
     text, spans, _ = page.write()
     return {"text": text, "label": label, "probes": [{"start": spans[0][0], "end": spans[0][1], "distance": 0}]}
 
 
 def _two_sentences(draw: Draw, page: Page, pool: Sequence[str], label: str, distances: Sequence[int]) -> dict[str, Any]:
     name, *others = _different(draw, pool, 1 + OTHERS)
-    verdict, subject = told(draw.one(VERDICTS[label]), name), told(draw.one(SUBJECTS), name)
+    verdict, subject = fixed_sentence(draw.one(VERDICTS[label]), name), fixed_sentence(draw.one(SUBJECTS), name)
     verdict_first = draw.share() < 0.5
     pair = (verdict, subject) if verdict_first else (subject, verdict)
     distance = page.put_pair(*pair, draw.one(distances))
     assert distance is not None, "an empty page has room for a pair"
     for other in others:
-        page.put(told(draw.one(VERDICTS[draw.one([one for one in VERDICTS if one != label])]), other))
+        page.put(fixed_sentence(draw.one(VERDICTS[draw.one([one for one in VERDICTS if one != label])]), other))
     text, spans, _ = page.write()
     order = spans[:2] if verdict_first else spans[1::-1]
     return {"text": text, "label": label, "probes": [{"start": s, "end": e, "distance": distance} for s, e in order]}

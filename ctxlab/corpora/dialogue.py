@@ -1,8 +1,8 @@
-"""Conversations whose next turn depends on a fact that was named at a controlled distance earlier.
+"""Generated conversations whose next turn depends on a fact stated at a controlled distance before.
 
-Two speakers take turns to talk prose without names. In one turn somebody states a fact about an invented person. The
-last turn but one asks for it, and the last one answers. All candidates answer in the same words, with different keys.
-In an *ambiguous* conversation a fact of the same kind is stated of somebody else too, whose key a candidate has.
+Two speakers alternate with prose without names. One turn states a fact about an invented person. The last turn but one
+asks for it, and the last one answers. All candidates answer in the same words, with different keys. In an *ambiguous*
+conversation a fact of the same kind is stated about another person too, whose key is in one of the candidates.
 """
 
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ from typing import Any
 from ctxlab.corpora.grammar.brief import Brief
 from ctxlab.corpora.grammar.draw import Draw
 from ctxlab.corpora.grammar.names import names
-from ctxlab.corpora.grammar.placing import Page, told
+from ctxlab.corpora.grammar.placing import Page, fixed_sentence
 from ctxlab.corpora.grammar.prose import LISTS
 from ctxlab.corpora.qa import FACTS, ROOM_FOR_FACT
 
 ANSWERS: Sequence[str] = ("I believe it was <key>.", "As far as I know, <key>.", "It was <key>, I think.")
-"""Last turns; ``<key>`` comes with its article where it needs one."""
+"""Last turns; ``<key>`` includes its article where it needs one."""
 
 NUM_CANDIDATES = 10
 
@@ -28,11 +28,11 @@ PARAGRAPH = "\n\n"
 
 
 def write(brief: Brief, index: int) -> dict[str, Any]:
-    """Fields ``turns, candidates, probes``; all turns but the last have ``words_per_document`` words together.
+    """Return the fields ``turns, candidates, probes``; the turns without the last have ``words_per_document`` words.
 
-    - ``ambiguous_share``: of the conversations, those in which somebody else has a fact of the same kind.
-    - ``evidence_distance``: words from the name in the fact to the question; those that fit are drawn equally often.
-    - ``probes``: the turn of the fact from 0 on, its first and last character (not included) in this turn, and its
+    - ``ambiguous_share``: fraction of the conversations with a fact of the same kind about another person.
+    - ``evidence_distance``: words from the name in the fact to the question; drawn equally often from those that fit.
+    - ``probes``: the index of the turn with the fact, its first and last character (not included) in this turn, and its
       distance.
 
     Raises:
@@ -50,9 +50,9 @@ def _record(draw: Draw, pool: Sequence[str], length: int, distance: int, *, is_a
     keys = draw.shuffled(LISTS[kind])[:NUM_CANDIDATES]
     asked = question.replace("<x>", name)
     page = Page(draw, length - len(asked.replace("?", " ?").split(" ")))
-    true_distance = page.put_before_end(told(fact, name, key=keys[0]), distance)
+    true_distance = page.put_before_end(fixed_sentence(fact, name, key=keys[0]), distance)
     if is_ambiguous:
-        page.put(told(fact, other, key=keys[1]))
+        page.put(fixed_sentence(fact, other, key=keys[1]))
     text, spans, _ = page.write()
     lines = [*text.rstrip("\n").split(PARAGRAPH), asked]
     answer = draw.one(ANSWERS)
@@ -63,7 +63,7 @@ def _record(draw: Draw, pool: Sequence[str], length: int, distance: int, *, is_a
 
 
 def _place(lines: Sequence[str], start: int, end: int) -> dict[str, int]:
-    """Turn and characters in it of a stretch of the joined ``lines``, which lies within one."""
+    """Return the turn of a span in the joined ``lines`` and its characters in that turn."""
     turn = 0
     while start >= len(lines[turn]):
         skipped = len(lines[turn]) + len(PARAGRAPH)

@@ -1,6 +1,6 @@
-"""Long prompts in which a few sentences ask for words, a topic and a length, and texts that meet them.
+"""Generated long prompts in which a few sentences ask for words, a topic and a length, and texts that meet these.
 
-The sentences that ask lie at controlled distances from the end of the prompt, where the text begins.
+The sentences with constraints are at controlled distances from the end of the prompt, where the text begins.
 """
 
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Any
 
 from ctxlab.corpora.grammar.brief import Brief
 from ctxlab.corpora.grammar.draw import Draw
-from ctxlab.corpora.grammar.placing import Page, told
+from ctxlab.corpora.grammar.placing import Page, fixed_sentence
 from ctxlab.corpora.grammar.prose import LISTS, fill, sentence
 from ctxlab.text.units import num_words
 
@@ -19,20 +19,20 @@ TEXTS: Sequence[str] = (
     "there was a <word> <where> .",
     "<when> the <word> was <adj> .",
 )
-"""Sentences of a text, ``<word>`` for what was asked for."""
+"""Sentences of a text; ``<word>`` is a word that was asked for."""
 
 SHORTEST = 8
-"""Words of a text, punctuation included, at least."""
+"""Minimum number of words of a text, punctuation included."""
 
 
 def write(brief: Brief, index: int) -> dict[str, Any]:
-    """Fields ``prompt, constraints, text, probes``; the prompt has exactly ``words_per_document`` words.
+    """Return the fields ``prompt, constraints, text, probes``; the prompt has exactly ``words_per_document`` words.
 
-    - ``ambiguous_share``: of the prompts, those that ask for a length too.
-    - ``evidence_distance``: words from a sentence that asks to the end of the prompt; those that fit are taken in turn,
-      one constraint each, the first for a topic and the others for words.
-    - ``probes``: the first and last character (not included) of each such sentence and its true distance, in the order
-      words, topic, length.
+    - ``ambiguous_share``: fraction of the prompts that ask for a length too.
+    - ``evidence_distance``: words from a sentence with a constraint to the end of the prompt; each that fits is used
+      for one constraint, the first for a topic and the others for words.
+    - ``probes``: the first and last character (not included) of each such sentence and its actual distance, in the
+      order words, topic, length.
 
     Raises:
         UserError: No distance fits the prompt.
@@ -53,7 +53,7 @@ def _record(draw: Draw, length: int, distances: Sequence[int], asks_length: bool
     topic = next((key for form, key in placed if form == TOPIC), None)
     text = _text(draw, [*words, *([topic] if topic else [])])
     bounds = (max(num_words(text) - 4, 1), num_words(text) + 4)
-    asks_length = asks_length and page.put(told(LENGTH, str(bounds[0]), most=str(bounds[1])))
+    asks_length = asks_length and page.put(fixed_sentence(LENGTH, str(bounds[0]), most=str(bounds[1])))
     prompt, spans, _ = page.write()
     kinds = [*(form for form, _ in placed), *([LENGTH] if asks_length else [])]
     order = sorted(range(len(kinds)), key=lambda i: (WORD, TOPIC, LENGTH).index(kinds[i]))
@@ -64,11 +64,11 @@ def _record(draw: Draw, length: int, distances: Sequence[int], asks_length: bool
 
 
 def _put(page: Page, form: str, key: str, distance: int) -> bool:
-    return page.put_before_end(told(form, key), distance) is not None
+    return page.put_before_end(fixed_sentence(form, key), distance) is not None
 
 
 def _text(draw: Draw, keys: Sequence[str]) -> str:
-    """A text in which all ``keys`` occur, with further sentences up to ``SHORTEST`` words."""
+    """Return a text in which all ``keys`` occur, with further sentences up to ``SHORTEST`` words."""
     words: list[str] = []
     for key in keys:
         template = draw.one(TEXTS)

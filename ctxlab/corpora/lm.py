@@ -1,8 +1,8 @@
-"""Plain text in which words come again that only an earlier sentence tells.
+"""Generated plain text with repeated words that only an earlier sentence determines.
 
-Most of it is prose without names. A *pair* is two sentences about an invented name that nothing else in the document
-has: the first says a word of it (its key), the second says the same word again, at a controlled distance behind.
-Nothing but the first sentence tells which of some forty words it is.
+Most of it is prose without names. A *pair* is two sentences about an invented name that occurs nowhere else in the
+document: the first states a word about it (its key), the second repeats that word, at a controlled distance after the
+first. Only the first sentence determines which of some forty words it is.
 """
 
 import heapq
@@ -27,20 +27,20 @@ PAIRS: Sequence[tuple[str, str, str]] = (
     ("place", "<x> lived behind the <key> .", "they found <x> behind the <key> ."),
     ("place", "every day <x> went to the <key> .", "again <x> went to the <key> ."),
 )
-"""Kind of the key, the first sentence, the second; ``<x>`` is the name. No article gives the key away."""
+"""Kind of the key, first sentence, second sentence; ``<x>`` is the name. Articles do not depend on the key."""
 
 PAIR_WORDS = 18
-"""Words of both sentences of a pair, at most."""
+"""Maximum number of words of both sentences of a pair."""
 
 TRIES = 4
 
 
 def write(brief: Brief, index: int) -> dict[str, Any]:
-    """Fields ``text, probes``, of exactly ``words_per_document`` words.
+    """Return the fields ``text, probes`` of exactly ``words_per_document`` words.
 
-    - ``ambiguous_share``: of the words, those that pairs are made of, as far as they fit.
-    - ``evidence_distance``: words from a key to its second mention; those that fit the document are used equally often.
-    - ``probes``: the first and last character (not included) of each second mention, and its true distance.
+    - ``ambiguous_share``: fraction of the words that are in pairs, as far as these fit.
+    - ``evidence_distance``: words from a key to its second mention; drawn equally often from the values that fit.
+    - ``probes``: the first and last character (not included) of each second mention, and its actual distance.
 
     Raises:
         UserError: No distance fits the document.
@@ -60,11 +60,11 @@ class _Due:
     words: list[str] = field(compare=False)
     key_at: int = field(compare=False)
     first_key: int = field(compare=False)
-    """Word of the document that is the key of the first sentence."""
+    """Index in the document of the key of the first sentence."""
 
 
 class _Writer:
-    """One document, written from front to back."""
+    """Writes one document from beginning to end."""
 
     def __init__(self, draw: Draw, pool: Sequence[str], length: int) -> None:
         self._draw, self._pool, self._length = draw, list(draw.shuffled(pool)), length
@@ -96,18 +96,18 @@ class _Writer:
         return {"text": text, "probes": probes}
 
     def _plan(self, num_pairs: int, distances: Sequence[int]) -> list[tuple[int, int]]:
-        """(first word at the earliest, distance) of each pair, the last one first; every distance equally often."""
+        """Return (earliest first word, distance) of each pair, the last one first; distances are equally frequent."""
         turn = self._draw.below(len(distances)) if distances else 0
         chosen = [distances[(turn + i) % len(distances)] for i in range(num_pairs)]
         latest = [self._length - distance - ROOM_FOR_SENTENCE for distance in chosen]
         return sorted(((self._draw.below(last + 1), d) for last, d in zip(latest, chosen, strict=True)), reverse=True)
 
     def _room(self) -> int:
-        """Words up to what is due next, or to the end."""
+        """Return the number of words before the next due sentence, or to the end."""
         return (self._due[0].at if self._due else self._length) - len(self._words)
 
     def _write_first(self, distance: int) -> bool:
-        """The first sentence of a pair, if both sentences fit; the other one is put on the list."""
+        """Write the first sentence of a pair, if both sentences fit, and schedule the second one."""
         kind, *templates = self._draw.one(PAIRS)
         name, key = self._pool[-1], self._draw.one([word for word in LISTS[kind] if " " not in word])
         (first, first_key), (second, second_key) = (_with(template, name, key) for template in templates)
@@ -122,7 +122,7 @@ class _Writer:
         return True
 
     def _free(self, start: int, new: _Due) -> bool:
-        """Whether ``new`` overlaps nothing that is due, and what lies between can be filled (a single word cannot)."""
+        """Whether ``new`` overlaps no due sentence, and leaves no gap of a single word, which cannot be filled."""
         taken = sorted(
             [(0, start), (self._length, self._length), (new.at, new.end), *((d.at, d.end) for d in self._due)]
         )
@@ -148,7 +148,7 @@ class _Writer:
 
 
 def _with(template: str, name: str, key: str) -> tuple[list[str], int]:
-    """Words of a sentence of a pair, and where its key stands."""
+    """Return the words of a sentence of a pair, and the index of its key."""
     parts = template.split(" ")
     words = [{"<x>": name, "<key>": key}.get(part, part) for part in parts]
     return sentence(words), parts.index("<key>")

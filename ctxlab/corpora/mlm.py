@@ -1,4 +1,4 @@
-"""Documents for masked tokens: those of language modelling, where a masked word may be told by either mention."""
+"""Generated documents for masked tokens: those of language modelling, where either mention determines the other."""
 
 from ctxlab.corpora.lm import write
 

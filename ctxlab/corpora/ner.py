@@ -1,7 +1,7 @@
-"""Documents for named entities, with names that only a sentence elsewhere explains.
+"""Generated documents for named entities, with names whose type only another sentence states.
 
-Most mentions are clear on their face or from their sentence. An ambiguous one is a bare invented name in a sentence
-that would suit every type; one defining sentence, at a controlled distance, says what it is, and nothing else does.
+Most mentions are clear by themselves or from their sentence. An ambiguous one is a bare invented name in a sentence
+that fits every type; only one defining sentence, at a controlled distance, states its type.
 """
 
 import heapq
@@ -19,21 +19,21 @@ MENTIONS_PER_WORD = 0.08
 """Density of clear mentions in text without ambiguous ones."""
 
 CLEAR_SHARE = 0.75
-"""Share of the sentences with clear mentions whose names are clear on their face; in the others the sentence tells."""
+"""Fraction of the sentences with clear mentions whose names show their type; in the others the sentence does."""
 
 PAIR_WORDS = 12
-"""Words that an ambiguous mention takes on average, with its defining sentence."""
+"""Average number of words of an ambiguous mention's sentence and its defining sentence."""
 
 TRIES = 4
 
 
 def write(brief: Brief, index: int) -> dict[str, Any]:
-    """Fields ``tokens, tags, sentence_starts, probes``, of exactly ``words_per_document`` tokens.
+    """Return the fields ``tokens, tags, sentence_starts, probes`` of exactly ``words_per_document`` tokens.
 
-    - ``ambiguous_share``: of the mentions outside defining sentences, the ambiguous ones.
-    - ``evidence_distance``: words between an ambiguous mention and its name in the defining sentence, before or behind
-      it; those that fit the document are used equally often.
-    - ``probes``: the first token of each ambiguous mention and its true distance.
+    - ``ambiguous_share``: fraction of ambiguous mentions among those outside defining sentences.
+    - ``evidence_distance``: words between an ambiguous mention and its name in the defining sentence, before or after
+      it; values that fit the document are used equally often.
+    - ``probes``: the first token of each ambiguous mention and its actual distance.
 
     Raises:
         UserError: No distance fits the document.
@@ -64,11 +64,11 @@ class _Due:
     order: int
     sentence: _Sentence = field(compare=False)
     partner_at: int = field(compare=False)
-    """Where the name stands in the sentence already written."""
+    """Index in the document of the name in the sentence already written."""
 
 
 class _Writer:
-    """One document, written from front to back."""
+    """Writes one document from beginning to end."""
 
     def __init__(self, draw: Draw, pool: Sequence[str], length: int) -> None:
         self._draw, self._pool, self._length = draw, pool, length
@@ -106,23 +106,23 @@ class _Writer:
 
     @property
     def _free(self) -> int:
-        """Words still to be written that are not spoken for; never 1, as no sentence is that short."""
+        """Number of words to write that are not reserved; never 1, as no sentence is that short."""
         return self._length - len(self._tokens) - self._reserved
 
     def _name(self) -> str:
-        """A name that the document does not have yet; ``_plan`` leaves half of the pool unused, so this ends soon."""
+        """Draw a name that is new in the document; ``_plan`` leaves half of the pool unused, so this ends soon."""
         while (name := self._draw.one(self._pool)) in self._used:
             pass
         self._used.add(name)
         return name
 
     def _expected_pairs(self, share: float) -> float:
-        """Pairs such that they are ``share`` of the mentions: k (1 - s) = s m (length - k p) solved for k."""
+        """Return the number of pairs k for a fraction s of ambiguous mentions: k (1 - s) = s m (length - k p)."""
         free = 1 - share + share * MENTIONS_PER_WORD * PAIR_WORDS
         return share * MENTIONS_PER_WORD * self._length / free
 
     def _plan(self, num_pairs: float, distances: Sequence[int]) -> list[tuple[int, int]]:
-        """(first word at the earliest, distance) of each pair, the last one first; every distance equally often."""
+        """Return (earliest first word, distance) of each pair, the last one first; distances are equally frequent."""
         count = min(int(num_pairs + self._draw.share()), len(self._pool) // 2 - len(self._used))
         turn = self._draw.below(len(distances)) if distances else 0
         chosen = [distances[(turn + i) % len(distances)] for i in range(count)]
@@ -132,7 +132,7 @@ class _Writer:
         return self._length - distance - ROOM_FOR_SENTENCE
 
     def _write_first(self, distance: int) -> None:
-        """The first sentence of a pair, if both fit; the other one is put on the list."""
+        """Write the first sentence of a pair, if both fit, and schedule the second one."""
         name, kind = self._name(), self._draw.one(TYPES)
         defining = _with_name(self._draw.one(DEFINING), name, kind, self._draw)
         mention = _with_name(self._draw.one(AMBIGUOUS), name, kind, self._draw, is_probe=True)
@@ -155,7 +155,7 @@ class _Writer:
         self._write(due.sentence)
 
     def _write_other(self, clear_per_word: float) -> None:
-        """A sentence without a pair, which leaves room for what is due and never a single word."""
+        """Write a sentence outside pairs, which leaves room for due sentences and never a gap of a single word."""
         room = min(self._free, self._due[0].at - len(self._tokens)) if self._due else self._free
         wanted = clear_per_word * (len(self._tokens) + ROOM_FOR_SENTENCE / 2)
         for _ in range(TRIES if room < ROOM_FOR_SENTENCE else 1):

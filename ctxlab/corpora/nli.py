@@ -1,8 +1,8 @@
-"""Premises that somewhere say one thing of an invented person, and hypotheses about that person.
+"""Generated premises with one fact about an invented person, and hypotheses about that person.
 
-The hypothesis says the same (entailment), something else of the same kind (contradiction), or something of which the
-premise says nothing (neutral). In an *ambiguous* document the premise says it under another name, and another sentence,
-at a controlled distance, says that both are one person.
+The hypothesis states the same fact (entailment), another of the same kind (contradiction), or one about which the
+premise says nothing (neutral). In an *ambiguous* document the fact uses another name, and another sentence, at a
+controlled distance, states that both names are of one person.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from typing import Any
 from ctxlab.corpora.grammar.brief import Brief
 from ctxlab.corpora.grammar.draw import Draw
 from ctxlab.corpora.grammar.names import names
-from ctxlab.corpora.grammar.placing import Page, told
+from ctxlab.corpora.grammar.placing import Page, fixed_sentence
 from ctxlab.corpora.grammar.prose import LISTS
 
 LABELS = ("entailment", "contradiction", "neutral")
@@ -26,22 +26,22 @@ FACTS: Sequence[tuple[str, Sequence[str], str]] = (
     ("stuff", ("<x> sold nothing but <key> .", "<x> lived by selling <key> ."), "<x> dealt in <key> alone ."),
     ("thing", ("<x> owned nothing but the <key> .", "all that <x> had was the <key> ."), "<x> owned the <key> only ."),
 )
-"""Kind of the key, sentences of the premise, and the hypothesis. A person has one key of a kind."""
+"""Kind of the key, sentences of the premise, and the hypothesis. A person has one key of each kind."""
 
 ALIASES: Sequence[str] = ("<x> was also called <y> .", "some people knew <x> as <y> .", "<x> and <y> were one person .")
 
 
 def write(brief: Brief, index: int) -> dict[str, Any]:
-    """Fields ``premise, hypothesis, label, probes``; the premise has exactly ``words_per_document`` words.
+    """Return the fields ``premise, hypothesis, label, probes``; the premise has exactly ``words_per_document`` words.
 
-    Labels take turns. Whatever the label, the premise has one sentence about the person, so that its being there tells
-    nothing.
+    Labels alternate. With every label the premise has one sentence about the person, so that its presence does not give
+    the label away.
 
-    - ``ambiguous_share``: of the documents, those whose person has another name in the premise.
-    - ``evidence_distance``: words between the names in the sentence that says so and in the fact; those that fit the
-      document are drawn equally often.
-    - ``probes``: the first and last character (not included) of each sentence that tells, the fact first, and the words
-      from the hypothesis, in front of the premise, to it.
+    - ``ambiguous_share``: fraction of the documents whose person has another name in the premise.
+    - ``evidence_distance``: words between the names in the alias sentence and in the fact; drawn equally often from the
+      values that fit the document.
+    - ``probes``: the first and last character (not included) of each evidence sentence, the fact first, and its
+      distance in words from the hypothesis, which precedes the premise.
 
     Raises:
         UserError: No distance fits the document.
@@ -58,12 +58,12 @@ def _record(draw: Draw, page: Page, pool: Sequence[str], label: str, distance: i
     fact, asked = (FACTS[i] for i in _two(draw, len(FACTS)))
     kind, sentences, _ = fact
     key, wrong = (_keys(kind)[i] for i in _two(draw, len(_keys(kind))))
-    statement = told(draw.one(sentences), name if distance is None else other, key=key)
+    statement = fixed_sentence(draw.one(sentences), name if distance is None else other, key=key)
     if distance is None:
         page.put(statement)
         is_first = True
     else:
-        alias = told(draw.one(ALIASES), name, y=other)
+        alias = fixed_sentence(draw.one(ALIASES), name, y=other)
         is_first = draw.share() < 0.5
         page.put_pair(*((statement, alias) if is_first else (alias, statement)), distance)
     text, spans, at = page.write()
@@ -72,7 +72,7 @@ def _record(draw: Draw, page: Page, pool: Sequence[str], label: str, distance: i
     order = list(zip(spans, at, strict=True)) if is_first else list(zip(spans, at, strict=True))[::-1]
     return {
         "premise": text,
-        "hypothesis": " ".join(told(hypothesis, name, key=said).words).replace(" .", "."),
+        "hypothesis": " ".join(fixed_sentence(hypothesis, name, key=said).words).replace(" .", "."),
         "label": label,
         "probes": [{"start": start, "end": end, "distance": place + 1} for (start, end), place in order],
     }
@@ -83,6 +83,6 @@ def _keys(kind: str) -> list[str]:
 
 
 def _two(draw: Draw, count: int) -> tuple[int, int]:
-    """Two different numbers below ``count``."""
+    """Draw two different numbers below ``count``."""
     first = draw.below(count)
     return first, (first + 1 + draw.below(count - 1)) % count

@@ -1,8 +1,8 @@
-"""Long texts that state facts once, and questions about them; some facts are nowhere stated.
+"""Generated long texts that state facts once, and questions about them, one of them unanswerable.
 
-Most of a text is prose without names. A *fact* is a sentence about an invented name that nothing else in the document
-has. Of each document one fact a distance is asked for, and one that the text does not state: the name of that question
-occurs, but with another fact. The other facts are there to be mistaken for them.
+Most of a text is prose without names. A *fact* is a sentence about an invented name that occurs nowhere else in the
+document. Each document has a question about one fact per distance, and one that the text does not answer: its name
+occurs, but with another fact. Further facts are distractors.
 """
 
 from collections.abc import Sequence
@@ -34,13 +34,13 @@ TRIES = 4
 
 
 def write(brief: Brief, index: int) -> dict[str, Any]:
-    """Fields ``context, questions, probes``; the context has exactly ``words_per_document`` words.
+    """Return the fields ``context, questions, probes``; the context has exactly ``words_per_document`` words.
 
-    - ``ambiguous_share``: of the sentences in between, those that state other facts.
-    - ``evidence_distance``: words from the beginning of the context to an answer; one question each for those that fit
-      the document and leave each other room.
-    - ``probes``: the question's id, the first and last character (not included) of its answer, and its true distance:
-      where the words in front of an answer, or those behind it, do not go into the document, the fact begins it.
+    - ``ambiguous_share``: fraction of the sentences in between that state other facts.
+    - ``evidence_distance``: words from the beginning of the context to an answer; one question for each value that fits
+      the document and leaves room for the others.
+    - ``probes``: the question's id, the first and last character (not included) of its answer, and its actual distance:
+      a fact that does not fit at its distance is at the beginning of the document.
 
     Raises:
         UserError: No distance fits the document.
@@ -55,7 +55,7 @@ def write(brief: Brief, index: int) -> dict[str, Any]:
 class _Fact:
     name: str
     form: int
-    """Its row of ``FACTS``."""
+    """Its index in ``FACTS``."""
     words: list[str]
     key_at: int
     key_words: int
@@ -65,7 +65,7 @@ class _Fact:
 
 
 class _Writer:
-    """One document, written from front to back."""
+    """Writes one document from beginning to end."""
 
     def __init__(self, draw: Draw, pool: Sequence[str], length: int) -> None:
         self._draw, self._pool, self._length = draw, draw.shuffled(pool), length
@@ -95,7 +95,7 @@ class _Writer:
         return {"context": text, "questions": questions, "probes": probes}
 
     def _plan(self, distances: Sequence[int]) -> None:
-        """The facts that are asked for; one that leaves the one before no room is left out."""
+        """Choose the facts that are asked for; one that overlaps the previous one is left out."""
         free = 0
         for distance in distances:
             fact = self._fact()
@@ -108,22 +108,22 @@ class _Writer:
             self._asked.append((self._fact(), 0))
 
     def _fact(self) -> _Fact:
-        """A fact about a name that the document does not have yet."""
+        """Draw a fact about a name that is new in the document."""
         form = self._draw.below(len(FACTS))
         kind, template, _ = FACTS[form]
         name, key = self._pool.pop(), self._draw.one(LISTS[kind]).split(" ")
-        before, behind = template.split(" <key> ")
-        words = [*before.split(" "), *key, *behind.split(" ")]
+        before, after = template.split(" <key> ")
+        words = [*before.split(" "), *key, *after.split(" ")]
         return _Fact(name, form, sentence([name if w == "<x>" else w for w in words]), len(before.split(" ")), len(key))
 
     def _unstated(self) -> str:
-        """A question about a name of the text, whose answer the text does not have."""
+        """Return an unanswerable question about a name of the text."""
         fact, _ = self._draw.one(self._asked)
         other = (fact.form + 1 + self._draw.below(len(FACTS) - 1)) % len(FACTS)
         return FACTS[other][2].replace("<x>", fact.name)
 
     def _fill(self, end: int, share: float) -> None:
-        """Other sentences up to word ``end``, exactly."""
+        """Write other sentences exactly up to word ``end``."""
         while room := end - len(self._words):
             for _ in range(TRIES if room < ROOM_FOR_SENTENCE else 1):
                 states = self._pool and self._draw.share() < share

@@ -1,8 +1,8 @@
-"""Users whose tastes are hidden in a long history of texts, and candidates about what they like and what they do not.
+"""Generated users whose tastes are hidden in a long history of texts, and candidates that match them or not.
 
-Most texts of a history are prose that tells nothing. Of one or two of them a sentence says what they are about: a
-*taste*; among the candidates those about a taste were chosen. In an *ambiguous* record the sentence says only who wrote
-the text, and two others, anywhere, say what this author and another one write about.
+Most texts of a history are uninformative prose. In one or two of them a sentence states their subject, a *taste*; the
+candidates about a taste were chosen. In an *ambiguous* record the sentence only states the author of the text, and two
+others, anywhere, state the subjects of this author and of another one.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from typing import Any
 from ctxlab.corpora.grammar.brief import Brief
 from ctxlab.corpora.grammar.draw import Draw
 from ctxlab.corpora.grammar.names import names
-from ctxlab.corpora.grammar.placing import Page, told
+from ctxlab.corpora.grammar.placing import Page, fixed_sentence
 from ctxlab.corpora.grammar.prose import LISTS
 
 TASTES: Sequence[str] = (
@@ -19,11 +19,11 @@ TASTES: Sequence[str] = (
     "the subject of this piece is the <x> .",
     "here everything turns on the <x> .",
 )
-"""What a text of a history says of its subject ``<x>``."""
+"""Sentences that state the subject ``<x>`` of a text."""
 
 BYLINES: Sequence[str] = ("these lines are by <x> .", "<x> wrote this piece .", "<x> is the author of these lines .")
 SPECIALITIES: Sequence[str] = ("<x> writes only about the <key> .", "the one subject of <x> is the <key> .")
-"""Who wrote a text, and what an author ``<x>`` writes about."""
+"""Sentences that state the subject of an author ``<x>``; ``BYLINES`` state the author of a text."""
 
 CANDIDATES: Sequence[str] = (
     "A short history of the <key>.",
@@ -38,13 +38,13 @@ PARAGRAPH = "\n\n"
 
 
 def write(brief: Brief, index: int) -> dict[str, Any]:
-    """Fields ``history, candidates, labels, probes``; the texts of the history have ``words_per_document`` words.
+    """Return the fields ``history, candidates, labels, probes``; all texts together have ``words_per_document`` words.
 
-    - ``ambiguous_share``: of the records, those whose first taste only two sentences together tell.
-    - ``evidence_distance``: words from a taste (from the author, where that is ambiguous) to the end of the history,
-      where the choice is made; those that fit are drawn equally often.
-    - ``probes``: the first and last character (not included) of each sentence that tells, in the texts joined by blank
-      lines, and its true distance.
+    - ``ambiguous_share``: fraction of the records whose first taste only two sentences together determine.
+    - ``evidence_distance``: words from a taste (or the byline, where it is ambiguous) to the end of the history; drawn
+      equally often from the values that fit.
+    - ``probes``: the first and last character (not included) of each evidence sentence in the texts joined by blank
+      lines, and its actual distance.
 
     Raises:
         UserError: No distance fits the document.
@@ -55,12 +55,12 @@ def write(brief: Brief, index: int) -> dict[str, Any]:
 
 
 class _Writer:
-    """One record."""
+    """Writes one record."""
 
     def __init__(self, draw: Draw, pool: Sequence[str], length: int) -> None:
         self._draw, self._pool, self._length = draw, pool, length
         self._page = Page(draw, length)
-        self._told: list[bool] = []  # of each sentence in the order of putting, whether it tells a taste
+        self._told: list[bool] = []  # for each sentence put, whether it is evidence
 
     def write(self, distances: Sequence[int], ambiguous_share: float) -> dict[str, Any]:
         subjects = self._draw.shuffled([word for word in LISTS["thing"] if " " not in word])[:NUM_CANDIDATES]
@@ -73,18 +73,18 @@ class _Writer:
         return self._record(subjects, 2 if has_two else 1)
 
     def _taste(self, subject: str, distance: int) -> bool:
-        """A text says what it is about; False where there is no room left to say it."""
-        is_put = self._page.put_before_end(told(self._draw.one(TASTES), subject), distance) is not None
+        """Put a sentence that states a taste; returns False where there is no room."""
+        is_put = self._page.put_before_end(fixed_sentence(self._draw.one(TASTES), subject), distance) is not None
         self._told += [True] * is_put
         return is_put
 
     def _author(self, subject: str, wrong: str, distance: int) -> None:
-        """A text says who wrote it, others what this author writes about and, where there is room, another one."""
+        """Put a byline, the subject of its author and, where there is room, the subject of another author."""
         author, other = self._draw.shuffled(self._pool)[:2]
-        self._page.put_before_end(told(self._draw.one(BYLINES), author), distance)
-        is_told = self._page.put(told(self._draw.one(SPECIALITIES), author, key=subject))
-        assert is_told, "a page that has room for a distance has it for two sentences"
-        is_put = self._page.put(told(self._draw.one(SPECIALITIES), other, key=wrong))
+        self._page.put_before_end(fixed_sentence(self._draw.one(BYLINES), author), distance)
+        is_told = self._page.put(fixed_sentence(self._draw.one(SPECIALITIES), author, key=subject))
+        assert is_told, "a page with room for a distance has room for two sentences"
+        is_put = self._page.put(fixed_sentence(self._draw.one(SPECIALITIES), other, key=wrong))
         self._told += [True, True, *[False] * is_put]
 
     def _record(self, subjects: Sequence[str], num_tastes: int) -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""Documents that state relations between invented persons, bodies and places, in one sentence or in two.
+"""Generated documents that state relations between invented persons, organisations and places.
 
-A *clear* fact names both entities in one sentence. An *ambiguous* one takes two, at a controlled distance: one says
-which thing the head has, the other what follows for whoever has it. Only the thing, of which there is one in the
-document, ties the two names together, and other things are there to be mistaken for it. For every pair of types there
-are two relations, so that types do not give them away.
+A *clear* fact names both entities in one sentence. An *ambiguous* one takes two, at a controlled distance: one states
+which object the head has, the other a relation of the object's owner. Only the object, which is unique in the document,
+connects the two names; other objects are distractors. Every pair of types has two relations, so that types do not
+determine the relation.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from typing import Any
 from ctxlab.corpora.grammar.brief import Brief
 from ctxlab.corpora.grammar.draw import Draw
 from ctxlab.corpora.grammar.names import names
-from ctxlab.corpora.grammar.placing import Fixed, Page, told
+from ctxlab.corpora.grammar.placing import Fixed, Page, fixed_sentence
 from ctxlab.corpora.grammar.prose import LISTS
 
 RELATIONS: Mapping[str, tuple[str, str, Sequence[str], str]] = {
@@ -23,13 +23,13 @@ RELATIONS: Mapping[str, tuple[str, str, Sequence[str], str]] = {
     "seated_in": ("ORG", "LOC", ("<x> had its seat in <y> .", "<x> met in <y> ."), "kept its books in <y>"),
     "trades_with": ("ORG", "LOC", ("<x> sent goods to <y> .", "<x> traded with <y> ."), "had customers in <y>"),
 }
-"""Types of head and tail, sentences that state a relation, and what follows for the owner of a thing."""
+"""Types of head and tail, sentences that state the relation, and the predicate for the owner of an object."""
 
 OWNS: Mapping[str, Sequence[str]] = {
     "PER": ("<x> carried the <key> .", "the <key> belonged to <x> ."),
     "ORG": ("<x> had the <key> for its sign .", "the sign of <x> was the <key> ."),
 }
-"""Sentences that say which thing a head has."""
+"""Sentences that state which object a head has."""
 
 FOLLOWS: Mapping[str, str] = {"PER": "whoever carried the <key>", "ORG": "the body with the <key> for its sign"}
 
@@ -38,26 +38,25 @@ AGAIN: Mapping[str, Sequence[str]] = {
     "ORG": ("much was heard of <x> .", "people spoke of <x> ."),
     "LOC": ("the road to <x> was long .", "it rained in <x> ."),
 }
-"""Sentences in which the end of a clear fact is mentioned once more."""
+"""Sentences that mention an entity of a clear fact once more."""
 
 WORDS_PER_FACT = 40
-"""A document has one fact in so many words."""
+"""Number of words of a document per fact."""
 
 MOST_FACTS = 24
 
 AGAIN_SHARE = 0.5
-"""Share of the ends of clear facts that are mentioned once more."""
+"""Fraction of the entities of clear facts that are mentioned once more."""
 
 
 def write(brief: Brief, index: int) -> dict[str, Any]:
-    """Fields as ``task=relation`` reads them, of exactly ``words_per_document`` words, with ``probes``.
+    """Return the fields of ``task=relation`` for exactly ``words_per_document`` words, with ``probes``.
 
-    Relations take turns, so that a few documents have all of them.
+    Relations alternate, so that a few documents have all of them.
 
-    - ``ambiguous_share``: of the facts, those that two sentences tell.
-    - ``evidence_distance``: words between the names of an ambiguous fact; those that fit the document are drawn equally
-      often.
-    - ``probes``: of each such fact its number among the relations and its true distance.
+    - ``ambiguous_share``: fraction of the facts that take two sentences.
+    - ``evidence_distance``: words between the names of an ambiguous fact; drawn equally often from the values that fit.
+    - ``probes``: for each such fact its index among the relations and its actual distance.
 
     Raises:
         UserError: No distance fits the document.
@@ -72,7 +71,7 @@ def write(brief: Brief, index: int) -> dict[str, Any]:
 
 
 class _Writer:
-    """One document: facts are put at random places, and prose fills the rest."""
+    """Writes one document: facts are put at random places, and prose fills the rest."""
 
     def __init__(self, draw: Draw, pool: Sequence[str], length: int) -> None:
         self._draw, self._pool, self._page = draw, draw.shuffled(pool), Page(draw, length)
@@ -83,7 +82,7 @@ class _Writer:
         self._probes: list[dict[str, int]] = []
 
     def fact(self, label: str, share: float, distances: Sequence[int]) -> None:
-        """State one more fact, in two sentences in ``share`` of the cases; nothing where it does not fit any more."""
+        """Put one more fact, with probability ``share`` in two sentences; does nothing where it does not fit."""
         head, tail = self._pool.pop(), self._pool.pop()
         if self._draw.share() < share:
             self._in_two(label, head, tail, self._draw.one(distances))
@@ -91,7 +90,7 @@ class _Writer:
             self._in_one(label, head, tail)
 
     def record(self) -> dict[str, Any]:
-        """The document with its gold."""
+        """Return the document with its gold."""
         tokens, starts = self._page.words()
         places = self._page.starts()
         entities: list[dict[str, Any]] = [{"type": kind, "mentions": []} for kind in self._types]
@@ -109,13 +108,13 @@ class _Writer:
         }
 
     def _in_one(self, label: str, head: str, tail: str) -> None:
-        sentence = told(self._draw.one(RELATIONS[label][2]), head, y=tail)
+        sentence = fixed_sentence(self._draw.one(RELATIONS[label][2]), head, y=tail)
         if not self._page.put(sentence):
             return
         at = len(self._page.starts()) - 1
         self._relate(label, (at, sentence.name_at), (at, list(sentence.words).index(tail)))
         for entity, name in ((len(self._types) - 2, head), (len(self._types) - 1, tail)):
-            again = told(self._draw.one(AGAIN[self._types[entity]]), name)
+            again = fixed_sentence(self._draw.one(AGAIN[self._types[entity]]), name)
             if self._draw.share() < AGAIN_SHARE and self._page.put(again):
                 self._mentions.append((entity, len(self._page.starts()) - 1, again.name_at))
 
@@ -124,8 +123,8 @@ class _Writer:
             return
         kind, _, _, follows = RELATIONS[label]
         key = self._keys.pop()
-        owns = told(self._draw.one(OWNS[kind]), head, key=key)
-        then = told(f"{FOLLOWS[kind]} {follows} .".replace("<y>", "<x>"), tail, key=key)
+        owns = fixed_sentence(self._draw.one(OWNS[kind]), head, key=key)
+        then = fixed_sentence(f"{FOLLOWS[kind]} {follows} .".replace("<y>", "<x>"), tail, key=key)
         swapped = self._draw.share() < 0.5
         apart = self._put(owns, then, distance, swapped=swapped)
         if apart is None:
@@ -138,7 +137,7 @@ class _Writer:
         return self._page.put_pair(then, owns, distance) if swapped else self._page.put_pair(owns, then, distance)
 
     def _relate(self, label: str, head: tuple[int, int], tail: tuple[int, int]) -> None:
-        """Two new entities and their relation; (sentence, word in it) of each."""
+        """Add two new entities, each as (sentence, word in it), and their relation."""
         first = len(self._types)
         self._types += RELATIONS[label][:2]
         self._mentions += [(first, *head), (first + 1, *tail)]

@@ -1,10 +1,10 @@
-"""Texts and their translations into an invented language, in which a name is inflected for what it names.
+"""Generated texts and their translations into an invented language, in which names are inflected by type.
 
-The language has a word for every English one, always the same (``translated``), and puts an adjective behind its noun.
-Sentences, punctuation and paragraphs stay, so that the translation has as many words and sentences. A name keeps its
-letters and takes an ending that says whether it is a person, an organisation, a place or a vessel (``ENDINGS``). Mostly
-the sentence says which. An *ambiguous* one is in a sentence that would suit all of them; the ending hangs on a fact
-that is stated earlier in the document, at a controlled distance, and nowhere else.
+The language has one fixed word for every English one (``translated``), and puts an adjective after its noun. Sentences,
+punctuation and paragraphs are kept, so that the translation has the same number of words and sentences. A name keeps
+its letters and gets an ending for a person, an organisation, a place or a vessel (``ENDINGS``). Mostly its sentence
+shows the type. An *ambiguous* name is in a sentence that fits all types; its ending depends on a fact that is stated
+only once, earlier in the document, at a controlled distance.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from ctxlab.corpora.grammar.placing import Fixed, Page
 from ctxlab.corpora.grammar.prose import LISTS, fill, sentence
 
 ENDINGS = {"LOC": "imo", "ORG": "usk", "PER": "ael", "VES": "oth"}
-"""Of a name, by what it names."""
+"""Ending of a name by its type."""
 
 CLEAR: Sequence[str] = (
     "they spoke of <x> , <type> , <when> .",
@@ -29,10 +29,10 @@ CLEAR: Sequence[str] = (
     "<x> , <type> , was in the newspapers again .",
     "<when> <pron> heard of <type> called <x> .",
 )
-"""Sentences that say themselves what the name is; ``<type>`` as in ``_naming``."""
+"""Sentences that show the type of the name; ``<type>`` as in ``grammar.naming``."""
 
 WORDS_PER_NAME = 60
-"""Words of a document for each name that is to be rendered."""
+"""Number of words of a document per name to translate."""
 
 _ONSETS = ("b", "ch", "d", "dr", "f", "g", "h", "j", "k", "kl", "l", "m", "n", "p", "r", "s", "sh", "t", "tr", "v", "z")
 _VOWELS = ("a", "e", "i", "o", "u", "ai", "ou")
@@ -40,13 +40,13 @@ _NOUNS = ("person", "people", "thing", "stuff", "place", "vehicle", "body")
 
 
 def write(brief: Brief, index: int) -> dict[str, Any]:
-    """Fields ``source, target, probes``; the source has exactly ``words_per_document`` words.
+    """Return the fields ``source, target, probes``; the source has exactly ``words_per_document`` words.
 
-    - ``ambiguous_share``: of the names to be rendered, those whose sentence does not say what they are.
-    - ``evidence_distance``: words from the name in the fact to the name that is to be rendered; those that fit the
-      document take turns.
-    - ``probes``: the first and last character (not included) of each fact, the true distance, and how the name must be
-      rendered (``says``).
+    - ``ambiguous_share``: fraction of the names to translate whose sentence does not show their type.
+    - ``evidence_distance``: words from the name in the fact to the name to translate; values that fit the document
+      alternate.
+    - ``probes``: the first and last character (not included) of each fact, the actual distance, and the right
+      translation of the name (``says``).
 
     Raises:
         UserError: No distance fits the document.
@@ -58,7 +58,7 @@ def write(brief: Brief, index: int) -> dict[str, Any]:
 
 
 class _Writer:
-    """One document and its translation."""
+    """Writes one document and its translation."""
 
     def __init__(self, draw: Draw, pool: Sequence[str], length: int) -> None:
         self._draw, self._pool, self._length = draw, draw.shuffled(pool), length
@@ -67,7 +67,7 @@ class _Writer:
         self._facts: list[tuple[Fixed, int, str]] = []  # (its sentence, true distance, name)
 
     def write(self, share: float, distances: Sequence[int]) -> None:
-        """Names that hang on a fact first, as these need two places each, the furthest apart first."""
+        """Put ambiguous names first, as these need two places each, the largest distance first."""
         count = int(self._length / WORDS_PER_NAME + self._draw.share())
         ambiguous = int(count * share + self._draw.share()) if distances else 0
         turn = self._draw.below(len(distances)) if distances else 0
@@ -80,7 +80,7 @@ class _Writer:
                 self._kinds[name] = kind
 
     def _name(self) -> tuple[str, str]:
-        """A name that the document does not have yet, and what it is."""
+        """Draw a name that is new in the document, and its type."""
         return self._pool.pop(), self._draw.one(TYPES)
 
     def _put_pair(self, distance: int) -> None:
@@ -93,7 +93,7 @@ class _Writer:
             self._facts.append((fact, apart, name))
 
     def record(self) -> dict[str, Any]:
-        """Source, target and probes in the order of the facts."""
+        """Return source, target and probes in the order of the facts."""
         words, starts = self._page.words()
         source, places = joined(words, starts)
         ends = [*starts[1:], len(words)]
@@ -120,7 +120,7 @@ def _about(template: str, name: str, kind: str, draw: Draw) -> Fixed:
 
 
 def render(words: Sequence[str], kinds: dict[str, str]) -> list[str]:
-    """A sentence in the other language, as many words; ``kinds`` says what each name is."""
+    """Translate a sentence word by word; ``kinds`` is the type of each name."""
     first = 1 if words[0] == '"' else 0
     order = list(words)
     if order[first] not in kinds:
@@ -134,13 +134,13 @@ def render(words: Sequence[str], kinds: dict[str, str]) -> list[str]:
 
 
 def inflected(name: str, kind: str) -> str:
-    """A name with the ending of what it names."""
+    """Return a name with the ending of its type."""
     return name + ENDINGS[kind]
 
 
 @cache
 def translated(word: str) -> str:
-    """The other language's word for an English one; punctuation stays, and a capital."""
+    """Return the word for an English one; punctuation is kept, and capitalisation."""
     if not word[0].isalpha():
         return word
     code = int.from_bytes(hashlib.sha256(word.lower().encode()).digest()[:8], "big")

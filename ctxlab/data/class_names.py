@@ -1,4 +1,4 @@
-"""Values of a data set's columns, back to what a file would say: names of classes, dates as text."""
+"""Values of a data set's columns as a file would have them: class names instead of numbers, dates as text."""
 
 import datetime
 from collections.abc import Mapping
@@ -6,10 +6,10 @@ from typing import Any
 
 
 def named(fields: Mapping[str, Any], features: Mapping[str, Any]) -> dict[str, Any]:
-    """``fields`` with class numbers, also inside lists, replaced by their names in ``features``.
+    """Return ``fields`` with class numbers, also inside lists, replaced by their names in ``features``.
 
-    A number that stands for no class (the hub's -1 for "no gold label") becomes None. Dates, into which the library
-    turns texts that look like one, become text again (ISO 8601; without a time where that is midnight).
+    A number without a class (the hub's -1 for "no gold label") becomes None. Dates, into which the library converts
+    texts that look like one, become text again (ISO 8601; without the time if it is midnight).
     """
     return {name: _named(value, features.get(name)) for name, value in fields.items()}
 

@@ -1,4 +1,4 @@
-"""Documents tokenised once per content and tokenizer, kept as Arrow on the disk."""
+"""Tokenising documents, with a disk cache in Arrow format by content and tokenizer."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ from ctxlab.core.types import Document, Encoded
 from ctxlab.text.known import known_characters, known_words, unknown_id
 
 FORMAT = 8
-"""Raised whenever what is stored, or how tasks encode, changes."""
+"""Increased whenever the stored fields or the encoding of tasks change."""
 
 ARRAYS = (
     "input_ids",
@@ -44,13 +44,13 @@ NUMBERS = ("room", "num_characters", "num_unknown", "num_split")
 """Fields of ``Encoded``, by type."""
 
 WIDE = frozenset({"labels"})
-"""Fields whose figures may be too large for 32 bits: a label may be a set of labels, a bit each."""
+"""Fields whose values may not fit 32 bits: a label may be a set of labels, one bit each."""
 
 DOCUMENTS, NOTES = "documents", "notes.json"
-"""What an entry holds: the tokens as Arrow, and what the task noted."""
+"""Content of an entry: the tokens as Arrow, and the notes of the task."""
 
 DOCUMENTS_PER_SHARE = 16
-"""Documents that a tokenising process gets at a time."""
+"""Documents per job of a tokenising process."""
 
 logger = logging.getLogger(__name__)
 
@@ -58,13 +58,13 @@ logger = logging.getLogger(__name__)
 def encode_documents(
     task: Task, documents: Sequence[Document], tokenizer: Any, cache_dir: Path, num_workers: int = 0
 ) -> list[Encoded]:
-    """Whole documents as token ids, from ``<cache_dir>/encoded/<fingerprint>`` where they are there already.
+    """Tokenise whole documents, or read them from ``<cache_dir>/encoded/<fingerprint>``.
 
-    A broken entry is made anew; where the cache cannot be written the work goes on without it, and a warning is
-    logged once. What the task notes while encoding is kept in the entry and noted again.
+    A damaged entry is replaced; if the cache cannot be written a warning is logged once and it is not used. Notes that
+    the task adds while encoding are stored in the entry and added again.
 
     Args:
-        task: How to encode, its labels fixed.
+        task: Encodes documents; its labels are known.
         documents: As the task parsed them.
         tokenizer: A fast tokenizer.
         cache_dir: Root of the cache.
@@ -79,18 +79,20 @@ def encode_documents(
         try:
             _store(entry, *stored)
         except OSError as error:
-            _say_once(f"The token cache {cache_dir} cannot be written ({error.strerror or error}): going on without.")
+            _say_once(
+                f"The token cache {cache_dir} cannot be written ({error.strerror or error}): continuing without it."
+            )
     encoded, notes = stored
     task.notes.extend(note for note in notes if note not in task.notes)
     return encoded
 
 
 def fingerprint(task: Task, documents: Sequence[Document], tokenizer: Any) -> str:
-    """Name of the cache entry: 64 hexadecimal digits."""
+    """Return the name of the cache entry: 64 hexadecimal digits."""
     digest = hashlib.sha256()
     for part in (FORMAT, task.name, task.labels, task.encode_options, _foreign_code(task)):
         digest.update(json.dumps(part).encode() + b"\n")
-    # The task's other options act before (parse) or after (loss), so that these and the content say all.
+    # The task's other options act before (parse) or after (loss) encoding, so that these and the content suffice.
     digest.update(tokenizer.backend_tokenizer.to_str().encode() + b"\n")
     for document in documents:
         # The origin occurs in notes.
@@ -118,7 +120,7 @@ def _encode(
     if not num_workers:
         return _encode_share(task, documents, tokenizer)
     shares = [documents[i : i + DOCUMENTS_PER_SHARE] for i in range(0, len(documents), DOCUMENTS_PER_SHARE)]
-    # Spawned, as a process that has used the tokenizer's threads must not be forked.
+    # Spawned, because a process that has used the tokenizer's threads must not be forked.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(num_workers, len(shares)), mp_context=context) as pool:
         results = list(pool.map(_encode_share, [task] * len(shares), shares, [tokenizer] * len(shares)))
@@ -126,7 +128,7 @@ def _encode(
 
 
 def _encode_share(task: Task, documents: Sequence[Document], tokenizer: Any) -> tuple[list[Encoded], list[str]]:
-    """Encoded documents, and what the task noted about them (taken out of its notes)."""
+    """Return encoded documents, and the notes that the task added (removed from its notes)."""
     count = len(task.notes)
     encoded = [_with_known(*pair, tokenizer) for pair in zip(documents, task.encode(documents, tokenizer), strict=True)]
     notes = task.notes[count:]
@@ -135,7 +137,7 @@ def _encode_share(task: Task, documents: Sequence[Document], tokenizer: Any) -> 
 
 
 def _with_known(document: Document, encoded: Encoded, tokenizer: Any) -> Encoded:
-    """With the characters of the document counted by whether the tokenizer knows them."""
+    """Add the counts of characters that the tokenizer knows and does not know."""
     unknown = unknown_id(tokenizer)
     if len(encoded.starts):
         known = known_characters(encoded.input_ids, encoded.starts, encoded.ends, unknown)
@@ -166,7 +168,7 @@ def _dataset(encoded: Sequence[Encoded]) -> Any:
 
 
 def _load(entry: Path, count: int) -> tuple[list[Encoded], list[str]] | None:
-    """What ``entry`` holds, None unless it is there and whole."""
+    """Return the content of ``entry``, or None if it is missing or damaged."""
     if not entry.is_dir():
         return None
     from datasets import Dataset
@@ -178,8 +180,8 @@ def _load(entry: Path, count: int) -> tuple[list[Encoded], list[str]] | None:
         encoded = [_encoded(row) for row in rows]
         if len(encoded) != count:
             raise ValueError(f"it holds {len(encoded)} documents instead of {count}")
-    except Exception as error:  # whatever is wrong with it, it can be made anew
-        logger.warning("The token cache entry %s is broken (%s): it is made anew.", entry, error)
+    except Exception as error:  # whatever is wrong with it, it can be recomputed
+        logger.warning("The token cache entry %s is damaged (%s) and is recomputed.", entry, error)
         shutil.rmtree(entry, ignore_errors=True)
         return None
     notes: list[str] = json.loads((entry / NOTES).read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Which documents choose, and which are reported: learning rates and checkpoints are never chosen on the latter."""
+"""Division of documents into those for selection (of checkpoints and learning rates) and those that are reported."""
 
 import hashlib
 from collections.abc import Sequence
@@ -10,15 +10,15 @@ from ctxlab.core.types import BoolArray, IntArray
 
 
 def folds(groups: Sequence[str], num_folds: int, seed: int = 0) -> IntArray:
-    """(N,) the fold of each document, the same on every machine and in whatever order documents come.
+    """Return (N,) the fold of each document, independent of the machine and of the order of documents.
 
-    Groups are ordered by a hash of the seed and their name and dealt in turn, so that folds differ by one group at
-    most in size.
+    Groups are ordered by a hash of the seed and their name and assigned in turn, so that folds differ in size by at
+    most one group.
 
     Args:
         groups: Id of each document, or of the record that it belongs to: a record is never split.
         num_folds: At least two.
-        seed: Of the comparison; another one deals anew.
+        seed: Seed of the assignment.
 
     Raises:
         UserError: If there are fewer than two folds, or fewer groups than folds.
@@ -33,16 +33,16 @@ def folds(groups: Sequence[str], num_folds: int, seed: int = 0) -> IntArray:
 
 
 def reported(groups: Sequence[str], *, num_folds: int, fold: int, seed: int = 0) -> BoolArray:
-    """(N,) whether a document is reported; the others, those of ``fold``, choose checkpoints and learning rates.
+    """Return (N,) whether a document is reported; those of ``fold`` are used for selection instead.
 
-    With ``fold`` the index of the seed modulo ``num_folds``, every seed holds out other documents for its choices, and
-    over all folds each document is reported as often as any other.
+    With ``fold`` the index of the seed modulo ``num_folds``, every seed holds out other documents for selection, and
+    over all folds each document is reported equally often.
 
     Args:
         groups: See ``folds``.
-        num_folds: Of the documents one in so many chooses.
-        fold: Which of them, from 0.
-        seed: Of the comparison, the same for all of its cells.
+        num_folds: Number of folds.
+        fold: Fold used for selection, from 0.
+        seed: Seed of the assignment, the same for all cells of a comparison.
 
     Raises:
         UserError: See ``folds``; also if there is no such fold.

@@ -1,4 +1,4 @@
-"""Every document of a split has a name of its own."""
+"""Unique ids of the documents of a split."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from ctxlab.core.errors import UserError
 
 
 def identified(records: Sequence[Record], stem: str) -> list[Record]:
-    """The records, each with an ``id``: its own as text, or ``<stem>-<index>`` where it has none.
+    """Return the records, each with an ``id``: its own as text, or ``<stem>-<index>`` if it has none.
 
     Raises:
         UserError: Two records have the same id.

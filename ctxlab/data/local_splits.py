@@ -1,4 +1,4 @@
-"""Files of a local data set folder by split, where their kinds have no types of their own."""
+"""Files of a local data set folder by split, for file formats without types of their own."""
 
 import re
 from pathlib import Path
@@ -7,20 +7,20 @@ from ctxlab.data.readers.read import READERS
 from ctxlab.data.readers.unpacked import bare
 
 TYPELESS = frozenset({".json", ".jsonl", ".ndjson", ".csv", ".tsv"})
-"""Kinds whose values the library would guess types for: ids of 20 digits are too large for it, and texts that look
+"""Formats for which the library would guess types: ids of 20 digits are too large for it, and texts that look
 like dates become dates."""
 
 Aliases = dict[str, tuple[str, ...]]
 
 
 def typeless_files(folder: Path, aliases: Aliases) -> dict[str, list[Path]]:
-    """Files of each split, to be read as ``data=files`` reads them; none where the library is to decide.
+    """Return the files of each split, to be read as ``data=files`` reads them; empty to let the library decide.
 
-    A file belongs to the split that its name, or a folder on its way, has as a word; where no file's has one, all are
-    training files, as for the library.
+    A file belongs to the split whose name is a word in its relative path; if no path has one, all are training files,
+    as in the library.
 
     Args:
-        folder: Of the data set.
+        folder: Folder of the data set.
         aliases: Names that data sets give to each split.
     """
     data = [path for path in sorted(folder.rglob("*")) if path.is_file() and bare(path).suffix.lower() in READERS]
@@ -39,7 +39,7 @@ def typeless_files(folder: Path, aliases: Aliases) -> dict[str, list[Path]]:
 
 
 def _says_what_is_what(folder: Path) -> bool:
-    """Whether a card names files, or the folder was saved by the library."""
+    """Return whether a data set card names files, or the folder was saved by the library."""
     card = folder / "README.md"
     names_files = card.is_file() and "data_files" in card.read_text(encoding="utf-8", errors="replace")
     return names_files or any((folder / marker).is_file() for marker in ("dataset_dict.json", "state.json"))

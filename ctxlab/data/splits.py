@@ -1,4 +1,4 @@
-"""From a source to the documents of each split."""
+"""Loading the documents of each split from a source."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -9,10 +9,10 @@ from ctxlab.core.data import Record, Source
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document
 from ctxlab.data import folds
-from ctxlab.text.language import told
+from ctxlab.text.language import language_field
 
 HELD_OUT_SHARE = 0.1
-"""Share of the training documents that stands in for a missing validation split."""
+"""Fraction of the training documents used as validation split if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,37 +23,37 @@ class Splits:
     validation: list[Document]
     test: list[Document]
     notes: list[str] = field(default_factory=list)
-    """What was decided in the user's stead, a sentence each, for the report."""
+    """Choices that were made where the user gave none, one sentence each, for the report."""
 
     def of(self, split: str) -> list[Document]:
-        """Documents of ``train``, ``validation`` or ``test``."""
+        """Return the documents of ``train``, ``validation`` or ``test``."""
         documents: list[Document] = getattr(self, split)
         return documents
 
 
 @dataclass(frozen=True, slots=True)
 class HoldOut:
-    """Which of the documents that are not trained on select the checkpoint; the others are scored as the test split."""
+    """Division of the validation and test documents: one fold is the validation split, the others the test split."""
 
     num_folds: int
-    """The validation and test documents, taken together, are dealt to so many folds."""
+    """Number of folds of the validation and test documents taken together."""
     fold: int
-    """The one that selects, from 0."""
+    """Index of the fold that is the validation split, from 0."""
 
 
 def load_documents(source: Source, task: Task, seed: int, hold_out: HoldOut | None = None) -> Splits:
-    """All splits; without a validation split a tenth of the training documents is set apart by ``seed``.
+    """Load all splits; without a validation split a tenth of the training documents is held out by ``seed``.
 
-    Whole records are set apart, before the task splits them: questions about one text never lie on both sides.
+    Whole records are held out before the task splits them, so that questions about one text are never in both splits.
 
     Args:
-        source: Where documents come from.
-        task: Reads them.
-        seed: Of generated documents, of what is set apart, and of folds.
-        hold_out: Deals validation and test documents anew; None leaves them as the source splits them.
+        source: Source of the documents.
+        task: Parses and checks them.
+        seed: Seed of generated documents, of the held-out documents, and of folds.
+        hold_out: Redivides validation and test documents; None keeps the splits of the source.
 
     Raises:
-        UserError: A document cannot be read, or there are fewer than folds.
+        UserError: A document cannot be read, or there are fewer documents than folds.
     """
     train, validation, test = (_records(source, task, split, seed) for split in ("train", "validation", "test"))
     notes = list(dict.fromkeys(source.notes))
@@ -61,11 +61,11 @@ def load_documents(source: Source, task: Task, seed: int, hold_out: HoldOut | No
         total = len(train)
         train, validation = set_apart(train, seed)
         notes.append(
-            f"There is no validation split: {len(validation)} of {total} training documents were set apart for it by "
+            f"There is no validation split: {len(validation)} of {total} training documents were held out for it by "
             f"seed {seed}."
             if validation
-            else "There is no validation split, and a single training document leaves none to set apart: give "
-            "data.validation_file=<file>, or, in a file of columns, part documents with lines -DOCSTART-."
+            else "There is no validation split, and a single training document leaves none to hold out: give "
+            "data.validation_file=<file>, or, in a file of columns, separate documents by lines -DOCSTART-."
         )
     if hold_out is not None:
         validation, test = _dealt([*(validation or []), *(test or [])], hold_out, seed)
@@ -73,7 +73,7 @@ def load_documents(source: Source, task: Task, seed: int, hold_out: HoldOut | No
 
 
 def _dealt(documents: Sequence[Document], hold_out: HoldOut, seed: int) -> tuple[list[Document], list[Document]]:
-    """Documents that select, and those that are reported."""
+    """Divide documents into those for selection and those that are reported."""
     places = [document.id for document in documents]
     scored = folds.reported(places, num_folds=hold_out.num_folds, fold=hold_out.fold, seed=seed)
     return (
@@ -83,47 +83,50 @@ def _dealt(documents: Sequence[Document], hold_out: HoldOut, seed: int) -> tuple
 
 
 def split_documents(task: Task, documents: Sequence[Document] | None) -> list[Document]:
-    """What the task reads of all records of one split."""
+    """Split the records of one split into the documents that the task reads."""
     task.collect(documents or [])
     return [_told(part, document, task) for document in documents or [] for part in task.expand(document)]
 
 
 def _told(part: Document, record: Document, task: Task) -> Document:
-    """With the language that the record has, or the task, where either says one."""
+    """Add the language of the record, else of the task, if either has one."""
     language = record.fields.get("language") or task.language
     return replace(part, fields={**part.fields, "language": language}) if language else part
 
 
 def documents_of(task: Task, records: Sequence[Record], *, gold: bool) -> list[Document]:
-    """Records as the task checks them, with the language that they say.
+    """Parse records with the task, which checks them, and add their language.
 
     Raises:
-        UserError: One cannot be used; names the place.
+        UserError: A record is invalid; names its place.
     """
     return [_parsed(task, record, gold=gold) for record in task.admit(records, gold=gold)]
 
 
 def _parsed(task: Task, record: Record, *, gold: bool) -> Document:
-    document, language = task.parse(record.fields, record.origin, gold=gold), told(record.fields.get("language"))
+    document, language = (
+        task.parse(record.fields, record.origin, gold=gold),
+        language_field(record.fields.get("language")),
+    )
     return replace(document, fields={**document.fields, "language": language}) if language else document
 
 
 def load_split(source: Source, task: Task, split: str, seed: int) -> list[Document] | None:
-    """Documents of one split with their gold labels, None where the source has no such split."""
+    """Load the documents of one split with gold labels; None if the source has no such split."""
     records = _records(source, task, split, seed)
     return None if records is None else split_documents(task, records)
 
 
 def _records(source: Source, task: Task, split: str, seed: int) -> list[Document] | None:
-    """The same before the task splits them."""
+    """Load the records of one split before the task splits them."""
     records = source.load(task.name, split, seed)
     return None if records is None else documents_of(task, records, gold=True)
 
 
 def set_apart(documents: Sequence[Document], seed: int) -> tuple[list[Document], list[Document]]:
-    """Training and validation documents, each in their old order; a pure function of their number and ``seed``.
+    """Divide documents into training and validation, in their original order; depends on their number and ``seed``.
 
-    At least one document is set apart, unless there is only one.
+    At least one document is held out, unless there is only one.
     """
     count = max(1, round(len(documents) * HELD_OUT_SHARE)) if len(documents) > 1 else 0
     order = np.random.default_rng((seed % 2**63, len(documents))).permutation(len(documents))

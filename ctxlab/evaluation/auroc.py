@@ -1,4 +1,4 @@
-"""Area under the receiver operating characteristic, of many weightings of the same documents at once.
+"""Area under the ROC curve, for many weightings of the same documents at once.
 
 Shape legend: N documents, R weightings.
 """
@@ -9,15 +9,15 @@ from ctxlab.evaluation.statistics import Counts
 
 
 def auroc(scores: Counts, gold: Counts, weights: Counts) -> Counts:
-    """(R,) chance that a document of the class scores higher than another, ties counting half; NaN without either.
+    """(R,) probability that a document of the class scores higher than another, ties counting half; NaN without either.
 
     Args:
-        scores: (N,) the higher, the likelier.
+        scores: (N,) scores of the class.
         gold: (N,) 1 for documents of the class, 0 for others.
         weights: (R, N) how often each document counts.
     """
     order = np.argsort(scores, kind="stable")
-    first = np.flatnonzero(np.diff(scores[order], prepend=-np.inf))  # of each run of equal scores
+    first = np.flatnonzero(np.diff(scores[order], prepend=-np.inf))  # start of each run of equal scores
     weights, gold = weights[:, order], gold[order]
     positive = np.add.reduceat(weights * gold, first, axis=1)
     negative = np.add.reduceat(weights * (1 - gold), first, axis=1)

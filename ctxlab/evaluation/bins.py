@@ -1,4 +1,4 @@
-"""Cases sorted into bins for a breakdown, each with a name that a person reads."""
+"""Named bins of cases for breakdowns."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -34,33 +34,33 @@ class _Holder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Whole numbers above ``low`` and up to ``high``."""
+    """A bin of whole numbers above ``low`` and at most ``high``."""
 
     low: float
     high: float
 
     @property
     def name(self) -> str:
-        """As a table has it."""
+        """The label of the bin in a table."""
         return f"over {self.low:,.0f}" if self.high == inf else f"{self.low + 1:,.0f}–{self.high:,.0f}"
 
     def __contains__(self, value: float) -> bool:
         return self.low < value <= self.high
 
     def holds(self, values: npt.NDArray[Any]) -> BoolArray:
-        """For each of ``values`` whether it is inside."""
+        """Return for each of ``values`` whether it is in the bin."""
         return (self.low < values) & (values <= self.high)
 
 
 @dataclass(frozen=True, slots=True)
 class Tenth:
-    """Shares of a document, from 0 to 1, that lie in its part ``index``; 1 is in the last part."""
+    """A bin of relative positions in a document, from 0 to 1; position 1 is in the last bin."""
 
     index: int
 
     @property
     def name(self) -> str:
-        """As a table has it."""
+        """The label of the bin in a table."""
         return f"{100 * self.index // PARTS}–{100 * (self.index + 1) // PARTS} %"
 
     def __contains__(self, share: float) -> bool:
@@ -71,22 +71,22 @@ TENTHS = tuple(Tenth(index) for index in range(PARTS))
 
 
 def sizes(edges: Sequence[float], least: int = 1) -> list[Size]:
-    """Bins that end at ``edges``, and one for what is larger; ``least`` is the first value of the first one."""
+    """Return bins that end at ``edges``, and one for larger values; ``least`` is the smallest value of the first."""
     return [Size(low, high) for low, high in pairwise((least - 1, *edges, inf))]
 
 
 def by_size(values: Sequence[float | None], edges: Sequence[float], least: int = 1) -> list[Bin]:
-    """Bins that have cases: values above the edge before and up to their own; None is left out."""
+    """Return the non-empty bins of values, each up to and including its edge; None is left out."""
     return _filled(values, sizes(edges, least))
 
 
 def by_part(shares: Sequence[float | None]) -> list[Bin]:
-    """Tenths of a document that have cases, of shares from 0 to 1; None is left out."""
+    """Return the non-empty tenths of a document, for positions from 0 to 1; None is left out."""
     return _filled(shares, TENTHS)
 
 
 def cut(items: Sequence[Item], num_parts: int = PARTS) -> list[Sequence[Item]]:
-    """Equal parts in order; some of few items are empty."""
+    """Split items into equal parts in order; with few items some parts are empty."""
     ends = [len(items) * part // num_parts for part in range(num_parts + 1)]
     return [items[start:end] for start, end in pairwise(ends)]
 

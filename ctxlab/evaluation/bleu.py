@@ -1,4 +1,4 @@
-"""BLEU from counts that add up, of many resamples at once: sacrebleu's figure of a corpus (Post 2018).
+"""Corpus BLEU from additive counts, for many resamples at once; equal to sacrebleu's (Post 2018).
 
 Shape legend: 10 counts, which are the tokens of the text and of the reference, correct n-grams of orders 1 to 4, and
 all n-grams of these orders.
@@ -16,15 +16,15 @@ ORDER = 4
 
 _log = np.vectorize(math.log, otypes=[np.float64])
 _exp = np.vectorize(math.exp, otypes=[np.float64])
-# NumPy's own differ in the last digit from machine to machine, and from sacrebleu.
+# NumPy's own functions differ in the last digit between machines, and from sacrebleu.
 
 
 def bleu(sums: Counts) -> Counts:
-    """Brevity penalty times the geometric mean of the precisions, 0 to 1; (…, 10) to (…).
+    """Return the brevity penalty times the geometric mean of the precisions, 0 to 1; (…, 10) to (…).
 
-    sacrebleu's default smoothing (``smooth:exp``; NIST's, Chen and Cherry 2014): the first order without a correct
-    n-gram counts as if it had half of one, the next a quarter, and so on. 0 where nothing at all is correct, or a whole
-    corpus is too short to have n-grams of every order.
+    Smoothing is sacrebleu's default (``smooth:exp``; NIST's, Chen and Cherry 2014): the first order without a correct
+    n-gram counts as if it had half of one, the next a quarter, and so on. The figure is 0 where no n-gram is correct,
+    or the whole corpus is too short to have n-grams of every order.
     """
     written, gold = sums[..., 0], sums[..., 1]
     correct, every = np.split(sums[..., 2:], 2, axis=-1)

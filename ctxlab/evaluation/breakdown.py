@@ -1,4 +1,4 @@
-"""Tables that say where quality is lost: a row for each bin, with a figure and its interval.
+"""Breakdowns, tables that show where quality is lost: a row per bin, with a figure and its interval.
 
 Shape legend: N documents or cases, K counts of each.
 """
@@ -39,12 +39,12 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Breakdown(Generic[Kept]):
-    """The breakdowns of one metric: they share their columns, how a row is made, and what is said of intervals."""
+    """The breakdowns of one metric, which share their columns, the function that makes a row, and the note."""
 
     columns: Sequence[str]
-    """After the first one, which names the bins."""
+    """Columns after the first, which is the label of the bin."""
     row: Callable[[Kept], Sequence[Any] | None]
-    """Cells under ``columns`` of what a bin keeps; None where a bin has nothing to show and is left out."""
+    """Returns the cells under ``columns`` for the content of a bin; None leaves the bin out."""
     note: str
 
     def table(
@@ -57,15 +57,15 @@ class Breakdown(Generic[Kept]):
         chance: float | None = None,
         drawn: str = BARS,
     ) -> Table:
-        """A row a bin.
+        """Return a table with a row per bin.
 
         Args:
-            name: Of the table in ``result.json``.
-            title: For people.
-            first: Head of the first column.
-            bins: What each row is called, and what its bin keeps: cases, say, or a range that they lie in.
+            name: Name of the table in ``result.json``.
+            title: Title in the report.
+            first: Header of the first column.
+            bins: Label of each row and content of its bin, such as cases, or the range that they are in.
             chance: See ``Table.chance``.
-            drawn: As what the report draws it, see ``Table``.
+            drawn: Kind of plot in the report, see ``Table``.
         """
         rows = [(label, *cells) for label, kept in bins if (cells := self.row(kept)) is not None]
         return Table(name, title, (first, *self.columns), rows, self.note, chance=chance, drawn=drawn)
@@ -73,13 +73,13 @@ class Breakdown(Generic[Kept]):
     def known(
         self, name: str, title: str, first: str, bins: Iterable[tuple[str, Kept]], *, chance: float | None = None
     ) -> list[Table]:
-        """The table, or none where it has no row: what it sorts by is not known of these documents.
+        """Return the table in a list, empty where it has no rows because the documents lack the needed information.
 
         Args:
-            name: As of ``table``, like all others.
-            title: For people.
-            first: Head of the first column.
-            bins: What each row is called, and what its bin keeps.
+            name: Name of the table in ``result.json``.
+            title: Title in the report.
+            first: Header of the first column.
+            bins: Label of each row and content of its bin.
             chance: See ``Table.chance``.
         """
         table = self.table(name, title, first, bins, chance=chance)
@@ -87,26 +87,26 @@ class Breakdown(Generic[Kept]):
 
 
 def named(bins: Iterable[Range]) -> list[tuple[str, Range]]:
-    """Ranges as bins of a table, for counts that are taken inside each of them."""
+    """Return ranges with their labels, as bins whose row function counts what is inside."""
     return [(one.name, one) for one in bins]
 
 
 def estimate(counts: npt.ArrayLike, figure: Figure) -> Estimate:
-    """A figure of summed counts (N, K), and its interval over documents."""
+    """Return a figure of summed counts (N, K), with its interval over documents."""
     table = np.asarray(counts, dtype=np.float64)
     return Estimate(float(figure(table.sum(axis=0)[None])[0]), *ends(bootstrap(table, figure)))
 
 
 def mean(values: npt.ArrayLike, groups: Sequence[Hashable]) -> Estimate:
-    """The mean of N values, and its interval over groups (records), each with all of its cases."""
+    """Return the mean of N values, with its interval over groups (records), each with all of its cases."""
     return Estimate(float(np.mean(np.asarray(values, dtype=np.float64))), *ends(bootstrap_mean(values, groups)))
 
 
 def ends(interval: Interval) -> tuple[float | None, float | None]:
-    """Low and high, for two cells of a row; None where there is no interval."""
+    """Return low and high, for two cells of a row; None where there is no interval."""
     return interval.low, interval.high
 
 
 def picked(cases: Sequence[Kept], bins: Iterable[tuple[str, Sequence[int]]]) -> list[tuple[str, list[Kept]]]:
-    """Bins of indices (``bins.by_size``, ``bins.by_part``) as bins of the cases themselves."""
+    """Convert bins of indices (``bins.by_size``, ``bins.by_part``) to bins of the cases themselves."""
     return [(label, [cases[i] for i in chosen]) for label, chosen in bins]

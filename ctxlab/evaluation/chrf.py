@@ -1,4 +1,4 @@
-"""chrF from counts that add up, so that parts and resamples of a corpus cost nothing: sacrebleu's figure exactly.
+"""Corpus chrF from additive counts, which makes parts and resamples cheap; equal to sacrebleu's.
 
 Shape legend: N character n-grams of 1 to 6 characters, 3 counts of each: those of the hypothesis, of the reference, and
 of both.
@@ -17,11 +17,11 @@ ORDER = 6
 _SPACE = re.compile(r"\s+")
 
 BETA = 2
-"""How much more recall weighs than precision."""
+"""Weight of recall relative to precision."""
 
 
 def counts(hypothesis: str, reference: str) -> Counts:
-    """(18,) what a pair of texts adds; white space does not count (Popović 2015, sacrebleu's defaults)."""
+    """(18,) counts of a pair of texts; white space does not count (Popović 2015, sacrebleu's defaults)."""
     given, wanted = (_SPACE.sub("", text) for text in (hypothesis, reference))
     rows = []
     for n in range(1, ORDER + 1):
@@ -31,7 +31,7 @@ def counts(hypothesis: str, reference: str) -> Counts:
 
 
 def chrf(sums: Counts) -> Counts:
-    """The F score of the mean precision and recall over orders that both have, 0 to 1; (…, 18) to (…)."""
+    """Return the F score of mean precision and recall over the orders that both have, 0 to 1; (…, 18) to (…)."""
     given, wanted, common = np.moveaxis(sums.reshape(*sums.shape[:-1], ORDER, 3), -1, 0)
     both = (given > 0) & (wanted > 0)
     orders = np.maximum(both.sum(axis=-1), 1)

@@ -1,4 +1,4 @@
-"""From what a model observed on whole documents to answers, scores and coverage."""
+"""Evaluation: from the model's outputs on whole documents to answers, scores and coverage."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,18 +16,18 @@ from ctxlab.text.known import NONE, Known, total
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What came out for one split."""
+    """The result of evaluating one split."""
 
     scores: Scores
     coverage: Coverage
     predictions: list[Prediction]
     tokens: int
-    """Tokens of all windows, special ones included, and those written; what no window holds is not read."""
+    """Tokens of all windows, special tokens included, plus generated tokens."""
     seconds: float
     flops: float
-    """Floating point operations of all that ran meanwhile; see ``runtime.cost.FlopCounter``."""
+    """Floating point operations of the evaluation; see ``runtime.cost.FlopCounter``."""
     known: Known = NONE
-    """Characters of the documents by whether the tokenizer knows them."""
+    """Number of characters that the tokenizer knows and does not know."""
 
 
 def predict(
@@ -37,7 +37,7 @@ def predict(
     encoded: Sequence[Encoded],
     done: Callable[[int], None] = lambda _: None,
 ) -> Iterator[tuple[Prediction, Merged]]:
-    """An answer for each whole document, in order."""
+    """Yield the answer for each whole document, in order, with its merged outputs."""
     for document, tokens, merged in zip(documents, encoded, reader.read(encoded, done), strict=True):
         yield task.decode(document, tokens, merged), merged
 
@@ -49,7 +49,15 @@ def evaluate(
     encoded: Sequence[Encoded],
     done: Callable[[int], None] = lambda _: None,
 ) -> Evaluation:
-    """Scores of whole documents; gold that no window saw counts as missed."""
+    """Predict and score whole documents; gold that no window saw counts as missed.
+
+    Args:
+        reader: Runs the model.
+        task: Decodes answers, and names the metric.
+        documents: The documents of a split.
+        encoded: Their tokens, in the same order.
+        done: Called with the number of tokens of each forward pass.
+    """
     started = perf_counter()
     predictions: list[Prediction] = []
     tokens = seen = 0
@@ -72,18 +80,18 @@ def evaluate(
 
 
 def known_of(encoded: Sequence[Encoded]) -> Known:
-    """Characters of documents by whether the tokenizer knows them."""
+    """Sum the known and unknown characters of documents."""
     return total(Known(one.num_characters, one.num_unknown, one.num_split) for one in encoded)
 
 
 def metric(name: str) -> Callable[[Sequence[Document], Sequence[Prediction]], Scores]:
-    """``score`` of a metric's module; raises UserError as ``metric_module`` does."""
+    """Return the function ``score`` of a metric's module; raises UserError as ``metric_module`` does."""
     score: Callable[[Sequence[Document], Sequence[Prediction]], Scores] = metric_module(name).score
     return score
 
 
 def metric_module(name: str) -> ModuleType:
-    """``ctxlab/evaluation/metrics/<name>.py``, or a plug-in's module that is named in full.
+    """Import ``ctxlab/evaluation/metrics/<name>.py``, or a plug-in's module by its full name.
 
     Its ``LIBRARIES``, if any, are loaded when it first scores.
 
@@ -93,7 +101,7 @@ def metric_module(name: str) -> ModuleType:
     module = plugins.named("ctxlab.evaluation.metrics", name)
     if module is None:
         raise UserError(
-            f"There is no metric '{name}': a task names a file of ctxlab/evaluation/metrics, or in full a module of a "
+            f"There is no metric '{name}': name a file of ctxlab/evaluation/metrics, or the full name of a module of a "
             f"distribution that declares the entry point {plugins.GROUP}."
         )
     if not callable(getattr(module, "score", None)):

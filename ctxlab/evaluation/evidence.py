@@ -1,4 +1,4 @@
-"""Whether what is written has the words that hang on a known sentence of the document, by its distance."""
+"""Whether generated texts contain the words that depend on a known sentence of the document, by its distance."""
 
 from collections.abc import Sequence
 
@@ -12,12 +12,12 @@ from ctxlab.text.units import find_words
 
 
 def by_evidence(documents: Sequence[Document], predictions: Sequence[Prediction], what: str) -> list[Table]:
-    """Share of the words of ``probes`` that were written, by distance; no table where there are none.
+    """Return the fraction of the words of ``probes`` that were generated, by distance; no table without any.
 
     Args:
-        documents: With ``probes`` (``tasks.evidence.checked_evidence``), and ``group`` where several are of one record.
-        predictions: ``tasks.writing.WrittenText`` of each, in the same order.
-        what: What the distance leads to, for the title of the column.
+        documents: With ``probes`` (``records.evidence.checked_evidence``); with ``group`` where a record has several.
+        predictions: ``WrittenText`` of each, in the same order.
+        what: Header of the column of distances.
     """
     pairs = list(zip(documents, predictions, strict=True))
     groups = [d.fields.get("group", d.id) for d, _ in pairs for _ in d.fields.get("probes", ())]
@@ -32,14 +32,14 @@ def by_evidence(documents: Sequence[Document], predictions: Sequence[Prediction]
         return len(chosen), *mean(right, [groups[i] for i in chosen]).cells, float(read.mean())
 
     note = (
-        "cases: words that hang on one sentence of the document; accuracy: share of them that was written; read: "
-        f"share of these sentences that was read whole; {interval_note()}"
+        "cases: words that depend on one sentence of the document; accuracy: fraction of them that was generated; "
+        f"read: fraction of these sentences of which all was read; {interval_note()}"
     )
     by = Breakdown(("cases", "accuracy", "low", "high", "read"), row, note)
     bins = by_size([distance for distance, _, _ in found], DISTANCES)
-    return by.known("by_evidence", "Words that a fact decides, by distance from it", what, bins)
+    return by.known("by_evidence", "Words that depend on a fact, by distance from it", what, bins)
 
 
 def says(text: str, wanted: str) -> bool:
-    """Whether ``text`` has ``wanted`` as whole words, in large or small letters."""
+    """Whether ``text`` contains ``wanted`` as whole words, ignoring case."""
     return bool(find_words(text, wanted))

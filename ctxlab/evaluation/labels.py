@@ -1,4 +1,4 @@
-"""Figures of whole documents that have labels, and what each document adds to them.
+"""Figures of labelled documents, and the contribution of each document to them.
 
 Shape legend: N documents, C classes, R weightings.
 """
@@ -15,7 +15,7 @@ from ctxlab.evaluation.statistics import Counts, f1, ratio
 CALIBRATION_BINS = 15
 
 CORRECT, PREDICTED, GOLD = range(3)
-"""Columns of what a document adds to a class: correct labels, predicted labels, gold labels."""
+"""Columns of the counts of a document and class: correct labels, predicted labels, gold labels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,13 +26,13 @@ class Labelled:
     counts: Counts
     """(N, C, 3)"""
     probabilities: Counts
-    """(N, C); of a document that was not read -1 for its gold classes and 2 for the others: maximally wrong."""
+    """(N, C); unread documents get -1 on gold classes and 2 elsewhere: maximally wrong."""
     correct: Counts
     """(N,) 1 where the whole answer is right."""
 
     @classmethod
     def of(cls, values: Sequence[Values]) -> "Labelled":
-        """From the values of ``Labels``."""
+        """Build the arrays from the values of the statistic ``Labels``."""
         classes = tuple(values[0]["probabilities"])
         gold, predicted = (
             np.asarray([[name in one[what] for name in classes] for one in values], np.float64)
@@ -63,12 +63,12 @@ class Labelled:
 
     @property
     def right(self) -> Counts:
-        """(N, 2) whether the answer is right, and 1: for the share of documents."""
+        """(N, 2) whether the answer is right, and 1: for the fraction of right documents."""
         return np.stack([self.correct, np.ones(len(self.correct))], axis=-1)
 
     @property
     def calibration(self) -> Counts:
-        """(N, 3 · bins) at the bin of a document's confidence: 1, confidence, whether it is right."""
+        """(N, 3 · bins) at the bin of a document's confidence: 1, confidence, and whether it is right; else 0."""
         confidence = self.probabilities.max(axis=1).clip(0, 1)
         # Bins are open below and closed above, as in the paper.
         place = np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(int) - 1, 0, CALIBRATION_BINS - 1)
@@ -78,16 +78,16 @@ class Labelled:
 
 
 class Labels(Statistic):
-    """``gold`` and ``predicted`` names of a document, ``probabilities`` of all classes by name, and ``read``.
+    """Values: ``gold`` and ``predicted`` labels of a document, ``probabilities`` by class, and ``read``.
 
-    ``read`` is false where no part of the document was read; then its probabilities do not count.
+    ``read`` is false where no part of the document was read; then its probabilities are ignored.
     """
 
     several: bool
     """Whether a document may have any number of labels."""
 
     def figures(self, values: Sequence[Values], weights: Counts | None = None) -> Figures:
-        """Accuracy or exact match, macro-F1 and micro-F1, AUROC, and calibration error where labels are single."""
+        """Return accuracy or exact match, macro-F1, micro-F1, AUROC and, for single labels, calibration error."""
         found = Labelled.of(values)
 
         def sums(table: Counts) -> Counts:
@@ -105,21 +105,21 @@ class Labels(Statistic):
 
 
 def macro_f1(sums: Counts) -> Counts:
-    """Mean of the F1 of the classes that occur in gold or answers; (…, 3 C) to (…)."""
+    """Return the mean F1 of the classes that occur in gold or predictions; (…, 3 C) to (…)."""
     by_class = sums.reshape(*sums.shape[:-1], -1, 3)
     occurs = by_class[..., PREDICTED] + by_class[..., GOLD] > 0
     return ratio(np.stack([(f1(by_class) * occurs).sum(axis=-1), occurs.sum(axis=-1)], axis=-1))
 
 
 def calibration_error(sums: Counts) -> Counts:
-    """Mean distance of confidence from accuracy; (…, 3 · bins) to (…)."""
+    """Return the mean absolute difference of confidence and accuracy; (…, 3 · bins) to (…)."""
     bins = sums.reshape(*sums.shape[:-1], CALIBRATION_BINS, 3)
     gaps = np.abs(bins[..., 1] - bins[..., 2]).sum(axis=-1)
     return ratio(np.stack([gaps, bins[..., 0].sum(axis=-1)], axis=-1))
 
 
 def mean_auroc(found: Labelled, weights: Counts) -> Counts:
-    """(R,) mean over the classes that some documents of a weighting have and others lack; NaN where there is none."""
+    """(R,) mean AUROC over classes with positive and negative documents in a weighting; NaN where there is none."""
     areas = np.stack([auroc(found.probabilities[:, i], found.gold[:, i], weights) for i in range(len(found.classes))])
     known = ~np.isnan(areas)
     total, count = np.where(known, areas, 0).sum(axis=0), known.sum(axis=0)

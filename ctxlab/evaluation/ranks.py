@@ -1,4 +1,4 @@
-"""Figures of rankings, from the ranks of the chosen candidates, and what a random order would score.
+"""Figures of rankings from the ranks of the chosen candidates, and their expected values for a random order.
 
 Shape legend: K candidates of one ranking, C chosen ones, F figures.
 """
@@ -21,29 +21,29 @@ class Ranked:
     """One ranking."""
 
     ranks: IntArray
-    """(C,) of the chosen candidates from 1 on, the best first."""
+    """(C,) ranks of the chosen candidates, counted from 1, the best first."""
     auc: float
-    """Share of the pairs of a chosen and another candidate in which the chosen one scores higher, ties a half."""
+    """Fraction of the pairs of a chosen and another candidate in which the chosen one scores higher, ties a half."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What a ranking scores, and what a random order of its candidates would on average."""
+    """A figure of a ranking, with its expected value for a random order of the candidates."""
 
     name: str
     of: Callable[[Ranked], float]
     by_chance: Callable[[int, int], float]
-    """Of the number of candidates, and of those that were chosen."""
+    """Function of the number of candidates and the number of chosen ones."""
 
 
 def rank(scores: Counts, gold: Counts) -> Ranked:
-    """The ranking of candidates by ``scores`` (K,), a chosen one (``gold`` is 1) after others of the same score."""
+    """Rank candidates by ``scores`` (K,); a chosen one (``gold`` is 1) comes after others of the same score."""
     order = np.lexsort((gold, -scores))
     return Ranked(np.flatnonzero(gold[order] > 0) + 1, float(auroc(scores, gold, np.ones((1, len(gold))))[0]))
 
 
 def ndcg(ranked: Ranked, k: int) -> float:
-    """NDCG of the first k."""
+    """Return the NDCG of the first k."""
     gain = _gains(ranked.ranks[ranked.ranks <= k])
     return gain / _gains(np.arange(1, min(k, len(ranked.ranks)) + 1))
 
@@ -57,7 +57,7 @@ def _ndcg_by_chance(num: int, chosen: int, k: int) -> float:
 
 
 def reciprocal_rank(ranked: Ranked) -> float:
-    """1 / rank of the first chosen candidate."""
+    """Return 1 / rank of the first chosen candidate."""
     return 1 / float(ranked.ranks[0])
 
 
@@ -67,12 +67,12 @@ def _reciprocal_rank_by_chance(num: int, chosen: int) -> float:
 
 
 def mind_reciprocal_rank(ranked: Ranked) -> float:
-    """Mean of 1 / rank over all chosen candidates."""
+    """Return the mean of 1 / rank over all chosen candidates."""
     return float((1 / ranked.ranks).mean())
 
 
 def recall(ranked: Ranked, k: int) -> float:
-    """Share of the chosen candidates among the first k."""
+    """Return the fraction of the chosen candidates that are among the first k."""
     return float((ranked.ranks <= k).mean())
 
 
@@ -82,36 +82,36 @@ MIND_MRR = Figure("mind_mrr", mind_reciprocal_rank, lambda num, chosen: float((1
 
 
 def ndcg_at(k: int) -> Figure:
-    """The figure ``ndcg_at_<k>``."""
+    """Return the figure ``ndcg_at_<k>``."""
     return Figure(f"ndcg_at_{k}", partial(ndcg, k=k), partial(_ndcg_by_chance, k=k))
 
 
 def recall_at(k: int) -> Figure:
-    """The figure ``recall_at_<k>``."""
+    """Return the figure ``recall_at_<k>``."""
     return Figure(f"recall_at_{k}", partial(recall, k=k), lambda num, chosen: min(k / num, 1.0))
 
 
 class Rankings(Means):
-    """``ranks`` of the chosen candidates of a ranking, its number of ``candidates``, and its ``auc``.
+    """Values: ``ranks`` of the chosen candidates of a ranking, its number of ``candidates``, and its ``auc``.
 
     A ranking of which nothing was read has no ``ranks`` and scores 0 in every figure.
     """
 
     ranked_by: tuple[Figure, ...]
-    """What is scored."""
+    """The figures of the statistic."""
 
     @property
     def names(self) -> list[str]:
-        """Of the figures."""
+        """Names of the figures."""
         return [figure.name for figure in self.ranked_by]
 
     def scores(self, one: Values) -> list[float]:
-        """(F,) of one ranking."""
+        """(F,) figures of one ranking."""
         if not one["ranks"]:
             return [0.0] * len(self.ranked_by)
         ranked = Ranked(np.asarray(one["ranks"], np.int64), one["auc"])
         return [figure.of(ranked) for figure in self.ranked_by]
 
     def by_chance(self, num: int, chosen: int) -> list[float]:
-        """(F,) of a random order of ``num`` candidates, of which some were chosen."""
+        """(F,) expected figures of a random order of ``num`` candidates, ``chosen`` of them chosen."""
         return [figure.by_chance(num, chosen) for figure in self.ranked_by]

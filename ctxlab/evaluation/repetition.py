@@ -1,4 +1,4 @@
-"""How much a text repeats itself."""
+"""Repetition of n-grams within a text."""
 
 from collections.abc import Sequence
 
@@ -7,16 +7,16 @@ import numpy as np
 from ctxlab.evaluation.statistics import Counts
 
 REPEATED_WORDS = 4
-"""Words of the n-grams whose repetition is counted, unless another length is asked for."""
+"""Default length of the n-grams whose repetition is counted."""
 
 
 def ngrams(words: Sequence[str], length: int) -> list[tuple[str, ...]]:
-    """Runs of ``length`` words."""
+    """Return all n-grams of ``length`` words."""
     return list(zip(*(words[start:] for start in range(length)), strict=False))
 
 
 def repeated(texts: Sequence[Sequence[str]], length: int = REPEATED_WORDS) -> Counts:
-    """(N, 2) of each text: n-grams that occurred in it before, and all.
+    """(N, 2) number of n-grams that occurred earlier in the same text, and of all n-grams.
 
     Their ratio is seq-rep-n (Welleck et al. 2020, arXiv:1908.04319).
 

@@ -1,10 +1,11 @@
-"""ROUGE as the ``rouge-score`` library has it (Lin 2004), the implementation that papers on summarisation report.
+"""ROUGE by the ``rouge-score`` library (Lin 2004), the implementation that papers on summarization report.
 
-F measures with Porter's stemmer. ROUGE-L is over the whole text; ROUGE-Lsum joins the best match of each sentence, and
-sentences are those of ``tasks.text.structure``, a line each, as the library's own splitter needs a download.
+Figures are F measures with Porter's stemmer. ROUGE-L compares whole texts; ROUGE-Lsum takes the union of the best
+matches of each sentence. Sentences are those of ``tasks.text.structure``, as the library's own splitter needs a
+download.
 
-The library's own tokenizer counts only words of the letters a to z and digits. Ours gives the same for English, and in
-every other script its ``ctxlab.text.units``: words with all of their letters and marks, and single characters where
+The library's own tokenizer only knows words of the letters a to z and digits. The one here gives the same for English,
+and ``ctxlab.text.units`` in every other script: words with all of their letters and marks, and single characters where
 there are no blanks, as summaries of Chinese are scored (Hu et al. 2015, arXiv:1506.05865).
 """
 
@@ -21,25 +22,25 @@ from ctxlab.text.units import squeezed, units
 TYPES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 
 FEWER = (0, 1, 0, 0)
-"""How many fewer n-grams than words a text has, of each of ``TYPES``."""
+"""Number of words minus number of n-grams of a text, for each of ``TYPES``."""
 
 KEPT = 4096
-"""Pairs whose scores are kept, as baselines are scored again and again while a model is trained."""
+"""Size of the cache of scored pairs, as baselines are scored in every evaluation of a training run."""
 
 
 Matches = tuple[int, int, int]
-"""What matches, what the summary has, and what the gold summary has: n-grams, or words of a common subsequence."""
+"""Counts of matches, of the summary and of the gold summary: n-grams, or words of a common subsequence."""
 
 
 @lru_cache(KEPT)
 def rouge(summary: str, gold: str) -> tuple[float, ...]:
-    """F measures of ``TYPES``, 0 to 1."""
+    """Return the F measures of ``TYPES``, 0 to 1."""
     return tuple(f_measure(*counts) for counts in matches(summary, gold))
 
 
 @lru_cache(KEPT)
 def matches(summary: str, gold: str) -> tuple[Matches, ...]:
-    """Of each of ``TYPES``; the library gives shares, which times their denominators are its counts."""
+    """Return the counts of each of ``TYPES``; the library returns ratios, which are multiplied by denominators."""
     given, wanted = _num_words(summary), _num_words(gold)
     if not given:
         return tuple((0, 0, max(wanted - less, 0)) for less in FEWER)
@@ -51,7 +52,7 @@ def matches(summary: str, gold: str) -> tuple[Matches, ...]:
 
 
 def f_measure(matched: int, given: int, wanted: int) -> float:
-    """Harmonic mean of precision and recall, 0 where nothing matches."""
+    """Return the harmonic mean of precision and recall, 0 where nothing matches."""
     precision, recall = matched / max(given, 1), matched / max(wanted, 1)
     return 2 * precision * recall / (precision + recall) if matched else 0.0
 
@@ -61,13 +62,13 @@ def _num_words(text: str) -> int:
 
 
 def lines(text: str) -> str:
-    """A sentence a line."""
+    """Return the text with one sentence per line."""
     return "\n".join(squeezed(sentence) for sentence in sentences(text))
 
 
 @lru_cache(KEPT)
 def words(text: str) -> Sequence[str]:
-    """Words as ROUGE has them, not stemmed."""
+    """Return the words that ROUGE compares, before stemming."""
     return tuple(units(text.lower()))
 
 
@@ -82,25 +83,25 @@ def _tokenizer() -> "_Tokenizer":
 
 
 class _Tokenizer:
-    """What the library asks of a tokenizer: ``words``, English ones stemmed as its own tokenizer stems them."""
+    """Implements the library's tokenizer interface: ``words``, English ones stemmed as by its own tokenizer."""
 
     def __init__(self) -> None:
         self._stemmer = _library("tokenizers").DefaultTokenizer(use_stemmer=True)
 
     def tokenize(self, text: str) -> list[str]:
-        """Words of a text."""
+        """Return the stemmed words of a text."""
         return [stem for word in words(text) for stem in (self._stem(word) if word.isascii() else [word])]
 
-    @lru_cache(KEPT * 16)  # noqa: B019 - one tokenizer, for all that the process scores
+    @lru_cache(KEPT * 16)  # noqa: B019 - one tokenizer per process
     def _stem(self, word: str) -> list[str]:
         return list(self._stemmer.tokenize(word))
 
 
 def _library(module: str) -> Any:
-    """A module of the library, imported late.
+    """Import a module of the library when it is first used.
 
-    It logs by absl, which takes hold of what stands for standard error then, a progress display say, and closes it when
-    logging is configured anew: it is to hold the real one, which it leaves open.
+    The library logs by absl, which keeps the current ``sys.stderr`` (such as a progress display's) and closes it when
+    logging is reconfigured. During the import it is therefore the real one, which absl leaves open.
     """
     with redirect_stderr(sys.__stderr__):
         return importlib.import_module(f"rouge_score.{module}")

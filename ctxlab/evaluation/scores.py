@@ -1,8 +1,8 @@
-"""``scores/<split>.jsonl``: what every record adds to the figures of its split, and the figures that follow from it.
+"""``scores/<split>.jsonl``: the contribution of every record to the figures of its split, and figures computed from it.
 
 A line is ``{"id": …, "group": …, "statistics": {<name>: {…}}}``. A name is that of a file under
-``ctxlab/evaluation/sufficient``, or of a plug-in's module in full, which says what the values are and how figures
-follow from them. Nothing here needs torch, so that figures of runs can be compared without their models.
+``ctxlab/evaluation/sufficient``, or the full name of a plug-in's module, which documents the values and computes
+figures from them. Nothing here needs torch, so that runs can be compared without their models.
 
 Shape legend: N units (lines), G records (groups), R weightings.
 """
@@ -23,13 +23,13 @@ from ctxlab.evaluation.statistic import Figures, Statistic
 from ctxlab.evaluation.statistics import Counts
 
 FOLDER = "scores"
-"""In a run directory."""
+"""Folder in a run directory."""
 
 _PACKAGE = "ctxlab.evaluation.sufficient"
 
 
 def statistic(name: str) -> Statistic:
-    """The ``STATISTIC`` of ``ctxlab/evaluation/sufficient/<name>.py``, or of a plug-in's module that is named in full.
+    """Return the ``STATISTIC`` of ``ctxlab/evaluation/sufficient/<name>.py``, or of a plug-in's module by full name.
 
     Raises:
         UserError: There is none.
@@ -37,17 +37,19 @@ def statistic(name: str) -> Statistic:
     found = getattr(plugins.named(_PACKAGE, name), "STATISTIC", None)
     if not isinstance(found, Statistic):
         writer = f"the plug-in {name.split('.')[0]}, not installed here" if "." in name else "another version of ctxlab"
-        raise UserError(f"There is no statistic called '{name}'; the scores were written by {writer}.")
+        raise UserError(
+            f"There is no statistic called '{name}', as the scores were written by {writer}: evaluate the run again."
+        )
     return found
 
 
 def figures(records: Sequence[ScoredRecord], weights: Counts | None = None) -> Figures:
-    """All figures of a split, under every weighting of its units; NaN where one is not defined.
+    """Compute all figures of a split under every weighting of its units; NaN where a figure is undefined.
 
     Args:
-        records: N units, at least one; all name the same statistics.
+        records: N units, at least one, all with the same statistics.
         weights: (R, N) how often each unit counts; None is one weighting, in which each counts once. Weights of whole
-            records become those of units by ``weights[:, groups(records)]``.
+            records are expanded to units by ``weights[:, groups(records)]``.
     """
     found: dict[str, Counts] = {}
     for name in records[0].statistics:
@@ -56,7 +58,7 @@ def figures(records: Sequence[ScoredRecord], weights: Counts | None = None) -> F
 
 
 def metrics(records: Sequence[ScoredRecord]) -> dict[str, float]:
-    """Figures of a split as ``result.json`` has them: each unit counts once, and what is undefined is left out."""
+    """Return the figures of a split for ``result.json``: each unit counts once, and undefined figures are left out."""
     found = {name: float(value[0]) for name, value in figures(records).items()}
     return {name: value for name, value in found.items() if not isnan(value)}
 
@@ -74,7 +76,7 @@ def write(path: Path, records: Sequence[ScoredRecord]) -> None:
 
 
 def read(path: Path) -> list[ScoredRecord]:
-    """Units of a file that ``write`` left; raises UserError naming the file where it cannot be read."""
+    """Read the units of a file that ``write`` made; raises UserError naming the file where it cannot be read."""
     try:
         with path.open(encoding="utf-8") as file:
             records = [parse(json.loads(row), f"{path} line {number}") for number, row in enumerate(file, start=1)]
@@ -91,23 +93,25 @@ def read(path: Path) -> list[ScoredRecord]:
 
 
 def _check(path: Path, records: Sequence[ScoredRecord]) -> None:
-    """Refuse values that no figure can be made of, by making the figures of the split."""
+    """Raise UserError where figures cannot be computed from the values, by computing them."""
     try:
         figures(records)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
         reason = f"{type(error).__name__}: {error}"
-        raise UserError(f"{path} has values that no figure follows from ({reason}): evaluate the run again.") from error
+        raise UserError(
+            f"{path} has values from which no figure can be computed ({reason}): evaluate the run again."
+        ) from error
 
 
 def line(record: ScoredRecord) -> dict[str, Any]:
-    """A unit as plain data."""
+    """Return a unit as plain data."""
     return {"id": record.id, "group": record.group, "statistics": record.statistics}
 
 
 def parse(row: Any, origin: str) -> ScoredRecord:
-    """The unit of a line; raises UserError naming ``origin`` where it is none."""
+    """Return the unit of a parsed line; raises UserError naming ``origin`` where it is not one."""
     if (
         isinstance(row, dict)
         and isinstance(row.get("id"), str)

@@ -1,4 +1,4 @@
-"""Answers without a model, to hold a score against: the first sentence of a context, and the nearest to a question.
+"""Baseline answers without a model: the first sentence of a context, and the sentence nearest to the question.
 
 Shape legend: S sentences, T different words of a context, P pairs of a sentence and a word in it.
 """
@@ -16,29 +16,29 @@ from ctxlab.text.bm25 import Numbers, bm25
 from ctxlab.text.language import language_of
 
 K1 = 1.5
-"""Of BM25: a value as usual as the 1.2 of ``strategy.reading.method=bm25``; figures of this baseline keep it."""
+"""Saturation of BM25: as common as 1.2 (``strategy.reading.method=bm25``), kept so that figures stay comparable."""
 
 KEPT_TEXTS = 1024
-"""Contexts and questions whose sentences are kept, as a model is scored many times while it is trained."""
+"""Size of the caches of contexts and questions, as a training run evaluates the same ones many times."""
 
 
 @lru_cache(KEPT_TEXTS)
 def sentences(text: str) -> tuple[str, ...]:
-    """Sentences and headings of ``text`` (``tasks.text.structure``), at least one."""
+    """Return the sentences and headings of ``text`` (``tasks.text.structure``), at least one."""
     pieces = (text[start:end].strip() for start, end in sentence_places(text))
     return tuple(piece for piece in pieces if piece) or (text.strip(),)
 
 
 def first_sentence(context: str) -> str:
-    """The first sentence of a context."""
+    """Return the first sentence of a context."""
     return sentences(context)[0]
 
 
 @lru_cache(KEPT_TEXTS * 16)
 def nearest_sentence(context: str, question: str, language: str = "") -> str:
-    """The sentence of the highest BM25 score for the question; the first of equals.
+    """Return the sentence with the highest BM25 score for the question; the first of equals.
 
-    Words are those that answers are compared by, in the language that is given or that the script of the context says.
+    Words are normalised as for comparing answers, in the given language or else that of the context's script.
     """
     language = language_of(language, context)
     index = _index(context, language)
@@ -49,10 +49,10 @@ def nearest_sentence(context: str, question: str, language: str = "") -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Index:
-    """Words of the sentences of one context."""
+    """The word counts of the sentences of one context."""
 
     words: dict[str, int]
-    """Each with its number."""
+    """Index of each word."""
     sentence: IntArray
     """(P,)"""
     word: IntArray
@@ -63,7 +63,7 @@ class _Index:
     """(S,) words of each sentence."""
 
     def scores(self, asked: Counter[str]) -> Numbers:
-        """(S,) BM25 for a question with these words."""
+        """(S,) BM25 scores for a question with these words."""
         times = np.asarray([asked[word] for word in self.words], np.float64)
         return bm25(self.sentence, self.word, self.count, self.sizes, times, K1)
 

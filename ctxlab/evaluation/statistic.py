@@ -1,4 +1,4 @@
-"""What a sufficient statistic owes the rest: figures of any weighting of the units that it was taken of.
+"""The protocol of sufficient statistics: they give the figures of any weighting of their units.
 
 Shape legend: N units (documents, questions, rankings), K numbers of one unit, R weightings.
 """
@@ -13,33 +13,33 @@ from ctxlab.core.types import BoolArray
 from ctxlab.evaluation.statistics import Counts
 
 Values = Mapping[str, Any]
-"""Plain values of one unit, as a line of ``scores/<split>.jsonl`` has them."""
+"""Plain values of one unit, as in a line of ``scores/<split>.jsonl``."""
 
 Figures = Mapping[str, Counts]
 """(R,) values of each figure by name; NaN where a weighting leaves it undefined."""
 
 
 class Statistic(ABC):
-    """One file under ``ctxlab/evaluation/sufficient`` a statistic, whose instance there is called ``STATISTIC``."""
+    """A sufficient statistic; each has a file under ``ctxlab/evaluation/sufficient`` with an instance ``STATISTIC``."""
 
     @abstractmethod
     def figures(self, values: Sequence[Values], weights: Counts | None = None) -> Figures:
-        """Figures of every weighting.
+        """Compute the figures of every weighting.
 
         Args:
-            values: Of N units, at least one.
+            values: Values of N units, at least one.
             weights: (R, N) how often each unit counts; None is one weighting, in which each counts once.
         """
 
 
 class Sums(Statistic):
-    """A statistic whose figures follow from sums over units."""
+    """A statistic whose figures are functions of sums over units."""
 
     columns: tuple[str, ...] = ()
-    """Keys of a unit's values; each is a number, or a list that is as long for every unit."""
+    """Keys of a unit's values; each is a number, or a list of the same length for every unit."""
 
     def figures(self, values: Sequence[Values], weights: Counts | None = None) -> Figures:
-        """Figures of the weighted sums."""
+        """Compute the figures of the weighted sums."""
         table = self.table(values)
         return self.of(self.total(table)[None] if weights is None else weights @ table)
 
@@ -54,19 +54,19 @@ class Sums(Statistic):
 
     @abstractmethod
     def of(self, sums: Counts) -> Figures:
-        """Figures of (R, K) sums."""
+        """Compute the figures of (R, K) sums."""
 
 
 class Means(Sums):
-    """A statistic whose figures are means of one number a unit and figure."""
+    """A statistic whose figures are means over units of one number per figure."""
 
     @property
     def names(self) -> Sequence[str]:
-        """Of the figures."""
+        """Names of the figures."""
         return self.columns
 
     def scores(self, one: Values) -> Sequence[float]:
-        """(K,) what one unit scores in each figure."""
+        """(K,) value of one unit in each figure."""
         return [one[name] for name in self.names]
 
     def table(self, values: Sequence[Values]) -> Counts:
@@ -74,17 +74,17 @@ class Means(Sums):
         return np.asarray([(*self.scores(one), 1.0) for one in values], np.float64)
 
     def total(self, table: Counts) -> Counts:
-        """(K + 1,) sums, each rounded as ``numpy.mean`` of its column rounds."""
+        """(K + 1,) sums, with the rounding of ``numpy.mean`` of each column."""
         sums: Counts = np.ascontiguousarray(table.T).sum(axis=1)
         return sums
 
     def among(self, units: Sequence[int], values: Sequence[Values], weights: Counts | None) -> Figures:
-        """Means over some ``units`` only."""
+        """Compute means over some ``units`` only."""
         chosen = None if weights is None else weights[:, list(units)]
         return Means.figures(self, [values[i] for i in units], chosen)
 
     def of(self, sums: Counts) -> Figures:
-        """The means; NaN where no unit counts."""
+        """Compute the means; NaN where no unit counts."""
         num = sums[..., -1]
         return {
             name: np.divide(sums[..., i], num, out=np.full(num.shape, np.nan), where=num > 0)
@@ -93,5 +93,5 @@ class Means(Sums):
 
 
 def where(known: BoolArray, figure: Counts) -> Counts:
-    """``figure`` (R,) where it is known, else NaN."""
+    """Return ``figure`` (R,) where ``known``, else NaN."""
     return np.where(known, figure, np.nan)

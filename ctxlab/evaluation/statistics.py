@@ -1,4 +1,4 @@
-"""How certain a figure is: expanded-percentile bootstrap intervals over documents.
+"""Confidence intervals of figures: expanded-percentile bootstrap over documents.
 
 Shape legend: N documents or cases, G groups of cases, K counts per document or case, R resamples.
 """
@@ -15,13 +15,13 @@ Statistic = Callable[[Counts], Counts]
 """Summed counts (R, K) to figures (R,)."""
 
 RESAMPLES = 2000
-"""With five documents the bounds are the 0.1 % and 99.9 % quantiles, which two draws lie outside on average."""
+"""Enough for five documents, whose bounds are the 0.1 % and 99.9 % quantiles: two resamples are outside each."""
 
 BLOCK_CELLS = 2**22
-"""Largest number of weights that are in memory at once."""
+"""Largest number of weights in memory at once."""
 
 LARGEST_EXPONENT = 700.0
-"""Above it e to the power of is no double any more."""
+"""Largest exponent, rounded down, whose exponential fits a float64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,11 @@ NO_INTERVAL = Interval(None, None)
 
 
 def interval_note(units: str = "documents", figure: str = "") -> str:
-    """The sentence below a table that has columns ``low`` and ``high``.
+    """Return the note below a table that has columns ``low`` and ``high``.
 
     Args:
-        units: What is resampled.
-        figure: What the interval is of, where the table has several figures.
+        units: Units that are resampled.
+        figure: Figure that has the interval, where the table has several figures.
     """
     of = f" of {figure}" if figure else ""
     return f"low and high: 95 % expanded-percentile bootstrap interval{of} over {units}; a dash where there is only one"
@@ -49,19 +49,20 @@ def interval_note(units: str = "documents", figure: str = "") -> str:
 def bootstrap(
     counts: npt.ArrayLike, statistic: Statistic, confidence: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval:
-    """Interval of ``statistic`` when documents are resampled with replacement; none for a single document.
+    """Return the interval of ``statistic`` when documents are resampled with replacement; none for a single document.
 
-    Documents are resampled, not entities, as entities of one document are alike (Efron and Tibshirani, An Introduction
-    to the Bootstrap, 1993). See ``expanded_bounds`` for the interval. With two, three or four documents no resampling
-    can reach its nominal confidence (0.50, 0.75 and about 0.87 of 0.95 are reached), from five on it is at least 0.91.
+    Documents are resampled, not entities, as entities of one document are correlated (Efron and Tibshirani, An
+    Introduction to the Bootstrap, 1993). See ``expanded_bounds`` for the interval. With two, three or four documents no
+    resampling can reach its nominal confidence (0.50, 0.75 and about 0.87 instead of 0.95); from five on it is at least
+    0.91.
 
     Args:
-        counts: (N, K) what each document adds to the figure. Documents that add nothing at all are no evidence: where
-            fewer than two add something there is no interval.
+        counts: (N, K) counts of each document. There is no interval where fewer than two documents have a count other
+            than 0.
         statistic: Summed counts (R, K) to figures (R,).
         confidence: Fraction of such intervals that contain the true figure.
         resamples: R.
-        seed: Of the resampling, so that a report can be repeated.
+        seed: Seed of the resampling, so that a report is reproducible.
     """
     table = np.asarray(counts, dtype=np.float64)
     if np.count_nonzero(table.any(axis=1)) < 2:
@@ -74,7 +75,7 @@ def bootstrap(
 def bootstrap_weights(
     num_documents: int, statistic: Statistic, confidence: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval:
-    """The same for a figure that is no function of sums.
+    """Return the interval of a figure that is not a function of sums; see ``bootstrap``.
 
     Args:
         num_documents: N.
@@ -82,7 +83,7 @@ def bootstrap_weights(
             (NaN) are left out.
         confidence: See ``bootstrap``.
         resamples: R.
-        seed: Of the resampling.
+        seed: Seed of the resampling.
     """
     if num_documents < 2:
         return NO_INTERVAL
@@ -100,14 +101,14 @@ def bootstrap_weights(
 
 
 def expanded_bounds(figures: Counts, num_units: int, confidence: float = 0.95) -> Counts:
-    """Lower and upper bounds (2, …) of resampled figures (R, …): quantiles at ``expanded_tail`` and its complement."""
+    """Return the bounds (2, …) of resampled figures (R, …): quantiles at ``expanded_tail`` and its complement."""
     tail = expanded_tail(num_units, confidence)
     bounds: Counts = np.quantile(figures, [tail, 1 - tail], axis=0)
     return bounds
 
 
 def expanded_tail(num_units: int, confidence: float = 0.95) -> float:
-    """Fraction of the resampled figures below the lower bound: Φ(−√(n / (n − 1)) · t) for n resampled units.
+    """Return the fraction of resampled figures below the lower bound: Φ(−√(n / (n − 1)) · t) for n resampled units.
 
     t is the quantile of Student's distribution with n − 1 degrees of freedom. Plain percentiles of a bootstrap are
     those of a normal approximation with the variance divided by n instead of n − 1, and thus too narrow for few units;
@@ -119,7 +120,7 @@ def expanded_tail(num_units: int, confidence: float = 0.95) -> float:
 
 
 def bootstrap_mean(values: npt.ArrayLike, groups: Sequence[Hashable]) -> Interval:
-    """Interval of the mean of ``values`` (N,) when groups are drawn, each with all of its cases."""
+    """Return the interval of the mean of ``values`` (N,) when groups are resampled, each with all of its cases."""
     cases = np.asarray(values, dtype=np.float64)
     return bootstrap(by_group(np.stack([cases, np.ones(len(cases))], axis=-1), groups), ratio)
 
@@ -128,9 +129,9 @@ def by_group(counts: npt.ArrayLike, groups: Sequence[Hashable], every: Sequence[
     """(G, K) sums of ``counts`` (N, K) over the cases of each group.
 
     Args:
-        counts: What each case adds.
-        groups: Of each case, as the cases of a group (a record) are alike.
-        every: Groups that have a row even without a case, in the order of rows; others follow as they occur.
+        counts: Counts of each case.
+        groups: Group of each case (a record).
+        every: Groups that have a row even without a case, in order; others follow as they occur.
     """
     table = np.asarray(counts, dtype=np.float64)
     places = {name: place for place, name in enumerate(dict.fromkeys((*every, *groups)))}
@@ -140,17 +141,17 @@ def by_group(counts: npt.ArrayLike, groups: Sequence[Hashable], every: Sequence[
 
 
 def ratio(sums: Counts) -> Counts:
-    """First count over second, 0 where there is nothing to divide by; (…, 2) to (…)."""
+    """Return the first count divided by the second, 0 where that is 0; (…, 2) to (…)."""
     return np.divide(sums[..., 0], sums[..., 1], out=np.zeros(sums.shape[:-1]), where=sums[..., 1] > 0)
 
 
 def f1(sums: Counts) -> Counts:
-    """F1 of (correct, predicted, gold) counts, 0 where there is nothing; (…, 3) to (…)."""
+    """Return the F1 of (correct, predicted, gold) counts, 0 where all are 0; (…, 3) to (…)."""
     both = sums[..., 1] + sums[..., 2]
     return ratio(np.stack([2 * sums[..., 0], both], axis=-1))
 
 
 def perplexity(sums: Counts) -> Counts:
-    """e to the mean of (nats, tokens) sums, which stays a number; (…, 2) to (…)."""
+    """Return exp(nats / tokens) of (nats, tokens) sums, capped to stay finite; (…, 2) to (…)."""
     figure: Counts = np.exp(np.minimum(ratio(sums), LARGEST_EXPONENT))
     return figure

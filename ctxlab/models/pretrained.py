@@ -1,4 +1,4 @@
-"""Any model of the hub or of a local folder."""
+"""Any model from the hub or a local folder."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,34 +13,34 @@ from ctxlab.models.loading.weights import Configure, folder, load_model, load_to
 
 
 class Pretrained(ModelSource):
-    """A hub id or a folder that loads with the head of the task, safetensors weights and a fast tokenizer."""
+    """A model given by hub id or folder, with safetensors weights and a fast tokenizer."""
 
     def __init__(
         self, path: str, dropout: float | None = None, attention_dropout: float = 0.0, name: str | None = None
     ) -> None:
-        """Take where the model is; None for ``dropout`` keeps the model's own."""
+        """Store the location of the model; None for ``dropout`` keeps the model's own rate."""
         self.path, self.name = str(path), name or _name(str(path))
         self.dropout, self.attention_dropout = dropout, attention_dropout
 
     def kind(self) -> str:
-        """As its config says."""
+        """Return the kind named in its config."""
         return read_kind(folder(self.path), self.path)
 
     def tokenizer(self) -> Any:
-        """A fast tokenizer that neither cuts nor pads; raises UserError where there is none."""
+        """Return a fast tokenizer that neither truncates nor pads; raises UserError if there is none."""
         return load_tokenizer(folder(self.path), self.path)
 
     def head_labels(self, head: str) -> list[str]:
-        """As the config of a fine-tuned model says."""
+        """Return the label names in the config of a fine-tuned model."""
         return read_labels(folder(self.path), self.path, head)
 
     def build(self, head: str, labels: Sequence[str], configure: Configure | None = None) -> Any:
-        """The model with a head for ``labels``, in fp32 and evaluation mode.
+        """Build the model with a head for ``labels``, in fp32 and evaluation mode.
 
         Args:
-            head: Kind of head, see ``heads``; a new one is drawn with torch's global seed.
-            labels: Names behind the outputs.
-            configure: Changes the config before the model is built, for what takes effect only there.
+            head: Kind of head, see ``heads``; a new one is initialised with torch's global seed.
+            labels: Names of the outputs.
+            configure: Changes the config before the model is built, for settings that only then take effect.
         """
 
         def change(config: Any) -> None:
@@ -49,14 +49,14 @@ class Pretrained(ModelSource):
                 configure(config)
 
         model = load_model(folder(self.path), self.path, head, labels, change)
-        with suppress(UserError):  # weights without a tokenizer load too; whoever asks for it is told
+        with suppress(UserError):  # weights without a tokenizer load too; ``tokenizer`` raises the error
             fit_vocabulary(model, self.tokenizer(), self.path)
         set_attention_dropout(model, self.attention_dropout)
         return model
 
 
 def _name(path: str) -> str:
-    """What reports call the model in ``path``: the last part of a hub id or folder, a checkpoint's with its run."""
+    """Return the name of the model in reports: the last part of a hub id or folder, for a checkpoint with its run."""
     local = Path(path).expanduser()
     if not local.is_dir():
         return path.rstrip("/").rsplit("/", 1)[-1]

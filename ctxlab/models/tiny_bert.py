@@ -1,4 +1,4 @@
-"""A BERT with random weights, for tests and smoke runs: built in under a second, from nothing but this file."""
+"""A BERT with random weights, for tests and smoke runs, built in under a second without any file."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ class TinyBert(Tiny):
         name: str = "tiny_bert",
         vocabulary: str = "letters",
     ) -> None:
-        """Take sizes; ``trained_length`` is the number of positions in the table, in tokens."""
+        """Store the sizes; ``trained_length`` is the number of positions in the table, in tokens."""
         super().__init__(
             name=name, seed=seed, dropout=dropout, attention_dropout=attention_dropout, vocabulary=vocabulary
         )

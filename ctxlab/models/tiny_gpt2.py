@@ -22,7 +22,7 @@ class TinyGpt2(Tiny):
         name: str = "tiny_gpt2",
         vocabulary: str = "letters",
     ) -> None:
-        """Take sizes; ``trained_length`` is the number of positions in the table, in tokens."""
+        """Store the sizes; ``trained_length`` is the number of positions in the table, in tokens."""
         super().__init__(
             name=name, seed=seed, dropout=dropout, attention_dropout=attention_dropout, vocabulary=vocabulary
         )

@@ -23,7 +23,7 @@ class TinyLlama(Tiny):
         name: str = "tiny_llama",
         vocabulary: str = "letters",
     ) -> None:
-        """Take sizes; ``trained_length`` is what the rotary positions count as trained for, in tokens."""
+        """Store the sizes; ``trained_length`` is the trained length of the rotary positions, in tokens."""
         super().__init__(
             name=name, seed=seed, dropout=dropout, attention_dropout=attention_dropout, vocabulary=vocabulary
         )

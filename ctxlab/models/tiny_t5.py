@@ -21,7 +21,7 @@ class TinyT5(Tiny):
         name: str = "tiny_t5",
         vocabulary: str = "letters",
     ) -> None:
-        """Take sizes; ``num_layers`` in the encoder and as many in the decoder."""
+        """Store the sizes; encoder and decoder have ``num_layers`` layers each."""
         super().__init__(
             name=name, seed=seed, dropout=dropout, attention_dropout=attention_dropout, vocabulary=vocabulary
         )
@@ -34,7 +34,7 @@ class TinyT5(Tiny):
         }
 
     def config(self, **tokens: Any) -> Any:
-        """A new config; see ``Tiny.config``. A T5 starts to write with the token that pads."""
+        """A new config; see ``Tiny.config``. A T5 starts generation with the padding token."""
         config = T5Config(**self.sizes, **tokens)
         config.decoder_start_token_id = tokens["pad_token_id"]
         return config

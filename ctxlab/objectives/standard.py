@@ -1,4 +1,4 @@
-"""The task's own loss."""
+"""The loss that the task defines."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,6 +11,6 @@ class Standard(Objective):
     """The default: one forward pass over every window, and the loss that the task defines."""
 
     def step(self, passes: PassRunner, items: Sequence[Item], task: Task) -> Iterator[Term]:
-        """The task's loss of every pass."""
+        """Yield the task's loss of every pass."""
         for passed in passes.run(items):
             yield Term(task.loss(passed.outputs, passed.labels), passed)

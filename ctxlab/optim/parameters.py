@@ -1,4 +1,4 @@
-"""Which parameters an optimizer sees, and which of them decay."""
+"""Parameters of the optimizer, with and without weight decay."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import torch
 
 
 def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Trainable parameters in two groups: matrices decay, vectors (biases, norms) do not."""
+    """Return trainable parameters in two groups: matrices with weight decay, vectors (biases, norms) without."""
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [
         {"params": [p for p in trainable if p.ndim >= 2], "weight_decay": weight_decay},
@@ -16,5 +16,5 @@ def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[s
 
 
 def count_parameters(model: torch.nn.Module, *, trainable: bool = False) -> int:
-    """Number of weights, or of those that learn."""
+    """Return the number of weights, or of trainable ones."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad or not trainable)

@@ -1,4 +1,4 @@
-"""Pictures that people would rather look at than read: the loss, and where quality is lost."""
+"""Plots of a run: the loss curve, breakdowns, and learned attention spans."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,7 +8,16 @@ from ctxlab.core.types import BARS, DEPTHS, HEADS, Table
 
 
 def draw(run_dir: Path, tables: Mapping[str, Sequence[Table]], learned: Sequence[Table] = ()) -> list[Path]:
-    """Draw the loss curve, if there was training, breakdowns of each split, and learned spans; returns the files."""
+    """Draw the loss curve, if there was training, breakdowns of each split, and learned spans.
+
+    Args:
+        run_dir: Run directory, where the plots are saved.
+        tables: Tables of each split.
+        learned: Tables of what the strategy learned.
+
+    Returns:
+        The files.
+    """
     import matplotlib
 
     matplotlib.use("agg")
@@ -43,7 +52,7 @@ def draw(run_dir: Path, tables: Mapping[str, Sequence[Table]], learned: Sequence
 
 
 def _layers_and_heads(table: Table) -> Any:
-    """The value (column span) of each head of each layer as a field of a grid, its number in it."""
+    """Draw the span of each head of each layer as a heat map with its number in each cell."""
     from matplotlib import pyplot
 
     cells = {(layer, head): value for layer, head, value in table.rows}
@@ -62,7 +71,7 @@ def _layers_and_heads(table: Table) -> Any:
 
 
 def _heat_map(table: Table) -> Any:
-    """The score of each length and depth, the picture of a needle in a haystack: green where it is found."""
+    """Draw the score of each length and depth, as in needle-in-a-haystack plots: green where it is found."""
     from matplotlib import pyplot
 
     records = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
@@ -84,7 +93,7 @@ def _heat_map(table: Table) -> Any:
 
 
 def _bars(axes: Any, table: Table) -> None:
-    """The figure of each row, with a whisker where it has an interval (columns low and high)."""
+    """Draw the figure of each row, with an error bar where it has an interval (columns low and high)."""
     records = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
     score = table.figure
     records = [record for record in records if record[score] is not None]
@@ -95,14 +104,14 @@ def _bars(axes: Any, table: Table) -> None:
         errors = list(zip(*(_whisker(record[score], record["low"], record["high"]) for record in records), strict=True))
     axes.bar(names, heights, yerr=errors, capsize=3, color="#4477aa")
     ends = [record[name] or 0 for record in records for name in (score, "high") if name in record]
-    top = 1 if max(ends, default=1) <= 1 else None  # a share
+    top = 1 if max(ends, default=1) <= 1 else None  # a fraction
     axes.set(xlabel=table.columns[0], ylabel=score, ylim=(0, top), xlim=(-0.75, max(len(names), 4) - 0.25))
     axes.set_title(table.title, fontsize=9)
     axes.tick_params(axis="x", labelrotation=30, labelsize=8)
 
 
 def _whisker(score: float, low: float | None, high: float | None) -> tuple[float, float]:
-    """Lengths below and above the score; NaN, which draws nothing, where there is no interval."""
+    """Return the lengths of the error bar below and above the score; NaN, which draws nothing, without an interval."""
     if low is None or high is None:
         return float("nan"), float("nan")
     return max(score - low, 0), max(high - score, 0)

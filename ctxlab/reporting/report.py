@@ -1,4 +1,4 @@
-"""``report.md``: what a person reads after a run."""
+"""Writes ``report.md``, the readable report of a run."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from ctxlab.reporting.tables import markdown
 
 
 def summary_table(result: Result) -> Table:
-    """Scores, coverage and cost of a run as rows of name and value."""
+    """Return scores, coverage and cost of a run as rows of name and value."""
     rows: list[tuple[str, Any]] = [
         (f"{split} {name}", value) for split, figures in result.metrics.items() for name, value in figures.items()
     ]
@@ -50,11 +50,11 @@ def write_report(
     """Write the report: summary, notes, tables of each split and of what was learned, pictures, configuration.
 
     Args:
-        path: Of the file.
-        result: Of the run.
-        tables: Of each split.
-        pictures: Files beside the report.
-        config: As YAML.
+        path: File of the report.
+        result: Result of the run.
+        tables: Tables of each split.
+        pictures: Image files in the folder of the report.
+        config: Composed configuration as YAML.
         learned: Tables of what the strategy learned.
     """
     summary = summary_table(result)

@@ -1,4 +1,4 @@
-"""Tables for a terminal and for Markdown."""
+"""Draws tables in a terminal and in Markdown."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,17 +11,17 @@ from rich.table import Table as RichTable
 from ctxlab.core.types import Table
 
 SENTENCE_CHARS = 40
-"""Characters above which a cell is no figure or name."""
+"""Number of characters above which a cell counts as a sentence."""
 
 NARROW = 24
-"""Characters to which a column of names or sentences may shrink in a narrow terminal."""
+"""Minimum width in characters of a column of names or sentences in a narrow terminal."""
 
 MOST_TURNED = 3
-"""Rows of a table that may be turned on its side."""
+"""Maximum number of rows of a table that may be transposed."""
 
 
 def cell(value: Any) -> str:
-    """A value as people read it: four significant places at most, a dash for nothing."""
+    """Format a value for a cell: at most three decimals, a dash for None."""
     if value is None:
         return "–"
     if isinstance(value, bool):
@@ -38,9 +38,9 @@ class Layout:
     """How a table is drawn."""
 
     boxed: bool
-    """Whether it has lines around its cells."""
+    """Whether cells have borders."""
     stacked: bool
-    """Whether heads of several words have a line for each."""
+    """Whether headers of several words have one line per word."""
 
 
 LAYOUTS = (Layout(boxed=True, stacked=False), Layout(boxed=False, stacked=False), Layout(boxed=False, stacked=True))
@@ -57,7 +57,7 @@ def show(console: Console, table: Table) -> None:
 
 
 def _drawn(table: Table, layout: Layout, *, breaks: bool) -> RichTable:
-    """The table in a layout; ``breaks`` lets figures be broken, where nothing else fits."""
+    """Return the table in a layout; ``breaks`` allows line breaks within figures, where nothing else fits."""
     drawn = RichTable(title=table.title, caption=table.note or None, title_justify="left", caption_justify="left")
     if not layout.boxed:
         drawn.box, drawn.show_edge, drawn.padding = box.SIMPLE_HEAD, False, (0, 1, 0, 0)
@@ -71,7 +71,7 @@ def _drawn(table: Table, layout: Layout, *, breaks: bool) -> RichTable:
 
 
 def _least_width(table: Table, layout: Layout) -> int:
-    """Columns of a terminal in which no figure or name is broken: sentences give way down to ``NARROW``."""
+    """Return the least terminal width at which no figure or name is broken: sentences shrink down to ``NARROW``."""
     inner = 0
     for index, name in enumerate(table.columns):
         heads = name.split(" ") if layout.stacked else [name]
@@ -81,13 +81,13 @@ def _least_width(table: Table, layout: Layout) -> int:
 
 
 def _turned(table: Table) -> Table:
-    """Each column as a row: few rows of many columns become many of few."""
+    """Transpose the table: few rows of many columns become many rows of few columns."""
     rows = [[name, *values] for name, values in zip(table.columns, zip(*table.rows, strict=True), strict=True)]
     return Table(table.name, table.title, [str(value) for value in rows[0]], rows[1:], table.note)
 
 
 def markdown(table: Table) -> str:
-    """A table as Markdown, under its title."""
+    """Return a table as Markdown, under its title."""
     sides = ["---" if _is_text(table, index) else "---:" for index in range(len(table.columns))]
     lines = [f"### {table.title}", "", _line(table.columns), _line(sides)]
     lines += [_line([cell(value).replace("|", "\\|") for value in row]) for row in table.rows]
@@ -95,7 +95,7 @@ def markdown(table: Table) -> str:
 
 
 def _is_text(table: Table, index: int) -> bool:
-    """Whether a column begins at the left: names, and whole sentences."""
+    """Whether a column is left-aligned: names, and sentences."""
     return index == 0 or any(len(cell(row[index])) > SENTENCE_CHARS for row in table.rows)
 
 

@@ -1,4 +1,4 @@
-"""What ``ctxlab verify`` leaves: a picture of declared beside measured reach, and a page."""
+"""Outputs of ``ctxlab verify``: a plot of declared and measured reach, and a page."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,11 +8,11 @@ from ctxlab.core.types import FloatArray, Table
 from ctxlab.reporting.tables import markdown
 
 Panel = tuple[str, FloatArray, FloatArray]
-"""Title of a level, declared (L, blocks) 0 or 1, measured (L, blocks) log10 of the change, NaN where there is none."""
+"""Title of a level, declared reach (L, blocks) 0 or 1, measured log10 change (L, blocks), NaN where there is none."""
 
 
 def draw_reach(path: Path, title: str, panels: Sequence[Panel]) -> Path:
-    """One row a level: what is declared, what was measured."""
+    """Draw one row per level: declared reach, and measured change."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -29,7 +29,7 @@ def draw_reach(path: Path, title: str, panels: Sequence[Panel]) -> Path:
         image = axes[1].imshow(measured, cmap="viridis", **kwargs)
         axes[1].set_title(f"{level}: measured", fontsize=10)
         figure.colorbar(image, ax=axes[1], label="log10 of the relative change")
-        axes[0].set_ylabel("token that hears of it")
+        axes[0].set_ylabel("token that is influenced")
     for axes in rows[-1]:
         axes.set_xlabel("token that was changed (in blocks)")
     figure.suptitle(title, fontsize=11)
@@ -39,7 +39,15 @@ def draw_reach(path: Path, title: str, panels: Sequence[Panel]) -> Path:
 
 
 def write_page(path: Path, checks: Table, notes: Sequence[str], pictures: Sequence[Path], config: str) -> None:
-    """Write the page: the table of checks, notes, the picture, the configuration."""
+    """Write the page: the table of checks, notes, plots and the configuration.
+
+    Args:
+        path: File of the page.
+        checks: Table of the checks, whose title is that of the page.
+        notes: Sentences under the heading Notes.
+        pictures: Image files in the folder of the page.
+        config: Composed configuration as YAML.
+    """
     parts = [f"# {checks.title}", "", markdown(Table(checks.name, "Checks", checks.columns, checks.rows))]
     parts += ["## Notes", "", *(f"- {note}" for note in notes), ""]
     parts += [f"![{picture.stem}]({picture.name})\n" for picture in pictures]

@@ -1,4 +1,4 @@
-"""Windows to tensors.
+"""Collating windows into tensors.
 
 Shape legend: B windows, W tokens of the longest one.
 """
@@ -16,16 +16,16 @@ def collate(
     pad_id: int,
     marks: Sequence[IntArray] | None = None,
 ) -> dict[str, torch.Tensor]:
-    """``input_ids``, ``attention_mask`` and, if given, ``labels`` and ``marks``: int64 (B, W), padded behind.
+    """Return ``input_ids``, ``attention_mask`` and, if given, ``labels`` and ``marks``: int64 (B, W), right-padded.
 
     Args:
-        windows: What the model is to see, at least one window.
+        windows: At least one window.
         labels: One label per token of each window (``Window.labels``).
         pad_id: Token id of the padding; its attention mask is 0, its label ``NO_LABEL`` and its mark 0.
         marks: One mark per token of each window (``Window.marks``).
 
     Raises:
-        ValueError: A row of labels is not as long as its window.
+        ValueError: A row of labels differs from its window in length.
     """
     shape = (len(windows), max(map(len, windows)))
     batch = {
@@ -42,8 +42,8 @@ def collate(
     return batch
 
 
-def pad_behind(rows: Sequence[IntArray], value: int, least: int = 0) -> torch.Tensor:
-    """int64 (B, T): rows of different lengths, padded behind with ``value``; T is at least ``least``."""
+def right_pad(rows: Sequence[IntArray], value: int, least: int = 0) -> torch.Tensor:
+    """Return int64 (B, T): rows of different lengths, right-padded with ``value``; T is at least ``least``."""
     padded = torch.full((len(rows), max(least, *map(len, rows))), value, dtype=torch.int64)
     for row, ids in enumerate(rows):
         padded[row, : len(ids)] = torch.from_numpy(ids)

@@ -1,4 +1,4 @@
-"""What a run costs: floating point operations as they run, peak memory by the system."""
+"""Cost of a run: floating point operations counted as they run, and peak memory."""
 
 import ctypes
 import gc
@@ -15,27 +15,27 @@ from torch.overrides import TorchFunctionMode
 
 
 class FlopCounter(TorchFunctionMode):
-    """Counts the floating point operations of all matrix products that run while it is entered.
+    """Counts the floating point operations of all matrix products inside its block.
 
-    Whatever multiplies is counted where it does: encoder and decoder of one model, keys from a cache, tokens of a
-    memory, a second model that scores or teaches, every beam and every token written. A multiply-add is two
-    operations. The backward pass is counted together with the forward pass that it will follow, one product for each
-    factor that needs a gradient, so that what is frozen costs what it costs. Layers that are computed again for the
-    gradient are counted when that happens. Masked pairs count, as the kernels compute them.
+    Every product is counted when it runs: encoder and decoder of one model, keys from a KV cache, memory tokens, a
+    second model that scores or teaches, every beam and every generated token. A multiply-add is two operations. The
+    backward pass is counted with its forward pass, one product for each factor that needs a gradient, so that frozen
+    parameters cost less. Recomputed layers (activation checkpointing) are counted when they are recomputed. Masked
+    pairs are counted, as the kernels compute them.
 
-    Torch's own ``FlopCounterMode`` gives the same numbers where attention runs in the MATH kernel (tests hold it
-    there); it watches every operation below autograd, which slows small models down several times.
+    Torch's ``FlopCounterMode`` gives the same numbers if attention runs in the MATH kernel (as the tests check); it
+    intercepts every operation below autograd, which makes small models several times slower.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.total = 0.0
-        """Operations so far."""
+        """Floating point operations so far."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run ``func`` and count it if it multiplies matrices."""
         if func is torch.Tensor.backward:
-            with self:  # the backward pass of a kernel of ours multiplies here, and layers are computed again
+            with self:  # our kernels' backward passes and recomputed layers multiply here
                 return _backward(*args, **(kwargs or {}))
         result = func(*args, **(kwargs or {}))
         rule = RULES.get(getattr(func, "__name__", ""))
@@ -51,7 +51,7 @@ def _backward(
     create_graph: bool = False,
     inputs: Any = None,
 ) -> None:
-    """``tensor.backward()`` by the engine itself: the functions in front of it put every mode aside."""
+    """Run ``tensor.backward()`` directly by the autograd engine: the public functions disable this mode."""
     gradient = torch.ones_like(tensor) if gradient is None else gradient
     kept = create_graph if retain_graph is None else retain_graph
     leaves = () if inputs is None else (inputs,) if isinstance(inputs, torch.Tensor) else tuple(inputs)
@@ -61,12 +61,12 @@ def _backward(
 
 
 def _times(operations: float, *factors: torch.Tensor) -> float:
-    """``operations`` of a product, and as many for the gradient of each of its ``factors`` that needs one."""
+    """Return ``operations`` of a product, plus the same for the gradient of each of its ``factors`` that needs one."""
     return operations * (1 + sum(map(_learns, factors)))
 
 
 def _learns(tensor: torch.Tensor) -> bool:
-    """Whether a backward pass will follow; not where a layer is computed again within one."""
+    """Return whether a backward pass will follow; False for a layer that is recomputed within one."""
     again = torch._C._current_graph_task_id() != -1
     return tensor.requires_grad and torch.is_grad_enabled() and not again
 
@@ -91,7 +91,7 @@ def _added_product(result: torch.Tensor, args: Any, kwargs: Any) -> float:
 
 
 def _einsum(result: torch.Tensor, args: Any, kwargs: Any) -> float:
-    """Of two factors: a product for each combination of indices."""
+    """Count a product for each combination of indices of two factors."""
     del result, kwargs
     equation, *factors = args
     sizes: dict[str, int] = {}
@@ -101,7 +101,7 @@ def _einsum(result: torch.Tensor, args: Any, kwargs: Any) -> float:
 
 
 def _attention(result: torch.Tensor, args: Any, kwargs: Any) -> float:
-    """Scores and weighted sum over all pairs of queries and keys, whether they are masked or not."""
+    """Count scores and weighted sum over all pairs of queries and keys, masked or not."""
     query, key, value = [*args, *(kwargs[name] for name in ("query", "key", "value") if name in kwargs)][:3]
     sums = 2.0 * result.numel() * key.shape[-2]
     scores = 2.0 * query.numel() * key.shape[-2]
@@ -122,18 +122,18 @@ RULES: Mapping[str, Callable[[torch.Tensor, Any, Any], float]] = {
     "einsum": _einsum,
     "scaled_dot_product_attention": _attention,
 }
-"""Operations of one call, by the name of the function."""
+"""Name of a function → operations of one call."""
 
 
 class MemoryMeter:
-    """Highest memory since it was made: of the device where there is one, else of this process.
+    """Peak memory since its creation: of the GPU if there is one, else of this process.
 
-    What earlier jobs of the process left behind is let go of first, so that a job of a multirun has the peak that it
-    would have alone; libraries that were loaded stay (``workbench.meter`` loads them before it begins).
+    Memory of earlier jobs of the process is released first, so that a job of a multirun has the same peak as in a
+    process of its own; loaded libraries stay loaded (``workbench.meter`` loads all of them before).
     """
 
     def __init__(self, device: torch.device) -> None:
-        gc.collect()  # a model and what is attached to it hold on to one another
+        gc.collect()  # a model and its hooks form reference cycles
         self._device = device if device.type == "cuda" else None
         if self._device is not None:
             torch.cuda.reset_peak_memory_stats(self._device)
@@ -142,23 +142,23 @@ class MemoryMeter:
             _reset_process_peak()
 
     def peak_bytes(self) -> int:
-        """Highest number of bytes so far."""
+        """Return the peak in bytes so far."""
         return _process_peak() if self._device is None else torch.cuda.max_memory_allocated(self._device)
 
 
 SETTLING_BYTES = 2**25 - 2**16
-"""Just below the 32 MiB up to which glibc learns to serve blocks from its heap, once one of that size was freed."""
+"""Just below 32 MiB, the largest block that glibc's dynamic threshold allows on the heap once one was freed."""
 
 
 def _return_freed_memory() -> None:
-    torch.empty(SETTLING_BYTES, dtype=torch.uint8)  # freed at once: the allocator then serves every job alike
-    with suppress(OSError, AttributeError):  # glibc's allocator keeps freed memory for the next one to ask
+    torch.empty(SETTLING_BYTES, dtype=torch.uint8)  # freed at once: the allocator then behaves the same for every job
+    with suppress(OSError, AttributeError):  # glibc keeps freed memory for later allocations
         ctypes.CDLL(None).malloc_trim(0)
 
 
 def _reset_process_peak() -> None:
     with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")  # Linux: forget the peak of an earlier job in this process
+        Path("/proc/self/clear_refs").write_text("5")  # Linux: reset the peak of an earlier job in this process
 
 
 def _process_peak() -> int:

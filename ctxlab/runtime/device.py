@@ -1,4 +1,4 @@
-"""Where a model runs and in which precision, by accelerate."""
+"""Device and precision of a model, by accelerate."""
 
 import torch
 from accelerate import Accelerator
@@ -8,12 +8,12 @@ from ctxlab.core.errors import UserError
 
 
 def make_accelerator(device: str, precision: str) -> Accelerator:
-    """An accelerator for ``auto | cpu | cuda`` and ``auto | fp32 | bf16 | fp16``.
+    """Return an accelerator for ``auto | cpu | cuda`` and ``auto | fp32 | bf16 | fp16``.
 
-    ``auto`` takes bf16 where the hardware multiplies it natively, else fp32.
+    ``auto`` chooses bf16 if the hardware multiplies it natively, else fp32.
 
     Raises:
-        UserError: The device is not there, it cannot do the precision, or several processes were started.
+        UserError: The device is missing or does not support the precision, or several processes were started.
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError("trainer.device=cuda finds no CUDA device; use trainer.device=auto or cpu.")

@@ -1,4 +1,4 @@
-"""Windows through a model: which share a forward pass, in what order, and what comes out where.
+"""Running windows through a model: which windows share a forward pass, in what order, and their outputs.
 
 Shape legend: B windows of a pass, W tokens of the longest one, C outputs per token.
 """
@@ -13,11 +13,11 @@ import torch
 from ctxlab.core.passes import Item, Passed, PassRunner
 from ctxlab.core.strategy import Forward, Strategy
 from ctxlab.core.types import ADDED, LAST, NO_LABEL, Encoded, IntArray, Window
-from ctxlab.runtime.collate import collate, pad_behind
+from ctxlab.runtime.collate import collate, right_pad
 
 
 def make_items(document: int, encoded: Encoded, windows: Sequence[Window]) -> list[Item]:
-    """The windows of a document, cut before each one that begins anew."""
+    """Group the windows of a document into items; a window with ``begins`` starts a new item."""
     runs: list[list[Window]] = []
     for window in windows:
         if window.begins or not runs:
@@ -37,11 +37,12 @@ def make_items(document: int, encoded: Encoded, windows: Sequence[Window]) -> li
 
 
 def window_targets(encoded: Encoded, windows: Sequence[Window]) -> list[IntArray]:
-    """(T,) what each window is to write: all that is about the whole document, and what renders its own tokens.
+    """Return for each window (T,) the target tokens that it must generate.
 
-    What goes on from a document's end is for the last window. A token that several windows hold is rendered behind the
-    first of them, and one that none holds behind none. Where a target has evidence, every window without all of it is
-    to write what stands for its absence. Where windows leave room for what is written, a target ends with that room.
+    These are all target tokens that refer to the whole document, and those anchored to the window's own tokens. Target
+    tokens that continue the document's end belong to the last window. A token that is in several windows counts for
+    the first of them. If a target has evidence, every window that lacks part of it must generate the tokens for an
+    absent answer instead. If windows reserve room for the target, it is truncated to that room.
     """
     free = np.ones(len(encoded) + 2, np.bool_)
     targets = []
@@ -49,7 +50,7 @@ def window_targets(encoded: Encoded, windows: Sequence[Window]) -> list[IntArray
         if not np.isin(encoded.evidence, window.token_index).all():
             targets.append(encoded.absent[: encoded.room] if encoded.room else encoded.absent)
             continue
-        held = np.zeros(len(encoded) + 2, np.bool_)  # two places more, which ADDED and LAST count from the end
+        held = np.zeros(len(encoded) + 2, np.bool_)  # two extra places, addressed by ADDED and LAST from the end
         held[window.token_index] = True
         held[ADDED], held[LAST] = True, window is windows[-1]
         target = encoded.target[(held & free)[encoded.anchors]]
@@ -58,17 +59,18 @@ def window_targets(encoded: Encoded, windows: Sequence[Window]) -> list[IntArray
     return targets
 
 
-BEHIND, APART = "behind", "apart"
-"""Where a target goes: behind its window, as a decoder reads on, or into the decoder of an encoder-decoder."""
+AFTER_WINDOW, IN_DECODER = "after_window", "in_decoder"
+"""Where a target is placed: after its window for a decoder, or in the decoder of an encoder-decoder."""
 
 TARGETS = "targets"
-"""Name under which ``model_call`` is given targets (B, T) for a decoder apart."""
+"""Name of the input of ``model_call`` with targets (B, T) for the decoder of an encoder-decoder."""
 
 
 class Passes(PassRunner):
-    """Runs items through a model under a strategy.
+    """Runs items through a model with a strategy.
 
-    Where the task writes, ``writes`` says where targets go: then outputs and labels are those of the targets.
+    If the task generates text, ``writes`` says where targets are placed, and outputs and labels are those of the
+    targets.
     """
 
     def __init__(
@@ -78,22 +80,22 @@ class Passes(PassRunner):
         self._writes = writes
 
     def size(self, item: Item) -> int:
-        """Tokens of an item whose activations are held at the same time."""
+        """Return the number of tokens of an item whose activations are in memory at the same time."""
         memory = self._strategy.memory
         held = range(len(item.windows))[: memory.gradient_windows if memory.sequential else None]
         return sum(self._tokens(item, window) + memory.num_added for window in held)
 
     def run(self, items: Sequence[Item]) -> Iterator[Passed]:
-        """One pass over all windows of ``items``, or one over the n-th windows of all of them after the other.
+        """Yield one pass over all windows of ``items``; with a memory, one pass over the n-th windows for each n.
 
-        Where positions depend on the longest window of a batch, only items whose windows are as long share passes.
+        If positions depend on the longest window of a batch, only items with windows of equal lengths share passes.
         """
         for chosen in self._together(items):
             for passed in self._run([items[i] for i in chosen]):
                 yield replace(passed, rows=[(chosen[i], w) for i, w in passed.rows])
 
     def _together(self, items: Sequence[Item]) -> list[list[int]]:
-        """Indices of the items that may share a pass."""
+        """Group the indices of the items that may share a pass."""
         if not self._strategy.positions.by_batch:
             return [list(range(len(items)))]
         groups: dict[tuple[tuple[int, int], ...], list[int]] = {}
@@ -121,34 +123,34 @@ class Passes(PassRunner):
             yield self._passed(items, rows, outputs, labels, cut=cut)
 
     def through(self, model: Any, strategy: Strategy) -> "Passes":
-        """The same items through another model."""
+        """Return passes of the same items through another model."""
         return Passes(strategy, model_call(model), self._pad_id, self._device, self._writes)
 
     def _inputs(
         self, items: Sequence[Item], rows: Sequence[tuple[int, int]]
     ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        """What the model is given, and the labels (B, W)."""
+        """Return the inputs of the model, and the labels (B, W)."""
         reading, attention = self._strategy.reading, self._strategy.attention
         marks = [items[i].marks[w] for i, w in rows] if attention.wants_marks else None
         windows, labels = [items[i].windows[w] for i, w in rows], [items[i].labels[w] for i, w in rows]
         targets = [items[i].targets[w] for i, w in rows] if self._writes else []
-        if self._writes == BEHIND:
-            windows, labels = map(list, zip(*map(written_behind, windows, targets), strict=True))
+        if self._writes == AFTER_WINDOW:
+            windows, labels = map(list, zip(*map(append_target, windows, targets), strict=True))
         batch = collate(windows, labels, self._pad_id, marks)
-        if self._writes == APART:
-            # where no window of the pass has anything to write, the decoder still needs a place to begin at
-            batch["labels"] = batch[TARGETS] = pad_behind(targets, NO_LABEL, least=1)
+        if self._writes == IN_DECODER:
+            # If no window of the pass has a target, the decoder still needs a start token.
+            batch["labels"] = batch[TARGETS] = right_pad(targets, NO_LABEL, least=1)
         if reading.joins:
             batch["groups"] = torch.tensor([i for i, _ in rows])
         batch = {name: tensor.to(self._device) for name, tensor in batch.items()}
         return batch, batch.pop("labels")
 
     def _tokens(self, item: Item, window: int) -> int:
-        """Of a window and of what is read on behind it: all of its target, or all but the last token of it."""
+        """Return the tokens of a window and its target; after a window, the target's last token is not read."""
         if not self._writes:
             return len(item.windows[window])
         target = len(item.targets[window])
-        return len(item.windows[window]) + (max(target - 1, 0) if self._writes == BEHIND else target)
+        return len(item.windows[window]) + (max(target - 1, 0) if self._writes == AFTER_WINDOW else target)
 
     def _passed(
         self,
@@ -163,8 +165,8 @@ class Passes(PassRunner):
         return Passed(outputs, labels, rows, sum(sizes), max(sizes), cut)
 
 
-def written_behind(window: Window, target: IntArray) -> tuple[Window, IntArray]:
-    """A window that goes on with ``target`` (T,), and labels: each token of the target at the one before it."""
+def append_target(window: Window, target: IntArray) -> tuple[Window, IntArray]:
+    """Append ``target`` (T,) to a window; returns it with labels, each target token at the position before it."""
     read_on = target[:-1]
     ids = np.concatenate([window.input_ids, read_on])
     index = np.concatenate([window.token_index, np.full(len(read_on), ADDED)])
@@ -174,7 +176,7 @@ def written_behind(window: Window, target: IntArray) -> tuple[Window, IntArray]:
 
 
 def model_call(model: Any) -> Callable[..., Any]:
-    """``model`` as memories call it: with one mapping of named inputs."""
+    """Wrap ``model`` in the form that memories call: with one mapping of named inputs."""
 
     def call(inputs: Mapping[str, Any]) -> Any:
         if TARGETS not in inputs:
@@ -187,5 +189,5 @@ def model_call(model: Any) -> Callable[..., Any]:
 
 
 def unwrapped(model: Any) -> Any:
-    """The library's model inside what distributed training puts around it."""
+    """Return the Transformers model inside a wrapper of distributed training."""
     return getattr(model, "module", model)

@@ -1,6 +1,6 @@
-"""Outputs that are compared with one another, in full precision whatever the precision of the rest.
+"""Heads whose outputs are ranked, computed in fp32 whatever the precision of the rest.
 
-In bf16 a score has eight bits: of 300 candidates, 270 tied.
+In bf16 a score has eight significant bits: of 300 candidates, 270 were tied.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ import torch
 from ctxlab.core.model import ADDED_MODULES
 
 VOCABULARIES = frozenset({"causal_lm", "masked_lm", "seq2seq_lm"})
-"""Heads with an output for every token of a vocabulary: too many to compute twice as exactly by default."""
+"""Heads with an output for every token of a vocabulary, which are too large to compute in fp32 by default."""
 
 
 class _Exact:
@@ -22,7 +22,7 @@ class _Exact:
         self._running: list[Any] = []
 
     def begin(self, module: torch.nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Before its forward pass."""
+        """Run before the module's forward pass."""
         del module
         given = tuple(value.float() if _is_coarse(value) else value for value in args)
         device = next((value.device.type for value in given if isinstance(value, torch.Tensor)), "cpu")
@@ -31,12 +31,12 @@ class _Exact:
         return given
 
     def end(self, module: torch.nn.Module, args: Any, output: Any) -> None:
-        """After it, or when it failed."""
+        """Run after the forward pass, even if it failed."""
         del module, args, output
         self._running.pop().__exit__(None, None, None)
 
     def install(self, module: torch.nn.Module) -> list[Any]:
-        """Into a module; returns the handles that take the hooks out again."""
+        """Install the hooks in a module; returns the handles that remove them."""
         return [module.register_forward_pre_hook(self.begin), module.register_forward_hook(self.end, always_call=True)]
 
 
@@ -46,7 +46,7 @@ def _is_coarse(value: Any) -> bool:
 
 @contextmanager
 def exact(module: torch.nn.Module) -> Iterator[None]:
-    """``module`` in fp32 for a while, under autocast as well; its weights must be fp32."""
+    """Run ``module`` in fp32 until the end of the block, even under autocast; its weights must be fp32."""
     handles = _Exact().install(module)
     try:
         yield
@@ -56,9 +56,9 @@ def exact(module: torch.nn.Module) -> Iterator[None]:
 
 
 def make_head_exact(model: Any, head: str) -> None:
-    """Let all that stands between the body of ``model`` and its outputs run in fp32, unless that is a vocabulary.
+    """Run everything between the body of ``model`` and its outputs in fp32, unless these are a vocabulary.
 
-    Labels, candidates, spans and marks are ranked by these outputs. Call it once, when the model has been built.
+    Labels, candidates, spans and marks are ranked by these outputs. Call it once, after the model is built.
     """
     if head in VOCABULARIES:
         return

@@ -1,4 +1,4 @@
-"""A model ready to read: whole documents through it, and what was observed put back onto their tokens."""
+"""Reading whole documents with a model and merging the outputs of their windows."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,12 +15,12 @@ from ctxlab.runtime.forward import Passes, make_items, model_call
 from ctxlab.runtime.writer import Writer
 
 _TOKENS_AT_ONCE = 1 << 19
-"""Tokens whose outputs are held before they are merged: documents are taken in groups of about this size."""
+"""Approximate tokens per group of documents, whose outputs are in memory before they are merged."""
 
 
 @dataclass(frozen=True, eq=False)
 class Reader:
-    """A model, ready to read: how documents become outputs."""
+    """A model with a strategy, which turns documents into outputs."""
 
     model: Any
     strategy: Strategy
@@ -31,11 +31,11 @@ class Reader:
     reduce_outputs: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
     """What is kept of outputs (B, W, C) with labels (B, W): the task's ``reduce_outputs``."""
     writer: Writer | None = None
-    """Where the task writes: instead of what was observed, documents become what is written behind their windows."""
+    """Set if the task generates text: documents then become the texts generated after their windows."""
     scores_target: bool = False
-    """Whether the gold target is held against the model too."""
+    """Whether the likelihood of the gold target is computed too."""
     runs_model: bool = True
-    """Whether windows go through the model; without, documents are put together of what windows hold."""
+    """Whether windows go through the model; if not, only the tokens kept by the windows are merged."""
 
     def read(self, encoded: Sequence[Encoded], done: Callable[[int], None] = lambda _: None) -> Iterator[Merged]:
         """What was observed on every token of every document, in order; ``done`` hears of each token count read."""
@@ -57,7 +57,7 @@ class Reader:
     def _kept(
         self, group: Sequence[Encoded], windows: Sequence[Sequence[Window]], done: Callable[[int], None]
     ) -> Iterator[Merged]:
-        """What windows hold of each document of ``group``, without outputs."""
+        """Merge the windows of each document of ``group`` without outputs."""
         for document, row in zip(group, windows, strict=True):
             done(sum(map(len, row)))
             yield self._unobserved(row, document)
@@ -73,7 +73,7 @@ class Reader:
         items: Sequence[Sequence[Item]],
         done: Callable[[int], None],
     ) -> Iterator[Merged]:
-        """What is written for each document of ``group``, and how likely its target is."""
+        """Generate text for each document of ``group``, and compute the likelihood of its target."""
         flat = [item for row in items for item in row]
         costs = iter(self._target_costs(flat, writer.writes) if self.scores_target else [(0.0, 0)] * len(flat))
         texts = iter(writer.write([window for row in windows for window in row], done))
@@ -84,29 +84,29 @@ class Reader:
 
     @torch.inference_mode()
     def _target_costs(self, items: Sequence[Item], writes: str) -> list[tuple[float, int]]:
-        """Nats and tokens of the targets of each item."""
+        """Return the negative log-likelihood (nats) and the tokens of the targets of each item."""
         passes = Passes(self.strategy, model_call(self.model), self.pad_id, self.device, writes)
         costs = [(0.0, 0)] * len(items)
         known = [i for i, item in enumerate(items) if any(map(len, item.targets))]
-        for part in split_forward(known, [passes.size(item) for item in items], self.tokens_per_forward):
-            for passed in passes.run([items[i] for i in part]):
+        for group in split_forward(known, [passes.size(item) for item in items], self.tokens_per_forward):
+            for passed in passes.run([items[i] for i in group]):
                 asked = passed.labels != NO_LABEL
                 nats = (self.reduce_outputs(passed.outputs, passed.labels)[..., 0].float() * asked).sum(dim=1)
                 for (i, _), cost, count in zip(passed.rows, nats.tolist(), asked.sum(dim=1).tolist(), strict=True):
-                    costs[part[i]] = costs[part[i]][0] + cost, costs[part[i]][1] + count
+                    costs[group[i]] = costs[group[i]][0] + cost, costs[group[i]][1] + count
         return costs
 
     @torch.inference_mode()
     def _outputs(self, items: Sequence[Item], done: Callable[[int], None]) -> list[list[FloatArray]]:
-        """(W, D) of each window of each item; items of like length share a forward pass."""
+        """Return outputs (W, D) of each window of each item; items of similar length share a forward pass."""
         passes = Passes(self.strategy, model_call(self.model), self.pad_id, self.device)
         sizes = [passes.size(item) for item in items]
         outputs: list[list[FloatArray]] = [[] for _ in items]
-        for part in split_forward(range(len(items)), sizes, self.tokens_per_forward):
-            for passed in passes.run([items[i] for i in part]):
+        for group in split_forward(range(len(items)), sizes, self.tokens_per_forward):
+            for passed in passes.run([items[i] for i in group]):
                 kept = self.reduce_outputs(passed.outputs, passed.labels).float().cpu().numpy()
                 for (i, w), row in zip(passed.rows, kept, strict=True):
-                    item = part[i]
+                    item = group[i]
                     outputs[item] = outputs[item] or _room(items[item], row.shape[-1])
                     outputs[item][w][:] = row[: len(outputs[item][w])]
                 done(passed.tokens)
@@ -114,7 +114,7 @@ class Reader:
 
 
 def _room(item: Item, num_outputs: int) -> list[FloatArray]:
-    """(W, D) for each window, in one block: small arrays made between passes would keep freed memory from its reuse."""
+    """Return empty (W, D) arrays for all windows in one block: small arrays would fragment memory between passes."""
     ends = np.cumsum([len(window) for window in item.windows])
     return np.split(np.empty((len(item), num_outputs), np.float32), ends[:-1])
 

@@ -1,6 +1,6 @@
-"""Text that a model writes behind windows, by the library's own ``generate``.
+"""Text generation after windows, with the ``generate`` method of Transformers.
 
-Shape legend: B windows of a batch, W tokens of the longest one, T tokens written, V tokens of the vocabulary.
+Shape legend: B windows of a batch, W tokens of the longest one, T generated tokens, V vocabulary size.
 """
 
 import zlib
@@ -17,17 +17,17 @@ from ctxlab.core.task import Decoding
 from ctxlab.core.types import IntArray, Window, Written
 from ctxlab.data.sampler import split_forward
 from ctxlab.runtime.collate import collate
-from ctxlab.runtime.forward import APART, unwrapped
+from ctxlab.runtime.forward import IN_DECODER, unwrapped
 
 
 @dataclass(frozen=True, eq=False)
 class Writer:
-    """A model, ready to write: windows in, token ids and how likely these are out.
+    """A model that generates text for windows: token ids and their log probability.
 
-    What is written for a window does not depend on those that share its batch: padding is masked, and samples are
-    drawn by noise that is a function of the window, the step and ``decoding.seed`` alone (the Gumbel-max trick). An
-    encoder reads windows padded after their last token, as in training: its positions and patterns count from the first
-    token. A decoder goes on at a window's last token, and its batches are padded in front.
+    The text for a window does not depend on the other windows of its batch: padding is masked, and sampling noise is a
+    function of the window, the step and ``decoding.seed`` alone (the Gumbel-max trick). An encoder reads right-padded
+    windows, as in training: its positions and patterns count from the first token. A decoder continues after a
+    window's last token, so that its batches are left-padded.
     """
 
     model: Any
@@ -39,30 +39,30 @@ class Writer:
     pad_id: int
     tokens_per_forward: int
     cached: bool
-    """Whether keys are kept and windows share batches; without, every token reads all before it anew, window by window.
+    """Whether a KV cache is used and windows share batches; if not, every step recomputes the whole text of one window.
 
-    Not where the keys of a text, or the pattern over it, change as it grows.
+    It must be False if keys or the attention pattern change as the text grows.
     """
     device: torch.device
 
     def write(self, windows: Sequence[Window], done: Callable[[int], None] = lambda _: None) -> list[Written]:
-        """What the model writes behind each window; ``done`` hears of each token count that was read.
+        """Generate text after each window; ``done`` is called with each number of tokens read.
 
-        Windows of like length share a batch.
+        Windows of similar length share a batch.
         """
         sizes = [len(window) + self.decoding.max_new_tokens for window in windows]
-        parts = split_forward(range(len(windows)), sizes, self.tokens_per_forward) if self.cached else _single(windows)
+        groups = split_forward(range(len(windows)), sizes, self.tokens_per_forward) if self.cached else _single(windows)
         written: dict[int, Written] = {}
-        for part in parts:
-            written.update(zip(part, self._batch([windows[i] for i in part]), strict=True))
-            done(sum(len(windows[i]) for i in part))
+        for group in groups:
+            written.update(zip(group, self._batch([windows[i] for i in group]), strict=True))
+            done(sum(len(windows[i]) for i in group))
         return [written[i] for i in range(len(windows))]
 
     @torch.inference_mode()
     def _batch(self, windows: Sequence[Window]) -> list[Written]:
-        padded = collate(windows, None, self.pad_id) if self.writes == APART else _pad_in_front(windows, self.pad_id)
+        padded = collate(windows, None, self.pad_id) if self.writes == IN_DECODER else _left_pad(windows, self.pad_id)
         inputs = {name: tensor.to(self.device) for name, tensor in padded.items()}
-        start = 1 if self.writes == APART else inputs["input_ids"].shape[1]
+        start = 1 if self.writes == IN_DECODER else inputs["input_ids"].shape[1]
         given = unwrapped(self.model).generate(
             **inputs,
             max_new_tokens=self.decoding.max_new_tokens,
@@ -84,7 +84,7 @@ class Writer:
         return [self._scored(row, log) for row, log in zip(ids, logs, strict=True)]
 
     def _scored(self, row: torch.Tensor, logs: torch.Tensor) -> Written:
-        """Tokens of ``row`` (T,) up to the end, and their mean log probability in ``logs`` (T, V)."""
+        """Return the tokens of ``row`` (T,) up to the end, and their mean log probability from ``logs`` (T, V)."""
         token_ids = self._until_stop(row)
         told = row[: max(len(token_ids), 1)]
         return Written(token_ids, float(logs[: len(told)].gather(-1, told[:, None]).mean()))
@@ -106,20 +106,20 @@ class Writer:
 
 
 class _Gumbel(LogitsProcessor):
-    """Noise under which the largest logit is a sample (Gumbel 1954; Maddison et al. 2014, arXiv:1411.0030)."""
+    """Gumbel noise, with which the largest logit is a sample (Gumbel 1954; Maddison et al. 2014, arXiv:1411.0030)."""
 
     def __init__(self, seeds: Sequence[tuple[int, int]], start: int) -> None:
         self.seeds, self.start = seeds, start
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """``scores`` (B, V) with noise that depends on each row's seed and the step alone."""
+        """Return ``scores`` (B, V) with noise that depends only on each row's seed and the step."""
         step = input_ids.shape[1] - self.start
         rows = [np.random.default_rng((*seed, step)).gumbel(size=scores.shape[1]) for seed in self.seeds]
         return scores + torch.from_numpy(np.stack(rows)).to(scores)
 
 
-def _pad_in_front(windows: Sequence[Window], pad_id: int) -> dict[str, torch.Tensor]:
-    """``input_ids`` and ``attention_mask``, int64 (B, W): what is written follows each row's last token."""
+def _left_pad(windows: Sequence[Window], pad_id: int) -> dict[str, torch.Tensor]:
+    """Return left-padded ``input_ids`` and ``attention_mask``, int64 (B, W), so that rows end with their last token."""
     flipped = [Window(window.input_ids[::-1].copy(), window.token_index[::-1]) for window in windows]
     return {name: rows.flip(1) for name, rows in collate(flipped, None, pad_id).items()}
 

@@ -25,7 +25,7 @@ from ctxlab.tracking.console import ProgressDisplay, console
 from ctxlab.verification.check import table
 from ctxlab.verification.proof import Proof, prove
 from ctxlab.verification.reach import Reach, picture
-from ctxlab.verification.saving import Disk
+from ctxlab.verification.saving import CheckpointIO
 from ctxlab.verification.subject import Subject
 from ctxlab.workbench.assemble import assemble
 from ctxlab.workbench.bench import Workbench
@@ -55,7 +55,7 @@ def run(parts: Parts) -> None:
             bench.task,
             documents,
             encoded,
-            Disk(
+            CheckpointIO(
                 save=lambda model, folder: save_weights(model, parts.tuning, folder),
                 load=lambda folder: _reload(parts, bench, folder),
             ),

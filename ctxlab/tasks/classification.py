@@ -16,6 +16,7 @@ class Classification(DocumentClassifier):
     """One label per document, or with ``multi_label`` any number of them."""
 
     name = "classification"
+    record_fields = (("text", "label"), ("text", "labels"))
 
     def __init__(
         self,

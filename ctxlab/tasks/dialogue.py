@@ -36,6 +36,7 @@ class Dialogue(Ranking):
     """
 
     name = "dialogue"
+    record_fields = (("turns",), ("messages",), ("conversations",), ("instruction", "output"))
     metric = "choosing"
 
     def __init__(

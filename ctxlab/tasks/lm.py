@@ -31,6 +31,7 @@ class LM(BaseTask):
     """
 
     name = "lm"
+    only_field = "text"
     head = "causal_lm"
     kinds = frozenset({"decoder"})
     contiguous = True

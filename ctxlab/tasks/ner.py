@@ -1,4 +1,4 @@
-"""Named entities: every word of a whole document gets a BIO tag.
+"""Named entity recognition: one BIO tag per word of a whole document.
 
 Shape legend: W tokens of a window, B windows of a batch, C tags.
 """
@@ -21,10 +21,11 @@ from ctxlab.text.units import joined
 class NER(TokenLabeller):
     """Named entity recognition over words, with the tag on a word's first sub-token.
 
-    ``outside_weight`` weighs words outside entities in the loss; at 0 only entities count.
+    ``outside_weight`` is the weight of words outside entities in the loss; at 0 only entities count.
     """
 
     name = "ner"
+    record_fields = (("tokens", "tags"), ("text", "spans"), ("text", "entities"), ("data", "annotations"))
     metric = "entities"
     primary_metric = "f1"
 
@@ -49,7 +50,7 @@ class NER(TokenLabeller):
         self._stretches = StretchNotes()
 
     def admit(self, records: Sequence[Record], *, gold: bool) -> list[Record]:
-        """Where tags are needed, all but texts that nobody has annotated (``spans`` is null)."""
+        """Return all records or, where tags are needed, those that are annotated (``spans`` is not null)."""
         kept = [r for r in records if not gold or "spans" not in r.fields or r.fields["spans"] is not None]
         if records and not kept:
             raise UserError(f"No text from {records[0].origin} on has an annotation ('spans' is null): annotate some.")
@@ -58,13 +59,13 @@ class NER(TokenLabeller):
         return kept
 
     def words(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> dict[str, Any]:
-        """Words of a record; those of a text with its entities by characters (``spans``) come with their tags."""
+        """Return the words of a record, with tags for a text whose entities are character spans (``spans``)."""
         if self._tokens_field not in record and self._is_marked(record):
             return self._from_stretches(record, origin, gold=gold)
         return super().words(record, origin, gold=gold)
 
     def _is_marked(self, record: Mapping[str, Any]) -> bool:
-        """Whether a record is a text with its entities by characters (``spans``)."""
+        """Whether a record is a text whose entities are character spans (``spans``)."""
         return isinstance(record.get(self._text_field), str) and isinstance(record.get("spans"), list)
 
     def _from_stretches(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> dict[str, Any]:
@@ -76,7 +77,7 @@ class NER(TokenLabeller):
         return {**words, "tags": found.tags} if gold else words
 
     def read_tags(self, tags: Sequence[Any], fields: Mapping[str, Any], origin: str) -> list[str]:
-        """BIO tags, also of other schemes; an invalid order is repaired and counted in ``notes``."""
+        """Return BIO tags, converted from other schemes; an invalid order is repaired and counted in ``notes``."""
         if all(isinstance(tag, str) for tag in tags):
             tags, scheme = from_scheme(tags)
             note = f"Tags are written as {scheme} and were read as BIO, with the same entities."
@@ -108,7 +109,7 @@ class NER(TokenLabeller):
         """Fix the tags from the training documents, unless ``labels`` were given.
 
         Raises:
-            UserError: There is no entity to learn from.
+            UserError: The training documents have no entity.
         """
         if self.labels:
             return
@@ -120,7 +121,7 @@ class NER(TokenLabeller):
         self.labels = tag_set(sorted(types))
 
     def take_labels(self, names: Sequence[str]) -> None:
-        """The model's tags, O first, as that stands for words that were not seen."""
+        """Adopt the model's tags with O first, which is the tag of unseen words."""
         wrong = next((name for name in names if not is_tag(name)), None)
         if self.labels:
             return
@@ -132,36 +133,36 @@ class NER(TokenLabeller):
         self.labels = [OUTSIDE, *(name for name in names if name != OUTSIDE)]
 
     def check_labels(self, documents: Sequence[Document]) -> None:
-        """Refuse entity types that the model has no output for."""
+        """Raise UserError where a gold entity type has no output of the model."""
         known = entity_types(self.labels)
         for document in documents:
             for name in sorted(entity_types(document.fields.get("tags", ())) - known):
                 raise UserError(
-                    f"The entity type '{name}' of {document.origin} is none that the model has from training "
+                    f"The entity type '{name}' of {document.origin} is not among those that the model was trained with "
                     f"({', '.join(sorted(known))}): train with task.labels=[{','.join(sorted({*known, name}))}], "
-                    "or take it out of the file."
+                    "or remove it from the file."
                 )
 
     def weights(self, outputs: torch.Tensor) -> torch.Tensor:
-        """(C,) for outputs (B, W, C): words outside entities, whose tag is the first, weigh ``outside_weight``."""
+        """(C,) for outputs (B, W, C): the first tag, of words outside entities, has ``outside_weight``."""
         weights = super().weights(outputs)
         weights[0] = self._outside_weight
         return weights
 
     def has_loss(self, labels: IntArray) -> bool:
-        """Any word, or any within an entity where the others do not count."""
+        """Whether the window has a labelled word or, where outside words have weight 0, a word within an entity."""
         return bool((labels > 0).any()) if self._outside_weight == 0 else super().has_loss(labels)
 
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
-        """The best tag at each word's first sub-token, ``O`` where it was not seen, in valid BIO order."""
+        """Return the best tag at each word's first sub-token, ``O`` for unseen words, in valid BIO order."""
         prediction = super().decode(document, encoded, merged)
         tags, _ = repair([tag or OUTSIDE for tag in prediction.answer])
         return replace(prediction, answer=tags)
 
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
-        """Words, tags, and entities by words and by characters.
+        """Return words, tags, and entities by words and by characters.
 
-        Characters count in the text as it was given, or in the words as running text (``ctxlab.text.units.joined``).
+        Characters are counted in the original text, or in the joined words (``ctxlab.text.units.joined``).
         """
         text, offsets = document.fields.get("text"), document.fields.get("offsets")
         if text is None or not offsets:

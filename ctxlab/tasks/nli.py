@@ -21,6 +21,7 @@ class NLI(DocumentClassifier):
     """
 
     name = "nli"
+    record_fields = (("premise", "hypothesis"), ("sentence1", "sentence2"), ("passage", "question", "answer"))
 
     def __init__(
         self,

@@ -37,6 +37,7 @@ class Probe(DocumentClassifier):
     """
 
     name = "probe"
+    record_fields = (("text", "question", "answers"),)
     kinds = frozenset({"encoder"})
     metric = "probe_recall"
 

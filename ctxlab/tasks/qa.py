@@ -51,6 +51,7 @@ class QA(BaseTask):
     """
 
     name = "qa"
+    record_fields = (("context", "questions"), ("context", "question"), ("context", "qas"), ("paragraphs",))
     head = "token_classification"
     kinds = frozenset({"encoder"})
     metric = "answers"

@@ -16,6 +16,7 @@ class Recommendation(Ranking):
     """Predicts of each candidate whether it was chosen, from a history of whole texts; scored as the MIND benchmark."""
 
     name = "recommendation"
+    record_fields = (("history", "candidates"),)
     metric = "ranking"
 
     def __init__(

@@ -74,6 +74,7 @@ class Relation(BaseTask):
     """
 
     name = "relation"
+    record_fields = (("entities", "relations"), ("sents", "vertexSet"))
     head = "states"
     kinds = frozenset({"encoder"})
     metric = "relations"

@@ -31,6 +31,7 @@ class Summarization(Writing):
     """
 
     name = "summarization"
+    record_fields = (("document", "summaries"), ("document", "summary"), ("article", "highlights"))
     metric = "summaries"
     primary_metric = "rouge1"
 

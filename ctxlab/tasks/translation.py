@@ -27,6 +27,7 @@ class Translation(Writing):
     """
 
     name = "translation"
+    record_fields = (("source", "target"), ("translation",))
     metric = "translations"
     primary_metric = "chrf"
 

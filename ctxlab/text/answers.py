@@ -1,13 +1,13 @@
-"""Two answers compared, by the rules of their language: exact match and F1 as SQuAD and MLQA have them.
+"""Comparison of answers by the rules of their language: exact match and F1 as in SQuAD and MLQA.
 
-An answer is normalised first: lower case, punctuation taken out (all that Unicode calls so, and ASCII's), articles of
-its language taken out, white space made single blanks, and every character of a script without blanks a word of its
-own. Source: Lewis et al. 2020 (arXiv:1910.07475) and the evaluation script of MLQA, which for English is that of SQuAD
-(Rajpurkar et al. 2016) with Unicode's punctuation. Deviations: accents are composed first (NFC), so that an answer
-copied from a text of decomposed characters is right; and the characters of Japanese, Thai, Lao, Khmer, Burmese and
-Tibetan count one by one as MLQA's Chinese ones do.
+An answer is normalised first: it is lower-cased, punctuation (Unicode's and ASCII's) and the articles of its language
+are removed, white space becomes single blanks, and every character of a script without blanks becomes a word. Source:
+Lewis et al. 2020 (arXiv:1910.07475) and the evaluation script of MLQA, which for English is that of SQuAD (Rajpurkar et
+al. 2016) with Unicode's punctuation. Deviations: accents are composed first (NFC), so that an answer copied from a text
+of decomposed characters is right; and the characters of Japanese, Thai, Lao, Khmer, Burmese and Tibetan are words, like
+Chinese characters in MLQA.
 
-CMRC 2018 (Cui et al. 2019, arXiv:1810.07366) compares by the longest run in common instead: ``lcs_f1``.
+CMRC 2018 (Cui et al. 2019, arXiv:1810.07366) compares by the longest common run instead: ``lcs_f1``.
 """
 
 import re
@@ -29,11 +29,11 @@ ARTICLES = {
     "de": r"\b(ein|eine|einen|einem|eines|einer|der|die|das|den|dem|des)\b",
     "ar": r"\sال^|ال",
 }
-"""As MLQA's script has them, the Arabic one included: it takes the two letters out wherever they stand."""
+"""The patterns of MLQA's script, including the Arabic one, which removes the two letters anywhere in a word."""
 
 
 def normalise(text: str, language: str = "") -> str:
-    """What is compared; without ``language`` the script of the text decides (``language.by_script``)."""
+    """Return the normalised text; without ``language`` it is guessed from the script (``language.by_script``)."""
     text = unicodedata.normalize("NFC", text).lower()
     bare = _without_punctuation(text)
     articles = _articles(language or by_script(text))
@@ -43,25 +43,25 @@ def normalise(text: str, language: str = "") -> str:
 
 
 def words(text: str, language: str = "") -> list[str]:
-    """The words of a text as they are compared."""
+    """Return the normalised words of a text."""
     return normalise(text, language).split()
 
 
 def exact_match(answer: str, gold: Sequence[str], language: str = "") -> float:
-    """1 where the answer is one of ``gold`` (none: the empty one), else 0.
+    """Return 1 where the answer equals one of ``gold`` (if empty: the empty answer), else 0.
 
-    Without ``language`` the script of the gold answer decides how both are compared.
+    Without ``language`` the script of the gold answer decides the rules.
     """
     return float(any(_same(answer, other, language or _language(answer, other)) for other in gold or ("",)))
 
 
 def f1(answer: str, gold: Sequence[str], language: str = "") -> float:
-    """Best F1 of the words in common over ``gold`` (none: the empty one), from 0 to 1."""
+    """Return the best F1 of common words over ``gold`` (if empty: the empty answer), from 0 to 1."""
     return max(_f1(*_words(answer, other, language)) for other in gold or ("",))
 
 
 def lcs_f1(answer: str, gold: Sequence[str], language: str = "") -> float:
-    """Best F1 over ``gold`` by the longest run of words that both have, as CMRC 2018 compares."""
+    """Return the best F1 over ``gold`` by the longest common run of words, as in CMRC 2018."""
     return max(_lcs_f1(*_words(answer, other, language)) for other in gold or ("",))
 
 
@@ -96,7 +96,7 @@ def _lcs_f1(given: Sequence[str], wanted: Sequence[str]) -> float:
 
 
 def _longest_run(given: Sequence[str], wanted: Sequence[str]) -> int:
-    """Words of the longest stretch that both have, in the time of their lengths multiplied."""
+    """Return the length of the longest common run of words, in time proportional to the product of the lengths."""
     longest, row = 0, [0] * (len(wanted) + 1)
     for word in given:
         row = [0, *(row[i] + 1 if word == other else 0 for i, other in enumerate(wanted))]
@@ -123,6 +123,6 @@ def _articles(language: str) -> re.Pattern[str] | None:
 
 @cache
 def _characters() -> "regex.Pattern[str]":
-    """One code point of a script without blanks: MLQA's script does not keep a vowel sign with its consonant."""
+    """Match one code point of a script without blanks; like MLQA's script, it separates vowel signs."""
     scripts = "".join(rf"\p{{{name}}}" for name in UNSPACED_SCRIPTS)
     return regex.compile(rf"[{scripts}ーｰ〆]", regex.V1)

@@ -1,4 +1,4 @@
-"""Okapi BM25 of the sentences of one document: the only place where it is written down.
+"""Okapi BM25 over the sentences of one document.
 
 Shape legend: S sentences, T different terms, P pairs of a sentence and a term in it.
 """
@@ -10,7 +10,7 @@ Numbers = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 K1, B = 1.2, 0.75
-"""Where the count of a term saturates, and how far long sentences are held back: the usual values."""
+"""Term saturation and length normalisation: the usual values."""
 
 
 def bm25(
@@ -18,15 +18,15 @@ def bm25(
 ) -> Numbers:
     """(S,) score of each sentence for a query (Robertson et al. 1994, TREC-3; Robertson and Zaragoza 2009).
 
-    The rarity of a term is log(1 + (S − n + ½) / (n + ½)) for n sentences with it: the 1 keeps it above 0.
+    The inverse document frequency of a term in n sentences is log(1 + (S − n + ½) / (n + ½)); the 1 keeps it positive.
 
     Args:
-        sentence: (P,) number of the sentence.
-        term: (P,) number of the term.
-        count: (P,) how often the sentence has it.
-        sizes: (S,) terms of each sentence, all of them counted.
-        asked: (T,) how often the query has each term.
-        k1: Where the count of a term saturates.
+        sentence: (P,) index of the sentence.
+        term: (P,) index of the term.
+        count: (P,) count of the term in the sentence.
+        sizes: (S,) number of terms of each sentence, with repetitions.
+        asked: (T,) count of each term in the query.
+        k1: Term saturation.
     """
     containing = np.bincount(term, minlength=len(asked)).astype(np.float64)
     rarity = asked * np.log1p((len(sizes) - containing + 0.5) / (containing + 0.5))

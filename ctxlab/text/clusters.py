@@ -1,7 +1,7 @@
-"""Grapheme clusters: what a reader takes for one character, however many code points it has (UAX 29).
+"""Grapheme clusters: what a reader perceives as one character, however many code points it has (UAX 29).
 
-A vowel sign, an accent, a skin tone or a joined emoji never stands apart from what it belongs to. Spans snap to whole
-clusters, so that an answer keeps the marks of its last letter, which an uncased tokenizer does not see.
+A vowel sign, an accent, a skin tone or a joined emoji is never separated from its base. Spans are extended to whole
+clusters, so that an answer keeps the combining marks of its last letter, which an uncased tokenizer drops.
 """
 
 from functools import cache
@@ -9,10 +9,10 @@ from functools import cache
 import regex
 
 _LOOK_BACK = 64
-"""Code points that are looked back at most to find where clusters begin anew."""
+"""Maximum number of code points to search backwards for a certain cluster boundary."""
 
 REPLACEMENT = "\ufffd"
-"""What a decoder of bytes writes in place of a character whose bytes are not all there."""
+"""What decoding writes for incomplete bytes."""
 
 
 @cache
@@ -22,26 +22,26 @@ def _cluster() -> "regex.Pattern[str]":
 
 @cache
 def _fresh() -> "regex.Pattern[str]":
-    """Two plain characters between which a cluster always ends."""
+    """Match a character that begins a cluster after white space."""
     return regex.compile(r"[\p{L}\p{N}\p{Z}\p{Cc}]", regex.V1)
 
 
 def clusters(text: str) -> list[str]:
-    """The clusters of ``text``, which together are the text."""
+    """Return the clusters of ``text``, whose concatenation is the text."""
     found: list[str] = _cluster().findall(text)
     return found
 
 
 def snap(text: str, start: int, end: int) -> tuple[int, int]:
-    """The smallest span of whole clusters that has the characters from ``start`` to ``end`` (not included).
+    """Return the smallest span of whole clusters with the characters from ``start`` to ``end`` (not included).
 
-    Takes a time that does not depend on the length of the text.
+    The time does not depend on the length of the text.
     """
     return begin_of(text, start), end_of(text, end)
 
 
 def begin_of(text: str, place: int) -> int:
-    """The first character of the cluster that ``place`` lies in."""
+    """Return the first character of the cluster that contains ``place``."""
     if place >= len(text):
         return place
     for match in _cluster().finditer(text, _safe(text, place)):
@@ -51,7 +51,7 @@ def begin_of(text: str, place: int) -> int:
 
 
 def end_of(text: str, place: int) -> int:
-    """The end of the cluster that the character before ``place`` lies in."""
+    """Return the end of the cluster that contains the character before ``place``."""
     if place <= 0:
         return place
     for match in _cluster().finditer(text, _safe(text, place - 1)):
@@ -61,7 +61,7 @@ def end_of(text: str, place: int) -> int:
 
 
 def _safe(text: str, place: int) -> int:
-    """A character at or before ``place`` at which a cluster surely begins: a plain one after a line end or a blank."""
+    """Return a character at or before ``place`` that certainly begins a cluster: a plain one after white space."""
     for start in range(place, max(place - _LOOK_BACK, 0), -1):
         if text[start - 1] in " \n\t" and _fresh().match(text[start]):
             return start
@@ -71,9 +71,9 @@ def _safe(text: str, place: int) -> int:
 
 
 def whole(text: str) -> str:
-    """``text`` without an unfinished last character.
+    """Return ``text`` without an incomplete last character.
 
-    A model that stops in the middle of a character leaves bytes that are none (U+FFFD), or a joiner without what it
-    joins. Broken characters elsewhere stay: they were written so.
+    A model that stops in the middle of a character leaves incomplete bytes (U+FFFD), or a joiner with nothing after it.
+    Broken characters elsewhere are kept.
     """
     return text.rstrip(REPLACEMENT).rstrip("\u200d\u17d2\u1039")

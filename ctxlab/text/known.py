@@ -1,4 +1,4 @@
-"""Which characters of a text a tokenizer knows: those behind its unknown token are lost to the model.
+"""Which characters of a text a tokenizer knows: those covered by its unknown token are lost to the model.
 
 Shape legend: L tokens of a document.
 """
@@ -12,48 +12,48 @@ import numpy as np
 import numpy.typing as npt
 
 NOTED, LOUD = 0.01, 0.05
-"""Shares of characters behind unknown tokens from which a report says so, and says so loudly."""
+"""Fractions of unknown characters above which a report has a note, and a warning."""
 
 Integers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Characters of texts, by what a tokenizer makes of them."""
+    """Counts of characters of texts, by how a tokenizer encodes them."""
 
     characters: int
     unknown: int
-    """Behind the unknown token."""
+    """Characters covered by the unknown token."""
     split: int
-    """Whose bytes are several tokens: known, but read piece by piece."""
+    """Characters encoded as several byte tokens: known, but longer."""
 
     def __add__(self, other: "Known") -> "Known":
         return Known(self.characters + other.characters, self.unknown + other.unknown, self.split + other.split)
 
     @property
     def share(self) -> float:
-        """Of the characters, those behind known tokens; 1 where there is none."""
+        """Fraction of characters covered by known tokens; 1 where there is no character."""
         return 1 - self.unknown / self.characters if self.characters else 1.0
 
     @property
     def split_share(self) -> float:
-        """Of the characters, those that are several tokens."""
+        """Fraction of characters that are several tokens."""
         return self.split / self.characters if self.characters else 0.0
 
 
 NONE = Known(0, 0, 0)
 
 _RARE = "\U00012000 \U00010930 \U00016f00 \u1a00"
-"""A letter each of cuneiform, Lydian, Miao and Buginese."""
+"""One letter each of cuneiform, Lydian, Miao and Buginese."""
 
 _UNKNOWN: WeakKeyDictionary[Any, int | None] = WeakKeyDictionary()
-"""What ``unknown_id`` found of each tokenizer."""
+"""Cached results of ``unknown_id``."""
 
 
 def unknown_id(tokenizer: Any) -> int | None:
-    """Token id that the tokenizer gives for characters it does not know; None where it knows all.
+    """Return the token id for characters that the tokenizer does not know; None where it knows all.
 
-    Found by trying characters of scripts that no vocabulary has.
+    It is found by encoding characters of scripts that no vocabulary has.
     """
     if tokenizer not in _UNKNOWN:
         ids = tokenizer(_RARE, add_special_tokens=False, verbose=False)["input_ids"]
@@ -62,33 +62,33 @@ def unknown_id(tokenizer: Any) -> int | None:
 
 
 def known_characters(input_ids: Integers, starts: Integers, ends: Integers, unknown_id: int | None) -> Known:
-    """Characters of a text by the tokens that have them; white space that no token has does not count.
+    """Count the characters of a text by their tokens; white space that no token covers does not count.
 
     Args:
         input_ids: (L,) tokens of a whole document.
         starts: (L,) first character of each.
-        ends: (L,) character after each, never falling.
-        unknown_id: Of the tokenizer; None where it has none, as one of bytes.
+        ends: (L,) index after the last character of each, non-decreasing.
+        unknown_id: The unknown token; None where there is none, as for byte-level tokenizers.
     """
     unknown = input_ids == unknown_id if unknown_id is not None else np.zeros(len(input_ids), bool)
-    again = np.flatnonzero((starts[1:] < ends[:-1]) & ~unknown[1:])  # a token inside the character of the one before
+    again = np.flatnonzero((starts[1:] < ends[:-1]) & ~unknown[1:])  # within the previous token's character
     return Known(_covered(starts, ends), _covered(starts[unknown], ends[unknown]), len(np.unique(starts[1:][again])))
 
 
 def _covered(starts: Integers, ends: Integers) -> int:
-    """Characters that are in any of these stretches, whose ends never fall."""
+    """Return the number of characters in the union of these spans, whose ends are non-decreasing."""
     before = np.concatenate([[0], ends[:-1]]) if len(ends) else ends
     return int(np.maximum(ends - np.maximum(starts, before), 0).sum())
 
 
 def known_words(words: Sequence[str], input_ids: Integers, word_ids: Integers, unknown_id: int | None) -> Known:
-    """The same of a list of words: one with an unknown token among its tokens is lost whole.
+    """Count the characters of a list of words; a word with an unknown token counts as unknown entirely.
 
     Args:
-        words: Of a document.
-        input_ids: (L,)
+        words: Words of a document.
+        input_ids: (L,) tokens.
         word_ids: (L,) index of the word of each token.
-        unknown_id: As above.
+        unknown_id: The unknown token; None where there is none.
     """
     sizes = np.asarray([len(word) for word in words], np.int64)
     if unknown_id is None:
@@ -98,19 +98,19 @@ def known_words(words: Sequence[str], input_ids: Integers, word_ids: Integers, u
 
 
 def total(parts: Iterable[Known]) -> Known:
-    """The sum over documents."""
+    """Return the sum over documents."""
     return sum(parts, NONE)
 
 
 def notes(known: Known, where: str) -> list[str]:
-    """What a report says of unknown characters of ``where`` (``validation``): nothing, a sentence, or a loud one."""
+    """Return a note or a warning on unknown characters of ``where`` (such as ``validation``), if there are many."""
     share = known.unknown / max(known.characters, 1)
     if share <= NOTED:
         if known.split_share <= LOUD:
             return []
         return [
-            f"The tokenizer has no piece of its own for {known.split_share:.1%} of the characters of {where} and reads "
-            "each as several tokens: a context holds fewer of them than of English."
+            f"The tokenizer has no single token for {known.split_share:.1%} of the characters of {where} and encodes "
+            "each as several tokens: fewer of them than of English characters fit a context."
         ]
     said = (
         f"the tokenizer reads {known.unknown:,} of {known.characters:,} characters ({share:.1%}) of {where} as unknown"

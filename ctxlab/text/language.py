@@ -1,7 +1,7 @@
-"""The language of a text as far as its script tells, for the rules that differ from one to the next.
+"""The language of a text, guessed from its script, for rules that differ between languages.
 
-``task.language`` says it; without it the script decides. Latin script counts as English, whose rules (articles of
-SQuAD, sacrebleu's 13a) are the field's defaults.
+``task.language`` overrides the guess. Latin script counts as English, whose rules (articles of SQuAD, sacrebleu's 13a)
+are the field's defaults.
 """
 
 from collections import Counter
@@ -13,13 +13,13 @@ import regex
 from ctxlab.core.errors import UserError
 
 DEFAULT = "en"
-"""For a text that says nothing: numbers alone, say."""
+"""The language of a text without letters, such as numbers only."""
 
 SAMPLE_CHARACTERS = 4000
-"""Of each text, from its beginning, that the script is told by."""
+"""Characters at the beginning of each text by which the script is detected."""
 
 KANA_SHARE = 0.05
-"""Of Han and Kana together, from which on a text is Japanese: titles in Chinese may name a Japanese brand."""
+"""Fraction of Kana among Han and Kana from which on a text is Japanese: Chinese titles may name a Japanese brand."""
 
 BY_SCRIPT = {
     "Latin": "en", "Han": "zh", "Hangul": "ko", "Thai": "th", "Lao": "lo", "Khmer": "km", "Myanmar": "my",
@@ -28,15 +28,15 @@ BY_SCRIPT = {
     "Hebrew": "he", "Armenian": "hy", "Georgian": "ka", "Ethiopic": "am", "Greek": "el", "Cyrillic": "ru",
     "Hiragana": "ja", "Katakana": "ja",
 }  # fmt: skip
-"""Script of Unicode to the language that it stands for: its commonest one."""
+"""Unicode script to the most common language written in it."""
 
 _URDU, _PERSIAN = frozenset("ٹڈڑںےھہ"), frozenset("پچژگ")
-"""Letters that Arabic does not have."""
+"""Letters that Arabic lacks, by which Urdu and Persian are detected."""
 
 
 @cache
 def _scripts() -> "regex.Pattern[str]":
-    """A letter of a script without blanks, or a run of letters of another one; its group names the script."""
+    """Match a letter of a script without blanks, or a run of letters of another script; the group is the script."""
     single = {"Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar", "Tibetan"}
     return regex.compile(
         "|".join(rf"(?P<{name}>[\p{{{name}}}&&\p{{L}}]{'' if name in single else '++'})" for name in BY_SCRIPT),
@@ -45,23 +45,21 @@ def _scripts() -> "regex.Pattern[str]":
 
 
 def checked(language: str | None) -> str:
-    """The two or three letters of ``task.language``, lower case; "" where it is not given.
+    """Return the lower-cased code of ``task.language``, two or three letters; "" where it is not given.
 
     Raises:
-        UserError: It is no code of a language.
+        UserError: It is not a language code.
     """
     if not language:
         return ""
     code = str(language).replace("_", "-").split("-")[0].lower()
     if not (code.isascii() and code.isalpha() and 2 <= len(code) <= 3):
-        raise UserError(
-            f"task.language={language} is no code of a language: give two letters such as zh, ja, th or de."
-        )
+        raise UserError(f"task.language={language} is not a language code: give two letters such as zh, ja, th or de.")
     return code
 
 
-def told(value: object) -> str:
-    """The code of the language that a record says it is in; "" where it says none, or something else by that name."""
+def language_field(value: object) -> str:
+    """Return the language code in the field ``language`` of a record; "" where it is missing or not a code."""
     try:
         return checked(value) if isinstance(value, str) else ""
     except UserError:
@@ -69,7 +67,7 @@ def told(value: object) -> str:
 
 
 def by_script(*texts: str) -> str:
-    """The language that most words of ``texts`` are written in, as far as their script tells; ``DEFAULT`` for none."""
+    """Guess the language of most words of ``texts`` from their script; ``DEFAULT`` without letters."""
     found: Counter[str] = Counter()
     for text in texts:
         found.update(_counted(text[:SAMPLE_CHARACTERS]))
@@ -100,5 +98,5 @@ def _known(samples: tuple[str, ...]) -> str:
 
 
 def language_of(given: str | None, *texts: str) -> str:
-    """The language that is ``given`` (a record's, or ``task.language``), else what the script of ``texts`` says."""
+    """Return the ``given`` language (a record's, or ``task.language``), else the guess from the script of ``texts``."""
     return checked(given) or _known(tuple(text[:SAMPLE_CHARACTERS] for text in texts))

@@ -1,14 +1,15 @@
-"""Where paragraphs and headings of a plain text begin, by simple stated rules.
+"""Paragraphs and headings of a plain text, found by simple rules.
 
 - A **block** is a run of lines that are not blank. In Chinese and Japanese, whose texts often have no blank lines, a
-  line that an ideographic space indents begins a block of its own, and so does every line where most lines of the run
-  end in a stop, and a numbered heading among them.
+  line indented by an ideographic space begins a new block, and so do a numbered heading and, where most lines of the
+  run end in a stop, every line.
 - A **heading** is a line of at most 60 characters at the beginning of a block that has a letter and (a) is alone
-  between blank lines, begins with no quotation mark and ends without a stop, or (b) has no small letter though its
-  script has some, or (c) begins like "Chapter 4", "BOOK II", "# …", "第三回", "二、", "(四)", "Глава 5" or "บทที่ ๒".
+  between blank lines, does not begin with a quotation mark and ends without a stop, or (b) has only capitals though
+  its script has lower case, or (c) begins like "Chapter 4", "BOOK II", "# …", "第三回", "二、", "(四)",
+  "Глава 5" or "บทที่ ๒".
 - Any other block is a **paragraph**.
 
-Every pattern looks at a character a bounded number of times, so that the time is linear in the text.
+Every pattern visits a character a bounded number of times, so that the time is linear in the text.
 """
 
 import re
@@ -16,10 +17,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 HEADING_CHARACTERS = 60
-"""Most characters of a heading."""
+"""Maximum number of characters of a heading."""
 
 LINES_WITH_STOPS = 0.8
-"""Share of a run's lines that end in a stop from which on each of them is a paragraph."""
+"""Fraction of a run's lines that end in a stop from which on each line is a paragraph."""
 
 _LINE = re.compile(r"[^\n]*\n?")
 _NUMBER = r"(?:[ivxlcdm]+|\d+)\b"
@@ -27,7 +28,7 @@ _NUMERAL = "〇零一二三四五六七八九十百千两兩"
 _PARTED = re.compile(
     rf"第[{_NUMERAL}\d]{{1,8}}[章回节節卷部篇编編幕集话話条條讲講课課]|[{_NUMERAL}]{{1,4}}、|[（(][{_NUMERAL}]{{1,4}}[）)]"
 )
-"""Numbered headings of Chinese and Japanese, which stand between paragraphs without blank lines."""
+"""Numbered headings of Chinese and Japanese, which occur between paragraphs without blank lines."""
 _NUMBERED = re.compile(
     rf"(?:(?:chapter|part|book|section|act|scene|volume|letter|appendix)\s+{_NUMBER}|#)"
     rf"|(?:kapitel|teil|abschnitt|buch|band|akt|szene|anhang|hoofdstuk|deel)\s+{_NUMBER}"
@@ -45,18 +46,18 @@ _QUOTES = "\"'“‘„‚«»‹›「『"
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A stretch of lines that belong together."""
+    """Adjacent lines that form a paragraph, possibly with a heading."""
 
     start: int
-    """Its first visible character."""
+    """First visible character."""
     end: int
-    """The character after its last line."""
+    """Index after the last line."""
     heading_end: int | None
-    """Where the line after its heading begins; None where it begins with none."""
+    """Start of the line after the heading; None where the block has no heading."""
 
 
 def blocks(text: str) -> Iterator[Block]:
-    """The blocks of ``text`` in order; every visible character is in one."""
+    """Yield the blocks of ``text`` in order; every visible character is in one."""
     for start, end in _runs(text):
         for first, last, is_parted in _parts(text, start, end):
             is_run = (first, last) == (start, end)
@@ -65,7 +66,7 @@ def blocks(text: str) -> Iterator[Block]:
 
 
 def _runs(text: str) -> Iterator[tuple[int, int]]:
-    """First visible and last character (not included) of each run of lines that are not blank."""
+    """Yield first visible and last character (not included) of each run of lines that are not blank."""
     start = end = -1
     for line in _LINE.finditer(text):
         if not line.group().strip():
@@ -81,7 +82,7 @@ def _runs(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _parts(text: str, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
-    """First and last character (not included) of each block of a run, and whether it is a numbered heading alone."""
+    """Yield first and last character (not included) of each block of a run, and whether it is a numbered heading."""
     run = text[start:end]
     if run.isascii() or "\n" not in run.rstrip("\n"):
         yield start, end, False
@@ -105,9 +106,9 @@ def _is_parted(line: str) -> bool:
 
 
 def _heading_end(text: str, start: int, end: int, *, is_run: bool) -> int | None:
-    """Where the line after the heading begins that a block starts with; None where it starts with none.
+    """Return the start of the line after a block's heading; None where the block has no heading.
 
-    ``is_run`` says that blank lines, or the ends of the text, are around the block.
+    ``is_run`` is whether the block is surrounded by blank lines or the ends of the text.
     """
     newline = text.find("\n", start, min(end, start + HEADING_CHARACTERS + 2))
     if newline < 0 and end - start > HEADING_CHARACTERS:

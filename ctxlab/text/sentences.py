@@ -1,15 +1,15 @@
-"""Where sentences begin, in every script: Unicode's sentence terminators, with what the common ones need beside.
+"""Sentence boundaries in every script: Unicode's sentence terminators, with additional rules for the common ones.
 
-- A **stop of Latin script** (. ! ? …) ends a sentence where white space and then no small letter follows, unless it
-  ends an abbreviation, an initial, or the number of a day before a month.
+- A **stop of Latin script** (. ! ? …) ends a sentence where white space and then no lower-case letter follows, unless
+  it ends an abbreviation, an initial, or the number of a day before a month.
 - Every **other terminator** of Unicode (``Sentence_Terminal``: 。 । ؟ ۔ ። ။ ។ and 150 more), the half-width ｡ and the
-  Tibetan shad end one wherever they stand.
-- Closing quotation marks and brackets go with the stop, also « after a blank as French has it.
+  Tibetan shad always end a sentence.
+- Closing quotation marks and brackets belong to the stop, also » after a blank as in French.
 - Thai and Lao have no stops: there a **blank** between letters ends what is longer than ``LEAST_UNSTOPPED`` characters.
-- A **cap**: what is longer than ``MOST_CHARACTERS`` without any of these is cut at its last comma, semicolon or blank,
-  or in the middle of a word where it has none.
+- A **cap**: text longer than ``MOST_CHARACTERS`` without any of these is split at its last comma, semicolon or blank,
+  or within a word where it has none.
 
-Every pattern looks at a character a bounded number of times, so that the time is linear in the text.
+Every pattern visits a character a bounded number of times, so that the time is linear in the text.
 """
 
 import re
@@ -23,10 +23,10 @@ from ctxlab.text.clusters import end_of
 from ctxlab.text.units import is_single
 
 MOST_CHARACTERS, MOST_SINGLE = 2000, 400
-"""Longest sentence, and of a script without blanks: above what novels have, and far below a book without stops."""
+"""Longest sentence in characters, and in a script without blanks: longer than in novels, far shorter than a book."""
 
 LEAST_UNSTOPPED = 10
-"""Characters of a Thai or Lao phrase before a blank ends it; names of two words are shorter."""
+"""Minimum characters of a Thai or Lao phrase that a blank ends; names of two words are shorter."""
 
 COMMON = (
     r"Mr|Mrs|Ms|Dr|St|Prof|Capt|Col|Gen|Lt|Rev|Hon|Sr|Jr|No|vs|e\.g|i\.e"  # English
@@ -35,7 +35,7 @@ COMMON = (
     r"|dhr|mevr|drs|bijv|enz|blz|itd|itp|inż|mgr|bkz"  # Dutch, Polish, Turkish
     r"|гг|др|пр|т\. ?е|т\. ?д|т\. ?п|т\. ?к|им|ул|стр|рис|руб|тыс|млн|млрд|\p{Lu}"  # Russian, and initials
 )
-"""What a full stop does not end a sentence after, whatever the language: none of these is an English word."""
+"""Abbreviations after which a full stop does not end a sentence, in every language: none is an English word."""
 
 ABBREVIATIONS = {
     "de": r"ca|Str|Fr|Abs|Bd|geb|gest|Tel|Ing|St|Art|Kap|Anm|Hrsg",
@@ -49,7 +49,7 @@ ABBREVIATIONS = {
     "sv": r"bl\.a|t\.ex|m\.fl|dvs|kl|nr",
     "tr": r"Av|Sn|vb|no",
 }
-"""What it does not end one after in a language that is told (``task.language``): some are words of other languages."""
+"""More abbreviations by ``task.language``: some of them are words of other languages."""
 
 _MONTHS = (
     r"Jan|Jänner|Feb|März|Apr|Mai|Juni|Juli|Aug|Sept|Okt|Nov|Dez|Jahrhundert|Jh|januar|februar|mars|april|maj|mai|juni|"
@@ -59,15 +59,15 @@ _LATIN = ".!?…"
 _OTHER = r"[[\p{Sentence_Terminal}\u0f0d-\u0f11\uff61]--[.!?…\uff0e]]"
 _OPENING = "\"'“‘„«»‹›([_¿¡"
 _GREEK, _UNSTOPPED = "\u0370-\u03ff\u1f00-\u1fff", "\u0e01-\u0eff"
-"""Ranges of Greek, and of the scripts whose sentences end in a blank alone: Thai and Lao."""
+"""Ranges of Greek, and of the scripts whose sentences end in a blank only: Thai and Lao."""
 
 
 @cache
 def _stop(with_greek: bool, with_unstopped: bool) -> re.Pattern[str]:
-    """Everything that may end a sentence, with what closes after it and the white space behind that.
+    """Match everything that may end a sentence, with closing marks and white space after it.
 
-    Patterns of single scripts are left out of texts without them, and classes are spelt out for Python's own ``re``:
-    both are what makes a long text fast.
+    Patterns of single scripts are left out for texts without them, and classes are spelt out for Python's own ``re``:
+    both make long texts fast.
     """
     latin, other, closing = _LATIN, _characters(rf"{_OTHER}|\uff0e"), _characters(r"[\p{Pe}\p{Pf}\"']")
     guillemet = r"(?:»(?=\s|$)\s*+)?+"  # French writes a blank before it
@@ -84,7 +84,7 @@ def _stop(with_greek: bool, with_unstopped: bool) -> re.Pattern[str]:
 
 @cache
 def _characters(of: str) -> str:
-    """All characters of a class of Unicode's punctuation, as the inside of a class of ``re``."""
+    """Return all characters of a Unicode punctuation class, escaped for a class of ``re``."""
     every = "".join(map(chr, [*range(0xD800), *range(0xE000, 0x20000)]))  # the planes above have no punctuation
     return re.escape("".join(regex.findall(of, every, regex.V1)))
 
@@ -107,24 +107,24 @@ def _month() -> "regex.Pattern[str]":
 
 @cache
 def _numbered() -> "regex.Pattern[str]":
-    """A German article before a number: an ordinal, "der 2. Weltkrieg"."""
+    """Match a German article before a number, an ordinal: "der 2. Weltkrieg"."""
     return regex.compile(r"(?<!\w)(?:der|dem|des|das|im|vom|zum|zur|beim)\s\d{1,3}$")
 
 
 @cache
 def _letter_pair() -> "regex.Pattern[str]":
-    """The second half of an abbreviation of single letters: "z. B."."""
+    """Match the second half of an abbreviation of single letters: "z. B."."""
     return regex.compile(r"\p{L}\.", regex.V1)
 
 
 def sentence_starts(text: str, start: int = 0, end: int | None = None, language: str = "") -> Iterator[int]:
-    """First characters of the sentences of ``text[start:end]`` after its first one, ascending.
+    """Yield the first characters of the sentences of ``text[start:end]`` after its first one, ascending.
 
     Args:
         text: Running text.
-        start: Where the first sentence begins.
-        end: Where the last one ends; None is the end of the text.
-        language: Adds the abbreviations of a language (``task.language``).
+        start: Start of the first sentence.
+        end: End of the last sentence; None is the end of the text.
+        language: Language whose abbreviations are added (``task.language``).
     """
     end = len(text) if end is None else end
     begin = start
@@ -136,7 +136,7 @@ def sentence_starts(text: str, start: int = 0, end: int | None = None, language:
 
 
 def sentence_spans(text: str, language: str = "") -> list[tuple[int, int]]:
-    """First and last character (not included) of the sentences of one paragraph, white space behind included."""
+    """Return first and last character (not included) of the sentences of one paragraph, with white space after them."""
     first = len(text) - len(text.lstrip())
     if first == len(text):
         return []
@@ -153,7 +153,7 @@ def _stops(text: str, start: int, end: int, language: str) -> Iterator[int]:
 
 @lru_cache(256)
 def _scripts(text: str) -> tuple[bool, bool]:
-    """Whether a text has Greek, and a script without stops."""
+    """Return whether a text has Greek, and whether it has a script without stops."""
     if text.isascii():
         return False, False
     return tuple(re.search(f"[{part}]", text) is not None for part in (_GREEK, _UNSTOPPED))  # type: ignore[return-value]
@@ -168,11 +168,11 @@ def _ends(text: str, start: int, stop: re.Match[str], language: str, length: int
         return not (stop["other"] == "\uff0e" and text[stop.end() : stop.end() + 1].isdigit())  # a full-width decimal
     if text[stop.start()] in ";\u037e" and not re.match(f"[{_GREEK}]", text[max(stop.start() - 1, 0)]):
         return False
-    return not _goes_on(text, start, stop, language)
+    return not _continues(text, start, stop, language)
 
 
-def _goes_on(text: str, start: int, stop: re.Match[str], language: str) -> bool:
-    """Whether the sentence goes on after a stop of Latin script."""
+def _continues(text: str, start: int, stop: re.Match[str], language: str) -> bool:
+    """Whether the sentence continues after a stop of Latin script."""
     place, at = stop.end(), stop.start()
     if text[place : place + 3].lstrip(_OPENING)[:1].islower():
         return True
@@ -188,12 +188,12 @@ def _goes_on(text: str, start: int, stop: re.Match[str], language: str) -> bool:
 
 
 def _capped(text: str, start: int, end: int) -> Iterator[int]:
-    """Places at which a sentence is cut that is longer than it may be."""
+    """Yield the places at which an overlong sentence is split."""
     while end - start > MOST_SINGLE:
         most = MOST_SINGLE if _is_unspaced(text, start) else MOST_CHARACTERS
         if end - start <= most:
             return
-        if end - start <= most * 3 // 2:  # two like halves rather than a whole and a rest
+        if end - start <= most * 3 // 2:  # two equal halves rather than a full piece and a short rest
             most = (end - start) // 2 + 1
         start = _cut(text, start, start + most)
         yield start
@@ -205,7 +205,7 @@ def _is_unspaced(text: str, start: int) -> bool:
 
 
 def _cut(text: str, start: int, most: int) -> int:
-    """A place up to ``most`` to cut at: after the last comma or blank of its second half, else after a character."""
+    """Return a split point up to ``most``: after the last comma or blank of the second half, else after a character."""
     half = (start + most) // 2
     for pattern in (_comma(), _blank()):
         places = [match.end() for match in pattern.finditer(text, half, most)]

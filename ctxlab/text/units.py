@@ -1,14 +1,14 @@
-"""Text into words, in every script: a character by itself where a script has no blanks, else what blanks part.
+"""Splits text into words in every script: single characters where a script has no blanks, else at blanks.
 
-Three ways to cut, each linear in the text:
+There are three ways, each linear in the text:
 
-- ``words`` are what ``str.split`` gives, except that every character of a script without blanks is a word with the
-  punctuation that touches it. They count lengths, bounds and excerpts, and they are the words of n-grams.
-- ``units`` are runs of letters, digits and marks, or one such character. They are compared: retrieval, ROUGE.
-- ``tokens`` are units and every other visible character by itself. They are tagged.
+- ``words`` are those of ``str.split``, except that every character of a script without blanks is a word with adjacent
+  punctuation. They are used for lengths, bounds, excerpts and n-grams.
+- ``units`` are runs of letters, digits and marks, or one such character. They are compared in retrieval and ROUGE.
+- ``tokens`` are units and every other visible character by itself. They are the words of tagging.
 
-Cutting Chinese, Japanese or Thai into words of a dictionary needs a dictionary, and scores differ from one to the next;
-characters are what the benchmarks of these languages count (MLQA, CMRC 2018, LCSTS, sacrebleu's ``zh`` and ``char``).
+Splitting Chinese, Japanese or Thai into words needs a dictionary, and scores depend on which; the benchmarks of these
+languages count characters (MLQA, CMRC 2018, LCSTS, sacrebleu's ``zh`` and ``char``).
 """
 
 import string
@@ -23,12 +23,12 @@ UNSPACED_SCRIPTS = (
     "Han", "Hiragana", "Katakana", "Bopomofo", "Yi", "Tangut", "Nushu", "Thai", "Lao", "Khmer", "Myanmar", "Tibetan",
     "Javanese", "Balinese", "Tai_Le", "New_Tai_Lue", "Tai_Tham", "Tai_Viet",
 )  # fmt: skip
-"""Scripts whose words are not parted by blanks, by their names in Unicode's ``Script`` property."""
+"""Scripts whose words are not separated by blanks, by their names in Unicode's ``Script`` property."""
 
 Span = tuple[int, int]
 """First and last character (not included)."""
 
-# The prolonged sound mark and the closing mark belong to several scripts, and so to none of them by ``Script``.
+# The prolonged sound mark and the closing mark belong to several scripts, and thus have none as their ``Script``.
 _SCRIPTS = "".join(rf"\p{{{name}}}" for name in UNSPACED_SCRIPTS) + "ーｰ〆"
 _SINGLE = rf"[[{_SCRIPTS}]&&[\p{{L}}\p{{Nl}}]]"
 # A stacked consonant (Khmer coeng, Burmese virama) and the half-width voicing marks belong to the letter before them.
@@ -36,8 +36,8 @@ _MARKS = r"(?:[\p{M}\u200c\u200d\uff9e\uff9f]|(?<=[\u17d2\u1039])\p{L})*+"
 _CHARACTER = rf"{_SINGLE}{_MARKS}"
 _RUN = rf"(?:[[\p{{L}}\p{{N}}]--{_SINGLE}][\p{{M}}\u200c\u200d]*+)++"
 _RUN_OR_LINE = rf"(?:[[\p{{L}}\p{{N}}_\p{{M}}\u200c\u200d]--{_SINGLE}])++"
-# The separators 1c to 1f are white space to Python, and to ``regex`` they are not.
-# Stops of Tibetan syllables, commas and quotation marks: what touches a character and is neither letter nor blank.
+# The separators 1c to 1f are white space in Python but not in ``regex``.
+# Adjacent characters that are neither letters nor blanks: Tibetan syllable marks, commas, quotation marks.
 _TOUCHING = r"[^\s\x1c-\x1f\p{L}\p{N}_]"
 
 _TIGHT = rf"[[[{_SCRIPTS}]--\p{{Nd}}]{{}}]".replace(
@@ -45,18 +45,18 @@ _TIGHT = rf"[[[{_SCRIPTS}]--\p{{Nd}}]{{}}]".replace(
 )
 """No blank is written between two of these: letters and marks of such scripts, and their punctuation."""
 _BESIDE_WORDS = rf"[[\p{{L}}\p{{N}}\p{{M}}_]--[{_SCRIPTS}]]"
-"""What must not stand next to a word that is found whole."""
+"""Characters that must not be adjacent to a word that is found as a whole word."""
 _BESIDE = r"[\p{N}“”‘’…—·]"
-"""Nor between one of them and one of these."""
+"""No blank is written between one of ``_TIGHT`` and one of these either."""
 
 
 @cache
 def _pattern(name: str) -> "regex.Pattern[str]":
-    """Compiled when first asked for: the command line answers without it."""
+    """Return a pattern, compiled at first use so that the command line starts fast."""
     patterns = {
         "units": rf"{_CHARACTER}|{_RUN}",
         "tokens": rf"{_CHARACTER}|{_RUN_OR_LINE}|[^\s\x1c-\x1f]",
-        # Punctuation goes to the character before it, and to the one after it where none is before it.
+        # Punctuation belongs to the character before it, or else to the one after it.
         "words": rf"{_TOUCHING}*+{_CHARACTER}{_TOUCHING}*+|[[^\s\x1c-\x1f]--{_SINGLE}]++",
         "single": _SINGLE,
         "tight": _TIGHT,
@@ -65,53 +65,53 @@ def _pattern(name: str) -> "regex.Pattern[str]":
 
 
 def unit_spans(text: str) -> list[Span]:
-    """Places of the units of ``text``, in order."""
+    """Return the spans of the units of ``text``, in order."""
     return [match.span() for match in _pattern("units").finditer(text)]
 
 
 def units(text: str) -> list[str]:
-    """Runs of letters, digits and marks, and the single characters of scripts without blanks."""
+    """Return runs of letters, digits and marks, and the single characters of scripts without blanks."""
     found: list[str] = _pattern("units").findall(text)
     return found
 
 
 def token_spans(text: str) -> list[Span]:
-    """Places of the units of ``text`` and of every other visible character; an underscore counts as a letter."""
+    """Return the spans of the units of ``text`` and of every other visible character; an underscore is a letter."""
     return [match.span() for match in _pattern("tokens").finditer(text)]
 
 
 def word_spans(text: str) -> list[Span]:
-    """Places of the words of ``text``, in order: every visible character is in exactly one."""
+    """Return the spans of the words of ``text``, in order: every visible character is in exactly one."""
     return [match.span() for match in _pattern("words").finditer(text)]
 
 
 def words(text: str) -> list[str]:
-    """Words as they stand; the same as ``text.split()`` where every script has blanks."""
+    """Return the words of ``text``; the same as ``text.split()`` where every script has blanks."""
     found: list[str] = text.split() if text.isascii() else _pattern("words").findall(text)
     return found
 
 
 def num_words(text: str) -> int:
-    """How many ``words`` a text has."""
+    """Return the number of ``words`` of a text."""
     return len(words(text))
 
 
 def first_words(text: str, count: int) -> str:
-    """The beginning of ``text`` up to the end of its word number ``count``; a run of white space becomes a blank."""
+    """Return the first ``count`` words of ``text``; a run of white space becomes a blank."""
     spans = word_spans(text)[:count]
     return squeezed(text[: spans[-1][1]]) if spans else ""
 
 
 def last_words(text: str, count: int) -> str:
-    """The end of ``text`` from its ``count``-th last word on; a run of white space becomes a blank."""
+    """Return the last ``count`` words of ``text``; a run of white space becomes a blank."""
     spans = word_spans(text)[-count:] if count else []
     return squeezed(text[spans[0][0] :]) if spans else ""
 
 
 def words_around(text: str, place: int, before: int, count: int, *, fill: bool = False) -> str:
-    """``count`` words of ``text``, from ``before`` words in front of the one that holds the character ``place`` on.
+    """Return ``count`` words of ``text``, starting ``before`` words before the one that contains character ``place``.
 
-    Fewer are given at the end of the text, unless ``fill`` lets them begin earlier there.
+    Fewer are returned at the end of the text, unless ``fill`` lets them start earlier there.
     """
     spans = word_spans(text)
     first = bisect_right([end for _, end in spans], place) - before
@@ -122,22 +122,22 @@ def words_around(text: str, place: int, before: int, count: int, *, fill: bool =
 
 
 def squeezed(text: str) -> str:
-    """``text`` with every run of white space as a single blank, and none at its ends."""
+    """Return ``text`` with every run of white space as a single blank, and none at its ends."""
     return " ".join(text.split())
 
 
 def is_single(character: str) -> bool:
-    """Whether ``character`` is a letter of a script without blanks, and so a word by itself."""
+    """Whether ``character`` is a letter of a script without blanks, which is a word by itself."""
     return _pattern("single").match(character) is not None
 
 
 def is_punctuation(character: str) -> bool:
-    """Whether Unicode calls ``character`` punctuation, or ASCII does ($, +, <, …)."""
+    """Whether ``character`` is punctuation in Unicode or in ASCII ($, +, <, …)."""
     return character in string.punctuation or unicodedata.category(character)[0] == "P"
 
 
 def bare(text: str) -> str:
-    """``text`` without the white space and punctuation around it."""
+    """Return ``text`` without surrounding white space and punctuation."""
     start, end = 0, len(text)
     while start < end and (text[start].isspace() or is_punctuation(text[start])):
         start += 1
@@ -152,10 +152,11 @@ def has_single(text: str) -> bool:
 
 
 def joined(pieces: Sequence[str]) -> tuple[str, list[Span]]:
-    """Words of a data set as running text, and where each of them is.
+    """Join words of a data set to running text; returns it with the span of each word.
 
-    A blank stands between two of them, except where a script without blanks (or its punctuation) meets another one or
-    a number: 张 伟 is 张伟, and 2024 年 is 2024年, while "iPhone 在 北 京" keeps the blank after the Latin word.
+    Words are separated by a blank, except between a script without blanks (or its punctuation) and another such
+    character or a number: 张 伟 is 张伟, and 2024 年 is 2024年, while "iPhone 在 北 京" keeps the blank after the Latin
+    word.
     """
     text, spans, length = [], [], 0
     for index, piece in enumerate(pieces):
@@ -182,10 +183,10 @@ def needs_blank(before: str, after: str) -> bool:
 
 
 def find_words(text: str, wanted: str) -> list[Span]:
-    """Where ``wanted`` occurs in ``text`` as whole words, in large or small letters.
+    """Return the spans of ``wanted`` in ``text`` as whole words, ignoring case.
 
-    Where a script has no blanks any place is one at which a word may begin or end, unless a mark of the last character
-    is left out; elsewhere no letter, digit, mark or underscore stands next to it.
+    In a script without blanks a word may begin or end anywhere, except before a combining mark; elsewhere no letter,
+    digit, mark or underscore may be adjacent.
     """
     if not wanted or wanted.isspace():
         return []
@@ -200,17 +201,17 @@ def _whole(wanted: str) -> "regex.Pattern[str]":
 
 
 def _ends_single(text: str) -> bool:
-    """Whether the last letter, marks aside, is one of a script without blanks."""
+    """Whether the last letter, without its marks, is one of a script without blanks."""
     spans = unit_spans(text)
     return bool(spans) and spans[-1][1] == len(text) and is_single(text[spans[-1][0]])
 
 
 def without_invented_blanks(text: str) -> str:
-    """``text`` as a tokenizer of single characters gives it back, without the blanks that it put between them.
+    """Remove the blanks that a tokenizer of single characters inserts when it decodes.
 
-    Such a tokenizer drops blanks when it reads and writes one between any two tokens, so that Chinese comes back as
-    single characters with blanks. A blank goes where a character of a script without blanks, or its punctuation,
-    stands on both sides; and between such a character and a number.
+    Such a tokenizer drops blanks when encoding and inserts one between any two tokens when decoding, so that Chinese is
+    decoded as single characters with blanks. A blank is removed between two characters of a script without blanks, or
+    its punctuation, and between such a character and a number.
     """
     return text if text.isascii() else _blanks().sub("", text)
 

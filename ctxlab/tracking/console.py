@@ -1,4 +1,4 @@
-"""Progress that a person watches: a bar in a terminal, plain lines elsewhere."""
+"""Progress display: a bar in a terminal, plain lines elsewhere."""
 
 import math
 import sys
@@ -13,21 +13,21 @@ _SECONDS_BETWEEN_LINES = 5.0
 
 
 _BAR_FROM = 100
-"""Columns of a terminal from which a bar has room beside the facts."""
+"""Minimum width of a terminal, in columns, to show a bar beside the text."""
 
 
 def console() -> Console:
-    """Standard output: as wide as the terminal, else 80 columns; what stands in brackets is text."""
+    """Return a console on standard output, as wide as the terminal, else 80 columns; markup is off."""
     return Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
 
 
 def say(screen: Console, text: str) -> None:
-    """Print a sentence: between words in a terminal, in one line where a program reads it."""
+    """Print a sentence, wrapped in a terminal and in one line otherwise."""
     screen.print(text, soft_wrap=not screen.is_terminal)
 
 
 class ProgressDisplay:
-    """Share done, facts and time left of one piece of work; a context manager."""
+    """A context manager that shows the fraction done, current figures and time left of one piece of work."""
 
     def __init__(self, title: str) -> None:
         self._title, self._console = title, console()
@@ -57,10 +57,10 @@ class ProgressDisplay:
         """Show that ``share`` (0 to 1) is done; without a terminal, a line every five seconds or when ``line``.
 
         Args:
-            share: Of the work.
-            facts: What is to be known of it now.
-            line: Whether these facts are worth a line of their own.
-            left: Time left, in words; None for what follows from ``share``.
+            share: Fraction of the work that is done.
+            facts: Current figures.
+            line: Whether to print a line at once.
+            left: Time left, in words; None to estimate it from ``share``.
         """
         left = left or self._left(share)
         left = f"{facts} · {left}" if facts else left
@@ -73,7 +73,7 @@ class ProgressDisplay:
             self._console.print(f"{self._title} {share:4.0%} · {left}", soft_wrap=True)
 
     def _left(self, share: float) -> str:
-        """Judged by what was done since the first update: what comes before it may take its own time."""
+        """Estimate the time left from the progress since the first update, without the start-up before it."""
         now = time.monotonic()
         if self._first is None:
             self._first = share, now
@@ -85,12 +85,12 @@ class ProgressDisplay:
 
 
 def clock(seconds: float) -> str:
-    """Seconds as ``h:mm:ss`` or ``m:ss``."""
+    """Format seconds as ``h:mm:ss`` or ``m:ss``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def gibibytes(number: float) -> str:
-    """Bytes for people."""
+    """Format bytes as GiB."""
     return f"{number / 2**30:.2f} GiB"

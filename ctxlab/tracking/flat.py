@@ -1,11 +1,11 @@
-"""Nested figures as the flat names that trackers show."""
+"""Flattening of nested figures into the names that trackers show."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Pairs of slash-joined name and leaf: ``{"a": {"b": 1}}`` gives ``("a/b", 1)``."""
+    """Yield pairs of slash-joined name and leaf: ``{"a": {"b": 1}}`` gives ``("a/b", 1)``."""
     for key, value in values.items():
         if isinstance(value, Mapping):
             yield from flatten(value, f"{prefix}{key}/")
@@ -14,7 +14,7 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 
 
 def flatten_numbers(values: Mapping[str, Any]) -> dict[str, float]:
-    """Only the leaves that are numbers."""
+    """Return only the leaves that are numbers."""
     return {
         name: float(value)
         for name, value in flatten(values)

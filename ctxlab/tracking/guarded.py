@@ -1,4 +1,4 @@
-"""A tracker that may break without breaking the run."""
+"""A wrapper that keeps errors of a tracker from stopping the run."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -12,13 +12,13 @@ log = logging.getLogger(__name__)
 
 
 class Guarded(Tracker):
-    """Passes calls on to ``tracker``; at the first error says so once and lets the run go on without it."""
+    """Forwards calls to ``tracker``; after its first error it logs a warning and the run continues without it."""
 
     def __init__(self, tracker: Tracker) -> None:
         self._tracker: Tracker | None = tracker
 
     def start(self, info: RunInfo) -> str | None:
-        """See Tracker.start; a UserError (a missing extra, say) does pass."""
+        """See Tracker.start; a UserError (such as a missing extra) is raised."""
         run_id: str | None = self._call(lambda tracker: tracker.start(info))
         return run_id
 
@@ -38,8 +38,8 @@ class Guarded(Tracker):
             return action(self._tracker)
         except UserError:
             raise
-        except Exception as error:  # a tracker's own errors are of every kind
+        except Exception as error:  # trackers raise errors of all kinds
             name = type(self._tracker).__name__
-            log.warning("%s failed (%s: %s); the run goes on without it.", name, type(error).__name__, error)
+            log.warning("%s failed (%s: %s); the run continues without it.", name, type(error).__name__, error)
             self._tracker = None
             return None

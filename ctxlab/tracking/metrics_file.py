@@ -1,4 +1,4 @@
-"""``metrics.jsonl``: every logged point, whatever the tracker, and exact across a crash."""
+"""``metrics.jsonl``: every logged point, whatever the tracker, without gaps or duplicates after a crash."""
 
 import json
 import os
@@ -8,10 +8,10 @@ from typing import Any
 
 
 class MetricsFile:
-    """One JSON object a line, appended and flushed at once."""
+    """A file with one JSON object per line, appended and flushed at once."""
 
     def __init__(self, path: Path, *, keep_until_step: int | None = None) -> None:
-        """Open for appending; with ``keep_until_step`` drop first what a killed run logged past its checkpoint."""
+        """Open for appending; ``keep_until_step`` first drops rows that a killed run logged after its checkpoint."""
         if keep_until_step is not None and path.exists():
             _truncate(path, keep_until_step)
         self._file = path.open("a", encoding="utf-8")
@@ -22,7 +22,7 @@ class MetricsFile:
         self._file.flush()
 
     def sync(self) -> None:
-        """Reach the disk, before a checkpoint that builds on these rows does."""
+        """Sync to disk; called before a checkpoint is written."""
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
@@ -31,7 +31,7 @@ class MetricsFile:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """All whole rows; a line torn by a crash is left out."""
+    """Read all complete rows; a line cut by a crash is ignored."""
     rows = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:

@@ -8,14 +8,14 @@ from ctxlab.core.tracking import RunInfo, Tracker
 
 
 class NoTracking(Tracker):
-    """Leaves ``metrics.jsonl`` as the only record."""
+    """A tracker that does nothing; ``metrics.jsonl`` is the only record."""
 
     def start(self, info: RunInfo) -> str | None:
-        """Nothing to open."""
+        """Do nothing."""
         return None
 
     def log(self, values: Mapping[str, float], step: int) -> None:
-        """Nothing to log to."""
+        """Do nothing."""
 
     def finish(self, result: Mapping[str, Any] | None, report: Path | None) -> None:
-        """Nothing to close."""
+        """Do nothing."""

@@ -10,14 +10,14 @@ from ctxlab.tracking.flat import flatten_numbers
 
 
 class Tensorboard(Tracker):
-    """Scalars, final scores and the report as text, under ``<run directory>/tensorboard``."""
+    """Writes scalars, final scores and the report as text to ``<run directory>/tensorboard``."""
 
     def __init__(self) -> None:
         self._writer: Any = None
         self._last_step = 0
 
     def start(self, info: RunInfo) -> str | None:
-        """Open the event file; raises UserError when TensorBoard is not installed."""
+        """Open the event file; raises UserError if TensorBoard is not installed."""
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
@@ -28,13 +28,13 @@ class Tensorboard(Tracker):
         return None
 
     def log(self, values: Mapping[str, float], step: int) -> None:
-        """One scalar a name."""
+        """Log one scalar per name."""
         self._last_step = step
         for name, value in values.items():
             self._writer.add_scalar(name, value, step)
 
     def finish(self, result: Mapping[str, Any] | None, report: Path | None) -> None:
-        """Final scores and costs, the report, and close."""
+        """Log final scores, costs and the report, and close the file."""
         for name, value in flatten_numbers(result or {}).items():
             self._writer.add_scalar(f"result/{name}", value, self._last_step)
         if report is not None:

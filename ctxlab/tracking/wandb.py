@@ -1,4 +1,4 @@
-"""Weights & Biases, offline without a key or a server, and never a reason for a run to fail."""
+"""Weights & Biases; offline without a key or a server, and never a reason for a run to fail."""
 
 import logging
 import os
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 class Wandb(Tracker):
-    """One W&B run a job: configuration, figures while training, final scores, costs and the report."""
+    """Logs each job as one W&B run: configuration, training figures, final scores, costs and the report."""
 
     def __init__(self, project: str, entity: str | None, mode: str, timeout_seconds: float) -> None:
         if mode not in ("auto", "online", "offline"):
@@ -23,10 +23,10 @@ class Wandb(Tracker):
         self._run: Any = None
 
     def start(self, info: RunInfo) -> str | None:
-        """Open the run online where that works and is allowed, else offline; no run where W&B is disabled.
+        """Open the run online if that works and is allowed, else offline; no run if W&B is disabled.
 
-        What the environment says about W&B is obeyed whatever ``mode`` is: it is how a cluster or a colleague keeps
-        figures from leaving a machine.
+        W&B's environment variables take precedence over ``mode``: with them a cluster or a colleague keeps figures
+        from leaving a machine.
         """
         allowed = mode_allowed(os.environ)
         if allowed == "disabled":
@@ -35,7 +35,7 @@ class Wandb(Tracker):
         if wanted and allowed == "online":
             try:
                 self._run = self._init(info, "online")
-            except Exception as error:  # the client raises its own, network and usage errors alike
+            except Exception as error:  # the client raises errors of its own for network and usage alike
                 reason = str(error).strip().split("\n")[0]
                 log.warning("W&B does not answer (%s); the run is logged offline.", reason)
         if self._run is None:
@@ -45,7 +45,7 @@ class Wandb(Tracker):
     def _init(self, info: RunInfo, mode: str) -> Any:
         import wandb
 
-        wandb.setup(settings=wandb.Settings(silent=True))  # notices on saved files follow these, not the run's
+        wandb.setup(settings=wandb.Settings(silent=True))  # notices on saved files follow these settings, not the run's
         return wandb.init(
             project=self.project,
             entity=self.entity,
@@ -63,13 +63,13 @@ class Wandb(Tracker):
         )
 
     def log(self, values: Mapping[str, float], step: int) -> None:
-        """Figures of one step."""
+        """Log the figures of one step."""
         if self._run is None:
             return
         self._run.log(dict(values), step=step)
 
     def finish(self, result: Mapping[str, Any] | None, report: Path | None) -> None:
-        """Scores and costs into the summary, the report as an artifact file, and close."""
+        """Write scores and costs to the summary, save the report as a file, and close the run."""
         if self._run is None:
             return
         if result is not None:
@@ -82,7 +82,7 @@ class Wandb(Tracker):
 
 
 def mode_allowed(environment: Mapping[str, str]) -> str:
-    """The most that W&B's own environment variables allow: ``online``, ``offline`` or ``disabled``.
+    """Return the most that W&B's environment variables allow: ``online``, ``offline`` or ``disabled``.
 
     ``WANDB_DISABLED`` disables unless it is empty or false, as in Transformers; ``WANDB_MODE=dryrun`` is the former
     name of ``offline``.

@@ -1,4 +1,4 @@
-"""Budgets that compose: whichever ends first ends the run, and the schedule follows that one."""
+"""Training budgets: the limit that is reached first ends the run, and the schedule follows it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,18 +7,18 @@ from ctxlab.config.schema import TrainerConfig
 from ctxlab.training.state import TrainState
 
 DEFAULT_EPOCHS = 3
-"""Where no limit is given at all."""
+"""Epochs if no limit is given."""
 
 ROUNDING = 1e-9
-"""Share of a budget that counts as none: sums of shares of passes are not exact, and must not cost a further step."""
+"""Fraction of a budget below which the rest counts as spent: sums of fractions are inexact, and must not add a step."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """Limits in steps, epochs, seconds of training steps, tokens, and operations; None is no limit.
+    """Limits in steps, epochs, seconds of training steps, tokens, and FLOPs; None is no limit.
 
-    An epoch is a pass over the training documents, counted as the share of them that was read: a curriculum that leaves
-    a pass half way, for one in longer windows, has spent half an epoch on it.
+    An epoch is a pass over the training documents, counted by the fraction that was read: a curriculum that leaves a
+    pass halfway, to start one with longer windows, has used half an epoch.
     """
 
     max_steps: int | None = None
@@ -29,7 +29,7 @@ class Budget:
 
     @classmethod
     def of(cls, settings: TrainerConfig) -> "Budget":
-        """The limits that were given, or a few epochs."""
+        """Return the limits that are set, or the default number of epochs."""
         limits = cls(
             max_steps=settings.max_steps,
             max_epochs=settings.max_epochs,
@@ -40,17 +40,17 @@ class Budget:
         return cls(max_epochs=DEFAULT_EPOCHS) if limits == cls() else limits
 
     def progress(self, state: TrainState) -> float:
-        """Share of the budget that is spent, 0 to 1, by the limit that is nearest; it never falls."""
+        """Return the fraction of the budget spent, 0 to 1, by the nearest limit; it never decreases."""
         nearest = max((share for _, share in self._spent(state)), default=0.0)
         return 1.0 if nearest >= 1 - ROUNDING else nearest
 
     def nearest(self, state: TrainState) -> str:
-        """The limit that is nearest, as it is written on the command line; empty where there is none."""
+        """Return the nearest limit as written on the command line; empty if there is none."""
         name, _ = max(self._spent(state), key=lambda limit: limit[1], default=("", 0.0))
         return f"trainer.{name}={getattr(self, name)}" if name else ""
 
     def _spent(self, state: TrainState) -> Iterator[tuple[str, float]]:
-        """Name of each limit that was given, and the share of it that is spent."""
+        """Yield the name of each limit that is set, and the fraction of it that is spent."""
         done = {
             "max_steps": state.step,
             "max_epochs": state.epochs,

@@ -1,25 +1,25 @@
-"""What a resumed run does otherwise than before, in words."""
+"""A sentence about the settings that differ in a resumed run."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 GROUPS = ("optimizer", "scheduler", "trainer")
-"""Groups of the configuration of which a resumed run may change something."""
+"""Groups of the configuration that a resumed run may change."""
 
 INERT = frozenset(
     f"trainer.{name}"
     for name in ("log_every_steps", "save_every_steps", "keep_checkpoints", "num_workers", "tokens_per_forward")
 )
-"""Keys that move no figure of a report."""
+"""Keys that change no figure of a report."""
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any], step: int) -> list[str]:
-    """A sentence that names the settings that are others from ``step`` on; none where all are the same.
+    """Return a sentence that names the settings that differ from ``step`` on; empty if none does.
 
     Args:
-        before: Groups of the configuration that the checkpoint was trained under; a key that it lacks is new to it.
-        now: The same of the run that goes on.
-        step: Steps that were done before.
+        before: Groups of the configuration of the checkpoint; keys that it lacks are ignored.
+        now: The same groups of the resumed run.
+        step: Steps done before.
     """
     old, new = dict(_flat(before)), dict(_flat(now))
     found = [

@@ -1,8 +1,8 @@
-"""Checkpoints that are whole, verified and free of pickle.
+"""Checkpoints that are complete, verified and free of pickle.
 
-A checkpoint is a folder ``checkpoints/step-00000120`` that Transformers loads by itself (``config.json``,
-``model.safetensors``, tokenizer) with ``optimizer.safetensors`` and ``state.json`` beside it, written as
-``core.folders`` says: whole or not there, every file under a checksum.
+A checkpoint is a folder ``checkpoints/step-00000120`` that Transformers can load (``config.json``,
+``model.safetensors``, tokenizer), with ``optimizer.safetensors`` and ``state.json`` in it. It is written by
+``core.folders``: complete or absent, with a checksum of every file.
 """
 
 import json
@@ -26,14 +26,14 @@ _NAME = re.compile(r"step-\d{8,}")
 
 
 def step_name(step: int) -> str:
-    """Name of the checkpoint folder of a step."""
+    """Return the name of the checkpoint folder of a step."""
     return f"step-{step:08d}"
 
 
 def save(run_dir: Path, step: int, write: Callable[[Path], None]) -> str:
     """Write a checkpoint of ``step`` with ``write(folder)``; returns its name.
 
-    Raises UserError when the disk is full or not writable; earlier checkpoints stay as they are.
+    Raises UserError if the disk is full or not writable; earlier checkpoints are unchanged.
     """
     root = run_dir / FOLDER
     final = root / step_name(step)
@@ -43,19 +43,19 @@ def save(run_dir: Path, step: int, write: Callable[[Path], None]) -> str:
     except (OSError, SafetensorError) as error:  # safetensors wraps a full disk in an error of its own
         reason = getattr(error, "strerror", None) or error
         raise UserError(
-            f"The checkpoint of step {step} cannot be written to {root} ({reason}); make room or "
-            f"choose another hydra.run.dir, then go on with `ctxlab train resume={run_dir}`."
+            f"The checkpoint of step {step} cannot be written to {root} ({reason}); free some space or "
+            f"choose another hydra.run.dir, then continue with `ctxlab train resume={run_dir}`."
         ) from error
     return final.name
 
 
-def point(run_dir: Path, pointer: str, name: str, **facts: float | int | str | None) -> None:
+def write_pointer(run_dir: Path, pointer: str, name: str, **facts: float | int | str | None) -> None:
     """Make ``latest.json`` or ``best.json`` name a checkpoint."""
     write_json(run_dir / f"{pointer}.json", {"checkpoint": name, **facts})
 
 
-def pointed(run_dir: Path, pointer: str) -> str | None:
-    """The checkpoint that a pointer names, or None."""
+def read_pointer(run_dir: Path, pointer: str) -> str | None:
+    """Return the name of the checkpoint that a pointer names, or None."""
     path = run_dir / f"{pointer}.json"
     if not path.exists():
         return None
@@ -64,25 +64,25 @@ def pointed(run_dir: Path, pointer: str) -> str | None:
 
 
 def names(run_dir: Path) -> list[str]:
-    """Checkpoints of a run, oldest first."""
+    """Return the names of a run's checkpoints, oldest first."""
     root = run_dir / FOLDER
     return sorted(path.name for path in root.iterdir() if _NAME.fullmatch(path.name)) if root.is_dir() else []
 
 
 def latest_valid(run_dir: Path) -> Path | None:
-    """The newest checkpoint that is whole; damaged ones are named and passed over."""
+    """Return the newest valid checkpoint; damaged ones are skipped with a warning."""
     return _first_whole(run_dir, reversed(names(run_dir)))
 
 
 def find(run_dir: Path, pointer: str) -> Path:
-    """The checkpoint that ``pointer`` (best or latest) names, else the newest whole one.
+    """Return the checkpoint that ``pointer`` (best or latest) names, else the newest valid one.
 
-    Raises UserError where the run has none.
+    Raises UserError if the run has none.
     """
-    wanted = pointed(run_dir, pointer)
+    wanted = read_pointer(run_dir, pointer)
     folder = _first_whole(run_dir, dict.fromkeys([*([wanted] if wanted else []), *reversed(names(run_dir))]))
     if folder is None:
-        raise UserError(f"{run_dir} holds no whole checkpoint; train it first, or name another run directory.")
+        raise UserError(f"{run_dir} has no valid checkpoint; train it first, or name another run directory.")
     return folder
 
 
@@ -96,21 +96,21 @@ def _first_whole(run_dir: Path, candidates: Iterable[str]) -> Path | None:
     return None
 
 
-def rotate(run_dir: Path, keep: int) -> None:
-    """Remove all but the newest ``keep`` checkpoints and the best one."""
-    best = pointed(run_dir, "best")
-    for name in names(run_dir)[:-keep]:
+def rotate(run_dir: Path, num_kept: int) -> None:
+    """Remove all but the newest ``num_kept`` checkpoints and the best one."""
+    best = read_pointer(run_dir, "best")
+    for name in names(run_dir)[:-num_kept]:
         if name != best:
             shutil.rmtree(run_dir / FOLDER / name)
 
 
-def keep_best(run_dir: Path) -> None:
-    """Reduce a finished run to the weights that its scores are of: training cannot go on from there.
+def reduce_to_best(run_dir: Path) -> None:
+    """Reduce a finished run to the weights that were scored; its training cannot be resumed afterwards.
 
-    Other checkpoints go, and the state of the optimizer, whose line leaves the manifest first: a process killed in
-    between leaves a whole checkpoint and a file too many, which goes the next time.
+    Other checkpoints are removed, and the optimizer state, whose line is removed from the manifest first: a process
+    killed in between leaves a valid checkpoint and one extra file, which the next call removes.
     """
-    best = pointed(run_dir, "best") or pointed(run_dir, "latest")
+    best = read_pointer(run_dir, "best") or read_pointer(run_dir, "latest")
     if best is None:
         return
     for name in names(run_dir):

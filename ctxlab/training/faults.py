@@ -1,4 +1,4 @@
-"""What may go wrong while training, caught before it does harm."""
+"""Signals and non-finite values during training, handled before they do harm."""
 
 import math
 import signal
@@ -10,7 +10,7 @@ from ctxlab.core.errors import UserError
 
 
 class StopRequest:
-    """Set by SIGTERM (a cluster's notice) or SIGINT (Ctrl-C); the loop looks at it between steps."""
+    """Set by SIGTERM (from a cluster) or SIGINT (Ctrl-C); the loop checks it between steps."""
 
     signal_number: int | None = None
 
@@ -21,12 +21,12 @@ class StopRequest:
 
     @contextmanager
     def listening(self) -> Iterator["StopRequest"]:
-        """Listen while the block runs, then put the former handlers back."""
+        """Handle signals until the end of the block, then restore the previous handlers."""
         former = {}
         try:
             for number in (signal.SIGTERM, signal.SIGINT):
                 former[number] = signal.signal(number, self._receive)
-        except ValueError:  # not the main thread: signals are somebody else's
+        except ValueError:  # not the main thread, which alone can handle signals
             pass
         try:
             yield self
@@ -36,14 +36,14 @@ class StopRequest:
 
 
 def check_finite(name: str, value: float, step: int, document_ids: Sequence[str]) -> None:
-    """Refuse to go on with a loss or gradient that is not a number, before the weights change.
+    """Refuse to continue with a loss or gradient that is not finite, before the weights change.
 
     Raises:
-        UserError: Names the step and the documents.
+        UserError: names the step and the documents.
     """
     if not math.isfinite(value):
         shown = ", ".join(list(dict.fromkeys(document_ids))[:5])
         raise UserError(
-            f"The {name} is {value} at step {step} (documents {shown}); the weights are as they were before it: "
-            "lower optimizer.lr, set trainer.precision=fp32, or look at these documents."
+            f"The {name} is {value} at step {step} (documents {shown}); the weights are unchanged since the step "
+            "before: lower optimizer.lr, set trainer.precision=fp32, or check these documents."
         )

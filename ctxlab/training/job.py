@@ -1,4 +1,4 @@
-"""What a training run is made of, and who follows it."""
+"""The components of a training run, and the protocol of its observers."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,30 +18,30 @@ from ctxlab.training.stream import Stream
 
 
 class Watcher(Protocol):
-    """Who wants to know how the run goes: a progress display, a tracker; a context manager around the run."""
+    """Observer of a training run, such as a progress display or tracker; a context manager around the run."""
 
     def __enter__(self) -> "Watcher":
-        """Before the first step."""
+        """Called before the first step."""
         ...
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """After the last one."""
+        """Called after the last step."""
         ...
 
     def step(self, progress: float, state: TrainState) -> None:
-        """After every step."""
+        """Called after every step."""
         ...
 
     def row(self, row: Mapping[str, Any]) -> None:
-        """At every logged point."""
+        """Called at every logged point."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """All that a training run is made of."""
+    """The components and settings of a training run."""
 
     run_dir: Path
     task: Task
@@ -59,10 +59,10 @@ class Job:
     seed: int
     document_ids: list[str]
     writes: str | None
-    """Where targets go, see ``Passes``."""
+    """Where target tokens are placed, see ``Passes``."""
     evaluate: Callable[[], dict[str, float]] | None
-    """Scores on the validation split, or None where there is none."""
+    """Scores the validation split; None if there is none."""
     configuration: Mapping[str, Any]
-    """What a resumed run may change, by group, redacted: kept beside the weights so that a change is not forgotten."""
+    """Groups that a resumed run may change, redacted; saved with the weights so that changes are reported."""
     peak_bytes: Callable[[], int]
-    """Highest memory of this process so far."""
+    """Returns the peak memory of this process so far."""

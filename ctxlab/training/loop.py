@@ -1,8 +1,8 @@
-"""The training loop: steps under a budget, exact across crashes.
+"""The training loop: steps within a budget, reproducible across crashes.
 
-One step: the windows of (seed, epoch, step), forward and backward in parts that fit memory, gradients divided by the
-labels of the whole step, checked, clipped, applied. Randomness (dropout, what an objective draws) is seeded by (seed,
-step), so a checkpoint needs no generator state and a resumed run is the same run to the bit.
+One step takes the windows of (seed, epoch, step), runs forward and backward in groups that fit memory, divides the
+gradients by the labels of the whole step, checks, clips and applies them. Randomness (dropout, draws of an objective)
+is seeded by (seed, step), so that a checkpoint needs no generator state and a resumed run is bit-identical.
 """
 
 import json
@@ -41,7 +41,7 @@ STATE = "state.json"
 
 
 class Trainer:
-    """Runs a job from a state to the end of its budget."""
+    """Trains a job from a state to the end of its budget."""
 
     def __init__(self, job: Job, accelerator: Accelerator, watcher: Watcher) -> None:
         self.job, self.accelerator, self.watcher = job, accelerator, watcher
@@ -55,7 +55,7 @@ class Trainer:
         self._logged = (0, 0.0)
 
     def resume(self, folder: Path, state: TrainState) -> None:
-        """Put optimizer and loss scaler back to where ``folder`` left them (weights are loaded with the model)."""
+        """Restore optimizer and loss scaler from ``folder`` (weights are loaded with the model)."""
         load_optimizer(self.job.optimizer, folder / checkpoint.OPTIMIZER)
         saved = read_state_file(folder)
         state.notes.extend(changes(saved.get("configuration", {}), self.job.configuration, state.step))
@@ -64,13 +64,13 @@ class Trainer:
             self.accelerator.scaler.load_state_dict(scaler)
         if state.best_step is not None:  # the run may have died between a save and its pointer
             best = checkpoint.step_name(state.best_step)
-            checkpoint.point(self.job.run_dir, "best", best, step=state.best_step, metric=state.best_metric)
+            checkpoint.write_pointer(self.job.run_dir, "best", best, step=state.best_step, metric=state.best_metric)
 
     def run(self, state: TrainState) -> TrainState:
-        """Train until the budget is spent, early stopping says so, or a signal asks for it.
+        """Train until the budget is spent, early stopping applies, or a signal is received.
 
         Raises:
-            Interrupted: A signal came; a checkpoint was written first.
+            Interrupted: A signal was received; a checkpoint was written first.
             UserError: A loss or gradient is not finite, or a checkpoint cannot be written.
         """
         resumed = state.step > 0
@@ -85,9 +85,9 @@ class Trainer:
         return state
 
     def notes(self, state: TrainState) -> list[str]:
-        """What a report must say of a run that has ended at ``state``."""
-        left_out = self._epoch(state).left_out.note()
-        return [*state.notes, *([left_out] if left_out else [])]
+        """Return the notes of a run that has ended at ``state``, for its report."""
+        skipped = self._epoch(state).skipped.note()
+        return [*state.notes, *([skipped] if skipped else [])]
 
     def _loop(self, state: TrainState, stop: StopRequest) -> None:
         self._logged = (state.tokens, state.seconds)
@@ -95,7 +95,7 @@ class Trainer:
         self._position(state)
         self._grow(state.length, state.length)
         while True:
-            with FlopCounter() as counter:  # a reading may ask a model what a window is to hold
+            with FlopCounter() as counter:  # a reading may run a model to select the content of a window
                 epoch, progress = self._position(state)
             state.flops += counter.total
             if progress >= 1 or self._out_of_patience(state):
@@ -111,7 +111,7 @@ class Trainer:
             if stop.signal_number is not None:
                 raise Interrupted(
                     stop.signal_number,
-                    f"Stopped at step {state.step}, saved; go on with `ctxlab train resume={self.job.run_dir}`.",
+                    f"Stopped at step {state.step}, saved; continue with `ctxlab train resume={self.job.run_dir}`.",
                 )
         if state.loss_weight:
             self._log_step(state)
@@ -121,14 +121,14 @@ class Trainer:
             self._save(state)
 
     def _position(self, state: TrainState) -> tuple[Epoch, float]:
-        """The epoch that the next step is in, and the share of the budget spent before it."""
+        """Return the epoch of the next step, and the fraction of the budget spent before it."""
         curriculum, longest = self.job.strategy.curriculum, self.job.context_length
         state.length = state.length or curriculum.length(0.0, longest)
         progress = self.budget.progress(state)
         length = curriculum.length(progress, longest)
         if length != state.length:
             self._grow(state.length, length)
-            if state.batch:  # the rest of this pass is left: the next stage begins one in longer windows
+            if state.batch:  # the rest of this pass is skipped: the next stage starts one with longer windows
                 state.begin_pass(length)
             state.length = length
         if state.batch >= len(self._epoch(state).steps):
@@ -136,10 +136,10 @@ class Trainer:
         return self._epoch(state), progress
 
     def _epoch(self, state: TrainState) -> Epoch:
-        """The epoch of ``state`` at its length.
+        """Return the epoch of ``state`` at its length.
 
         Raises:
-            UserError: No document fits it, the sentence telling of the curriculum where the length is a stage of one.
+            UserError: No document fits the length; names the curriculum if the length is one of its stages.
         """
         try:
             return self.job.stream.epoch(state.epoch, state.length)
@@ -154,7 +154,7 @@ class Trainer:
             ) from None
 
     def _grow(self, trained: int, length: int) -> None:
-        """Positions for windows at a context of ``length``; what follows learns them."""
+        """Extend the positions to windows at a context of ``length``; training continues with them."""
         reach = self.job.strategy.num_positions
         self.job.strategy.positions.grow(self.job.model, reach(trained), reach(length))
 
@@ -180,9 +180,9 @@ class Trainer:
         state.cpu_seconds += process_time() - cpu_started
 
     def _accumulate(self, state: TrainState, epoch: Epoch, indices: Any) -> tuple[float, float]:
-        """Forward and backward over the parts of a step; returns the sum of the loss and of its weights."""
+        """Run forward and backward over the groups of a step; returns the sums of the loss and of its weights."""
         total = weight = 0.0
-        for items in self._parts(epoch, indices):
+        for items in self._forward_groups(epoch, indices):
             carried: torch.Tensor | None = None
             for term in self.job.objective.step(self.passes, items, self.job.task):
                 loss = self._penalized(term.loss)
@@ -193,12 +193,12 @@ class Trainer:
                 total += term.loss.total.item()
                 weight += term.loss.weight.item()
                 self._count(state, term.passed)
-            if carried is not None:  # the objective left its last passes uncut
+            if carried is not None:  # the last passes of the objective were not cut
                 self.accelerator.backward(carried)
         return total, weight
 
     def _penalized(self, loss: Loss) -> torch.Tensor:
-        """The sum over labels, with what the attention adds for each of them."""
+        """Return the loss summed over labels, plus the attention's penalty for each of them."""
         penalty = self.job.strategy.attention.penalty(self.job.model)
         return loss.total if penalty is None else loss.total + penalty * loss.weight
 
@@ -206,11 +206,11 @@ class Trainer:
         state.tokens += passed.tokens
         state.padded_tokens += len(passed.rows) * passed.width
 
-    def _parts(self, epoch: Epoch, indices: Sequence[int]) -> Iterator[list[Item]]:
+    def _forward_groups(self, epoch: Epoch, indices: Sequence[int]) -> Iterator[list[Item]]:
         limit = self.settings.tokens_per_forward or self.settings.tokens_per_step
         sizes = {i: self.passes.size(epoch.items[i]) for i in indices}
-        for part in split_forward(indices, sizes, limit):
-            yield [epoch.items[i] for i in part]
+        for group in split_forward(indices, sizes, limit):
+            yield [epoch.items[i] for i in group]
 
     def _apply(self, weight: float, step: int, ids: list[str]) -> float:
         """Divide the gradients by the weight of the whole step, check, clip, and change the weights."""
@@ -218,7 +218,7 @@ class Trainer:
             if parameter.grad is not None:
                 parameter.grad.div_(weight)
         norm = float(self.accelerator.clip_grad_norm_(self.trainable, self.settings.clip_norm or math.inf))
-        if self.accelerator.scaler is None:  # the fp16 scaler skips such steps by itself and lowers its scale
+        if self.accelerator.scaler is None:  # the fp16 scaler skips such steps itself and lowers its scale
             check_finite("gradient norm", norm, step, ids)
         self.optimizer.step()
         return norm
@@ -247,11 +247,11 @@ class Trainer:
         self.watcher.row(row)
 
     def _evaluate(self, state: TrainState) -> bool:
-        """Score the validation split and remember the best step; False where that was done or cannot be."""
+        """Score the validation split and record the best step; False if already done or without such a split."""
         if self.job.evaluate is None or state.evaluated_step == state.step:
             return False
         self.job.model.eval()
-        self._grow(state.length, self.job.context_length)  # evaluation reads at the whole context
+        self._grow(state.length, self.job.context_length)  # evaluation uses the full context
         scores = self.job.evaluate()
         self._grow(state.length, state.length)
         self.job.model.train()
@@ -273,9 +273,9 @@ class Trainer:
         state.peak_memory_bytes = max(state.peak_memory_bytes, self.job.peak_bytes())
         run_dir = self.job.run_dir
         name = checkpoint.save(run_dir, state.step, lambda folder: self._write(folder, state))
-        checkpoint.point(run_dir, "latest", name, step=state.step)
+        checkpoint.write_pointer(run_dir, "latest", name, step=state.step)
         if state.best_step == state.step:
-            checkpoint.point(run_dir, "best", name, step=state.step, metric=state.best_metric)
+            checkpoint.write_pointer(run_dir, "best", name, step=state.step, metric=state.best_metric)
         checkpoint.rotate(run_dir, self.settings.keep_checkpoints)
 
     def _write(self, folder: Path, state: TrainState) -> None:
@@ -297,7 +297,7 @@ class Trainer:
 
 
 def seed_step(seed: int, step: int) -> None:
-    """Seed every global generator for a step, so that it draws the same when the run goes on from before it."""
+    """Seed every global generator for a step, so that a resumed run draws the same numbers."""
     drawn = int(np.random.SeedSequence((seed, step)).generate_state(1)[0])
     random.seed(drawn)
     np.random.seed(drawn)
@@ -305,7 +305,7 @@ def seed_step(seed: int, step: int) -> None:
 
 
 def read_state_file(folder: Path) -> dict[str, Any]:
-    """``state.json`` of a checkpoint: ``state``, ``task``, ``context_length``, ``configuration``, ``scaler``."""
+    """Read ``state.json`` of a checkpoint: ``state``, ``task``, ``context_length``, ``configuration``, ``scaler``."""
     values: dict[str, Any] = json.loads((folder / STATE).read_text(encoding="utf-8"))
     return values
 

@@ -12,7 +12,7 @@ _REST = "rest"
 
 
 def save_optimizer(optimizer: torch.optim.Optimizer, path: Path) -> None:
-    """Write the state of ``optimizer``; exact to the bit."""
+    """Write the state of ``optimizer``, bit-exact."""
     state = optimizer.state_dict()
     tensors, scalars = {}, {}
     for index, entry in state["state"].items():
@@ -28,11 +28,11 @@ def save_optimizer(optimizer: torch.optim.Optimizer, path: Path) -> None:
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, path: Path) -> None:
-    """Put a saved state into ``optimizer``, built over the same parameters."""
+    """Load a saved state into ``optimizer``, built over the same parameters."""
     state: dict[int, dict[str, Any]] = {}
     with safe_open(path, framework="pt") as file:
         rest = json.loads(file.metadata()[_REST])
-        for name in file.keys():  # noqa: SIM118 - safe_open is no mapping
+        for name in file.keys():  # noqa: SIM118 - safe_open is not a mapping
             index, key = name.split(".", 1)
             state.setdefault(int(index), {})[key] = file.get_tensor(name)
     for name, value in rest["scalars"].items():

@@ -1,4 +1,4 @@
-"""Where a training run stands: all that a checkpoint must know besides weights."""
+"""The state of a training run: everything in a checkpoint besides weights and optimizer."""
 
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -6,68 +6,68 @@ from typing import Any
 
 @dataclass
 class TrainState:
-    """Plain numbers, so that it is JSON; the cursor (epoch, batch) stands in for any replay of the data."""
+    """Training state in plain numbers, saved as JSON; the cursor (epoch, batch) replaces a replay of the data."""
 
     step: int = 0
     """Optimizer steps done."""
     epoch: int = 0
-    """Number of the pass that the next step belongs to, whole or left before its end: its order follows from it."""
+    """Index of the pass that the next step belongs to; it determines the order of the items."""
     batch: int = 0
     """Steps done within that pass."""
     epochs: float = 0.0
-    """Passes over the training documents done, the share of the current one included."""
+    """Passes over the training documents done, including the fraction of the current one."""
     epochs_before: float = 0.0
-    """The same at the beginning of the current one; a curriculum may leave a pass before its end."""
+    """``epochs`` at the start of the current pass; a curriculum may leave a pass before its end."""
     length: int = 0
-    """Context length of that pass (a curriculum changes it)."""
+    """Context length of the current pass (a curriculum changes it)."""
     tokens: int = 0
-    """Tokens the model has seen, padding apart."""
+    """Tokens that the model has read, without padding."""
     padded_tokens: int = 0
-    """The same with padding."""
+    """Tokens with padding."""
     seconds: float = 0.0
     """Seconds of training steps; evaluation and saving are not counted."""
     cpu_seconds: float = 0.0
-    """Processor time of training steps, all threads together."""
+    """CPU time of training steps, summed over threads."""
     flops: float = 0.0
     """Floating point operations of all training steps; see ``runtime.cost.FlopCounter``."""
     loss_sum: float = 0.0
-    """Loss since the last logged point."""
+    """Sum of the loss since the last logged point."""
     loss_weight: float = 0.0
     learning_rate: float = 0.0
-    """Of the last step."""
+    """Learning rate of the last step."""
     gradient_norm: float = 0.0
-    """Of the last step, before clipping."""
+    """Gradient norm of the last step, before clipping."""
     best_metric: float | None = None
     best_step: int | None = None
     evaluated_step: int | None = None
     """Step of the last evaluation."""
     evaluations_without_gain: int = 0
     peak_memory_bytes: int = 0
-    """Highest memory of all processes that had a part in the run, as far as they came to a checkpoint."""
+    """Peak memory over all processes of the run, recorded at their checkpoints."""
     notes: list[str] = field(default_factory=list)
-    """What was changed on the way, a sentence each, for the report."""
+    """Settings that were changed on resuming, one sentence each, for the report."""
     tracker_id: str | None = None
     resumed_from: str | None = None
-    """Checkpoint that the run last went on from."""
+    """Checkpoint that the run was last resumed from."""
 
     def begin_pass(self, length: int) -> None:
-        """Go on with a new pass over the documents, at a context of ``length`` tokens."""
+        """Start a new pass over the documents, at a context of ``length`` tokens."""
         self.epochs_before, self.length = self.epochs, length
         self.epoch, self.batch = self.epoch + 1, 0
 
     def count_step(self, steps_in_pass: int) -> None:
-        """Move the cursor behind one more step of a pass that has ``steps_in_pass``."""
+        """Advance the cursor by one step of a pass of ``steps_in_pass`` steps."""
         self.step += 1
         self.batch += 1
         self.epochs = self.epochs_before + self.batch / steps_in_pass
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
+        """Return the state as JSON data."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TrainState":
-        """From JSON; keys of a newer version are ignored, and what an older one did not write is made up for."""
+        """Read JSON data; keys of newer versions are ignored, and keys missing in older ones are derived."""
         known = {one.name for one in fields(cls)}
         whole = {"epochs_before": float(values.get("epoch", 0)), **values}
         return cls(**{key: value for key, value in whole.items() if key in known})

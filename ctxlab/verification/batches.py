@@ -1,4 +1,4 @@
-"""Whether it matters what a document shares a batch with: it must not."""
+"""Checks that a document's outputs do not depend on the rest of its batch."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,11 @@ from ctxlab.verification.probes import Probe
 from ctxlab.verification.subject import Subject, difference, states
 
 SHARES = (1.3, 0.6, 0.2)
-"""Lengths of the documents in contexts: unlike, so that there is padding, and one longer than a window."""
+"""Lengths of the documents as multiples of the context: different, so that there is padding, one over a window."""
 
 
 def check_batches(subject: Subject) -> list[Check]:
-    """Batched equals unbatched, padding changes nothing, and nothing crosses from one document to another."""
+    """Check that batched outputs equal unbatched ones, and that padding and other documents have no effect."""
     documents = _documents(subject)
     together = states(subject, documents)
     padded = states(subject, documents, pad_id=int(subject.tokens[len(subject.tokens) // 2]))
@@ -25,22 +25,22 @@ def check_batches(subject: Subject) -> list[Check]:
         _batched(subject, documents, together),
         within(
             "padding",
-            "What stands in the padding changes nothing.",
+            "The tokens used as padding have no effect.",
             max(difference(a, b) for a, b in zip(together, padded, strict=True)),
             f"Documents of {sizes} tokens in a batch, padded with another token.",
         ),
         within(
             "documents",
-            "Nothing crosses from one document to another in the same batch.",
+            "No information passes from one document to another in the same batch.",
             max(difference(a, b) for a, b in zip(together[1:], beside[1:], strict=True)),
-            f"All tokens of a document of {sum(map(len, documents[0])):,} changed; others of {sizes} beside it.",
+            f"All tokens of a document of {sum(map(len, documents[0])):,} changed, in a batch of {sizes} tokens.",
             tolerance=1e-9,
         ),
     ]
 
 
 def _batched(subject: Subject, documents: Sequence[Sequence[Item]], together: Sequence) -> Check:
-    proves = "A document in a batch gives the same outputs as alone."
+    proves = "A document has the same outputs in a batch as alone."
     alone = [states(subject, [own])[0] for own in documents]
     sizes = ", ".join(f"{sum(map(len, own)):,}" for own in documents)
     deviation = max(difference(a, b) for a, b in zip(together, alone, strict=True))

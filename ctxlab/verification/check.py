@@ -1,4 +1,4 @@
-"""What a check says: what it proves, whether it holds, and by how much it does not."""
+"""The result of a check: what it shows, whether it holds, and the largest deviation."""
 
 from dataclasses import dataclass
 
@@ -10,37 +10,45 @@ TOLERANCE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One row of the table."""
+    """The result of one check, a row of the table."""
 
     name: str
     proves: str
-    """In one sentence."""
+    """What it shows, in one sentence."""
     passed: bool | None
-    """None where the strategy has nothing of the kind."""
+    """None where the check does not apply to the strategy."""
     deviation: float | None
-    """Largest one found; None where it cannot be one number."""
+    """Largest deviation found; None where it is not a single number."""
     detail: str
-    """What was looked at, or what is wrong and where."""
+    """What was compared, or what is wrong and where."""
 
     @property
     def verdict(self) -> str:
-        """For people."""
-        return {True: "holds", False: "FAILS", None: "nothing to prove"}[self.passed]
+        """Return the result as a word, for the table."""
+        return {True: "holds", False: "FAILS", None: "not applicable"}[self.passed]
 
 
 def within(name: str, proves: str, deviation: float, detail: str, tolerance: float = TOLERANCE) -> Check:
-    """A check that holds while ``deviation`` is at most ``tolerance``."""
+    """Return a check that passes if ``deviation`` is at most ``tolerance``.
+
+    Args:
+        name: Name of the check.
+        proves: What it shows, in one sentence.
+        deviation: Largest deviation found.
+        detail: What was compared.
+        tolerance: Largest deviation that passes.
+    """
     return Check(name, proves, deviation <= tolerance, deviation, detail)
 
 
 def table(checks: list[Check], title: str) -> Table:
-    """All checks for a terminal or a page."""
+    """Return a table of all checks, for the terminal and the report."""
     rows = [(check.name, check.verdict, scientific(check.deviation), check.proves, check.detail) for check in checks]
     return Table("checks", title, ("check", "verdict", "largest deviation", "what it proves", "found"), rows)
 
 
 def scientific(value: float | None) -> str:
-    """A deviation, which may be as small as rounding."""
+    """Format a deviation in scientific notation."""
     if value is None:
         return "–"
     return "0" if value == 0 else f"{value:.1e}"

@@ -1,6 +1,6 @@
-"""Every attention of the model against dense attention under the declared mask, value by value.
+"""Checks the outputs of every attention of the model against dense attention under the declared mask.
 
-Shape legend: B windows of a pass, H query heads, K keys (those of a cache included), D head width, S queries compared.
+Shape legend: B windows of a pass, H query heads, K keys (cached ones included), D head width, S queries compared.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -20,18 +20,18 @@ from ctxlab.verification.declared import narrowed_layers
 from ctxlab.verification.precision import KeepDouble
 from ctxlab.verification.probes import places
 from ctxlab.verification.reach import CONTEXTS
-from ctxlab.verification.subject import Subject, size, worst
+from ctxlab.verification.subject import Subject, largest, rms
 
 NUM_QUERIES = 64
-"""Queries of a window that are compared: its ends, its hubs, and evenly between."""
+"""Queries of a window that are compared: its ends, its hubs, and evenly spread ones."""
 
 SHORT = 0.4
-"""Contexts that a second document is long, so that there is padding."""
+"""Length of a second document as a fraction of the context, so that there is padding."""
 
 
 @dataclass(frozen=True, eq=False)
-class Call:
-    """What an attention of the model was given, and what it gave."""
+class DenseCall:
+    """The inputs and outputs of one attention call."""
 
     layer: int
     query: torch.Tensor
@@ -40,18 +40,18 @@ class Call:
     value: torch.Tensor
     scaling: float
     bias: torch.Tensor | None
-    """(1 or B, H, L, K) what the model adds to the scores."""
+    """(1 or B, H, L, K) bias that the model adds to the scores."""
     output: torch.Tensor
     """(B, L, H, D)"""
 
 
 @torch.no_grad()
 def check_dense(subject: Subject) -> Check:
-    """Outputs of all attentions equal those of softmax(scores) · values over the pairs that are declared."""
-    name, proves = "dense attention", "Each attention gives what dense attention gives under the declared mask."
+    """Check that the outputs of all attentions equal softmax(scores) · values over the declared pairs."""
+    name, proves = "dense attention", "Each attention has the outputs of dense attention under the declared mask."
     attention = subject.strategy.attention
-    if not attention.exact or attention.weighs:
-        why = "a bound only" if not attention.exact else "weights of its own"
+    if not attention.exact or attention.reweights:
+        why = "an upper bound only" if not attention.exact else "weights of its own"
         return Check(name, proves, None, None, f"attention={option(attention)} declares {why}.")
     deviations, num_calls = [0.0], 0
     with KeepDouble():
@@ -60,13 +60,19 @@ def check_dense(subject: Subject) -> Check:
                 deviations += [_deviation(subject, inputs, call, row, own) for row, own in enumerate(lengths)]
             num_calls += len(calls)
     if not num_calls:
-        return Check(name, proves, None, None, "No attention of this model without a mask of its own was seen.")
-    detail = f"{num_calls} attentions over documents of {CONTEXTS:g} and {SHORT:g} contexts in one batch."
+        return Check(
+            name,
+            proves,
+            None,
+            None,
+            "No attention call of this model can be compared.",
+        )
+    detail = f"{num_calls} attention calls for documents of {CONTEXTS:g} and {SHORT:g} contexts in one batch."
     return within(name, proves, max(deviations), detail)
 
 
-def _passes(subject: Subject) -> Iterator[tuple[dict[str, torch.Tensor], list[int], list[Call]]]:
-    """What the model was given in each pass, the tokens of each row, and its attentions."""
+def _passes(subject: Subject) -> Iterator[tuple[dict[str, torch.Tensor], list[int], list[DenseCall]]]:
+    """Yield the model's inputs in each pass, the tokens of each row, and its attention calls."""
     given: list[dict[str, torch.Tensor]] = []
 
     def forward(inputs: Mapping[str, Any]) -> Any:
@@ -77,7 +83,7 @@ def _passes(subject: Subject) -> Iterator[tuple[dict[str, torch.Tensor], list[in
     items: list[Item] = [item for n in lengths for item in subject.items(subject.document(n))]
     passes = Passes(subject.strategy, forward, subject.pad_id, subject.device).run(items)
     while True:
-        with _listening(subject) as calls:
+        with _recording(subject) as calls:
             passed = next(passes, None)
         if passed is None:
             return
@@ -86,8 +92,8 @@ def _passes(subject: Subject) -> Iterator[tuple[dict[str, torch.Tensor], list[in
 
 
 @contextmanager
-def _listening(subject: Subject) -> Iterator[list[Call]]:
-    """Attentions of the layers that read the document, but for those that the model narrows itself."""
+def _recording(subject: Subject) -> Iterator[list[DenseCall]]:
+    """Record the attention calls of layers (of the encoder), except those that the model limits to a sliding window."""
     narrowed = narrowed_layers(subject.model)
     owners = {
         id(module): depth
@@ -95,23 +101,23 @@ def _listening(subject: Subject) -> Iterator[list[Call]]:
         for module in layer.modules()
         if not narrowed[depth]
     }
-    calls: list[Call] = []
+    calls: list[DenseCall] = []
     find = AttentionInterface.get_interface
 
     def found(interface: Any, name: str, default: Callable[..., Any]) -> Callable[..., Any]:
         attend = find(interface, name, default)
 
-        def heard(module: Any, query: Any, key: Any, value: Any, mask: Any, *args: Any, **kwargs: Any) -> Any:
+        def recorded(module: Any, query: Any, key: Any, value: Any, mask: Any, *args: Any, **kwargs: Any) -> Any:
             output = attend(module, query, key, value, mask, *args, **kwargs)
             changed = any(kwargs.get(option) is not None for option in ("softcap", "s_aux"))
             if id(module) in owners and not changed:
                 scaling = kwargs.get("scaling")
                 scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
                 bias = _bias(kwargs.get("position_bias"), query, key)
-                calls.append(Call(owners[id(module)], query, key, value, scaling, bias, output[0]))
+                calls.append(DenseCall(owners[id(module)], query, key, value, scaling, bias, output[0]))
             return output
 
-        return heard
+        return recorded
 
     AttentionInterface.get_interface = found  # type: ignore[method-assign, assignment]
     try:
@@ -121,7 +127,7 @@ def _listening(subject: Subject) -> Iterator[list[Call]]:
 
 
 def _bias(given: Any, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor | None:
-    """What T5 adds to its scores, by the model's own function where a pattern looks it up by distance."""
+    """Return T5's bias over all pairs, by the model's own function where our pattern looks it up by distance."""
     if given is None or isinstance(given, torch.Tensor):
         return given
     dense: torch.Tensor = type(given.module).compute_bias(
@@ -130,8 +136,16 @@ def _bias(given: Any, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor | 
     return dense
 
 
-def _deviation(subject: Subject, inputs: Mapping[str, torch.Tensor], call: Call, row: int, length: int) -> float:
-    """Largest difference of some queries of one window, relative to the size of all."""
+def _deviation(subject: Subject, inputs: Mapping[str, torch.Tensor], call: DenseCall, row: int, length: int) -> float:
+    """Return the largest difference for some queries of one window, relative to the RMS of their outputs.
+
+    Args:
+        subject: What is verified.
+        inputs: Inputs of the model in this pass.
+        call: The attention call.
+        row: Row of the window in the pass.
+        length: Tokens of the window, memory tokens included.
+    """
     sample = torch.tensor(places(subject, length, NUM_QUERIES), device=call.query.device)
     seen = _seen(subject, inputs, call, row, sample, length)
     groups = call.query.shape[1] // call.key.shape[1]
@@ -141,13 +155,22 @@ def _deviation(subject: Subject, inputs: Mapping[str, torch.Tensor], call: Call,
         scores = scores + call.bias[row % len(call.bias)].double()[:, sample]
     weights = scores.masked_fill(~seen, -torch.inf).softmax(-1).nan_to_num(nan=0.0)
     expected = (weights @ value).transpose(0, 1)  # (S, H, D)
-    return worst(call.output[row].double()[sample] - expected) / size(expected)
+    return largest(call.output[row].double()[sample] - expected) / rms(expected)
 
 
 def _seen(
-    subject: Subject, inputs: Mapping[str, torch.Tensor], call: Call, row: int, sample: torch.Tensor, length: int
+    subject: Subject, inputs: Mapping[str, torch.Tensor], call: DenseCall, row: int, sample: torch.Tensor, length: int
 ) -> torch.Tensor:
-    """(H, S, K) declared pairs, with what the model itself hides; a query that sees nothing sees itself."""
+    """Return (H, S, K) bool: declared pairs that the model does not mask; a query without keys attends to itself.
+
+    Args:
+        subject: What is verified.
+        inputs: Inputs of the model in this pass.
+        call: The attention call.
+        row: Row of the window in the pass.
+        sample: (S,) indices of the queries.
+        length: Tokens of the window, memory tokens included.
+    """
     attention, num_heads = subject.strategy.attention, call.query.shape[1]
     num_keys = call.key.shape[2]
     offset = num_keys - call.query.shape[2]

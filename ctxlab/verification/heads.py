@@ -1,9 +1,9 @@
-"""Every head by itself: which keys have a weight in which query head, held against the pattern of that head.
+"""Checks each head separately: which keys have a weight in which query head, compared with the pattern of that head.
 
-What a layer hands to its output projection mixes all heads, so that a pattern in the wrong heads would pass there.
-Here the attention function that a layer calls is called again with queries of zero, whose weights are the same for
-all keys that they see, and with values that are 1 in a channel of their own for each key that is looked at: what comes
-out in that channel is the weight of that key.
+The output projection of a layer mixes all heads, so a pattern in the wrong heads would not be noticed after it.
+Therefore the attention function of a layer is called again with zero queries, whose weights are equal for all keys that
+they attend to, and with values that are 1 in one channel per examined key: the output in that channel is the weight of
+that key.
 
 Shape legend: B windows of a pass, H query heads, G key heads, Q queries, S keys (those of a cache first), D head width.
 """
@@ -30,8 +30,8 @@ from ctxlab.verification.subject import Subject
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Call:
-    """What a layer gave to its attention function in a pass."""
+class AttentionCall:
+    """The arguments of a layer's call of its attention function in a pass."""
 
     function: Any
     module: Any
@@ -42,12 +42,12 @@ class Call:
 
     @property
     def num_cached(self) -> int:
-        """Keys that stand in front of the window's own."""
+        """Return the number of cached keys before the window's own."""
         query, key, _ = self.tensors
         return key.shape[2] - query.shape[2]
 
     def weights(self, looked_at: Sequence[Sequence[int]]) -> torch.Tensor:
-        """(B, Q, H, P) weights of P keys of each window, where queries are zero; P is at most D."""
+        """Return (B, Q, H, P): weights of P keys of each window with zero queries; P is at most D."""
         query, key, value = self.tensors
         channels = torch.zeros_like(value)
         for row, keys in enumerate(looked_at):
@@ -60,40 +60,40 @@ class Call:
 
 @torch.no_grad()
 def check_heads(subject: Subject) -> Check:
-    """In every head of every layer, just the declared keys have a weight."""
-    name, proves = "every head", "In every head, a token attends to just the tokens that are declared for that head."
+    """Check that exactly the declared keys have a weight in every head of every layer."""
+    name, proves = "every head", "In every head, a token attends to exactly the tokens that are declared for that head."
     attention = subject.strategy.attention
     stack, part = layers(subject.model), f"attention={option(attention)}"
     if not attention.exact or attention.looks_ahead:
-        return Check(name, proves, None, None, f"{part} declares a bound only.")
+        return Check(name, proves, None, None, f"{part} declares an upper bound only.")
     if not stack or reading_stack(subject.model).config._attn_implementation not in ALL_ATTENTION_FUNCTIONS:
-        return Check(name, proves, None, None, "The attention function of this model's layers is not found.")
+        return Check(name, proves, None, None, "The attention function of this model's layers cannot be found.")
     count, wrong, heads = 0, [], 0
     with KeepDouble() if attention.exact else nullcontext():
-        for inputs, windows, calls in each_pass(subject, partial(_listening, subject.model, stack)):
+        for inputs, windows, calls in each_pass(subject, partial(_recording, subject.model, stack)):
             for depth, call in enumerate(calls):
                 must = not narrowed_layers(subject.model)[depth]
                 wrong += _compare(subject, inputs, windows, call, depth, must=must)
                 count, heads = count + len(windows), call.tensors[0].shape[1]
     if not count:
-        return Check(name, proves, None, None, "No layer calls its attention function by the library's interface.")
+        return Check(name, proves, None, None, "No layer calls its attention function through the library's interface.")
     if not wrong:
         detail = f"{NUM_PLACES} keys in each of {heads} heads, in {count} windows of {len(stack)} layers."
         return Check(name, proves, True, 0.0, detail)
     worst = max(weight for weight, _ in wrong)
-    return Check(name, proves, False, worst, f"{wrong[0][1]}; {part} is declared.")
+    return Check(name, proves, False, worst, f"{wrong[0][1]}, but {part} declares otherwise.")
 
 
 @contextmanager
-def _listening(model: Any, stack: Sequence[torch.nn.Module]) -> Iterator[list[Call]]:
-    """Calls of the attention function by the layers of ``stack``, while the model runs."""
+def _recording(model: Any, stack: Sequence[torch.nn.Module]) -> Iterator[list[AttentionCall]]:
+    """Record the calls of the attention function by layers of ``stack`` while the model runs in this context."""
     name = reading_stack(model).config._attn_implementation
     function, calls = ALL_ATTENTION_FUNCTIONS[name], []
     inside = {id(module) for layer in stack for module in layer.modules()}
 
     def note(module: Any, query: Any, key: Any, value: Any, *rest: Any, **kwargs: Any) -> Any:
         if id(module) in inside:
-            calls.append(Call(function, module, (query, key, value), rest, kwargs))
+            calls.append(AttentionCall(function, module, (query, key, value), rest, kwargs))
         return function(module, query, key, value, *rest, **kwargs)
 
     AttentionInterface.register(name, note)
@@ -107,20 +107,20 @@ def _compare(
     subject: Subject,
     inputs: Mapping[str, torch.Tensor],
     windows: Sequence[Window],
-    call: Call,
+    call: AttentionCall,
     depth: int,
     *,
     must: bool,
 ) -> list[tuple[float, str]]:
-    """Weights that are not declared, and declared ones that are zero: each with a sentence.
+    """Return undeclared weights and declared ones that are zero, one entry per window and head, with a sentence.
 
     Args:
         subject: What is verified.
-        inputs: What the model was given in this pass.
-        windows: Of its rows.
-        call: What a layer made of it.
-        depth: Number of the layer, from 0.
-        must: Whether all declared pairs have to attend.
+        inputs: Inputs of the model in this pass.
+        windows: Windows of its rows.
+        call: The layer's call of its attention function.
+        depth: Index of the layer, from 0.
+        must: Whether all declared pairs must attend.
     """
     sizes = [len(window) + subject.strategy.memory.num_added for window in windows]
     width = call.tensors[2].shape[-1]
@@ -132,10 +132,10 @@ def _compare(
         for head in range(num_heads):
             declared = _declared(subject, inputs, row, head, num_heads, torch.tensor(keys), size, cached)
             found = weights[row, :size, head, : len(keys)]
-            itself = torch.arange(size)[:, None] == torch.tensor(keys)  # a query that sees nothing may see itself
+            itself = torch.arange(size)[:, None] == torch.tensor(keys)  # a query without keys may attend to itself
             leak, absent = found.where(~declared & ~itself, 0.0), declared & (found == 0) & must
             if bool((leak != 0).any() | absent.any()):
-                wrong.append((float(leak.abs().max()), _tell(leak, absent, keys, head, depth)))
+                wrong.append((float(leak.abs().max()), _describe(leak, absent, keys, head, depth)))
     return wrong
 
 
@@ -149,14 +149,26 @@ def _declared(
     size: int,
     cached: int,
 ) -> torch.Tensor:
-    """(Q, P) bool: which of ``keys`` (P,) the queries of one window see in one head."""
+    """Return (Q, P) bool: which of ``keys`` the queries of one window may attend to in one head.
+
+    Args:
+        subject: What is verified.
+        inputs: Inputs of the model in this pass.
+        row: Row of the window in the pass.
+        head: Query head, from 0.
+        num_heads: Query heads of the layer.
+        keys: (P,) indices of the examined keys in the window.
+        size: Tokens of the window, memory tokens included.
+        cached: Cached keys before the window.
+    """
     pattern = subject.strategy.attention.pattern_of_head(inputs, row, head, num_heads)
     query, key = torch.arange(size)[:, None], keys[None]
     allowed = pattern(query + cached, key + cached, size + cached)
     return allowed & (key <= query) if subject.is_causal else allowed
 
 
-def _tell(leak: torch.Tensor, absent: torch.Tensor, keys: Sequence[int], head: int, depth: int) -> str:
+def _describe(leak: torch.Tensor, absent: torch.Tensor, keys: Sequence[int], head: int, depth: int) -> str:
+    """Return a sentence about the first deviation: a key with an undeclared weight, else one without a declared one."""
     if bool((leak != 0).any()):
         query, place = divmod(int(leak.abs().argmax()), leak.shape[1])
         return f"in layer {depth + 1}, head {head + 1}, token {query} attends to token {keys[place]}"

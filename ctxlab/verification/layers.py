@@ -1,7 +1,7 @@
-"""Every layer by itself: change a token's state in front of it, and see which tokens it reaches behind it.
+"""Checks each layer separately: changes the state of a token before it, and measures which states change after it.
 
-Through several layers an influence may become too small for any arithmetic; through one it does not. So this is where
-a pattern is held to the pair of tokens, in each layer of a deep model as well.
+Over several layers an influence may become too small for floating-point arithmetic, over one it does not. So this check
+compares the pattern pair by pair, in deep models too.
 
 Shape legend: B windows of a pass, S states of a window in a layer (those of a memory included), D hidden size.
 """
@@ -26,17 +26,17 @@ from ctxlab.verification.declared import narrowed_layers
 from ctxlab.verification.precision import KeepDouble
 from ctxlab.verification.probes import places
 from ctxlab.verification.reach import CONTEXTS, LEAST
-from ctxlab.verification.subject import Subject, size
+from ctxlab.verification.subject import Subject, rms
 
-Heard = TypeVar("Heard")
+Recorded = TypeVar("Recorded")
 
 NUM_PLACES = 16
 """States that are changed in every window and layer, one at a time."""
 
 
 @dataclass(frozen=True, eq=False)
-class Call:
-    """What a layer was given in a pass."""
+class LayerCall:
+    """The arguments of a layer's call in a pass."""
 
     layer: torch.nn.Module
     states: torch.Tensor
@@ -45,22 +45,22 @@ class Call:
     kwargs: Mapping[str, Any]
 
     def __call__(self, states: torch.Tensor) -> torch.Tensor:
-        """The layer's answer to other states."""
-        # A cache takes in what it is shown: each call gets its own.
+        """Return the layer's output (B, S, D) for other states (B, S, D)."""
+        # A call appends to the KV cache, so each call gets a copy.
         kwargs = {name: copy.deepcopy(v) if isinstance(v, Cache) else v for name, v in self.kwargs.items()}
         output = self.layer(states, *self.args, **kwargs)
-        answer: torch.Tensor = output[0] if isinstance(output, tuple) else output
-        return answer
+        states_after: torch.Tensor = output[0] if isinstance(output, tuple) else output
+        return states_after
 
     def num_cached(self) -> int:
-        """Keys that stand in front of the window's own."""
+        """Return the number of cached keys before the window's own."""
         caches = [value for value in self.kwargs.values() if isinstance(value, Cache)]
         return int(caches[0].get_seq_length(getattr(self.layer, "layer_idx", 0) or 0)) if caches else 0
 
 
 @dataclass(frozen=True, eq=False)
 class Fault:
-    """Pairs of tokens that are not as declared."""
+    """The pairs of tokens of a window that are not as declared."""
 
     leaks: int = 0
     missing: int = 0
@@ -71,15 +71,15 @@ class Fault:
 
 @torch.no_grad()
 def check_layers(subject: Subject) -> Check:
-    """In every layer, a change of a token's state reaches the tokens that may attend to it, and no other."""
-    name, proves = "every layer", "In every layer, just the tokens that are declared to attend to a token depend on it."
+    """Check that in every layer a change of a token's state affects exactly the tokens that may attend to it."""
+    name, proves = "every layer", "In every layer, exactly the tokens declared to attend to a token depend on it."
     stack = layers(subject.model)
     if not stack:
-        return Check(name, proves, None, None, "The layers of this model are not found by their number.")
+        return Check(name, proves, None, None, "No list of layers with the model's number of layers can be found.")
     exact = subject.strategy.attention.exact
     found, count = [], 0
     with KeepDouble() if exact else nullcontext():
-        for inputs, windows, calls in each_pass(subject, partial(_listening, stack)):
+        for inputs, windows, calls in each_pass(subject, partial(_recording, stack)):
             for depth, call in enumerate(calls):
                 must = exact and not narrowed_layers(subject.model)[depth]
                 for row, window in enumerate(windows):
@@ -89,20 +89,21 @@ def check_layers(subject: Subject) -> Check:
     worst = max(fault.worst for fault in found)
     if not wrong:
         detail = f"{NUM_PLACES} tokens changed one at a time in {count} windows of {len(stack)} layers"
-        return Check(name, proves, True, worst, f"{detail}{'' if exact else '; the pattern is a bound'}.")
+        return Check(name, proves, True, worst, f"{detail}{'' if exact else '; the pattern is an upper bound'}.")
     leaks, missing = (sum(getattr(fault, kind) for fault in wrong) for kind in ("leaks", "missing"))
     detail = f"{leaks:,} influences are not declared and {missing:,} declared ones are missing: {wrong[0].first}"
-    return Check(name, proves, False, worst, f"{detail}; attention={option(subject.strategy.attention)} is declared.")
+    detail = f"{detail}, but attention={option(subject.strategy.attention)} declares otherwise."
+    return Check(name, proves, False, worst, detail)
 
 
 def each_pass(
-    subject: Subject, listening: Callable[[], AbstractContextManager[list[Heard]]]
-) -> Iterator[tuple[dict[str, torch.Tensor], list[Window], list[Heard]]]:
-    """What the model was given in each pass over a document, its windows, and what was heard of each layer.
+    subject: Subject, recording: Callable[[], AbstractContextManager[list[Recorded]]]
+) -> Iterator[tuple[dict[str, torch.Tensor], list[Window], list[Recorded]]]:
+    """Yield the model's inputs in each pass over a document, its windows, and what was recorded of each layer.
 
     Args:
         subject: What is verified.
-        listening: Makes a list that fills, layer by layer, while the model runs within its context.
+        recording: Returns a context in which a list is filled, layer by layer, while the model runs.
     """
     given: list[dict[str, torch.Tensor]] = []
 
@@ -113,21 +114,22 @@ def each_pass(
     items = subject.items(subject.document(round(subject.length * CONTEXTS)))
     passes = Passes(subject.strategy, forward, subject.pad_id, subject.device).run(items)
     while True:
-        with listening() as heard:
+        with recording() as recorded:
             passed = next(passes, None)
         if passed is None:
             return
-        yield given.pop(), [items[i].windows[w] for i, w in passed.rows], heard[: subject.facts.num_layers]
+        yield given.pop(), [items[i].windows[w] for i, w in passed.rows], recorded[: subject.facts.num_layers]
 
 
 @contextmanager
-def _listening(stack: Sequence[torch.nn.Module]) -> Iterator[list[Call]]:
-    calls: list[Call] = []
+def _recording(stack: Sequence[torch.nn.Module]) -> Iterator[list[LayerCall]]:
+    """Record the calls of the layers of ``stack`` while the model runs in this context."""
+    calls: list[LayerCall] = []
 
     def note(layer: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         args = args or (kwargs.pop("hidden_states"),)
         kept = {name: copy.deepcopy(v) if isinstance(v, Cache) else v for name, v in kwargs.items()}
-        calls.append(Call(layer, args[0], args[1:], kept))
+        calls.append(LayerCall(layer, args[0], args[1:], kept))
 
     handles = [layer.register_forward_pre_hook(note, with_kwargs=True) for layer in stack]
     try:
@@ -142,12 +144,22 @@ def _compare(
     inputs: Mapping[str, torch.Tensor],
     window: Window,
     row: int,
-    call: Call,
+    call: LayerCall,
     depth: int,
     *,
     must: bool,
 ) -> Fault:
-    """Declared and measured influence of some states of one window on all of them."""
+    """Compare the declared and the measured influence of some states of one window on all of its states.
+
+    Args:
+        subject: What is verified.
+        inputs: Inputs of the model in this pass.
+        window: The window.
+        row: Its row in the pass.
+        call: The layer's call.
+        depth: Index of the layer, from 0.
+        must: Whether all declared pairs must attend.
+    """
     memory, cached = subject.strategy.memory, call.num_cached()
     length = len(window) + memory.num_added
     pattern = subject.strategy.attention.pattern(inputs, row)
@@ -155,32 +167,33 @@ def _compare(
     base, leaks, missing, worst, first = call(call.states), 0, 0, 0.0, ""
     for place in places(subject, length, NUM_PLACES):
         states = call.states.clone()
-        states[row, place] += torch.linspace(-1, 1, states.shape[-1]).to(states) * size(states[row, place])
-        changes = ((call(states) - base).abs().amax(-1) / size(base)).nan_to_num(nan=torch.inf).cpu()
+        states[row, place] += torch.linspace(-1, 1, states.shape[-1]).to(states) * rms(states[row, place])
+        changes = ((call(states) - base).abs().amax(-1) / rms(base)).nan_to_num(nan=torch.inf).cpu()
         declared = torch.zeros_like(changes, dtype=torch.bool)
         declared[row, :length] = could(place)
         leak = changes.where(~declared, 0.0)
         if call.states.shape[1] > length:
-            leak[row, length:] = 0  # padding, which nothing reads
+            leak[row, length:] = 0  # padding, whose states are never used
         absent = declared & (changes <= LEAST) if must else torch.zeros_like(declared)
         if bool((leak > LEAST).any() | absent.any()) and not first:
-            first = _tell(leak, absent, row, place, depth)
+            first = _describe(leak, absent, row, place, depth)
         leaks, missing = leaks + int((leak > LEAST).sum()), missing + int(absent.sum())
         worst = max(worst, float(leak.max()))
     return Fault(leaks, missing, worst, first)
 
 
-def _tell(leak: torch.Tensor, absent: torch.Tensor, row: int, place: int, depth: int) -> str:
+def _describe(leak: torch.Tensor, absent: torch.Tensor, row: int, place: int, depth: int) -> str:
+    """Return a sentence about the largest undeclared influence, else about the first missing one."""
     if bool((leak > LEAST).any()):
         other, query = divmod(int(leak.argmax()), leak.shape[1])
         where = "" if other == row else " of another window"
-        return f"in layer {depth + 1} token {query}{where} hears of token {place} ({scientific(float(leak.max()))})"
+        return f"in layer {depth + 1} token {query}{where} depends on token {place} ({scientific(float(leak.max()))})"
     query = int(absent[row].nonzero()[0])
-    return f"in layer {depth + 1} token {query} of its window does not hear of token {place}"
+    return f"in layer {depth + 1} token {query} of its window does not depend on token {place}"
 
 
 def _could(subject: Subject, pattern: Pattern, length: int, cached: int) -> Any:
-    """From the place of a state to (S,): which states may depend on it."""
+    """Return a function from the index of a state to (S,) bool: which states may depend on it."""
 
     def seen(place: int) -> torch.Tensor:
         query, key = torch.arange(length) + cached, torch.tensor([place + cached])

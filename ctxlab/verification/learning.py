@@ -1,4 +1,4 @@
-"""Whether the trainable modules of a strategy hear from the loss."""
+"""Checks that the trainable modules of a strategy receive a gradient."""
 
 import torch
 
@@ -9,17 +9,17 @@ from ctxlab.verification.subject import Subject
 
 
 def check_learning(subject: Subject) -> Check:
-    """A gradient arrives in the modules of every part that has some.
+    """Check that the trainable modules of every part receive a finite gradient that is not zero.
 
-    Of a memory it must come from a window after the first, where its gradient reaches that far: the state before the
-    first window is a parameter like any other, and would hear from that window even if nothing were carried.
+    For a memory, outputs of the first window are left out where its gradient flows further: the initial memory would
+    get a gradient from that window even if nothing were carried to the next.
     """
-    name, proves = "learning", "The trainable modules of the strategy get a gradient that is neither zero nor broken."
+    name, proves = "learning", "The trainable modules of the strategy receive a finite gradient that is not zero."
     parts = {
         family: module for family, module in getattr(subject.model, ADDED_MODULES, {}).items() if family != TASK_MODULE
     }
     if not parts:
-        return Check(name, proves, None, None, "No part of the strategy has modules of its own.")
+        return Check(name, proves, None, None, "No part of the strategy has trainable modules.")
     subject.model.zero_grad()
     _backward(subject)
     norms = {family: _norm(module) for family, module in parts.items()}
@@ -27,12 +27,12 @@ def check_learning(subject: Subject) -> Check:
     silent = [family for family, norm in norms.items() if not 0 < norm < float("inf")]
     found = ", ".join(f"{family} {norm:.1e}" for family, norm in norms.items())
     if silent:
-        return Check(name, proves, False, None, f"Nothing to learn from arrives in {', '.join(silent)} ({found}).")
+        return Check(name, proves, False, None, f"No usable gradient reaches {', '.join(silent)} ({found}).")
     return Check(name, proves, True, None, f"Norm of the gradient: {found}.")
 
 
 def _backward(subject: Subject) -> None:
-    """From the outputs of the first windows, as far as the gradient goes."""
+    """Run the backward pass from the outputs of the first windows, as far as the gradient flows."""
     memory = subject.strategy.memory
     items = subject.items(subject.document(subject.length))
     passes = Passes(subject.strategy, model_call(subject.model), subject.pad_id, subject.device)

@@ -1,18 +1,18 @@
-"""Whether the positions that a model uses are those that were declared, and reach the longest window."""
+"""Checks that a model uses the declared positions, and that they cover the longest window."""
 
 from ctxlab.core.contract import option
 from ctxlab.verification.check import Check
 from ctxlab.verification.subject import Subject
 
 AGREE = 1e-4
-"""Rotary frequencies are rounded to single precision, which the ramp of YaRN magnifies with the factor."""
+"""Tolerance: rotary frequencies are rounded to fp32, which YaRN's ramp amplifies with the factor."""
 
 
 def check_positions(subject: Subject, *, trained: bool) -> Check:
-    """Hold tables and frequencies against the part's own formula.
+    """Compare position tables and rotary frequencies with the part's own formula.
 
     Args:
-        subject: With the model in single precision, as it is used.
+        subject: What is verified, with the model in single precision.
         trained: Whether the model has been trained since its table was extended.
     """
     strategy, facts = subject.strategy, subject.facts
@@ -28,7 +28,7 @@ def check_positions(subject: Subject, *, trained: bool) -> Check:
     if deviation <= AGREE:
         return Check(name, proves, True, deviation, f"{part} is active in windows of {longest:,} tokens.")
     if trained and facts.positions == "learned":
-        detail = f"{part} made the table, which has learned since: it cannot be compared any more."
+        detail = f"{part} made the table, which was trained and has learned since: it can no longer be compared."
         return Check(name, proves, None, deviation, detail)
     detail = (
         f"{part} is not what the model uses in windows of {longest:,} tokens: were its positions set in the config "

@@ -1,4 +1,4 @@
-"""Double precision all the way: rounding would hide a small influence, and look like one where there is none."""
+"""Keeps all computations in double precision, as rounding could hide a small influence or look like one."""
 
 from typing import Any
 
@@ -9,18 +9,18 @@ COARSER = (torch.float32, torch.bfloat16, torch.float16)
 PRODUCTS = frozenset(
     getattr(torch.ops.aten, name).default for name in ("mm", "bmm", "addmm", "baddbmm", "mv", "dot", "convolution")
 )
-"""What refuses numbers of two kinds instead of taking the finer one."""
+"""Operations that require equal dtypes instead of promoting them."""
 
 
 class KeepDouble(TorchDispatchMode):
-    """What is double stays double, and so does what it meets.
+    """A context in which double-precision tensors are never cast to lower precision.
 
-    Norms, softmaxes and rotary angles of many models cast to single precision whatever they are given; an influence
-    through two layers of a long window is smaller than what that rounds away.
+    Norms, softmaxes and rotary angles of many models always cast to single precision; an influence over two layers of
+    a long window may be smaller than its rounding error.
     """
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Copy in double precision where a double was to be cast to less; products want both of one kind."""
+        """Replace casts of doubles to lower precision, and convert the other operands of products to double."""
         kwargs = kwargs or {}
         if func is torch.ops.aten._to_copy.default:
             if args[0].dtype == torch.float64 and kwargs.get("dtype") in COARSER:
@@ -31,7 +31,7 @@ class KeepDouble(TorchDispatchMode):
 
 
 def _widened(value: Any, others: Any) -> Any:
-    """``value`` as a double where it is a coarser tensor beside one."""
+    """Return ``value`` in double precision if it is a tensor of lower precision and another operand is a double."""
     if not isinstance(value, torch.Tensor) or value.dtype not in COARSER:
         return value
     beside = any(isinstance(other, torch.Tensor) and other.dtype == torch.float64 for other in others)

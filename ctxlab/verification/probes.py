@@ -1,4 +1,4 @@
-"""What is changed in a document to see who hears of it: blocks that cover it, and single tokens where faults show."""
+"""Chooses what is changed in a document to measure its influence: blocks that cover it, and single tokens."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,27 +14,27 @@ EDGE_TOKENS = 2
 """Tokens at each end of a window that are probed."""
 
 NUM_HUBS = 5
-"""Tokens that most others are declared to see, probed with their neighbours."""
+"""Tokens that most others are declared to attend to, probed with their neighbours."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Probe:
-    """Tokens that change together."""
+    """A set of tokens that are changed together."""
 
     name: str
     tokens: IntArray
-    """Of the document; empty for those that stand in front of every window."""
+    """Indices into the document; empty for the tokens before the document in every window."""
     is_block: bool = False
 
     def changes(self, window: Window) -> BoolArray:
-        """(W,) which tokens of a window it changes."""
+        """Return (W,) bool: which tokens of a window it changes."""
         if len(self.tokens):
             return np.isin(window.token_index, self.tokens)
         first = int(np.argmax(window.token_index != ADDED))
         return np.arange(len(window)) < first
 
     def applied(self, window: Window, subject: Subject) -> Window:
-        """The window with other tokens in their place."""
+        """Return the window with these tokens replaced."""
         changed = self.changes(window)
         ids = np.where(changed, subject.other(window.input_ids), window.input_ids)
         return Window(ids, window.token_index, window.begins)
@@ -43,13 +43,20 @@ class Probe:
 def choose(
     subject: Subject, windows: Sequence[Window], num_tokens: int, num_blocks: int, num_single: int
 ) -> list[Probe]:
-    """Blocks over the whole document, then what stands in front of windows, then single tokens.
+    """Return blocks that cover the document, then the tokens before it in every window, then single tokens.
 
-    Of single tokens those at the ends of windows come first, then the ones that most see, then any.
+    Single tokens are taken at the ends of windows first, then hubs, then at random.
+
+    Args:
+        subject: What is verified.
+        windows: Windows of the document.
+        num_tokens: Tokens of the document.
+        num_blocks: Number of blocks.
+        num_single: Number of single tokens.
     """
     bounds = np.unique(np.linspace(0, num_tokens, num_blocks + 1).round().astype(int))
     blocks = [Probe(f"tokens {a} to {b - 1}", np.arange(a, b), is_block=True) for a, b in pairwise(bounds)]
-    front = [Probe("the tokens in front", np.zeros(0, np.int64))] if subject.example.before else []
+    front = [Probe("the tokens before the document", np.zeros(0, np.int64))] if subject.example.before else []
     spread = np.random.default_rng(subject.seed).permutation(num_tokens)
     wanted = chain(_edges(windows), _hubs(subject, windows[0]), spread)
     known = {int(t) for window in windows for t in window.token_index if t != ADDED}
@@ -58,19 +65,19 @@ def choose(
 
 
 def _edges(windows: Sequence[Window]) -> IntArray:
-    """First and last document tokens of the first two windows and the last."""
+    """Return the first and last document tokens of the first two windows and the last one."""
     own = [window.token_index[window.token_index != ADDED] for window in (*windows[:2], windows[-1])]
     return np.concatenate([np.concatenate([tokens[:EDGE_TOKENS], tokens[-EDGE_TOKENS:]]) for tokens in own])
 
 
 def _hubs(subject: Subject, window: Window) -> list[int]:
-    """Document tokens of a window that are hubs."""
+    """Return the document tokens of a window that are hubs."""
     near = hubs(subject, len(window))
     return [int(window.token_index[place]) for place in near if window.token_index[place] != ADDED]
 
 
 def places(subject: Subject, length: int, count: int) -> list[int]:
-    """Where to change the states of a window: its ends, its hubs, and evenly between."""
+    """Return indices of states of a window to change: its ends, its hubs, and evenly spread ones."""
     ends = (0, length - 1, 1, length - 2)
     between = np.linspace(0, length - 1, count).round().astype(int).tolist()
     wanted = [place for place in (*ends, *hubs(subject, length), *between) if 0 <= place < length]
@@ -78,7 +85,7 @@ def places(subject: Subject, length: int, count: int) -> list[int]:
 
 
 def hubs(subject: Subject, length: int) -> list[int]:
-    """Places of a window that far more others see than is usual, with their neighbours."""
+    """Return indices of a window that far more tokens attend to than usual, with their neighbours."""
     key = torch.arange(length)
     seen = torch.zeros(length, dtype=torch.long)
     for start in range(0, length, 1024):

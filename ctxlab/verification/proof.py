@@ -1,4 +1,4 @@
-"""All checks of a strategy in a model, one after the other."""
+"""Runs all checks of a strategy in a model."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -29,23 +29,23 @@ from ctxlab.verification.reach import (
     measure,
 )
 from ctxlab.verification.reading import check_gold, check_windows
-from ctxlab.verification.saving import Disk, check_saved, save
+from ctxlab.verification.saving import CheckpointIO, check_saved, save
 from ctxlab.verification.subject import Subject
 
-WAKING = 0.02
-"""Standard deviation of what takes the place of zeros."""
+INITIAL_DEVIATION = 0.02
+"""Standard deviation of the numbers that replace zeros."""
 
 
 @dataclass(frozen=True, eq=False)
 class Proof:
-    """What was found."""
+    """The results of all checks."""
 
     checks: list[Check]
     reach: Reach
 
     @property
     def failed(self) -> list[str]:
-        """Names of the checks that do not hold."""
+        """Return the names of the checks that failed."""
         return [check.name for check in self.checks if check.passed is False]
 
 
@@ -55,32 +55,34 @@ def prove(
     task: Task,
     documents: Sequence[Document],
     encoded: Sequence[Encoded],
-    disk: Disk,
+    checkpoints: CheckpointIO,
     *,
     trained: bool,
     num_blocks: int,
     num_single: int,
     done: Callable[[float], None] = lambda _: None,
 ) -> Proof:
-    """Run all checks; the model ends up in double precision, in which rounding hides nothing, and awake.
+    """Run all checks.
+
+    The model is changed: it ends in double precision, with parameters that were zero filled (``fill_zero_parameters``).
 
     Args:
         subject: The model as it was assembled, in single precision.
-        reader: How evaluation reads with this model.
-        task: What is asked for.
-        documents: Some real ones, with gold.
-        encoded: The same as tokens.
-        disk: Saves a checkpoint, and loads it under a new copy of the strategy.
-        trained: Whether the model has been trained under the strategy.
+        reader: Runs the model as evaluation does.
+        task: The task.
+        documents: Some documents with gold.
+        encoded: The same documents as tokens.
+        checkpoints: Saves a checkpoint, and loads it with a new copy of the strategy.
+        trained: Whether the model has been trained with the strategy.
         num_blocks: Blocks of tokens that are perturbed.
         num_single: Single tokens that are perturbed.
-        done: Hears of the share that is finished, for a progress display.
+        done: Called with the fraction that is finished, for a progress display.
     """
     subject.model.eval()
     positions = check_positions(subject, trained=trained)
     with TemporaryDirectory(prefix="ctxlab-verify-") as folder:
-        items, before = save(subject, Path(folder), disk)
-        wake(subject.model.double())
+        items, before = save(subject, Path(folder), checkpoints)
+        fill_zero_parameters(subject.model.double())
         reach = measure(subject, num_blocks, num_single, done)
         made_up = subject.document(round(subject.length * 1.5) + 1)
         checks = [
@@ -97,16 +99,16 @@ def prove(
             check_carried(subject, reach),
             check_caches(subject),
             check_learning(subject),
-            check_saved(subject, Path(folder), items, before, disk),
+            check_saved(subject, Path(folder), items, before, checkpoints),
         ]
     return Proof(checks, reach)
 
 
 @torch.no_grad()
-def wake(model: Any) -> None:
-    """Give small numbers to what begins at zero in the strategy's own modules: untrained, they would show nothing."""
+def fill_zero_parameters(model: Any) -> None:
+    """Draw small random values for zero parameters of the strategy's modules, so that these have an effect."""
     generator = torch.Generator().manual_seed(0)
     for parameter in getattr(model, ADDED_MODULES, torch.nn.ModuleDict()).parameters():
         if not bool(parameter.any()):
             drawn = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
-            parameter.copy_(drawn * WAKING)
+            parameter.copy_(drawn * INITIAL_DEVIATION)

@@ -1,6 +1,6 @@
-"""Perturb tokens, measure who hears of it in each layer and at the output, and hold it against the declaration.
+"""Perturbs tokens, measures which states and outputs depend on them, and compares that with the declaration.
 
-Shape legend: W tokens of a window, P probes, V levels (every layer that is seen, then the outputs).
+Shape legend: W tokens of a window, P probes, V levels (every measured layer, then the outputs).
 """
 
 from collections.abc import Callable, Sequence
@@ -15,44 +15,45 @@ from ctxlab.core.types import ADDED, BoolArray, FloatArray, Window
 from ctxlab.verification.check import Check, scientific
 from ctxlab.verification.declared import Declared, declare
 from ctxlab.verification.probes import Probe, choose
-from ctxlab.verification.subject import States, Subject, size, states
+from ctxlab.verification.subject import States, Subject, rms, states
 
 TOKENS_AT_ONCE = 1 << 14
-"""Tokens of a pass."""
+"""Tokens of all documents that are compared at once."""
 
 LEAST = 1e-14
-"""Relative influence that counts as one: the passes compared have one shape, so that nothing else differs at all."""
+"""Smallest relative change that counts as an influence; compared passes have equal shapes, so that nothing else
+differs."""
 
 CONTEXTS = 1.5
-"""Contexts that the document is long, so that there is more than one window."""
+"""Length of the document as a multiple of the context, so that there is more than one window."""
 
 
 @dataclass(frozen=True, eq=False)
 class Reach:
-    """Measured and declared, for every window of one document."""
+    """Measured and declared influence, for every window of one document."""
 
     probes: Sequence[Probe]
     windows: Sequence[Window]
     measured: Sequence[torch.Tensor]
-    """(V, W, P) largest change of a state, relative to the size of all."""
+    """(V, W, P) largest change of a state, relative to the RMS of all states."""
     declared: Sequence[Declared]
     names: Sequence[str]
-    """Of the levels."""
+    """Names of the levels."""
     floor: float
-    """Below it is rounding."""
+    """Changes up to this are rounding errors."""
     num_tokens: int
 
 
 def measure(
     subject: Subject, num_blocks: int, num_single: int, done: Callable[[float], None] = lambda _: None
 ) -> Reach:
-    """Run all probes; ``done`` hears of the share that is finished.
+    """Run all probes.
 
     Args:
-        subject: In evaluation mode, in double precision.
+        subject: What is verified, in evaluation mode and double precision.
         num_blocks: Blocks that the document is cut into.
         num_single: Single tokens that are probed.
-        done: For a progress display.
+        done: Called with the fraction that is finished, for a progress display.
     """
     encoded = subject.document(max(round(subject.length * CONTEXTS), subject.strategy.reading.longest(subject.length)))
     base = subject.items(encoded)
@@ -86,29 +87,29 @@ def _pairs(ones: Sequence[Sequence[States]], others: Sequence[Sequence[States]])
 
 
 def _changes(before: States, after: States) -> torch.Tensor:
-    """(V, W)"""
+    """Return (V, W): the largest change of each state, relative to the RMS of its level."""
     pairs = zip(before.levels(), after.levels(), strict=True)
-    # What is not a number is an influence of the worst kind.
-    return torch.stack([((a - b).abs().amax(-1) / size(a)).nan_to_num(nan=torch.inf) for a, b in pairs])
+    # NaN counts as an infinite influence.
+    return torch.stack([((a - b).abs().amax(-1) / rms(a)).nan_to_num(nan=torch.inf) for a, b in pairs])
 
 
 def check_nothing_else(subject: Subject, reach: Reach) -> Check:
-    """No influence that was not declared."""
-    proves = "A change of tokens reaches no token that the parts do not declare, in any layer or at the output."
+    """Check that no influence is measured that the parts do not declare."""
+    proves = "A change of tokens affects no token that the parts do not declare, in any layer or output."
     leaks = [measured * ~declared.could for measured, declared in zip(reach.measured, reach.declared, strict=True)]
     worst = max(float(leak.max()) for leak in leaks)
     if worst <= reach.floor:
         return Check("reaches nothing else", proves, True, worst, _looked_at(reach))
     count = sum(int((leak > reach.floor).sum()) for leak in leaks)
     w, level, place, p = _first([leak > reach.floor for leak in leaks])
-    where = f"in {reach.names[level]} {_name(reach, w, place)} hears of {reach.probes[p].name}"
+    where = f"in {reach.names[level]} {_name(reach, w, place)} depends on {reach.probes[p].name}"
     detail = f"{count:,} influences are not declared; {where} ({scientific(float(leaks[w][level, place, p]))})"
-    return Check("reaches nothing else", proves, False, worst, f"{detail}{_guess(subject, reach, w, place, p)}.")
+    return Check("reaches nothing else", proves, False, worst, f"{detail}{_likely_cause(subject, reach, w, place, p)}.")
 
 
 def check_future(subject: Subject, reach: Reach) -> Check:
-    """In a causal model nothing moves before a token that changes, whatever the parts declare; else it is said."""
-    name, proves = "the future", "In a causal model, nothing before a changed token moves, in any layer or output."
+    """Check that in a causal model no state before a changed token changes, whatever the parts declare."""
+    name, proves = "the future", "In a causal model, no state or output before a changed token changes."
     if not subject.is_causal:
         return Check(name, proves, None, None, "The model reads in both directions.")
     changed = [np.stack([probe.changes(window) for probe in reach.probes], axis=1) for window in reach.windows]
@@ -118,19 +119,19 @@ def check_future(subject: Subject, reach: Reach) -> Check:
     looked = sum(int(still.sum()) for still in earlier) * len(reach.names)
     count = sum(int((own > reach.floor).sum()) for own in moved)
     if not count:
-        return Check(name, proves, True, worst, f"{looked:,} states that stand before a change stay as they are.")
+        return Check(name, proves, True, worst, f"{looked:,} states before a change are not affected.")
     w, level, place, p = _first([own > reach.floor for own in moved])
-    detail = f"{count:,} of {looked:,} states move: in {reach.names[level]} {_name(reach, w, place)} hears of "
+    detail = f"{count:,} of {looked:,} states change: in {reach.names[level]} {_name(reach, w, place)} depends on "
     detail = f"{detail}{reach.probes[p].name} ({scientific(float(moved[w][level, place, p]))})"
     part = f"attention={option(subject.strategy.attention)}"
     if subject.strategy.attention.looks_ahead:
-        detail = f"{detail}, as {part} declares: likelihoods of tokens under it know of what follows."
+        detail = f"{detail}, as {part} declares: likelihoods of tokens under it depend on later tokens."
         return Check(name, proves, None, worst, detail)
-    return Check(name, proves, False, worst, f"{detail}: does {part} choose by the whole window?")
+    return Check(name, proves, False, worst, f"{detail}: does {part} choose keys by the whole window?")
 
 
 def _before(changed: Sequence[BoolArray], w: int) -> BoolArray:
-    """(W, P) places of window ``w`` that come before all that a probe changes, in it or in any other window."""
+    """Return (W, P) bool: tokens of window ``w`` that come before all tokens that a probe changes, in any window."""
     still: BoolArray = np.zeros_like(changed[w])
     for p in range(still.shape[1]):
         first = next((other for other, own in enumerate(changed) if own[:, p].any()), -1)
@@ -142,27 +143,29 @@ def _before(changed: Sequence[BoolArray], w: int) -> BoolArray:
 
 
 def check_all_declared(subject: Subject, reach: Reach) -> Check:
-    """Every declared influence within two layers is there."""
-    name, proves = "reaches what it should", "A change of tokens reaches every token that the parts declare."
+    """Check that every declared influence within two layers is measured."""
+    name, proves = "reaches what it should", "A change of tokens affects every token that the parts declare."
     if not subject.strategy.attention.exact:
-        return Check(name, proves, None, None, f"attention={option(subject.strategy.attention)} declares a bound only.")
+        return Check(
+            name, proves, None, None, f"attention={option(subject.strategy.attention)} declares an upper bound only."
+        )
     missing = [
         declared.must & (measured <= reach.floor)
         for measured, declared in zip(reach.measured, reach.declared, strict=True)
     ]
     expected, absent = sum(int(own.must.sum()) for own in reach.declared), sum(int(own.sum()) for own in missing)
     if not absent:
-        return Check(name, proves, True, 0.0, f"All {expected:,} declared influences are there. {_looked_at(reach)}")
+        return Check(name, proves, True, 0.0, f"All {expected:,} declared influences are found. {_looked_at(reach)}")
     w, level, place, p = _first(missing)
-    where = f"in {reach.names[level]} {_name(reach, w, place)} does not hear of {reach.probes[p].name}"
+    where = f"in {reach.names[level]} {_name(reach, w, place)} does not depend on {reach.probes[p].name}"
     part = f"attention={option(subject.strategy.attention)}"
     detail = f"{absent:,} of {expected:,} declared influences are missing: {where}; is {part} installed as declared?"
     return Check(name, proves, False, absent / expected, detail)
 
 
 def check_carried(subject: Subject, reach: Reach) -> Check:
-    """What a memory or a reading carries from window to window arrives."""
-    name, proves = "memory", "What one window holds shows in the next one, as declared by the memory or the reading."
+    """Check that a change in one window affects the next, where the memory or the reading declares it."""
+    name, proves = "memory", "A change in one window affects the next, as the memory or the reading declares."
     pairs = [
         (w, p, float(measured[-1, :, p].max()))
         for w, (measured, declared) in enumerate(zip(reach.measured, reach.declared, strict=True))
@@ -172,15 +175,15 @@ def check_carried(subject: Subject, reach: Reach) -> Check:
         memory, reading = subject.strategy.memory, subject.strategy.reading
         parts = f"memory={option(memory)} and reading={option(reading)}"
         if not memory.sequential and not reading.joins:
-            return Check(name, proves, None, None, f"{parts} carry nothing.")
+            return Check(name, proves, None, None, f"{parts} carry nothing from window to window.")
         detail = f"{parts} carry nothing here: is there a second window in context.length={subject.length}?"
         return Check(name, proves, False, None, f"{detail} Make strategy.reading.window smaller.")
     lost = [(w, p) for w, p, change in pairs if change <= reach.floor]
     if not lost:
-        return Check(name, proves, True, 0.0, f"All {len(pairs):,} changes of a window show in the next.")
+        return Check(name, proves, True, 0.0, f"All {len(pairs):,} changes of a window affect the next.")
     w, p = lost[0]
     detail = (
-        f"{len(lost):,} of {len(pairs):,} changes are lost on the way: window {w} does not hear of "
+        f"{len(lost):,} of {len(pairs):,} changes have no effect in the next window: window {w} does not depend on "
         f"{reach.probes[p].name} in window {w - 1}."
     )
     return Check(name, proves, False, len(lost) / len(pairs), detail)
@@ -192,25 +195,33 @@ def _looked_at(reach: Reach) -> str:
     where = f"{layers} layers and the outputs" if layers else "the outputs"
     return (
         f"Changed: {blocks} blocks and {len(reach.probes) - blocks} single tokens of {reach.num_tokens:,} in "
-        f"{len(reach.windows)} windows; looked at: {where}."
+        f"{len(reach.windows)} windows; compared: {where}."
     )
 
 
 def _first(found: Sequence[torch.Tensor]) -> tuple[int, int, int, int]:
-    """Window, level, place in the window and probe of one: at the lowest level, of a single token if there is one."""
+    """Return window, level, index in the window and probe of one entry: at the lowest level, a single token if any."""
     level, w = min((int(own.any(2).any(1).nonzero()[0]), w) for w, own in enumerate(found) if own.any())
-    p = int(found[w][level].any(0).nonzero()[-1])  # single tokens stand behind the blocks
+    p = int(found[w][level].any(0).nonzero()[-1])  # single tokens come after the blocks
     return w, level, int(found[w][level][:, p].nonzero()[0]), p
 
 
 def _name(reach: Reach, w: int, place: int) -> str:
-    """A token of a window, for people."""
+    """Return the name of a token of a window, for messages."""
     token = int(reach.windows[w].token_index[place])
     return f"token {token}" if token != ADDED else f"special token {place} of window {w}"
 
 
-def _guess(subject: Subject, reach: Reach, w: int, place: int, p: int) -> str:
-    """What such a leak usually means."""
+def _likely_cause(subject: Subject, reach: Reach, w: int, place: int, p: int) -> str:
+    """Return the most likely cause of an undeclared influence, as the end of a sentence.
+
+    Args:
+        subject: What is verified.
+        reach: The measured influence.
+        w: Index of the affected window.
+        place: Index of the affected token in it.
+        p: Index of the probe.
+    """
     changed = np.flatnonzero(reach.probes[p].changes(reach.windows[w]))
     if not len(changed):
         return f", which is not in window {w}: something leaks between windows or documents"
@@ -220,7 +231,7 @@ def _guess(subject: Subject, reach: Reach, w: int, place: int, p: int) -> str:
 
 
 def picture(reach: Reach, level: int) -> tuple[FloatArray, FloatArray]:
-    """Declared (0 or 1) and measured (log10) influence of each block on each token of the document, (L, blocks)."""
+    """Return declared (0 or 1) and measured (log10) influence of blocks on document tokens, (L, blocks) each."""
     blocks = [p for p, probe in enumerate(reach.probes) if probe.is_block]
     declared = np.zeros((reach.num_tokens, len(blocks)), np.float32)
     measured = np.full((reach.num_tokens, len(blocks)), np.nan, np.float32)

@@ -1,4 +1,4 @@
-"""Whether windows cover the document and gold, and whether outputs go back to where they came from."""
+"""Checks that windows cover the document and its gold, and that outputs are mapped back to their tokens."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,14 +15,15 @@ from ctxlab.verification.check import Check
 from ctxlab.verification.subject import Subject
 
 NUM_RESTS = 16
-"""Lengths modulo the step from window to window that are tried, spread over all."""
+"""Lengths modulo the step between windows that are tried, evenly spread."""
 
 ROUNDING = 1e-5
+"""Tolerance for merged outputs, whose means are rounded."""
 
 
 def check_windows(subject: Subject, documents: Sequence[Encoded]) -> Check:
-    """Windows hold the document's tokens, as many as declared, and merging puts outputs back."""
-    name, proves = "windows", "Windows hold the document's own tokens, none too many, and outputs go back to them."
+    """Check that windows contain the document's tokens, as many as declared, and that merging maps outputs back."""
+    name, proves = "windows", "Windows contain the document's tokens, within the limit, and outputs map back to them."
     covers, part = subject.strategy.reading.covers, f"reading={option(subject.strategy.reading)}"
     seen = total = num_windows = 0
     for encoded in [*documents, *_every_remainder(subject)]:
@@ -41,7 +42,7 @@ def check_windows(subject: Subject, documents: Sequence[Encoded]) -> Check:
 
 
 def _every_remainder(subject: Subject) -> list[Encoded]:
-    """Documents of one token, of about a window, and of lengths that leave unlike rests after the last step."""
+    """Return documents of one token, of about a window, and of lengths with different remainders."""
     return [subject.document(length) for length in _remainders(subject)]
 
 
@@ -58,36 +59,41 @@ def _remainders(subject: Subject) -> list[int]:
 
 
 def _fault(subject: Subject, encoded: Encoded, windows: Sequence[Window]) -> str:
-    """What is wrong with the windows of a document; empty where nothing is."""
+    """Return what is wrong with the windows of a document; empty if nothing is."""
     reading, run = subject.strategy.reading, 0
     longest = reading.longest(subject.length)
     for w, window in enumerate(windows):
         run = len(window) if window.begins else run + len(window)
         real = window.token_index != ADDED
         if len(window) > longest or run > subject.length:
-            return f"window {w} has {len(window):,} tokens ({run:,} with those that it goes on from), over {longest:,}"
+            return f"window {w} has {len(window):,} tokens ({run:,} with those that it continues), over {longest:,}"
         if (window.input_ids[real] != encoded.input_ids[window.token_index[real]]).any():
-            return f"window {w} holds tokens that the document does not have there"
+            return f"window {w} has tokens that the document does not have there"
     random = np.random.default_rng(subject.seed)
-    # Beside its place every token says something else in each window, as outputs do.
+    # Besides its index, every token has a random value that differs between windows, as outputs do.
     given = [np.stack([w.token_index.astype(np.float32), random.random(len(w), np.float32)], -1) for w in windows]
     merged = reading.merge(windows, given, len(encoded))
     inside = np.zeros(len(encoded), np.bool_)
     for window in windows:
         inside[window.token_index[window.token_index != ADDED]] = True
     if (merged.seen != inside).any():
-        return (
-            f"merging says that {int(merged.seen.sum()):,} tokens were seen, and {int(inside.sum()):,} are in windows"
-        )
+        return f"merging reports {int(merged.seen.sum()):,} tokens as seen, but {int(inside.sum()):,} are in windows"
     if not len(windows):
         return ""
     if (merged.outputs[:, 0] != np.arange(len(encoded)))[inside].any():
-        return "merging puts outputs onto other tokens than they came from"
+        return "merging maps outputs to other tokens than they came from"
     return _outside(windows, given, merged.outputs[:, 1], inside)
 
 
 def _outside(windows: Sequence[Window], given: Sequence[FloatArray], merged: FloatArray, inside: BoolArray) -> str:
-    """What is wrong with what merging made of unlike values; it must lie between those of the windows of a token."""
+    """Return what is wrong with merged values, which must be between those of the windows of a token; empty if nothing.
+
+    Args:
+        windows: Windows of a document.
+        given: (W, 2) values of each window that were merged; the second column is compared.
+        merged: (L,) merged values.
+        inside: (L,) bool: tokens that are in some window.
+    """
     low, high = np.full(len(merged), np.inf), np.full(len(merged), -np.inf)
     for window, values in zip(windows, given, strict=True):
         real = window.token_index != ADDED
@@ -97,14 +103,22 @@ def _outside(windows: Sequence[Window], given: Sequence[FloatArray], merged: Flo
     if not len(wrong):
         return ""
     token = int(wrong[0])
-    said = f"{low[token]:.3f} to {high[token]:.3f}"
-    return f"of token {token} windows say {said}, and merging makes {merged[token]:.3f} of it"
+    expected = f"{low[token]:.3f} to {high[token]:.3f}"
+    return f"windows have values {expected} for token {token}, but merging returns {merged[token]:.3f}"
 
 
 def check_gold(
     subject: Subject, reader: Reader, task: Task, documents: Sequence[Document], encoded: Sequence[Encoded]
 ) -> list[Check]:
-    """Nothing that is asked for vanishes: it is labelled in some window and scored, or counts as missed."""
+    """Check that no gold is dropped: each label is in some window and scored, or counts as missed.
+
+    Args:
+        subject: What is verified.
+        reader: Runs the model as evaluation does.
+        task: The task.
+        documents: Documents with gold.
+        encoded: The same documents as tokens.
+    """
     labels: list[torch.Tensor] = []
 
     def reduce_outputs(outputs: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
@@ -116,7 +130,7 @@ def check_gold(
     seen = sum(sum(prediction.seen) for prediction in predictions)
     units = sum(len(prediction.seen) for prediction in predictions)
     whole = [_all_seen(task, d, e, merged.outputs) for d, e, (_, merged) in zip(documents, encoded, found, strict=True)]
-    # Scores of an answer that is not whole would be an error.
+    # The metric raises an error for incomplete answers, so that it is computed for complete ones only.
     share = metric(task.metric)(documents, predictions).coverage_labels if units == sum(whole) else seen / sum(whole)
     labelled = sum(int((own != NO_LABEL).sum()) for own in labels)
     return [
@@ -126,26 +140,28 @@ def check_gold(
 
 
 def _all_seen(task: Task, document: Document, encoded: Encoded, outputs: FloatArray) -> int:
-    """Units that the answer has where everything was seen."""
+    """Return the number of units of the answer if every token were seen."""
     return len(task.decode(document, encoded, Merged(outputs, np.ones(len(encoded), np.bool_))).seen)
 
 
 def _gold(subject: Subject, *, seen: int, units: int, whole: int, share: float) -> Check:
     name, proves = (
         "gold",
-        "Everything that is asked for is answered or counts as missed: nothing drops out of the score.",
+        "Every unit to predict is predicted or counts as missed: none drops out of the score.",
     )
-    detail = f"{seen:,} seen + {units - seen:,} missed of {whole:,} asked for; {share:.1%} of the gold was seen whole"
+    detail = f"{seen:,} seen + {units - seen:,} missed of {whole:,} units; {share:.1%} of the gold was seen completely"
     if units != whole:
         return Check(name, proves, False, abs(whole - units) / max(whole, 1), f"{detail}: the others are not scored.")
     if subject.strategy.reading.covers and (seen < units or share < 1):
         part = option(subject.strategy.reading)
-        return Check(name, proves, False, 1 - seen / units, f"{detail}, but reading={part} declares to cover all.")
+        return Check(
+            name, proves, False, 1 - seen / units, f"{detail}, but reading={part} declares to cover every token."
+        )
     return Check(name, proves, True, 0.0, f"{detail}.")
 
 
 def _labels(subject: Subject, encoded: Sequence[Encoded], labelled: int) -> Check:
-    name, proves = "labels", "Every label of a covered token reaches the loss, with the token that it belongs to."
+    name, proves = "labels", "Every label of a covered token is part of the loss, at the token that it belongs to."
     expected = dropped = 0
     for document in encoded:
         left = document.labels != NO_LABEL

@@ -1,4 +1,4 @@
-"""Whether a model that was saved as training does gives the same outputs when it is loaded again."""
+"""Checks that a model saved as training saves it has the same outputs when it is loaded again."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,28 +13,40 @@ from ctxlab.verification.subject import States, Subject, difference, states
 
 
 @dataclass(frozen=True, slots=True)
-class Disk:
-    """How training saves a model, and how any command loads it."""
+class CheckpointIO:
+    """The functions by which training saves a model and other commands load it."""
 
     save: Callable[[Any, Path], None]
-    """Writes weights and config of a model into a folder."""
+    """Writes weights and config of a model to a folder."""
     load: Callable[[Path], tuple[Any, Strategy]]
-    """From such a folder to a model with a strategy in it, ready to read."""
+    """Loads a model and its installed strategy from such a folder."""
 
 
-def save(subject: Subject, folder: Path, disk: Disk) -> tuple[list[Item], list[States]]:
-    """Save as training does; what the model makes of a document as it is, in single precision, to compare with."""
+def save(subject: Subject, folder: Path, checkpoints: CheckpointIO) -> tuple[list[Item], list[States]]:
+    """Save the model as training does; return a document and the model's outputs for it, in single precision."""
     items = subject.items(subject.document(subject.length + 1))
     before = states(subject, [items])[0]
-    disk.save(subject.model, folder)
+    checkpoints.save(subject.model, folder)
     return items, before
 
 
-def check_saved(subject: Subject, folder: Path, items: list[Item], before: list[States], disk: Disk) -> Check:
-    """Load and compare outputs; last of all, as the library knows a pattern by its name and now takes the new one."""
-    name, proves = "checkpoint", "The model saved and loaded again gives the same outputs: nothing of it is forgotten."
+def check_saved(
+    subject: Subject, folder: Path, items: list[Item], before: list[States], checkpoints: CheckpointIO
+) -> Check:
+    """Check that the model loaded from ``folder`` has the same outputs.
+
+    This must be the last check: loading registers the new strategy's patterns under the names of the old ones.
+
+    Args:
+        subject: What was saved.
+        folder: Where it was saved.
+        items: The document whose outputs are compared.
+        before: Outputs before saving.
+        checkpoints: Loads the model.
+    """
+    name, proves = "checkpoint", "The model has the same outputs after saving and loading: no part of it is lost."
     try:
-        model, strategy = disk.load(folder)
+        model, strategy = checkpoints.load(folder)
     except UserError as error:
         return Check(name, proves, False, None, f"It does not load: {error}")
     after = states(replace(subject, model=model, strategy=strategy), [items])[0]

@@ -1,4 +1,4 @@
-"""A model with a strategy in it, and its states on documents, through the same passes as evaluation.
+"""A model with an installed strategy, and its states for documents, computed by the same passes as in evaluation.
 
 Shape legend: W tokens of a window, C outputs per token, D hidden size.
 """
@@ -19,35 +19,35 @@ from ctxlab.runtime.forward import Passes, make_items
 from ctxlab.verification.precision import KeepDouble
 
 OUTPUTS = 256
-"""Outputs of a token that are looked at: a vocabulary depends on its states in every one of its places."""
+"""Outputs of a token that are compared, at most: each logit of a vocabulary depends on the whole state."""
 
 SENTENCE_TOKENS = 24
-"""Tokens of a sentence in a document made up for a check."""
+"""Tokens of a sentence in a random document."""
 
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """What is verified."""
+    """A model and a strategy that are verified."""
 
     model: Any
     strategy: Strategy
     facts: ModelFacts
     length: int
     tokens: IntArray
-    """Token ids that documents may be made of, sorted: no special ones."""
+    """Token ids for random documents, sorted, without special tokens."""
     example: Encoded
-    """A document as the task encodes it; says what stands around every window."""
+    """A document as the task encodes it; defines the tokens before and after the document in every window."""
     pad_id: int
     device: torch.device
     seed: int
 
     @property
     def is_causal(self) -> bool:
-        """Whether the model itself lets tokens see only those before them."""
+        """Whether tokens of the model attend to earlier ones only."""
         return self.facts.kind == "decoder"
 
     def document(self, num_tokens: int, draw: int = 0) -> Encoded:
-        """Random tokens, in sentences; every ``draw`` is another document."""
+        """Return a document of random tokens with sentence marks; each ``draw`` is another document."""
         random = np.random.default_rng((self.seed, num_tokens, draw))
         place = np.arange(num_tokens)
         return Encoded(
@@ -61,27 +61,27 @@ class Subject:
         )
 
     def items(self, encoded: Encoded, windows: Sequence[Window] | None = None) -> list[Item]:
-        """A document in the windows that the strategy reads, or in those given."""
+        """Return a document in the windows of the strategy's reading, or in the given ones."""
         read = self.strategy.reading.windows(encoded, self.length) if windows is None else windows
         return make_items(0, encoded, read)
 
     def other(self, ids: IntArray) -> IntArray:
-        """Another token for each of ``ids``."""
+        """Return a different token for each of ``ids``."""
         place = np.searchsorted(self.tokens, ids)
         return self.tokens[(place + len(self.tokens) // 2 + 1) % len(self.tokens)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class States:
-    """What the model made of one window."""
+    """Hidden states and outputs of one window."""
 
     layers: Sequence[torch.Tensor]
-    """(W, D) behind each layer; none where they were not asked for."""
+    """(W, D) hidden states after each layer; none unless requested."""
     outputs: torch.Tensor
     """(W, C)"""
 
     def levels(self) -> list[torch.Tensor]:
-        """Layers from the first on, then the outputs."""
+        """Return the hidden states after each layer, then the outputs."""
         return [*self.layers, self.outputs]
 
 
@@ -89,13 +89,13 @@ class States:
 def states(
     subject: Subject, documents: Sequence[Sequence[Item]], *, layers: bool = False, pad_id: int | None = None
 ) -> list[list[States]]:
-    """States of every window of every document; all documents share their passes.
+    """Return the states of every window of every document; documents are batched.
 
     Args:
-        subject: The model, in evaluation mode.
-        documents: The items of each.
-        layers: Whether states behind each layer are wanted.
-        pad_id: Token that pads; None for the usual one.
+        subject: What is verified, with the model in evaluation mode.
+        documents: Items of each document.
+        layers: Whether to return hidden states after each layer.
+        pad_id: Token used as padding; None for the usual one.
     """
     items = [item for own in documents for item in own]
     hidden: list[Sequence[torch.Tensor]] = []
@@ -108,29 +108,29 @@ def states(
     passes = Passes(subject.strategy, forward, subject.pad_id if pad_id is None else pad_id, subject.device)
     found: list[list[States | None]] = [[None] * len(item.windows) for item in items]
     front = subject.strategy.memory.num_front
-    # Where the parts declare bounds only, no small influence is asked for.
+    # Where parts declare upper bounds only, small influences need not be measured.
     with KeepDouble() if subject.strategy.attention.exact else nullcontext():
         for passed in passes.run(items):
-            behind = hidden.pop()
+            by_layer = hidden.pop()
             for row, (i, w) in enumerate(passed.rows):
                 end = len(items[i].windows[w])
-                own = [layer[row, front : front + end] for layer in behind]
+                own = [layer[row, front : front + end] for layer in by_layer]
                 found[i][w] = States(own, passed.outputs[row, :end, :OUTPUTS])
     rest = iter(found)
     return [[state for _ in own for state in next(rest) if state is not None] for own in documents]
 
 
 def difference(ones: Sequence[States], others: Sequence[States]) -> float:
-    """Largest difference of the outputs, relative to their size (root mean square)."""
+    """Return the largest difference of the outputs, relative to their root mean square."""
     pairs = [(a.outputs, b.outputs) for a, b in zip(ones, others, strict=True)]
-    return max((worst(a - b) / size(a) for a, b in pairs), default=0.0)
+    return max((largest(a - b) / rms(a) for a, b in pairs), default=0.0)
 
 
-def worst(changes: torch.Tensor) -> float:
-    """The largest one; what is not a number is the worst of all."""
+def largest(changes: torch.Tensor) -> float:
+    """Return the largest absolute value; NaN counts as infinite."""
     return float(changes.abs().nan_to_num(nan=torch.inf).max())
 
 
-def size(values: torch.Tensor) -> float:
-    """Root mean square."""
+def rms(values: torch.Tensor) -> float:
+    """Return the root mean square."""
     return float(values.double().square().mean().sqrt().clamp(min=1e-300))

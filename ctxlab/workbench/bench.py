@@ -12,11 +12,11 @@ from ctxlab.core.task import Task
 from ctxlab.core.types import Document, Encoded
 from ctxlab.data.encode import encode_documents
 from ctxlab.runtime.chooser import Chooser
-from ctxlab.runtime.forward import APART, BEHIND
+from ctxlab.runtime.forward import AFTER_WINDOW, IN_DECODER
 from ctxlab.runtime.reader import Reader
 from ctxlab.runtime.writer import Writer
 
-_WRITES = {"decoder": BEHIND, "encoder_decoder": APART}
+_WRITES = {"decoder": AFTER_WINDOW, "encoder_decoder": IN_DECODER}
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ class Workbench:
     def _writer(self) -> Writer:
         writes = _WRITES[self.facts.kind]
         # The pattern of an encoder-decoder applies to its source, which does not grow during generation.
-        keeps_pattern = writes == APART or self.strategy.attention.caches
+        keeps_pattern = writes == IN_DECODER or self.strategy.attention.caches
         return Writer(
             model=self.model,
             decoding=self.task.decoding,

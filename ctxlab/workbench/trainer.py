@@ -9,9 +9,9 @@ from ctxlab.runtime.cost import MemoryMeter
 from ctxlab.text import known
 from ctxlab.training.changes import GROUPS
 from ctxlab.training.job import Job, Watcher
-from ctxlab.training.lessons import chooser
 from ctxlab.training.loop import Trainer
 from ctxlab.training.stream import Stream
+from ctxlab.training.window_selection import window_chooser
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.fit import check_recomputing
 from ctxlab.workbench.parts import Parts
@@ -74,7 +74,7 @@ def make_trainer(
             encoded,
             bench.strategy.reading.windows,
             bench.task.resample,
-            chooser(bench.strategy, bench.task, writes=bench.writes is not None),
+            window_chooser(bench.strategy, bench.task, writes=bench.writes is not None),
             bench.settings.tokens_per_step,
             parts.seed,
             sort_all=bench.strategy.curriculum.sorts,

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from ctxlab.command import help as help_pages
 from ctxlab.command import screen
 from ctxlab.config import catalogue
 
@@ -147,3 +148,10 @@ def test_a_terminal_that_lacks_letters_gets_them_spelled(monkeypatch, encoding):
     if encoding == "ascii":
         assert " - ... -> " in shown
     assert sys.stdout.errors == "strict"
+
+
+def test_keys_of_a_stage_alone_are_shown_whole():
+    shown = help_pages.stage("compare")
+    for key in ("budget.seconds=null", "budget.flops=null", "limit.memory=null", "seeds=3", "margin=0.01"):
+        assert key in shown
+    assert "model.dropout" not in shown

@@ -77,10 +77,10 @@ def test_context_is_used_as_far_as_intervals_lie_above_chance(tmp_path):
         ]
     )
     assert found == [
-        "near at 64 uses context (1–32 words away: 0.90, by chance 0.25), but no farther (33–128 words away: 0.30).",
-        "far at 64 uses context as far as it was asked for (33–128 words away: 0.90, by chance 0.25).",
-        "Cases that need context are told no better than by chance (0.25), near or far, by none at 64 (0.25): these "
-        "scores do not use it.",
+        "near at 64 uses context (1–32 words away: 0.90, chance 0.25), but no farther (33–128 words away: 0.30).",
+        "far at 64 uses context up to the largest tested distance (33–128 words away: 0.90, chance 0.25).",
+        "On cases that need context, none at 64 (0.25) scored no better than chance (0.25), near or far: these scores "
+        "do not use context.",
     ]
 
 

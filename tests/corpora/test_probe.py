@@ -211,17 +211,17 @@ def test_the_work_grows_with_the_text_and_not_with_its_square(name):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"name": "passkee"}, "probe.name=passkee is no probe; did you mean 'passkey'?"),
+        ({"name": "passkee"}, "probe.name=passkee is not a probe; did you mean 'passkey'?"),
         (
             {"name": "passkey", "lengths": [20]},
             "probe.lengths has 20, and this probe needs 29 words: give at least 29.",
         ),
-        ({"name": "passkey", "depths": [0.5, 1.2]}, "probe.depths has 1.2, which is no share of a text"),
+        ({"name": "passkey", "depths": [0.5, 1.2]}, "probe.depths has 1.2, which is not a relative position"),
         ({"name": "passkey", "form": "span"}, "probe.form=span"),
         ({"name": "needle", "kind": "multi_valu"}, "did you mean 'multi_value'?"),
         ({"name": "needle", "kind": "multi_value", "form": "classification"}, "use marking"),
-        ({"name": "needle", "count": 30}, "probe.values=20 does not work: give 30 to"),
-        ({"name": "listops", "max_levels": 2, "lengths": [512]}, "12 signs at most"),
+        ({"name": "needle", "count": 30}, "probe.values=20 is out of range: give 30 to"),
+        ({"name": "listops", "max_levels": 2, "lengths": [512]}, "at most 12 symbols"),
         ({"name": "listops", "max_arguments": 3}, "probe.max_arguments=3"),
         ({"name": "frequent_words", "lengths": [32]}, "this probe needs"),
         ({"name": "frequent_words", "alpha": 1.0}, "probe.alpha=1.0"),

@@ -56,7 +56,7 @@ def test_no_name_is_in_two_splits():
 
 def test_every_document_is_one_that_the_task_reads():
     for record in load(documents=3, words_per_document=200):
-        assert len(QA().split(QA().parse(record, "here", gold=True))) == len(record["questions"])
+        assert len(QA().expand(QA().parse(record, "here", gold=True))) == len(record["questions"])
 
 
 def test_a_distance_that_never_fits_is_refused():

@@ -110,4 +110,4 @@ def test_summaries_state_what_stands_at_its_distance(share):
             assert probe["says"] in one["summary"]
             at = words(text[: probe["start"]] + told[: told.index(used)])
             assert len(at) == probe["distance"]
-        assert len(Summarization().split(Summarization().parse(record, "here", gold=True))) == 4
+        assert len(Summarization().expand(Summarization().parse(record, "here", gold=True))) == 4

@@ -8,7 +8,7 @@ from ctxlab.core.task import Continuations
 from ctxlab.core.types import NO_LABEL, Window
 from ctxlab.models.tiny_gpt2 import TinyGpt2
 from ctxlab.models.tiny_llama import TinyLlama
-from ctxlab.runtime.chooser import Chooser, passes
+from ctxlab.runtime.chooser import Chooser, plan_passes
 from ctxlab.runtime.collate import collate
 
 ONE, SEVERAL = ((7,), (9,), (200,)), ((7,), (9, 11, 12), (9, 11), (30, 31, 32, 33))
@@ -83,5 +83,5 @@ def test_continuations_of_one_token_take_one_pass(model):
 
 
 def test_a_stem_that_begins_another_shares_its_pass():
-    assert passes([(), (1,), (1, 2), (3,), (1,)]) == [((1, 2), [0, 1, 2, 4]), ((3,), [3])]
-    assert passes([(), ()]) == [((), [0, 1])]
+    assert plan_passes([(), (1,), (1, 2), (3,), (1,)]) == [((1, 2), [0, 1, 2, 4]), ((3,), [3])]
+    assert plan_passes([(), ()]) == [((), [0, 1])]

@@ -31,6 +31,7 @@ from ctxlab.optim.tuning.head import Head
 from ctxlab.optim.tuning.top_k import TopK
 from ctxlab.runtime import cost
 from ctxlab.runtime.cost import FlopCounter, MemoryMeter
+from ctxlab.runtime.forward import AFTER_WINDOW, IN_DECODER
 from ctxlab.runtime.writer import Writer
 
 ATTENTION = catalogue.conf_dir() / "strategy" / "attention"
@@ -179,7 +180,7 @@ def test_keys_in_a_cache_cost_what_they_are_compared_with(name):
 
 
 @pytest.mark.parametrize("beams", [1, 3])
-@pytest.mark.parametrize(("kind", "writes"), [("llama", "behind"), ("t5", "apart")])
+@pytest.mark.parametrize(("kind", "writes"), [("llama", AFTER_WINDOW), ("t5", IN_DECODER)])
 def test_every_beam_and_every_token_that_is_written_counts(kind, writes, beams):
     decoding = Decoding(max_new_tokens=5, num_beams=beams)
     writer = Writer(MODELS[kind](), decoding, writes, (3,), 0, 1000, True, torch.device("cpu"))

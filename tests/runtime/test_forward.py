@@ -10,7 +10,7 @@ from ctxlab.core.types import ADDED, NO_LABEL, Encoded, Window
 from ctxlab.models.tiny_gpt2 import TinyGpt2
 from ctxlab.models.tiny_llama import TinyLlama
 from ctxlab.models.tiny_t5 import TinyT5
-from ctxlab.runtime.forward import APART, BEHIND, Passes, make_items, model_call, written_behind
+from ctxlab.runtime.forward import AFTER_WINDOW, IN_DECODER, Passes, append_target, make_items, model_call
 from ctxlab.tasks.forms import vocabulary
 from ctxlab.tasks.lm import next_tokens
 from ctxlab.workbench.parts import make_strategy
@@ -43,7 +43,7 @@ def test_a_decoder_reads_on_into_its_target(source):
         labels = [-100] * len(read) + target
         mean = model(torch.tensor([read + target]), labels=torch.tensor([labels])).loss
         expected += float(mean) * len(target)
-    nats, tokens = loss(model, BEHIND, ITEMS)
+    nats, tokens = loss(model, AFTER_WINDOW, ITEMS)
     assert nats == pytest.approx(expected, rel=1e-5)
     assert tokens == 9
 
@@ -55,7 +55,7 @@ def test_an_encoder_decoder_is_given_its_target_one_place_later():
     for one in ITEMS:
         inputs, labels = torch.tensor(one.windows[0].input_ids)[None], torch.tensor(one.targets[0])[None]
         expected += float(model(inputs, labels=labels).loss) * labels.shape[1]
-    nats, tokens = loss(model, APART, ITEMS)
+    nats, tokens = loss(model, IN_DECODER, ITEMS)
     assert nats == pytest.approx(expected, rel=1e-5)
     assert tokens == 9
 
@@ -73,7 +73,7 @@ def test_a_language_model_is_asked_for_the_next_token_of_each():
 
 
 def test_a_target_by_hand():
-    window, labels = written_behind(Window(np.array([7, 8, 9]), np.arange(3)), np.array([40, 41, 42]))
+    window, labels = append_target(Window(np.array([7, 8, 9]), np.arange(3)), np.array([40, 41, 42]))
     assert window.input_ids.tolist() == [7, 8, 9, 40, 41]
     assert window.token_index.tolist() == [0, 1, 2, ADDED, ADDED]
     assert labels.tolist() == [-100, -100, 40, 41, 42]

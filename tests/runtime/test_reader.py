@@ -49,7 +49,7 @@ def test_each_token_costs_what_it_costs_after_all_that_the_stride_leaves_before_
 
 def test_a_rule_that_takes_context_away_is_refused():
     for rule in ("mean", "central"):
-        with pytest.raises(UserError, match=f"merge={rule} would charge .*merge=left"):
+        with pytest.raises(UserError, match=f"merge={rule} would score .*merge=left"):
             opened(LM(), TinyLlama(hidden_size=32, num_layers=1), f"strategy.reading.merge={rule}")
 
 

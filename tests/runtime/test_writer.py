@@ -12,7 +12,7 @@ from ctxlab.core.task import Decoding
 from ctxlab.core.types import ADDED, LAST, Encoded, Window
 from ctxlab.models.tiny_llama import TinyLlama
 from ctxlab.models.tiny_t5 import TinyT5
-from ctxlab.runtime.forward import APART, BEHIND, window_targets
+from ctxlab.runtime.forward import AFTER_WINDOW, IN_DECODER, window_targets
 from ctxlab.runtime.writer import Writer
 
 STOPS = (3,)
@@ -31,19 +31,19 @@ def writer(model, writes, budget=10_000, cached=True, **decoding):
 @pytest.fixture(scope="module")
 def models():
     return {
-        BEHIND: TinyLlama(hidden_size=32, num_layers=1).build("causal_lm", []),
-        APART: TinyT5(hidden_size=32, num_layers=1).build("seq2seq_lm", []),
+        AFTER_WINDOW: TinyLlama(hidden_size=32, num_layers=1).build("causal_lm", []),
+        IN_DECODER: TinyT5(hidden_size=32, num_layers=1).build("seq2seq_lm", []),
     }
 
 
 def likeliest(model, writes, ids, steps):
     """Token by token by whole forward passes, without any cache."""
-    read, written = torch.tensor(ids)[None], [model.config.decoder_start_token_id] if writes == APART else []
+    read, written = torch.tensor(ids)[None], [model.config.decoder_start_token_id] if writes == IN_DECODER else []
     start = len(written)
     logs = []
     with torch.inference_mode():
         for _ in range(steps):
-            if writes == APART:
+            if writes == IN_DECODER:
                 logits = model(input_ids=read, decoder_input_ids=torch.tensor(written)[None]).logits
             else:
                 logits = model(torch.cat([read, torch.tensor(written, dtype=torch.long)[None]], 1)).logits
@@ -96,7 +96,7 @@ def test_an_encoder_decoder_writes_what_the_library_writes_for_each_text_alone(n
         words = [f"strategy/attention={pattern}", *(f"strategy.attention.{word}" for word in PATTERNS[pattern])]
         build(compose("train", words).strategy.attention, Attention).install(model)
     windows = [window(length, seed) for seed, length in enumerate((9, 80, 23, 180, 180, 41, 64))]
-    given = writer(model, APART).write(windows)
+    given = writer(model, IN_DECODER).write(windows)
     for one, written in zip(windows, given, strict=True):
         with torch.inference_mode():
             text = torch.tensor(one.input_ids)[None]
@@ -110,7 +110,7 @@ def test_an_encoder_decoder_writes_what_the_library_writes_for_each_text_alone(n
         assert written.score == pytest.approx(float(np.mean([logs[i, ids[0, i + 1]] for i in told])), abs=1e-4)
 
 
-@pytest.mark.parametrize("writes", [BEHIND, APART])
+@pytest.mark.parametrize("writes", [AFTER_WINDOW, IN_DECODER])
 @pytest.mark.parametrize("cached", [True, False])
 def test_greedy_is_the_likeliest_token_each_time(models, writes, cached):
     windows = [window(length, seed) for seed, length in enumerate((7, 30, 12, 30))]
@@ -121,7 +121,7 @@ def test_greedy_is_the_likeliest_token_each_time(models, writes, cached):
         assert written.score == pytest.approx(score, abs=1e-4)
 
 
-@pytest.mark.parametrize("writes", [BEHIND, APART])
+@pytest.mark.parametrize("writes", [AFTER_WINDOW, IN_DECODER])
 @pytest.mark.parametrize(
     "decoding", [{}, {"num_beams": 3}, {"sample": True, "temperature": 1.5}, {"sample": True, "top_k": 5, "top_p": 0.8}]
 )
@@ -138,11 +138,13 @@ def test_samples_follow_the_probabilities(models):
     """The first token, over many seeds, against the model's own distribution."""
     one = window(8, 0)
     with torch.inference_mode():
-        expected = models[BEHIND](torch.tensor(one.input_ids)[None]).logits[0, -1].softmax(-1).numpy()
+        expected = models[AFTER_WINDOW](torch.tensor(one.input_ids)[None]).logits[0, -1].softmax(-1).numpy()
     top = np.argsort(-expected)[:3]
     draws = []
     for seed in range(300):
-        made = writer(models[BEHIND], BEHIND, sample=True, max_new_tokens=1, top_k=3, seed=seed).write([one])[0]
+        made = writer(models[AFTER_WINDOW], AFTER_WINDOW, sample=True, max_new_tokens=1, top_k=3, seed=seed).write(
+            [one]
+        )[0]
         draws.append(made.token_ids[0] if len(made.token_ids) else STOPS[0])
     share = np.array([draws.count(token) for token in top]) / len(draws)
     assert set(draws) <= set(top)

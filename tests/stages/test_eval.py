@@ -69,7 +69,7 @@ def test_a_damaged_best_checkpoint_is_not_used(trained, tmp_path, refused):
     shutil.copytree(trained, run)
     for name in checkpoint.names(run):
         (run / checkpoint.FOLDER / name / "model.safetensors").write_bytes(b"noise")
-    assert "holds no whole checkpoint" in refused(["eval", f"run={run}", f"hydra.run.dir={tmp_path / 'e'}"])
+    assert "has no valid checkpoint" in refused(["eval", f"run={run}", f"hydra.run.dir={tmp_path / 'e'}"])
 
 
 @pytest.fixture

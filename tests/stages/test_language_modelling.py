@@ -89,8 +89,8 @@ def test_a_checkpoint_loads_again_with_its_scores(name, runs, tmp_path):
         found = evaluated(runs / name, tmp_path / "e", "split=test")
     assert found["metrics"]["test"] == result(runs / name)["metrics"]["test"]
     report = (tmp_path / "e" / "report.md").read_text()
-    assert "by place in the document" in report
-    assert "Words that another sentence tells" in report or name == "bert"
+    assert "by position in the document" in report
+    assert "Words that another sentence determines" in report or name == "bert"
     assert (tmp_path / "e" / "test.png").is_file()
 
 

@@ -43,7 +43,7 @@ def test_a_run_leaves_what_the_design_says(trained):
     assert any("does not differ from chance (0.25)" in note for note in found["notes"])  # four steps teach nothing
     report = (trained / "report.md").read_text()
     assert f"ctxlab train {shlex.join(SMALL)} hydra.run.dir={trained}" in report
-    for heading in ("Strict scores by entity type", "F1 by length", "F1 by place", "distance of the evidence"):
+    for heading in ("Strict scores by entity type", "F1 by length", "F1 by position", "distance of the evidence"):
         assert heading in report
 
 

@@ -31,5 +31,5 @@ def test_a_language_that_is_given_wins_and_is_checked():
     assert language_of(None, "我们") == language_of("", "我们") == "zh"
     assert checked("zh-Hant") == checked("zh_CN") == checked("ZH") == "zh"
     for wrong in ("chinese", "z", "中文", "e1"):
-        with pytest.raises(UserError, match=r"task.language=.* is no code"):
+        with pytest.raises(UserError, match=r"task.language=.* is not a language code"):
             checked(wrong)

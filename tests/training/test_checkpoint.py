@@ -21,7 +21,7 @@ def write_files(folder: Path) -> None:
 def make_run(tmp_path: Path, steps: list[int]) -> Path:
     for step in steps:
         name = checkpoint.save(tmp_path, step, write_files)
-        checkpoint.point(tmp_path, "latest", name, step=step)
+        checkpoint.write_pointer(tmp_path, "latest", name, step=step)
     return tmp_path
 
 
@@ -71,20 +71,20 @@ def test_half_a_save_is_never_a_checkpoint(tmp_path):
 
 def test_rotation_keeps_the_best_and_the_newest(tmp_path):
     run = make_run(tmp_path, [1, 2, 3, 4, 5])
-    checkpoint.point(run, "best", "step-00000002", step=2)
-    checkpoint.rotate(run, keep=2)
+    checkpoint.write_pointer(run, "best", "step-00000002", step=2)
+    checkpoint.rotate(run, num_kept=2)
     assert checkpoint.names(run) == ["step-00000002", "step-00000004", "step-00000005"]
 
 
 def test_a_pointer_cannot_lead_out_of_the_run(tmp_path):
     run = make_run(tmp_path / "run" if (tmp_path / "run").mkdir() is None else tmp_path, [1])
     (run / "best.json").write_text(json.dumps({"checkpoint": "../../elsewhere"}))
-    assert checkpoint.pointed(run, "best") is None
+    assert checkpoint.read_pointer(run, "best") is None
     assert checkpoint.find(run, "best").name == "step-00000001"
 
 
 def test_no_checkpoint_at_all_is_said(tmp_path):
-    with pytest.raises(UserError, match="holds no whole checkpoint"):
+    with pytest.raises(UserError, match="has no valid checkpoint"):
         checkpoint.find(tmp_path, "best")
 
 

@@ -37,10 +37,10 @@ from ctxlab.strategies.reading.chunk import Chunk
 from ctxlab.strategies.reading.segments import Segments
 from ctxlab.tasks.ner import NER
 from ctxlab.training.job import Job
-from ctxlab.training.lessons import chooser
 from ctxlab.training.loop import Trainer
 from ctxlab.training.state import TrainState
 from ctxlab.training.stream import Stream
+from ctxlab.training.window_selection import window_chooser
 
 WINDOW, EPSILON = 24, 0.3
 LABELS = ["O", "B-X", "I-X"]
@@ -108,7 +108,12 @@ def stepped(
         schedule=ConstantRate(0.0),
         learning_rate=1.0,
         stream=Stream(
-            documents, strategy.reading.windows, task.resample, chooser(strategy, task, writes=False), 1000, seed=1
+            documents,
+            strategy.reading.windows,
+            task.resample,
+            window_chooser(strategy, task, writes=False),
+            1000,
+            seed=1,
         ),
         context_length=length,
         settings=TrainerConfig(**unset | given | settings),

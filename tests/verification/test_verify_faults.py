@@ -85,14 +85,14 @@ STRUCTURED = ("model=tiny_llama", "task=lm", "strategy=chunk", "strategy/attenti
 
 
 def test_global_tokens_that_are_chosen_by_the_whole_window(failed, monkeypatch):
-    """As an encoder may choose them: the pattern that it declares moves with it, so that only the order tells."""
+    """As an encoder may choose them: the declared pattern changes with the tokens, so only causality shows it."""
     assert failed(*STRUCTURED) == {}
     monkeypatch.setattr(structured, "is_causal", lambda model: False)
     found = failed(*STRUCTURED)
-    assert "does attention=structured choose by the whole window" in found["the future"]
+    assert "does attention=structured choose keys by the whole window" in found["the future"]
 
 
-def test_a_part_that_looks_ahead_passes_and_is_told_of(tmp_path):
+def test_a_part_that_looks_ahead_passes_and_is_reported(tmp_path):
     words = ("model=tiny_llama", "task=lm", "strategy=chunk", "strategy/attention=lsh", "strategy.attention.chunk=8")
     assert main(["verify", *[w for w in SMALL if w != "task=ner"], *words, f"hydra.run.dir={tmp_path / 'run'}"]) == 0
     check = json.loads((tmp_path / "run" / "result.json").read_text())["checks"]["the future"]
@@ -107,7 +107,7 @@ def test_nothing_broken_fails_nothing(words, failed):
 
 def test_a_halved_window(failed, monkeypatch):
     monkeypatch.setattr(Local, "plans", patterned(near(4)))
-    assert "does not hear of token" in failed(*LOCAL)["reaches what it should"]
+    assert "does not depend on token" in failed(*LOCAL)["reaches what it should"]
 
 
 def test_a_window_off_by_one(failed, monkeypatch):
@@ -134,7 +134,7 @@ FIXED = ("model=tiny_bert", "strategy=sparse_transformer", "strategy/attention=f
 
 @pytest.mark.parametrize("words", [STRIDED, FIXED])
 def test_patterns_in_the_other_half_of_the_heads(words, failed, monkeypatch):
-    """What a token hears of is the same, so that no other check can see it."""
+    """The tokens that a token depends on are the same, so that no other check can find it."""
     for part in (Strided, Fixed):
         honest = part.plans
         monkeypatch.setattr(part, "plans", lambda part, *sizes, honest=honest: honest(part, *sizes)[::-1])
@@ -313,7 +313,7 @@ def test_a_memory_that_carries_fails_nothing(failed, monkeypatch):
 def test_a_memory_that_is_not_carried(failed, monkeypatch):
     remembering(monkeypatch, Forgetting)
     found = failed(*CARRIED)
-    assert "lost on the way: window 1 does not hear" in found["memory"]
+    assert "no effect in the next window: window 1 does not depend" in found["memory"]
     assert "memory" in found["learning"]
 
 
@@ -327,19 +327,19 @@ def test_memory_tokens_that_begin_anew_in_every_window(failed, monkeypatch):
     monkeypatch.setattr(
         Recurrent, "step", lambda part, forward, inputs, state: (honest(part, forward, inputs, state)[0], state)
     )
-    assert "lost on the way" in failed(*RMT)["memory"]
+    assert "no effect in the next window" in failed(*RMT)["memory"]
 
 
 def test_a_cache_that_is_empty(failed, monkeypatch):
     honest = SegmentCache.step
     monkeypatch.setattr(SegmentCache, "step", lambda part, forward, inputs, _: honest(part, forward, inputs, None))
-    assert "lost on the way" in failed(*XL)["memory"]
+    assert "no effect in the next window" in failed(*XL)["memory"]
 
 
 def test_windows_that_are_not_joined(failed, monkeypatch):
-    monkeypatch.setattr(WindowEncoder, "link", lambda *_: None)
+    monkeypatch.setattr(WindowEncoder, "add_output", lambda *_: None)
     found = failed(*HAT)
-    assert "lost on the way" in found["memory"]
+    assert "no effect in the next window" in found["memory"]
     assert "reading" in found["learning"]
 
 
@@ -399,7 +399,7 @@ def test_what_cannot_work_is_refused_as_in_training(refused, tmp_path):
 
 
 def test_global_keys_that_count_twice(failed, monkeypatch):
-    """Whom a token hears of is right, and how much is not: the keys in front of a span stand in it too."""
+    """Tokens depend on the right ones with wrong weights: keys before a span are also part of it."""
     honest = masks._local
 
     def doubled(library, allowed, layout, extra, *, fill):
@@ -424,20 +424,20 @@ def test_scores_that_are_scaled_otherwise(scale, failed, monkeypatch):
 
 
 def test_a_cache_that_is_a_key_short(failed, monkeypatch):
-    monkeypatch.setattr(segment_cache, "keep", lambda whole, first, last: caches.keep(whole, first, last - 1))
+    monkeypatch.setattr(segment_cache, "keep_ends", lambda whole, first, last: caches.keep_ends(whole, first, last - 1))
     found = failed(*XL)
     assert set(found) == {"cached keys"}
-    assert "window 1 finds 31 keys of the 32 tokens before it, and 32 are declared" in found["cached keys"]
+    assert "window 1 has 31 cached keys of the 32 tokens before it, but 32 are declared" in found["cached keys"]
 
 
 def test_positions_with_a_gap_between_windows(failed, monkeypatch):
     """Rotary positions count by differences: within a window all is right."""
-    honest = caches.read
+    honest = caches.forward_cached
 
     def gapped(forward, inputs, cached, start):
         return honest(forward, inputs, cached, start if cached is None else start + 1)
 
-    monkeypatch.setattr(segment_cache, "read", gapped)
+    monkeypatch.setattr(segment_cache, "forward_cached", gapped)
     assert set(failed(*XL)) == {"cached keys"}
 
 
@@ -457,7 +457,7 @@ def test_outputs_that_are_no_mean_where_windows_overlap(failed, monkeypatch):
 
     monkeypatch.setitem(chunk.MERGE, "mean", added)
     found = failed(*OVERLAP, "strategy.reading.merge=mean")
-    assert "and merging makes" in found["windows"]
+    assert "but merging returns" in found["windows"]
 
 
 def test_a_last_window_that_is_lost_at_some_lengths(failed, monkeypatch):

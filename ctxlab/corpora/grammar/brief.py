@@ -1,4 +1,4 @@
-"""What every grammar is asked for, said once."""
+"""The parameters of a generated document, shared by all grammars."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,28 +10,28 @@ from ctxlab.corpora.grammar.prose import ROOM_FOR_SENTENCE
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """What the documents of a split are to be like; with an index it determines one of them."""
+    """The parameters of the documents of a split; together with an index they determine one document."""
 
     split: str
     """``train``, ``validation`` or ``test``; no invented name occurs in two of them."""
     seed: int
-    """Of all random choices, together with the split and the index of a document."""
+    """Seed of all random choices, together with the split and the index of a document."""
     words_per_document: int
-    """Words of each, punctuation included; the grammar says of which text."""
+    """Words of each, punctuation included; each grammar documents of which text."""
     ambiguous_share: float
-    """0 to 1: how much of a corpus takes two sentences to tell; the grammar says of what."""
+    """Fraction, 0 to 1, of ambiguous cases, which need two sentences; each grammar documents of what."""
     evidence_distance: Sequence[int]
-    """Words between two places, of which the grammar says which they are; those that do not fit are left out."""
+    """Words between two places, which each grammar documents; values that do not fit are left out."""
 
     def draw(self, index: int) -> Draw:
-        """The random choices of one document."""
+        """Return the random generator of one document."""
         return Draw(self.seed, self.split, index)
 
     def fitting_distances(self, room: int = ROOM_FOR_SENTENCE, *, needed: bool) -> list[int]:
-        """Those of ``evidence_distance`` that leave ``room`` words in a document.
+        """Return the values of ``evidence_distance`` that leave ``room`` words in a document.
 
         Raises:
-            UserError: One is ``needed``, and there is none.
+            UserError: One is ``needed``, and none fits.
         """
         fitting = [distance for distance in self.evidence_distance if distance + room <= self.words_per_document]
         if needed and not fitting:

@@ -1,8 +1,8 @@
-"""A small Chinese grammar (``data.language=zh``): the same promises as the English ones, in a script without blanks.
+"""A small Chinese grammar (``data.language=zh``): with the guarantees of the English ones, in a script without blanks.
 
 A word is a character. Most of a document is prose without names; a few sentences about invented names, which no two
-splits share, carry the gold, at controlled distances. There are fewer sentences than in English, and the prose repeats
-itself sooner: it shows that a pipeline reads Chinese rightly, rather than how well a model does.
+splits share, determine the gold, at controlled distances. There are fewer different sentences than in English: the
+grammar tests that a pipeline processes Chinese correctly, rather than how good a model is.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +26,7 @@ FILLERS = (
     "集市散了以后，广场又空了。", "那一年冬天来得很早。", "井水又凉又甜。",
 )  # fmt: skip
 SHORT = ("下雪。", "天亮。", "起风了。", "天黑了。", "鸟在叫。")
-"""Sentences of two and three words, with which any room of at least two can be filled."""
+"""Sentences of two and three words, which can fill any gap of at least two words."""
 
 THINGS = ("铜灯", "木箱", "银针", "旧伞", "铁锅", "竹笛", "皮鼓", "瓷碗", "棉被", "石印", "账本", "渔网")
 PLACES = ("东门", "西桥", "南街", "北塔", "码头", "磨坊", "茶馆", "书院", "果园", "盐场")
@@ -62,18 +62,18 @@ _ROOM = 16
 
 
 def names(split: str) -> list[str]:
-    """Invented names of a split; no other split has one of them."""
+    """Return the invented names of a split; no name is in two splits."""
     every = ["".join(pair) for pair in product(_FIRST, _SECOND)]
     return every[SPLITS.index(split) :: len(SPLITS)]
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _Fixed:
     """A sentence with a name."""
 
     text: str
     mark: int
-    """Its word from which distances count."""
+    """Index of its word from which distances are counted."""
 
 
 class _Page:
@@ -81,20 +81,20 @@ class _Page:
 
     def __init__(self, draw: Draw, length: int) -> None:
         self._draw, self._length = draw, length
-        self.placed: list[tuple[int, _Told]] = []
+        self.placed: list[tuple[int, _Fixed]] = []
 
-    def put(self, told: _Told, at: int | None = None) -> int | None:
-        """Put a sentence so that its mark is word ``at``, or as near as can be (None: anywhere), and say where."""
-        places = np.flatnonzero(self._fits(num_words(told.text)))
+    def put(self, fixed: _Fixed, at: int | None = None) -> int | None:
+        """Put a sentence with its mark as near to word ``at`` as fits (None: anywhere); returns where, if anywhere."""
+        places = np.flatnonzero(self._fits(num_words(fixed.text)))
         if not len(places):
             return None
-        start = self._draw.one(places.tolist()) if at is None else places[np.abs(places + told.mark - at).argmin()]
-        self.placed.append((int(start), told))
-        return int(start) + told.mark
+        start = self._draw.one(places.tolist()) if at is None else places[np.abs(places + fixed.mark - at).argmin()]
+        self.placed.append((int(start), fixed))
+        return int(start) + fixed.mark
 
-    def put_pair(self, first: _Told, second: _Told, distance: int) -> int | None:
-        """Put two sentences whose marks are ``distance`` words apart, or a few more; says how many, None: no room."""
-        one, other = (self._fits(num_words(told.text)) for told in (first, second))
+    def put_pair(self, first: _Fixed, second: _Fixed, distance: int) -> int | None:
+        """Put two sentences with marks ``distance`` words apart or a few more; returns the actual distance, or None."""
+        one, other = (self._fits(num_words(fixed.text)) for fixed in (first, second))
         for apart in range(distance, distance + 2 * _ROOM):
             shift = apart + first.mark - second.mark
             gap = shift - num_words(first.text)
@@ -108,34 +108,34 @@ class _Page:
         return None
 
     def _fits(self, size: int) -> BoolArray:
-        """(length,) whether a sentence of ``size`` words may begin at each word.
+        """(length,) whether a sentence of ``size`` words can begin at each word.
 
-        It must overlap nothing and leave no room of a single word, which no sentence fills.
+        It must not overlap others, nor leave a gap of a single word, which no sentence fills.
         """
         start = np.arange(self._length)
         end = start + size
         fits: BoolArray = (start != 1) & (end <= self._length) & (end != self._length - 1)
-        for at, told in self.placed:
-            after = at + num_words(told.text)
+        for at, fixed in self.placed:
+            after = at + num_words(fixed.text)
             fits &= ((end <= at) & (end != at - 1)) | ((start >= after) & (start != after + 1))
         return fits
 
     def write(self) -> tuple[str, list[tuple[int, int]]]:
-        """The text, and first and last character (not included) of each sentence in the order of putting."""
+        """Return the text, and first and last character (not included) of each sentence in the order of putting."""
         pieces: list[str] = []
         starts: dict[int, int] = {}
         words = characters = 0
-        for at, told in sorted(self.placed, key=lambda one: one[0]):
+        for at, fixed in sorted(self.placed, key=lambda one: one[0]):
             prose = self._prose(at - words)
             starts[at] = characters + len(prose)
-            pieces += [prose, told.text]
-            characters += len(prose) + len(told.text)
-            words = at + num_words(told.text)
+            pieces += [prose, fixed.text]
+            characters += len(prose) + len(fixed.text)
+            words = at + num_words(fixed.text)
         text = "".join([*pieces, self._prose(self._length - words)])
-        return text, [(starts[at], starts[at] + len(told.text)) for at, told in self.placed]
+        return text, [(starts[at], starts[at] + len(fixed.text)) for at, fixed in self.placed]
 
     def _prose(self, room: int) -> str:
-        """Sentences of exactly ``room`` words."""
+        """Draw sentences of exactly ``room`` words in total."""
         pieces: list[str] = []
         while room:
             choices = FILLERS if room >= _ROOM else SHORT
@@ -146,11 +146,11 @@ class _Page:
         return "".join(pieces)
 
 
-def _told(template: str, name: str, key: str = "") -> _Told:
-    """A sentence whose mark is its key, or its name where it has none."""
+def _fixed(template: str, name: str, key: str = "") -> _Fixed:
+    """Fill a template; the mark is the key, or the name where there is no key."""
     text = template.replace("<x>", name).replace("<key>", key)
     wanted = text.index(key or name)
-    return _Told(text, next(i for i, (_, end) in enumerate(word_spans(text)) if end > wanted))
+    return _Fixed(text, next(i for i, (_, end) in enumerate(word_spans(text)) if end > wanted))
 
 
 def _start(brief: Brief, index: int, *, needed: bool) -> tuple[Draw, _Page, list[str], list[int]]:
@@ -160,13 +160,13 @@ def _start(brief: Brief, index: int, *, needed: bool) -> tuple[Draw, _Page, list
 
 
 def lm(brief: Brief, index: int) -> dict[str, Any]:
-    """Fields ``text, probes``: keys that come again, at a distance behind the sentence that first says them."""
+    """Return the fields ``text, probes``: keys are repeated at a distance after the sentence that introduces them."""
     draw, page, pool, distances = _start(brief, index, needed=bool(brief.ambiguous_share))
     found: list[tuple[str, int]] = []
     for number in range(min(round(brief.ambiguous_share * brief.words_per_document / (2 * _ROOM)), len(pool))):
         keys, template, _ = draw.one(FACTS)
         name, key = pool.pop(), draw.one(keys)
-        first, second = _told(template, name, key), _told(AGAIN[keys], name, key)
+        first, second = _fixed(template, name, key), _fixed(AGAIN[keys], name, key)
         apart = page.put_pair(first, second, distances[number % len(distances)])
         found += [(key, apart)] if apart is not None else []
     text, spans = page.write()
@@ -179,32 +179,32 @@ def lm(brief: Brief, index: int) -> dict[str, Any]:
 
 
 def classification(brief: Brief, index: int) -> dict[str, Any]:
-    """Fields ``text, label, probes``: one verdict, or several and a sentence that says which of them matters."""
+    """Return the fields ``text, label, probes``: one verdict, or several and a sentence that selects one."""
     draw, page, pool, distances = _start(brief, index, needed=bool(brief.ambiguous_share))
     label = list(VERDICTS)[(index + brief.seed) % len(VERDICTS)]
     name, apart = pool.pop(), 0
-    verdict = _told(draw.one(VERDICTS[label]), name)
+    verdict = _fixed(draw.one(VERDICTS[label]), name)
     if draw.share() < brief.ambiguous_share:
-        apart = page.put_pair(verdict, _told(SUBJECT, name), draw.one(distances)) or 0
+        apart = page.put_pair(verdict, _fixed(SUBJECT, name), draw.one(distances)) or 0
         for other in VERDICTS:
             if other != label:
-                page.put(_told(draw.one(VERDICTS[other]), pool.pop()))
+                page.put(_fixed(draw.one(VERDICTS[other]), pool.pop()))
     else:
         page.put(verdict)
     text, spans = page.write()
-    told = spans[:2] if apart else spans[:1]
-    return {"text": text, "label": label, "probes": [{"start": a, "end": b, "distance": apart} for a, b in told]}
+    evidence = spans[:2] if apart else spans[:1]
+    return {"text": text, "label": label, "probes": [{"start": a, "end": b, "distance": apart} for a, b in evidence]}
 
 
 def qa(brief: Brief, index: int) -> dict[str, Any]:
-    """Fields ``context, questions, probes``: a fact a distance, and one question that the text does not answer."""
+    """Return the fields ``context, questions, probes``: one fact per distance, and one unanswerable question."""
     draw, page, pool, distances = _start(brief, index, needed=True)
     asked: list[tuple[str, str, str, int]] = []
     for distance in distances:
         form = draw.below(len(FACTS))
         keys, template, question = FACTS[form]
         name, key = pool.pop(), draw.one(keys)
-        at = page.put(_told(template, name, key), distance)
+        at = page.put(_fixed(template, name, key), distance)
         asked += [(name, key, question, at)] if at is not None else []
     text, spans = page.write()
     questions: list[dict[str, Any]] = []
@@ -214,22 +214,22 @@ def qa(brief: Brief, index: int) -> dict[str, Any]:
         answers = [{"text": key, "answer_start": place}]
         questions.append({"id": str(number), "question": question.replace("<x>", name), "answers": answers})
         probes.append({"question": str(number), "start": place, "end": place + len(key), "distance": at})
-    name, _, told, _ = draw.one(asked)
-    other = draw.one([question for _, _, question in FACTS if question != told])
+    name, _, question_of_fact, _ = draw.one(asked)
+    other = draw.one([question for _, _, question in FACTS if question != question_of_fact])
     questions.append({"id": str(len(questions) + 1), "question": other.replace("<x>", name), "answers": []})
     return {"context": text, "questions": questions, "probes": probes}
 
 
 def summarization(brief: Brief, index: int) -> dict[str, Any]:
-    """Fields ``document, summaries``: key sentences at the distances, asked for one by one and all together."""
+    """Return the fields ``document, summaries``: a query for each key sentence, and one summary of all."""
     draw, page, pool, distances = _start(brief, index, needed=True)
     facts: list[tuple[str, str, str, int]] = []
     for distance in distances:
         keys, template, _ = draw.one(FACTS)
         name, key = pool.pop(), draw.one(keys)
-        told = _told(template, name, key)
-        at = page.put(told, distance)
-        facts += [(name, key, told.text, at)] if at is not None else []
+        fixed = _fixed(template, name, key)
+        at = page.put(fixed, distance)
+        facts += [(name, key, fixed.text, at)] if at is not None else []
     text, spans = page.write()
     summaries: list[dict[str, Any]] = []
     for (name, key, stated, at), place in zip(facts, spans, strict=True):
@@ -242,17 +242,17 @@ def summarization(brief: Brief, index: int) -> dict[str, Any]:
 
 
 def ner(brief: Brief, index: int) -> dict[str, Any]:
-    """Fields ``tokens, tags, probes``: a tag a character; some names only a sentence elsewhere explains."""
+    """Return the fields ``tokens, tags, probes``: one tag per character; another sentence determines some types."""
     draw, page, pool, distances = _start(brief, index, needed=bool(brief.ambiguous_share))
     named: list[tuple[str, str, int | None]] = []
     for number in range(min(max(brief.words_per_document // (4 * _ROOM), 1), len(pool))):
         kind, name = draw.one(list(TYPES)), pool.pop()
         clear, defining = TYPES[kind]
         if draw.share() < brief.ambiguous_share:
-            pair = _told(draw.one(defining), name), _told(draw.one(UNCLEAR), name)
+            pair = _fixed(draw.one(defining), name), _fixed(draw.one(UNCLEAR), name)
             apart = page.put_pair(*pair, distances[number % len(distances)])
             named += [(name, kind, None), (name, kind, apart)] if apart is not None else []
-        elif page.put(_told(draw.one(clear), name)) is not None:
+        elif page.put(_fixed(draw.one(clear), name)) is not None:
             named.append((name, kind, None))
     text, spans = page.write()
     tags, probes = ["O"] * len(text), []

@@ -1,4 +1,4 @@
-"""Words that mean nothing: syllables of two letters, and numbers that stay the same for ever."""
+"""Meaningless words of two-letter syllables, and fixed lists of numbers."""
 
 from collections.abc import Sequence
 
@@ -7,13 +7,13 @@ from ctxlab.corpora.grammar.draw import Draw
 SYLLABLES = tuple(consonant + vowel for consonant in "bdfgklmnprstvz" for vowel in "aeiou")
 
 _STEP = 6180339887
-"""Prime to 9, 90, 900, …, so that its multiples are different numbers; they lie far apart."""
+"""Coprime to 9, 90, 900, …, so that its multiples are different and spread numbers."""
 
 
 def codes(count: int, draw: Draw, syllables: int = 2) -> list[str]:
-    """``count`` different words of ``syllables`` syllables or as few more as must be; all are equally long.
+    """Draw ``count`` different words of at least ``syllables`` syllables, more where there are not enough words.
 
-    So none of them is a part of another.
+    All have the same length, so that none is a part of another.
     """
     while len(SYLLABLES) ** syllables < 2 * count:
         syllables += 1
@@ -29,6 +29,6 @@ def _code(number: int, syllables: int) -> str:
 
 
 def numbers(count: int, digits: int) -> Sequence[str]:
-    """The first ``count`` of a fixed list of different numbers of ``digits`` digits, of which there are enough."""
+    """Return the first ``count`` of a fixed list of different numbers with ``digits`` digits."""
     least = 10 ** (digits - 1)
     return [str(least + _STEP * index % (9 * least)) for index in range(1, count + 1)]

@@ -1,4 +1,4 @@
-"""Draws from lists, quick and reproducible."""
+"""Fast, reproducible random choices."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -19,25 +19,25 @@ class Draw:
         self._random = np.random.default_rng((seed % 2**63, SPLITS.index(split), index))
 
     def share(self) -> float:
-        """A number from 0 to 1, the latter not included."""
+        """Draw a number from 0 to 1, the latter not included."""
         return float(self._random.random())
 
     def below(self, count: int) -> int:
-        """An integer from 0 to ``count``, the latter not included."""
+        """Draw an integer from 0 to ``count``, the latter not included."""
         return int(self._random.random() * count)
 
     def one(self, choices: Sequence[T]) -> T:
-        """One of the choices."""
+        """Draw one of the choices."""
         return choices[self.below(len(choices))]
 
     def shuffled(self, choices: Sequence[T]) -> list[T]:
-        """All choices in random order."""
+        """Return all choices in random order."""
         return [choices[i] for i in np.argsort(self._random.random(len(choices)), kind="stable")]
 
     def many(self, count: int, below: int) -> IntArray:
-        """``count`` integers from 0 to ``below``, the latter not included."""
+        """Draw ``count`` integers from 0 to ``below``, the latter not included."""
         return self._random.integers(0, below, count)
 
     def different(self, count: int, below: int) -> IntArray:
-        """``count`` integers like these, each at most once, in random order."""
+        """Draw ``count`` different integers from 0 to ``below``, the latter not included, in random order."""
         return self._random.choice(below, count, replace=False)

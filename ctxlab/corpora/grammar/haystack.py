@@ -1,6 +1,6 @@
-"""Haystacks: filler of an exact number of words, quick enough for a hundred thousand, and facts in it.
+"""Haystacks: filler of an exact number of words, fast for a hundred thousand words, and facts hidden in it.
 
-Words count as in all generated documents: punctuation marks by themselves.
+Words are counted as in all generated documents: punctuation marks are words.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,24 +22,24 @@ NOISE: Mapping[int, Sequence[str]] = {
     6: ("it is up to us .", "no , it is me .", "do it as we do ."),
     7: ("if it is so , go .", "we go in or we go .", "he is as we go on ."),
 }
-"""Sentences by their number of words, of words that every tokenizer has whole: a word is a token."""
+"""Sentences by their number of words; every word is one token for every tokenizer."""
 
 PROSE_SENTENCES = 2000
-"""Sentences that prose is drawn from."""
+"""Number of sentences that prose is drawn from."""
 
 
 @dataclass(frozen=True, eq=False)
 class Haystack:
-    """Sentences to draw from, as running text."""
+    """Sentences to draw filler from, as running text."""
 
     texts: Sequence[str]
     sizes: IntArray
-    """Words of each."""
+    """Number of words of each."""
     written_to_measure: Mapping[int, Sequence[str]] | None
-    """Sentences of every length that may be left over; None writes one."""
+    """Sentences of every length that may be left over; None generates one of the needed length."""
 
     def fill(self, num_words: int, draw: Draw) -> list[str]:
-        """Sentences of ``num_words`` words together, which is not 1."""
+        """Draw sentences with ``num_words`` words in total, which must not be 1."""
         pieces: list[str] = []
         while num_words > int(self.sizes.max()):
             chosen = draw.many(int(num_words / self.sizes.mean()) + 1, len(self.texts))
@@ -62,7 +62,7 @@ class Haystack:
 
 @cache
 def haystack(kind: str) -> Haystack:
-    """``noise`` (a few sentences of the shortest words, over and over) or ``prose`` (of the other corpora)."""
+    """Return ``noise`` (a few repeated sentences of short words) or ``prose`` (as in the other corpora)."""
     if kind == "noise":
         listed = [sentence(text.split(" ")) for texts in NOISE.values() for text in texts]
         return _haystack(listed, NOISE)
@@ -78,20 +78,20 @@ def _haystack(listed: Sequence[Sequence[str]], measured: Mapping[int, Sequence[s
 
 
 def running(words: Sequence[str]) -> str:
-    """A sentence as running text."""
+    """Return a sentence as running text."""
     return joined(words, [0])[0].rstrip("\n")
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A sentence that is put into a haystack."""
+    """A sentence that is hidden in a haystack."""
 
     words: Sequence[str]
     marked: str = ""
-    """The word of it that is a (part of the) answer; empty marks the whole sentence."""
+    """Its word that is (part of) the answer; empty marks the whole sentence."""
 
     def span(self, start: int) -> list[int]:
-        """First and last character (not included) of what is marked, where the sentence begins at ``start``."""
+        """Return first and last character (not included) of the marked part of a sentence that begins at ``start``."""
         text = running(self.words)
         at = text.rindex(self.marked) if self.marked else 0
         return [start + at, start + at + len(self.marked or text)]
@@ -99,14 +99,14 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Facts that keep their order."""
+    """Facts that are placed in their order."""
 
     facts: Sequence[Fact]
     depth: float | None = None
-    """Share of the filler in front of the first; the others come anywhere behind it. None puts all anywhere."""
+    """Fraction of the filler before the first fact; the others are anywhere after it. None puts all anywhere."""
 
     def places(self, filler: int, draw: Draw) -> list[int]:
-        """Words of filler in front of each."""
+        """Draw the number of words of filler before each."""
         if self.depth is None:
             return sorted(draw.many(len(self.facts), filler + 1).tolist())
         first = round(self.depth * filler)
@@ -119,15 +119,22 @@ class Hidden:
 
     text: str
     spans: list[list[list[int]]]
-    """Of each group, of each fact: first and last character (not included) of what is marked."""
+    """For each group and fact, first and last character (not included) of the marked part."""
 
 
 def hide(groups: Sequence[Group], num_words: int, kind: str, draw: Draw) -> Hidden:
-    """Facts in a haystack, ``num_words`` words together; they leave at least 2 words of filler."""
+    """Hide facts in a haystack of ``num_words`` words in total, with at least 2 words of filler.
+
+    Args:
+        groups: Groups of facts.
+        num_words: Words of the text.
+        kind: Kind of filler, one of ``HAYSTACKS``.
+        draw: Random generator.
+    """
     facts = [(g, n, fact) for g, group in enumerate(groups) for n, fact in enumerate(group.facts)]
     filler = num_words - sum(len(fact.words) for _, _, fact in facts)
     places = [place for group in groups for place in group.places(filler, draw)]
-    # The group with the depth goes first among equals, so that nothing else stands where it begins.
+    # At equal places the group with the depth comes first, so that its depth is exact.
     order = sorted(range(len(facts)), key=lambda i: (places[i], facts[i][:2]))
     hay, pieces, length, done = haystack(kind), [], 0, 0
     spans: list[list[list[int]]] = [[[] for _ in group.facts] for group in groups]
@@ -144,7 +151,7 @@ def hide(groups: Sequence[Group], num_words: int, kind: str, draw: Draw) -> Hidd
 
 
 def _without_single_words(places: Sequence[int], filler: int) -> list[int]:
-    """Rising places, moved by a word where one word of filler would be left between two, or at the end."""
+    """Move places by a word where one word of filler would be left between two, or at the end."""
     moved: list[int] = []
     for place in places:
         before = moved[-1] if moved else 0

@@ -1,4 +1,4 @@
-"""Invented names, each belonging to one split for good."""
+"""Invented names, each of which belongs to exactly one split."""
 
 import hashlib
 from functools import cache
@@ -18,19 +18,19 @@ _LAST = (
     "ver vik vin za"
 )
 
-# Out of 100 hash values: six tenths of the names for training, two for each of the others.
+# Upper bounds of hash values below 100: 60 % of the names for training, 20 % for each of the others.
 _BOUNDS = {"train": 60, "validation": 80, "test": 100}
 
 
 def split_of(name: str) -> str:
-    """The split that a name belongs to, by a hash of its letters: the same everywhere and for ever."""
+    """Return the split of a name, determined by a hash of its letters."""
     value = hashlib.sha256(name.encode()).digest()[0] * 100 // 256
     return next(split for split in SPLITS if value < _BOUNDS[split])
 
 
 @cache
 def names(split: str) -> tuple[str, ...]:
-    """All names of a split, in a fixed order."""
+    """Return all names of a split, in a fixed order."""
     middles = ("", *_MIDDLE.split())
     every = {"".join(parts) for parts in product(_FIRST.split(), middles, _LAST.split())}
     return tuple(sorted(name for name in every if split_of(name) == split))

@@ -1,8 +1,8 @@
 """Sentences with names of persons, organisations, places and vessels.
 
-Templates as in ``_prose``; besides, ``<PER>`` stands for a mention that is clear on its face (a form of ``FORMS``),
-``<per>`` for a bare name whose sentence tells its type, and ``<x>`` for a bare name whose sentence does not.
-In a form, ``[`` and ``]`` enclose the entity, ``1`` and ``2`` are the names of the member.
+Templates are those of ``prose``; in addition ``<PER>`` is a mention that shows its type (a form of ``FORMS``),
+``<per>`` a bare name whose sentence shows its type, and ``<x>`` a bare name whose sentence does not.
+In a form, ``[`` and ``]`` enclose the entity, and ``1`` and ``2`` are the names of the member.
 """
 
 from collections.abc import Mapping, Sequence
@@ -96,7 +96,7 @@ CLEAR: Mapping[str, Sequence[str]] = {
         "<VES> belonged to <ORG> .",
     ),
 }
-"""Sentences whose mentions are clear on their face."""
+"""Sentences whose mentions show their type."""
 
 BARE: Mapping[str, Sequence[str]] = {
     "PER": (
@@ -129,7 +129,7 @@ BARE: Mapping[str, Sequence[str]] = {
         "the <ves> dropped anchor <when> .",
     ),
 }
-"""Sentences with a bare name that they explain themselves."""
+"""Sentences with a bare name that show its type."""
 
 AMBIGUOUS: Sequence[str] = (
     "they spoke of <x> .",
@@ -157,7 +157,7 @@ AMBIGUOUS: Sequence[str] = (
     "then there was <x> .",
     "<x> , they said , was lucky .",
 )
-"""Sentences that suit every type."""
+"""Sentences that fit every type."""
 
 DEFINING: Sequence[str] = (
     "<x> is <type> .",
@@ -169,7 +169,7 @@ DEFINING: Sequence[str] = (
     "everyone knows that <x> is <type> .",
     "<x> has always been <type> .",
 )
-"""Sentences that say what a name is; ``<type>`` draws from ``KINDS``."""
+"""Sentences that state the type of a name; ``<type>`` draws from ``KINDS``."""
 
 KINDS: Mapping[str, Sequence[str]] = {
     "PER": (

@@ -1,20 +1,20 @@
-"""Sentences to running text of an exact length."""
+"""Joins sentences to running text in paragraphs."""
 
 from collections.abc import Sequence
 
 SENTENCES_PER_PARAGRAPH = 6
 
 _CLINGS = (".", ",", ";", ":", "?", "!", "'s")
-"""Words without a blank in front."""
+"""Words that have no blank before them."""
 
 
 def leaves(room: int) -> bool:
-    """Whether sentences fill so much room exactly."""
+    """Whether ``room`` words can be filled exactly: a sentence has at least two."""
     return room == 0 or room >= 2
 
 
 def joined(words: Sequence[str], starts: Sequence[int]) -> tuple[str, list[int]]:
-    """Words as running text in paragraphs, and the first character of each."""
+    """Join words to running text in paragraphs; returns it with the first character of each word."""
     paragraphs = set(starts[SENTENCES_PER_PARAGRAPH::SENTENCES_PER_PARAGRAPH])
     pieces: list[str] = []
     places, length, quoted, opened = [], 0, False, True

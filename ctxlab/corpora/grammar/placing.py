@@ -1,4 +1,4 @@
-"""Sentences at controlled places in a sea of prose that fills a document exactly.
+"""Puts sentences at controlled places and fills the rest of a document exactly with prose.
 
 Shape legend: P places.
 """
@@ -18,11 +18,11 @@ TRIES = 4
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
-    """A sentence with a place."""
+    """A sentence that is put at a controlled place."""
 
     words: Sequence[str]
     name_at: int
-    """Its word from which distances count."""
+    """Index of its word from which distances are counted."""
 
 
 class Page:
@@ -34,11 +34,11 @@ class Page:
 
     @property
     def placed(self) -> list[tuple[int, Fixed]]:
-        """First word of each sentence, in the order of putting, and what it is."""
+        """The first word of each sentence and the sentence, in the order in which they were put."""
         return list(self._placed)
 
     def put(self, fixed: Fixed) -> bool:
-        """Put a sentence at random; False where it fits nowhere any more."""
+        """Put a sentence at a random place; returns False where it fits nowhere."""
         places = np.flatnonzero(self._fits(len(fixed.words)))
         if not len(places):
             return False
@@ -46,12 +46,12 @@ class Page:
         return True
 
     def put_before_end(self, fixed: Fixed, distance: int) -> int | None:
-        """Put a sentence so that its name is ``distance`` words before the end, or as few more as must be.
+        """Put a sentence so that its name is at least ``distance`` words before the end, and as near to that as fits.
 
-        Where nothing so far from the end is free, it stands as far as can be.
+        Where no place that far from the end is free, it is put as far from the end as possible.
 
         Returns:
-            The true distance, of which 1 is the last word; None where it fits nowhere.
+            The actual distance, where 1 is the last word; None where the sentence fits nowhere.
         """
         places = np.flatnonzero(self._fits(len(fixed.words)))
         distances = self._length - places - fixed.name_at
@@ -63,9 +63,10 @@ class Page:
         return self._length - chosen - fixed.name_at
 
     def put_near(self, fixed: Fixed, at: int) -> int | None:
-        """Put a sentence so that its name is word ``at``, or as near as can be, and say where; None where it fits not.
+        """Put a sentence so that its name is as near to word ``at`` as fits; of two such places the earlier one.
 
-        Of two places as near the earlier one is taken.
+        Returns:
+            The actual word of the name; None where the sentence fits nowhere.
         """
         places = np.flatnonzero(self._fits(len(fixed.words)))
         if not len(places):
@@ -75,10 +76,10 @@ class Page:
         return place + fixed.name_at
 
     def put_pair(self, first: Fixed, second: Fixed, distance: int) -> int | None:
-        """Put two sentences so that their names are ``distance`` words apart, or as few more as must be.
+        """Put two sentences so that their names are at least ``distance`` words apart, and as near to that as fits.
 
         Returns:
-            The true distance; None where they fit nowhere.
+            The actual distance; None where they fit nowhere.
         """
         one, other = self._fits(len(first.words)), self._fits(len(second.words))
         for apart in range(distance, self._length):
@@ -94,23 +95,20 @@ class Page:
         return None
 
     def _fits(self, size: int) -> BoolArray:
-        """(P,) for each word of the document whether a sentence of ``size`` words can begin there.
+        """(P,) whether a sentence of ``size`` words can begin at each word of the document.
 
-        Nothing may be left over that is a single word, as no sentence is that short.
+        No gap of a single word may be left, as no sentence is that short.
         """
         start = np.arange(self._length)
         end = start + size
         fits: BoolArray = (start != 1) & (end <= self._length) & (end != self._length - 1)
         for at, placed in self._placed:
-            behind = at + len(placed.words)
-            fits &= ((end <= at) & (end != at - 1)) | ((start >= behind) & (start != behind + 1))
+            after = at + len(placed.words)
+            fits &= ((end <= at) & (end != at - 1)) | ((start >= after) & (start != after + 1))
         return fits
 
     def write(self) -> tuple[str, list[tuple[int, int]], list[int]]:
-        """The text, first and last character (not included) of each sentence in the order of putting, and its name.
-
-        The name is the word of the document that it is.
-        """
+        """Return the text, and of each sentence in the order of putting its characters and the index of its name."""
         words, starts = self.words()
         text, places = joined(words, starts)
         spans = []
@@ -120,7 +118,7 @@ class Page:
         return text, spans, [at + fixed.name_at for at, fixed in self._placed]
 
     def words(self) -> tuple[list[str], list[int]]:
-        """All words, and the first one of each sentence; every call draws other prose."""
+        """Return all words, and the first one of each sentence; every call draws other prose."""
         words: list[str] = []
         starts: list[int] = []
         for at, fixed in sorted(self._placed, key=lambda one: one[0]):
@@ -131,7 +129,7 @@ class Page:
         return words, starts
 
     def starts(self) -> list[int]:
-        """The first word of each sentence that was put, in the order of putting."""
+        """Return the first word of each sentence that was put, in the order of putting."""
         return [at for at, _ in self._placed]
 
     def _fill(self, until: int, words: list[str], starts: list[int]) -> None:
@@ -147,8 +145,8 @@ class Page:
         return exactly(room if room < ROOM_FOR_SENTENCE + 2 else ROOM_FOR_SENTENCE, self._draw)
 
 
-def told(template: str, name: str, **words: str) -> Fixed:
-    """A sentence with ``name`` for ``<x>``, and others for ``<what they are called>``."""
+def fixed_sentence(template: str, name: str, **words: str) -> Fixed:
+    """Fill a template with ``name`` for ``<x>`` and the keyword arguments for their names in angle brackets."""
     given = {"<x>": name, **{f"<{key}>": word for key, word in words.items()}}
     parts = [piece for part in template.split(" ") for piece in given.get(part, part).split(" ")]
     return Fixed(sentence(parts), parts.index(name))

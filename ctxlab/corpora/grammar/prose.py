@@ -1,6 +1,6 @@
-"""Sentences without a name: the sea of other words in which a corpus hides what it asks for.
+"""Filler sentences without names, among which a corpus hides its evidence.
 
-A template is words parted by blanks; ``<kind>`` draws from the list of that kind, whose entries may be templates too.
+A template is words separated by blanks; ``<kind>`` draws from the list of that kind, whose entries may be templates.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from itertools import pairwise
 from ctxlab.corpora.grammar.draw import Draw
 
 ROOM_FOR_SENTENCE = 24
-"""Words within which every sentence fits that is not written to measure."""
+"""Maximum number of words of a sentence, except those of ``exactly``."""
 
 
 def _listed(text: str) -> Sequence[str]:
@@ -140,7 +140,7 @@ def fill(template: str, draw: Draw) -> list[str]:
 
 
 def sentence(words: Sequence[str]) -> list[str]:
-    """The words with "an" where it belongs, and a capital in front (behind an opening quotation mark)."""
+    """Return the words with "an" before vowels, and a capital first letter (after an opening quotation mark)."""
     written = ["an" if word == "a" and _has_vowel(after) else word for word, after in pairwise([*words, ""])]
     first = 1 if written[0] == '"' else 0
     written[first] = written[first][0].upper() + written[first][1:]
@@ -152,7 +152,7 @@ def _has_vowel(word: str) -> bool:
 
 
 def exactly(length: int, draw: Draw) -> list[str]:
-    """A sentence of ``length`` words, full stop included, at least 2."""
+    """Return a sentence of exactly ``length`` words, full stop included; ``length`` is at least 2."""
     if length in _SHORT:
         fitting = [words for text in _SHORT[length] if len(words := fill(text, draw)) == length]
         return sentence(draw.one(fitting))

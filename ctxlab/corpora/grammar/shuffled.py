@@ -1,4 +1,4 @@
-"""Texts that are words in random order."""
+"""Texts of words in random order."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,14 @@ from ctxlab.corpora.grammar.draw import Draw
 def shuffled_text(
     words: Sequence[str], counts: Sequence[int], asked: Sequence[str], draw: Draw
 ) -> tuple[str, list[list[int]]]:
-    """Each word so many times, in random order, and where those ``asked`` for stand; words are equally long."""
+    """Return words in random order, and the spans of those asked for.
+
+    Args:
+        words: Different words of the same length.
+        counts: How often each occurs.
+        asked: Words asked for, which are the first of ``words``.
+        draw: Random generator.
+    """
     numbers = np.repeat(np.arange(len(words)), counts)
     order = numbers[draw.different(len(numbers), len(numbers))]
     width = len(words[0]) + 1

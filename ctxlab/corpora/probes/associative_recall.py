@@ -1,4 +1,4 @@
-"""Associative recall: pairs of word and digit; one word is asked for."""
+"""Associative recall: pairs of word and digit; the question asks for the digit of one word."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,11 @@ DIGITS = tuple(map(str, range(10)))
 
 
 class AssociativeRecall(Probe):
-    """``bada 4 kuri 7 …``: which digit stands behind ``kuri``?
+    """``bada 4 kuri 7 …``: which digit follows ``kuri``?
 
-    Source: the synthetic task of Ba et al. 2016 (arXiv:1610.06258), as read by language models in Fu et al. 2022
+    Source: the synthetic task of Ba et al. 2016 (arXiv:1610.06258), as used for language models in Fu et al. 2022
     (arXiv:2212.14052) and Arora et al. 2023 (arXiv:2312.04927). Deviations: keys are words of syllables, so that there
-    are always enough, and each occurs once; values are the ten digits; the key is asked for in the question.
+    are always enough, and each occurs once; values are the ten digits; the question names the key.
     """
 
     def __init__(
@@ -29,15 +29,15 @@ class AssociativeRecall(Probe):
         self._syllables = syllables
 
     def least(self) -> int:
-        """Two pairs."""
+        """Return the words of two pairs."""
         return 4
 
     def question_words(self) -> int:
-        """Of the only question."""
+        """Return the length of the only question."""
         return 4
 
     def write(self, draw: Draw, split: str, num_words: int, depth: float) -> Sample:
-        """An odd length is a word short."""
+        """Write pairs; a text of odd length is a word shorter."""
         keys = codes(num_words // 2, draw, self._syllables)
         values = draw.many(len(keys), 10).tolist()
         asked = round(depth * (len(keys) - 1))

@@ -1,4 +1,4 @@
-"""Common words: a list of words in which some come again and again."""
+"""Common words: a list of words in which some are much more frequent than the others."""
 
 from collections.abc import Sequence
 
@@ -9,12 +9,12 @@ from ctxlab.corpora.grammar.shuffled import shuffled_text
 
 
 class CommonWords(Probe):
-    """``common`` words come ``common_times`` each, all others at most ``other_times``: which are the common ones?
+    """``common`` words occur ``common_times`` each, all others at most ``other_times``: which are the common ones?
 
     Source: RULER (Hsieh et al. 2024, arXiv:2404.06654), common words extraction: 10 words, 30 times against 3.
-    Deviations: words are made of syllables, and are not numbered; where a text is too short for the common words to
-    take half of it, they come less often and the others in the same ratio, but common ones always at least one time
-    more. The evidence is everywhere, so that there is no depth.
+    Deviations: words are made of syllables, and are not numbered; where a text is too short, so that the common words
+    would take more than half of it, all words are less frequent in the same ratio, but common ones always occur at
+    least once more. The evidence is everywhere, so that there is no depth.
     """
 
     def __init__(
@@ -32,15 +32,15 @@ class CommonWords(Probe):
         self._common, self._common_times, self._other_times = common, common_times, other_times
 
     def least(self) -> int:
-        """Every common word twice."""
+        """Return the words of every common word twice."""
         return 2 * self._common
 
     def question_words(self) -> int:
-        """Of the only question."""
+        """Return the length of the only question."""
         return 8
 
     def write(self, draw: Draw, split: str, num_words: int, depth: float) -> Sample:
-        """Counts first, then the order."""
+        """Determine the counts, then draw the order."""
         often = min(self._common_times, max(num_words // (2 * self._common), 2))
         others = max(min(often * self._other_times // self._common_times, often - 1), 1)
         left = num_words - self._common * often

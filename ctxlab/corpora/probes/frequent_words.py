@@ -1,4 +1,4 @@
-"""Frequent words: made-up words as often as Zipf's law has them."""
+"""Frequent words: invented words whose counts follow Zipf's law."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -11,11 +11,12 @@ from ctxlab.corpora.grammar.shuffled import shuffled_text
 
 
 class FrequentWords(Probe):
-    """Word number r comes r ** -``alpha`` times as often as the first: which are the ``asked`` most frequent?
+    """The word of rank r occurs r ** -``alpha`` times as often as the first: which are the ``asked`` most frequent?
 
     Source: RULER (Hsieh et al. 2024, arXiv:2404.06654), frequent words extraction: alpha 2.0, the three most frequent.
-    Deviations: counts are the law's, rounded down, rather than draws from it, so that the last word asked for always
-    comes more often than the next; no dots stand in between. The evidence is everywhere, so that there is no depth.
+    Deviations: counts are those of the law, rounded down, rather than drawn from it, so that the last word asked for is
+    always more frequent than the next; there are no dots in between. The evidence is everywhere, so that there is no
+    depth.
     """
 
     def __init__(
@@ -24,24 +25,26 @@ class FrequentWords(Probe):
         super().__init__(form, lengths, None, ("marking",))
         check_count("asked", asked, 1, 100)
         if not 1 < alpha <= 10:
-            raise UserError(f"probe.alpha={alpha} is no exponent for this: give a number above 1, 10 at most.")
+            raise UserError(f"probe.alpha={alpha} is out of range: give a number above 1 and at most 10.")
         self._alpha, self._asked = alpha, asked
 
     def least(self) -> int:
-        """The shortest text from which on the words asked for always come more often than the next."""
+        """Return the length from which on the words asked for are always more frequent than the next."""
         num = max((n for n in self._short() if self._is_tied(n)), default=0) + 1
         if num > LONGEST // 2:
-            raise UserError(f"probe.asked={self._asked} words are too alike at probe.alpha={self._alpha}: ask less.")
+            raise UserError(
+                f"probe.asked={self._asked} words have too similar counts at probe.alpha={self._alpha}: ask for fewer."
+            )
         return num
 
     def _short(self) -> range:
-        """Lengths at which there may be a tie: beyond, the exact counts are a whole word apart."""
+        """Return the lengths at which there may be a tie: beyond, the exact counts differ by a whole word."""
         first, second = ((self._asked + more) ** -self._alpha for more in (0, 1))
         return range(1, min(int(2 * self._norm / (first - second)) + 2, LONGEST))
 
     @cached_property
     def _norm(self) -> float:
-        """Sum of the law over all ranks, near enough."""
+        """The sum of the law over all ranks, approximated by an integral from rank 1,000 on."""
         head: float = sum(rank**-self._alpha for rank in range(1, 1000))
         return head + float(1000 ** (1 - self._alpha)) / (self._alpha - 1)
 
@@ -52,11 +55,11 @@ class FrequentWords(Probe):
         return self._count(self._asked, num_words) <= max(self._count(self._asked + 1, num_words), 1)
 
     def question_words(self) -> int:
-        """Of the only question."""
+        """Return the length of the only question."""
         return 8
 
     def write(self, draw: Draw, split: str, num_words: int, depth: float) -> Sample:
-        """Counts first, then the order; what rounding leaves are words that come once."""
+        """Determine the counts, then draw the order; the rest left by rounding are words that occur once."""
         counts: list[int] = []
         while count := self._count(len(counts) + 1, num_words):
             counts.append(count)

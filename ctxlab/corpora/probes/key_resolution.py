@@ -1,4 +1,4 @@
-"""Key resolution: an invented name that only one sentence explains, as in the generated corpus for named entities."""
+"""Key resolution: an invented name whose type only one sentence states, as in the generated corpus of task=ner."""
 
 from collections.abc import Sequence
 
@@ -10,16 +10,16 @@ from ctxlab.corpora.grammar.probe import Probe, Sample, check_count, check_hayst
 from ctxlab.corpora.grammar.prose import fill, sentence
 
 CHOICES = {"PER": "person", "ORG": "organisation", "LOC": "place", "VES": "ship"}
-"""Types of the corpus, and what they are called here."""
+"""Types of the corpus and their names as answers."""
 
 ROOM = 20
-"""Words within which every sentence fits."""
+"""Maximum number of words of a sentence."""
 
 
 class KeyResolution(Probe):
-    """One sentence says what a name is, one would suit every type, ``others`` explain other names; which type is it?
+    """One sentence states the type of a name, one fits every type, ``others`` define other names; which type is it?
 
-    Source: the project's own generated corpus for ``task=ner``, with its sentences. No name occurs in two splits. The
+    Source: the sentences of the project's own generated corpus for ``task=ner``. No name occurs in two splits. The
     depth is that of the defining sentence.
     """
 
@@ -37,27 +37,27 @@ class KeyResolution(Probe):
         self._others, self._haystack = others, haystack
 
     def least(self) -> int:
-        """All sentences, and a little around them."""
+        """Return the words of all sentences and two more."""
         return (self._others + 2) * ROOM + 2
 
     def question_words(self) -> int:
-        """Of the only question."""
+        """Return the length of the only question."""
         return 4
 
     def write(self, draw: Draw, split: str, num_words: int, depth: float) -> Sample:
-        """The defining sentence is the group with the depth."""
+        """Write a text whose defining sentence is at the depth."""
         pool = names(split)
         name, *others = (pool[i] for i in draw.different(1 + self._others, len(pool)).tolist())
         kind = draw.one(tuple(KINDS))
-        groups = [Group([_told(draw.one(DEFINING), name, kind, draw)], depth)]
-        groups += [Group([_told(draw.one(DEFINING), other, draw.one(tuple(KINDS)), draw)]) for other in others]
-        groups.append(Group([_told(draw.one(AMBIGUOUS), name, kind, draw)]))
+        groups = [Group([_fact(draw.one(DEFINING), name, kind, draw)], depth)]
+        groups += [Group([_fact(draw.one(DEFINING), other, draw.one(tuple(KINDS)), draw)]) for other in others]
+        groups.append(Group([_fact(draw.one(AMBIGUOUS), name, kind, draw)]))
         hidden = hide(groups, num_words, self._haystack, draw)
         choices = tuple(CHOICES.values())
         return Sample(hidden.text, f"What is {name}?", [CHOICES[kind]], hidden.spans[0], choices)
 
 
-def _told(template: str, name: str, kind: str, draw: Draw) -> Fact:
+def _fact(template: str, name: str, kind: str, draw: Draw) -> Fact:
     words: list[str] = []
     for part in template.split(" "):
         words += [name] if part == "<x>" else draw.one(KINDS[kind]).split(" ") if part == "<type>" else fill(part, draw)

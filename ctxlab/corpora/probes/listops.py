@@ -1,4 +1,4 @@
-"""ListOps: a nested expression over digits, whose value hangs on all of it."""
+"""ListOps: a nested expression over digits, whose value depends on all of it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
@@ -14,12 +14,12 @@ OPERATORS: Mapping[str, Callable[[Sequence[int]], int]] = {
     "[MED": lambda values: _median(values),
     "[SM": lambda values: sum(values) % 10,
 }
-"""Sign and meaning: the least, the largest, the median (rounded down), the sum modulo 10."""
+"""Symbol and function: minimum, maximum, median (rounded down), sum modulo 10."""
 
 NAMES = tuple(OPERATORS)
 
 SMALLEST = 4
-"""Signs of an operator with two digits: its own, theirs, and the bracket that ends it."""
+"""Number of symbols of an operator with two digits: operator, digits, and closing bracket."""
 
 
 class Listops(Probe):
@@ -27,10 +27,9 @@ class Listops(Probe):
 
     Source: Nangia and Bowman 2018 (arXiv:1804.06028) with the limits of the long-range arena (Tay et al. 2020,
     arXiv:2011.04006): operators MIN, MAX, MED and SM, at most 10 arguments each, at most 10 levels (the deepest of them
-    digits alone), 500 to 2,000 signs. Deviations: there an expression is drawn until its length fits; here it is made
-    for a length, so that short and long ones take no longer than others, and how deep its parts nest is drawn evenly
-    from what fits, rather than one argument in four being an expression. The value hangs on the whole text, so that
-    there is no depth.
+    digits only), 500 to 2,000 symbols. Deviations: there an expression is drawn until its length fits; here it is made
+    for a given length, and the shape of each operator is drawn uniformly from those that fit, instead of one argument
+    in four being an expression. The value depends on the whole text, so that there is no depth.
     """
 
     def __init__(
@@ -47,26 +46,26 @@ class Listops(Probe):
 
     @cached_property
     def _largest(self) -> list[int]:
-        """Signs of the largest expression of so many levels; the first, of one level, is a digit."""
+        """Number of symbols of the largest expression by number of levels, from one level, a digit, on."""
         sizes = [1]
         while len(sizes) < self._max_levels and sizes[-1] < LONGEST:
             sizes.append(2 + self._max_arguments * sizes[-1])
         return sizes
 
     def least(self) -> int:
-        """One operator with two digits."""
+        """Return the symbols of one operator with two digits."""
         return SMALLEST
 
     def question_words(self) -> int:
-        """Of the only question."""
+        """Return the length of the only question."""
         return 5
 
     def write(self, draw: Draw, split: str, num_words: int, depth: float) -> Sample:
-        """An expression of exactly ``num_words`` signs."""
+        """Write an expression of exactly ``num_words`` symbols."""
         if num_words > self._largest[-1]:
             raise UserError(
                 f"probe.max_levels={self._max_levels} and probe.max_arguments={self._max_arguments} allow "
-                f"{self._largest[-1]:,} signs at most: raise one of them, or leave out the longest of probe.lengths."
+                f"at most {self._largest[-1]:,} symbols: raise one of them, or leave out the longest of probe.lengths."
             )
         signs: list[str] = []
         digits = iter(draw.many(num_words, 10).tolist())
@@ -74,7 +73,7 @@ class Listops(Probe):
         return Sample(" ".join(signs), "What is the value?", [str(value)], (), DIGITS)
 
     def _write(self, size: int, levels: int, signs: list[str], digits: Iterator[int], draw: Draw) -> int:
-        """An expression of ``size`` signs with at most ``levels`` operators one in the other; its value."""
+        """Append an expression of ``size`` symbols with at most ``levels`` nested operators; returns its value."""
         name = draw.one(NAMES)
         signs.append(name)
         values: list[int] = []
@@ -88,16 +87,16 @@ class Listops(Probe):
         return OPERATORS[name](values)
 
     def _parts(self, total: int, largest: int, draw: Draw) -> list[int]:
-        """Sizes of the arguments: they add up, and each is a digit or at least the smallest expression."""
+        """Draw the sizes of the arguments, which sum to ``total``; each is a digit or an expression."""
         num, nested = draw.one(_shapes(total, largest, self._max_arguments))
-        more = total - num  # signs beyond one an argument
+        more = total - num  # symbols beyond one per argument
         sizes = [1] * (num - nested)
         if not nested:
             return sizes
         for left in range(nested, 0, -1):
             low = max(SMALLEST - 1, more - (left - 1) * (largest - 1))
             high = min(largest - 1, more - (left - 1) * (SMALLEST - 1))
-            # About its share of what is left, so that the first is not always the largest.
+            # About its part of the rest, so that the first is not always the largest.
             taken = min(max(int(2 * draw.share() * more / left), low), high) if left > 1 else more
             sizes.append(1 + taken)
             more -= taken
@@ -106,7 +105,7 @@ class Listops(Probe):
 
 @lru_cache(1 << 14)
 def _shapes(total: int, largest: int, most: int) -> Sequence[tuple[int, int]]:
-    """Numbers of arguments, and of expressions among them, that ``total`` signs may be."""
+    """Return the possible numbers of arguments, and of expressions among them, for ``total`` symbols."""
     return [
         (num, nested)
         for num in range(2, most + 1)

@@ -1,4 +1,4 @@
-"""Needles: numbers that belong to names, one or several, with others that do not matter."""
+"""Needles: numbers assigned to names, with distractors."""
 
 from collections.abc import Sequence
 
@@ -13,11 +13,11 @@ from ctxlab.corpora.grammar.probe import FORMS, Probe, Sample, check_count, chec
 KINDS = ("single", "multi_key", "multi_value", "multi_query")
 DIGITS = 7
 WORDS = 7
-"""Of a needle."""
+"""Number of words of a needle."""
 
 
 class Needle(Probe):
-    """Sentences tell the number of a name; what is asked hangs on ``kind``.
+    """Sentences state the number of a name; the question depends on ``kind``.
 
     - ``single``: one name has a number.
     - ``multi_key``: ``count`` names have one each, and one of them is asked for.
@@ -40,7 +40,7 @@ class Needle(Probe):
         haystack: str = "noise",
     ) -> None:
         if kind not in KINDS:
-            raise UserError(f"probe.kind={kind} is no kind of needle{suggestion(kind, KINDS, 'kinds')}")
+            raise UserError(f"probe.kind={kind} is not a kind of needle{suggestion(kind, KINDS, 'kinds')}")
         super().__init__(form, lengths, depths, FORMS if kind in ("single", "multi_key") else ("marking",))
         check_haystack(haystack)
         check_count("count", count, 1, 64)
@@ -49,15 +49,15 @@ class Needle(Probe):
         self._values = numbers(values, DIGITS)
 
     def least(self) -> int:
-        """The needles, and a little around them."""
+        """Return the words of the needles and two more."""
         return self._count * WORDS + 2
 
     def question_words(self) -> int:
-        """With all names that are asked for."""
+        """Return the length of a question with all names asked for."""
         return 6 + 2 * (self._count if self._kind == "multi_query" else 1)
 
     def write(self, draw: Draw, split: str, num_words: int, depth: float) -> Sample:
-        """The needles asked for are the group with the depth."""
+        """Write a text in which the needles asked for start at the depth."""
         pool = names(split)
         given = [self._values[i] for i in draw.different(self._count, len(self._values)).tolist()]
         owners = [pool[i] for i in draw.different(self._count, len(pool)).tolist()]

@@ -1,4 +1,4 @@
-"""Passkey: one number, somewhere in a text about nothing."""
+"""Passkey: one number, somewhere in a meaningless text."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ QUESTION = "What is the key?"
 class Passkey(Probe):
     """A text hides one key, and asks for it.
 
-    Source: Mohtashami and Jaggi 2023 (arXiv:2305.16300), section 4.2. Deviations: the key is told once, and drawn from
+    Source: Mohtashami and Jaggi 2023 (arXiv:2305.16300), section 4.2. Deviations: the key occurs once, and is from
     a closed list of ``keys`` numbers, the same in every split, so that an encoder can choose: chance is 1 / ``keys``.
     """
 
@@ -32,15 +32,15 @@ class Passkey(Probe):
         self._haystack, self._keys = haystack, numbers(keys, DIGITS)
 
     def least(self) -> int:
-        """The sentence, and a little around it."""
+        """Return the words of the sentence and a few more."""
         return 8
 
     def question_words(self) -> int:
-        """Of the only question."""
+        """Return the length of the only question."""
         return 5
 
     def write(self, draw: Draw, split: str, num_words: int, depth: float) -> Sample:
-        """The key is all that hangs on the draw, besides the filler."""
+        """Write a text that differs from others only in the key, its place and the filler."""
         key = draw.one(self._keys)
         hidden = hide([Group([Fact(["The", "key", "is", key, "."], key)], depth)], num_words, self._haystack, draw)
         return Sample(hidden.text, QUESTION, [key], hidden.spans[0], self._keys)

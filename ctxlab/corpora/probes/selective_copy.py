@@ -1,4 +1,4 @@
-"""Selective copying: a few digits in a text of blanks; one of them is asked for by its number."""
+"""Selective copying: a few digits in a text of blanks; the question asks for one of them by its index."""
 
 from collections.abc import Sequence
 
@@ -13,8 +13,8 @@ class SelectiveCopy(Probe):
     """``no no 4 no 7 no no``: which is number 2?
 
     Source: Jing et al. 2019 (arXiv:1706.02761) with the random gaps of Gu and Dao 2023 (arXiv:2312.00752). Deviation:
-    an encoder does not write a copy, so that one element is asked for by its number, counted from 1: to know it means
-    to have counted all before it. At depth 0 it is the first one and at depth 1 the last.
+    an encoder cannot generate a copy, so that the question asks for one element by its index, counted from 1, which
+    requires counting all elements before it. The depth is the position of that element in the text.
     """
 
     def __init__(
@@ -29,15 +29,15 @@ class SelectiveCopy(Probe):
         self._items = items
 
     def least(self) -> int:
-        """The items, and as many blanks."""
+        """Return the number of the items and as many blanks."""
         return 2 * self._items
 
     def question_words(self) -> int:
-        """Of the only question."""
+        """Return the length of the only question."""
         return 5
 
     def write(self, draw: Draw, split: str, num_words: int, depth: float) -> Sample:
-        """The place of the element asked for, then of those before and behind it."""
+        """Choose the place of the element asked for, then of those before and after it."""
         place = round(depth * (num_words - 1))
         fewest = max(0, self._items - (num_words - place))
         before = fewest + draw.below(min(self._items - 1, place) - fewest + 1)

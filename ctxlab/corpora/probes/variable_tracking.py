@@ -1,4 +1,4 @@
-"""Variable tracking: a value that is handed on from variable to variable."""
+"""Variable tracking: a value that is assigned from variable to variable."""
 
 from collections.abc import Sequence
 
@@ -9,14 +9,14 @@ from ctxlab.corpora.grammar.probe import Probe, Sample, check_count, check_hayst
 
 DIGITS = 5
 WORDS = 6
-"""Of an assignment at most."""
+"""Maximum number of words of an assignment."""
 
 
 class VariableTracking(Probe):
     """``VAR a = 12345.``, ``VAR b = VAR a.`` and so on: which variables have the value?
 
     Source: RULER (Hsieh et al. 2024, arXiv:2404.06654), multi-hop tracing. Deviations: names are two syllables; the
-    depth is that of the first assignment, behind which the others follow anywhere.
+    depth is that of the first assignment; the others are anywhere after it.
     """
 
     def __init__(
@@ -35,15 +35,15 @@ class VariableTracking(Probe):
         self._chains, self._hops, self._haystack = chains, hops, haystack
 
     def least(self) -> int:
-        """All assignments, and a little around them."""
+        """Return the words of all assignments and two more."""
         return self._chains * (self._hops + 1) * WORDS + 2
 
     def question_words(self) -> int:
-        """Of the only question."""
+        """Return the length of the only question."""
         return 7
 
     def write(self, draw: Draw, split: str, num_words: int, depth: float) -> Sample:
-        """The first chain is asked for."""
+        """Write chains of assignments; the question is about the first."""
         num = self._hops + 1
         variables = codes(self._chains * num, draw)
         pool = numbers(1000, DIGITS)
@@ -57,6 +57,6 @@ class VariableTracking(Probe):
 
 
 def _assignments(variables: Sequence[str], value: str) -> list[Fact]:
-    """The first gets the value, every other what the one before it has."""
+    """Assign the value to the first variable, and each variable to the next."""
     sources = [[value], *(["VAR", name] for name in variables[:-1])]
     return [Fact(["VAR", name, "=", *given, "."], name) for name, given in zip(variables, sources, strict=True)]

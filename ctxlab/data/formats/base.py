@@ -1,4 +1,4 @@
-"""What a format of records is: how it is known, for which tasks, and what it says in the task's own fields."""
+"""Formats of records: how they are recognised, for which tasks, and how they are converted to the task's fields."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from ctxlab.core.data import Record
 from ctxlab.data.readers.tally import Tally
 
 Fields = Mapping[str, Any]
-"""One record as its file has it."""
+"""Fields of one record as in its file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,25 +16,25 @@ class Format:
     """A format that other tools write; one file under ``ctxlab/data/formats`` each."""
 
     name: str
-    """As people call it."""
+    """Common name of the format."""
     tasks: frozenset[str]
-    """Tasks whose records it becomes."""
+    """Tasks for which it is converted."""
     recognises: Callable[[Fields], bool]
-    """Whether a record is in it, by its fields alone."""
+    """Returns whether a record is in this format, by its fields alone."""
     convert: Callable[[Record, str, Tally], Iterator[Record]]
-    """Records of the task (second argument) that one record holds; fields that the task does not know are kept.
+    """Yields the records of the task (second argument) in one record; fields that the task does not use are kept.
 
-    Raises UserError naming the place where the record is not as its format says.
+    Raises UserError naming the place where the record does not follow its format.
     """
 
 
 def with_fields(record: Record, **fields: Any) -> Record:
-    """``record`` with more fields, or others."""
+    """Return ``record`` with fields added or replaced."""
     return Record({**record.fields, **fields}, record.origin)
 
 
 def is_list_of(value: Any, *keys: str) -> bool:
-    """Whether ``value`` is a list, not empty, of objects that each have ``keys``."""
+    """Return whether ``value`` is a non-empty list of objects that all have ``keys``."""
     return (
         isinstance(value, list)
         and bool(value)

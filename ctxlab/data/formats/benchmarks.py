@@ -1,8 +1,8 @@
-"""Names that benchmarks, most of them Chinese, give to the fields of a record, beside our own.
+"""Field names of benchmarks, most of them Chinese, and their names here.
 
 CLUE (TNEWS, IFLYTEK, CMNLI, OCNLI, CLUENER; Xu et al. 2020, arXiv:2004.05986), CMRC 2018 and DRCD, LongBench (Bai et
-al. 2023, arXiv:2308.14508), MSRA and Weibo entities, LCCC dialogues. A field that has our name is never touched, and
-one that is read under another name stays where it is.
+al. 2023, arXiv:2308.14508), MSRA and Weibo entities, LCCC dialogues. A field with our name is never changed, and a
+field that is read under another name is also kept.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -22,15 +22,15 @@ NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     "mlm": {"text": ("content", "sentence", "article")},
     "dialogue": {"turns": ("conversation", "dialog", "dialogue")},
 }
-"""Of each task our names, each with others in the order in which they are looked for."""
+"""Task → our field name → other names, in the order in which they are tried."""
 
 
 def with_our_names(task: str, fields: Fields) -> tuple[dict[str, Any], str]:
-    """The fields of a record with those of ``task`` under our names, and a note of what was read as what ("": nothing).
+    """Return a record's fields with those of ``task`` under our names, and a note of the renamed ones (or "").
 
     Args:
         task: Name of the task.
-        fields: As a source gave them.
+        fields: Fields as the source returned them.
     """
     found, taken = dict(fields), list[str]()
     for ours, others in NAMES.get(task, {}).items():
@@ -45,7 +45,7 @@ def with_our_names(task: str, fields: Fields) -> tuple[dict[str, Any], str]:
 
 
 def _qa(fields: dict[str, Any]) -> str:
-    """CMRC's ``qas``, and answers that are texts without a place, as SQuAD has them; changes ``fields``."""
+    """Convert CMRC's ``qas``, and locate answers that are texts without a position; changes ``fields``."""
     if "questions" not in fields and isinstance(fields.get("qas"), list) and "context" in fields:
         fields["questions"] = [
             {"id": one.get("query_id"), "question": one.get("query_text"), "answers": one.get("answers")}
@@ -68,12 +68,12 @@ def _placed(question: dict[str, Any], context: Any) -> bool:
     inside = [answer for answer in dict.fromkeys(answers) if answer in context]
     question["answers"] = [{"text": answer, "answer_start": context.index(answer)} for answer in inside]
     if not inside:
-        question["answers"] = [{"text": answers[0]}]  # the reader says what is wrong with it
+        question["answers"] = [{"text": answers[0]}]  # the reader reports what is wrong with it
     return True
 
 
 def _ner(fields: dict[str, Any]) -> str:
-    """CLUENER's mentions by type, as a tag a character; changes ``fields``."""
+    """Convert CLUENER's mentions by type into one tag per character; changes ``fields``."""
     text, labels = fields.get("text"), fields.get("label")
     if "tokens" in fields or not isinstance(text, str) or not isinstance(labels, Mapping):
         return ""
@@ -87,7 +87,7 @@ def _ner(fields: dict[str, Any]) -> str:
 
 
 def _dialogue(fields: dict[str, Any]) -> str:
-    """Turns that are texts alone, of two speakers in turn; changes ``fields``."""
+    """Add alternating speakers to turns that are only texts; changes ``fields``."""
     turns = fields.get("turns")
     if not isinstance(turns, list) or not turns or not all(isinstance(turn, str) for turn in turns):
         return ""
@@ -96,7 +96,7 @@ def _dialogue(fields: dict[str, Any]) -> str:
 
 
 SHAPES: dict[str, Callable[[dict[str, Any]], str]] = {"qa": _qa, "ner": _ner, "dialogue": _dialogue}
-"""What differs in more than a name; each gives a note, or nothing."""
+"""Task → conversion of fields that differ in more than their name; each returns a note or ""."""
 
 
 def _format(task: str) -> Format:

@@ -1,4 +1,4 @@
-"""DocRED and its kin (Re-DocRED, CDR in this form): sentences of words, entities as groups of mentions, relations."""
+"""DocRED and similar data sets (Re-DocRED, CDR): sentences of words, entities as groups of mentions, relations."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
@@ -16,7 +16,7 @@ def recognises(fields: Fields) -> bool:
 
 
 def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
-    """Words of all sentences in one list; places of mentions count through the document.
+    """Join the words of all sentences; positions of mentions count from the start of the document.
 
     A mention that an entity lists twice counts once. Relations of an entity with itself are left out.
     """
@@ -47,7 +47,7 @@ def _entity(mentions: Sequence[Mapping[str, Any]], starts: Sequence[int], place:
         if not isinstance(number, int) or not 0 <= number < len(starts) - 1 or len(mention.get("pos") or ()) != 2:
             raise UserError(
                 f"The field '{place}[{index}]' of {origin} is {str(dict(mention))[:80]}: a mention of DocRED has "
-                "'sent_id', the number of a sentence, and 'pos', its first word there and the word behind it."
+                "'sent_id', the number of a sentence, and 'pos', its first word there and the word after its last."
             )
         spans.append([starts[number] + int(mention["pos"][0]), starts[number] + int(mention["pos"][1])])
     unique = [span for index, span in enumerate(spans) if span not in spans[:index]]

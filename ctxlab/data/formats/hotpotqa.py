@@ -1,4 +1,4 @@
-"""HotpotQA and its kin (2WikiMultihopQA): a question over several titled paragraphs of sentences."""
+"""HotpotQA and similar data sets (2WikiMultihopQA): a question over several titled paragraphs of sentences."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -24,15 +24,15 @@ def recognises(fields: Fields) -> bool:
 
 
 def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
-    """One text a paragraph, its title in a line above it; the answer where the supporting sentences have it first.
+    """Yield one text per paragraph, with its title above it; answers are located in supporting sentences first.
 
-    Questions that are answered yes or no are left out: such an answer stands nowhere in the texts.
+    Questions answered yes or no are left out, because such an answer does not occur in the texts.
     """
     del task
     fields = record.fields
     answer = fields.get("answer")
     if isinstance(answer, str) and answer.strip().casefold() in YES_NO:
-        tally.add("{n} questions of HotpotQA are answered yes or no, which stands nowhere in their texts: left out.")
+        tally.add("{n} questions of HotpotQA are answered yes or no, which is not in their texts: left out.")
         return
     paragraphs = _paragraphs(fields["context"])
     texts = [f"{title}\n{''.join(_spaced(sentences))}" for title, sentences in paragraphs]
@@ -40,7 +40,7 @@ def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
     if answer is not None:
         place = _place(answer, paragraphs, texts, _supporting(fields.get("supporting_facts")))
         if place is None:
-            tally.add("{n} answers of HotpotQA stand nowhere in their texts: their questions were left out.")
+            tally.add("{n} answers of HotpotQA are not in their texts: their questions were left out.")
             return
         given["answers"] = [{"text": answer, "context": place[0], "answer_start": place[1]}]
     yield with_fields(record, **given)
@@ -52,7 +52,7 @@ def _paragraphs(context: Any) -> list[tuple[str, list[str]]]:
 
 
 def _spaced(sentences: Sequence[str]) -> list[str]:
-    """Sentences with a blank between two where neither has one (some carry it in front, some do not)."""
+    """Add a space between sentences where neither has one (some data sets include it, some do not)."""
     return [
         f" {text}" if place and text[:1].strip() and sentences[place - 1][-1:].strip() else text
         for place, text in enumerate(sentences)
@@ -68,7 +68,7 @@ def _supporting(facts: Any) -> set[tuple[str, int]]:
 def _place(
     answer: str, paragraphs: Sequence[tuple[str, list[str]]], texts: Sequence[str], supporting: set[tuple[str, int]]
 ) -> tuple[int, int] | None:
-    """Text and character where ``answer`` stands first, in a supporting sentence if it does there."""
+    """Return text and character of the first occurrence of ``answer``, in a supporting sentence if possible."""
     for index, (title, sentences) in enumerate(paragraphs):
         start = len(title) + 1
         for number, sentence in enumerate(_spaced(sentences)):

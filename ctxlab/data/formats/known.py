@@ -1,4 +1,4 @@
-"""All formats of records, and how a file's records become those of a task."""
+"""All formats of records, and the conversion of a file's records to a task's fields."""
 
 from collections.abc import Iterable, Iterator
 
@@ -39,14 +39,14 @@ FORMATS: tuple[Format, ...] = (
     *field_names.FORMATS,
     *benchmarks.FORMATS,
 )
-"""In the order in which they are tried; the first that recognises a record for the task converts it."""
+"""Formats in the order in which they are tried; the first that recognises a record for the task converts it."""
 
 
 def converted(records: Iterable[Record], task: str, tally: Tally) -> Iterator[Record]:
-    """Records in the fields that ``task`` reads; those in no known format pass as they are.
+    """Yield records with the fields that ``task`` reads; records in no known format are unchanged.
 
     Raises:
-        UserError: A record is not as its format says.
+        UserError: A record does not follow its format.
     """
     formats = [one for one in FORMATS if task in one.tasks]
     for record in records:
@@ -58,6 +58,6 @@ def converted(records: Iterable[Record], task: str, tally: Tally) -> Iterator[Re
             yield from found.convert(record, task, tally)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise UserError(
-                f"{record.origin} looks like {found.name}, and is not whole ({type(error).__name__}: {error}): mend "
+                f"{record.origin} looks like {found.name} but is incomplete ({type(error).__name__}: {error}): correct "
                 f"the record, or write it with the fields of task={task}."
             ) from None

@@ -15,16 +15,16 @@ _ENTITY = re.compile(r"(T\S+)\t(\S+) (\d+ \d+(?:;\d+ \d+)*)(?:\t(.*))?")
 
 
 def beside(path: Path) -> Path | None:
-    """The annotations of a text, where there are some."""
+    """Return the annotation file of a text, if there is one."""
     found = path.with_suffix(ANNOTATIONS)
     return found if path.suffix.lower() == TEXT and found.is_file() else None
 
 
 def read(path: Path) -> list[Record]:
-    """One record, the text with its ``spans``; relations, events and notes are not read.
+    """Return one record, the text with its ``spans``; relations, events and notes are ignored.
 
     Raises:
-        UserError: The text is missing, or an entity is in several pieces or is not what the text has at its place.
+        UserError: The text is missing, or an entity is discontinuous or differs from the text at its position.
     """
     text_file = path.with_suffix(TEXT)
     if not text_file.is_file():
@@ -41,14 +41,14 @@ def _spans(lines: list[str], text: str, path: Path) -> Iterator[dict[str, Any]]:
         match = _ENTITY.fullmatch(line)
         if match is None:
             raise UserError(
-                f"{path} line {number} is no entity of brat ({line[:60]!r}): write its name, a tab, its type and "
+                f"{path} line {number} is not a brat entity ({line[:60]!r}): write its name, a tab, its type and "
                 "characters, a tab, and its text."
             )
         name, label, places, said = match.groups()
         if ";" in places:
             raise UserError(
-                f"{path} line {number}: the entity {name} is in {places.count(';') + 1} pieces, and one of task=ner is "
-                "in one: keep one piece, or take it out."
+                f"{path} line {number}: the entity {name} is in {places.count(';') + 1} pieces, but task=ner needs "
+                "contiguous ones: keep one piece, or remove it."
             )
         start, end = map(int, places.split())
         if said is not None and _flat(text[start:end]) != _flat(said):
@@ -60,5 +60,5 @@ def _spans(lines: list[str], text: str, path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _flat(text: str) -> str:
-    """brat writes an entity over two lines in one."""
+    """Replace line ends by spaces, as brat writes an entity over two lines."""
     return re.sub(r"\s", " ", text).strip()

@@ -1,4 +1,4 @@
-"""Columns: a word a line, in any of the layouts that corpora of named entities come in."""
+"""Column files with one word per line, in any of the common layouts of named entity corpora."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -17,35 +17,35 @@ from ctxlab.data.readers.text import read_lines
 from ctxlab.text.units import unit_spans
 
 LAYOUTS: tuple[type[Layout], ...] = (OntoNotes, CoNLLU, Numbered, TagFirst, WordFirst)
-"""The first that recognises a file reads it; the last takes any."""
+"""Layouts in the order in which they are tried; the last accepts any file."""
 
 _WORD = re.compile(r"\w(?:[\w'’.\-/@]*\w)?|[^\w\s]{1,3}")
-"""What a line holds that is a word by itself."""
+"""A line that is a single word."""
 
 _LONGEST_WORD = 40
 
 _MOST_UNITS = 6
-"""Units of a word: of ``self-made``, two; of a sentence in Chinese, one a character."""
+"""Most units of a word: ``self-made`` has two, a Chinese sentence one per character."""
 
 _LOOKED_AT = 1_000_000
-"""Characters of a file by which columns are told from prose."""
+"""Characters of a file that are examined to distinguish columns from prose."""
 
 
 def read(path: Path) -> list[Record]:
-    """One record a document: ``tokens``, ``tags`` (where there are any), ``sentence_starts``.
+    """Return one record per document: ``tokens``, ``tags`` (if any), ``sentence_starts``.
 
-    A blank line ends a sentence. A document begins where its layout says so (``-DOCSTART-``, ``# newdoc``, ``#begin
-    document``); a file that never says so is one document. Columns are separated by tabs, or by blanks in a line
-    without a tab. Lines that begin with ``#`` and are no row are comments.
+    A blank line ends a sentence. A document starts at a marker of its layout (``-DOCSTART-``, ``# newdoc``, ``#begin
+    document``); a file without markers is one document. Columns are separated by tabs, or by spaces in a line without
+    a tab. Lines that begin with ``#`` and are not rows are comments.
 
     Raises:
-        UserError: A line with another number of columns than the first.
+        UserError: A line has another number of columns than the first.
     """
     lines = read_lines(path)
     layout = next(found for kind in LAYOUTS if (found := kind.of(Sample.of(lines))) is not None)
     documents = [document for document in _documents(lines, layout, path) if document.tokens]
     if not documents:
-        raise UserError(f"{path} holds no word, only comments and marks of documents: write a word a line.")
+        raise UserError(f"{path} has no words, only comments and document markers: write one word per line.")
     tagged = any(tag for document in documents for tag in document.tags)
     return [document.record(tagged=tagged) for document in documents]
 
@@ -69,7 +69,7 @@ class _Document:
             self.sentence_starts.append(start)
 
     def record(self, *, tagged: bool) -> Record:
-        """The document as tasks read it; words without a tag are outside entities where any word has one."""
+        """Return the document as a record; if any word has a tag, words without one are outside entities."""
         fields = {"tokens": self.tokens, "tags": [tag or "O" for tag in self.tags]}
         if not tagged:
             del fields["tags"]
@@ -97,8 +97,8 @@ def _documents(lines: Sequence[str], layout: Layout, path: Path) -> Iterator[_Do
         width = width or len(columns)
         if layout.same_width and len(columns) != width:
             raise UserError(
-                f"{path} line {number} has {len(columns)} columns where the lines before have {width}: write a token "
-                "a line, with its tag in the last column and a blank line after each sentence."
+                f"{path} line {number} has {len(columns)} columns where the lines before have {width}: write one "
+                "token per line, with its tag in the last column and a blank line after each sentence."
             )
         rows.append(columns)
     if document is not None:
@@ -106,12 +106,12 @@ def _documents(lines: Sequence[str], layout: Layout, path: Path) -> Iterator[_Do
 
 
 def _is_word(text: str) -> bool:
-    """Whether a line is one word: not of many characters of a script without blanks, and no sentence."""
+    """Return whether a line is one word, and not a sentence, also in scripts without spaces."""
     return len(text) <= _LONGEST_WORD and _WORD.fullmatch(text) is not None and len(unit_spans(text)) <= _MOST_UNITS
 
 
 def looks_like_columns(text: str) -> bool:
-    """Whether most lines of a file are one word with its tag, or one word alone; prose is neither."""
+    """Return whether most lines of a file are a word with a tag, or a single word, which prose is not."""
     sample = Sample.of(text[:_LOOKED_AT].split("\n"))
     rows = sample.rows
     if not rows:

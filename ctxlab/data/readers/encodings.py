@@ -1,4 +1,4 @@
-"""The encoding that a file which is not UTF-8 is probably written in, by name."""
+"""Guessing the encoding of a file that is not UTF-8."""
 
 import codecs
 
@@ -16,24 +16,24 @@ NAMES = {
     "cp1255": "CP1255", "cp1256": "CP1256", "cp1257": "CP1257", "cp1258": "CP1258", "cp874": "CP874",
     "koi8_r": "KOI8-R",
 }  # fmt: skip
-"""Encodings that files still come in, by Python's name, with the name that ``iconv`` knows."""
+"""Encodings that are still in use: Python's name → name in ``iconv``."""
 
 SAMPLE_BYTES = 1 << 16
-"""Of lines that are not ASCII, from the beginning, that are looked at."""
+"""Bytes of non-ASCII lines from the start of the file that are examined."""
 
 KANA_SHARE = 0.2
-"""Of the characters outside ASCII: above it a text is Japanese, whatever else its bytes could be."""
+"""Fraction of kana among non-ASCII characters above which a text counts as Japanese."""
 
 _CENTRAL_EUROPEAN = frozenset("ąćęłńśźżčďěňřšťůžőűĄĆĘŁŃŚŹŻČĎĚŇŘŠŤŮŽŐŰ")
-"""Letters without which a text in CP1250 is as well one in CP1252, the more common one."""
+"""Letters that distinguish CP1250 from CP1252, the more common one."""
 
 
 def encoding_of(data: bytes) -> str | None:
-    """A name for ``iconv -f``; None where nothing fits.
+    """Return a name for ``iconv -f``; None if no encoding fits.
 
-    A byte order mark says it, or zeros beside ASCII letters (UTF-16 without a mark); else ``charset-normalizer`` judges
-    by how well the text reads in each of ``NAMES``. Two things it gets wrong are put right: EUC-JP, whose kana are also
-    characters of Chinese and Korean encodings, and Western texts, which are as readable in CP1250.
+    A byte order mark decides, or zeros beside ASCII letters (UTF-16 without a mark); else ``charset-normalizer`` rates
+    the text in each of ``NAMES``. Two of its errors are corrected: EUC-JP, whose kana are also valid characters of
+    Chinese and Korean encodings, and Western texts, which are also valid CP1250.
     """
     for mark, name in _MARKS:
         if data.startswith(mark):
@@ -42,7 +42,7 @@ def encoding_of(data: bytes) -> str | None:
 
 
 def _utf16(data: bytes) -> str | None:
-    """UTF-16 without a mark: most of every second byte of a line's ASCII is zero."""
+    """Recognise UTF-16 without a mark: every second byte of ASCII text is zero."""
     pairs = data[: SAMPLE_BYTES // 2 * 2]
     high, low = pairs[1::2].count(0), pairs[::2].count(0)
     if max(high, low) < len(pairs) // 10 or min(high, low) > max(high, low) // 10:
@@ -51,7 +51,7 @@ def _utf16(data: bytes) -> str | None:
 
 
 def _sample(data: bytes) -> bytes:
-    """Whole lines with bytes outside ASCII."""
+    """Return complete lines with non-ASCII bytes."""
     lines = b"\n".join(line for line in data[: 16 * SAMPLE_BYTES].split(b"\n")[:-1] or [data] if not line.isascii())
     return (lines or data)[:SAMPLE_BYTES]
 

@@ -1,4 +1,4 @@
-"""JSON: an object a line, a list of objects, or one object with such a list or with objects by name."""
+"""JSON: one object per line, a list of objects, or one object that contains such a list or objects by name."""
 
 import json
 from collections.abc import Iterator
@@ -11,10 +11,10 @@ from ctxlab.core.errors import UserError
 from ctxlab.data.readers.text import read_text
 
 WRAPPERS = ("data", "examples", "records", "documents", "rows", "items", "instances")
-"""Fields under which a file that is one object may keep its list of documents."""
+"""Fields in which a file that is one object may have its list of documents."""
 
 SPLITS = frozenset({"train", "validation", "valid", "val", "dev", "test"})
-"""Names under which a file that is one object may keep several splits."""
+"""Fields in which a file that is one object may have several splits."""
 
 _SPACE = " \t\r\n"
 
@@ -28,10 +28,10 @@ class Value:
 
 
 def read(path: Path) -> list[Record]:
-    """One record an object, wherever the file keeps them.
+    """Return one record per object, wherever the file has them.
 
     Raises:
-        UserError: Something that is not JSON, by line, or not an object.
+        UserError: names the line of invalid JSON, or a value that is not an object.
     """
     text = read_text(path)
     found = list(_values(text, path))
@@ -65,7 +65,7 @@ def _lines(text: str, path: Path) -> Iterator[Value]:
         except json.JSONDecodeError as error:
             raise UserError(
                 f"{path} line {number} is not JSON ({error.msg} at column {error.colno}): "
-                "write one whole JSON object a line."
+                "write one complete JSON object per line."
             ) from None
         except (RecursionError, ValueError) as error:  # nested too deep, or a number with thousands of digits
             raise _unreadable(path, number, error) from None
@@ -73,7 +73,7 @@ def _lines(text: str, path: Path) -> Iterator[Value]:
 
 
 def _sequence(text: str, start: int, path: Path) -> Iterator[Value]:
-    """Values one behind the other, each over several lines."""
+    """Yield consecutive values, each over several lines."""
     line, counted = 1, 0
     while start < len(text):
         line, counted = line + text.count("\n", counted, start), start
@@ -83,7 +83,7 @@ def _sequence(text: str, start: int, path: Path) -> Iterator[Value]:
 
 
 def _items(text: str, start: int, path: Path) -> Iterator[Value]:
-    """Items of the list that begins at ``start``, one at a time: the whole is never held twice."""
+    """Yield the items of the list at ``start`` one at a time, so that the list is never in memory twice."""
     line, counted, number = 1, 0, 0
     start = _skip(text, start + 1)
     while text[start : start + 1] != "]":
@@ -96,13 +96,13 @@ def _items(text: str, start: int, path: Path) -> Iterator[Value]:
         elif text[start : start + 1] != "]":
             raise UserError(
                 f"{path} line {text.count(chr(10), 0, start) + 1} is not JSON (expecting ',' or ']' after item "
-                f"{number} of the list): mend the list there."
+                f"{number} of the list): correct the list there."
             )
-    behind = _skip(text, start + 1)
-    if behind < len(text):
+    end = _skip(text, start + 1)
+    if end < len(text):
         raise UserError(
-            f"{path} line {text.count(chr(10), 0, behind) + 1} goes on after the end of its list: write one list of "
-            "objects a file, or one whole JSON object a line."
+            f"{path} line {text.count(chr(10), 0, end) + 1} continues after the end of its list: write one list of "
+            "objects per file, or one complete JSON object per line."
         )
 
 
@@ -111,14 +111,14 @@ def _decode(text: str, start: int, path: Path) -> tuple[Any, int]:
         return json.JSONDecoder().raw_decode(text, start)
     except json.JSONDecodeError as error:
         raise UserError(
-            f"{path} line {error.lineno} is not JSON ({error.msg} at column {error.colno}): mend that line."
+            f"{path} line {error.lineno} is not JSON ({error.msg} at column {error.colno}): correct that line."
         ) from None
     except (RecursionError, ValueError) as error:
         raise _unreadable(path, text.count("\n", 0, start) + 1, error) from None
 
 
 def _unreadable(path: Path, line: int, error: BaseException) -> UserError:
-    return UserError(f"{path} line {line} is not JSON that can be read ({error}): mend that line.")
+    return UserError(f"{path} line {line} is not JSON that can be read ({error}): correct that line.")
 
 
 def _skip(text: str, start: int) -> int:
@@ -128,16 +128,16 @@ def _skip(text: str, start: int) -> int:
 
 
 def _unwrapped(one: Value, path: Path) -> list[Value]:
-    """The list that a file's only object keeps its documents in; the object itself where it keeps none."""
+    """Return the list of documents in a file's only object, or the object itself if it has none."""
     lists = {name: value for name, value in one.value.items() if _is_objects(value)}
     if len(lists) > 1 and lists.keys() <= SPLITS:
         raise UserError(
-            f"{path} holds several splits ({', '.join(lists)}) in one object: write the list of each into a file of "
-            "its own, and name them with data.train_file=…, data.validation_file=… and data.test_file=…."
+            f"{path} has several splits ({', '.join(lists)}) in one object: write each list to a file of its own, and "
+            "name them with data.train_file=…, data.validation_file=… and data.test_file=…."
         )
     if one.value and all(_is_pandas_column(value) for value in one.value.values()):
         raise UserError(
-            f"{path} holds columns as pandas writes them: write it with "
+            f"{path} has columns as pandas writes them: write it with "
             'DataFrame.to_json(…, orient="records", lines=True).'
         )
     if _is_by_id(one.value):
@@ -149,7 +149,7 @@ def _unwrapped(one: Value, path: Path) -> list[Value]:
 
 
 def _row(value: dict[str, Any]) -> Any:
-    """A row as the hub's viewer writes it, without its number."""
+    """Return a row of the hub's viewer without its number."""
     return value["row"] if value.keys() >= {"row", "row_idx"} else value
 
 
@@ -158,7 +158,7 @@ def _is_objects(value: Any) -> bool:
 
 
 def _is_by_id(value: dict[str, Any]) -> bool:
-    """Whether an object holds several records that have the same fields, each under its name."""
+    """Return whether an object has several records with the same fields, each under its name."""
     records = list(value.values())
     return len(records) > 1 and all(
         isinstance(one, dict) and one and one.keys() == records[0].keys() for one in records
@@ -173,6 +173,6 @@ def _object(one: Value, path: Path) -> dict[str, Any]:
     if isinstance(one.value, dict):
         return one.value
     raise UserError(
-        f"{path.parent / one.origin} holds a JSON {type(one.value).__name__}: write JSON objects "
-        '(such as {"tokens": [...], "tags": [...]}), one a line or as a list.'
+        f"{path.parent / one.origin} is a JSON {type(one.value).__name__}: write JSON objects "
+        '(such as {"tokens": [...], "tags": [...]}), one per line or as a list.'
     )

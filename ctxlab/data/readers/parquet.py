@@ -1,4 +1,4 @@
-"""Parquet: one document a row."""
+"""Parquet: one document per row."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from ctxlab.data.class_names import named
 
 
 def read(path: Path) -> list[Record]:
-    """One record a row; class numbers become names where the file says what they stand for.
+    """Return one record per row; class numbers become names if the file defines them.
 
     Raises:
         UserError: The file is not Parquet, or has no row.
@@ -21,7 +21,7 @@ def read(path: Path) -> list[Record]:
         table = pyarrow.parquet.read_table(path)
     except (pyarrow.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0].rstrip(". ")
-        raise UserError(f"{path} is not a Parquet file that can be read ({reason}): write it anew.") from None
+        raise UserError(f"{path} is not a readable Parquet file ({reason}): write it again.") from None
     if not table.num_rows:
         raise UserError(f"{path} is empty: put at least one document into it, or name another file.")
     features = Features.from_arrow_schema(table.schema)

@@ -1,4 +1,4 @@
-"""Plain text: one document a file."""
+"""Plain text: one document per file."""
 
 from pathlib import Path
 
@@ -8,6 +8,6 @@ from ctxlab.data.readers.unpacked import bare
 
 
 def read(path: Path) -> list[Record]:
-    """The whole file as ``text``, its line ends made one kind, named like the file without its extension."""
+    """Return the whole file as ``text`` with normalised line ends; its id is the file name without extension."""
     text = read_text(path).replace("\r\n", "\n")
     return [Record({"id": bare(path).stem, "text": text}, path.name)]

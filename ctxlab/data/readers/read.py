@@ -1,4 +1,4 @@
-"""One file of documents, whatever its kind: the extension says which, and the records say in which format."""
+"""Reading a file of documents: the reader is chosen by extension, the format of records by their fields."""
 
 import difflib
 import importlib
@@ -33,24 +33,24 @@ READERS = {
     ".ann": "brat",
     ".txt": "conll",
 }
-"""Extension to the file under ``ctxlab/data/readers`` that reads it; ``.gz``, ``.bz2`` and ``.xz`` may follow it."""
+"""Extension → module under ``ctxlab/data/readers``; ``.gz``, ``.bz2`` and ``.xz`` may follow the extension."""
 
 PLAIN = ".txt"
-"""Extension of plain text, a document a file, except where it is columns and the task tags words."""
+"""Extension of plain text, one document per file, unless it has columns and the task tags words."""
 
 TAGS_WORDS = frozenset({"ner"})
 """Tasks whose plain files may be columns."""
 
 
 def read_file(path: str | Path, task_name: str = "", notes: list[str] | None = None) -> list[Record]:
-    """Records of one file, in the fields that the task reads, each with an id; ``~`` is the home folder.
+    """Read the records of one file, in the fields that the task reads, each with an id; ``~`` is the home folder.
 
-    A folder stands for the plain texts in it by name, or, where the task tags words, for brat's files.
+    A folder means all plain texts in it, or, if the task tags words, its brat files.
 
     Args:
-        path: Of the file or folder.
+        path: File or folder.
         task_name: The task that reads it; without one ``.txt`` files are columns.
-        notes: Takes a sentence for each thing that was decided in the user's stead.
+        notes: Receives a sentence for each choice that the reader made.
 
     Raises:
         UserError: The file is missing, empty, of an unknown kind or not well formed, or repeats an id.
@@ -63,13 +63,13 @@ def read_file(path: str | Path, task_name: str = "", notes: list[str] | None = N
 
 
 def read_files(files: Sequence[Path], task_name: str, stem: str, notes: list[str] | None = None) -> list[Record]:
-    """Records of several files as of one; see ``read_file``.
+    """Read the records of several files as one; see ``read_file``.
 
     Args:
-        files: That are there.
+        files: Existing files.
         task_name: The task that reads them.
-        stem: How records without an id are called, before their number.
-        notes: Takes a sentence for each thing that was decided in the user's stead.
+        stem: Prefix of the ids of records without one.
+        notes: Receives a sentence for each choice that the reader made.
     """
     tally = Tally()
     found = (record for file in files for record in _read(file, task_name))
@@ -96,7 +96,7 @@ def _read(path: Path, task_name: str) -> list[Record]:
 
 
 def _reader(path: Path, task_name: str) -> str:
-    """Name of the reader: the extension's, unless a look at the text says that it is another's."""
+    """Return the name of the reader: that of the extension, unless the text shows another one."""
     extension = bare(path).suffix.lower()
     if extension == PLAIN and task_name:
         return "conll" if task_name in TAGS_WORDS and looks_like_columns(read_text(path)) else "plain"
@@ -118,12 +118,12 @@ def _check(path: Path) -> None:
     if _known(path) is None:
         raise UserError(
             f"{path} has the extension '{path.suffix}', which no reader knows: use one of {', '.join(READERS)}, "
-            f"packed perhaps ({', '.join(UNPACK)})."
+            f"optionally compressed ({', '.join(UNPACK)})."
         )
 
 
 def _nearest(path: Path) -> str:
-    """What the folder has instead, as the end of a sentence."""
+    """Suggest another name in the folder, as the end of a sentence."""
     folder = path.parent
     while not folder.is_dir():
         folder = folder.parent
@@ -132,5 +132,5 @@ def _nearest(path: Path) -> str:
     names = [entry.name for entry in folder.iterdir() if _known(entry) is not None]
     close = difflib.get_close_matches(path.name, names, n=1, cutoff=0.4)
     return (
-        f"; the nearest name there is {close[0]}" if close else f"; give a path that does ({folder} has no such file)"
+        f"; the nearest name there is {close[0]}" if close else f"; give an existing path ({folder} has no such file)"
     )

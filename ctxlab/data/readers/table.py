@@ -1,4 +1,4 @@
-"""CSV and TSV: a header line, then one document a row, or one word."""
+"""CSV and TSV: a header line, then one document or one word per row."""
 
 import ast
 import csv
@@ -14,25 +14,25 @@ from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
 from ctxlab.data.readers.text import read_text
 from ctxlab.data.readers.unpacked import bare
-from ctxlab.data.readers.word_rows import WORDS, gathered
+from ctxlab.data.readers.word_rows import WORDS, as_documents
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Cells of one row and the line that it ends in."""
+    """Cells of one row and its last line."""
 
     line: int
     cells: list[str]
 
 
 def read(path: Path) -> list[Record]:
-    """One record a row, its fields named by the header.
+    """Return one record per row, with fields named by the header.
 
-    Cells are text. A column whose cells are all lists or objects, as JSON or as Python writes them, is read as such.
-    A file whose header has no comma but semicolons is separated by these.
+    Cells are text. A column whose cells are all lists or objects, in JSON or Python notation, is parsed. A file whose
+    header has semicolons and no comma is separated by semicolons.
 
     Raises:
-        UserError: A row with another number of cells than the header, or a header that repeats or lacks a name.
+        UserError: A row differs from the header in length, or the header repeats or lacks a name.
     """
     found = _rows(path)
     if not found:
@@ -49,17 +49,17 @@ def read(path: Path) -> list[Record]:
         Record({name: columns[name][index] for name in names}, f"{path.name} line {row.line}")
         for index, row in enumerate(rows)
     ]
-    return gathered(names, records) or records
+    return as_documents(names, records) or records
 
 
 def has_header(text: str) -> bool:
-    """Whether the first line names columns of words, rather than being a word with its tag."""
+    """Return whether the first line is a header and not a word with its tag."""
     first = text.lstrip("\r\n").split("\n", 1)[0]
     return any(cell.strip().casefold() in (*WORDS, "words", "tokens", "text") for cell in first.split("\t"))
 
 
 def _rows(path: Path) -> list[Row]:
-    """Rows that all have the header's width; tabs are tried with quotation marks first, then with none."""
+    """Return rows that all have the header's width; TSV is parsed with quotation marks first, then without."""
     text = read_text(path)
     first = text[: text.find("\n")] if "\n" in text else text
     if bare(path).suffix.lower() == ".tsv":
@@ -73,13 +73,13 @@ def _rows(path: Path) -> list[Row]:
     if ragged is not None:
         raise UserError(
             f"{path} line {ragged.line} has {len(ragged.cells)} cells where the header has {len(quoted[0].cells)}: "
-            "put texts that hold the separator into quotation marks."
+            "put texts that contain the separator into quotation marks."
         )
     return quoted
 
 
 def _split(text: str, separator: str, quoting: int, *, strict: bool = False) -> tuple[list[Row], Row | None]:
-    """Rows that are not blank, and the first one whose width is not the header's."""
+    """Return rows that are not blank, and the first one whose width differs from the header's."""
     found: list[Row] = []
     with _long_cells():
         # Not splitlines(), which would cut at U+2028 and others that occur in texts.
@@ -92,7 +92,7 @@ def _split(text: str, separator: str, quoting: int, *, strict: bool = False) -> 
 
 @contextmanager
 def _long_cells() -> Iterator[None]:
-    """Documents are longer than the 131,072 characters that the library allows a cell."""
+    """Raise the library's limit of 131,072 characters per cell until the end of the block."""
     before = csv.field_size_limit(2**31 - 1)
     try:
         yield
@@ -103,13 +103,13 @@ def _long_cells() -> Iterator[None]:
 def _check_header(names: Sequence[str], path: Path) -> None:
     if "" in names or len(set(names)) < len(names):
         raise UserError(
-            f"The first line of {path} ({', '.join(names)[:80]}) names no columns, or one twice: begin the file with "
+            f"The first line of {path} ({', '.join(names)[:80]}) lacks or repeats column names: begin the file with "
             "a header such as text,label."
         )
 
 
 def _parsed(cells: list[str]) -> Sequence[Any]:
-    """Lists and objects of a column where every cell is one; else the cells."""
+    """Parse the cells of a column if every cell is a list or object; else return them unchanged."""
     if not all(cell.strip()[:1] in ("[", "{") for cell in cells):
         return cells
     try:

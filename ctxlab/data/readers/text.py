@@ -1,4 +1,4 @@
-"""Text files, byte by byte: what every line-based reader starts from."""
+"""Decoding of text files, used by all line-based readers."""
 
 from pathlib import Path
 
@@ -13,19 +13,19 @@ def read_lines(path: Path) -> list[str]:
     ``str.splitlines`` would also cut at U+2028 and other characters that occur inside JSON strings and tokens.
 
     Raises:
-        UserError: The file holds nothing, or is not UTF-8.
+        UserError: The file is empty, or is not UTF-8.
     """
     return [line.removesuffix("\r") for line in read_text(path).split("\n")]
 
 
 def read_text(path: Path) -> str:
-    """A UTF-8 file without its byte order mark; raises UserError where it holds nothing or is not UTF-8."""
+    """Read a UTF-8 file without its byte order mark; raises UserError if it is empty or not UTF-8."""
     data = read_bytes(path)
     try:
         text = data.decode("utf-8-sig")
         wide = "\0" in text and encoding_of(data)  # UTF-16 of English is valid UTF-8, with a zero beside every letter
     except UnicodeDecodeError as error:
-        # The codec counts from behind a byte order mark.
+        # The codec counts from after a byte order mark.
         position = error.start + (3 if data.startswith(b"\xef\xbb\xbf") else 0)
         raise _not_utf8(path, data, position) from None
     if wide:
@@ -40,7 +40,7 @@ def _not_utf8(path: Path, data: bytes, position: int) -> UserError:
     where = f"{path} line {line} is not UTF-8 (byte 0x{data[position]:02x} at offset {position})"
     target = f"{path.stem}.utf8{path.suffix}"
     if found is None:
-        return UserError(f"{where}, nor any encoding that can be told: save the file as UTF-8 in an editor.")
+        return UserError(f"{where}, nor any recognised encoding: save the file as UTF-8 in an editor.")
     return UserError(
         f"{where} but probably {found}: convert the file, for example with "
         f"`iconv -f {found} -t UTF-8 {path.name} > {target}`."

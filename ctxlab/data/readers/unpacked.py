@@ -1,4 +1,4 @@
-"""Bytes of a file, unpacked where its name says that it is compressed."""
+"""Reading the bytes of a file, decompressed according to its extension."""
 
 import bz2
 import gzip
@@ -10,19 +10,19 @@ from pathlib import Path
 from ctxlab.core.errors import UserError
 
 UNPACK: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.decompress, ".bz2": bz2.decompress, ".xz": lzma.decompress}
-"""Extension to what undoes it."""
+"""Extension → decompression function."""
 
 
 def bare(path: Path) -> Path:
-    """``path`` without an extension that says how the file is compressed: ``train.jsonl.gz`` is ``train.jsonl``."""
+    """Return ``path`` without an extension of a compression: ``train.jsonl.gz`` becomes ``train.jsonl``."""
     return path.with_suffix("") if path.suffix.lower() in UNPACK else path
 
 
 def read_bytes(path: Path) -> bytes:
-    """What the file holds, unpacked.
+    """Return the decompressed content of a file.
 
     Raises:
-        UserError: It is not compressed as its name says.
+        UserError: It is not compressed as its extension says.
     """
     data = path.read_bytes()
     unpack = UNPACK.get(path.suffix.lower())

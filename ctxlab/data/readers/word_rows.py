@@ -1,4 +1,4 @@
-"""Tables of one word a row, as spreadsheets of named entities have them, to documents."""
+"""Converting tables with one word per row, as in spreadsheets of named entities, into documents."""
 
 from collections.abc import Sequence
 
@@ -7,13 +7,13 @@ from ctxlab.core.data import Record
 WORDS, TAGS = ("word", "token"), ("tag", "ner", "ner_tag", "ner_tags", "bio")
 SENTENCES = ("sentence #", "sentence", "sentence_id", "sent_id", "sentence_idx")
 DOCUMENTS = ("document", "document_id", "doc", "doc_id")
-"""Names of their columns, whatever the capitals."""
+"""Names of their columns, case-insensitive."""
 
 
-def gathered(names: Sequence[str], rows: Sequence[Record]) -> list[Record] | None:
-    """Documents with ``tokens``, ``tags`` and ``sentence_starts``; None where rows are not single words with tags.
+def as_documents(names: Sequence[str], rows: Sequence[Record]) -> list[Record] | None:
+    """Return documents with ``tokens``, ``tags`` and ``sentence_starts``; None if rows are not words with tags.
 
-    A sentence, or a document, begins where its column has another value than before; an empty cell repeats the last.
+    A sentence or document starts where the value of its column changes; an empty cell repeats the last value.
     """
     columns = {name.casefold(): name for name in names}
     word, tag, sentence, document = (

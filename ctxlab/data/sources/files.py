@@ -6,7 +6,7 @@ from ctxlab.data.readers.read import read_file
 
 
 class Files(Source):
-    """Files of any kind that ``readers.read`` knows, one a split."""
+    """Files in any format that ``readers.read`` supports, one per split."""
 
     invented = False
 
@@ -23,6 +23,6 @@ class Files(Source):
         self.notes: list[str] = []
 
     def load(self, task_name: str, split: str, seed: int) -> list[Record] | None:
-        """Records of the split's file, the first ``max_documents`` of them."""
+        """Read the first ``max_documents`` records of the split's file."""
         file = self._files[split]
         return None if file is None else read_file(file, task_name, self.notes)[: self._max_documents]

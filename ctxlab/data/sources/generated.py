@@ -1,4 +1,4 @@
-"""The source that writes its own documents, so that every task runs without a network."""
+"""Generated documents, so that every task runs without a network."""
 
 import difflib
 import importlib
@@ -17,17 +17,17 @@ from ctxlab.corpora.grammar.brief import Brief
 from ctxlab.data.identity import check_max_documents
 
 COUNTS = {"train": 40, "validation": 8, "test": 8}
-"""Documents of each split, unless said otherwise."""
+"""Default number of documents of each split."""
 
 LANGUAGES = ("en", "zh")
 """Values of ``data.language``."""
 
 SHORTEST = 20
-"""Words of a document that a grammar can always fill."""
+"""Minimum words of a document that every grammar supports."""
 
 
 class Generated(Source):
-    """Documents with gold whose evidence lies at a controlled distance, a pure function of seed, split and index.
+    """Documents with gold labels whose evidence is at a controlled distance, a pure function of seed, split and index.
 
     The grammar of a task is ``ctxlab/corpora/<task>.py``, or that file of a plug-in, with a function ``write``: it
     takes a ``Brief`` and the index of a document, and returns all fields of its record but the ``id``. One whose
@@ -65,10 +65,10 @@ class Generated(Source):
         if words_per_document < SHORTEST:
             raise UserError(f"data.words_per_document={words_per_document} is too short: give at least {SHORTEST}.")
         if not 0 <= ambiguous_share <= 1:
-            raise UserError(f"data.ambiguous_share={ambiguous_share} is no share: give a number from 0 to 1.")
+            raise UserError(f"data.ambiguous_share={ambiguous_share} is not a fraction: give a number from 0 to 1.")
         if not evidence_distance or min(evidence_distance) < 1:
             raise UserError(
-                f"data.evidence_distance={list(evidence_distance)} is no list of distances: "
+                f"data.evidence_distance={list(evidence_distance)} is not a list of distances: "
                 "give word counts of at least 1, such as [16,64]."
             )
         self._counts = dict(zip(("train", "validation", "test"), counts.values(), strict=True))
@@ -81,7 +81,7 @@ class Generated(Source):
         self._max_documents, self._probe, self._language = max_documents, probe, language
 
     def load(self, task_name: str, split: str, seed: int) -> list[Record]:
-        """Documents of the split; raises UserError where the task has no grammar."""
+        """Generate the documents of the split; raises UserError if the task has no grammar."""
         given = self._counts[split]
         grammar = importlib.import_module(_grammars()[_checked(task_name)])
         count = given if given is not None else getattr(grammar, "COUNTS", COUNTS)[split]
@@ -93,7 +93,7 @@ class Generated(Source):
         ]
 
     def _writer(self, grammar: ModuleType, split: str, seed: int) -> Callable[[int], dict[str, Any]]:
-        """What writes the document of an index."""
+        """Return the function from index to document."""
         if self._language == "zh":
             return partial(_chinese(grammar.__name__.rsplit(".", 1)[-1]), self._brief(split, seed))
         if hasattr(grammar, "writer"):
@@ -103,7 +103,7 @@ class Generated(Source):
 
 
 def _chinese(task_name: str) -> Callable[..., dict[str, Any]]:
-    """What writes Chinese documents for a task; raises UserError where nothing does."""
+    """Return the generator of Chinese documents for a task; raises UserError if there is none."""
     if task_name not in chinese.WRITERS:
         raise UserError(
             f"There is no Chinese grammar for task={task_name} (there are: {', '.join(sorted(chinese.WRITERS))}): use "
@@ -114,7 +114,7 @@ def _chinese(task_name: str) -> Callable[..., dict[str, Any]]:
 
 
 def grammars() -> list[str]:
-    """Tasks that have a grammar."""
+    """Return the tasks that have a grammar."""
     return sorted(_grammars())
 
 

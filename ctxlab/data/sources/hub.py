@@ -1,4 +1,4 @@
-"""Data sets of the hub, and folders that hold one."""
+"""Data sets from the hub or a local folder."""
 
 import difflib
 from collections.abc import Mapping
@@ -17,11 +17,11 @@ from ctxlab.data.readers.read import read_files
 from ctxlab.data.readers.tally import Tally
 
 ALIASES = {"train": ("train",), "validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
-"""Names that data sets give to each split, the usual one first."""
+"""Split → names in data sets, the most common first."""
 
 
 class Hub(Source):
-    """A hub id or a local data set folder, through ``datasets.load_dataset``; no code of it is ever run."""
+    """A data set given by hub id or folder, loaded by ``datasets.load_dataset``; its code is never run."""
 
     invented = False
 
@@ -33,7 +33,7 @@ class Hub(Source):
         self.notes: list[str] = []
 
     def load(self, task_name: str, split: str, seed: int) -> list[Record] | None:
-        """Records of the split, class numbers turned into names, the first ``max_documents`` of them."""
+        """Read the first ``max_documents`` records of the split, with class names instead of numbers."""
         if self._files:
             files = self._files.get(split)
             return None if files is None else read_files(files, task_name, split, self.notes)[: self._max_documents]
@@ -56,7 +56,7 @@ class Hub(Source):
 
     @cached_property
     def _files(self) -> Mapping[str, list[Path]]:
-        """Files of a local folder by split, where the library would guess types of their values; else none."""
+        """Files of a local folder by split, if the library would guess the types of their values; else empty."""
         folder = Path(self._path).expanduser()
         return {} if self._name or not folder.is_dir() else typeless_files(folder, ALIASES)
 
@@ -72,9 +72,9 @@ class Hub(Source):
         if not folder.exists() and self._path[0] in "/.~":  # no hub id begins like this
             raise UserError(f"The folder {folder} does not exist{_nearest(folder)}: set data.path to one that does.")
         try:
-            with quiet("huggingface_hub"):  # no line for each attempt of its client; what it ends with is told
+            with quiet("huggingface_hub"):  # hide each attempt of its client; the final error is raised
                 return self._read(folder)
-        except Exception as error:  # whatever the library and its clients raise, the person can mend only the name
+        except Exception as error:  # the library and its clients raise errors of many kinds
             raise UserError(self._explain(folder, error)) from error
 
     def _read(self, folder: Path) -> Any:
@@ -96,7 +96,7 @@ class Hub(Source):
 
 
 def _nearest(folder: Path) -> str:
-    """A folder with nearly the same name, as the end of a clause."""
+    """Suggest a folder with a similar name, as the end of a clause."""
     near = [entry.name for entry in folder.parent.iterdir() if entry.is_dir()] if folder.parent.is_dir() else []
     close = difflib.get_close_matches(folder.name, near, n=1, cutoff=0.8)
     return f" (the nearest folder is {folder.parent / close[0]})" if close else ""

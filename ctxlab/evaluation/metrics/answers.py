@@ -1,9 +1,9 @@
-"""Answers to questions: exact match and F1 as SQuAD has them, where in the context they are lost, and baselines.
+"""Answers to questions: exact match and F1 as in SQuAD, breakdowns by position in the context, and baselines.
 
 Answers are compared by the rules of their language (``ctxlab.text.answers``): that of the record or of the task, else
-the one that the script of the context stands for.
+the language of the context's script.
 
-Figures are means over questions; intervals draw whole records, as questions about one text are alike.
+Figures are means over questions; intervals resample whole records, as questions about one text are correlated.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,38 +36,40 @@ BASELINES: dict[str, Callable[[str, str], str]] = {
     "BM25 sentence": nearest_sentence,
     "always no answer": lambda context, question: "",
 }
-"""Answers without a model, of context and question."""
+"""Baseline answers without a model, as functions of context and question."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """One question, and how well it was answered."""
+    """One question and the scores of its answer."""
 
     group: str
     exact_match: float
     f1: float
     has_answer: bool
     seen: bool
-    """Whether one of its gold answers was seen whole."""
+    """Whether all of one of its gold answers was seen."""
     num_tokens: int
     evidence: int
-    """Token of the first gold answer, -1 without one."""
+    """First token of the first gold answer, -1 without one."""
     distance: int
-    """Tokens from the question to that one."""
+    """Tokens from the question to that token."""
 
 
 def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> Scores:
-    """Exact match and F1 over all questions, with breakdowns; an answer that was not seen counts as missed.
+    """Compute exact match and F1 over all questions, with breakdowns.
 
     Args:
-        documents: One a question, with ``context``, ``question``, gold ``answers`` (none: no answer) and ``group``.
-        predictions: ``tasks.questions.Answer`` for each, in the same order; ``seen`` has a flag a gold answer.
+        documents: One per question, with ``context``, ``question``, gold ``answers`` (empty: unanswerable) and
+            ``group``.
+        predictions: ``records.questions.Answer`` of each, in the same order; ``seen`` has a flag per gold answer.
     """
     cases = [_case(document, prediction) for document, prediction in zip(documents, predictions, strict=True)]
-    told, untold = [case for case in cases if case.has_answer], [case for case in cases if not case.has_answer]
+    answerable = [case for case in cases if case.has_answer]
+    unanswerable = [case for case in cases if not case.has_answer]
     records = [_record(document, case) for document, case in zip(documents, cases, strict=True)]
-    tables = [_overall(documents, cases), *_breakdowns(cases, told, untold)]
-    coverage = float(np.mean([case.seen for case in told])) if told else 1.0
+    tables = [_overall(documents, cases), *_breakdowns(cases, answerable, unanswerable)]
+    coverage = float(np.mean([case.seen for case in answerable])) if answerable else 1.0
     return Scores(metrics(records), coverage, tables, records=records)
 
 
@@ -91,7 +93,7 @@ def _case(document: Document, prediction: Prediction) -> _Case:
 
 
 def _compare(document: Document, answer: str) -> tuple[float, float]:
-    """Exact match and F1."""
+    """Return exact match and F1."""
     gold = [known["text"] for known in document.fields["answers"]]
     language = _language(document)
     overlap = OVERLAPS[document.fields.get("f1", "words")]
@@ -103,7 +105,7 @@ def _language(document: Document) -> str:
 
 
 def _overall(documents: Sequence[Document], cases: Sequence[_Case]) -> Table:
-    """The model beside answers that need none."""
+    """Return the table of the model's scores and those of the baselines."""
     rows = [("the model", *_row(_figures(cases)))]
     for name, answer in BASELINES.items():
         found = [
@@ -111,30 +113,34 @@ def _overall(documents: Sequence[Document], cases: Sequence[_Case]) -> Table:
         ]
         rows.append((name, *_row(found)))
     languages = ", ".join(sorted({_language(document) for document in documents}))
-    note = f"compared by the rules of MLQA for {languages}; {_NOTE}"
+    note = f"compared by the rules of MLQA for language {languages}; {_NOTE}"
     if documents[0].fields.get("f1", "words") != "words":
-        note = f"F1 by the longest run in common, as CMRC 2018 has it; {note}"
+        note = f"F1 by the longest common run of words, as in CMRC 2018; {note}"
     return Table("overall", "Exact match and F1 of answers", ("answer", *_COLUMNS), rows, note)
 
 
-def _breakdowns(cases: Sequence[_Case], told: Sequence[_Case], untold: Sequence[_Case]) -> list[Table]:
-    """By whether there is an answer, length, and place and distance of the first gold answer.
+def _breakdowns(cases: Sequence[_Case], answerable: Sequence[_Case], unanswerable: Sequence[_Case]) -> list[Table]:
+    """Break down by whether there is an answer, by length, and by position and distance of the first gold answer.
 
-    The distance is the answer's own place where the question stands before the context, else that from its end.
+    The distance is counted from the start of the context where the question precedes it, else from its end.
     """
     by = Breakdown[Sequence[_Case]](_COLUMNS, lambda chosen: _row(_figures(chosen)), _NOTE)
-    kinds = [(label, kept) for label, kept in (("in the context", told), ("not in the context", untold)) if kept]
+    both = (("in the context", answerable), ("not in the context", unanswerable))
+    kinds = [(label, kept) for label, kept in both if kept]
     lengths = by_size([case.num_tokens for case in cases], LENGTH_BINS)
-    places = by_part([case.evidence / case.num_tokens for case in told])
-    distances = by_size([case.distance for case in told], DISTANCE_BINS)
+    places = by_part([case.evidence / case.num_tokens for case in answerable])
+    distances = by_size([case.distance for case in answerable], DISTANCE_BINS)
     title = "F1 by distance from the question to the answer"
     return [
         by.table("by_kind", "F1 of questions with and without an answer", "answer", kinds, drawn=""),
         by.table("by_length", "F1 by length of the context", "tokens", picked(cases, lengths)),
         by.table(
-            "by_position", "F1 by place of the answer in the context", "part of the context", picked(told, places)
+            "by_position",
+            "F1 by position of the answer in the context",
+            "part of the context",
+            picked(answerable, places),
         ),
-        by.table("by_evidence", title, "tokens to the answer", picked(told, distances)),
+        by.table("by_evidence", title, "tokens to the answer", picked(answerable, distances)),
     ]
 
 
@@ -143,7 +149,7 @@ def _figures(cases: Sequence[_Case]) -> list[tuple[str, float, float]]:
 
 
 def _row(found: Sequence[tuple[str, float, float]]) -> tuple[int, float, float, float | None, float | None]:
-    """Questions, exact match, F1 and its interval, of (group, exact match, F1) of each question."""
+    """Return number of questions, exact match, F1 and its interval, from (group, exact match, F1) of each question."""
     exact, value = np.mean([row[1:] for row in found], axis=0)
     at = mean([row[2] for row in found], [row[0] for row in found])
     return len(found), float(exact), float(value), at.low, at.high

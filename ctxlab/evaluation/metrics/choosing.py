@@ -1,6 +1,6 @@
-"""How well one right candidate is found among others: MRR and recall at 1, 2 and 5.
+"""Selection of the true response among candidates: MRR and recall at 1, 2 and 5.
 
-The figures of response selection (Lowe et al. 2015, arXiv:1506.08909), as ``metrics.ranking`` defines them.
+These are the figures of response selection (Lowe et al. 2015, arXiv:1506.08909), as ``metrics.ranking`` defines them.
 """
 
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ from ctxlab.evaluation.metrics.ranking import scored
 from ctxlab.evaluation.sufficient import response_ranks
 
 FIGURES = response_ranks.STATISTIC.ranked_by
-"""Of task=dialogue; breakdowns have the first."""
+"""Figures of task=dialogue; breakdowns show the first."""
 
 
 def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> Scores:
-    """Figures over all turns that were asked for, see ``ranking.scored``."""
+    """Compute the figures over all predicted turns; see ``ranking.scored``."""
     return scored(documents, predictions, "response_ranks", response_ranks.STATISTIC)

@@ -1,15 +1,15 @@
-"""How well whole documents are labelled: accuracy or exact match, F1, AUROC and calibration, with breakdowns.
+"""Classification of whole documents: accuracy or exact match, F1, AUROC and calibration, with breakdowns.
 
-- **Accuracy** is the share of documents with the right label; **exact match** that with the right set of labels.
-- **Micro-F1** counts all labels together; **macro-F1** is the mean over the classes that occur in gold or answers.
-- **AUROC** is the mean over the classes that some documents have and others lack, each against the rest (of two classes
-  it is the usual figure); left out where there is no such class.
-- **Calibration error** (expected, ECE; Guo et al. 2017, arXiv:1706.04599): over 15 equal bins of the probability of the
-  chosen label, the mean distance from accuracy, weighted by documents. Not for several labels a document.
+- **Accuracy** is the fraction of documents with the right label; **exact match** that with the right set of labels.
+- **Micro-F1** counts all labels together; **macro-F1** is the mean over the classes in gold labels or predictions.
+- **AUROC** is the mean over the classes that have positive and negative documents, each against the rest (for two
+  classes the usual figure); left out where there is no such class.
+- **Calibration error** (expected, ECE; Guo et al. 2017, arXiv:1706.04599) is the mean absolute difference of confidence
+  and accuracy over 15 equal bins of the probability of the predicted label, weighted by documents. It is not computed
+  for multi-label tasks.
 
-A document that was **not read** has no answer and counts as wrong: no label is right, and AUROC and calibration take it
-as if the model had been sure of everything but the truth. So an evaluation of nothing scores 0, and its calibration
-error is 1.
+A document that was **not read** has no answer and counts as wrong: no label is right, and its probabilities are
+maximally wrong for AUROC and calibration. So an evaluation that read nothing scores 0, with a calibration error of 1.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,10 +43,10 @@ class _Cases:
 
 
 def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> Scores:
-    """Figures over whole documents, with breakdowns; a document that was not read counts as wrong.
+    """Compute figures over whole documents, with breakdowns; a document that was not read counts as wrong.
 
     Args:
-        documents: With ``gold`` labels, and ``probes`` where the label hangs on known sentences.
+        documents: With ``gold`` labels, and ``probes`` where the label depends on known sentences.
         predictions: ``Verdict`` of each, in the same order.
     """
     verdicts: list[Verdict] = [prediction.answer for prediction in predictions]
@@ -60,7 +60,7 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
 
 
 def _values(document: Document, verdict: Verdict) -> dict[str, object]:
-    """What a document adds to the figures, see ``evaluation.labels``."""
+    """Return the values of a document; see ``evaluation.labels``."""
     return {
         "gold": list(document.fields["gold"]),
         "predicted": list(verdict.chosen),
@@ -70,18 +70,18 @@ def _values(document: Document, verdict: Verdict) -> dict[str, object]:
 
 
 def _notes(cases: _Cases, figures: Mapping[str, object]) -> list[str]:
-    """Loud where something was not read, or a figure could not be made."""
+    """Return notes on unread documents and on figures that could not be computed."""
     notes = []
     unread = sum(not verdict.is_read for verdict in cases.verdicts)
     if unread:
         notes.append(f"{unread:,} of {len(cases.verdicts):,} documents were not read at all: each counts as wrong.")
     if "auroc" not in figures:
-        notes.append("There is no AUROC, as no class is had by some documents and lacked by others.")
+        notes.append("There is no AUROC, as no class has both documents with it and documents without it.")
     return notes
 
 
 def _coverage(cases: _Cases) -> float:
-    """Share of the documents whose evidence was read whole; where none is known, of those of which a part was read."""
+    """Return the fraction of documents of which all evidence (or, where unknown, at least a part) was read."""
     return float(np.mean([_could_know(verdict) for verdict in cases.verdicts]))
 
 
@@ -90,7 +90,7 @@ def _could_know(verdict: Verdict) -> bool:
 
 
 def _overall(cases: _Cases, found: Mapping[str, float]) -> Table:
-    """Each figure with its interval over documents."""
+    """Return the table of each figure with its interval over documents."""
     labelled = cases.labelled
     over = {
         "accuracy": (labelled.right, ratio),
@@ -124,7 +124,7 @@ def _per_class(labelled: Labelled) -> Table:
 
 
 def _breakdowns(cases: _Cases) -> list[Table]:
-    """By length, by the first piece of evidence and by the largest distance to bridge, where these are known."""
+    """Break down by length and, where known, by position of the first evidence and largest evidence distance."""
     columns = ("documents", "f1" if cases.several else "accuracy", "low", "high")
     by = Breakdown[list[int]](columns, lambda chosen: (len(chosen), *_estimate(cases, chosen).cells), _INTERVAL)
     probes = [document.fields.get("probes", ()) for document in cases.documents]
@@ -133,7 +133,7 @@ def _breakdowns(cases: _Cases) -> list[Table]:
     distances = by_size([max((probe["distance"] for probe in row), default=None) for row in probes], DISTANCES)
     return [
         by.table("by_length", "By length of the document", "tokens", lengths),
-        *by.known("by_position", "By place of the evidence in the document", "evidence at", places),
+        *by.known("by_position", "By position of the evidence in the document", "evidence at", places),
         *by.known(
             "by_evidence", "By distance of the evidence", "words to the evidence", distances, chance=_chance(cases)
         ),
@@ -141,12 +141,12 @@ def _breakdowns(cases: _Cases) -> list[Table]:
 
 
 def _chance(cases: _Cases) -> float | None:
-    """Accuracy of a label that is chosen at random; None where a document may have several."""
+    """Return the accuracy of a random label; None in multi-label tasks."""
     return None if cases.several else 1 / len(cases.labelled.classes)
 
 
 def _estimate(cases: _Cases, chosen: list[int]) -> Estimate:
-    """The score of a breakdown: accuracy, or micro-F1 where a document may have several labels."""
+    """Return the figure of a breakdown: accuracy, or micro-F1 in multi-label tasks."""
     if cases.several:
         return estimate(cases.labelled.of_all_classes[chosen], f1)
     return estimate(cases.labelled.right[chosen], ratio)

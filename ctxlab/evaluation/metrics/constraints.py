@@ -1,11 +1,11 @@
-"""How far texts meet what their prompts ask for, how likely the model holds texts that do, and how they repeat.
+"""Constrained generation: constraints met, perplexity of reference texts, and repetition.
 
-- **Constraints met** is the mean over documents of the share of a document's constraints that its text meets; **all
-  met** is the share of documents whose text meets all. A word is met where it occurs as a word, in any case; a topic
-  where one of its words does; a length where the words of the text are as many. An empty text meets nothing.
-- **Perplexity** is e to the mean negative log likelihood of the tokens of the records' own texts, where they have any.
-- **Repetition** is the share of 4-grams that occurred in the same text before; **distinct-1** and **distinct-2** are
-  the shares of different words and pairs of words over all texts.
+- **Constraints met** is the mean over documents of the fraction of a document's constraints that its text meets; **all
+  met** is the fraction of documents whose text meets all. A word is met where it occurs as a whole word in any case, a
+  topic where one of its words does, a length where the number of words is within the limits. An empty text meets none.
+- **Perplexity** is exp of the mean negative log likelihood of the tokens of the records' own texts, if any.
+- **Repetition** is the fraction of 4-grams that occurred earlier in the same text; **distinct-1** and **distinct-2**
+  are the fractions of distinct unigrams and bigrams over all texts.
 """
 
 import math
@@ -41,10 +41,10 @@ class _Met:
 
 
 def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> Scores:
-    """Constraints met, perplexity and repetition, with breakdowns; what was not read is an empty text.
+    """Compute constraints met, perplexity and repetition, with breakdowns; an unread document has an empty text.
 
     Args:
-        documents: With ``constraints``, and ``probes`` where it is known which sentence states each of them.
+        documents: With ``constraints``, and ``probes`` where the sentence that states each of them is known.
         predictions: ``WrittenText`` of each, in the same order.
     """
     answers: list[WrittenText] = [prediction.answer for prediction in predictions]
@@ -66,7 +66,7 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
 
 
 def _records(documents: Sequence[Document], answers: Sequence[WrittenText], met: Sequence[_Met]) -> list[ScoredRecord]:
-    """Perplexity is among the figures where any record has a text of its own that was asked for."""
+    """Return the values of each document, with those of perplexity if any record has a scored reference text."""
     is_asked = any(answer.num_asked for answer in answers)
     held: list[list[bool]] = [[] for _ in documents]
     for one in met:
@@ -83,7 +83,7 @@ def _records(documents: Sequence[Document], answers: Sequence[WrittenText], met:
 
 
 def check(constraints: Constraints, text: str) -> list[tuple[str, bool]]:
-    """Kind of each constraint, and whether ``text`` meets it."""
+    """Return the kind of each constraint, and whether ``text`` meets it."""
     found: list[tuple[str, bool]] = [("word", says(text, word)) for word in constraints.words]
     if constraints.topic_words:
         found.append(("topic", any(says(text, word) for word in constraints.topic_words)))
@@ -94,7 +94,7 @@ def check(constraints: Constraints, text: str) -> list[tuple[str, bool]]:
 
 
 def _overall(found: Mapping[str, float], shares: Counts, answers: Sequence[WrittenText]) -> Table:
-    """Each figure, with its interval over documents where it follows from sums; ``shares`` (N, 3) as the statistic."""
+    """Return the table of each figure, with its interval where it is a function of sums; ``shares`` (N, 3)."""
     costs = [(answer.target_nll, answer.num_asked) for answer in answers]
     over: dict[str, tuple[npt.ArrayLike, Callable[[Counts], Counts]]] = {
         "constraints_met": (shares[:, [0, 2]], ratio),
@@ -106,7 +106,7 @@ def _overall(found: Mapping[str, float], shares: Counts, answers: Sequence[Writt
         (name.replace("_", " "), *(estimate(*over[name]).cells if name in over else (value, None, None)))
         for name, value in found.items()
     ]
-    return Table("overall", "Texts against their prompts", ("figure", "value", "low", "high"), rows, _NOTE)
+    return Table("overall", "Generated texts and their prompts", ("figure", "value", "low", "high"), rows, _NOTE)
 
 
 def _by_kind(met: Sequence[_Met], num_documents: int) -> Table:
@@ -121,11 +121,11 @@ def _by_kind(met: Sequence[_Met], num_documents: int) -> Table:
 
 
 _Shares = Sequence[tuple[int, float]]
-"""Document of each case, and how much of it is met."""
+"""Document of each case, and the fraction that is met."""
 
 
 def _row(cases: _Shares) -> tuple[int, float, float | None, float | None]:
-    """The mean of the cases; intervals draw documents."""
+    """Return count, mean and interval of the cases; intervals resample documents."""
     return len(cases), *mean([share for _, share in cases], [document for document, _ in cases]).cells
 
 
@@ -138,7 +138,7 @@ def _by_length(answers: Sequence[WrittenText], shares: Counts) -> list[Table]:
 
 
 def _by_evidence(documents: Sequence[Document], answers: Sequence[WrittenText], met: Sequence[_Met]) -> list[Table]:
-    """Single constraints by where the prompt states them; ``probes`` are in the order of ``check``."""
+    """Break down single constraints by where the prompt states them; ``probes`` are in the order of ``check``."""
     cases: list[tuple[int, float]] = []
     places: list[float] = []
     distances: list[int] = []
@@ -158,6 +158,6 @@ def _by_evidence(documents: Sequence[Document], answers: Sequence[WrittenText], 
 
 
 def _coverage(answers: Sequence[WrittenText]) -> float:
-    """Share of the constraints whose sentences were read; where none is known, of the prompts read to some part."""
+    """Return the fraction of constraints whose sentences were read or, where unknown, of prompts read in part."""
     stated = [seen for answer in answers for _, seen in answer.evidence]
     return float(np.mean(stated or [answer.is_read for answer in answers]))

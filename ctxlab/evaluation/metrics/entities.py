@@ -1,7 +1,6 @@
-"""Strict entity scores: an entity counts only with its type and both of its ends right.
+"""Strict entity scores: an entity counts only if its type and both boundaries are right.
 
-The per-type table, averages included, comes from seqeval in strict IOB2 mode; figures and breakdowns count the same
-entities.
+The per-type table, averages included, is seqeval's in strict IOB2 mode; figures and breakdowns count the same entities.
 """
 
 import tempfile
@@ -21,23 +20,23 @@ from ctxlab.evaluation.statistics import f1, interval_note, ratio
 from ctxlab.tasks.records.bio import Span, spans
 
 LIBRARIES = ("evaluate", "seqeval.metrics")
-"""Loaded when it first scores: that takes seconds."""
+"""Libraries that are loaded at the first call of ``score``, which takes seconds."""
 
 LENGTH_BINS = LENGTHS[1:-2]
 """Last word count of each bin of document lengths; the last bin is open."""
 
 WORDS_PER_PIECE = 256
-"""Words that seqeval gets at a time, at least."""
+"""Minimum number of words per call of seqeval."""
 
 CHANCE = 0.25
-"""Accuracy of guessing the type of a mention that another sentence tells: generated documents have four types."""
+"""Accuracy of guessing the type of an ambiguous mention: generated documents have four types."""
 
 AVERAGES = ("micro avg", "macro avg", "weighted avg")
 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """One document, its gold and what was predicted."""
+    """One document with its gold and predicted entities."""
 
     document: Document
     prediction: Prediction
@@ -50,14 +49,14 @@ class _Case:
 
 
 def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> Scores:
-    """Precision, recall and F1 over all entities, with breakdowns; what was not seen counts as missed.
+    """Compute precision, recall and F1 over all entities, with breakdowns; unseen entities count as missed.
 
     Args:
-        documents: With gold ``tags``, and ``probes`` where the gold hangs on evidence elsewhere.
-        predictions: One for each document, in the same order; one tag a word, in valid BIO order.
+        documents: With gold ``tags``, and ``probes`` where the type depends on evidence elsewhere.
+        predictions: One for each document, in the same order; one tag per word, in valid BIO order.
 
     Raises:
-        ValueError: A prediction does not have one tag a word.
+        ValueError: A prediction does not have one tag per word.
     """
     cases = [_case(document, prediction) for document, prediction in zip(documents, predictions, strict=True)]
     records = [_record(case) for case in cases]
@@ -84,24 +83,24 @@ def _case(document: Document, prediction: Prediction) -> _Case:
 
 
 def _coverage(cases: Sequence[_Case]) -> float:
-    """Share of the gold entities all of whose words were seen; 1 where there is none."""
+    """Return the fraction of gold entities of which all words were seen; 1 where there is none."""
     seen = [all(case.prediction.seen[span.start : span.end]) for case in cases for span in case.gold]
     return float(np.mean(seen)) if seen else 1.0
 
 
 def _report(cases: Sequence[_Case]) -> Mapping[str, Mapping[str, float]]:
-    """Rows by entity type and the averages: ``precision, recall, f1-score, support``."""
+    """Return rows by entity type and the averages: ``precision, recall, f1-score, support``."""
     pieces = [piece for case in cases for piece in _pieces(case.document.fields["tags"], case.prediction.answer)]
     gold, predicted = [piece[0] for piece in pieces], [piece[1] for piece in pieces]
     with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
-        warnings.simplefilter("ignore")  # of the libraries, about their own insides
+        warnings.simplefilter("ignore")  # about the libraries' own internals
         metric = _metric()(keep_in_memory=True, cache_dir=folder, seed=0)
         report: Mapping[str, Mapping[str, float]] = metric.compute(predictions=predicted, references=gold)
     return report
 
 
 def _pieces(gold: Sequence[str], predicted: Sequence[str]) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
-    """Both taggings, cut between entities: seqeval's time grows with the square of a sequence's length."""
+    """Split both taggings between entities, as seqeval's time is quadratic in the length of a sequence."""
     start = 0
     for index in range(1, len(gold)):
         if index - start >= WORDS_PER_PIECE and gold[index][0] != "I" and predicted[index][0] != "I":
@@ -112,7 +111,7 @@ def _pieces(gold: Sequence[str], predicted: Sequence[str]) -> Iterator[tuple[Seq
 
 @cache
 def _metric() -> Callable[..., Any]:
-    """The metric, made when it is first used: importing ``evaluate`` takes seconds."""
+    """Return the metric, created when it is first used, as importing ``evaluate`` takes seconds."""
     import datasets
     import evaluate
     from seqeval.metrics import classification_report
@@ -133,7 +132,7 @@ def _metric() -> Callable[..., Any]:
         def _compute(self, predictions: Any, references: Any) -> Any:
             references, predictions = list(references), list(predictions)
             if all(tag == "O" for tags in (*references, *predictions) for tag in tags):
-                # seqeval has no weighted average of nothing.
+                # seqeval cannot compute the weighted average without entities.
                 nothing = {"precision": 0.0, "recall": 0.0, "f1-score": 0.0, "support": 0}
                 return dict.fromkeys(AVERAGES, nothing)
             return classification_report(
@@ -159,7 +158,7 @@ def _per_type(report: Mapping[str, Mapping[str, float]]) -> Table:
 
 
 def _breakdowns(cases: Sequence[_Case]) -> list[Table]:
-    """By length of the document, and by the word at which an entity starts."""
+    """Break down by length of the document, and by the position at which an entity starts."""
 
     def of_documents(chosen: Sequence[_Case]) -> Sequence[Any]:
         return len(chosen), *_f1_row([_counts(case.gold, case.predicted) for case in chosen])
@@ -171,7 +170,10 @@ def _breakdowns(cases: Sequence[_Case]) -> list[Table]:
     columns = ("entities", "f1", "low", "high")
     lengths = Breakdown(("documents", *columns), of_documents, interval_note())
     places = Breakdown(columns, inside, interval_note())
-    bins, title = by_size([case.num_words for case in cases], LENGTH_BINS), "F1 by place of the entity in the document"
+    bins, title = (
+        by_size([case.num_words for case in cases], LENGTH_BINS),
+        "F1 by position of the entity in the document",
+    )
     return [
         lengths.table("by_length", "F1 by length of the document", "words", picked(cases, bins)),
         places.table("by_position", title, "part of the document", named(TENTHS)),
@@ -187,7 +189,7 @@ def _counts(gold: frozenset[Span], predicted: frozenset[Span]) -> tuple[int, int
 
 
 def _f1_row(counts: Sequence[tuple[int, int, int]]) -> tuple[int, float | None, float | None, float | None]:
-    """Gold entities, F1 and its interval; no figure where there is no gold."""
+    """Return the number of gold entities, F1 and its interval; no figure without gold."""
     sums = np.sum(np.asarray(counts, dtype=np.float64), axis=0)
     if not sums[2]:
         return 0, None, None, None
@@ -195,7 +197,7 @@ def _f1_row(counts: Sequence[tuple[int, int, int]]) -> tuple[int, float | None, 
 
 
 def _by_evidence(cases: Sequence[_Case]) -> list[Table]:
-    """Accuracy on mentions whose type only another sentence tells, by distance; nothing where there are none."""
+    """Break down the accuracy on ambiguous mentions, whose type another sentence states, by its distance."""
 
     def row(size: Size) -> Sequence[Any] | None:
         counts = [_resolved(case, size) for case in cases]
@@ -208,7 +210,7 @@ def _by_evidence(cases: Sequence[_Case]) -> list[Table]:
 
 
 def _resolved(case: _Case, size: Size) -> tuple[int, int]:
-    """Ambiguous mentions with the right type at their first word, and all of them, within the distances."""
+    """Count the ambiguous mentions with the right type at their first word, and all of them, in the bin."""
     gold, answer = case.document.fields["tags"], case.prediction.answer
     chosen = [p["start"] for p in case.document.fields.get("probes", ()) if p["distance"] in size]
     return sum(answer[start][2:] == gold[start][2:] for start in chosen), len(chosen)

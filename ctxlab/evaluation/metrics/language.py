@@ -1,14 +1,14 @@
-"""How well the next token is told: perplexity and bits per character over whole documents.
+"""Next-token prediction: perplexity and bits per character over whole documents.
 
 - **Negative log likelihood** (nats) is summed over all tokens of all documents but the first of each.
-- **Perplexity** is e to its mean over these tokens. It compares strategies on one tokenizer only.
+- **Perplexity** is exp of its mean over these tokens. It is comparable between models with the same tokenizer only.
 - **Bits per character** is its sum / ln 2 / the characters that these tokens cover, each counted once, white space
-  included (``tasks.text.added_characters``): it compares models with other tokenizers too, as long as these keep case.
-- A token that was **not read** is charged log V, as a model that never looked at the text can do no better than the
-  uniform distribution over its vocabulary, and counts as told wrong. ``perplexity_seen`` leaves these tokens out; it
-  says nothing about the rest of the document and never selects a checkpoint.
-- A token that is **unknown** to the tokenizer is charged log V for each of its characters, and counts as told wrong: it
-  says nothing of the text that it stands for.
+  included (``tasks.text.encoding.added_characters``). It is comparable between tokenizers, as long as these keep case.
+- A token that was **not read** is charged log V, the cost under the uniform distribution over the vocabulary, and
+  counts as wrong. ``perplexity_seen`` leaves these tokens out; it says nothing about the rest of the document and never
+  selects a checkpoint.
+- A token that is **unknown** to the tokenizer is charged log V for each of its characters, and counts as wrong:
+  predicting it says nothing about the text that it replaces.
 """
 
 from collections.abc import Sequence
@@ -31,25 +31,25 @@ BINS = (*LENGTHS, 131072)
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What the figures of a task are called."""
+    """The names of a task's figures."""
 
     perplexity: str
     asked: str
-    """What is asked for, in the plural."""
+    """The predicted units, in the plural."""
     statistic: str
-    """File under ``ctxlab/evaluation/sufficient``."""
+    """Name of the file under ``ctxlab/evaluation/sufficient``."""
 
     @property
     def title(self) -> str:
-        """The perplexity's name at the beginning of a title."""
+        """The name of the perplexity at the start of a title."""
         return self.perplexity.replace("_", "-").capitalize()
 
 
 def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> Scores:
-    """Loss, perplexity, bits per character and accuracy, with breakdowns; unread tokens are charged.
+    """Compute loss, perplexity, bits per character and accuracy, with breakdowns; unread tokens are charged.
 
     Args:
-        documents: With ``probes`` where the text was made so that a word hangs on evidence elsewhere.
+        documents: With ``probes`` where a generated text has words that depend on evidence elsewhere.
         predictions: ``TokenScores`` of each, in the same order.
 
     Raises:
@@ -59,12 +59,14 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
 
 
 def score_tokens(documents: Sequence[Document], predictions: Sequence[Prediction], names: Names) -> Scores:
-    """What every task over a vocabulary reports; raises UserError where nothing was asked for."""
+    """Compute the figures of a token-predicting task; raises UserError where there is no token to predict."""
     found: list[TokenScores] = [prediction.answer for prediction in predictions]
     counts = [_counts(one) for one in found]
     sums = np.sum(counts, axis=0)
     if not sums[TOKENS]:
-        raise UserError(f"These documents have no {names.asked} to tell, as none is longer than one token.")
+        raise UserError(
+            f"These documents have no {names.asked} to predict, as none has two tokens: give longer documents."
+        )
     records = [
         ScoredRecord(document.id, document.id, {names.statistic: dict(zip(Tokens.columns, row.tolist(), strict=True))})
         for document, row in zip(documents, counts, strict=True)
@@ -74,7 +76,7 @@ def score_tokens(documents: Sequence[Document], predictions: Sequence[Prediction
 
 
 def _notes(sums: Counts, names: Names) -> list[str]:
-    """Loud where something was not read."""
+    """Return a note on unread tokens, if any."""
     unread = sums[TOKENS] - sums[SEEN]
     if not unread:
         return []
@@ -85,12 +87,12 @@ def _notes(sums: Counts, names: Names) -> list[str]:
 
 
 def _perplexity(sums: Counts) -> Counts:
-    """e to the mean negative log likelihood; (…, 6) to (…)."""
+    """Return exp of the mean negative log likelihood; (…, 6) to (…)."""
     return perplexity(sums[..., [NLL, TOKENS]])
 
 
 def _counts(scores: TokenScores, chosen: BoolArray | None = None) -> Counts:
-    """(6,) what the ``chosen`` tokens of a document add, see ``evaluation.tokens``."""
+    """(6,) sums over the ``chosen`` tokens of a document; see ``evaluation.tokens``."""
     seen_nll = np.where(scores.seen, scores.nll, 0)
     columns = (scores.nll, np.ones(len(scores.nll)), scores.correct, scores.seen, scores.characters, seen_nll)
     rows = np.stack(columns, axis=-1)
@@ -112,7 +114,7 @@ def _overall(scores: Sequence[TokenScores], names: Names) -> Table:
 
 
 def _breakdowns(scores: Sequence[TokenScores], names: Names) -> list[Table]:
-    """By place in the document, and by its length."""
+    """Break down by position in the document, and by its length."""
     places = Breakdown[Size](
         _columns(names),
         lambda size: _filled([_counts(one, size.holds(one.position + 1)) for one in scores]),
@@ -124,7 +126,7 @@ def _breakdowns(scores: Sequence[TokenScores], names: Names) -> list[Table]:
         _note(names),
     )
     bins = picked(scores, by_size([one.num_tokens for one in scores], BINS))
-    title = f"{names.title} by place in the document"
+    title = f"{names.title} by position in the document"
     return [
         places.table("by_position", title, "tokens into the document", named(sizes(BINS))),
         lengths.table("by_length", f"{names.title} by length of the document", "tokens", bins),
@@ -132,7 +134,7 @@ def _breakdowns(scores: Sequence[TokenScores], names: Names) -> list[Table]:
 
 
 def _filled(counts: Sequence[Counts]) -> tuple[int, str, float, float | None, float | None, float] | None:
-    """``_row``, None where nothing was asked for."""
+    """Return ``_row``, or None where there is no predicted token."""
     return _row(counts) if sum(count[TOKENS] for count in counts) else None
 
 
@@ -141,14 +143,14 @@ def _columns(names: Names, asked: str = "") -> tuple[str, ...]:
 
 
 def _row(counts: Sequence[Counts]) -> tuple[int, str, float, float | None, float | None, float]:
-    """Figures in the order of ``_columns``."""
+    """Return figures in the order of ``_columns``."""
     sums, at = np.sum(counts, axis=0), ends(bootstrap(counts, _perplexity))
     read = f"{sums[SEEN] / sums[TOKENS]:.1%}"
     return int(sums[TOKENS]), read, float(_perplexity(sums)), *at, float(ratio(sums[[CORRECT, TOKENS]]))
 
 
 def _by_evidence(documents: Sequence[Document], scores: Sequence[TokenScores]) -> list[Table]:
-    """Words that only another sentence tells, by its distance; nothing where there are none."""
+    """Break down words that only another sentence determines, by its distance."""
     probes = [_probes(document, one) for document, one in zip(documents, scores, strict=True)]
 
     def row(size: Size) -> tuple[int, float, float | None, float | None, float] | None:
@@ -156,14 +158,14 @@ def _by_evidence(documents: Sequence[Document], scores: Sequence[TokenScores]) -
         correct, asked, nll = np.sum(counts, axis=0)
         return (int(asked), correct / asked, *ends(bootstrap(counts, ratio)), nll / asked) if asked else None
 
-    note = f"a word is right when all of its tokens that are asked for are; {interval_note()}"
+    note = f"a word is right when all of its predicted tokens are; {interval_note()}"
     by = Breakdown[Size](("words", "accuracy", "low", "high", "nats a word"), row, note)
-    title = "Words that another sentence tells, by its distance"
+    title = "Words that another sentence determines, by its distance"
     return by.known("by_evidence", title, "words to the evidence", named(sizes(DISTANCES)))
 
 
 def _probes(document: Document, scores: TokenScores) -> Counts:
-    """(probes, 4) distance in words, right or not, 1, nats; of those of which a token is asked for."""
+    """(words, 4) distance in words, right or not, 1, and nats of each such word with a predicted token."""
     rows: list[tuple[float, ...]] = []
     for probe in document.fields.get("probes", ()):
         first = np.searchsorted(scores.ends, probe["start"], side="right")

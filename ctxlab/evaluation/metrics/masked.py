@@ -1,8 +1,8 @@
-"""How well masked tokens are told: loss, pseudo-perplexity and accuracy over whole documents.
+"""Masked-token prediction: loss, pseudo-perplexity and accuracy over whole documents.
 
-Pseudo-perplexity is e to the mean negative log likelihood of the masked tokens, all masked at once. That is not the
-pseudo-perplexity of Salazar et al. 2020 (arXiv:1910.14659), which masks one token at a time, and compares only with
-figures of the same masks. Tokens that were not read are charged as in ``language``.
+Pseudo-perplexity is exp of the mean negative log likelihood of the masked tokens, all masked at once. That is not the
+pseudo-perplexity of Salazar et al. 2020 (arXiv:1910.14659), which masks one token at a time, and is comparable only
+between runs with the same masks. Tokens that were not read are charged as in ``language``.
 """
 
 from collections.abc import Sequence
@@ -12,5 +12,5 @@ from ctxlab.evaluation.metrics.language import Names, score_tokens
 
 
 def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> Scores:
-    """Loss, pseudo-perplexity and accuracy over masked tokens, with breakdowns; unread tokens are charged."""
+    """Compute loss, pseudo-perplexity and accuracy over masked tokens, with breakdowns; unread tokens are charged."""
     return score_tokens(documents, predictions, Names("pseudo_perplexity", "masked tokens", "masked_tokens"))

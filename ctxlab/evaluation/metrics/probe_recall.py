@@ -1,10 +1,10 @@
-"""How well probes are answered: recall as RULER has it, by length and depth, and the effective context.
+"""Answers to probes: recall as in RULER, by length and depth, and the effective context.
 
-**Recall** of an answer is the share of the wanted texts that it contains, whatever their case, or 1 where it contains
-any of them and any will do (Hsieh et al. 2024, arXiv:2404.06654). It is taken over plain texts, so that chosen, marked
-and written answers are scored alike. **Effective context** is the longest length whose mean recall is at least 85.6 %
-(that of Llama-2-7B at 4,096 tokens); that a shorter length falls below it changes nothing, but is noted. Lengths are
-those that were asked for, in words, and beside them the tokens that these are to the model, which is what RULER counts.
+**Recall** of an answer is the fraction of the wanted texts that it contains, ignoring case, or 1 where it contains any
+of them and any one suffices (Hsieh et al. 2024, arXiv:2404.06654). Plain texts are compared, so that chosen, marked and
+generated answers are scored in the same way. **Effective context** is the longest length whose mean recall is at least
+85.6 % (that of Llama-2-7B at 4,096 tokens), also where a shorter length is below it, which is noted. Lengths are those
+of the configuration, in words, shown with their number of tokens for the model, which is what RULER counts.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,17 +30,17 @@ class _Case:
 
 
 def recall(answer: str, wanted: Sequence[str], *, every: bool = True) -> float:
-    """Share of ``wanted`` that ``answer`` contains, or, unless ``every`` one counts, whether it contains any."""
+    """Return the fraction of ``wanted`` that ``answer`` contains or, without ``every``, whether it contains any."""
     held = [text.lower() in answer.lower() for text in wanted]
     return sum(held) / len(held) if every else float(any(held))
 
 
 def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> Scores:
-    """Mean recall with breakdowns.
+    """Compute mean recall with breakdowns.
 
     Args:
         documents: With ``answers``, ``all``, ``length`` and ``depth``.
-        predictions: ``tasks.probing.Reply`` of each, in the same order; ``seen`` has a flag a span of the evidence.
+        predictions: ``records.probes.Reply`` of each, in the same order; ``seen`` has a flag per evidence span.
     """
     replies: list[Reply] = [prediction.answer for prediction in predictions]
     cases = [_case(document, reply) for document, reply in zip(documents, replies, strict=True)]
@@ -62,13 +62,13 @@ def _case(document: Document, reply: Reply) -> _Case:
 
 
 def _by_length(cases: Sequence[_Case], figure: str) -> dict[int, float]:
-    """Mean of a figure over the cases of each length, the shortest first."""
+    """Return the mean of a figure over the cases of each length, the shortest first."""
     lengths = sorted({case.length for case in cases})
     return {n: float(np.mean([getattr(case, figure) for case in cases if case.length == n])) for n in lengths}
 
 
 def _chance(replies: Sequence[Reply]) -> float | None:
-    """Recall of an answer that is chosen at random; None where none is chosen."""
+    """Return the recall of a random choice; None where answers are not chosen from a list."""
     return 1 / replies[0].num_choices if replies and replies[0].num_choices else None
 
 
@@ -109,15 +109,15 @@ def _table(
     key: Callable[[_Case], tuple[Any, ...]],
     drawn: str = "",
 ) -> Table:
-    """A row for each value of a key, in order.
+    """Return a table with a row for each value of a key, in order.
 
     Args:
-        name: Of the table in ``result.json``.
-        title: For people.
-        keys: Heads of the columns that the key fills, one or two.
+        name: Name of the table in ``result.json``.
+        title: Title in the report.
+        keys: Headers of the columns of the key, one or two.
         cases: All cases.
-        key: Of a case.
-        drawn: As what the report draws it, see ``Table``.
+        key: Function from a case to its key.
+        drawn: Kind of plot in the report, see ``Table``.
     """
 
     def row(value: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -130,7 +130,7 @@ def _table(
 
 
 def _notes(means: Mapping[int, float], tokens: Mapping[int, float], replies: Sequence[Reply]) -> list[str]:
-    """What the longest length is worth, and what chance would give."""
+    """Return notes on the effective context and on the accuracy of a random choice."""
     reached = effective_context(means)
     failed = [f"{length:,}" for length, mean in means.items() if length < reached and mean < THRESHOLD]
     but = f", although {', '.join(failed)} fall below it" if failed else ""

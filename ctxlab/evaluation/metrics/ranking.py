@@ -1,21 +1,21 @@
-"""How well candidates are ranked, as the MIND news benchmark has it (Wu et al. 2020, ACL, section 5.2, and its script).
+"""Ranking of candidates, scored as in the MIND news benchmark (Wu et al. 2020, ACL, section 5.2, and its script).
 
-Every figure is one of a ranking, and a mean over all rankings; intervals draw whole records.
+Every figure is computed per ranking and averaged over all rankings; intervals resample whole records.
 
-- **AUC** is the share of pairs of a chosen candidate and another one in which the chosen one scores higher; equal
+- **AUC** is the fraction of pairs of a chosen candidate and another one in which the chosen one scores higher; equal
   scores count half.
-- **NDCG@k** is the sum of 1 / log2(rank + 1) over the chosen candidates among the first k, as a share of the best
-  possible one.
+- **NDCG@k** is the sum of 1 / log2(rank + 1) over the chosen candidates among the first k, divided by the largest
+  possible sum.
 - **MRR** is 1 / rank of the first chosen candidate. The script of MIND takes the mean over all chosen ones, so that a
   perfect ranking of several has less than 1: that is **MIND MRR**.
-- **Recall@k** (``metrics.choosing``) is the share of the chosen candidates among the first k.
+- **Recall@k** (``metrics.choosing``) is the fraction of the chosen candidates that are among the first k.
 
-Deviation: where a chosen candidate and others have the same score, the script leaves their order to the sorting, and
-here the chosen one comes last (AUC aside), so that a model that says the same of all gains nothing by it. A ranking
-of which **nothing was read** scores 0 in every figure; of one that was read for some candidates only, a chosen one that
-was not read stands last, and another one first.
+Deviation: where a chosen candidate and others have the same score, their order in the script depends on the sorting
+algorithm; here the chosen one comes last (except for AUC), so that constant scores gain nothing. A ranking of which
+**nothing was read** scores 0 in every figure; if only some candidates were read, an unread chosen one is ranked last
+and any other unread one first.
 
-Beside each figure stands what a random order would score on average.
+Each figure is shown with its expected value for a random order.
 
 Shape legend: N rankings, K candidates of one, F figures.
 """
@@ -40,23 +40,23 @@ LENGTH_BINS = LENGTHS[:-1]
 """Last token count of each bin of history lengths, which may be 0; the last bin is open."""
 
 BEYOND = 1e6
-"""Log odds that no model gives: those of a candidate that was not read, surer than sure of what is not true."""
+"""Log odds beyond those of any model: unread candidates get -BEYOND if chosen and BEYOND otherwise, maximally wrong."""
 
 
 FIGURES = recommended_ranks.STATISTIC.ranked_by
-"""Of task=recommendation; breakdowns have the first."""
+"""Figures of task=recommendation; breakdowns show the first."""
 
 _INTERVAL = interval_note("records")
 
 
 def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> Scores:
-    """The figures of MIND, see ``scored``."""
+    """Compute the figures of MIND; see ``scored``."""
     return scored(documents, predictions, "recommended_ranks", recommended_ranks.STATISTIC)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Case:
-    """One ranking, what it scores, and where its evidence is."""
+    """One ranking with its figures and the position of its evidence."""
 
     record: ScoredRecord
     scores: Sequence[float]
@@ -67,19 +67,19 @@ class _Case:
     could_know: bool
     num_tokens: int
     position: float | None
-    """Of the first piece of evidence in the history, 0 to 1; None where it is not known."""
+    """Position of the first piece of evidence in the history, 0 to 1; None where it is not known."""
     distance: int | None
-    """Of the farthest piece of evidence, words to the end of the history; None where it is not known."""
+    """Words from the farthest piece of evidence to the end of the history; None where it is not known."""
 
 
 def scored(documents: Sequence[Document], predictions: Sequence[Prediction], name: str, statistic: Rankings) -> Scores:
-    """Figures over all rankings, with breakdowns by the first of them.
+    """Compute figures over all rankings, with breakdowns of the first figure.
 
     Args:
-        documents: One a candidate, those of a ranking (``group``) in a row, with ``gold`` and perhaps ``probes``.
+        documents: One per candidate, those of a ranking (``group``) adjacent, with ``gold`` and optional ``probes``.
         predictions: ``Verdict`` of each, in the same order.
-        name: Of the statistic.
-        statistic: What to score.
+        name: Name of the statistic.
+        statistic: The statistic, which has the figures.
     """
     pairs = list(zip(documents, (prediction.answer for prediction in predictions), strict=True))
     rankings = [list(group) for _, group in groupby(pairs, lambda pair: pair[0].fields["group"])]
@@ -117,7 +117,7 @@ def _case(pairs: Sequence[tuple[Document, Verdict]], name: str, statistic: Ranki
 
 
 def _mean(cases: Sequence[_Case], index: int) -> tuple[float, float | None, float | None]:
-    """Mean of a figure, and its interval over records, each with all of its rankings."""
+    """Return the mean of a figure, and its interval over records, each with all of its rankings."""
     return mean([case.scores[index] for case in cases], [case.record.group for case in cases]).cells
 
 
@@ -127,7 +127,7 @@ def _overall_row(cases: Sequence[_Case], index: int, name: str) -> tuple[str, fl
 
 
 def _breakdowns(cases: Sequence[_Case], figure: str) -> list[Table]:
-    """By length of the history, and by place and distance of the evidence, where it is known."""
+    """Break down by length of the history and, where known, by position and distance of the evidence."""
     columns = ("rankings", figure, "low", "high")
     by = Breakdown[Sequence[_Case]](columns, lambda chosen: (len(chosen), *_mean(chosen, 0)), _INTERVAL)
     lengths = by_size([case.num_tokens for case in cases], LENGTH_BINS, least=0)
@@ -140,6 +140,6 @@ def _breakdowns(cases: Sequence[_Case], figure: str) -> list[Table]:
     title = "By distance of the evidence from the end of the history"
     return [
         *tables,
-        by.table("by_position", "By place of the evidence in the history", "evidence at", picked(cases, places)),
+        by.table("by_position", "By position of the evidence in the history", "evidence at", picked(cases, places)),
         by.table("by_evidence", title, "words to the evidence", picked(cases, distances), chance=chance),
     ]

@@ -1,10 +1,10 @@
-"""Relations of whole documents: micro-averaged scores as DocRED's evaluation has them, and where they are lost.
+"""Relations of whole documents: micro-averaged scores as in DocRED's evaluation, with breakdowns.
 
-A relation is right with its head, tail and label. Source: Yao et al. 2019 (arXiv:1906.06127), section 5, and the
-evaluation script published with DocRED, which Re-DocRED (Tan et al. 2022, arXiv:2205.12696) uses too. *Ign F1* is the
-F1 of the usual recall and of a precision without facts that training states: right predictions of which any name of the
-head, any name of the tail and the label occur together in the training documents count neither as right nor as
-predicted. (The script adds 0.00001 to the number of predictions against a division by zero; here that is 0.)
+A relation is right if its head, tail and label are. Source: Yao et al. 2019 (arXiv:1906.06127), section 5, and the
+evaluation script published with DocRED, which Re-DocRED (Tan et al. 2022, arXiv:2205.12696) uses too. *Ign F1* combines
+the usual recall with a precision that ignores facts seen in training: right predictions for which any name of the head,
+any name of the tail and the label occur together in the training documents count neither as right nor as predicted.
+(The script adds 0.00001 to the number of predictions against a division by zero; here the precision is then 0.)
 """
 
 from collections.abc import Callable, Container, Sequence
@@ -41,28 +41,28 @@ class _Case:
     gold: frozenset[Fact]
     predicted: frozenset[Fact]
     in_training: frozenset[Fact]
-    """Gold relations that training states."""
+    """Gold relations that occur in the training documents."""
     seen: frozenset[Fact]
-    """Gold relations of which both ends were seen."""
+    """Gold relations of which both entities were seen."""
 
     def counts(self, keep: Callable[["_Case", Fact], bool]) -> tuple[int, int, int]:
-        """Right, predicted and gold relations among those to ``keep``."""
+        """Count right, predicted and gold relations among those to ``keep``."""
         gold, predicted = ({fact for fact in facts if keep(self, fact)} for facts in (self.gold, self.predicted))
         return len(gold & predicted), len(predicted), len(gold)
 
     def nearest(self, fact: Fact) -> tuple[int, int]:
-        """First words of the nearest mentions of head and tail, the earlier one first."""
+        """Return the first words of the nearest mentions of head and tail, the earlier one first."""
         head, tail = (self.document.fields["entities"][index]["mentions"] for index in fact[:2])
         pairs = [(min(a[0], b[0]), max(a[0], b[0])) for a in head for b in tail]
         return min(pairs, key=lambda pair: (pair[1] - pair[0], pair))
 
 
 def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> Scores:
-    """Precision, recall, F1 and Ign F1 over all relations; those whose ends were not seen count as missed.
+    """Compute precision, recall, F1 and Ign F1 over all relations; those with unseen entities count as missed.
 
     Args:
         documents: With ``tokens``, ``entities`` and gold ``relations``.
-        predictions: ``tasks.mentions.Answer`` for each, in the same order; ``seen`` has a flag a gold relation.
+        predictions: ``records.mentions.Answer`` of each, in the same order; ``seen`` has a flag per gold relation.
     """
     cases = [_case(document, prediction) for document, prediction in zip(documents, predictions, strict=True)]
     records = [_record(case) for case in cases]
@@ -70,8 +70,8 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
     gold, stated = int(rows[:, 2].sum()), int(rows[:, 4].sum())
     seen = sum(len(case.seen) for case in cases)
     tables = [_overall(rows), _per_relation(cases), *_breakdowns(cases)]
-    notes = [f"The training documents state {stated} of the {gold} gold relations, of entities with such names; "
-             "Ign F1 leaves those that are given out of the precision."] if gold else [
+    notes = [f"The training documents have {stated} of the {gold} gold relations between entities of the same names; "
+             "Ign F1 ignores predictions of these in the precision."] if gold else [
              "There is no gold relation in these documents, so every score is 0."]  # fmt: skip
     return Scores(metrics(records), seen / gold if gold else 1.0, tables, notes, records)
 
@@ -103,21 +103,21 @@ def _all(case: _Case, fact: Fact) -> bool:
 
 
 def _figures(counts: Counts) -> tuple[float, float, float]:
-    """Precision, recall and F1 of summed (right, predicted, gold)."""
+    """Return precision, recall and F1 of summed (right, predicted, gold)."""
     right, predicted, gold = counts
     return float(ratio(np.array([right, predicted]))), float(ratio(np.array([right, gold]))), float(f1(counts))
 
 
 def _overall(rows: Counts) -> Table:
-    """All relations, and without those that training states."""
+    """Return the table of all relations, and of those not seen in training."""
     sums = rows.sum(axis=0)
     _, recall, _ = _figures(sums[:3])
     ignoring = float(ratio(np.array([sums[0] - sums[3], sums[1] - sums[3]])))
     found = [
         ("all", int(sums[2]), *_row(rows[:, :3])),
-        ("not stated in training (Ign)", int(sums[2] - sums[4]), ignoring, recall, *estimate(rows, ign_f1).cells),
+        ("not in training (Ign)", int(sums[2] - sums[4]), ignoring, recall, *estimate(rows, ign_f1).cells),
     ]
-    note = f"Ign: precision without facts of training, recall of all; {_NOTE}"
+    note = f"Ign: precision without facts seen in training, recall of all; {_NOTE}"
     return Table("overall", "Relations", ("relations", "gold", *COLUMNS), found, note)
 
 
@@ -125,12 +125,12 @@ Keeps = Callable[[_Case, Fact], bool]
 
 
 def _keeps(of: Callable[[_Case, Fact], Any], kept: Size | Tenth | Container[str]) -> Keeps:
-    """Relations of which something is among what is ``kept``."""
+    """Return a filter of relations whose property ``of`` is in ``kept``."""
     return lambda case, fact: of(case, fact) in kept
 
 
 def _breakdown(cases: Sequence[_Case]) -> Breakdown[Keeps]:
-    """A row for each bin that has a gold relation or a prediction."""
+    """Return a breakdown with a row for each bin that has a gold relation or a prediction."""
 
     def row(keep: Keeps) -> Sequence[Any] | None:
         counts = np.array([case.counts(keep) for case in cases], dtype=np.float64)
@@ -140,7 +140,7 @@ def _breakdown(cases: Sequence[_Case]) -> Breakdown[Keeps]:
 
 
 def _per_relation(cases: Sequence[_Case]) -> Table:
-    """The most frequent first."""
+    """Return the table by label, the most frequent first."""
     labels = {label for case in cases for _, _, label in case.gold | case.predicted}
     bins = [(label, _keeps(lambda case, fact: fact[2], (label,))) for label in sorted(labels)]
     table = _breakdown(cases).table("per_relation", "Relations by label", "relation", bins, drawn="")
@@ -148,7 +148,7 @@ def _per_relation(cases: Sequence[_Case]) -> Table:
 
 
 def _breakdowns(cases: Sequence[_Case]) -> list[Table]:
-    """By length of the document, and by place and distance of the nearest mentions."""
+    """Break down by length of the document, and by position and distance of the nearest mentions."""
     by = _breakdown(cases)
 
     def bins(of: Callable[[_Case, Fact], Any], ranges: Sequence[Size | Tenth]) -> list[tuple[str, Keeps]]:
@@ -163,7 +163,7 @@ def _breakdowns(cases: Sequence[_Case]) -> list[Table]:
         by.table("by_length", "Relations by length of the document", "words", lengths),
         by.table(
             "by_position",
-            "Relations by place of the nearest mentions in the document (midway between them)",
+            "Relations by position of the nearest mentions in the document (midway between them)",
             "part of the document",
             places,
         ),
@@ -172,7 +172,7 @@ def _breakdowns(cases: Sequence[_Case]) -> list[Table]:
 
 
 def _place(case: _Case, fact: Fact) -> float:
-    """Share of the document before the word midway between the nearest mentions of head and tail."""
+    """Return the relative position of the word midway between the nearest mentions of head and tail."""
     return sum(case.nearest(fact)) // 2 / case.num_words
 
 

@@ -1,10 +1,10 @@
-"""Turns of dialogues that a model writes: how likely it holds the true ones, and how varied its own are.
+"""Generated turns of dialogues: perplexity of the true turns, and diversity of the generated ones.
 
-- **Perplexity** is e to the mean negative log likelihood of the tokens of the true turns.
-- **Distinct-1** and **distinct-2** are the shares of different words and pairs of words over all turns that were
-  written, **repetition** is the share of 4-grams that occurred in the same turn before.
+- **Perplexity** is exp of the mean negative log likelihood of the tokens of the true turns.
+- **Distinct-1** and **distinct-2** are the fractions of distinct unigrams and bigrams over all generated turns,
+  **repetition** is the fraction of 4-grams that occurred earlier in the same turn.
 
-A turn whose history was not read at all is left out of the perplexity, and said so.
+A turn without any history that was read is left out of the perplexity, which is noted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,10 +23,10 @@ NOTE = interval_note("dialogues, each with all of its turns")
 
 
 def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> Scores:
-    """Perplexity of true turns and variety of written ones, with breakdowns.
+    """Compute the perplexity of true turns and the diversity of generated ones, with breakdowns.
 
     Args:
-        documents: One a turn, with ``group``, and ``probes`` where it is known what the turn hangs on.
+        documents: One per turn, with ``group``, and ``probes`` where the evidence for the turn is known.
         predictions: ``WrittenText`` of each, in the same order.
     """
     answers: list[WrittenText] = [prediction.answer for prediction in predictions]
@@ -40,7 +40,7 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
     tables = [_overall(found, costs, groups), *_breakdowns(documents, answers, costs, groups)]
     seen = [all(read for _, read in answer.evidence) if answer.evidence else answer.is_read for answer in answers]
     unread = sum(not answer.num_asked for answer in answers)
-    note = f"{unread:,} of {len(answers):,} turns have no history that was read, and no perplexity."
+    note = f"{unread:,} of {len(answers):,} turns have no history that was read: perplexity leaves them out."
     return Scores(found, float(np.mean(seen)), tables, [note] if unread else [], records)
 
 
@@ -50,7 +50,7 @@ def _overall(found: Mapping[str, float], costs: Counts, groups: Sequence[str]) -
         (name.replace("_", " "), value, *((at.low, at.high) if name == "perplexity" else (None, None)))
         for name, value in found.items()
     ]
-    return Table("overall", "True turns and written ones", ("figure", "value", "low", "high"), rows, NOTE)
+    return Table("overall", "True and generated turns", ("figure", "value", "low", "high"), rows, NOTE)
 
 
 def _estimate(costs: Counts, groups: Sequence[str]) -> Estimate:
@@ -60,11 +60,11 @@ def _estimate(costs: Counts, groups: Sequence[str]) -> Estimate:
 def _breakdowns(
     documents: Sequence[Document], answers: Sequence[WrittenText], costs: Counts, groups: Sequence[str]
 ) -> list[Table]:
-    """By length of the history, and by the first piece of evidence, where it is known.
+    """Break down by length of the history and, where known, by the first piece of evidence.
 
     Args:
-        documents: One a turn.
-        answers: Of each.
+        documents: One per turn.
+        answers: Generated text of each.
         costs: (N, 2) nats and tokens of each true turn.
         groups: Dialogue of each turn.
     """
@@ -82,6 +82,6 @@ def _breakdowns(
     distances = by_size([row[0]["distance"] if row else None for row in probes], DISTANCES)
     return [
         *tables,
-        by.table("by_position", f"{title} place of the evidence in the history", "evidence at", places),
+        by.table("by_position", f"{title} position of the evidence in the history", "evidence at", places),
         by.table("by_evidence", f"{title} distance of the evidence", "words to the evidence", distances),
     ]

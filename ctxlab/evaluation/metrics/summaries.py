@@ -1,7 +1,7 @@
-"""Summaries: ROUGE, how long they are, which parts of the source they take up, and two baselines of the same length.
+"""Summaries: ROUGE, length, the parts of the source that they cover, and two baselines of the same length.
 
-Figures are means over summaries; intervals draw whole records, as summaries of one text are alike. A document of which
-nothing was read has an empty summary, which scores 0.
+Figures are means over summaries; intervals resample whole records, as summaries of one text are correlated. A document
+of which nothing was read has an empty summary, which scores 0.
 """
 
 import zlib
@@ -30,27 +30,27 @@ NOTE = interval_note("records, each with all of its summaries", figure="rouge1")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Case:
-    """One summary, and how good it is."""
+    """One summary and its scores."""
 
     group: str
     rouge: Sequence[float]
-    """Of each of ``TYPES``."""
+    """F measure of each of ``TYPES``."""
     num_words: int
     num_gold_words: int
     num_tokens: int
-    """Of the document."""
+    """Tokens of the document."""
     shares: Counts
-    """(10,) share of the summary's pairs of words that each tenth of the document has."""
+    """(10,) fraction of the summary's bigrams that occur in each tenth of the document."""
     gold_shares: Counts
-    """(10,) of the gold summary's."""
+    """(10,) fraction of the gold summary's bigrams."""
 
 
 def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> Scores:
-    """ROUGE and the ratio of lengths over all summaries, with breakdowns.
+    """Compute ROUGE and the ratio of lengths over all summaries, with breakdowns.
 
     Args:
-        documents: One a summary, with ``document``, gold ``summary``, ``group`` and perhaps ``query`` and ``probes``.
-        predictions: ``tasks.writing.WrittenText`` of each, in the same order.
+        documents: One per summary, with ``document``, gold ``summary``, ``group``, optional ``query`` and ``probes``.
+        predictions: ``WrittenText`` of each, in the same order.
     """
     cases = [_case(document, prediction.answer) for document, prediction in zip(documents, predictions, strict=True)]
     records = [_record(d, p.answer, case) for d, p, case in zip(documents, predictions, cases, strict=True)]
@@ -79,7 +79,7 @@ def _case(document: Document, answer: WrittenText) -> _Case:
 
 
 def _shares(summary: str, source: str) -> Counts:
-    """(10,) share of the pairs of words in a row of ``summary`` that occur in each tenth of ``source``."""
+    """(10,) fraction of the bigrams of ``summary`` that occur in each tenth of ``source``."""
     given, read = list(pairwise(words(summary))), list(pairwise(words(source)))
     held = [set(part) for part in cut(read)]
     return np.asarray([sum(pair in part for pair in given) / max(len(given), 1) for part in held])
@@ -90,7 +90,7 @@ def _length_ratio(cases: Sequence[_Case]) -> float:
 
 
 def _coverage(predictions: Sequence[Prediction]) -> float:
-    """Share of the known evidence that was read whole; where none is known, of the tokens of each document."""
+    """Return the fraction of known evidence of which all was read or, where unknown, of the tokens read."""
     shares = []
     for prediction in predictions:
         answer: WrittenText = prediction.answer
@@ -100,23 +100,22 @@ def _coverage(predictions: Sequence[Prediction]) -> float:
 
 
 def _notes(documents: Sequence[Document]) -> list[str]:
-    """Loud where ROUGE cannot count."""
+    """Return a note on gold summaries that ROUGE cannot score, if any."""
     without = sum(not words(document.fields["summary"]) for document in documents)
     if not without:
         return []
     return [
-        f"{without} of {len(documents)} gold summaries have no letter or digit, and nothing else is counted by ROUGE: "
-        "they score 0 whatever is written."
+        f"{without} of {len(documents)} gold summaries have no letter or digit, which ROUGE needs: they always score 0."
     ]
 
 
 def lead(document: Document, count: int) -> str:
-    """The first words of a document."""
+    """Return the first words of a document."""
     return first_words(document.fields["document"], count)
 
 
 def random(document: Document, count: int) -> str:
-    """Sentences drawn by the document's id, in its order; the last one drawn is cut."""
+    """Return random sentences, drawn by the document's id, in its order; the last one drawn is truncated."""
     known = sentences(document.fields["document"])
     order = np.random.default_rng(zlib.crc32(document.id.encode())).permutation(len(known))
     kept: dict[int, str] = {}
@@ -129,11 +128,11 @@ def random(document: Document, count: int) -> str:
 
 
 BASELINES: dict[str, Callable[[Document, int], str]] = {"lead": lead, "random": random}
-"""Summaries without a model, of so many words."""
+"""Baseline summaries without a model, as functions of the document and a number of words."""
 
 
 def _overall(documents: Sequence[Document], predictions: Sequence[Prediction], cases: Sequence[_Case]) -> Table:
-    """The model beside baselines that have as many words for each document."""
+    """Return the table of the model and of baselines with the same number of words for each document."""
     rows = [("the model", *_row(cases))]
     for name, baseline in BASELINES.items():
         texts = [baseline(d, num_words(p.answer.text)) for d, p in zip(documents, predictions, strict=True)]
@@ -144,14 +143,14 @@ def _overall(documents: Sequence[Document], predictions: Sequence[Prediction], c
         rows.append((name, *_row(found)))
     columns = ("summary", "cases", "rouge1", "low", "high", *TYPES[1:], "length_ratio")
     note = (
-        "F measures, English stemmed, characters where a script has no blanks; lead and random have as many words as "
-        f"the model's summary; {NOTE}"
+        "F measures, English stemmed, of characters where a script has no blanks; lead and random have as many words "
+        f"as the model's summary; {NOTE}"
     )
     return Table("overall", "ROUGE of summaries", columns, rows, note)
 
 
 def _row(cases: Sequence[_Case]) -> tuple[float | None, ...]:
-    """Cases, ROUGE-1 with its interval, the other ROUGEs, and the ratio of lengths."""
+    """Return the number of cases, ROUGE-1 with its interval, the other types, and the ratio of lengths."""
     at = mean([case.rouge[0] for case in cases], [case.group for case in cases])
     first, *others = np.mean([case.rouge for case in cases], axis=0).tolist()
     return len(cases), first, at.low, at.high, *others, _length_ratio(cases)
@@ -161,11 +160,11 @@ _COLUMNS = ("cases", "rouge1", "low", "high", *TYPES[1:], "length_ratio")
 
 
 def _breakdowns(cases: Sequence[_Case]) -> list[Table]:
-    """By length of the document, and by the tenth of it that has most of the gold summary."""
+    """Break down by length of the document, and by the tenth of it with most of the gold summary's bigrams."""
     most = [int(case.gold_shares.argmax()) / PARTS if case.gold_shares.any() else None for case in cases]
     lengths = picked(cases, by_size([case.num_tokens for case in cases], LENGTH_BINS))
-    note = f"the tenth that has most of the gold summary's pairs of words, the first of equals; {NOTE}"
-    title = "ROUGE by place of the gold in the document"
+    note = f"the tenth with most of the gold summary's bigrams, the first of equals; {NOTE}"
+    title = "ROUGE by position of the gold in the document"
     return [
         Breakdown(_COLUMNS, _row, NOTE).table("by_length", "ROUGE by length of the document", "tokens", lengths),
         Breakdown(_COLUMNS, _row, note).table("by_position", title, "part", picked(cases, by_part(most))),
@@ -180,8 +179,8 @@ def _source_coverage(cases: Sequence[_Case]) -> Table:
         return len(cases), *mean([case.shares[tenth.index] for case in cases], groups).cells, gold
 
     note = (
-        "share of a summary's pairs of words that the tenth has, mean over summaries; a pair may be in several; "
+        "fraction of a summary's bigrams that occur in the tenth, mean over summaries; a bigram may be in several; "
         + interval_note("records", figure="the model's share")
     )
     by = Breakdown(("cases", "share", "low", "high", "gold"), row, note)
-    return by.table("source_coverage", "Parts of the document that summaries take up", "part", named(TENTHS), drawn="")
+    return by.table("source_coverage", "Parts of the document that summaries cover", "part", named(TENTHS), drawn="")

@@ -1,12 +1,12 @@
-"""Translations of whole documents: BLEU, chrF and TER as sacrebleu has them, and where in a document they are lost.
+"""Translations of whole documents: BLEU, chrF and TER by sacrebleu, with breakdowns by position in the document.
 
-A document is one segment. All figures are shares, 0 to 1: sacrebleu's divided by 100. TER, an error, is 0 for a perfect
-translation and may pass 1. A document of which nothing was read has an empty translation; of one that was read in part
-the rest is missing, and every figure counts it so.
+A document is one segment. All figures are sacrebleu's divided by 100, from 0 to 1. TER, an error rate, is 0 for a
+perfect translation and may exceed 1. A document of which nothing was read has an empty translation; of one that was
+read in part, the rest is missing and lowers every figure.
 
-TER's search for moved words takes half a minute for a document of 800 words. So a longer text than ``WHOLE_WORDS`` is
-cut into as many parts as keep below that, at the same shares of both sides, and edits are added up: a move from part to
-part counts as an edit a word there.
+TER's search for shifts takes half a minute for a document of 800 words. So texts longer than ``WHOLE_WORDS`` are split
+into parts of at most that length, at the same relative positions of both sides, and edits are added up: a shift between
+parts counts as one edit per word.
 """
 
 from collections.abc import Sequence
@@ -29,19 +29,19 @@ from ctxlab.text.language import language_of
 from ctxlab.text.units import words
 
 LIBRARIES = ("sacrebleu",)
-"""Loaded when it first scores."""
+"""Libraries that are loaded at the first call of ``score``."""
 
 LENGTH_BINS = LENGTHS[:-1]
 """Last token count of each bin of source lengths; the last bin is open."""
 
 WHOLE_WORDS = 32
-"""Words of either side up to which TER sees a text whole."""
+"""Maximum words of either side of a text that TER scores in one piece."""
 
 TOKENIZERS = {"zh": "zh", **dict.fromkeys(("ja", "th", "lo", "km", "my", "bo"), "char")}
 """sacrebleu's tokenizer for BLEU by language; 13a for all others. Those that need a dictionary are not used."""
 
 KEPT = 4096
-"""Pairs of texts whose counts are kept."""
+"""Size of the cache of counts of pairs of texts."""
 
 
 _NOTE = interval_note()
@@ -49,27 +49,27 @@ _NOTE = interval_note()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Case:
-    """One document: what it adds to each figure."""
+    """One document with its counts for each figure."""
 
     chrf: Counts
     """(18,) see ``evaluation.chrf``."""
     bleu: Counts
-    """(10,) words of both sides, and n-grams that are right and all of orders 1 to 4."""
+    """(10,) words of both sides, and right and all n-grams of orders 1 to 4."""
     ter: Counts
     """(2,) edits and words of the reference."""
     copied: Counts
-    """(18,) of the source itself as a translation."""
+    """(18,) chrF counts of the source itself as a translation."""
     parts: Sequence[Counts]
-    """(18,) of each tenth of the translation against the same tenth of the reference."""
+    """(18,) chrF counts of each tenth of the translation against the same tenth of the reference."""
     num_tokens: int
 
 
 def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> Scores:
-    """chrF, BLEU, TER and the ratio of lengths, with breakdowns.
+    """Compute chrF, BLEU, TER and the ratio of lengths, with breakdowns.
 
     Args:
-        documents: With ``source``, ``target`` and perhaps ``probes``.
-        predictions: ``WrittenText`` of each, in the same order; ``seen`` has a flag a sentence of the target.
+        documents: With ``source``, ``target`` and optional ``probes``.
+        predictions: ``WrittenText`` of each, in the same order; ``seen`` has a flag per sentence of the target.
     """
     targets = [document.fields["target"] for document in documents]
     library = _Metrics(language_of(documents[0].fields.get("language") if documents else None, *targets))
@@ -95,8 +95,8 @@ def _record(document: Document, case: _Case) -> ScoredRecord:
 class _Metrics:
     """sacrebleu's metrics with its defaults, and its tokenizers for languages whose words have no blanks.
 
-    BLEU takes ``zh`` for Chinese and ``char`` for Japanese, Thai, Lao, Khmer, Burmese and Tibetan; TER parts Chinese
-    and Japanese characters (``asian_support``, which needs ``normalized``), and those of the others are parted before.
+    BLEU uses ``zh`` for Chinese and ``char`` for Japanese, Thai, Lao, Khmer, Burmese and Tibetan; TER separates Chinese
+    and Japanese characters (``asian_support``, which needs ``normalized``); those of the others are separated before.
     """
 
     def __init__(self, language: str) -> None:
@@ -108,7 +108,7 @@ class _Metrics:
         self.chrf, self.ter = CHRF(), TER(asian_support=asian, normalized=asian)
 
     def signature(self, name: str) -> str:
-        """As the library writes it, known once a corpus was scored."""
+        """Return the library's signature, which exists only after a corpus was scored."""
         metric: Any = getattr(self, name)
         metric.corpus_score(["a"], [["a"]])
         return str(metric.get_signature())
@@ -130,12 +130,12 @@ def _case(document: Document, prediction: Prediction, library: _Metrics) -> _Cas
 
 @lru_cache(KEPT)
 def _copied(source: str, target: str) -> Counts:
-    """(18,) of the source as a translation, which does not change while a model is trained."""
+    """(18,) chrF counts of the source as a translation, cached as they do not depend on the model."""
     return counts(source, target)
 
 
 def _cut(words: Sequence[str], num_parts: int = PARTS) -> list[str]:
-    """Equal parts; some of few words are empty."""
+    """Split words into equal parts; with few words some parts are empty."""
     return [" ".join(part) for part in cut(words, num_parts)]
 
 
@@ -160,15 +160,15 @@ def _overall(cases: Sequence[_Case], library: _Metrics) -> Table:
     copied = estimate([case.copied for case in cases], chrf)
     rows.append(("chrf of the source, copied", len(cases), *copied.cells, rows[0][-1]))
     note = (
-        f"target language: {library.language}; shares of 1: sacrebleu's figures / 100; ter is an error, less is "
-        f"better, and texts of more than {WHOLE_WORDS} words are cut into parts for it; {_NOTE}"
+        f"target language: {library.language}; sacrebleu's figures / 100; ter is an error rate, lower is better, and "
+        f"texts of more than {WHOLE_WORDS} words are split into parts for it; {_NOTE}"
     )
     columns = ("score", "documents", "value", "low", "high", "signature")
     return Table("overall", "Translations of whole documents", columns, rows, note)
 
 
 def _breakdowns(cases: Sequence[_Case]) -> list[Table]:
-    """By length of the source, and by place in the document."""
+    """Break down by length of the source, and by position in the document."""
 
     def of_documents(chosen: Sequence[_Case]) -> tuple[Any, ...]:
         others = float(bleu(_sum(chosen, "bleu"))), float(ratio(_sum(chosen, "ter")))
@@ -185,5 +185,5 @@ def _breakdowns(cases: Sequence[_Case]) -> list[Table]:
     bins = picked(cases, by_size([case.num_tokens for case in cases], LENGTH_BINS))
     return [
         lengths.table("by_length", "chrF by length of the source", "tokens", bins),
-        places.table("by_position", "chrF by place in the document", "part of the document", named(TENTHS)),
+        places.table("by_position", "chrF by position in the document", "part of the document", named(TENTHS)),
     ]

@@ -9,12 +9,12 @@ from ctxlab.evaluation.statistics import Counts
 
 
 class Answers(Means):
-    """``exact_match`` (0 or 1) and ``f1`` (0 to 1) of a question, and whether it ``has_answer`` in the text."""
+    """Values: ``exact_match`` (0 or 1) and ``f1`` (0 to 1) of a question, and whether it ``has_answer`` in the text."""
 
     columns = ("exact_match", "f1")
 
     def figures(self, values: Sequence[Values], weights: Counts | None = None) -> Figures:
-        """Means over all questions, and by kind where there are both kinds."""
+        """Compute means over all questions and, where there are both kinds, over answerable and unanswerable ones."""
         found = dict(super().figures(values, weights))
         kinds = [[i for i, one in enumerate(values) if bool(one["has_answer"]) == has] for has in (True, False)]
         if all(kinds):

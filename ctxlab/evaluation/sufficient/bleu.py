@@ -1,4 +1,4 @@
-"""Word n-grams of BLEU (Papineni et al. 2002): the figure over all texts, as sacrebleu has it."""
+"""Word n-gram counts of corpus BLEU (Papineni et al. 2002), as in sacrebleu."""
 
 from ctxlab.evaluation.bleu import bleu
 from ctxlab.evaluation.statistic import Figures, Sums
@@ -6,12 +6,12 @@ from ctxlab.evaluation.statistics import Counts
 
 
 class Bleu(Sums):
-    """Tokens that were ``written`` and are in the ``gold`` text; n-grams of orders 1 to 4, ``correct`` and ``all``."""
+    """Values: tokens of the ``written`` and the ``gold`` text; ``correct`` and ``all`` n-grams of orders 1 to 4."""
 
     columns = ("written", "gold", "correct", "all")
 
     def of(self, sums: Counts) -> Figures:
-        """From 0 to 1."""
+        """Compute BLEU, from 0 to 1."""
         return {"bleu": bleu(sums)}
 
 

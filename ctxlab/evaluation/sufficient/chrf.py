@@ -1,4 +1,4 @@
-"""Character n-grams of chrF (Popović 2015): the figure over all texts."""
+"""Character n-gram counts of corpus chrF (Popović 2015)."""
 
 from ctxlab.evaluation.chrf import chrf
 from ctxlab.evaluation.statistic import Figures, Sums
@@ -6,12 +6,12 @@ from ctxlab.evaluation.statistics import Counts
 
 
 class Chrf(Sums):
-    """``ngrams``: of each order from 1 to 6 those of the text, of the reference, and of both (``evaluation.chrf``)."""
+    """Values: ``ngrams``, for each order 1 to 6 those of the text, the reference, and both (``evaluation.chrf``)."""
 
     columns = ("ngrams",)
 
     def of(self, sums: Counts) -> Figures:
-        """From 0 to 1."""
+        """Compute chrF, from 0 to 1."""
         return {"chrf": chrf(sums)}
 
 

@@ -7,12 +7,12 @@ from ctxlab.evaluation.statistics import Counts, ratio
 
 
 class Entities(Sums):
-    """``correct`` (type and both ends right), ``predicted`` and ``gold`` entities of a document."""
+    """Values: ``correct`` (type and both boundaries right), ``predicted`` and ``gold`` entities of a document."""
 
     columns = ("correct", "predicted", "gold")
 
     def of(self, sums: Counts) -> Figures:
-        """F1 is taken from precision and recall, as seqeval does, so that both agree to the last digit."""
+        """Compute F1 from precision and recall, as seqeval does, so that both agree to the last digit."""
         precision, recall = ratio(sums[..., [0, 1]]), ratio(sums[..., [0, 2]])
         below = precision + recall
         f1 = 2 * precision * recall / np.where(below > 0, below, 1)

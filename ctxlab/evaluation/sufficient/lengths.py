@@ -1,16 +1,16 @@
-"""Words of what was written and of what was wanted: the ratio of their sums."""
+"""Ratio of the total words of generated and gold texts."""
 
 from ctxlab.evaluation.statistic import Figures, Sums
 from ctxlab.evaluation.statistics import Counts, ratio
 
 
 class Lengths(Sums):
-    """``written`` words of a text, and ``gold`` ones."""
+    """Values: words of the ``written`` and of the ``gold`` text."""
 
     columns = ("written", "gold")
 
     def of(self, sums: Counts) -> Figures:
-        """Below 1 where the texts are too short."""
+        """Compute the ratio, which is below 1 where generated texts are too short."""
         return {"length_ratio": ratio(sums)}
 
 

@@ -4,7 +4,7 @@ from ctxlab.evaluation.tokens import Tokens
 
 
 class MaskedTokens(Tokens):
-    """As ``evaluation.tokens`` has it."""
+    """Values as in ``evaluation.tokens``."""
 
     perplexity = "pseudo_perplexity"
 

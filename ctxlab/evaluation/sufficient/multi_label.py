@@ -1,10 +1,10 @@
-"""Labels of documents that have any number: exact match, F1 and AUROC."""
+"""Labels of multi-label documents: exact match, F1 and AUROC."""
 
 from ctxlab.evaluation.labels import Labels
 
 
 class MultiLabel(Labels):
-    """As ``evaluation.labels`` has it."""
+    """Values as in ``evaluation.labels``."""
 
     several = True
 

@@ -8,17 +8,17 @@ from ctxlab.evaluation.tokens import CHARACTERS, NLL, Tokens
 
 
 class NextTokens(Tokens):
-    """As ``evaluation.tokens`` has it."""
+    """Values as in ``evaluation.tokens``."""
 
     perplexity = "perplexity"
 
     def of(self, sums: Counts) -> Figures:
-        """The figures of every task over a vocabulary, and bits per character."""
+        """Compute the figures of ``Tokens``, and bits per character."""
         return {**super().of(sums), "bits_per_character": bits_per_character(sums)}
 
 
 def bits_per_character(sums: Counts) -> Counts:
-    """Bits over the characters that the tokens cover; (…, 7) to (…)."""
+    """Return bits divided by the characters that the tokens cover; (…, 6) to (…)."""
     return ratio(sums[..., [NLL, CHARACTERS]] / (np.log(2), 1))
 
 

@@ -1,10 +1,10 @@
-"""Ranks of the candidates that were chosen, scored as MIND does: AUC, NDCG at 5 and 10, and both MRRs."""
+"""Ranks of the chosen candidates, scored as in MIND: AUC, NDCG at 5 and 10, and both MRRs."""
 
 from ctxlab.evaluation.ranks import AUC, MIND_MRR, MRR, Rankings, ndcg_at
 
 
 class RecommendedRanks(Rankings):
-    """As ``evaluation.ranks`` has it."""
+    """Values as in ``evaluation.ranks``."""
 
     ranked_by = (AUC, ndcg_at(5), ndcg_at(10), MRR, MIND_MRR)
 

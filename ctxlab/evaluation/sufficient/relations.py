@@ -1,4 +1,4 @@
-"""Relation counts: precision, recall and F1 (micro average), and Ign F1 as DocRED's evaluation has it."""
+"""Relation counts: precision, recall and F1 (micro average), and Ign F1 as in DocRED's evaluation."""
 
 import numpy as np
 
@@ -7,15 +7,15 @@ from ctxlab.evaluation.statistics import Counts, f1, ratio
 
 
 class Relations(Sums):
-    """Relations of a document that are ``correct``, ``predicted``, ``gold``, and those that training states.
+    """Values: numbers of ``correct``, ``predicted`` and ``gold`` relations of a document, and of those in training.
 
-    ``correct_stated`` are correct relations that the training documents state, ``gold_stated`` gold ones.
+    ``correct_stated`` are correct relations that occur in the training documents, ``gold_stated`` gold ones.
     """
 
     columns = ("correct", "predicted", "gold", "correct_stated", "gold_stated")
 
     def of(self, sums: Counts) -> Figures:
-        """The four figures of DocRED."""
+        """Compute the four figures of DocRED."""
         return {
             "precision": ratio(sums[..., [0, 1]]),
             "recall": ratio(sums[..., [0, 2]]),
@@ -25,7 +25,7 @@ class Relations(Sums):
 
 
 def ign_f1(sums: Counts) -> Counts:
-    """F1 of the usual recall and of a precision without correct relations that training states; (…, 5) to (…)."""
+    """Return the F1 of the usual recall and a precision without correct relations of training; (…, 5) to (…)."""
     correct, predicted, gold, stated = (sums[..., i] for i in range(4))
     precision = ratio(np.stack([correct - stated, predicted - stated], axis=-1))
     recall = ratio(np.stack([correct, gold], axis=-1))

@@ -4,7 +4,7 @@ from ctxlab.evaluation.ranks import MRR, Rankings, recall_at
 
 
 class ResponseRanks(Rankings):
-    """As ``evaluation.ranks`` has it."""
+    """Values as in ``evaluation.ranks``."""
 
     ranked_by = (MRR, recall_at(1), recall_at(2), recall_at(5))
 

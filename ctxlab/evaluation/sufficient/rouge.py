@@ -1,4 +1,4 @@
-"""Matches of ROUGE (Lin 2004): the mean F measure over summaries, of every type."""
+"""Match counts of ROUGE (Lin 2004): the mean F measure over summaries, for every type."""
 
 from collections.abc import Sequence
 
@@ -7,16 +7,16 @@ from ctxlab.evaluation.statistic import Means, Sums, Values
 
 
 class Rouge(Means):
-    """Of each type a list of three counts: what matches, what the summary has, and what the gold summary has.
+    """Values: for each type three counts, those of matches, of the summary, and of the gold summary.
 
-    These are n-grams for ``rouge1`` and ``rouge2``, and words for ``rougeL`` and ``rougeLsum``.
+    They count n-grams for ``rouge1`` and ``rouge2``, and words for ``rougeL`` and ``rougeLsum``.
     """
 
     columns = TYPES
     total = Sums.total
 
     def scores(self, one: Values) -> Sequence[float]:
-        """F measures of one summary."""
+        """Return the F measures of one summary."""
         return [f_measure(*one[name]) for name in TYPES]
 
 

@@ -1,10 +1,10 @@
-"""Labels of documents that have one each: accuracy, F1, AUROC and calibration error."""
+"""Labels of single-label documents: accuracy, F1, AUROC and calibration error."""
 
 from ctxlab.evaluation.labels import Labels
 
 
 class SingleLabel(Labels):
-    """As ``evaluation.labels`` has it."""
+    """Values as in ``evaluation.labels``."""
 
     several = False
 

@@ -1,16 +1,16 @@
-"""Perplexity of the records' own texts, from the tokens that the model was asked for."""
+"""Perplexity of gold texts, from their tokens' log likelihood."""
 
 from ctxlab.evaluation.statistic import Figures, Sums
 from ctxlab.evaluation.statistics import Counts, perplexity
 
 
 class TargetTokens(Sums):
-    """``nll`` (nats) of the gold text and its number of ``tokens``, 0 where nothing was read."""
+    """Values: ``nll`` (nats) of the gold text and its number of ``tokens``, 0 where nothing was read."""
 
     columns = ("nll", "tokens")
 
     def of(self, sums: Counts) -> Figures:
-        """e to the mean negative log likelihood of a token."""
+        """Compute exp of the mean negative log likelihood per token."""
         return {"perplexity": perplexity(sums)}
 
 

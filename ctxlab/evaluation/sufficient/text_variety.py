@@ -1,4 +1,4 @@
-"""Words of texts that were written: how varied they are together, and how much each repeats itself."""
+"""Words of generated texts: diversity over all texts, and repetition within each."""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -10,14 +10,14 @@ from ctxlab.evaluation.statistic import Figures, Statistic, Values
 from ctxlab.evaluation.statistics import Counts, ratio
 
 AT_ONCE = 1 << 22
-"""Numbers of a block of weightings that are in memory at a time."""
+"""Largest number of values in memory at once for a block of weightings."""
 
 
 class TextVariety(Statistic):
-    """``words`` of a text in small letters, a list: which n-grams are different is known of all texts only."""
+    """Values: ``words``, the list of a text's lower-cased words, as distinct n-grams depend on all texts together."""
 
     def figures(self, values: Sequence[Values], weights: Counts | None = None) -> Figures:
-        """Distinct-1 and distinct-2, the share of 4-grams that occurred in their text before, and words a text."""
+        """Compute distinct-1, distinct-2, the fraction of repeated 4-grams within texts, and mean words per text."""
         texts = [one["words"] for one in values]
         times = np.ones((1, len(texts))) if weights is None else weights
         lengths = np.asarray([(len(text), 1) for text in texts], np.float64)
@@ -30,7 +30,7 @@ class TextVariety(Statistic):
 
 
 def distinct(texts: Sequence[Sequence[str]], length: int, weights: Counts) -> Counts:
-    """(R,) share of different n-grams among those of all texts (distinct-n; Li et al. 2016, arXiv:1510.03055).
+    """(R,) fraction of distinct n-grams among those of all texts (distinct-n; Li et al. 2016, arXiv:1510.03055).
 
     Args:
         texts: Words of each of N texts.
@@ -44,7 +44,7 @@ def distinct(texts: Sequence[Sequence[str]], length: int, weights: Counts) -> Co
         return np.zeros(len(weights))
     pairs = sorted((places[ngram], text) for text, row in enumerate(rows) for ngram in set(row))
     ids, holders = np.asarray(pairs).T
-    first = np.flatnonzero(np.diff(ids, prepend=-1))  # of the texts that have the same n-gram
+    first = np.flatnonzero(np.diff(ids, prepend=-1))  # start of each run of texts with the same n-gram
     different = np.zeros(len(weights))
     step = max(AT_ONCE // len(holders), 1)
     for start in range(0, len(weights), step):

@@ -1,4 +1,4 @@
-"""A model as a run saved it."""
+"""A model loaded from a checkpoint of a training run."""
 
 import json
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ WEIGHTS = "model.safetensors"
 
 
 def save_weights(model: Any, tuning: Tuning, folder: Path) -> None:
-    """Write config and weights of ``model`` into ``folder``, and beside them what ``tuning`` added to it."""
+    """Write config and weights of ``model`` to ``folder``, and modules added by ``tuning`` to a separate file."""
     model.save_pretrained(folder, state_dict=tuning.weights(model), max_shard_size="100GB")
     if own := tuning.state(model):
         save_file({name: tensor.contiguous() for name, tensor in own.items()}, folder / TUNING)
@@ -40,40 +40,38 @@ def save_tokenizer(tokenizer: Any, longest: int, folder: Path) -> None:
 
 
 class Checkpointed(ModelSource):
-    """Weights, config and tokenizer out of a checkpoint folder; everything must be there, the head included.
+    """Weights, config and tokenizer from a checkpoint folder; everything must be there, including the head.
 
-    Positions come extended from the saved config. The attention pattern is code: whoever loads installs it again.
+    Extended positions are in the saved config. The attention pattern is code, which the caller installs again.
     """
 
     def __init__(
         self, path: str, dropout: float | None = None, attention_dropout: float = 0.0, name: str = "checkpoint"
     ) -> None:
-        """Take the folder, and rates as ``Pretrained`` does."""
+        """Store the folder, and dropout rates as ``Pretrained`` does."""
         self.path, self.name = Path(path), name
         self.dropout, self.attention_dropout = dropout, attention_dropout
 
     def labels(self) -> list[str]:
-        """Names behind the model's outputs, in order; none where these are a vocabulary, or a start and an end."""
+        """Return the label names of the outputs, in order; empty for a vocabulary or for starts and ends of spans."""
         try:
             config = json.loads((self.path / "config.json").read_text(encoding="utf-8"))
             names = config.get("id2label", {})
             named = [names[index] for index in sorted(names, key=int)]
         except (OSError, ValueError, AttributeError) as error:
-            raise UserError(
-                f"checkpoint {self.path} has no config.json that can be read; give another checkpoint."
-            ) from error
+            raise UserError(f"checkpoint {self.path} has no readable config.json; give another checkpoint.") from error
         return [] if tuple(named) == UNNAMED else named
 
     def kind(self) -> str:
-        """As its config says."""
+        """Return the kind named in its config."""
         return read_kind(self.path, str(self.path))
 
     def tokenizer(self) -> Any:
-        """The tokenizer that was saved beside the model."""
+        """Return the tokenizer that was saved with the model."""
         return load_tokenizer(self.path, str(self.path))
 
     def build(self, head: str, labels: Sequence[str], configure: Configure | None = None) -> Any:
-        """The model as it was saved; raises UserError where its labels are not ``labels`` in this order."""
+        """Return the saved model; raises UserError if its labels differ from ``labels`` or their order."""
         saved = self.labels()
         if saved != ([] if tuple(labels) == UNNAMED else list(labels)):
             raise UserError(
@@ -91,7 +89,7 @@ class Checkpointed(ModelSource):
         return model
 
     def load_added_modules(self, model: Any) -> None:
-        """Put the saved weights of the strategy's own modules into ``model``.
+        """Load the saved weights of the strategy's and task's modules into ``model``.
 
         Raises:
             UserError: The checkpoint was trained without them.
@@ -109,12 +107,12 @@ class Checkpointed(ModelSource):
                 tensor.copy_(file.get_tensor(name))
 
     def load_tuning(self, model: Any, tuning: Tuning) -> None:
-        """Put back what ``tuning`` had added to ``model``; raises UserError where another rule had."""
+        """Load the weights that ``tuning`` added to ``model``; raises UserError if another rule was used."""
         path = self.path / TUNING
         tuning.load(model, load_file(path) if path.is_file() else {})
 
     def load_weights(self, model: Any, tuning: Tuning) -> None:
-        """Put all saved weights into ``model``, which was assembled like the saved one."""
+        """Load all saved weights into ``model``, which was assembled like the saved one."""
         missing, unexpected = load_safetensors(model, self.path / WEIGHTS, strict=False)
         wrong = [*unexpected, *(name for name in missing if not name.startswith(f"{ADDED_MODULES}.{TUNING_MODULE}."))]
         assert not wrong, f"{self.path} is of another model: {wrong[0]}"
@@ -122,5 +120,5 @@ class Checkpointed(ModelSource):
 
 
 def _in_part(name: str) -> bool:
-    """Whether a weight is of a strategy's or task's module; those of a tuning rule have a file of their own."""
+    """Return whether a weight belongs to a strategy's or task's module; tuning rules have a file of their own."""
     return name.startswith(f"{ADDED_MODULES}.") and not name.startswith(f"{ADDED_MODULES}.{TUNING_MODULE}.")

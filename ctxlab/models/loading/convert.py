@@ -1,4 +1,4 @@
-"""Weights and tokenizer out of a GGUF file, as a folder that loads like any other model."""
+"""Converting weights and tokenizer of a GGUF file into a folder that loads like any other model."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +20,11 @@ class Converted:
 
 
 def read_gguf(file: Path) -> Converted:
-    """Read ``file``; raises UserError where weights of the architecture are missing in it."""
+    """Read ``file``; raises UserError if weights of the architecture are missing."""
     options: dict[str, Any] = {"gguf_file": file.name}
     with quiet():
         tokenizer = transformers.AutoTokenizer.from_pretrained(file.parent, **options)
-        if hasattr(transformers, "GgufConfig"):  # younger ones keep blocks packed where they have a kernel
+        if hasattr(transformers, "GgufConfig"):  # newer versions keep blocks quantised if they have a kernel
             options["quantization_config"] = transformers.GgufConfig(dequantize=True)
         loader: Any = transformers.AutoModelForCausalLM
         model, report = loader.from_pretrained(file.parent, dtype="float32", output_loading_info=True, **options)
@@ -35,9 +35,9 @@ def read_gguf(file: Path) -> Converted:
 
 
 def write_safetensors(converted: Converted, folder: Path) -> None:
-    """Write what ``from_pretrained`` reads: weights, config, tokenizer.
+    """Write weights, config and tokenizer in the form that ``from_pretrained`` reads.
 
-    By hand, as the library refuses to save a model that came from GGUF, dequantised or not.
+    The library itself refuses to save a model loaded from GGUF, dequantised or not.
     """
     config = converted.model.config
     if hasattr(config, "quantization_config"):
@@ -47,11 +47,11 @@ def write_safetensors(converted: Converted, folder: Path) -> None:
     converted.tokenizer.save_pretrained(folder)
     weights = folder / "model.safetensors"
     save_file(_unshared(converted.model.state_dict()), weights, metadata={"format": "pt"})
-    weights.chmod(0o644)  # written for its owner alone, but a cache may be shared
+    weights.chmod(0o644)  # it is written readable only for its owner, but a cache may be shared
 
 
 def _unshared(weights: dict[str, Any]) -> dict[str, Any]:
-    """Each tensor once, under its first name: the others are tied to it again on loading."""
+    """Return each tensor once, under its first name; tied ones are tied again on loading."""
     first: dict[int, str] = {}
     for name, tensor in weights.items():
         first.setdefault(tensor.data_ptr(), name)

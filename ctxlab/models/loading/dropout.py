@@ -1,4 +1,4 @@
-"""Dropout as the config of any architecture spells it."""
+"""Setting dropout in the config of any architecture."""
 
 import logging
 from typing import Any
@@ -19,8 +19,8 @@ def set_dropout(config: Any, dropout: float | None, attention_dropout: float) ->
 
     Args:
         config: A config of Transformers, changed in place; fields that it does not have are left alone.
-        dropout: After embeddings, projections and feed-forward layers; None keeps what the model came with.
-        attention_dropout: On attention probabilities.
+        dropout: Rate after embeddings, projections and feed-forward layers; None keeps the model's own.
+        attention_dropout: Rate on attention probabilities.
 
     Raises:
         UserError: A rate outside [0, 1).
@@ -30,8 +30,8 @@ def set_dropout(config: Any, dropout: float | None, attention_dropout: float) ->
             raise UserError(f"model.{name}={rate} must be at least 0 and below 1.")
     if attention_dropout > 0:
         logger.warning(
-            "model.attention_dropout=%s leaves the fast attention kernels: on a CPU a step at 4,096 tokens takes more "
-            "than twenty times as long; 0 keeps them.",
+            "model.attention_dropout=%s disables the fast attention kernels: on a CPU a step at 4,096 tokens takes "
+            "more than twenty times as long; use 0 to keep them.",
             attention_dropout,
         )
     if dropout is not None:
@@ -40,9 +40,9 @@ def set_dropout(config: Any, dropout: float | None, attention_dropout: float) ->
 
 
 def set_attention_dropout(model: Any, rate: float) -> None:
-    """Set the rate on attention probabilities where the config has no field for it, in a model that is built.
+    """Set the rate on attention probabilities in a built model whose config has no field for it.
 
-    T5 and its kin have a single rate for everything, and each attention keeps a copy of it.
+    T5-like models have a single rate for everything, of which each attention module has a copy.
     """
     for module in model.modules():
         if hasattr(module, "relative_attention_num_buckets") and isinstance(getattr(module, "dropout", None), float):

@@ -1,4 +1,4 @@
-"""Which model class carries which head, and what is new about it."""
+"""Model classes by head, and properties of heads."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,33 +21,33 @@ HEADS = {
 }
 
 NEW = frozenset({"token_classification", "sequence_classification", "question_answering", "states"})
-"""Heads that are new for every task, as published weights have none for its labels."""
+"""Heads that are new for every task, because published weights have none for its labels."""
 
 POOLED = frozenset({"sequence_classification"})
-"""Heads that give one output a window instead of one a token."""
+"""Heads with one output per window instead of one per token."""
 
 BARE = frozenset({"states"})
-"""Heads that give the last hidden state of every token, for a task with modules of its own."""
+"""Heads that return the last hidden state of every token, for tasks with modules of their own."""
 
 LAST = ("classifier", "score")
-"""What the library calls the projection of hidden states to labels."""
+"""The library's names for the projection of hidden states to labels."""
 
 NOTED = frozenset({"masked_lm"})
-"""Heads that published weights may lack (sentence encoders): one drawn at random does, but a report must say so."""
+"""Heads that published weights may lack (sentence encoders); a randomly initialised one is noted in the report."""
 
 SERVING = {
     "causal_lm": "model=smollm2 or model=tiny_llama",
     "masked_lm": "model=minilm or model=tiny_bert",
     "seq2seq_lm": "model=tiny_t5 or model.path=<folder or hub id>",
 }
-"""What to take where an architecture has no such head."""
+"""Head → models to suggest if an architecture does not have it."""
 
 UNNAMED = ("LABEL_0", "LABEL_1")
-"""The library's own labels, of models whose outputs have no names: its configs leave them out when saved."""
+"""The library's default labels of models without label names, which its saved configs omit."""
 
 
 def auto_class(head: str) -> Any:
-    """The library's class that loads any architecture with this ``head``.
+    """Return the library's class that loads any architecture with this ``head``.
 
     Raises:
         UserError: No class is known for it.
@@ -60,7 +60,7 @@ def auto_class(head: str) -> Any:
 
 
 def kind_of(config: Any) -> str:
-    """``encoder``, ``decoder`` or ``encoder_decoder``: what models of this ``config`` are."""
+    """Return the kind of a ``config``: ``encoder``, ``decoder`` or ``encoder_decoder``."""
     if has_encoder_and_decoder(config):
         return "encoder_decoder"
     causal = type(config) in auto_class("causal_lm")._model_mapping
@@ -68,15 +68,15 @@ def kind_of(config: Any) -> str:
 
 
 def _sees_both_sides(config: Any) -> bool:
-    """The library gives BERT and its kin a causal head too, on a body that sees both sides."""
+    """Return whether attention is bidirectional: the library offers a causal head for BERT-like models too."""
     return type(config) in auto_class("masked_lm")._model_mapping and not getattr(config, "is_decoder", False)
 
 
 def bare(model: Any, head: str) -> Any:
-    """``model``, without the projection to labels where ``head`` wants states: ``logits`` are (B, W, hidden size).
+    """Remove the projection to labels if ``head`` returns states: ``logits`` are then (B, W, hidden size).
 
     Raises:
-        UserError: The architecture calls its projection something else.
+        UserError: The projection of the architecture has another name.
     """
     if head not in BARE:
         return model
@@ -91,17 +91,17 @@ def bare(model: Any, head: str) -> Any:
 
 
 def check_head(config: Any, head: str) -> None:
-    """Raise UserError where no model of the architecture of ``config`` serves with this ``head``."""
+    """Raise UserError if the architecture of ``config`` has no model with this ``head``."""
     if type(config) not in auto_class(head)._model_mapping or (head == "causal_lm" and _sees_both_sides(config)):
         serving = SERVING.get(head, "a model of another architecture")
         raise UserError(f"A model of type {config.model_type} has no {head} head, which the task needs: use {serving}.")
 
 
 def label_fields(labels: Sequence[str]) -> dict[str, Any]:
-    """``labels`` as fields of a config.
+    """Return ``labels`` as fields of a config.
 
-    Without any (language models, whose outputs are their vocabulary, and answers, which have a start and an end) those
-    of the library, two without a name: what another task left in the config would be taken for this one's.
+    Without labels (language models, and answers with a start and an end) these are the library's defaults, so that
+    labels of another task in the config are not mistaken for this one's.
     """
     names = dict(enumerate(labels or UNNAMED))
     return {"num_labels": len(names), "id2label": names, "label2id": {name: index for index, name in names.items()}}

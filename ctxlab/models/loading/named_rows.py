@@ -1,4 +1,4 @@
-"""A trained head's outputs by the names of their labels, whatever order the weights have them in."""
+"""Outputs of a trained head taken by the names of their labels, in whatever order the weights have them."""
 
 import re
 from collections.abc import Sequence
@@ -11,33 +11,33 @@ from ctxlab.core.model import NEW_HEAD, WEIGHTS_NOTES
 from ctxlab.models.loading.heads import auto_class, label_fields
 
 BY_NAME = frozenset({"token_classification", "sequence_classification"})
-"""Heads whose outputs stand for labels."""
+"""Heads whose outputs are labels."""
 
 _UNNAMED = re.compile(r"LABEL_(\d+)")
-"""The library's name of an output that has none."""
+"""The library's name for an output without a label name."""
 
 
 def is_made_for(config: Any, head: str) -> bool:
-    """Whether the weights beside ``config`` were saved with this ``head``, as its ``architectures`` say."""
+    """Return whether the weights of ``config`` were saved with this ``head``, according to its ``architectures``."""
     serving = auto_class(head)._model_mapping.get(type(config), ())
     names = {one.__name__ for one in (serving if isinstance(serving, tuple | list) else (serving,))}
     return bool(names & set(getattr(config, "architectures", None) or ()))
 
 
 def labels_of(config: Any) -> list[str]:
-    """Names of a config's outputs, in order; of outputs without a name the library's own (``LABEL_0``)."""
+    """Return the names of a config's outputs, in order; ``LABEL_0`` and so on for outputs without a name."""
     names = getattr(config, "id2label", None) or {}
     return [str(names[index]) for index in sorted(names)]
 
 
 def names_of(config: Any, head: str) -> list[str]:
-    """Names behind the outputs of the head that comes with the weights; none where it has no names, or is another."""
+    """Return the label names of the head in the weights; empty if it has no names, or is of another kind."""
     labels = labels_of(config) if head in BY_NAME and is_made_for(config, head) else []
     return [] if all(map(_UNNAMED.fullmatch, labels)) else labels
 
 
 def match(own: Sequence[str], labels: Sequence[str]) -> dict[str, int]:
-    """For each of ``labels`` the output of that name among ``own``; capitals count only where they tell two apart."""
+    """Map each of ``labels`` to the output of that name in ``own``; case matters only if names differ only in it."""
     exact = {name: index for index, name in enumerate(own)}
     folded = {name.casefold(): index for index, name in enumerate(own)}
     unique = len(folded) == len(own) and len({label.casefold() for label in labels}) == len(labels)
@@ -52,18 +52,18 @@ def match(own: Sequence[str], labels: Sequence[str]) -> dict[str, int]:
 
 
 def take_rows(model: Any, own: Sequence[str], labels: Sequence[str], called: str) -> None:
-    """Give ``model`` outputs for ``labels``, each with the weights of the output of its name.
+    """Replace the outputs of ``model`` by outputs for ``labels``, each with the weights of the output of its name.
 
-    Rows of labels that it has no output for are drawn with torch's global seed. What was done is noted in the config.
+    Rows of labels without an output are initialised with torch's global seed. The change is noted in the config.
 
     Args:
         model: Built with an output for each of ``own``.
-        own: Names of its outputs as saved.
-        labels: Names of the outputs that it is to have.
-        called: What the user calls the model, for notes.
+        own: Names of its saved outputs.
+        labels: Names of the new outputs.
+        called: The user's name for the model, for notes.
 
     Raises:
-        UserError: Its last projection is not found.
+        UserError: Its output projection is not found.
     """
     old, places = output_layer(model, len(own)), match(own, labels)
     new = torch.nn.Linear(old.in_features, len(labels), bias=old.bias is not None)
@@ -81,8 +81,8 @@ def take_rows(model: Any, own: Sequence[str], labels: Sequence[str], called: str
     _note(model, own, labels, places, called)
 
 
-def draw_anew(model: Any) -> None:
-    """Draw the last projection anew, which was loaded from weights of another head."""
+def reinitialise_output(model: Any) -> None:
+    """Reinitialise the output projection, which was loaded from weights of another head."""
     old = output_layer(model, model.config.num_labels)
     new = torch.nn.Linear(old.in_features, old.out_features, bias=old.bias is not None)
     model._init_weights(new)
@@ -90,19 +90,19 @@ def draw_anew(model: Any) -> None:
 
 
 def output_layer(model: Any, num_labels: int) -> torch.nn.Linear:
-    """The last projection outside the body, to ``num_labels`` outputs; raises UserError where there is none."""
+    """Return the last projection to ``num_labels`` outputs outside the body; raises UserError if there is none."""
     body = {id(module) for module in model.base_model.modules()}
     for module in reversed(list(model.modules())):
         if isinstance(module, torch.nn.Linear) and id(module) not in body and module.out_features == num_labels:
             return module
     raise UserError(
-        f"{type(model).__name__} has no projection to {num_labels} labels that is known, so that its head cannot be "
-        "taken by their names: use another architecture."
+        f"{type(model).__name__} has no known projection to {num_labels} labels, so that its head cannot be taken by "
+        "the names of its labels: use another architecture."
     )
 
 
 def replace_output(model: Any, old: torch.nn.Linear, new: torch.nn.Linear) -> None:
-    """Put ``new`` in the place of ``old``."""
+    """Replace ``old`` by ``new``."""
     for name, module in model.named_modules():
         if module is old:
             model.set_submodule(name, new)
@@ -128,7 +128,7 @@ def _note(model: Any, own: Sequence[str], labels: Sequence[str], places: dict[st
 
 
 def add_note(model: Any, note: str) -> None:
-    """Put a sentence into the notes that are saved with ``model``."""
+    """Add a sentence to the notes that are saved with ``model``."""
     setattr(model.config, WEIGHTS_NOTES, [*getattr(model.config, WEIGHTS_NOTES, ()), note])
 
 

@@ -1,4 +1,4 @@
-"""Byte-level tokenizers take the space in front of a word for a part of it."""
+"""Spaces before words for byte-level tokenizers, which treat the space before a word as part of it."""
 
 import json
 from typing import Any
@@ -6,16 +6,16 @@ from typing import Any
 from tokenizers import Regex, normalizers
 
 ONE_SPACE = r"\A  "
-"""What is made one space again, as text that begins with a space has got a second one.
+"""Two spaces at the start of a text that begins with a space, to be replaced by one.
 
-Not ``^``, which here is the beginning of every line, so that indented ones would lose a space."""
+Not ``^``, which here matches the start of every line, so that indented lines would lose a space."""
 
 
 def begin_words_with_a_space(tokenizer: Any) -> None:
-    """Make a byte-level ``tokenizer`` put a space in front of what it is given; others are left alone.
+    """Make a byte-level ``tokenizer`` add a space before each text; other tokenizers are unchanged.
 
-    Words come one by one: without it, each would be read as the end of a longer word. Offsets stay those of the text
-    as it was given.
+    Words are tokenised one by one: without the space, each would be read as the end of a longer word. Offsets still
+    refer to the original text.
     """
     backend = tokenizer.backend_tokenizer
     state = json.loads(backend.to_str())
@@ -27,14 +27,14 @@ def begin_words_with_a_space(tokenizer: Any) -> None:
         return
     inside = any(part["type"] == "ByteLevel" for part in splitter.get("pretokenizers", ()))
     if inside and json.dumps(ONE_SPACE) not in json.dumps(state["normalizer"]):
-        # Others have cut before it, and its own space would come in front of every cut (digits of a number).
+        # Other splitters run before it, and its own space would be added before every piece (digits of a number).
         before = [] if backend.normalizer is None else [backend.normalizer]
         one = [normalizers.Prepend(" "), normalizers.Replace(Regex(ONE_SPACE), " ")]
         backend.normalizer = normalizers.Sequence([*before, *one])
 
 
 def _keep_first_letters(backend: Any, state: dict[str, Any] | None) -> None:
-    """Tell what trims offsets that the first blank is not the text's: else it takes the first letter for a blank."""
+    """Configure offset trimming for the added space, so that it does not cut off the first letter."""
     steps = [] if state is None else state.get("processors", [state])
     trimming = [step for step in steps if "add_prefix_space" in step]
     if state is None or not trimming:
@@ -42,5 +42,5 @@ def _keep_first_letters(backend: Any, state: dict[str, Any] | None) -> None:
     for step in trimming:
         step["add_prefix_space"] = True
     processor = backend.post_processor
-    processor.__setstate__(json.dumps(state).encode())  # the library's own way to make one of its description
+    processor.__setstate__(json.dumps(state).encode())  # the library's way to build one from its description
     backend.post_processor = processor

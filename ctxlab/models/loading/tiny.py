@@ -1,4 +1,4 @@
-"""What the tiny random models share: one tokenizer, and weights that depend on nothing but a seed."""
+"""Base of the tiny random models: one tokenizer, and weights that depend only on a seed."""
 
 import string
 from abc import ABC, abstractmethod
@@ -22,15 +22,15 @@ MORE_PUNCTUATION = "“”‘’«»–—…•°€£§"
 
 
 class Tiny(ModelSource, ABC):
-    """Random weights, the same for the same ``seed``, whatever torch's global seed is.
+    """A model with random weights that depend on ``seed`` and not on torch's global seed.
 
-    A tiny model says what its sizes are, and makes the config of its architecture.
+    A subclass defines its sizes and creates the config of its architecture.
     """
 
     def __init__(
         self, *, name: str, seed: int, dropout: float | None, attention_dropout: float, vocabulary: str = "letters"
     ) -> None:
-        """Take rates as ``Pretrained`` does, and a key of ``VOCABULARIES``."""
+        """Store dropout rates as ``Pretrained`` does, and a key of ``VOCABULARIES``."""
         if vocabulary not in VOCABULARIES:
             raise UserError(f"model.vocabulary={vocabulary} is not one of {', '.join(VOCABULARIES)}.")
         self.name, self.seed, self.vocabulary = name, seed, vocabulary
@@ -38,18 +38,18 @@ class Tiny(ModelSource, ABC):
 
     @abstractmethod
     def config(self, **tokens: Any) -> Any:
-        """A new config, given the size of the vocabulary and the ids of its special tokens."""
+        """Create a config, given the size of the vocabulary and the ids of its special tokens."""
 
     def kind(self) -> str:
-        """As ``config`` says."""
+        """Return the kind of ``config``."""
         return kind_of(self._config())
 
     def tokenizer(self) -> Any:
-        """The tokenizer of all tiny models, made in code: WordPiece of English letters, or bytes of any script."""
+        """Return the tokenizer of all tiny models: WordPiece of English letters, or bytes of any script."""
         return VOCABULARIES[self.vocabulary]()
 
     def build(self, head: str, labels: Sequence[str], configure: Configure | None = None) -> Any:
-        """The model with a head for ``labels``, in fp32 and evaluation mode; see ``Pretrained.build``."""
+        """Build the model with a head for ``labels``, in fp32 and evaluation mode; see ``Pretrained.build``."""
         config = self._config()
         config.update(label_names(labels))
         set_dropout(config, self.dropout, self.attention_dropout)
@@ -66,12 +66,12 @@ class Tiny(ModelSource, ABC):
 
 
 def make_tokenizer() -> Any:
-    """Lower-casing WordPiece over letters, pairs of letters, digits and punctuation, made in code."""
+    """Build a lower-casing WordPiece tokenizer over letters, pairs of letters, digits and punctuation."""
     return BertTokenizer(vocab=vocabulary(), do_lower_case=True, model_max_length=NO_LIMIT)
 
 
 def make_byte_tokenizer() -> Any:
-    """A token a byte, with capitals, in every script: nothing is unknown, and a Chinese character is three tokens."""
+    """Build a tokenizer with one token per byte: nothing is unknown, and a Chinese character is three tokens."""
     symbols = [*SPECIAL, *sorted(pre_tokenizers.ByteLevel.alphabet())]
     tokenizer = Tokenizer(models.BPE(vocab={symbol: index for index, symbol in enumerate(symbols)}, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -89,7 +89,7 @@ VOCABULARIES: dict[str, Callable[[], Any]] = {"letters": make_tokenizer, "bytes"
 
 
 def vocabulary() -> dict[str, int]:
-    """Any word of letters and digits has pieces: single ones always fit."""
+    """Return the vocabulary; its single characters cover any word of letters and digits."""
     pairs = ["".join(pair) for pair in product(string.ascii_lowercase, repeat=2)]
     pieces = [*string.ascii_lowercase, *string.digits, *pairs]
     tokens = [*SPECIAL, *string.punctuation, *MORE_PUNCTUATION, *pieces, *(f"##{piece}" for piece in pieces)]
@@ -97,12 +97,12 @@ def vocabulary() -> dict[str, int]:
 
 
 def label_names(labels: Sequence[str]) -> dict[str, Any]:
-    """``labels`` as fields of a config."""
+    """Return ``labels`` as fields of a config."""
     return label_fields(labels)
 
 
 def draw(config: Any, head: str, seed: int) -> Any:
-    """The model of ``config`` with ``head``, in fp32 and evaluation mode; torch's global seed is left alone."""
+    """Build the model of ``config`` with ``head``, in fp32 and evaluation mode; torch's global seed is unchanged."""
     check_head(config, head)
     with torch.random.fork_rng(devices=[]), quiet():
         torch.manual_seed(seed)

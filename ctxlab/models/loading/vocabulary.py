@@ -1,4 +1,4 @@
-"""A table of embeddings with a row for every token of the tokenizer."""
+"""Checks that the embedding table has a row for every token of the tokenizer."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from ctxlab.models.loading.named_rows import add_note
 
 
 def fit_vocabulary(model: Any, tokenizer: Any, called: str) -> None:
-    """Add rows for tokens that were added to ``tokenizer`` and not to ``model``; a report says so.
+    """Add rows for tokens that were added to ``tokenizer`` but not to ``model``, and note it for the report.
 
-    A tokenizer whose own vocabulary is larger is another model's, and is left to ``check_vocabulary``.
+    A tokenizer whose own vocabulary is larger belongs to another model; ``check_vocabulary`` refuses it.
 
-    New rows are drawn around the mean of the others (Hewitt 2021, nlp.stanford.edu/~johnhew/vocab-expansion.html), by
-    the library, with torch's global seed. Rows without a token stay.
+    The library initialises new rows around the mean of the others (Hewitt 2021,
+    nlp.stanford.edu/~johnhew/vocab-expansion.html), with torch's global seed. Rows without a token are kept.
     """
     needed, rows = num_rows_needed(tokenizer), model.get_input_embeddings().num_embeddings
     added = set(tokenizer.get_added_vocab().values())
@@ -29,7 +29,7 @@ def fit_vocabulary(model: Any, tokenizer: Any, called: str) -> None:
 
 
 def check_vocabulary(model: Any, tokenizer: Any, called: str) -> None:
-    """Raise UserError where ``tokenizer`` gives tokens that ``model`` has no embedding for."""
+    """Raise UserError if ``tokenizer`` has tokens without an embedding in ``model``."""
     needed, rows = num_rows_needed(tokenizer), model.get_input_embeddings().num_embeddings
     if needed > rows:
         raise UserError(
@@ -39,5 +39,5 @@ def check_vocabulary(model: Any, tokenizer: Any, called: str) -> None:
 
 
 def num_rows_needed(tokenizer: Any) -> int:
-    """One more than the largest token id."""
+    """Return the largest token id plus one."""
     return 1 + int(max(tokenizer.get_vocab().values()))

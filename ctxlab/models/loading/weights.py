@@ -1,4 +1,4 @@
-"""Model and tokenizer out of a folder, with nothing in it trusted and nothing missing in silence."""
+"""Loading model and tokenizer from a folder; no code in it is run, and missing weights are reported."""
 
 import json
 import logging
@@ -19,10 +19,10 @@ from ctxlab.models.loading.heads import BARE, NEW, NOTED, POOLED, auto_class, ba
 from ctxlab.models.loading.named_rows import (
     BY_NAME,
     add_note,
-    draw_anew,
     is_made_for,
     labels_of,
     names_of,
+    reinitialise_output,
     take_rows,
 )
 from ctxlab.models.loading.spaces import begin_words_with_a_space
@@ -30,20 +30,20 @@ from ctxlab.models.loading.spaces import begin_words_with_a_space
 logger = logging.getLogger(__name__)
 
 NO_LIMIT = 10**15
-"""Tokens: nothing cuts a document before the strategy does."""
+"""Length limit of tokenizers in tokens, so that only the strategy truncates documents."""
 
 FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
-"""What is fetched from the hub: nothing that runs or unpickles."""
+"""Files that are fetched from the hub: none that contain code or pickles."""
 
 Configure = Callable[[Any], None]
 """Changes a config before the model is built from it (dropout, rotary positions)."""
 
 
 def folder(path: str) -> Path:
-    """The local folder behind ``path``, a folder or a hub id, fetched if it has to be.
+    """Return the local folder of ``path``, a folder or a hub id; the latter is downloaded if needed.
 
     Raises:
-        UserError: Neither a folder nor a hub id that can be reached.
+        UserError: It is neither a folder nor a hub id that can be reached.
     """
     local = Path(path).expanduser()
     if local.is_dir():
@@ -61,25 +61,25 @@ def folder(path: str) -> Path:
 
 
 def read_kind(path: Path, called: str) -> str:
-    """Kind of the model in ``path``, from its config alone; see ``heads.kind_of``."""
+    """Return the kind of the model in ``path``, from its config alone; see ``heads.kind_of``."""
     _refuse_code(path, called)
     with quiet():
         return kind_of(AutoConfig.from_pretrained(path))
 
 
 def read_labels(path: Path, called: str, head: str) -> list[str]:
-    """Names behind the outputs of the ``head`` that comes with the weights in ``path``; none where it has none."""
+    """Return the label names of the ``head`` in the weights in ``path``; empty if there are none."""
     _refuse_code(path, called)
     with quiet():
         return names_of(AutoConfig.from_pretrained(path), head)
 
 
 def load_tokenizer(path: Path, called: str) -> Any:
-    """The fast tokenizer in ``path``, without truncation, padding or length limit.
+    """Load the fast tokenizer in ``path``, without truncation, padding or length limit.
 
     Args:
         path: Folder of a saved model.
-        called: What the user calls it, for messages.
+        called: The user's name for the model, for messages.
 
     Raises:
         UserError: It has none, or only a slow one.
@@ -98,7 +98,7 @@ def load_tokenizer(path: Path, called: str) -> Any:
             "give a model with a tokenizer.json."
         )
     if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):
-        # The library makes one without words where the files are missing: every token would be unknown.
+        # If files are missing the library builds an empty tokenizer: every token would be unknown.
         raise UserError(f"model `{called}` has no tokenizer files; save its tokenizer into the same folder.")
     backend = tokenizer.backend_tokenizer
     backend.no_truncation()
@@ -106,7 +106,7 @@ def load_tokenizer(path: Path, called: str) -> Any:
     tokenizer.model_max_length = NO_LIMIT
     begin_words_with_a_space(tokenizer)
     if tokenizer.pad_token_id is None:
-        # Padding is masked everywhere, so that any token does; a new one would be past the table of embeddings.
+        # Padding is masked everywhere, so that any token works; a new one would have no row in the embeddings.
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token or next(iter(tokenizer.get_vocab()))
     return tokenizer
 
@@ -114,32 +114,30 @@ def load_tokenizer(path: Path, called: str) -> Any:
 def load_model(
     path: Path, called: str, head: str, labels: Sequence[str], configure: Configure, *, new_head: bool = True
 ) -> Any:
-    """The model in ``path`` with a head for ``labels``, in fp32 and evaluation mode.
+    """Load the model in ``path`` with a head for ``labels``, in fp32 and evaluation mode.
 
     Args:
         path: Folder of a saved model with safetensors weights.
-        called: What the user calls it, for messages.
+        called: The user's name for the model, for messages.
         head: Kind of head, see ``heads``.
-        labels: Names behind the outputs; none for a language model.
+        labels: Names of the outputs; empty for a language model.
         configure: Called on the config before the model is built.
-        new_head: Whether weights of a head that no published model has may be missing; they are drawn with torch's
-            global seed.
+        new_head: Whether weights of a task's own head may be missing; they are then initialised with torch's global
+            seed.
 
     Raises:
-        UserError: No safetensors weights, weights that do not fit, or an architecture that carries no such head.
+        UserError: No safetensors weights, weights that do not fit, or an architecture without such a head.
     """
     _refuse_code(path, called)
     if not any(path.glob("*.safetensors")):
-        raise UserError(
-            f"model `{called}` has no safetensors weights, the only kind that is loaded; convert them first."
-        )
+        raise UserError(f"model `{called}` has no safetensors weights, the only supported format; convert them first.")
     try:
         with quiet():
             saved = AutoConfig.from_pretrained(path)
             own = names_of(saved, head) if new_head and labels else []
             config = AutoConfig.from_pretrained(path, **label_fields(own or labels))
             if head == "sequence_classification" and getattr(config, "pad_token_id", None) is None:
-                config.pad_token_id = getattr(config, "eos_token_id", None)  # decoders look for the last token by it
+                config.pad_token_id = getattr(config, "eos_token_id", None)  # decoders locate the last token by it
             check_head(config, head)
             configure(config)
             model, report = auto_class(head).from_pretrained(
@@ -154,23 +152,23 @@ def load_model(
         raise UserError(f"model `{called}` does not load with a {head} head ({_line(error)}).") from error
     _check_weights(bare(model, head), report, called, head, new_head)
     if new_head and head in BY_NAME:
-        _settle_head(model, saved, report, called, head, own, labels)
+        _match_head(model, saved, report, called, head, own, labels)
     return model.eval()
 
 
-def _settle_head(
+def _match_head(
     model: Any, saved: Any, report: dict[str, Any], called: str, head: str, own: Sequence[str], labels: Sequence[str]
 ) -> None:
-    """Take a trained head by the names of its labels, and one of another kind or without names not in silence.
+    """Match a trained head to the labels by name; note a head of another kind or without names.
 
     Args:
-        model: As the library loaded it, with an output for each of ``own``, or of ``labels`` where ``own`` is empty.
+        model: As loaded by the library, with an output for each of ``own``, or of ``labels`` if ``own`` is empty.
         saved: Config of the weights.
-        report: What the library says of them.
-        called: What the user calls the model.
+        report: The library's loading report.
+        called: The user's name for the model.
         head: Kind of head.
-        own: Names behind the outputs of the saved head, if it has names.
-        labels: Names of the outputs that the model is to have.
+        own: Label names of the saved head, if it has names.
+        labels: Names of the outputs that the model must have.
     """
     absent = set(report["missing_keys"]) | {key[0] for key in report["mismatched_keys"]}
     outside = {name for name, _ in model.named_parameters() if not _in_body(model, name)}
@@ -180,24 +178,24 @@ def _settle_head(
             setattr(model, NEW_HEAD, True)
     elif outside & absent:
         setattr(model, NEW_HEAD, True)
-    elif not is_made_for(saved, head):  # a tagger's projection, say, that has the name and the size of this one's
-        draw_anew(model)
+    elif not is_made_for(saved, head):  # for example a tagger's projection with the same name and size
+        reinitialise_output(model)
         setattr(model, NEW_HEAD, True)
     elif labels_of(saved) != list(labels):
         add_note(
             model,
-            f"The head of model `{called}` has no names for its outputs, and was taken in their order: "
+            f"The head of model `{called}` has no label names, so its outputs were taken in the order "
             f"{', '.join(labels)}.",
         )
 
 
 def _check_weights(model: Any, report: dict[str, Any], called: str, head: str, new_head: bool) -> None:
-    """The library draws what is missing at random and only warns."""
+    """Refuse missing weights, which the library would only warn about and initialise at random."""
     missing, resized = set(report["missing_keys"]), {key[0] for key in report["mismatched_keys"]}
-    if head in BARE:  # what was taken off the model need not be there
+    if head in BARE:  # weights of removed modules may be missing
         missing, resized = (names & set(model.state_dict()) for names in (missing, resized))
     pooler = {name for name in missing if ".pooler." in f".{name}"}
-    if head == "body" or (new_head and head in NEW):  # what pools windows is a part of the head, or not used
+    if head == "body" or (new_head and head in NEW):  # the pooler is part of the head, or not used
         missing -= pooler
         if pooler and head in POOLED:
             add_note(model, f"Model `{called}` came without its pooler, which started at random.")
@@ -228,7 +226,7 @@ def _note_new_head(model: Any, called: str, head: str, drawn: set[str]) -> None:
 
 
 def _refuse_code(path: Path, called: str) -> None:
-    """Refuse before the library would ask whether to run code that lies beside the weights."""
+    """Refuse models that need code from their folder, before the library would ask whether to run it."""
     file = path / "config.json"
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
@@ -244,5 +242,5 @@ def _refuse_code(path: Path, called: str) -> None:
 
 
 def _line(error: BaseException) -> str:
-    """First line of what the library said."""
+    """Return the first line of the library's message."""
     return (str(error).strip() or type(error).__name__).split("\n")[0].rstrip(".")

@@ -11,7 +11,7 @@ from ctxlab.core.optim import OptimizerFactory
 
 @dataclass
 class Adafactor(OptimizerFactory):
-    """Second moments kept as row and column means: optimizer state of about a thousandth of AdamW's.
+    """Adafactor stores second moments as row and column means: its state is about a thousandth of AdamW's.
 
     Deviation from the paper: the step size follows the schedule rather than the paper's relative step.
     """

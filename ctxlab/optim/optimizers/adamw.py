@@ -11,7 +11,7 @@ from ctxlab.core.optim import OptimizerFactory
 
 @dataclass
 class Adamw(OptimizerFactory):
-    """Adam with weight decay apart from the gradient, in torch's fused kernel."""
+    """Adam with decoupled weight decay, in torch's fused kernel."""
 
     lr: float
     weight_decay: float

@@ -11,7 +11,7 @@ from ctxlab.core.optim import OptimizerFactory
 
 @dataclass
 class Sgd(OptimizerFactory):
-    """The plain baseline; needs a learning rate some hundred times that of adamw."""
+    """SGD, a simple baseline; it needs a learning rate about a hundred times that of adamw."""
 
     lr: float
     weight_decay: float

@@ -7,8 +7,8 @@ from ctxlab.optim.warmup import Warmup
 
 @dataclass(frozen=True)
 class Constant(Warmup):
-    """One throughout, after the warm-up."""
+    """A constant factor of one after the warm-up."""
 
     def decay(self, progress: float) -> float:
-        """Always one."""
+        """Return one."""
         return 1.0

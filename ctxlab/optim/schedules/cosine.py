@@ -8,10 +8,10 @@ from ctxlab.optim.warmup import Warmup
 
 @dataclass(frozen=True)
 class Cosine(Warmup):
-    """Half a cosine wave from one to ``floor``."""
+    """A factor that follows half a cosine wave from one to ``floor`` after the warm-up."""
 
     floor: float
 
     def decay(self, progress: float) -> float:
-        """One at the start, ``floor`` at the end."""
+        """Return one at the start, ``floor`` at the end."""
         return self.floor + (1.0 - self.floor) * 0.5 * (1.0 + math.cos(math.pi * progress))

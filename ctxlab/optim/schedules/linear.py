@@ -7,8 +7,8 @@ from ctxlab.optim.warmup import Warmup
 
 @dataclass(frozen=True)
 class Linear(Warmup):
-    """From one to zero in a straight line."""
+    """A factor that decreases linearly from one to zero after the warm-up."""
 
     def decay(self, progress: float) -> float:
-        """One at the start, zero at the end."""
+        """Return one at the start, zero at the end."""
         return 1.0 - progress

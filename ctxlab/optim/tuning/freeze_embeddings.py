@@ -1,4 +1,4 @@
-"""Everything but the embeddings learns."""
+"""Training of everything but the embeddings."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from ctxlab.core.optim import Tuning
 
 
 class FreezeEmbeddings(Tuning):
-    """Saves the memory of the largest gradient; word vectors of words not seen in training stay comparable."""
+    """Freezes the embeddings, which saves their gradient and keeps vectors of words unseen in training comparable."""
 
     def install(self, model: Any) -> None:
         """Freeze token, position and type embeddings and their norm."""

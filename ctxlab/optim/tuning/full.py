@@ -1,4 +1,4 @@
-"""Every parameter learns."""
+"""Training of every parameter."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ from ctxlab.core.optim import Tuning
 
 
 class Full(Tuning):
-    """The default."""
+    """Trains every parameter (the default)."""
 
     def install(self, model: Any) -> None:
-        """Unfreeze all."""
+        """Unfreeze all parameters."""
         model.requires_grad_(True)

@@ -1,4 +1,4 @@
-"""Only the new head learns."""
+"""Training of the new head only."""
 
 from typing import Any
 
@@ -8,17 +8,17 @@ from ctxlab.core.optim import Tuning
 
 
 class Head(Tuning):
-    """A linear probe: the pretrained body stays as it was, stretched positions included.
+    """A linear probe: the pretrained body is frozen, including extended positions.
 
-    Modules of the strategy and of the task learn too. A head whose weights are the table of token embeddings (tied)
-    is part of the body, and stays.
+    Modules of the strategy and the task are trained too. A head that is tied to the token embeddings is part of the
+    body and stays frozen.
     """
 
     def install(self, model: Any) -> None:
         """Freeze the body.
 
         Raises:
-            UserError: Nothing is outside it.
+            UserError: Nothing is outside the body.
         """
         outside = head_parameters(model)
         if not outside:

@@ -1,4 +1,4 @@
-"""The head and the last k layers learn."""
+"""Training of the head and the last k layers."""
 
 from typing import Any
 
@@ -8,17 +8,17 @@ from ctxlab.core.optim import Tuning
 
 
 class TopK(Tuning):
-    """Cheaper than full tuning: the backward pass stops below the last ``k`` layers.
+    """Trains the head and the last ``k`` layers, which is cheaper than full tuning: the backward pass stops below them.
 
-    Layers of an encoder-decoder are counted down from the last one of its decoder, on into its encoder. A head whose
-    weights are the table of token embeddings (tied) stays frozen: that table is below all layers.
+    Layers of an encoder-decoder are counted from the last one of its decoder back into its encoder. A head that is tied
+    to the token embeddings stays frozen, because the embeddings are below all layers.
     """
 
     def __init__(self, k: int) -> None:
         self.k = k
 
     def install(self, model: Any) -> None:
-        """Freeze everything below the last ``k`` layers; raises UserError where there are not so many."""
+        """Freeze everything below the last ``k`` layers; raises UserError if there are fewer."""
         stack = [*layers(model), *decoder_layers(model)]
         if not stack:
             raise UserError(

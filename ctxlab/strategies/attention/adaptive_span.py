@@ -35,7 +35,7 @@ class AdaptiveSpan(BaseAttention):
     """
 
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder"})
-    weighs = True
+    reweights = True
 
     def __init__(
         self, max_span: int | None = None, ramp: int = 32, initial: float = 0.25, penalty: float = 2e-6
@@ -166,7 +166,7 @@ class AdaptiveSpan(BaseAttention):
 
 
 class Spans(torch.nn.Module):
-    """The learned spans of a model; the longest span is saved with them, so that a checkpoint gives them in tokens."""
+    """The learned spans of a model; the longest span is saved too, so that checkpoints define them in tokens."""
 
     longest: torch.Tensor
 

@@ -192,9 +192,7 @@ class Lsh(BaseAttention):
             if real is None or len(real) == library.num_keys:
                 outputs.append(self._document(*parts, library.row(row), None, dropout))
                 continue
-            alone = parts[2].repeat_interleave(
-                len(parts[0]) // len(parts[2]), 0
-            )  # (H, L, D): padding attends to itself only
+            alone = parts[2].repeat_interleave(len(parts[0]) // len(parts[2]), 0)  # padding sees itself only
             if len(real):
                 one, other, third = (part.index_select(1, real) for part in parts)
                 found = self._document(one, other, third, library.row(row), real, dropout)

@@ -72,7 +72,8 @@ class Structured(Sparse):
         if named is not None and (not named or not set(named) <= {*MARKS, SALIENT}):
             raise UserError(f"strategy.attention.at={named} must list some of {', '.join((*MARKS, SALIENT))}.")
         super().__init__(window=window, at=named, max_global=max_global, num_salient=num_salient, num_global=num_global)
-        self.window, self.at, self.max_global = window, [*MARKS, SALIENT] if named is None else named, max_global
+        self.window, self.at, self.max_global = window, named, max_global
+        self.sources = [*MARKS, SALIENT] if named is None else named
         self.num_salient, self.num_global = num_salient, num_global
         self.is_causal = False
         """Whether the model that it is installed in is causal."""
@@ -93,7 +94,7 @@ class Structured(Sparse):
             known = torch.zeros_like(own) if marks is None else marks[row, own]
             first = torch.arange(min(self.num_global, ids.shape[1]), device=ids.device)
             num_first = int((own < len(first)).sum())
-            chosen = choose(tokens, known.cpu().numpy(), self.at, self.num_salient, self.max_global, num_first)
+            chosen = choose(tokens, known.cpu().numpy(), self.sources, self.num_salient, self.max_global, num_first)
             rows.append(torch.cat([first, own[torch.from_numpy(chosen).to(own.device)]]).unique())
         return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=-1)
 
@@ -116,7 +117,7 @@ class Structured(Sparse):
 
     def _named(self, inputs: Mapping[str, Any]) -> torch.Tensor:
         """Return (B, L) bool: tokens that start a unit of the structure, independent of later tokens."""
-        bits, marks = named_bits(self.at), inputs.get("marks")
+        bits, marks = named_bits(self.sources), inputs.get("marks")
         return torch.zeros_like(inputs["input_ids"], dtype=torch.bool) if marks is None else (marks & bits) > 0
 
     def _places(self, inputs: Mapping[str, Any]) -> torch.Tensor:
@@ -139,7 +140,7 @@ class Structured(Sparse):
             UserError: ``at`` lists salient terms and the model is causal, or the pattern would not take effect.
         """
         self.is_causal = is_causal(model)
-        if self.is_causal and self.parameters["at"] is not None and SALIENT in self.at:
+        if self.is_causal and self.at is not None and SALIENT in self.at:
             raise UserError(
                 f"strategy.attention.at={self.at} chooses salient terms by the whole window, but this model is causal: "
                 "remove salient, or give null for all sources that it allows."

@@ -1,4 +1,4 @@
-"""Tasks that give every word of a whole document one label.
+"""Shared base of tasks that predict one label per word of a whole document.
 
 Shape legend: L tokens of a document, W tokens of a window, B windows of a batch, C labels.
 """
@@ -21,19 +21,19 @@ from ctxlab.tasks.text.words import words_of
 from ctxlab.text.language import checked
 
 KEPT_FIELDS = ("sentence_starts", "global_words", "probes")
-"""Fields of a record that pass through to strategies and scores."""
+"""Fields of a record that are passed on to strategies and scores."""
 
 WORD_PLACES = ("sentence_starts", "global_words")
-"""Those that name words by their places."""
+"""Those that contain indices of words."""
 
 NOT_SEEN = ""
-"""Answer for a word that the model never saw: no gold label, so that it counts as missed."""
+"""Answer for an unseen word: it equals no gold label, so that the word counts as missed."""
 
 
 class TokenLabeller(BaseTask, ABC):
-    """Base of tasks with records of words and one label a word, which stands on the word's first sub-token.
+    """Base of tasks whose records have one label per word, which is the label of the word's first sub-token.
 
-    A subclass sets ``name``, ``metric`` and ``primary_metric``; the methods may stay as they are.
+    A subclass sets ``name``, ``metric`` and ``primary_metric``, and overrides methods only where it differs.
     """
 
     head = "token_classification"
@@ -46,21 +46,21 @@ class TokenLabeller(BaseTask, ABC):
         text_field: str = "text",
         language: str | None = None,
     ) -> None:
-        """Take what ``conf/task/<name>.yaml`` sets.
+        """Store the options of ``conf/task/<name>.yaml``.
 
         Args:
-            labels: All that the model can give; None learns them from the training documents.
+            labels: All labels that the model can predict; None learns them from the training documents.
             tokens_field: Field of a record with its words.
-            tags_field: Field with one label a word.
+            tags_field: Field with one label per word.
             text_field: Field with plain text, which is split into words for prediction.
-            language: Of the documents, such as ``de``; None tells it by their script.
+            language: Language of the documents, such as ``de``; None guesses it from their script.
         """
         super().__init__(list(labels or []))
         self.language = checked(language)
         self._tokens_field, self._tags_field, self._text_field = tokens_field, tags_field, text_field
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
-        """Words and labels of a record, checked.
+        """Check words and labels of a record.
 
         With ``gold=False`` no labels are needed, and ``text`` is split into words where there are no tokens.
         """
@@ -75,15 +75,15 @@ class TokenLabeller(BaseTask, ABC):
             if len(tags) != len(fields["tokens"]):
                 raise UserError(
                     f"{origin} has {len(fields['tokens'])} in '{self._tokens_field}' and {len(tags)} in "
-                    f"'{self._tags_field}': give one tag a word."
+                    f"'{self._tags_field}': give one tag per word."
                 )
             fields["tags"] = self.read_tags(tags, fields, origin)
         return Document(str(record.get("id", origin)), fields, origin)
 
     def words(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> dict[str, Any]:
-        """Field ``tokens`` of the document, with ``text`` and ``offsets`` (characters of each word) of a plain text.
+        """Return the field ``tokens``, and for plain text also ``text`` and ``offsets`` (characters of each word).
 
-        A task that reads other forms of records adds them here; it may give ``tags``, too.
+        A task that reads other forms of records overrides this; it may return ``tags``, too.
         """
         text = record.get(self._text_field)
         if not gold and self._tokens_field not in record and isinstance(text, str):
@@ -92,20 +92,20 @@ class TokenLabeller(BaseTask, ABC):
         return {"tokens": self._list(record, self._tokens_field, origin, gold)}
 
     def read_tags(self, tags: Sequence[Any], fields: Mapping[str, Any], origin: str) -> list[str]:
-        """The labels of a record's words as the task scores them.
+        """Check and convert the labels of a record's words.
 
         Args:
-            tags: As the record has them, one a word.
-            fields: Of the document so far, ``tokens`` among them.
-            origin: Place of the record.
+            tags: Labels in the record, one per word.
+            fields: Fields of the document so far, including ``tokens``.
+            origin: Place of the record, for messages.
 
         Raises:
-            UserError: One of them is no label.
+            UserError: One of them is not a label.
         """
         for index, tag in enumerate(tags):
             if not isinstance(tag, str) or not tag:
                 raise UserError(
-                    f"The tag {tag!r} of word {index} ({fields['tokens'][index]!r}) of {origin} is no label: "
+                    f"The tag {tag!r} of word {index} ({fields['tokens'][index]!r}) of {origin} is not a label: "
                     "write a name for every word."
                 )
         return list(tags)
@@ -115,7 +115,7 @@ class TokenLabeller(BaseTask, ABC):
             raise UserError(self._missing(record, name, origin, gold))
         value = record[name]
         if not isinstance(value, list | tuple | np.ndarray):
-            raise UserError(f"The field '{name}' of {origin} is {kind(value)}: give a list with one entry a word.")
+            raise UserError(f"The field '{name}' of {origin} is {kind(value)}: give a list with one entry per word.")
         return list(value)
 
     def _missing(self, record: Mapping[str, Any], name: str, origin: str, gold: bool) -> str:
@@ -138,18 +138,18 @@ class TokenLabeller(BaseTask, ABC):
         self.labels = self.labels or sorted({tag for document in documents for tag in document.fields["tags"]})
 
     def check_labels(self, documents: Sequence[Document]) -> None:
-        """Refuse labels that the model has no output for."""
+        """Raise UserError where a gold label has no output of the model."""
         known = set(self.labels)
         for document in documents:
             for name in sorted(set(document.fields.get("tags", ())) - known):
                 raise UserError(
-                    f"The tag '{name}' of {document.origin} is none that the model has from training "
+                    f"The tag '{name}' of {document.origin} is not among those that the model was trained with "
                     f"({', '.join(sorted(known))}): train with task.labels=[{','.join(sorted({*known, name}))}], "
-                    "or take it out of the file."
+                    "or remove it from the file."
                 )
 
     def encode(self, documents: Sequence[Document], tokenizer: Any) -> list[Encoded]:
-        """Whole documents as token ids; a word's tag is the label of its first sub-token."""
+        """Return whole documents as token ids; a word's tag is the label of its first sub-token."""
         before, after = frame(tokenizer)
         leading_space = needs_leading_space(tokenizer)
         label_ids = {label: index for index, label in enumerate(self.labels)}
@@ -164,13 +164,13 @@ class TokenLabeller(BaseTask, ABC):
             encoded.append(Encoded(subwords.input_ids, subwords.word_ids, labels, before, after, marks=marks))
         if replaced:
             self.notes.append(
-                f"The tokenizer leaves nothing of {replaced} words (the first is {example}): "
-                "its unknown token stands in for each."
+                f"The tokenizer returns no tokens for {replaced} words (the first is {example}): "
+                "each is replaced by its unknown token."
             )
         return encoded
 
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
-        """Cross entropy summed over labelled tokens, in fp32; outputs (B, W, C), labels (B, W)."""
+        """Return the cross entropy summed over labelled tokens, in fp32; outputs (B, W, C), labels (B, W)."""
         weights = self.weights(outputs)
         total = F.cross_entropy(
             outputs.float().flatten(0, 1), labels.flatten(), weight=weights, ignore_index=NO_LABEL, reduction="sum"
@@ -178,11 +178,11 @@ class TokenLabeller(BaseTask, ABC):
         return Loss(total, weights[labels[labels != NO_LABEL]].sum())
 
     def weights(self, outputs: torch.Tensor) -> torch.Tensor:
-        """(C,) weight of each label in the loss, on the device of outputs (B, W, C): all the same."""
+        """(C,) weight of each label in the loss, on the device of outputs (B, W, C); equal by default."""
         return torch.ones(outputs.shape[-1], device=outputs.device)
 
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
-        """The best label at each word's first sub-token, ``NOT_SEEN`` where the model did not see it."""
+        """Return the best label at each word's first sub-token, ``NOT_SEEN`` for unseen words."""
         first = np.flatnonzero(np.diff(encoded.word_ids, prepend=-1))
         seen = merged.seen[first].tolist()
         best = merged.outputs[first].argmax(axis=-1)
@@ -190,7 +190,7 @@ class TokenLabeller(BaseTask, ABC):
         return Prediction(document.id, tags, seen)
 
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
-        """Words and labels."""
+        """Return words and labels."""
         return {"id": document.id, "tokens": list(document.fields["tokens"]), "tags": list(prediction.answer)}
 
 

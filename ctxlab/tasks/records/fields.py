@@ -2,58 +2,41 @@
 
 import difflib
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
 
+from ctxlab.config import catalogue
+from ctxlab.config.build import locate
 from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
-
-SIGNATURES = {
-    "relation": ("entities", "relations"),
-    "qa": ("context", "questions"),
-    "summarization": ("document", "summaries"),
-    "translation": ("source", "target"),
-    "nli": ("premise", "hypothesis"),
-    "probe": ("text", "question", "answers"),
-    "dialogue": ("turns",),
-    "recommendation": ("history", "candidates"),
-    "ner": ("tokens", "tags"),
-    "classification": ("text", "label"),
-}
-"""Fields that identify a record of a task; the first match counts."""
-
-VARIANTS = {
-    "qa": ("context", "question"),
-    "summarization": ("document", "summary"),
-    "classification": ("text", "labels"),
-}
-"""Alternative fields that identify records of some tasks, tried after ``SIGNATURES``."""
-
-LEAST = {"lm": ("text",)}
-"""Fields of tasks whose records have no other field."""
-
-
-FOREIGN = {
-    "qa": (("paragraphs",), ("context", "qas")),
-    "relation": (("sents", "vertexSet"),),
-    "dialogue": (("messages",), ("conversations",), ("instruction", "output")),
-    "translation": (("translation",),),
-    "ner": (("text", "spans"), ("text", "entities"), ("data", "annotations")),
-    "summarization": (("article", "highlights"),),
-    "nli": (("sentence1", "sentence2"), ("passage", "question", "answer")),
-}
-"""Fields of other tools' formats that readers convert to records of a task (``ctxlab/data/formats``)."""
+from ctxlab.core.task import Task
 
 
 def lookalike(record: Mapping[str, Any], task: str) -> str | None:
-    """Return another task than ``task`` whose records look like this one, if any."""
-    known = [*SIGNATURES.items(), *VARIANTS.items()]
-    fitting = [name for name, fields in known if all(field in record for field in fields)]
-    fitting += [name for name, sets in FOREIGN.items() if any(all(f in record for f in fields) for fields in sets)]
-    present = tuple(field for field in record if field != "id")
-    fitting += [name for name, fields in LEAST.items() if present == fields]
+    """Return another task than ``task`` whose records look like this one, if any.
+
+    Tasks declare the fields of their records; the largest set of fields that the record has counts.
+    """
+    fitting = [name for name, fields in _declared_fields() if all(field in record for field in fields)]
+    present = [field for field in record if field != "id"]
+    fitting += [name for name, cls in _tasks().items() if cls.only_field and present == [cls.only_field]]
     return next((name for name in fitting if name != task), None)
+
+
+def _declared_fields() -> list[tuple[str, Sequence[str]]]:
+    declared = [(name, fields) for name, cls in _tasks().items() for fields in cls.record_fields]
+    return sorted(declared, key=lambda one: -len(one[1]))
+
+
+@cache
+def _tasks() -> dict[str, type[Task]]:
+    """Return the class of every task in ``conf/task``; imported only when a record does not fit its task."""
+    targets = {
+        name: catalogue.read(catalogue.option_file("task", name))["_target_"] for name in catalogue.options("task")
+    }
+    return {name: locate(target) for name, target in targets.items()}
 
 
 def nearest(record: Mapping[str, Any], field: str) -> str:

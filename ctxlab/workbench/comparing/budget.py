@@ -10,6 +10,11 @@ from ctxlab.workbench.comparing.candidate_checks import PASSES, CheckedCandidate
 START_SECONDS = 8.0
 """Start-up time of a new process, before its first step."""
 
+SURE = 0.1
+"""Share of the estimated seconds of a step below which a budget is certainly too small for one."""
+
+TINY = 1e-12
+
 KEYS = {"seconds": "max_seconds", "tokens": "max_tokens", "flops": "max_flops", "steps": "max_steps"}
 """Budget → the key of ``trainer`` that limits a cell by it."""
 
@@ -62,40 +67,35 @@ class Budget:
 
     @property
     def sentence(self) -> str:
-        """For people."""
+        """Description of the budget."""
         unit = "FLOPs" if self.name == "flops" else self.name
         trials = f", shared by {self.num_trials} learning rates" if self.num_trials > 1 else ""
         return f"{self.amount:,g} {unit} of training for each candidate and seed{trials}"
 
-    def steps(self, work: Work) -> float:
-        """Estimate the steps of a cell; at least one."""
+    def step_cost(self, work: Work) -> float:
+        """What a step takes of the budget, estimated."""
         seconds = PASSES * work.step_tokens * work.seconds_per_token
-        cost = {"seconds": seconds, "tokens": work.step_tokens, "flops": work.step_flops, "steps": 1.0}[self.name]
-        return max(self.share / max(cost, 1e-12), 1.0)
+        return {"seconds": seconds, "tokens": work.step_tokens, "flops": work.step_flops, "steps": 1.0}[self.name]
 
-    def seconds(self, work: Work, evaluated_tokens: int) -> float:
-        """Estimate the seconds of a cell: start-up, training and evaluation."""
+    def seconds(self, work: Work, scored_tokens: int) -> float:
+        """Of a cell, estimated: its start, at least one step of training, and the scoring of so many tokens."""
         step = PASSES * work.step_tokens * work.seconds_per_token
-        training = self.share if self.is_time else self.steps(work) * step
-        return START_SECONDS + training + evaluated_tokens * work.seconds_per_token
+        num_steps = max(self.share / max(self.step_cost(work), TINY), 1.0)
+        training = self.share if self.is_time else num_steps * step
+        return START_SECONDS + training + scored_tokens * work.seconds_per_token
 
     def check(self, found: Sequence[CheckedCandidate]) -> None:
         """Refuse a budget too small for a single step of any candidate.
 
         Raises:
-            UserError: names a sufficient budget.
+            UserError: Names one that would do.
         """
-        if self.name not in ("tokens", "flops"):
-            return
-        costs = {
-            one.candidate.title: one.work.step_tokens if self.name == "tokens" else one.work.step_flops
-            for one in found
-            if one.work is not None
-        }
+        costs = {one.candidate.title: self.step_cost(one.work) for one in found if one.work is not None}
         title, least = min(costs.items(), key=lambda pair: pair[1])
-        if self.share < least:
+        if self.share < least * (SURE if self.is_time else 1.0):
             needed = least * self.num_trials
+            enough = float(f"{100 * needed:.1g}")
             raise UserError(
                 f"budget.{self.name}={self.amount:g} is too small for one step of any candidate; a step of {title}, "
-                f"the cheapest, takes {needed:.3g}: give budget.{self.name}={needed * 100:.1g} for a hundred steps."
+                f"the cheapest, takes about {needed:.2g}: give budget.{self.name}={enough:g} for a hundred steps."
             )

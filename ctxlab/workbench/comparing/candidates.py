@@ -128,7 +128,7 @@ def _candidate(asked: ComparisonCommand, words: Sequence[str], run_dir: Path) ->
 
 
 def _folder(text: str) -> str:
-    """A text as the name of a folder."""
+    """Turn a text into the name of a folder."""
     return str(regex.sub(r"[^\p{L}\p{M}\p{N}_.=-]+", "-", text.replace("'", ""))).strip("-.")
 
 

@@ -11,7 +11,7 @@ from ctxlab.workbench.comparing.running import Cells, Progress
 
 
 def announce(found: Profile, checked: Sequence[CheckedCandidate], made: Cells, progress: Progress) -> None:
-    """Documents, candidates, budget, and the time that all takes.
+    """Print documents, candidates, budget, and the estimated time of all cells.
 
     Args:
         found: Lengths of the documents.

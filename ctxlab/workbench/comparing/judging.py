@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from ctxlab.comparison import cells
 from ctxlab.comparison.candidate_results import CandidateResults, Failed, collect_results
 from ctxlab.comparison.compare import Rules
-from ctxlab.comparison.leaderboard import leaderboard
+from ctxlab.comparison.leaderboard import Leaderboard, leaderboard
 from ctxlab.comparison.plan import learning_rate
 from ctxlab.core.errors import CheckFailed
 from ctxlab.tracking.console import console
@@ -38,8 +38,7 @@ def conclude(session: Session) -> None:
 def _answer(session: Session, ran: Sequence[CandidateResults], failed: Sequence[Failed]) -> page.Answer:
     made, margin = session.made, session.options.margin
     baseline = _baseline(session, ran)
-    is_equal_time = made.budget.is_time
-    board = leaderboard(ran, baseline, Rules(margin=margin), is_equal_time=is_equal_time) if ran else None
+    board, why = _board(session, ran, baseline)
     refused = {one.candidate.title: one.refused for one in session.checked if one.refused}
     over = {made.candidates[key].title: why for key, why in session.over_limit.items()}
     return page.Answer(
@@ -54,8 +53,19 @@ def _answer(session: Session, ran: Sequence[CandidateResults], failed: Sequence[
         refused=refused | over,
         same={one.candidate.title: one.same_as for one in session.checked if one.same_as},
         failed={one.title: one.sentence for one in failed},
-        notes=[*_stand_in(session, baseline), *_waited(session, ran), *_chosen(session, ran)],
+        notes=[*why, *_stand_in(session, baseline), *_waited(session, ran), *_chosen(session, ran), *_of_all(ran)],
     )
+
+
+def _board(session: Session, ran: Sequence[CandidateResults], baseline: str) -> tuple[Leaderboard | None, list[str]]:
+    """Verdicts, or why there are none."""
+    if not ran:
+        return None, []
+    rules, is_equal_time = Rules(margin=session.options.margin), session.made.budget.is_time
+    try:
+        return leaderboard(ran, baseline, rules, is_equal_time=is_equal_time), []
+    except ValueError as error:  # a figure that some documents do not define
+        return None, [f"The candidates cannot be compared: {error}."]
 
 
 def _baseline(session: Session, ran: Sequence[CandidateResults]) -> str:
@@ -98,3 +108,9 @@ def _chosen(session: Session, ran: Sequence[CandidateResults]) -> Iterator[str]:
         assert parts is not None
         rates = [learning_rate(parts.optimizer.lr, by_name[folder.name].trial) for folder in one.folders]
         yield f"{one.title}: learning rate {', '.join(f'{rate:g}' for rate in rates)} chosen for its seeds in order."
+
+
+def _of_all(ran: Sequence[CandidateResults]) -> list[str]:
+    """What every cell says of its documents or its training."""
+    every = [result.notes for one in ran for result in one.results]
+    return [note for note in dict.fromkeys(every[0] if every else ()) if all(note in notes for notes in every)]

@@ -140,7 +140,7 @@ def _record_outcome(made: Cells, cell: Cell, progress: Progress, skip: Callable[
     """Record whether a cell succeeded, and remove the checkpoints of a finished one that are not needed."""
     outcome = cells.outcome(made.path(cell))
     if isinstance(outcome, Result):
-        checkpoint.keep_best(made.path(cell))
+        checkpoint.reduce_to_best(made.path(cell))
         progress.done.append(cell)
         skip(cell, outcome)
     else:

@@ -34,7 +34,7 @@ class Session:
     """The state of a comparison."""
 
     command: Sequence[str]
-    """With which the comparison began."""
+    """Command that started the comparison."""
     parts: Parts
     options: CompareOptions
     seeds: Sequence[int]
@@ -118,7 +118,7 @@ def _seconds(checked: Sequence[CheckedCandidate], budget: Budget, corpus: Corpus
 
 
 def _num_folds(parts: Parts, options: CompareOptions, corpus: Corpus) -> int | None:
-    """Folds of the documents that are not trained on; None where the split that is reported chooses nothing."""
+    """Return the number of folds of the scored documents; None if the reported split is not used for selection."""
     if parts.hold_out is not None:
         return parts.hold_out.num_folds
     num, has_test = len(corpus.by_split["validation"]), bool(corpus.by_split["test"])
@@ -127,7 +127,7 @@ def _num_folds(parts: Parts, options: CompareOptions, corpus: Corpus) -> int | N
     if has_test or (options.trials == 1 and parts.trainer.eval_every_steps is None):
         return None
     if num < 2:
-        raise UserError("One document cannot both choose and be scored: give data.test_file=<file>.")
+        raise UserError("One document cannot be used both for selection and for the score: give data.test_file=<file>.")
     return min(FOLDS, num)
 
 
@@ -141,7 +141,7 @@ def _command(origin: Origin) -> Sequence[str]:
 
 
 def announce(session: Session) -> None:
-    """Say what the documents are like, which candidates run, and how long that takes."""
+    """Print the lengths of the documents, the candidates that run, and the estimated time."""
     display.announce(session.profile, session.checked, session.made, session.progress)
 
 

@@ -38,7 +38,7 @@ def test_a_folder_is_a_document_a_text(tmp_path):
     [
         ("T1\tPER 0 3;5 8\tÖra Lund\n", "line 1: the entity T1 is in 2 pieces"),
         ("T1\tPER 1 9\tÖra Lund\n", "line 1: the entity T1 is 'Öra Lund', and characters 1 to 9 .* are 'ra Lund '"),
-        ("\nT1 PER 0 3\n", "line 2 is no entity of brat"),
+        ("\nT1 PER 0 3\n", "line 2 is not a brat entity"),
     ],
 )
 def test_entities_that_cannot_be_are_named_by_line(tmp_path, annotations, says):

@@ -85,7 +85,7 @@ def test_conllu_without_entities_is_words_alone(tmp_path):
 
 @pytest.mark.parametrize("content", ["# only\n# comments\n", "-DOCSTART- O\n\n", "#begin document a\n#end document\n"])
 def test_a_file_without_a_word_is_refused(tmp_path, content):
-    with pytest.raises(UserError, match="holds no word"):
+    with pytest.raises(UserError, match="has no words"):
         fields(tmp_path, content)
 
 

@@ -61,10 +61,10 @@ def test_places_name_the_item_and_its_line(tmp_path):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ('[{"a": 1}, 3]', "item 2 .line 1. holds a JSON int"),
+        ('[{"a": 1}, 3]', "item 2 .line 1. is a JSON int"),
         ('[{"a": 1}\n{"a": 2}]', "line 2 is not JSON .expecting ',' or ']' after item 1"),
         ('[{"a": 1},\n{"a": ]', "line 2 is not JSON"),
-        ('[{"a": 1}]\n[{"a": 2}]', "line 2 goes on after the end of its list"),
+        ('[{"a": 1}]\n[{"a": 2}]', "line 2 continues after the end of its list"),
         ('[{"a": 1}', "after item 1"),
         ('{\n"a": 1,\n}', "line 3 is not JSON|line 2 is not JSON"),
         ('{"train": [{"a": 1}], "test": [{"a": 2}]}', "several splits .train, test."),

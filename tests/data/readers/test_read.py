@@ -49,8 +49,8 @@ def test_byte_order_mark_and_windows_line_ends(tmp_path):
     ("content", "says"),
     [
         ('{"tokens": ["a"]}\n{"tokens": ["a"\n', "line 2 is not JSON"),
-        ("[1, 2]\n", r"item 1 \(line 1\) holds a JSON int"),
-        ("3\n", "line 1 holds a JSON int"),
+        ("[1, 2]\n", r"item 1 \(line 1\) is a JSON int"),
+        ("3\n", "line 1 is a JSON int"),
         ("[" * 100_000 + "\n", "line 1 is not JSON"),
         ("", "empty"),
         (" \n\n", "empty"),
@@ -180,7 +180,7 @@ def test_parquet_class_numbers_become_names(tmp_path):
 
 
 def test_what_is_no_parquet_or_has_no_row_is_refused(tmp_path):
-    with pytest.raises(UserError, match="not a Parquet file"):
+    with pytest.raises(UserError, match="not a readable Parquet file"):
         read_file(write(tmp_path / "p.parquet", "x" * 100))
     pq.write_table(pa.table({"tokens": pa.array([], pa.list_(pa.string()))}), tmp_path / "q.parquet")
     with pytest.raises(UserError, match="empty"):

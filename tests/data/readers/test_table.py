@@ -55,7 +55,7 @@ def test_a_word_a_row(tmp_path):
     [
         ("a.csv", "text,label\ngood day, friend,ham\n", "line 2 has 3 cells where the header has 2"),
         ("a.tsv", "text\tlabel\na\tb\tc\n", "line 2 has 3 cells"),
-        ("a.csv", "text,text\na,b\n", "names no columns, or one twice"),
+        ("a.csv", "text,text\na,b\n", "lacks or repeats column names"),
         ("a.csv", "text,label\n", "no row"),
         ("a.csv", "", "empty"),
     ],

@@ -111,5 +111,5 @@ def test_an_explosion_stays_a_number():
 
 
 def test_documents_of_one_token_have_no_score():
-    with pytest.raises(UserError, match="none is longer than one token"):
+    with pytest.raises(UserError, match="none has two tokens"):
         score(scores_of([]))

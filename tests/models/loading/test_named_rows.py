@@ -102,7 +102,7 @@ def test_outputs_without_names_go_by_number_or_place(tmp_path):
     for labels in (["0", "1", "2"], ["a", "b", "c"]):
         model = Pretrained(path).build("sequence_classification", labels)
         assert torch.equal(logits(model), theirs)
-        assert "has no names for its outputs" in getattr(model.config, WEIGHTS_NOTES)[0]
+        assert "has no label names" in getattr(model.config, WEIGHTS_NOTES)[0]
 
 
 def test_what_a_model_says_of_its_head(tmp_path):

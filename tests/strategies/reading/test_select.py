@@ -245,7 +245,7 @@ def test_unknown_characters_are_told_apart_by_what_they_are():
 
 
 def test_terms_of_known_tokens_are_their_ids():
-    (part,) = Summarization(output="extract").split(
+    (part,) = Summarization(output="extract").expand(
         Document("1", {"document": "a b. C d.", "asked": [{"id": "1"}]}, "o")
     )
     (encoded,) = Summarization(output="extract").encode([part], make_tokenizer())

@@ -68,10 +68,10 @@ def test_every_label_weighs_the_same(task):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"tags": ["low", "high"]}, "3 in 'tokens' and 2 in 'tags': give one tag a word"),
-        ({"tags": ["low", "", "low"]}, r"The tag '' of word 1 \('cathedral'\) of line 1 is no label"),
+        ({"tags": ["low", "high"]}, "3 in 'tokens' and 2 in 'tags': give one tag per word"),
+        ({"tags": ["low", "", "low"]}, r"The tag '' of word 1 \('cathedral'\) of line 1 is not a label"),
         ({"tags": ["low", 3, "low"]}, "The tag 3 of word 1"),
-        ({"tags": "low"}, "give a list with one entry a word"),
+        ({"tags": "low"}, "give a list with one entry per word"),
     ],
 )
 def test_mistakes_are_named(task, change, sentence):

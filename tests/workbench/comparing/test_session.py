@@ -44,7 +44,23 @@ def test_documents_that_choose_are_never_those_that_are_reported():
     assert folds(8, 0, trials=3) == folds(8, 0, every=10) == 4
     assert folds(3, 0, trials=3) == 3
     assert folds(8, 8, given=SimpleNamespace(num_folds=5)) == 5
-    with pytest.raises(UserError, match="cannot both choose and be scored"):
+    with pytest.raises(UserError, match="cannot be used both for selection and for the score"):
         folds(1, 0, trials=3)
     with pytest.raises(UserError, match="no documents to score"):
         folds(0, 0)
+
+
+def test_a_baseline_that_is_another_computation_by_another_name_is_that_one_and_one_that_cannot_run_says_why():
+    checked = [
+        SimpleNamespace(candidate=SimpleNamespace(key=key, title=title), refused=refused, same_as=same_as)
+        for key, title, refused, same_as in [
+            ("chunk-400", "chunk at 400", "", ""),
+            ("chunk-1000", "chunk at 1,000", "", "chunk at 400"),
+            ("dense-64", "dense at 64", "it cannot be.", ""),
+        ]
+    ]
+    assert session._named("chunk-1000", checked) == "chunk-400"
+    assert session._named("chunk-400", checked) == "chunk-400"
+    assert session._named(None, checked) is None
+    with pytest.raises(UserError, match=r"baseline=dense-64 is not applicable: it cannot be\."):
+        session._named("dense-64", checked)

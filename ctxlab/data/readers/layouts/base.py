@@ -1,4 +1,4 @@
-"""What a layout of columns says: which lines are rows, and where their word and tag are."""
+"""Layouts of column files: which lines are rows, and which columns have word and tag."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ Columns = Sequence[str]
 """Cells of one line."""
 
 SAMPLE_LINES = 5000
-"""Lines by which a layout is recognised."""
+"""Number of lines from which a layout is recognised."""
 
 DOCUMENT_START = "-DOCSTART-"
 
@@ -17,7 +17,7 @@ _BIO = re.compile(r"O|[BIESLUMW]-\S+")
 
 
 def columns_of(line: str) -> list[str]:
-    """Cells of a line, separated by tabs, or by blanks in a line without a tab."""
+    """Return the cells of a line, separated by tabs, or by spaces in a line without a tab."""
     # Not str.split(): a token may be a no-break space or another blank that is not ASCII.
     columns = line.split("\t") if "\t" in line.strip(" \t") else line.strip(" \t").split(" ")
     columns = [column.strip(" ") for column in columns]
@@ -25,22 +25,22 @@ def columns_of(line: str) -> list[str]:
 
 
 def is_bio(cell: str) -> bool:
-    """Whether ``cell`` is a tag of BIO or one of its kin (BIOES, BILOU, BMES)."""
+    """Return whether ``cell`` is a tag of BIO or a variant (BIOES, BILOU, BMES)."""
     return _BIO.fullmatch(cell) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The first lines of a file, as far as a layout needs them to recognise itself."""
+    """The first lines of a file, by which layouts are recognised."""
 
     sentences: list[list[list[str]]] = field(default_factory=list)
-    """Rows of each sentence; lines that begin with ``#`` or ``-DOCSTART-`` are none."""
+    """Rows of each sentence, without lines that begin with ``#`` or ``-DOCSTART-``."""
     comments: list[str] = field(default_factory=list)
     """Lines that begin with ``#``."""
 
     @classmethod
     def of(cls, lines: Sequence[str]) -> Self:
-        """Of the first ``SAMPLE_LINES`` lines."""
+        """Take the first ``SAMPLE_LINES`` lines."""
         sample = cls()
         sentence: list[list[str]] = []
         for line in [*lines[:SAMPLE_LINES], ""]:
@@ -56,11 +56,11 @@ class Sample:
 
     @property
     def rows(self) -> list[list[str]]:
-        """All of them."""
+        """All rows."""
         return [row for sentence in self.sentences for row in sentence]
 
     def bio_columns(self) -> list[int]:
-        """Columns behind the first one that are BIO tags in every row, one of them an entity's."""
+        """Return the columns after the first that are BIO tags in every row, with at least one entity."""
         rows = self.rows
         if not rows or len({len(row) for row in rows}) > 1:
             return []
@@ -72,7 +72,7 @@ def _is_tags(cells: Sequence[str]) -> bool:
 
 
 class Layout:
-    """A way to write one word a line; ``of`` gives an instance where a sample is in this layout."""
+    """A layout with one word per line; ``of`` returns an instance if a sample is in this layout."""
 
     name: str
     same_width = True
@@ -80,23 +80,23 @@ class Layout:
 
     @classmethod
     def of(cls, sample: Sample) -> Self | None:
-        """The layout as ``sample`` uses it, None where it does not."""
+        """Return the layout as ``sample`` uses it, or None."""
         raise NotImplementedError
 
     def is_comment(self, line: str, columns: Columns) -> bool:
-        """Whether a line holds no word."""
+        """Return whether a line has no word."""
         del columns
         return line.startswith("#")
 
     def starts_document(self, line: str, columns: Columns) -> bool:
-        """Whether a line says that a document begins; such a line holds no word."""
+        """Return whether a line starts a document; such a line has no word."""
         del line
         return columns[0] == DOCUMENT_START
 
     def word(self, columns: Columns) -> str | None:
-        """The word of a row; None where the row stands for no word of its own."""
+        """Return the word of a row; None for a row without a word of its own."""
         raise NotImplementedError
 
     def tags(self, rows: Sequence[Columns]) -> Iterator[str]:
-        """The BIO tag of each row of a sentence, empty where it has none."""
+        """Return the BIO tag of each row of a sentence, empty if it has none."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""What most attention parts have in common: they see indices only, and learn nothing."""
+"""The base class of attention parts: patterns of token indices, without parameters."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -11,38 +11,41 @@ from ctxlab.core.types import Table
 
 
 class BaseAttention(Attention, ABC):
-    """Defaults of ``core.strategy.Attention``; a part adds ``supports``, ``allowed``, ``pairs`` and ``install``."""
+    """Defaults of ``core.strategy.Attention``; subclass it for a new part.
+
+    A part adds ``supports``, ``allowed``, ``pairs`` and ``install``; sparse ones inherit most of it from ``Sparse``.
+    """
 
     wants_marks = False
     caches = False
     looks_ahead = False
-    weighs = False
+    reweights = False
 
     @property
     def exact(self) -> bool:
-        """All allowed pairs attend."""
+        """Whether all allowed pairs attend: True by default."""
         return True
 
     @abstractmethod
     def allowed(self, query: torch.Tensor, key: torch.Tensor, length: int) -> torch.Tensor:
-        """Declared pattern; where heads differ, what any of them sees."""
+        """Declare the pattern; where heads differ, the union over heads."""
 
     def pattern(self, inputs: Mapping[str, torch.Tensor], row: int) -> Pattern:
-        """The same for all windows."""
+        """Return ``allowed``, the same for all windows."""
         del inputs, row
         return self.allowed
 
     def penalty(self, model: Any) -> torch.Tensor | None:
-        """Nothing is learned."""
+        """Return None: the part has no parameters."""
         del model
         return None
 
     def figures(self, model: Any) -> dict[str, float]:
-        """Nothing is learned."""
+        """Return nothing: the part has no parameters."""
         del model
         return {}
 
     def tables(self, model: Any) -> list[Table]:
-        """Nothing is learned."""
+        """Return nothing: the part has no parameters."""
         del model
         return []

@@ -1,4 +1,4 @@
-"""Biases that a model adds to its scores, looked up for the pairs that a kernel computes, never for L × L.
+"""Biases that a model adds to attention scores, looked up only for the pairs that a kernel computes, never L × L.
 
 Shape legend: as in ``blocks``; b is 1 or B, h is 1 or H, n is 1 or the blocks of a piece, R entries of a table.
 """
@@ -13,41 +13,41 @@ import torch.nn.functional as F
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bias:
-    """A table of biases, and which entry a pair of tokens has."""
+    """A table of biases, and a function from pairs of tokens to its entries."""
 
     table: torch.Tensor
     """(b, h, R)."""
     entry: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-    """Query and key indices that broadcast, to indices into R."""
+    """Maps query and key indices that broadcast to indices into R."""
     shifts: bool = False
-    """Whether only the distance of the tokens counts, so that all blocks share what their spans look up."""
+    """Whether the entry depends on the distance only, so that the spans of all blocks have the same entries."""
 
     @classmethod
     def of_pairs(cls, pairs: torch.Tensor) -> "Bias":
-        """Of a tensor (b, h, queries, keys)."""
+        """Create it from a tensor (b, h, queries, keys)."""
         width = pairs.shape[-1]
         return cls(pairs.flatten(2), lambda query, key: query * width + key)
 
     @classmethod
     def of_distances(cls, values: torch.Tensor) -> "Bias":
-        """Of values (1, H, 2·L − 1) for key − query from 1 − L to L − 1."""
+        """Create it from values (1, H, 2·L − 1) for key − query from 1 − L to L − 1."""
         zero = values.shape[-1] // 2
         return cls(values, lambda query, key: key - query + zero, shifts=True)
 
     def in_fp32(self) -> "Bias":
-        """The same at full precision."""
+        """Return the same bias in fp32."""
         return replace(self, table=self.table.float())
 
     def sorted_by(self, tokens: torch.Tensor) -> "Bias":
-        """For places at which the ``tokens`` (P,) stand."""
+        """Return the bias for tokens in another order: index p stands for token ``tokens[p]``, (P,)."""
         return Bias(self.table, lambda query, key: self.entry(tokens[query], tokens[key]))
 
     def of_heads(self, heads: slice) -> "Bias":
-        """For some of the heads."""
+        """Return the bias of some of the heads."""
         return self if self.table.shape[1] == 1 else replace(self, table=self.table[:, heads])
 
     def everywhere(self, queries: int, keys: int) -> "Places":
-        """The pairs of the first ``queries`` with the first ``keys`` tokens."""
+        """Look up all pairs of the first ``queries`` and the first ``keys`` tokens."""
         device = self.table.device
         pairs = self.entry(torch.arange(queries, device=device)[:, None], torch.arange(keys, device=device))
         return Places(slice(None), 1, (pairs[None, None],))
@@ -55,48 +55,48 @@ class Bias:
     def of_blocks(
         self, query: torch.Tensor, lead: Sequence[torch.Tensor], span: torch.Tensor, *, rows: slice, length: int
     ) -> "Places":
-        """The pairs of one kernel call.
+        """Look up the pairs of one kernel call.
 
         Args:
-            query: (1, n, Q) tokens of its blocks.
-            lead: (b, n, S) tokens whose keys stand in front of the span.
+            query: (1, n, Q) query tokens of its blocks.
+            lead: (b, n, S) tokens whose keys come before the span, one tensor per kind.
             span: (1, n, S) consecutive tokens around each block.
             rows: Windows of the call.
-            length: Tokens of a window (L); those past it are hidden, but are looked up all the same.
+            length: Tokens of a window (L); later indices are masked, and looked up at the last token.
         """
-        near = query[:, :1], span[:, :1]
-        parts = [
+        near = query[:, :1], span[:, :1]  # of the first block, (1, 1, Q) and (1, 1, S)
+        entries = [
             *(self._inside(query, key, length) for key in lead),
             self.entry(near[0][..., None], near[1][:, :, None]) if self.shifts else self._inside(query, span, length),
         ]
-        return Places(rows, query.shape[1], tuple(part.clamp(0, self.table.shape[-1] - 1) for part in parts))
+        return Places(rows, query.shape[1], tuple(own.clamp(0, self.table.shape[-1] - 1) for own in entries))
 
     def _inside(self, query: torch.Tensor, key: torch.Tensor, length: int) -> torch.Tensor:
-        """Entries of (1, n, Q) with (b, n, S), as (b, n, Q, S)."""
+        """Return (b, n, Q, S): entries of queries (1, n, Q) with keys (b, n, S), with indices clamped to the window."""
         return self.entry(query[..., None].clamp(max=length - 1), key[:, :, None].clamp(0, length - 1))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Places:
-    """Where the biases of one kernel call stand in the table."""
+    """The table indices of the biases of one kernel call."""
 
     rows: slice
     """Windows of the call."""
     count: int
     """Blocks of each of these windows."""
     entries: Sequence[torch.Tensor]
-    """Each (b, n, Q, ...): global keys, extra keys, span; side by side they are the S keys of a block."""
+    """(b, n, Q, ...) each: of global keys, extra keys, span; concatenated they are the S keys of a block."""
 
     @property
     def blocks(self) -> int:
-        """Blocks of all windows of the call."""
+        """Return the number of blocks of all windows of the call."""
         blocks: int = (self.rows.stop - self.rows.start) * self.count
         return blocks
 
     def added_to(self, hidden: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
-        """``hidden`` (B·N, h, Q, S), 0 or −inf, and the biases, as (B·N, H, Q, S)."""
-        own, start = self._of_rows(table), 0
-        windows = hidden.unflatten(0, (-1, self.count))
+        """Return (B·N, H, Q, S): the sum of ``hidden`` (B·N, h, Q, S), 0 or −inf, and the biases."""
+        own, start = self._of_rows(table), 0  # (b, h, R)
+        windows = hidden.unflatten(0, (-1, self.count))  # (B, N, h, Q, S)
         rows, heads = max(len(windows), len(own)), max(windows.shape[2], own.shape[1])
         windows = windows.expand(rows, -1, heads, -1, -1).to(torch.promote_types(hidden.dtype, table.dtype))
         windows = windows.clone(memory_format=torch.contiguous_format)
@@ -107,7 +107,7 @@ class Places:
         return added
 
     def gradient(self, gradient: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
-        """Of a table, from that of the biases (B·N, H, Q, S)."""
+        """Return the gradient of the table, given that of the biases (B·N, H, Q, S)."""
         total = torch.zeros_like(table, dtype=gradient.dtype)
         windows, start = gradient.unflatten(0, (-1, self.count)), 0
         for entries in self.entries:
@@ -120,7 +120,7 @@ class Places:
 
 
 def _look_up(table: torch.Tensor, entries: torch.Tensor) -> torch.Tensor:
-    """(b, h, R) at (b, n, Q, S), as (b, n, h, Q, S)."""
+    """Return (b, n, h, Q, S): a table (b, h, R) at ``entries`` (b, n, Q, S)."""
     rows = range(max(len(table), len(entries)))
     found = [table[row % len(table)].index_select(1, entries[row % len(entries)].flatten()) for row in rows]
     biases: torch.Tensor = torch.stack(found).unflatten(2, entries.shape[1:]).transpose(1, 2)
@@ -128,10 +128,10 @@ def _look_up(table: torch.Tensor, entries: torch.Tensor) -> torch.Tensor:
 
 
 def _add_up(total: torch.Tensor, entries: torch.Tensor, gradient: torch.Tensor) -> None:
-    """The reverse of ``_look_up``: add ``gradient`` (B, N, H, Q, S) to ``total`` (b, h, R) in place."""
+    """Add ``gradient`` (B, N, H, Q, S) to ``total`` (b, h, R) in place: the backward pass of ``_look_up``."""
     shared = (len(total) == len(entries) == 1, entries.shape[1] == 1, total.shape[1] == 1)
     for axis in (axis for axis, alike in enumerate(shared) if alike):
-        gradient = gradient.sum(axis, keepdim=True)  # few entries behind many pairs: add these up first
+        gradient = gradient.sum(axis, keepdim=True)  # many pairs share few entries: sum over pairs first
     for row, own in enumerate(gradient.transpose(1, 2).flatten(2)):
         index = entries[row % len(entries)].flatten().expand(len(own), -1)
         total[row % len(total)].scatter_add_(1, index, own)
@@ -152,9 +152,9 @@ class _Added(torch.autograd.Function):
 
 
 class _Biased(torch.autograd.Function):
-    """The library's kernel under a bias that is looked up anew for the backward pass.
+    """The library's kernel with a bias that is looked up again in the backward pass.
 
-    Left to itself the kernel keeps the bias of every layer, and where it has a gradient leaves its fast path.
+    Without this, the bias of every layer would be saved, and a bias with a gradient would disable the fast kernel.
     """
 
     @staticmethod
@@ -168,7 +168,7 @@ class _Biased(torch.autograd.Function):
         places: Places,
         scaling: float,
     ) -> torch.Tensor:
-        bias = places.added_to(hidden, table).to(query.dtype)
+        bias = places.added_to(hidden, table).to(query.dtype)  # (B·N, H, Q, S)
         output = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, scale=scaling)
         ctx.save_for_backward(query, key, value, table, output)
         ctx.hidden, ctx.places, ctx.scaling = hidden, places, scaling
@@ -182,7 +182,8 @@ class _Biased(torch.autograd.Function):
             query, key, value, output, upstream = (
                 part.float() if part.dtype.itemsize < 4 else part for part in (query, key, value, output, gradients[0])
             )
-            scores = ctx.places.added_to(ctx.hidden, table).to(query.dtype)
+            # Softmax weights again, then the closed gradient of softmax attention (as in FlashAttention).
+            scores = ctx.places.added_to(ctx.hidden, table).to(query.dtype)  # (B·N, H, Q, S)
             weights = torch.matmul(query * ctx.scaling, key.transpose(2, 3)).add_(scores).softmax(-1)
             to_value = torch.matmul(weights.transpose(2, 3), upstream)
             to_scores = torch.matmul(upstream, value.transpose(2, 3))
@@ -205,7 +206,21 @@ def biased_sdpa(
     dropout: float = 0.0,
     scaling: float | None = None,
 ) -> torch.Tensor:
-    """As ``sdpa``, with the biases at ``places`` and ``hidden`` (n, h, queries, keys), 0 or −inf, on the scores."""
+    """Compute attention as ``sdpa`` does, with biases added to the scores.
+
+    Args:
+        query: (n, H, queries, D)
+        key: (n, K, keys, D)
+        value: (n, K, keys, D)
+        bias: Table of biases.
+        places: Its entries for the pairs of this call.
+        hidden: (n, h, queries, keys), 0 or −inf.
+        dropout: Fraction of weights to drop.
+        scaling: Factor of the scores; None for D ** −0.5.
+
+    Returns:
+        (n, H, queries, D)
+    """
     groups = query.shape[1] // key.shape[1]
     key, value = (part.repeat_interleave(groups, 1) if groups > 1 else part for part in (key, value))
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
@@ -217,6 +232,6 @@ def biased_sdpa(
 
 
 def add(bias: Bias, places: Places, hidden: torch.Tensor) -> torch.Tensor:
-    """``hidden`` (B·N, h, Q, S) and the biases, as (B·N, H, Q, S); with their gradient."""
+    """Return (B·N, H, Q, S): the sum of ``hidden`` (B·N, h, Q, S) and the biases, with gradient."""
     added: torch.Tensor = _Added.apply(bias.table, hidden, places)
     return added

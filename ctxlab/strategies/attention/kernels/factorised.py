@@ -1,4 +1,4 @@
-"""Two patterns whose steps together reach everything: one for each half of the heads, or both in every head."""
+"""Factorised patterns: two patterns that together connect all tokens in two layers, split over heads or merged."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ Heads = Literal["split", "merged"]
 
 
 class Factorised(Sparse, ABC):
-    """What ``strided`` and ``fixed`` of the Sparse Transformer share."""
+    """The base class of ``strided`` and ``fixed``, the patterns of the Sparse Transformer."""
 
     def __init__(self, heads: Heads, **parameters: Any) -> None:
         """Take whether ``heads`` are split between the two patterns or follow both."""
@@ -26,32 +26,44 @@ class Factorised(Sparse, ABC):
 
     @abstractmethod
     def near(self, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
-        """The first pattern, which looks around."""
+        """Declare the first pattern, of nearby tokens."""
 
     @abstractmethod
     def far(self, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
-        """The second pattern, which looks across the document."""
+        """Declare the second pattern, across the document."""
 
     def allowed(self, query: torch.Tensor, key: torch.Tensor, length: int) -> torch.Tensor:
-        """Both patterns."""
+        """Declare the union of both patterns."""
         del length
         return self.near(query, key) | self.far(query, key)
 
     def pattern_of_head(self, inputs: Mapping[str, torch.Tensor], row: int, head: int, num_heads: int) -> Pattern:
-        """``allowed_by_head``, the same for all windows."""
+        """Return ``allowed_by_head`` of this head, the same for all windows."""
         del inputs, row
         return lambda query, key, length: self.allowed_by_head(query, key, length, head, num_heads)
 
     def allowed_by_head(
         self, query: torch.Tensor, key: torch.Tensor, length: int, head: int, num_heads: int
     ) -> torch.Tensor:
-        """The first pattern for the first num_heads // 2 heads and the second one for the others, where split."""
+        """Declare the first pattern for the first num_heads // 2 heads and the second for the others; merged: both.
+
+        Args:
+            query: Query indices.
+            key: Key indices that broadcast against them.
+            length: Tokens of the window.
+            head: Query head, counted from 0.
+            num_heads: Query heads of the layer.
+        """
         if self.heads == "merged":
             return self.allowed(query, key, length)
         return self.near(query, key) if head < num_heads // 2 else self.far(query, key)
 
     def install(self, model: Any) -> None:
-        """As for every pattern; one head alone cannot be split."""
+        """Install the pattern as usual.
+
+        Raises:
+            UserError: Heads are to be split and the model has one head.
+        """
         if self.heads == "split" and num_heads(model) == 1:
             raise UserError(
                 f"strategy.attention.heads=split leaves no head for the first pattern of {self.kind} in a model with "

@@ -1,7 +1,7 @@
-"""How a pattern gets into a model: the library's attention and mask interfaces, always both, and proof that it took.
+"""Installs a pattern in a model by the library's attention and mask interfaces, and checks that it takes effect.
 
-Some models accept the name of an attention function and never call it. So the setting is never trusted: a forward
-pass of a few tokens counts the calls.
+Some models accept the name of an attention function and never call it. Therefore a forward pass of a few tokens counts
+the calls of both functions.
 """
 
 import copy
@@ -18,36 +18,36 @@ from ctxlab.core.quiet import evaluating, quiet
 from ctxlab.strategies.attention.kernels.relative import compact_relative_bias
 
 AttentionFunction = Callable[..., tuple[torch.Tensor, None]]
-"""(module, query, key, value, mask, ...) to ((B, L, H, D), None)."""
+"""Maps (module, query, key, value, mask, ...) to ((B, L, H, D), None)."""
 MaskFunction = Callable[..., Any]
 
 SAMPLE_TOKENS = 8
 
 INCOMPATIBLE = (ValueError, ImportError, KeyError, NotImplementedError, TypeError, AttributeError, RuntimeError)
-"""How a model that cannot take the pattern fails: refusing the name, or stumbling over a mask that is no tensor."""
+"""Errors of a model that the pattern does not work with: it rejects the name, or a mask that is not a tensor."""
 
 
 def install(
     model: Any, name: str, attention: AttentionFunction, mask: MaskFunction, declared: dict[str, Any] | None = None
 ) -> None:
-    """Make every self-attention of ``model`` call ``attention`` with what ``mask`` returns, and prove that it does.
+    """Make every self-attention of ``model`` call ``attention`` with the result of ``mask``, and check that it does.
 
-    Of an encoder-decoder only the encoder is meant: what the decoder attends to, in itself and in the encoder, stays.
+    In an encoder-decoder only the encoder is changed; the decoder's self-attention and cross-attention are not.
 
     Args:
-        model: A model of Transformers; left as it was where the pattern cannot be installed.
-        name: Unique for this pattern with these parameters.
+        model: A model of Transformers; unchanged where the pattern cannot be installed.
+        name: Unique name of this pattern with these parameters.
         attention: Follows the library's ``AttentionInterface``.
-        mask: Follows the library's ``AttentionMaskInterface``; without it a causal model would see the future.
-        declared: What the saved config says about it, under ``ctxlab.attention``.
+        mask: Follows the library's ``AttentionMaskInterface``; without it a causal model would attend to later tokens.
+        declared: What is recorded in the config, under ``ctxlab.attention``.
 
     Raises:
-        UserError: The model's layers do not go through the interface.
+        UserError: The model's layers do not call the interface.
     """
     stack = reading_stack(model)
     before, config = stack.config._attn_implementation, stack.config
     if stack is not model and config is model.config:
-        # Many models give one and the same config to encoder and decoder: a name set in one would be set in both.
+        # In many models encoder and decoder share one config object: a name set in one would be set in both.
         _give_config(stack, copy.deepcopy(config))
     compact_relative_bias(stack)
     AttentionInterface.register(name, attention)
@@ -62,12 +62,12 @@ def install(
     wanted = num_layers(stack)
     if calls != wanted or not masks:
         _restore(stack, before, config)
-        raise _incompatible(model, name, f"{calls} of its {wanted} layers called it and {masks} masks were asked for")
+        raise _incompatible(model, name, f"{calls} of its {wanted} layers called it, and {masks} masks were built")
     note_installed(model.config, "attention", declared or {"name": name})
 
 
 def refuse_unknown(kwargs: Mapping[str, Any]) -> None:
-    """What would change the scores and is not computed here must not be dropped in silence."""
+    """Raise NotImplementedError for arguments that change the scores but are not supported."""
     for name in ("position_bias", "softcap", "s_aux"):
         if kwargs.get(name) is not None:
             raise NotImplementedError(f"the model passes `{name}`, which blocked attention does not compute")
@@ -81,7 +81,7 @@ def _incompatible(model: Any, name: str, why: str) -> UserError:
 
 
 def _give_config(stack: Any, config: Any) -> None:
-    """Let all of ``stack`` follow ``config`` that followed its present one."""
+    """Replace the config of ``stack`` in all of its modules that share it."""
     present = stack.config
     for module in stack.modules():
         if getattr(module, "config", None) is present:
@@ -95,7 +95,14 @@ def _restore(stack: Any, name: str | None, config: Any) -> None:
 
 
 def _count_calls(model: Any, name: str, attention: AttentionFunction, mask: MaskFunction) -> tuple[int, int]:
-    """Calls of the attention and of the mask function in one forward pass."""
+    """Count the calls of the attention function and of the mask function in one forward pass.
+
+    Args:
+        model: The model, which has the pattern set.
+        name: Name of the pattern.
+        attention: Its attention function.
+        mask: Its mask function.
+    """
     calls = {"attention": 0, "mask": 0}
 
     def counted_attention(*args: Any, **kwargs: Any) -> tuple[torch.Tensor, None]:
@@ -118,12 +125,12 @@ def _count_calls(model: Any, name: str, attention: AttentionFunction, mask: Mask
 
 
 def _sample_inputs(model: Any) -> dict[str, torch.Tensor]:
-    """A few tokens as a model takes them."""
+    """Return inputs of a few tokens for a model."""
     config = model.config
     tokens = torch.arange(SAMPLE_TOKENS, device=model.device)[None] % vocabulary_size(model)
     inputs = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
     if "decoder_input_ids" in inspect.signature(model.forward).parameters:
         if isinstance(config.eos_token_id, int) and not bool((tokens == config.eos_token_id).any()):
-            tokens[0, -1] = config.eos_token_id  # some heads read what stands at the end of the text
+            tokens[0, -1] = config.eos_token_id  # some heads use the token at the end of the text
         inputs["decoder_input_ids"] = tokens
     return inputs

@@ -1,10 +1,9 @@
-"""Tokens that the structure names, seen from later on: the latest ones before a token's own neighbourhood.
+"""The causal pattern of structure tokens: a query attends to the latest ones before its own neighbourhood.
 
-Whether a sentence begins with a token may hang on the characters that follow, so that nothing is known of the tokens
-right before a query. Only what lies ``delay`` tokens back counts, which makes the pattern a function of what comes
-before.
+Whether a sentence begins with a token may depend on the following characters, so the marks of the tokens right before
+a query depend on later ones. Only tokens at least ``delay`` back are used, so that the pattern is causal.
 
-Shape legend: B windows, L tokens of a window, N blocks of a window, E named tokens that a query sees.
+Shape legend: B windows, L tokens of a window, N blocks of a window, E structure tokens that a query attends to.
 """
 
 from collections.abc import Sequence
@@ -15,13 +14,14 @@ import torch
 from ctxlab.core.types import GIVEN, HEADING, PARAGRAPH, SENTENCE
 
 KNOWN_AFTER = 16
-"""Tokens after which it is known whether a sentence begins: three characters, of up to four bytes, decide."""
+"""Tokens after which it is known whether a sentence begins: it depends on three characters of up to four bytes."""
 
 
 def named_bits(sources: Sequence[str]) -> int:
-    """Marks of the tokens that ``sources`` name.
+    """Return the marks (bits) of ``sources``.
 
-    A line is a heading by its end, so that headings and paragraphs are taken alike: as what follows a blank line.
+    Whether a line is a heading is known at its end only, so headings and paragraphs are treated alike: as the start of
+    what follows a blank line.
     """
     begins = PARAGRAPH | HEADING
     bits = {"given": GIVEN, "headings": begins, "paragraphs": begins, "sentences": SENTENCE}
@@ -33,33 +33,34 @@ def named_bits(sources: Sequence[str]) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Latest:
-    """Which keys a query sees: its neighbours, the first tokens, and the latest named ones before its neighbours."""
+    """A pattern of neighbours, first tokens, and the latest structure tokens before the neighbours of a query."""
 
     named: torch.Tensor
-    """(B, L) bool."""
+    """(B, L) bool: structure tokens."""
     window: int
     """Tokens on each side that are neighbours."""
     most: int
-    """Named tokens that a query sees (E)."""
+    """Structure tokens that a query attends to (E)."""
     num_first: int
+    """First tokens, which all tokens attend to and which attend to all."""
 
     @property
     def delay(self) -> int:
-        """Tokens before a query of which nothing is asked yet."""
+        """Return the number of tokens before a query whose marks are not used."""
         return max(self.window, KNOWN_AFTER)
 
     def allowed(self, row: int, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
-        """May ``query`` attend to ``key`` in window ``row``? Index tensors that broadcast; causality comes on top."""
-        named, settled = self.named[row], query - self.delay - 1
-        rank = named.cumsum(0)
-        passed = rank[settled.clamp(min=0)] - rank[key]
-        latest = named[key] & (key <= settled) & (passed < self.most)
+        """Declare the pattern of window ``row`` for indices that broadcast; the model adds causality."""
+        named, last = self.named[row], query - self.delay - 1  # the last token whose mark may be used
+        rank = named.cumsum(0)  # (L,) structure tokens up to each token
+        newer = rank[last.clamp(min=0)] - rank[key]  # structure tokens between the key and ``last``
+        latest = named[key] & (key <= last) & (newer < self.most)
         return latest | ((query - key).abs() <= self.window) | (query < self.num_first) | (key < self.num_first)
 
     def before(self, starts: torch.Tensor) -> torch.Tensor:
-        """(B, N, E) the latest named tokens that are settled for blocks that begin at ``starts`` (N,); −1 for none."""
-        settled, rank = starts - self.delay - 1, self.named.cumsum(1)
-        count = rank[:, settled.clamp(min=0)] * (settled >= 0)  # (B, N) named tokens up to there
-        wanted = count[..., None] - torch.arange(self.most, device=starts.device)  # 1 for the first named token
+        """Return (B, N, E): latest usable structure tokens for blocks that start at ``starts`` (N,); −1 for none."""
+        last, rank = starts - self.delay - 1, self.named.cumsum(1)
+        count = rank[:, last.clamp(min=0)] * (last >= 0)  # (B, N) structure tokens up to ``last``
+        wanted = count[..., None] - torch.arange(self.most, device=starts.device)  # (B, N, E), 1 for the first one
         found = torch.searchsorted(rank, wanted.clamp(min=1).flatten(1)).view(wanted.shape)
         return found.where(wanted >= 1, -1)

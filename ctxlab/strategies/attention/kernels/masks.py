@@ -1,6 +1,6 @@
-"""From a declared pattern and the library's own mask to the mask that a kernel takes.
+"""Combines a declared pattern and the library's own mask to the mask of a kernel.
 
-Causality, padding, packed documents and a model's own sliding window reach us as the library's ``mask_function`` on
+Causality, padding, packed documents and a model's own sliding window are given by the library's ``mask_function`` of
 (window, head, query, key) indices. It is evaluated only at the pairs that a block computes, never on L × L.
 
 Shape legend: as in ``blocks``.
@@ -26,7 +26,7 @@ from ctxlab.strategies.attention.kernels.blocks import BlockMask, Layout
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DenseMask:
-    """A mask over all pairs, where blocks would not be cheaper or do not apply (queries read a cache)."""
+    """A mask over all pairs, used where blocks would not be cheaper or queries use a KV cache."""
 
     pairs: torch.Tensor | None
     """(B, 1, queries, keys) bool; None where every pair is allowed."""
@@ -34,7 +34,7 @@ class DenseMask:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LibraryMask:
-    """What the model itself allows, by index."""
+    """What the model itself allows, as a function of indices."""
 
     batch_size: int
     num_queries: int
@@ -43,13 +43,13 @@ class LibraryMask:
     key_offset: int
     function: Callable[..., Any]
     vectorised: bool
-    """Whether ``function`` takes index tensors that broadcast; the library marks those that may not."""
+    """Whether ``function`` accepts index tensors that broadcast; the library flags functions that may not."""
     device: torch.device
     padding: torch.Tensor | None = None
-    """(B, keys) bool: which keys are real tokens; None where all are."""
+    """(B, keys) bool: True for tokens, False for padding; None where there is no padding."""
 
     def lengths(self) -> list[int]:
-        """Tokens of each document up to its last real one; a single figure where all are alike."""
+        """Return the tokens of each document up to its last one before padding; one number where all are equal."""
         end = self.num_keys + self.key_offset
         if self.padding is None or self.num_queries != self.num_keys:
             return [end]
@@ -58,7 +58,7 @@ class LibraryMask:
         return lengths if len(set(lengths)) > 1 else lengths[:1]
 
     def row(self, index: int) -> "LibraryMask":
-        """The mask of one window alone."""
+        """Return the mask of one window."""
 
         def function(window: Any, head: Any, query: Any, key: Any) -> Any:
             return self.function(window + index, head, query, key)
@@ -66,7 +66,7 @@ class LibraryMask:
         return replace(self, batch_size=1, function=function)
 
     def at(self, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
-        """(B or 1, ...) bool for absolute index tensors that broadcast against each other to (...)."""
+        """Return (B or 1, ...) bool for absolute query and key indices that broadcast to (...)."""
         shape = torch.broadcast_shapes(query.shape, key.shape)
         head = torch.zeros((), dtype=torch.long, device=self.device)
         window = torch.arange(self.batch_size, device=self.device).view(-1, *[1] * len(shape))
@@ -75,6 +75,7 @@ class LibraryMask:
             result: torch.Tensor = self.function(window, head, query, key)
             return result.expand(result.shape[0] if result.ndim else 1, *shape)
         index = [part.flatten() for part in torch.broadcast_tensors(window, query, key)]
+        # Evaluate element by element for functions that do not broadcast.
         with TransformGetItemToIndex():
             flat = torch.vmap(self.function, in_dims=(0, None, 0, 0))(index[0], head, index[1], index[2])
         return torch.as_tensor(flat).view(self.batch_size, *shape)
@@ -92,7 +93,19 @@ def library_mask(
     device: Any = "cpu",
     **_: Any,
 ) -> LibraryMask:
-    """The arguments of a function in the library's mask interface, with the padding put into the mask."""
+    """Collect the arguments of the library's mask interface, with padding included in the mask function.
+
+    Args:
+        batch_size: Windows (B).
+        q_length: Queries.
+        kv_length: Keys.
+        q_offset: Index of the first query.
+        kv_offset: Index of the first key.
+        mask_function: What the model allows, as a function of indices.
+        attention_mask: (B, keys) padding mask, or None.
+        use_vmap: Whether ``mask_function`` may not broadcast.
+        device: Where masks are built.
+    """
     padding = prepare_padding_mask(attention_mask, kv_length, kv_offset)
     padding = padding.bool() if padding is not None else None
     function = and_masks(mask_function, padding_mask_function(padding)) if padding is not None else mask_function
@@ -102,7 +115,14 @@ def library_mask(
 
 
 def from_tensor(query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None, causal: bool) -> LibraryMask:
-    """The mask of a model that handed over none, or a ready one (B or 1, 1, queries, keys) of bool."""
+    """Build the mask for a model that passes none, or a mask tensor, instead of calling the mask interface.
+
+    Args:
+        query: (B, H, queries, D)
+        key: (B, K, keys, D)
+        mask: (B or 1, 1, queries, keys) bool, or None.
+        causal: Whether the model is causal, where it passes no mask.
+    """
     sizes = (query.shape[0], query.shape[2], key.shape[2], key.shape[2] - query.shape[2])
     if mask is None:
         plain: Callable[..., Any] = causal_mask_function if causal else bidirectional_mask_function
@@ -124,15 +144,15 @@ def build(
     *,
     fill: bool = True,
 ) -> BlockMask | DenseMask:
-    """The mask for a kernel that computes the pairs of ``layout``, or all of them where that is cheaper.
+    """Build the mask for a kernel that computes the pairs of ``layout``, or all pairs where that is cheaper.
 
     Args:
         library: What the model itself allows.
         allowed: The declared pattern.
-        layout: Which keys the kernel gives to each block.
+        layout: Which keys the kernel has for each block.
         extra: (1 or B, 1 or N, E) token indices of the layout's extra keys; negative where a block has fewer.
-        lengths: Tokens of each document, or of all, where the pattern depends on it; else that of the batch is taken.
-        fill: Whether a query that sees nothing is made to see itself in its block.
+        lengths: Tokens of each document, or of all, where the pattern depends on it; empty for the batch's length.
+        fill: Whether a query without any key attends to itself in its block.
     """
     extra = extra if extra is None else extra.to(library.device)
     rows = _apart(library, allowed, extra, lengths)
@@ -145,11 +165,11 @@ def build(
 
 
 Row = tuple[LibraryMask, Pattern, torch.Tensor | None]
-"""One window, or all: what the model allows, the declared pattern, and the extra keys (1 or N, E)."""
+"""For one window or all of them: what the model allows, the declared pattern, and the extra keys (1 or N, E)."""
 
 
 def _apart(library: LibraryMask, allowed: Pattern, extra: torch.Tensor | None, lengths: Sequence[int]) -> list[Row]:
-    """All windows together, or each alone with the pattern and the extra keys for its own length."""
+    """Return all windows together, or each separately, with the pattern and the extra keys for its own length."""
 
     def fixed(length: int) -> Pattern:
         return lambda query, key, _: allowed(query, key, length)
@@ -161,7 +181,7 @@ def _apart(library: LibraryMask, allowed: Pattern, extra: torch.Tensor | None, l
 
 
 def _dense(library: LibraryMask, allowed: Pattern) -> torch.Tensor:
-    """(B or 1, queries, keys)."""
+    """Return (B or 1, queries, keys) bool: the mask over all pairs."""
     query = torch.arange(library.num_queries, device=library.device)[:, None] + library.query_offset
     key = torch.arange(library.num_keys, device=library.device)[None] + library.key_offset
     pairs = allowed(query, key, library.num_keys + library.key_offset) & library.at(query, key)
@@ -171,18 +191,28 @@ def _dense(library: LibraryMask, allowed: Pattern) -> torch.Tensor:
 def _local(
     library: LibraryMask, allowed: Pattern, layout: Layout, extra: torch.Tensor | None, *, fill: bool
 ) -> torch.Tensor:
-    """(B or 1, N, Q, S): each key in one place only, global ones before extra ones (1 or N, E) before the span."""
+    """Return (B or 1, N, Q, S) bool: the mask of each block.
+
+    A key that is global, extra and in the span is unmasked once only: as global key, else as part of the span.
+
+    Args:
+        library: What the model itself allows.
+        allowed: The declared pattern.
+        layout: Which keys the kernel has for each block.
+        extra: (1 or N, E) extra keys, or None.
+        fill: Whether a query without any key attends to itself.
+    """
     length, device = library.num_keys, library.device
-    blocks = torch.arange(layout.num_blocks(length), device=device)[:, None] * layout.block
-    query = (blocks + torch.arange(layout.block, device=device))[:, :, None]
-    span = blocks + torch.arange(-layout.left, layout.block + layout.right, device=device)
-    first = torch.arange(layout.num_global, device=device).expand(len(blocks), -1)
-    picked = first[:, :0] if extra is None else extra.expand(len(blocks), -1)
+    blocks = torch.arange(layout.num_blocks(length), device=device)[:, None] * layout.block  # (N, 1) first queries
+    query = (blocks + torch.arange(layout.block, device=device))[:, :, None]  # (N, Q, 1)
+    span = blocks + torch.arange(-layout.left, layout.block + layout.right, device=device)  # (N, left + Q + right)
+    first = torch.arange(layout.num_global, device=device).expand(len(blocks), -1)  # (N, G)
+    picked = first[:, :0] if extra is None else extra.expand(len(blocks), -1)  # (N, E)
     twice = (picked >= span[:, :1]) & (picked <= span[:, -1:]) | (picked < layout.num_global) | (picked >= length)
-    key = torch.cat([first, picked, span], dim=1)[:, None, :]
+    key = torch.cat([first, picked, span], dim=1)[:, None, :]  # (N, 1, S)
     shared = torch.zeros_like(first, dtype=torch.bool)
     hidden = torch.cat([shared, twice, (span < layout.num_global) | (span >= length)], dim=1)[:, None, :]
-    # Positions past the document are hidden, but are looked up all the same: keep the index valid.
+    # Positions outside the document are masked, but the functions are evaluated there: clamp the indices.
     inside_query, inside_key = query.clamp(max=length - 1), key.clamp(0, length - 1)
     seen = allowed(inside_query, inside_key, length) & library.at(inside_query, inside_key) & ~hidden
     if not fill:
@@ -192,7 +222,7 @@ def _local(
 
 
 def _rows(windows: Sequence[Row], num_global: int, batch_size: int) -> torch.Tensor | None:
-    """(B, 1, G, L), or None where the global queries see no key beyond the global ones."""
+    """Return (B, 1, G, L) bool: keys of the global queries, or None where these attend to global keys only."""
     device, length = windows[0][0].device, windows[0][0].num_keys
     query, key = torch.arange(num_global, device=device)[:, None], torch.arange(length, device=device)[None]
     seen = torch.cat([allowed(query, key, length) & library.at(query, key) for library, allowed, _ in windows])
@@ -202,14 +232,22 @@ def _rows(windows: Sequence[Row], num_global: int, batch_size: int) -> torch.Ten
 
 
 def never_empty(seen: torch.Tensor, itself: torch.Tensor) -> torch.Tensor:
-    """Let a query that sees nothing (padding) see itself: a softmax over nothing is not a number."""
+    """Let a query without any key (padding) attend to itself, as a softmax over no keys is NaN."""
     return seen | (~seen.any(-1, keepdim=True) & itself)
 
 
 def _trim(
     layout: Layout, local: torch.Tensor, rows: torch.Tensor | None, batch_size: int, extra: torch.Tensor | None
 ) -> BlockMask:
-    """Leave out the side of the spans that no query sees: a causal model pays for two windows, not three."""
+    """Remove the right side of the spans if it is masked everywhere: a causal model computes two windows, not three.
+
+    Args:
+        layout: Which keys the kernel has for each block.
+        local: (B or 1, N, Q, S) bool.
+        rows: (B, 1, G, L) bool, or None.
+        batch_size: Windows (B).
+        extra: (1 or B, 1 or N, E), or None.
+    """
     if layout.right and not bool(local[..., -layout.right :].any()):
         local, layout = local[..., : -layout.right], replace(layout, right=0)
     local = local.expand(batch_size, -1, -1, -1).flatten(0, 1)[:, None]

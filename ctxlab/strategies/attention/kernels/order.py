@@ -1,6 +1,6 @@
-"""Tokens in another order, so that those which attend to each other become neighbours.
+"""Permutations of tokens after which tokens that attend to each other are neighbours.
 
-Shape legend: B windows, L tokens, P places (L and, where groups are filled up, more).
+Shape legend: B windows, L tokens, P places (L, or more where groups are padded to equal size).
 """
 
 import math
@@ -15,10 +15,10 @@ from ctxlab.strategies.attention.kernels.masks import LibraryMask
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Order:
-    """Which token stands where."""
+    """A permutation of tokens to places, some of which may be empty."""
 
     tokens: torch.Tensor
-    """(P,) token at each place; any token where the place is empty."""
+    """(P,) token at each place; arbitrary where the place is empty."""
     real: torch.Tensor
     """(P,) bool: whether the place holds a token."""
     places: torch.Tensor
@@ -30,27 +30,26 @@ class Order:
         return len(self.tokens) > len(self.places)
 
     def __len__(self) -> int:
-        """Places (P)."""
+        """Return the number of places (P)."""
         return len(self.tokens)
 
     def to(self, device: torch.device) -> "Order":
-        """The same order on another device."""
+        """Return the same order on another device."""
         return Order(self.tokens.to(device), self.real.to(device), self.places.to(device))
 
     def sort(self, tokens: torch.Tensor) -> torch.Tensor:
-        """(B, L, ...) to (B, P, ...)."""
+        """Permute tokens (B, L, ...) to places (B, P, ...)."""
         sorted_tokens: torch.Tensor = SelectTokens.apply(tokens, self.tokens, self.places, None)
         return sorted_tokens
 
     def restore(self, tokens: torch.Tensor) -> torch.Tensor:
-        """(B, P, ...) to (B, L, ...); what stands at empty places is dropped."""
-        restored: torch.Tensor = SelectTokens.apply(
-            tokens, self.places, self.tokens, self.real if self.has_empty else None
-        )
+        """Permute places (B, P, ...) back to tokens (B, L, ...); empty places are dropped."""
+        real = self.real if self.has_empty else None
+        restored: torch.Tensor = SelectTokens.apply(tokens, self.places, self.tokens, real)
         return restored
 
     def mask(self, library: LibraryMask) -> LibraryMask:
-        """The model's own mask for places instead of tokens; empty ones are hidden."""
+        """Return the model's own mask for places instead of tokens; empty places are masked."""
 
         def function(window: Any, head: Any, query: Any, key: Any) -> Any:
             real = self.real[query] & self.real[key]
@@ -59,24 +58,24 @@ class Order:
         return replace(library, num_queries=len(self), num_keys=len(self), function=function)
 
     def pattern(self, allowed: Pattern, length: int) -> Pattern:
-        """The declared pattern for places instead of tokens, in a window of ``length`` tokens."""
+        """Return the declared pattern for places instead of tokens, in a window of ``length`` tokens."""
         return lambda query, key, _: allowed(self.tokens[query], self.tokens[key], length)
 
 
 class SelectTokens(torch.autograd.Function):
-    """Selects along the tokens; its gradient selects back, which is faster than adding by index."""
+    """Selects along the token dimension; its gradient selects back, which is faster than a scatter-add."""
 
     @staticmethod
     def forward(
         ctx: Any, tokens: torch.Tensor, index: torch.Tensor, back: torch.Tensor, real: torch.Tensor | None
     ) -> torch.Tensor:
-        """Select ``index``; ``back`` undoes it, but for what is not ``real``."""
+        """Select ``index``; ``back`` is its inverse, except where ``real`` is False."""
         ctx.back, ctx.real = back, real
         return tokens.index_select(1, index)
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
-        """Select back; nothing flows to an empty place."""
+        """Select back; the gradient of empty places is zero."""
         gradient = gradient.index_select(1, ctx.back)
         if ctx.real is not None:
             gradient *= ctx.real.view(1, -1, *[1] * (gradient.ndim - 2))
@@ -84,13 +83,13 @@ class SelectTokens(torch.autograd.Function):
 
 
 def by_remainder(length: int, step: int, *, num_first: int = 0, even: bool = False) -> Order:
-    """Every ``step``-th token side by side: 0, step, 2·step, …, 1, step + 1, ….
+    """Order tokens by their remainder modulo ``step``: 0, step, 2·step, …, 1, step + 1, ….
 
     Args:
         length: Tokens of the window (L).
         step: Number of groups.
-        num_first: First tokens that stay in front.
-        even: Whether groups are filled up with empty places, so that all have ceil(L / step).
+        num_first: First tokens that stay at the front.
+        even: Whether groups are padded with empty places, so that all have ceil(L / step).
     """
     rows = math.ceil(length / step)
     tokens = torch.arange(rows * step).view(rows, step).T.flatten()

@@ -1,4 +1,4 @@
-"""How a kernel computes a pattern: in which blocks, in which order of tokens, with which extra keys, by which heads.
+"""Plans of how a kernel computes a pattern: blocks, order of tokens, extra keys, and heads.
 
 Shape legend: B windows, H query heads, K key heads, L tokens, D head width, E extra keys of a block.
 """
@@ -21,7 +21,7 @@ SMALLEST_BLOCK, LARGEST_BLOCK = 32, 256
 
 
 def sliding(window: int, num_global: int = 0, *, block: int | None = None, num_extra: int = 0) -> Layout:
-    """Blocks about as long as ``window``, each with as many keys on either side."""
+    """Return a layout of blocks about as long as ``window``, with ``window`` keys on either side."""
     if block is None:
         block = min(max(math.ceil(window / SMALLEST_BLOCK) * SMALLEST_BLOCK, SMALLEST_BLOCK), LARGEST_BLOCK)
     return Layout(block, window, window, num_global, num_extra)
@@ -29,24 +29,24 @@ def sliding(window: int, num_global: int = 0, *, block: int | None = None, num_e
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """Pairs that one kernel computes; those that ``allowed`` hides are masked there."""
+    """The pairs that one kernel computes; those that ``allowed`` excludes are masked."""
 
     allowed: Pattern
     layout: Layout
     order: Order | None = None
-    """Of the tokens before they are cut into blocks; not together with ``extra``."""
+    """Permutation of the tokens before they are cut into blocks; cannot be combined with ``extra``."""
     extra: torch.Tensor | None = None
     """(1 or B, 1 or N, E) token indices of the layout's extra keys; negative where a block has fewer."""
 
     def pairs(self, length: int) -> int:
-        """Pairs of one head in a window of ``length`` tokens."""
+        """Return the computed pairs of one head in a window of ``length`` tokens."""
         if length <= self.layout.keys:
             return length * length
         places = length if self.order is None else len(self.order)
         return self.layout.num_blocks(places) * self.layout.block * self.layout.keys + self.layout.num_global * places
 
     def prepare(self, library: LibraryMask, lengths: Sequence[int] = (), *, fill: bool = True) -> "PreparedPlan":
-        """With the mask of a batch, built once a forward pass; ``lengths`` and ``fill`` as for ``masks.build``."""
+        """Build the mask of a batch, once per forward pass; ``lengths`` and ``fill`` as for ``masks.build``."""
         num_keys, num_queries = library.num_keys, library.num_queries
         if self.order is None or num_queries != num_keys or num_keys <= self.layout.keys:
             return PreparedPlan(masks.build(library, self.allowed, self.layout, self.extra, lengths, fill=fill))
@@ -57,21 +57,32 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparedPlan:
-    """A plan with the mask of a batch, and with what a layer adds to the scores."""
+    """A plan with the mask of a batch and the bias of a layer."""
 
     mask: BlockMask | DenseMask
     order: Order | None = None
     bias: Bias | None = None
-    """In the order of the tokens."""
+    """Indexed by tokens, not by places."""
 
     def of_heads(self, heads: slice) -> "PreparedPlan":
-        """For some of the heads."""
+        """Return the plan for some of the heads."""
         return self if self.bias is None else replace(self, bias=self.bias.of_heads(heads))
 
     def attend(
         self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *, dropout: float, scaling: float | None
     ) -> torch.Tensor:
-        """(B, H, L, D), (B, K, L, D) twice, to (B, L, H, D)."""
+        """Compute attention.
+
+        Args:
+            query: (B, H, L, D)
+            key: (B, K, L, D)
+            value: (B, K, L, D)
+            dropout: Fraction of weights to drop.
+            scaling: Factor of the scores; None for D ** −0.5.
+
+        Returns:
+            (B, L, H, D)
+        """
         if isinstance(self.mask, DenseMask):
             pairs, bias = self.mask.pairs, self.bias
             return dense_sdpa(query, key, value, pairs, dropout=dropout, scaling=scaling, bias=bias).transpose(1, 2)
@@ -85,13 +96,13 @@ class PreparedPlan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparedPlans:
-    """What the mask interface hands to the attention interface; no sequence, so that no model takes it apart."""
+    """What the mask interface passes to the attention interface; not a sequence, so that no model unpacks it."""
 
     plans: tuple[PreparedPlan, ...]
     """One for all heads, or one for each half of them."""
 
     def biased(self, bias: Bias) -> tuple[PreparedPlan, ...]:
-        """With what a layer adds to the scores."""
+        """Return the plans with the bias of a layer."""
         return tuple(replace(plan, bias=bias) for plan in self.plans)
 
 
@@ -104,9 +115,18 @@ def attend_by_heads(
     dropout: float,
     scaling: float | None,
 ) -> torch.Tensor:
-    """Each plan by its share of the heads: (B, H, L, D) to (B, L, H, D).
+    """Compute each plan with its heads; with two plans the first H // 2 query heads follow the first one.
 
-    With two plans the first H // 2 query heads follow the first one.
+    Args:
+        query: (B, H, L, D)
+        key: (B, K, L, D)
+        value: (B, K, L, D)
+        plans: One, or two.
+        dropout: Fraction of weights to drop.
+        scaling: Factor of the scores; None for D ** −0.5.
+
+    Returns:
+        (B, L, H, D)
     """
     if len(plans) == 1:
         return plans[0].attend(query, key, value, dropout=dropout, scaling=scaling)

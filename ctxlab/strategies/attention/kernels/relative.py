@@ -1,6 +1,6 @@
-"""T5's relative bias as what it is, a value for each head and distance, instead of a tensor over all pairs.
+"""T5's relative bias as one value per head and distance, instead of a tensor over all pairs.
 
-At 16,384 tokens that tensor takes a gigabyte for each head.
+At 16,384 tokens that tensor takes a gigabyte per head.
 """
 
 import inspect
@@ -13,14 +13,14 @@ import torch
 from ctxlab.strategies.attention.kernels.bias import Bias
 
 PREFIX = "ctxlab_"
-"""With which the names of all patterns begin; their attention functions take a ``RelativeBias`` or refuse it."""
+"""Prefix of the names of all patterns; their attention functions accept a ``RelativeBias`` or raise an error."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RelativeBias:
-    """Goes through the layers of a model in place of its ``position_bias``.
+    """Replaces the ``position_bias`` tensor that a model passes from layer to layer.
 
-    Each layer computes the values anew, so that nothing is shared behind the back of gradient checkpointing.
+    Each layer computes the values again, so that gradient checkpointing sees no tensor shared between layers.
     """
 
     module: Any
@@ -30,26 +30,26 @@ class RelativeBias:
     device: Any
 
     def table(self) -> Bias:
-        """The values (1, H, 2·L − 1) by distance, computed by the model's own function: a query in the middle."""
+        """Return the values (1, H, 2·L − 1) by distance, computed by the model's own function for the middle query."""
         compute, middle = type(self.module).compute_bias, self.length - 1
         row: torch.Tensor = compute(self.module, 1, 2 * self.length - 1, device=self.device, past_seen_tokens=middle)
         return Bias.of_distances(row[:, :, 0])
 
 
 def as_bias(position_bias: RelativeBias | torch.Tensor) -> Bias:
-    """What a layer hands over, by distance or (1 or B, H, queries, keys)."""
+    """Convert what a layer passes, a ``RelativeBias`` or a tensor (1 or B, H, queries, keys)."""
     return position_bias.table() if isinstance(position_bias, RelativeBias) else Bias.of_pairs(position_bias)
 
 
 def compact_relative_bias(model: Any) -> None:
-    """Let the attentions of ``model`` that own a relative bias hand it over as a ``RelativeBias``."""
+    """Make the attention modules of ``model`` that own a relative bias return it as a ``RelativeBias``."""
     for module in model.modules():
         if getattr(module, "has_relative_attention_bias", False) and _is_over_pairs(module):
             module.compute_bias = MethodType(_compute_bias, module)
 
 
 def _is_over_pairs(module: Any) -> bool:
-    """As in T5; LongT5, which has blocks of its own, computes other biases under the same name."""
+    """Return whether ``compute_bias`` has T5's signature; LongT5's blocked attention has another one of that name."""
     compute = getattr(type(module), "compute_bias", None)
     wanted = {"query_length", "key_length", "device", "past_seen_tokens"}
     return compute is not None and wanted <= set(inspect.signature(compute).parameters)
@@ -58,7 +58,15 @@ def _is_over_pairs(module: Any) -> bool:
 def _compute_bias(
     module: Any, query_length: int, key_length: int, device: Any = None, past_seen_tokens: Any = 0
 ) -> RelativeBias | torch.Tensor:
-    """In place of a model's own ``compute_bias``, which still serves any other attention function than ours."""
+    """Replace a model's own ``compute_bias``, which is still used for attention functions other than ours.
+
+    Args:
+        module: The attention module that owns the bias.
+        query_length: Number of queries.
+        key_length: Number of keys.
+        device: Where the bias is computed.
+        past_seen_tokens: Tokens in the KV cache.
+    """
     name = module.config._attn_implementation or ""
     if name.startswith(PREFIX) and query_length == key_length:
         return RelativeBias(module, query_length, device)

@@ -1,8 +1,8 @@
-"""Attention whose weights fade out with the distance, computed as far as the widest head reaches.
+"""Attention with a soft mask by distance, computed up to the span of the widest head.
 
-The fade is added to the scores as its logarithm. On a CPU the library's kernel runs under it, and the gradient of the
-spans is found apart, from the few pairs at which a head fades: left to itself, the library gives a mask a gradient only
-by keeping all scores.
+The logarithm of the soft mask is added to the scores. On a CPU, PyTorch's kernel runs with it, and the gradient of the
+spans is computed separately, from the few pairs on the ramp: PyTorch's own gradient of a mask would need to keep all
+scores.
 
 Shape legend: B windows, H query heads, L tokens, D head width, Q queries of a tile, S keys of a tile, W tokens on each
 side that are computed.
@@ -24,23 +24,23 @@ TILE_BLOCK = 64
 SDPA, 128 took 0.47 to 0.54."""
 
 _KERNEL = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-"""What ``scaled_dot_product_attention`` runs on a CPU; called by name, for the sums of the weights that it returns."""
+"""What ``scaled_dot_product_attention`` runs on a CPU; called directly, as it also returns the log-sum-exp."""
 _KERNEL_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tile:
-    """Some queries, and the keys that any of them may see; their own among these."""
+    """Some consecutive queries, and the keys that any of them may attend to, their own included."""
 
     queries: slice
     keys: slice
     ahead: int
-    """Place of the first query less that of the first key."""
+    """Position of the first query minus that of the first key."""
     hidden: torch.Tensor | None
-    """(B or 1, 1, Q, S) bool: what the model itself hides; None where that is nothing."""
+    """(B or 1, 1, Q, S) bool: what the model itself masks; None for nothing."""
 
     def mask(self, fade: torch.Tensor) -> torch.Tensor:
-        """The part (1 or B, H, Q, S) of ``fade`` that the tile needs; a query that sees nothing sees itself."""
+        """Return (1 or B, H, Q, S): the part of ``fade`` for the tile; a query without keys attends to itself."""
         num_queries, num_keys = self.queries.stop - self.queries.start, self.keys.stop - self.keys.start
         first = (fade.shape[-1] - fade.shape[-2]) // 2 - self.ahead
         mask = fade[None, :, :num_queries, first : first + num_keys]
@@ -56,13 +56,13 @@ class Tile:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tiles:
-    """The tiles of a batch; made once a forward pass for each width, and shared by the layers that have it."""
+    """The tiles of a batch; built once per forward pass and width, and shared by layers of equal width."""
 
     library: LibraryMask
     _made: dict[int, list[Tile]] = field(default_factory=dict)
 
     def of(self, width: int) -> list[Tile]:
-        """For heads that see ``width`` tokens on each side."""
+        """Return the tiles for ``width`` tokens on each side."""
         if width not in self._made:
             starts = range(0, self.library.num_queries, TILE_BLOCK)
             self._made[width] = [self._tile(start, width) for start in starts]
@@ -70,11 +70,11 @@ class Tiles:
 
     @property
     def first_query(self) -> int:
-        """The key that is the first query itself; above 0 where queries read a cache."""
+        """Return the index of the key that belongs to the first query; above 0 where queries use a KV cache."""
         return self.library.query_offset - self.library.key_offset
 
     def _tile(self, start: int, width: int) -> Tile:
-        """Without the keys that no query sees: a causal model pays for one side."""
+        """Build a tile without keys that no query may attend to, such as those after it in a causal model."""
         library = self.library
         queries, keys = span(start, library.num_queries, library.num_keys, width, self.first_query)
         query = torch.arange(queries.start, queries.stop, device=library.device) + library.query_offset
@@ -91,30 +91,38 @@ class Tiles:
 
 
 def _once(seen: torch.Tensor) -> torch.Tensor:
-    """Without the repetitions along dimensions that were only expanded."""
+    """Return the tensor without repetitions along expanded dimensions (stride 0)."""
     return seen[tuple(slice(None) if stride else slice(1) for stride in seen.stride())]
 
 
 def span(start: int, num_queries: int, num_keys: int, width: int, first_query: int = 0) -> tuple[slice, slice]:
-    """The queries of a tile from ``start``, and the keys within ``width`` of any of them."""
+    """Return the queries of a tile from ``start``, and the keys within ``width`` of any of them.
+
+    Args:
+        start: First query.
+        num_queries: Queries of the window.
+        num_keys: Keys, those of a KV cache included.
+        width: Tokens on each side.
+        first_query: Index of the key that belongs to query 0.
+    """
     stop = min(start + TILE_BLOCK, num_queries)
     return slice(start, stop), slice(max(start + first_query - width, 0), min(stop + first_query + width, num_keys))
 
 
 def num_pairs(length: int, width: int) -> int:
-    """Pairs that are computed for one head in a window of ``length`` tokens, of a model that is not causal."""
+    """Return the computed pairs of one head in a window of ``length`` tokens, in a model that is not causal."""
     tiles = [span(start, length, length, width) for start in range(0, length, TILE_BLOCK)]
     return sum((q.stop - q.start) * (k.stop - k.start) for q, k in tiles)
 
 
 def reach(spans: torch.Tensor, ramp: int, num_keys: int) -> int:
-    """Tokens on each side that the widest of ``spans`` gives any weight to, as far as there are any."""
+    """Return the tokens on each side with any weight in the widest of ``spans``, at most ``num_keys`` − 1."""
     return min(math.ceil(float(spans.detach().max()) + ramp) - 1, num_keys - 1)
 
 
 def log_fade(spans: torch.Tensor, ramp: int, width: int) -> torch.Tensor:
-    """(H, Q, W + Q + W): logarithm of each head's fade, for a tile with ``width`` keys on either side."""
-    key = torch.arange(1 - TILE_BLOCK - width, TILE_BLOCK + width, device=spans.device)  # less the query
+    """Return (H, Q, W + Q + W): logarithm of each head's soft mask, for a tile with ``width`` keys on either side."""
+    key = torch.arange(1 - TILE_BLOCK - width, TILE_BLOCK + width, device=spans.device)  # relative to the query
     fade = ((ramp + spans[:, None] - key.abs()) / ramp).clamp(max=1)
     table = torch.where(fade > 0, fade.clamp(min=torch.finfo(fade.dtype).tiny).log(), -math.inf)
     return table.unfold(-1, TILE_BLOCK + 2 * width, 1).flip(-2).contiguous()
@@ -122,14 +130,14 @@ def log_fade(spans: torch.Tensor, ramp: int, width: int) -> torch.Tensor:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SoftSpanCall:
-    """What one call of the kernel is about, besides its tensors."""
+    """The arguments of one kernel call other than tensors."""
 
     tiles: Tiles
     ramp: int
     scaling: float
 
     def masked(self, spans: torch.Tensor) -> Iterator[tuple[Tile, torch.Tensor]]:
-        """Each tile with its mask (1 or B, H, Q, S)."""
+        """Yield each tile with its mask (1 or B, H, Q, S)."""
         width = reach(spans, self.ramp, self.tiles.library.num_keys)
         fade = log_fade(spans, self.ramp, width)
         for tile in self.tiles.of(width):
@@ -146,7 +154,18 @@ class SoftSpanCall:
         total: torch.Tensor,
         learning: bool,
     ) -> tuple[torch.Tensor | None, ...]:
-        """Of queries, keys, values and, where they are ``learning``, spans; ``total`` (B, H, L) is the kernel's."""
+        """Return the gradients of query, key, value and spans.
+
+        Args:
+            upstream: (B, H, L, D) gradient of the output.
+            query: (B, H, L, D)
+            key: (B, H, keys, D)
+            value: (B, H, keys, D)
+            spans: (H,) tokens.
+            output: (B, H, L, D)
+            total: (B, H, L) log-sum-exp returned by the kernel.
+            learning: Whether the gradient of the spans is needed; else it is None.
+        """
         of_query, of_key, of_value = torch.empty_like(query), torch.zeros_like(key), torch.zeros_like(value)
         hides = False
         for tile, mask in self.masked(spans):
@@ -166,13 +185,13 @@ class SoftSpanCall:
 
 
 class SoftSpan(torch.autograd.Function):
-    """The library's CPU kernel under the fade of each head, with the gradient of the spans."""
+    """PyTorch's CPU kernel with the soft mask of each head, and the gradient of the spans."""
 
     @staticmethod
     def forward(
         ctx: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, spans: torch.Tensor, call: SoftSpanCall
     ) -> torch.Tensor:
-        """(B, H, L, D) three times and (H,) to (B, H, L, D)."""
+        """Map query, key and value (B, H, L, D) and spans (H,) to (B, H, L, D)."""
         outputs, totals = [], []
         for tile, mask in call.masked(spans):
             q, k, v = query[:, :, tile.queries], key[:, :, tile.keys], value[:, :, tile.keys]
@@ -187,7 +206,7 @@ class SoftSpan(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        """The masks again, tile by tile, and all four gradients."""
+        """Recompute the masks tile by tile, and return all four gradients."""
         with torch.autocast("cpu", enabled=False):
             return (*ctx.call.gradients(upstream, *ctx.saved_tensors, ctx.needs_input_grad[3]), None)
 
@@ -203,20 +222,23 @@ def soft_span_attention(
     dropout: float = 0.0,
     scaling: float | None = None,
 ) -> torch.Tensor:
-    """Attention of ``query`` (B, H, L, D) to ``key`` and ``value`` (B, K, L, D), to (B, L, H, D).
+    """Compute attention with learned soft spans.
 
-    Where the CPU kernel does not apply (another device, dropout, values of another width) the library finds the
-    gradient of the spans itself, at the price of keeping the scores.
+    Where the CPU kernel cannot be used (another device, dropout, values of another width), autograd computes the
+    gradient of the spans, which keeps all scores in memory.
 
     Args:
-        query: H is a multiple of K.
-        key: As many tokens as queries, or more where these read a cache.
-        value: As ``key``.
-        spans: (H,) tokens on each side that a head sees in full.
-        tiles: Of this batch.
-        ramp: Tokens over which a head fades out behind its span.
-        dropout: Share of the weights that is dropped.
-        scaling: Of the scores; D ** −0.5 where None.
+        query: (B, H, L, D); H is a multiple of K.
+        key: (B, K, keys, D); as many tokens as queries, or more where these use a KV cache.
+        value: (B, K, keys, D)
+        spans: (H,) tokens on each side with full weight.
+        tiles: Tiles of this batch.
+        ramp: Tokens over which the weights of a head decay to zero after its span.
+        dropout: Fraction of weights to drop.
+        scaling: Factor of the scores; None for D ** −0.5.
+
+    Returns:
+        (B, L, H, D)
     """
     call = SoftSpanCall(tiles, ramp, query.shape[-1] ** -0.5 if scaling is None else scaling)
     if query.device.type != "cpu" or dropout or query.shape[-1] != value.shape[-1]:
@@ -232,7 +254,16 @@ def soft_span_attention(
 def _by_the_library(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, spans: torch.Tensor, call: SoftSpanCall, dropout: float
 ) -> torch.Tensor:
-    """(B, H, L, D) to (B, L, H, D)."""
+    """Compute it with ``sdpa`` and autograd: (B, H, L, D) to (B, L, H, D).
+
+    Args:
+        query: (B, H, L, D)
+        key: (B, K, keys, D)
+        value: (B, K, keys, D)
+        spans: (H,) tokens.
+        call: Tiles, ramp and scaling.
+        dropout: Fraction of weights to drop.
+    """
     outputs = []
     for tile, mask in call.masked(spans):
         q, k, v = query[:, :, tile.queries], key[:, :, tile.keys], value[:, :, tile.keys]

@@ -1,4 +1,4 @@
-"""What all sparse patterns share: a part says which pairs attend and how they lie in blocks, the rest is here."""
+"""The base class of sparse patterns: a part declares which pairs attend and how they are cut into blocks."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -18,56 +18,64 @@ from ctxlab.strategies.attention.kernels.relative import RelativeBias, as_bias
 
 
 class Sparse(BaseAttention, ABC):
-    """A pattern of attention and the plans by which it is computed; never L × L where the plans are smaller.
+    """Computes a declared pattern by plans, never L × L where the plans are cheaper; subclass it for a new pattern.
 
-    What a model adds to its scores (T5's relative bias) is kept, and looked up for the pairs of the plans only.
+    A bias that the model adds to its scores (T5's relative bias) is kept, and looked up for the computed pairs only.
     """
 
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
     by_length: bool = False
-    """Whether the pattern depends on the length of the document, so that each row of a batch has its own."""
+    """Whether the pattern depends on the length of the document, so that rows of a batch may differ."""
 
     def __init__(self, **parameters: Any) -> None:
-        """Take what names the pattern and goes into the saved config."""
+        """Take the options, which are part of the pattern's name and are recorded in the config."""
         self.parameters = parameters
 
     @abstractmethod
     def plans(self, length: int, lengths: Sequence[int]) -> tuple[Plan, ...]:
-        """One plan for all heads, or one for each half of them.
+        """Return one plan for all heads, or one for each half of them.
 
         Args:
             length: Tokens of the batch's windows, padding included.
-            lengths: Tokens of each document, or a single figure where all are alike.
+            lengths: Tokens of each document, or a single number where all are equal.
         """
 
     def allowed_by_head(
         self, query: torch.Tensor, key: torch.Tensor, length: int, head: int, num_heads: int
     ) -> torch.Tensor:
-        """Declared pattern of one of ``num_heads`` query heads, counted from 0."""
+        """Declare the pattern of query head ``head`` (from 0) of ``num_heads``.
+
+        Args:
+            query: Query indices.
+            key: Key indices that broadcast against them.
+            length: Tokens of the window.
+            head: Query head, counted from 0.
+            num_heads: Query heads of the layer.
+        """
         del head, num_heads
         return self.allowed(query, key, length)
 
     def pairs(self, length: int) -> int:
-        """Pairs that the kernel computes for one head, on average, of a model that is not causal."""
+        """Return the pairs that the kernel computes for one head on average, in a model that is not causal."""
         plans = self.plans(length, [length])
         return sum(plan.pairs(length) for plan in plans) // len(plans)
 
     @property
     def kind(self) -> str:
-        """Name of the pattern on the command line: that of its file."""
+        """Return the pattern's name on the command line, that of its file."""
         return option(self)
 
     @property
     def name(self) -> str:
-        """Under which the pattern is registered with the library."""
+        """Return the name under which the pattern is registered with the library."""
         return "_".join(["ctxlab", self.kind, *(str(value) for value in self.parameters.values())])
 
     def install(self, model: Any) -> None:
-        """Put the pattern into every self-attention of ``model``; of its encoder alone, where it has a decoder too."""
+        """Make every self-attention of ``model`` use the pattern; in an encoder-decoder, of the encoder only."""
         install(model, self.name, self._attend, self._mask, {"name": self.kind, **self.parameters})
 
     def _mask(self, *args: Any, **kwargs: Any) -> PreparedPlans:
-        """For the library's mask interface: called once a forward pass, not once a layer."""
+        """Build the mask; called by the library's mask interface once per forward pass, not per layer."""
         return self._prepare(masks.library_mask(*args, **kwargs))
 
     def _prepare(self, library: LibraryMask) -> PreparedPlans:
@@ -89,7 +97,7 @@ class Sparse(BaseAttention, ABC):
         position_bias: RelativeBias | torch.Tensor | None = None,
         **kwargs: Any,
     ) -> tuple[torch.Tensor, None]:
-        """For the library's attention interface: (B, H, L, D) to (B, L, H, D)."""
+        """Map (B, H, L, D) to (B, L, H, D); called by the library's attention interface."""
         refuse_unknown(kwargs)
         if isinstance(attention_mask, torch.Tensor) or attention_mask is None:
             causal = bool(getattr(module, "is_causal", True) if is_causal is None else is_causal)
@@ -109,15 +117,24 @@ class Sparse(BaseAttention, ABC):
         dropout: float,
         scaling: float | None,
     ) -> torch.Tensor:
-        """(B, H, L, D) to (B, L, H, D)."""
+        """Compute attention by the plans: (B, H, L, D) to (B, L, H, D).
+
+        Args:
+            query: (B, H, L, D)
+            key: (B, K, L, D)
+            value: (B, K, L, D)
+            plans: One for all heads, or one for each half of them.
+            dropout: Fraction of weights to drop.
+            scaling: Factor of the scores; None for D ** −0.5.
+        """
         return attend_by_heads(query, key, value, plans, dropout=dropout, scaling=scaling)
 
 
 def at_least(least: int, meaning: str, /, **parameter: int) -> None:
-    """Refuse a parameter that is too small.
+    """Check that an option of an attention part is not too small.
 
     Raises:
-        UserError: naming parameter, value and the least that works.
+        UserError: It is; the message names option, value, minimum and ``meaning``.
     """
     ((name, value),) = parameter.items()
     if value < least:

@@ -1,4 +1,4 @@
-"""Which tokens of a window the document's structure makes global: pure functions of its own tokens and marks.
+"""The choice of global tokens by the document's structure: pure functions of a window's tokens and marks.
 
 Shape legend: L tokens of a window.
 """
@@ -10,29 +10,29 @@ import numpy as np
 from ctxlab.core.types import GIVEN, HEADING, PARAGRAPH, SENTENCE, IntArray
 
 MARKS = {"given": GIVEN, "headings": HEADING, "paragraphs": PARAGRAPH, "sentences": SENTENCE}
-"""Sources of global tokens that the data says, the most telling first."""
+"""Sources of global tokens that are marked in the data, in order of priority."""
 
 SALIENT = "salient"
 
 SPAN_TOKENS = 64
-"""Tokens that stand in for a sentence where none is marked."""
+"""Tokens of a span that replaces a sentence where none is marked."""
 
 
 def choose(
     ids: IntArray, marks: IntArray, sources: Sequence[str], num_salient: int, most: int, first: int = 0
 ) -> IntArray:
-    """Places of the global tokens of one window, in order: the first ones and at most ``most`` others.
+    """Return the indices of the global tokens of one window, sorted: the first ones and at most ``most`` others.
 
-    What the data names comes first, then headings, paragraphs, sentences, salient terms; where a source has more than
-    there is room for, it gives places evenly spread over the window.
+    Tokens given by the data have priority, then headings, paragraphs, sentences, salient terms; of a source with too
+    many tokens, an evenly spread selection is used.
 
     Args:
         ids: (L,) token ids, without padding.
-        marks: (L,) marks as in ``core.types``; all 0 where nothing is known.
-        sources: Of ``MARKS`` and ``SALIENT``.
-        num_salient: Salient terms.
-        most: Room for places.
-        first: First tokens that are global in any case.
+        marks: (L,) marks as in ``core.types``; all 0 where there are none.
+        sources: Keys of ``MARKS``, and ``SALIENT``.
+        num_salient: Number of salient terms.
+        most: Most global tokens besides the first ones.
+        first: First tokens that are always global.
     """
     chosen = list(range(first))
     for source in (*MARKS, SALIENT):
@@ -47,9 +47,9 @@ def choose(
 
 
 def salient(ids: IntArray, marks: IntArray, num_terms: int) -> IntArray:
-    """First places of the terms (token ids) with the largest TF-IDF.
+    """Return the first occurrences of the terms (token ids) with the largest TF-IDF in the window.
 
-    Term frequency counts in the window; document frequency counts its sentences, or stretches of ``SPAN_TOKENS`` tokens
+    Documents of the inverse document frequency are the sentences of the window, or spans of ``SPAN_TOKENS`` tokens
     where none is marked: log((1 + n) / (1 + sentences with the term)) for n sentences (Salton and Buckley 1988).
     """
     starts = (marks & SENTENCE) > 0 if (marks & SENTENCE).any() else np.arange(len(ids)) % SPAN_TOKENS == 0

@@ -1,4 +1,4 @@
-"""Which windows training needs: those with a label or target, and those that something links to one."""
+"""Selection of the windows that training needs: those with a label or target, and those linked to one."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -7,16 +7,16 @@ from ctxlab.core.passes import Item
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
 
-Teaches = Callable[[Item, int], bool]
-"""Whether a window of an item, by its place in it, has anything that the loss counts."""
+IsUseful = Callable[[Item, int], bool]
+"""Whether a window of an item, by its index, has anything that enters the loss."""
 
 Choose = Callable[[Item], list[int]]
-"""Places of the windows of an item that training needs; none where the item teaches nothing."""
+"""Returns the indices of an item's windows that training needs; empty if none has a label or target."""
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
-    """What a pass over the documents does not put through the model, as nothing would be learned from it."""
+class SkippedWindows:
+    """Windows that are skipped in an epoch because nothing could be learned from them."""
 
     windows: int
     tokens: int
@@ -24,23 +24,23 @@ class LeftOut:
     all_tokens: int
 
     def note(self) -> str | None:
-        """The sentence for a report; None where everything was needed."""
+        """Return a sentence for the report; None if no window is skipped."""
         if not self.windows:
             return None
         return (
             f"{self.windows:,} of {self.all_windows:,} training windows ({self.tokens / max(self.all_tokens, 1):.1%} "
-            "of the tokens of a pass) hold no label or target, and were not put through the model."
+            "of the tokens of an epoch) have no label or target and were skipped."
         )
 
 
-def chooser(strategy: Strategy, task: Task, *, writes: bool) -> Choose:
-    """How the windows are chosen that a step puts through the model.
+def window_chooser(strategy: Strategy, task: Task, *, writes: bool) -> Choose:
+    """Return the function that selects the windows that a step puts through the model.
 
     Args:
-        strategy: Says what links windows: a reading that joins them needs all of an item, and a memory those before the
-            last one that teaches; otherwise each window stands by itself.
-        task: Says which labels it learns from.
-        writes: Whether what is learned are targets behind windows, and not labels of their tokens.
+        strategy: Decides which windows are linked: a reading that joins windows needs all of an item, and a memory all
+            before the last one with a label; otherwise windows are independent.
+        task: Decides which labels enter the loss.
+        writes: Whether training uses target texts of windows instead of labels of their tokens.
     """
 
     def teaches(item: Item, place: int) -> bool:
@@ -57,8 +57,8 @@ def chooser(strategy: Strategy, task: Task, *, writes: bool) -> Choose:
     return choose
 
 
-def choose_windows(items: Iterable[Item], choose: Choose) -> tuple[list[Item], LeftOut]:
-    """``items`` without the windows that training does not need, and what these were."""
+def choose_windows(items: Iterable[Item], choose: Choose) -> tuple[list[Item], SkippedWindows]:
+    """Return ``items`` without the windows that training does not need, and counts of the skipped ones."""
     kept: list[Item] = []
     windows = tokens = all_windows = all_tokens = 0
     for item in items:
@@ -67,11 +67,11 @@ def choose_windows(items: Iterable[Item], choose: Choose) -> tuple[list[Item], L
         windows, tokens = windows + len(part.windows), tokens + len(part)
         if part.windows:
             kept.append(part)
-    return kept, LeftOut(all_windows - windows, all_tokens - tokens, all_windows, all_tokens)
+    return kept, SkippedWindows(all_windows - windows, all_tokens - tokens, all_windows, all_tokens)
 
 
 def _only(item: Item, places: list[int]) -> Item:
-    """``item`` with its windows at ``places`` alone."""
+    """Return ``item`` with only its windows at ``places``."""
     if len(places) == len(item.windows):
         return item
     return replace(

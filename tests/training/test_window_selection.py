@@ -13,8 +13,8 @@ from ctxlab.core.passes import Item
 from ctxlab.core.task import Task
 from ctxlab.core.types import ADDED, NO_LABEL, Encoded, Window
 from ctxlab.runtime.forward import Passes, make_items, model_call
-from ctxlab.training.lessons import LeftOut, choose_windows, chooser
 from ctxlab.training.stream import Stream
+from ctxlab.training.window_selection import SkippedWindows, choose_windows, window_chooser
 from tests.training.runs import make_job
 
 
@@ -52,11 +52,11 @@ NONE = NO_LABEL
 def test_what_links_windows_decides_which_are_needed(labels, alone, memory, joined):
     cases = [(strategy(), alone), (strategy(sequential=True), memory), (strategy(joins=True), joined)]
     for parts, expected in cases:
-        assert chooser(parts, Any(), writes=False)(item(*labels)) == expected
+        assert window_chooser(parts, Any(), writes=False)(item(*labels)) == expected
 
 
 def test_where_a_task_writes_targets_decide():
-    choose = chooser(strategy(), Any(), writes=True)
+    choose = window_chooser(strategy(), Any(), writes=True)
     assert choose(item(1, 1, 1, targets=[0, 4, 0])) == [1]
     assert choose(item(NONE, NONE, targets=[1, 0])) == [0]
     assert choose(item(1, 1)) == []
@@ -64,22 +64,21 @@ def test_where_a_task_writes_targets_decide():
 
 def test_windows_are_left_out_with_all_that_is_theirs():
     given = [item(NONE, 5, NONE), item(NONE), item(6)]
-    kept, left_out = choose_windows(given, chooser(strategy(), Any(), writes=False))
+    kept, skipped = choose_windows(given, window_chooser(strategy(), Any(), writes=False))
     assert [(len(one), [row[0] for row in one.labels]) for one in kept] == [(2, [5]), (2, [6])]
     assert kept[0].windows[0] is given[0].windows[1]
     assert len(kept[0].marks) == len(kept[0].targets) == 1
-    assert left_out == LeftOut(windows=3, tokens=6, all_windows=5, all_tokens=10)
-    assert left_out.note() == (
-        "3 of 5 training windows (60.0% of the tokens of a pass) hold no label or target, and were not put through "
-        "the model."
+    assert skipped == SkippedWindows(windows=3, tokens=6, all_windows=5, all_tokens=10)
+    assert skipped.note() == (
+        "3 of 5 training windows (60.0% of the tokens of an epoch) have no label or target and were skipped."
     )
-    assert LeftOut(0, 0, 5, 10).note() is None
+    assert SkippedWindows(0, 0, 5, 10).note() is None
 
 
 def test_documents_without_any_target_are_refused():
     encoded = Encoded(np.array([7, 8]), np.array([0, 1]), np.array([NONE, NONE]))
     read = lambda document, length: [Window(document.input_ids, np.arange(2))]  # noqa: E731
-    choose = chooser(strategy(), Any(), writes=False)
+    choose = window_chooser(strategy(), Any(), writes=False)
     stream = Stream([encoded], read, lambda one, seed: one, choose, tokens_per_step=8, seed=1)
     with pytest.raises(UserError, match=r"No label or target of the 1 training documents .* context.length=64; give"):
         stream.epoch(0, 64)
@@ -132,7 +131,7 @@ TASKS = {
 @pytest.mark.parametrize("name", TASKS)
 def test_what_is_left_out_has_no_weight_in_the_loss(name, tmp_path):
     job = make_job(tmp_path, "data.documents=3", *TASKS[name])
-    bench, choose = job.bench, chooser(job.bench.strategy, job.bench.task, writes=job.bench.writes is not None)
+    bench, choose = job.bench, window_chooser(job.bench.strategy, job.bench.task, writes=job.bench.writes is not None)
     encoded = [bench.task.resample(one, seed) for seed, one in enumerate(bench.encode(job.documents.train))]
     read = bench.strategy.reading.windows
     items = [one for i, d in enumerate(encoded) for one in make_items(i, d, read(d, bench.length))]
