@@ -55,7 +55,7 @@ def test_facts_of_training_are_known_after_reloading(run, tmp_path):
     assert main(command) == 0
     found = result(tmp_path / "e")
     gold = found["breakdowns"]["train"]["overall"][0]["gold"]
-    assert any(f"state {gold} of the {gold} gold relations" in note for note in found["notes"])
+    assert any(f"have {gold} of the {gold} gold relations" in note for note in found["notes"])
     assert found["metrics"]["train"]["ign_f1"] == 0
 
 

@@ -34,7 +34,7 @@ class Session:
     """The state of a comparison."""
 
     command: Sequence[str]
-    """Command that started the comparison."""
+    """With which the comparison began."""
     parts: Parts
     options: CompareOptions
     seeds: Sequence[int]
@@ -63,7 +63,7 @@ def prepare(parts: Parts) -> Session:
     budget.check(checked)
     check_limit(options.limit.memory, memory_bytes, checked)
     runs = {one.candidate.key: one.candidate for one in checked if one.runs}
-    baseline = plan.baseline(options.baseline, list(runs))
+    baseline = plan.baseline(_named(options.baseline, checked), list(runs))
     seeds = [parts.seed + number for number in range(options.seeds)]
     made = running.Cells(
         folder=parts.origin.run_dir,
@@ -106,6 +106,17 @@ def _check(found: Sequence[Candidate]) -> tuple[list[CheckedCandidate], Corpus]:
         return check(found, done)
 
 
+def _named(baseline: str | None, checked: Sequence[CheckedCandidate]) -> str | None:
+    """The key of the candidate that the baseline's key stands for; raises UserError if that cannot be trained."""
+    keys = {one.candidate.title: one.candidate.key for one in checked}
+    for one in checked:
+        if one.candidate.key == baseline and one.refused:
+            raise UserError(f"baseline={baseline} is not applicable: {one.refused}")
+        if one.candidate.key == baseline and one.same_as:
+            return keys[one.same_as]
+    return baseline
+
+
 def _profile(checked: Sequence[CheckedCandidate], corpus: Corpus) -> Profile:
     lengths = {one.candidate.parts.length for one in checked if one.candidate.parts is not None}
     return profile(corpus.documents, sorted(lengths), corpus.outside)
@@ -118,7 +129,7 @@ def _seconds(checked: Sequence[CheckedCandidate], budget: Budget, corpus: Corpus
 
 
 def _num_folds(parts: Parts, options: CompareOptions, corpus: Corpus) -> int | None:
-    """Return the number of folds of the scored documents; None if the reported split is not used for selection."""
+    """Folds of the documents that are not trained on; None where the split that is reported chooses nothing."""
     if parts.hold_out is not None:
         return parts.hold_out.num_folds
     num, has_test = len(corpus.by_split["validation"]), bool(corpus.by_split["test"])
@@ -141,7 +152,7 @@ def _command(origin: Origin) -> Sequence[str]:
 
 
 def announce(session: Session) -> None:
-    """Print the lengths of the documents, the candidates that run, and the estimated time."""
+    """Say what the documents are like, which candidates run, and how long that takes."""
     display.announce(session.profile, session.checked, session.made, session.progress)
 
 
