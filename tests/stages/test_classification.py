@@ -151,7 +151,7 @@ def test_evidence_that_was_cut_off_is_no_coverage(runs):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["train", "strategy=rmt", "model=tiny_bert"], "its head reads the place where the memory stands"),
+        (["train", "strategy=rmt", "model=tiny_bert"], "its head reads the position"),
         (["train", "model=tiny_t5", "strategy=chunk"], "needs a model of kind decoder or encoder"),
         (["train", "model=tiny_bert", "task.combine=vote"], "task.combine=vote is not one of"),
         (["verify", "model=tiny_bert"], "verify the same model and strategy with task=ner"),

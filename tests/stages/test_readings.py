@@ -84,7 +84,7 @@ def test_what_is_left_out_is_missed_and_reported(case):
 
 def test_the_achieved_ratio_stands_beside_the_requested_one(case):
     name, run = case
-    notes = [note for note in result(run)["notes"] if "ratio=0.5 was asked for" in note]
+    notes = [note for note in result(run)["notes"] if "strategy.reading.ratio=0.5 kept" in note]
     if not name.startswith("selective_context"):
         assert notes == []
         return
