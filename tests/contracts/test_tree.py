@@ -56,3 +56,100 @@ def test_the_stages_are_the_commands():
 
 def test_every_task_has_a_grammar():
     assert set(catalogue.options("task")) <= modules("corpora")
+
+
+TESTS = Path(__file__).parent.parent
+
+TOGETHER = {
+    "__main__": "test_cli",
+    "command": "command/test_suggestions",
+    "command/compose": "command/test_launch",
+    "command/fixed_keys": "command/test_replay",
+    "command/job": "command/test_run_directory",
+    "command/screen": "command/test_help",
+    "command/stage_error": "command/test_launch",
+    "comparison": "comparison/test_gathered",
+    "config/preflight": "config/test_build",
+    "config/synonyms": "command/test_suggestions",
+    "core": "contracts/test_protocols",
+    "core/added_modules": "training/test_tuning_seam",
+    "core/passes": "runtime/test_forward",
+    "core/types": "runtime/test_reader",
+    "corpora": "corpora/test_ner",
+    "corpora/dialogue": "corpora/test_recommendation",
+    "corpora/mlm": "corpora/test_lm",
+    "corpora/nli": "corpora/test_classification",
+    "corpora/probes": "corpora/test_probe",
+    "corpora/summarization": "corpora/test_translation",
+    "data/formats": "data/formats/test_known",
+    "data/local_splits": "data/test_splits",
+    "data/readers": "data/readers/test_read",
+    "data/sources": "data/readers/test_read",
+    "evaluation": "evaluation/test_scores",
+    "evaluation/breakdown": "stages/test_train",
+    "evaluation/metrics/choosing": "evaluation/metrics/test_ranking",
+    "evaluation/metrics/masked": "evaluation/metrics/test_language",
+    "evaluation/metrics/probe_recall": "evaluation/metrics/test_probe",
+    "evaluation/metrics/replies": "tasks/written/test_replying",
+    "models/loading": "models/loading/test_weights",
+    "objectives": "training/test_objectives",
+    "optim": "optim/test_schedules_and_tuning",
+    "optim/optimizers": "training/test_optimizer_file",
+    "reporting/report": "stages/test_train",
+    "reporting/verification": "stages/test_verify",
+    "stages/predict": "stages/test_eval",
+    "strategies/attention": "strategies/attention/test_sparse_patterns",
+    "strategies/attention/full": "strategies/attention/kernels/test_interface",
+    "strategies/attention/kernels": "strategies/attention/kernels/test_sparse",
+    "strategies/attention/kernels/ramps": "strategies/attention/test_adaptive_span",
+    "strategies/attention/kernels/soft_span": "strategies/attention/test_adaptive_span",
+    "strategies/curriculum": "strategies/test_memory_and_curriculum",
+    "strategies/memory": "strategies/memory/test_sinks",
+    "strategies/positions": "strategies/positions/tables/test_rotary",
+    "strategies/positions/keep": "strategies/positions/tables/test_learned",
+    "strategies/positions/interpolate": "strategies/positions/tables/test_learned",
+    "strategies/positions/random": "strategies/positions/tables/test_learned",
+    "strategies/positions/tile": "strategies/positions/tables/test_learned",
+    "strategies/reading": "strategies/reading/test_chunk",
+    "strategies/reading/choosing": "strategies/reading/test_select",
+    "strategies/reading/choosing/information": "strategies/reading/test_compress",
+    "strategies/reading/segments": "strategies/reading/test_hierarchical",
+    "strategies/reading/windows/window_encoder": "strategies/reading/test_hierarchical",
+    "tasks/dialogue": "tasks/forms/test_ranking",
+    "tasks/forms": "tasks/test_classification",
+    "tasks/forms/marking": "tasks/test_scripts",
+    "tasks/forms/perplexity_fields": "tasks/forms/test_vocabulary",
+    "tasks/lm": "tasks/forms/test_vocabulary",
+    "tasks/mlm": "tasks/forms/test_vocabulary",
+    "tasks/recommendation": "tasks/forms/test_ranking",
+    "tasks/records": "tasks/records/test_labels",
+    "tasks/records/turns": "tasks/written/test_replying",
+    "tasks/records/probes": "tasks/test_probe",
+    "tasks/records/mentions": "tasks/test_relation",
+    "tasks/records/questions": "tasks/test_qa",
+    "tasks/summarization": "tasks/test_translation",
+    "tasks/text": "tasks/text/test_encoding",
+    "tasks/text/pairs": "tasks/test_nli",
+    "tasks/written": "tasks/written/test_qa",
+    "tracking": "tracking/test_trackers",
+    "training/job": "training/test_objectives",
+    "verification": "verification/test_verify_faults",
+    "workbench": "workbench/test_opening",
+    "workbench/comparing": "workbench/comparing/test_running",
+    "workbench/finish": "stages/test_train",
+}
+"""Modules, and folders of modules, without a test file of their own → the one that tests them together."""
+
+
+def test_every_module_has_a_test_file_where_one_looks_for_it():
+    """``ctxlab/a/b.py`` is tested by ``tests/a/test_b.py``, or by what the nearest entry above names."""
+    used = set()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        module = path.relative_to(PACKAGE).with_suffix("")
+        if path.stem == "__init__" or (TESTS / module.parent / f"test_{module.name}.py").is_file():
+            continue
+        entry = next((str(one) for one in (module, *module.parents) if str(one) in TOGETHER), None)
+        assert entry, f"ctxlab/{module}.py has no tests/{module.parent}/test_{module.name}.py"
+        used.add(entry)
+    assert used == TOGETHER.keys()
+    assert [name for name in TOGETHER.values() if not (TESTS / f"{name}.py").is_file()] == []

@@ -1,0 +1,41 @@
+"""Signatures read from sources; those of the imported classes are the oracle."""
+
+import inspect
+
+import pytest
+
+from ctxlab.config import catalogue, signatures
+from ctxlab.config.build import locate
+
+TARGETS = sorted(
+    {
+        target
+        for group in catalogue.groups()
+        for option in catalogue.options(group)
+        if (target := catalogue.read(catalogue.option_file(group, option)).get("_target_"))
+    }
+)
+
+
+def test_annotations_are_those_of_the_imported_class():
+    """Of every component; names that are not plain (of libraries, of ctxlab) are left to the import."""
+    num_read = 0
+    for target in TARGETS:
+        module, _, name = target.rpartition(".")
+        read = signatures.annotations(module, name)
+        parameters = inspect.signature(locate(target), eval_str=True).parameters
+        assert read == {key: parameters[key].annotation for key in read}, target
+        assert name in signatures.classes(module)
+        num_read += len(read)
+    assert num_read > len(TARGETS)
+
+
+@pytest.mark.parametrize("target", ["ctxlab.nowhere.Nothing", "ctxlab.optim.tuning.full.Other"])
+def test_nothing_is_known_of_what_is_not_there(target):
+    module, _, name = target.rpartition(".")
+    if module == "ctxlab.nowhere":
+        with pytest.raises(ModuleNotFoundError):
+            signatures.annotations(module, name)
+    else:
+        assert signatures.annotations(module, name) == {}
+        assert signatures.names(module, name, "kinds") == set()

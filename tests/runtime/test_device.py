@@ -1,0 +1,28 @@
+"""Device and precision: what is asked for, or one sentence."""
+
+import pytest
+import torch
+
+from ctxlab.core.errors import UserError
+from ctxlab.runtime import device
+from ctxlab.runtime.device import make_accelerator
+
+
+def test_one_job_after_another_may_compute_otherwise():
+    for precision, mixed in (("fp32", "no"), ("bf16", "bf16"), ("fp32", "no")):
+        accelerator = make_accelerator("cpu", precision)
+        assert (accelerator.device.type, accelerator.mixed_precision) == ("cpu", mixed)
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_auto_is_bf16_where_the_hardware_multiplies_it(native, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": native})
+    assert make_accelerator("cpu", "auto").mixed_precision == ("bf16" if native else "no")
+
+
+def test_what_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setattr(device.torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match=r"trainer\.device=cuda"):
+        make_accelerator("cuda", "fp32")
+    with pytest.raises(UserError, match=r"trainer\.precision=fp16"):
+        make_accelerator("auto", "fp16")
