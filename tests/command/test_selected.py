@@ -40,7 +40,7 @@ def dotted(config, prefix=""):
 def test_the_keys_are_those_that_hydra_composes(words):
     composed = {key for key in dotted(compose("train", words)) if "_target_" not in key}
     assert set(selected.keys("train", words)) <= composed
-    assert {"seed", "trainer.max_steps", "strategy.reading.name"} <= set(selected.keys("train", words))
+    assert {"seed", "trainer.max_steps", "strategy.name"} <= set(selected.keys("train", words))
     assert ("optimizer.momentum" in selected.keys("train", words)) == ("optimizer=sgd" in words)
 
 

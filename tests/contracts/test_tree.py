@@ -63,12 +63,12 @@ TESTS = Path(__file__).parent.parent
 TOGETHER = {
     "__main__": "test_cli",
     "command": "command/test_suggestions",
+    "comparison": "comparison/test_candidate_results",
     "command/compose": "command/test_launch",
     "command/fixed_keys": "command/test_replay",
     "command/job": "command/test_run_directory",
     "command/screen": "command/test_help",
     "command/stage_error": "command/test_launch",
-    "comparison": "comparison/test_gathered",
     "config/preflight": "config/test_build",
     "config/synonyms": "command/test_suggestions",
     "core": "contracts/test_protocols",

@@ -2,14 +2,11 @@
 
 from pathlib import Path
 
-import pytest
-
 from ctxlab.command.compose import compose
 from ctxlab.config.schema import TrainerConfig
-from ctxlab.core.errors import UserError
 from ctxlab.strategies.attention.local import Local
 from ctxlab.strategies.reading.chunk import Chunk
-from ctxlab.workbench.parts import Start, make_parts
+from ctxlab.workbench.parts import make_parts
 
 
 def made(*words, stage="train"):
@@ -28,25 +25,7 @@ def test_values_reach_their_parts():
     assert (parts.origin.stage, parts.origin.run_dir, parts.origin.group) == ("train", Path("run"), "")
 
 
-def test_a_run_that_is_started_from():
-    assert made().start is None
-    assert made("resume=there").start == Start(Path("there"), "latest")
-    assert made("run=there", "checkpoint=latest", stage="eval").start == Start(Path("there"), "latest")
-    assert made("run=there", stage="verify").start == Start(Path("there"), "best")
-    assert made(stage="verify").start is None
-
-
 def test_a_fold_is_held_out_where_it_is_asked_for():
     assert made().hold_out is None
     held = made("folds=5", "fold=2").hold_out
     assert (held.num_folds, held.fold) == (5, 2)
-
-
-def test_no_secret_is_in_what_trackers_are_given():
-    config = compose("train", ["tracking=wandb", "+tracking.api_key=hushhush"])
-    assert "hushhush" in str(config)
-    with pytest.raises(UserError):
-        make_parts(config, Path("run"))  # it is no key of the tracker
-    del config.tracking.api_key
-    config.data.path = "https://user:hushhush@host/x" if "path" in config.data else None
-    assert "hushhush" not in str(make_parts(config, Path("run")).origin.config)
