@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from ctxlab.command.compose import compose
 from ctxlab.config.schema import TrainerConfig
 from ctxlab.strategies.attention.local import Local
 from ctxlab.strategies.reading.chunk import Chunk
-from ctxlab.workbench.parts import make_parts
+from ctxlab.workbench.parts import Start, make_parts
 
 
 def made(*words, stage="train"):
@@ -25,7 +27,30 @@ def test_values_reach_their_parts():
     assert (parts.origin.stage, parts.origin.run_dir, parts.origin.group) == ("train", Path("run"), "")
 
 
+@pytest.mark.parametrize(
+    ("stage", "values", "expected"),
+    [
+        ("train", {}, None),
+        ("train", {"resume": "there"}, Start(Path("there"), "latest")),
+        ("eval", {"run": "there", "checkpoint": "latest"}, Start(Path("there"), "latest")),
+        ("verify", {"run": "there"}, Start(Path("there"), "best")),
+        ("verify", {}, None),
+    ],
+)
+def test_a_run_that_is_started_from(stage, values, expected):
+    config = compose(stage, [])
+    for key, value in values.items():
+        config[key] = value
+    assert make_parts(config, Path("run")).start == expected
+
+
 def test_a_fold_is_held_out_where_it_is_asked_for():
     assert made().hold_out is None
     held = made("folds=5", "fold=2").hold_out
     assert (held.num_folds, held.fold) == (5, 2)
+
+
+def test_the_configuration_is_kept_resolved_for_trackers_alone():
+    parts = made("context=384", "strategy=chunk")
+    assert parts.origin.config["context"]["length"] == 384
+    assert "${" not in str(parts.origin.config)
