@@ -29,6 +29,10 @@ def test_a_mistake_within_the_chain_is_what_is_explained():
     assert not is_mistake(raised(ValueError("x"), RuntimeError("y")))
 
 
+def test_of_two_mistakes_the_first_cause_is_explained():
+    assert explain(raised(UserError("seed=x"), UserError("the run failed"))).sentence == "seed=x"
+
+
 def test_what_another_error_was_raised_from_none_is_not_explained():
     try:
         try:

@@ -199,3 +199,18 @@ def test_stops_without_end_take_no_square_time(limited):
     """A second together; with the square of their number it would be hours."""
     for text in ("." * 200_000 + "x", '."' * 100_000, "。" * 200_000, " " * 200_000 + "x", "\n" * 200_000 + "x"):
         assert encode_text(word_piece(), text).ends[-1] == len(text)
+
+
+def test_ends_never_fall_where_a_tokenizer_goes_back(monkeypatch):
+    """By hand: the second token lies within the first, so that it adds no character."""
+
+    class GoingBack:
+        unk_token_id = None
+
+        def __call__(self, texts, **_):
+            return {"input_ids": [[7, 8, 9]], "offset_mapping": [[(0, 2), (0, 1), (2, 3)]]}
+
+    monkeypatch.setattr(text_module, "cuttable", lambda _: False)
+    pieces = encode_text(GoingBack(), "abc")
+    assert pieces.ends.tolist() == [2, 2, 3]
+    assert added_characters(pieces.ends).tolist() == [2, 0, 1]
