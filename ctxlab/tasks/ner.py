@@ -3,7 +3,7 @@
 Shape legend: W tokens of a window, B windows of a batch, C tags.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +27,7 @@ class NER(TokenLabeller):
     name = "ner"
     record_fields = (("tokens", "tags"), ("text", "spans"), ("text", "entities"), ("data", "annotations"))
     metric = "entities"
+    label_word = "entity type"
     primary_metric = "f1"
 
     def __init__(
@@ -132,16 +133,9 @@ class NER(TokenLabeller):
             )
         self.labels = [OUTSIDE, *(name for name in names if name != OUTSIDE)]
 
-    def check_labels(self, documents: Sequence[Document]) -> None:
-        """Raise UserError where a gold entity type has no output of the model."""
-        known = entity_types(self.labels)
-        for document in documents:
-            for name in sorted(entity_types(document.fields.get("tags", ())) - known):
-                raise UserError(
-                    f"The entity type '{name}' of {document.origin} is not among those that the model was trained with "
-                    f"({', '.join(sorted(known))}): train with task.labels=[{','.join(sorted({*known, name}))}], "
-                    "or remove it from the file."
-                )
+    def label_names(self, labels: Collection[str]) -> set[str]:
+        """Return the entity types of BIO tags, as ``task.labels`` lists them."""
+        return entity_types(labels)
 
     def weights(self, outputs: torch.Tensor) -> torch.Tensor:
         """(C,) for outputs (B, W, C): the first tag, of words outside entities, has ``outside_weight``."""

@@ -4,7 +4,7 @@ Shape legend: L tokens of a document, W tokens of a window, B windows of a batch
 """
 
 from abc import ABC
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,8 @@ class TokenLabeller(BaseTask, ABC):
     """
 
     head = "token_classification"
+    label_word = "tag"
+    """What messages call a label."""
 
     def __init__(
         self,
@@ -137,14 +139,18 @@ class TokenLabeller(BaseTask, ABC):
         """Fix the labels from the training documents, unless ``labels`` were given."""
         self.labels = self.labels or sorted({tag for document in documents for tag in document.fields["tags"]})
 
+    def label_names(self, labels: Collection[str]) -> set[str]:
+        """Return the names under which a user lists ``labels`` in ``task.labels``."""
+        return set(labels)
+
     def check_labels(self, documents: Sequence[Document]) -> None:
         """Raise UserError where a gold label has no output of the model."""
-        known = set(self.labels)
+        known = self.label_names(self.labels)
         for document in documents:
-            for name in sorted(set(document.fields.get("tags", ())) - known):
+            for name in sorted(self.label_names(document.fields.get("tags", ())) - known):
                 raise UserError(
-                    f"The tag '{name}' of {document.origin} is not among those that the model was trained with "
-                    f"({', '.join(sorted(known))}): train with task.labels=[{','.join(sorted({*known, name}))}], "
+                    f"The {self.label_word} '{name}' of {document.origin} is not among those that the model was trained "
+                    f"with ({', '.join(sorted(known))}): train with task.labels=[{','.join(sorted({*known, name}))}], "
                     "or remove it from the file."
                 )
 

@@ -89,7 +89,7 @@ def spans(tags: Sequence[str]) -> list[Span]:
     return found
 
 
-def entity_types(tags: Sequence[str]) -> set[str]:
+def entity_types(tags: Collection[str]) -> set[str]:
     """Return the types that occur in ``tags``."""
     return {tag[2:] for tag in set(tags) if tag != OUTSIDE}
 

@@ -1,9 +1,12 @@
 """Layouts of column files: which lines are rows, and which columns have word and tag."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Self
+
+from ctxlab.core.contract import Component
 
 Columns = Sequence[str]
 """Cells of one line."""
@@ -39,6 +42,7 @@ class Sample:
     """Lines that begin with ``#``."""
 
     @classmethod
+    @abstractmethod
     def of(cls, lines: Sequence[str]) -> Self:
         """Take the first ``SAMPLE_LINES`` lines."""
         sample = cls()
@@ -71,7 +75,7 @@ def _is_tags(cells: Sequence[str]) -> bool:
     return all(map(is_bio, cells)) and any(cell != "O" for cell in cells)
 
 
-class Layout:
+class Layout(Component, ABC):
     """A layout with one word per line; ``of`` returns an instance if a sample is in this layout."""
 
     name: str
@@ -79,9 +83,9 @@ class Layout:
     """Whether every row has as many columns as the first."""
 
     @classmethod
+    @abstractmethod
     def of(cls, sample: Sample) -> Self | None:
         """Return the layout as ``sample`` uses it, or None."""
-        raise NotImplementedError
 
     def is_comment(self, line: str, columns: Columns) -> bool:
         """Return whether a line has no word."""
@@ -93,10 +97,10 @@ class Layout:
         del line
         return columns[0] == DOCUMENT_START
 
+    @abstractmethod
     def word(self, columns: Columns) -> str | None:
         """Return the word of a row; None for a row without a word of its own."""
-        raise NotImplementedError
 
+    @abstractmethod
     def tags(self, rows: Sequence[Columns]) -> Iterator[str]:
         """Return the BIO tag of each row of a sentence, empty if it has none."""
-        raise NotImplementedError
