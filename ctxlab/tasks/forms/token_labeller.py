@@ -148,10 +148,11 @@ class TokenLabeller(BaseTask, ABC):
         known = self.label_names(self.labels)
         for document in documents:
             for name in sorted(self.label_names(document.fields.get("tags", ())) - known):
+                listed = ",".join(sorted({*known, name}))
                 raise UserError(
-                    f"The {self.label_word} '{name}' of {document.origin} is not among those that the model was trained "
-                    f"with ({', '.join(sorted(known))}): train with task.labels=[{','.join(sorted({*known, name}))}], "
-                    "or remove it from the file."
+                    f"The {self.label_word} '{name}' of {document.origin} is not among those that the model was "
+                    f"trained with ({', '.join(sorted(known))}): train with task.labels=[{listed}], or remove it from "
+                    "the file."
                 )
 
     def encode(self, documents: Sequence[Document], tokenizer: Any) -> list[Encoded]:
