@@ -9,6 +9,7 @@ import numpy as np
 from ctxlab.comparison import cells
 from ctxlab.comparison.plan import Cell
 from ctxlab.comparison.records import Run
+from ctxlab.core import run_state
 from ctxlab.core.result import Result
 from ctxlab.evaluation import scores
 from ctxlab.evaluation.statistics import Counts
@@ -93,7 +94,7 @@ def collect_results(folder: Path, key: str, title: str, plan: Sequence[Cell]) ->
         plan: All cells of the comparison.
     """
     own = [cell for cell in plan if cell.candidate == key]
-    found = {cell: cells.outcome(folder / cells.FOLDER / cell.name) for cell in own}
+    found = {cell: run_state.outcome(folder / cells.FOLDER / cell.name) for cell in own}
     failed = {cell.name: outcome for cell, outcome in found.items() if isinstance(outcome, str)}
     if failed:
         return Failed(key, title, failed)

@@ -1,15 +1,6 @@
-"""The state of a cell, read from its run directory alone, so that a killed comparison can be resumed."""
+"""Where the cells of a comparison are kept, and whether other processes slowed one down."""
 
-import errno
-import fcntl
-import json
-import os
-import shutil
-from enum import StrEnum
-from pathlib import Path
-
-from ctxlab.core.errors import UserError
-from ctxlab.core.result import FILE, Result, read
+from ctxlab.core.result import Result
 
 FOLDER = "cells"
 """Folder of the cells' run directories in the comparison's."""
@@ -19,58 +10,6 @@ LOGS = "logs"
 
 LOW_SHARE = 0.9
 """Fraction of its threads' time below which a cell counts as slowed down by other processes."""
-
-
-class State(StrEnum):
-    """Progress of a cell."""
-
-    ABSENT = "absent"
-    STARTED = "started"
-    """The cell can be resumed."""
-    DONE = "done"
-
-
-def state(folder: Path) -> State:
-    """Return the progress of a cell; a run directory that cannot be resumed is removed."""
-    if (folder / FILE).is_file():
-        return State.DONE
-    if all((folder / ".hydra" / name).is_file() for name in ("overrides.yaml", "hydra.yaml", "config.yaml")):
-        return State.STARTED
-    if folder.exists():
-        shutil.rmtree(folder)
-    return State.ABSENT
-
-
-def is_locked(folder: Path) -> bool:
-    """Return whether a process is using the run directory."""
-    if not folder.is_dir():
-        return False
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        return error.errno in (errno.EAGAIN, errno.EACCES)
-    finally:
-        os.close(handle)
-    return False
-
-
-def failure(folder: Path) -> str | None:
-    """Return the sentence that says why the cell failed; None if it left none."""
-    try:
-        return str(json.loads((folder / "failure.json").read_text(encoding="utf-8"))["error"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def outcome(folder: Path) -> Result | str:
-    """Return the result of a cell, or a sentence that says why there is none."""
-    if not (folder / FILE).is_file():
-        return failure(folder) or "it ended without a message: it was killed"
-    try:
-        return read(folder)
-    except UserError as error:
-        return str(error)
 
 
 def cpu_share(result: Result) -> float | None:

@@ -8,12 +8,13 @@ from pathlib import Path
 from hydra.core.override_parser.types import Quote, QuotedString
 
 from ctxlab.comparison import cells
-from ctxlab.comparison.cells import State
 from ctxlab.comparison.plan import Cell, learning_rate
+from ctxlab.core import run_state
 from ctxlab.core.errors import Interrupted
 from ctxlab.core.result import Result
+from ctxlab.core.run_state import State
 from ctxlab.training import checkpoint
-from ctxlab.workbench.comparing import process
+from ctxlab.workbench.cells import process
 from ctxlab.workbench.comparing.budget import Budget
 from ctxlab.workbench.comparing.candidates import Candidate, ComparisonCommand
 
@@ -46,7 +47,7 @@ class Cells:
         candidate = self.candidates[cell.candidate]
         assert candidate.parts is not None
         place = QuotedString(str(self.path(cell)), Quote.single).with_quotes()
-        if cells.state(self.path(cell)) is State.STARTED:
+        if run_state.state(self.path(cell)) is State.STARTED:
             return ["train", *self.asked.flags, f"resume={place}"]
         own = [f"seed={cell.seed}", f"data_seed={candidate.parts.data_seed}", self.budget.word]
         if cell.trial is not None:
@@ -125,10 +126,10 @@ def run(
 def _run(made: Cells, cell: Cell, progress: Progress, show: Callable[[Progress], None]) -> None:
     path = made.path(cell)
     progress.running, progress.started = cell, time.monotonic()
-    while cells.is_locked(path) and cells.state(path) is not State.DONE:
+    while run_state.is_locked(path) and run_state.state(path) is not State.DONE:
         show(progress)  # a process of an earlier, killed comparison is still working on it
         time.sleep(process.POLL_SECONDS)
-    if cells.state(path) is not State.DONE:
+    if run_state.state(path) is not State.DONE:
         path.parent.mkdir(exist_ok=True)
         log = made.folder / cells.LOGS / f"{cell.name}.log"
         process.run(made.words(cell), log, process.environment(made.num_threads), lambda: show(progress))
@@ -138,7 +139,7 @@ def _run(made: Cells, cell: Cell, progress: Progress, show: Callable[[Progress],
 
 def _record_outcome(made: Cells, cell: Cell, progress: Progress, skip: Callable[[Cell, Result | None], bool]) -> None:
     """Record whether a cell succeeded, and remove the checkpoints of a finished one that are not needed."""
-    outcome = cells.outcome(made.path(cell))
+    outcome = run_state.outcome(made.path(cell))
     if isinstance(outcome, Result):
         checkpoint.reduce_to_best(made.path(cell))
         progress.done.append(cell)
@@ -149,7 +150,7 @@ def _record_outcome(made: Cells, cell: Cell, progress: Progress, skip: Callable[
 
 def _had_to_wait(made: Cells, cell: Cell) -> bool:
     """Return whether other processes slowed the cell down and it has not been repeated yet."""
-    outcome = cells.outcome(made.path(cell))
+    outcome = run_state.outcome(made.path(cell))
     share = cells.cpu_share(outcome) if isinstance(outcome, Result) else None
     again = made.path(cell).with_name(cell.name + SLOWED).exists()
     return share is not None and share < cells.LOW_SHARE and not again

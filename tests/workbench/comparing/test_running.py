@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from ctxlab.comparison import cells, plan
-from ctxlab.comparison.cells import State
-from ctxlab.workbench.comparing import process, running
+from ctxlab.comparison import plan
+from ctxlab.core import run_state
+from ctxlab.core.run_state import State
+from ctxlab.workbench.cells import process
+from ctxlab.workbench.comparing import running
 from ctxlab.workbench.comparing.budget import Budget
 from ctxlab.workbench.comparing.candidates import Candidate, ComparisonCommand
 
@@ -69,7 +71,7 @@ class Machine:
         folder = Path(words[-1].partition("=")[2].strip("'"))
         self.moment()
         if resumes:
-            assert cells.state(folder) is State.STARTED
+            assert run_state.state(folder) is State.STARTED
         else:
             folder.mkdir(parents=True)  # a second start of the same directory is a mistake
             self.moment()
@@ -162,11 +164,3 @@ def test_time_left_is_that_of_like_cells_once_some_are_done():
     assert progress.left == 30
     progress.spent["a"] = [15.0, 25.0]  # twice as long as estimated
     assert progress.left == 20 + 40
-
-
-def test_a_directory_that_nothing_can_go_on_from_is_begun_anew(tmp_path):
-    folder = tmp_path / "cell"
-    (folder / ".hydra").mkdir(parents=True)
-    (folder / ".hydra" / "overrides.yaml").touch()
-    assert cells.state(folder) is State.ABSENT
-    assert not folder.exists()

@@ -1,4 +1,4 @@
-"""Running a cell in a process of its own, with a given number of threads."""
+"""Running a cell or trial in a process of its own, with a given number of threads."""
 
 import ctypes
 import os
@@ -27,6 +27,27 @@ def environment(num_threads: int) -> dict[str, str]:
     return {**os.environ, **dict.fromkeys(THREADS, str(num_threads))}
 
 
+def start(words: Sequence[str], log: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start ``ctxlab <words>`` in a new process, which ends with a checkpoint if this one is killed.
+
+    Args:
+        words: Arguments after ``ctxlab``.
+        log: File to which its output is appended.
+        env: Environment of the process.
+    """
+    log.parent.mkdir(exist_ok=True)
+    with log.open("ab") as output:
+        return subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "ctxlab", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=dict(env),
+            process_group=0,  # Ctrl-C reaches only this process, which forwards it once
+            preexec_fn=_end_with_parent(),
+        )
+
+
 def run(words: Sequence[str], log: Path, env: Mapping[str, str], tick: Callable[[], None]) -> int:
     """Run ``ctxlab <words>`` in a new process and return its exit status.
 
@@ -41,17 +62,8 @@ def run(words: Sequence[str], log: Path, env: Mapping[str, str], tick: Callable[
     Raises:
         Interrupted: A signal was received; the cell has ended.
     """
-    log.parent.mkdir(exist_ok=True)
-    with log.open("ab") as output, StopRequest().listening() as stop:
-        process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "ctxlab", *words],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=dict(env),
-            process_group=0,  # Ctrl-C reaches only this process, which forwards it once
-            preexec_fn=_end_with_parent(),
-        )
+    with StopRequest().listening() as stop:
+        process = start(words, log, env)
         try:
             _wait(process, stop, tick)
         except KeyboardInterrupt:
