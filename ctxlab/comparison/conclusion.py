@@ -68,7 +68,7 @@ def conclude(contenders: Sequence[Contender], cost: Cost, rules: Rules, figure: 
     sentence = _SENTENCES[answer](cheapest.name, best, _Words(figure, cost.unit, ratio, rules))
     if cheapest.scored.num_seeds == 1:
         sentence += " With one seed this is about two trained models, not two strategies."
-    return Conclusion(answer, cheapest.name, best.name, ratio, sentence)
+    return Conclusion(answer, cheapest.name, challenger=best.name, cost_ratio=ratio, sentence=sentence)
 
 
 def _answer(rows: Sequence[Row], is_any_better: bool, rules: Rules) -> Answer:

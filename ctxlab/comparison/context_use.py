@@ -72,7 +72,7 @@ def table(candidates: Sequence[CandidateResults], name: str) -> Table | None:
         next(iter(row)) for ran in candidates for row in ran.results[0].breakdowns[ran.split].get(name, ()) if row
     )
     rows = [(row, *(own[row].figure if row in own else None for own in found.values())) for row in names]
-    return Table(name, WHERE[name], (head, *found), rows, "means over seeds")
+    return Table(name, WHERE[name], columns=(head, *found), rows=rows, note="means over seeds")
 
 
 def sentences(candidates: Sequence[CandidateResults]) -> list[str]:

@@ -71,7 +71,7 @@ def difference(candidate: Scored, baseline: Scored, confidence: float = 0.95) ->
         reach = student.quantile((1 - confidence) / 2) * student.standard_error
         interval = Interval(estimate - reach, estimate + reach)
     num_documents = int(candidate.reported.any(axis=0).sum())
-    return Difference(estimate, tuple(each.tolist()), interval, student, num_documents)
+    return Difference(estimate, tuple(each.tolist()), interval=interval, student=student, num_documents=num_documents)
 
 
 def pseudo_values(candidate: Scored, baseline: Scored) -> Counts:

@@ -67,7 +67,7 @@ def profile(documents: Sequence[Encoded], contexts: Sequence[int], outside: int 
     gold = [_gold(document, outside) for document in documents]
     median, ninety = (int(np.quantile(lengths, share, method="inverted_cdf")) for share in (0.5, 0.9))
     fits = tuple(_fit(length, lengths, np.maximum(length - np.asarray(rooms), 0), gold) for length in contexts)
-    return Profile(len(documents), median, ninety, int(lengths.max()), fits)
+    return Profile(len(documents), median, ninety_percent=ninety, longest=int(lengths.max()), fits=fits)
 
 
 def _gold(document: Encoded, outside: int | None) -> IntArray:

@@ -61,7 +61,11 @@ def write(brief: Brief, index: int) -> dict[str, Any]:
     label = list(VERDICTS)[(index + brief.seed) % len(VERDICTS)]
     page, pool = Page(draw, brief.words_per_document), list(names(brief.split))
     is_ambiguous = draw.share() < brief.ambiguous_share
-    return _two_sentences(draw, page, pool, label, fitting) if is_ambiguous else _one_sentence(draw, page, pool, label)
+    return (
+        _two_sentences(draw, page, pool=pool, label=label, distances=fitting)
+        if is_ambiguous
+        else _one_sentence(draw, page, pool, label)
+    )
 
 
 def _one_sentence(draw: Draw, page: Page, pool: Sequence[str], label: str) -> dict[str, Any]:

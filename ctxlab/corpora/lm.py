@@ -113,7 +113,7 @@ class _Writer:
         (first, first_key), (second, second_key) = (_with(template, name, key) for template in templates)
         now, key_at = len(self._words), len(self._words) + first_key
         at = key_at + distance - second_key
-        due = _Due(at, at + len(second), second, second_key, key_at)
+        due = _Due(at, at + len(second), words=second, key_at=second_key, first_key=key_at)
         if not leaves(self._room() - len(first)) or not self._free(now + len(first), due):
             return False
         self._pool.pop()

@@ -182,7 +182,7 @@ class _Writer:
                 words += fill(part, self._draw)
                 continue
             form = self._draw.one(FORMS[kind]) if part[1:-1] == kind else ("[ 2 ]" if kind == "PER" else "[ 1 ]")
-            _append_form(form, self._draw.one(self._cast[kind]), kind, words, entities)
+            _append_form(form, self._draw.one(self._cast[kind]), kind=kind, words=words, entities=entities)
         return _Sentence(sentence(words), entities)
 
     def _write(self, written: _Sentence) -> None:

@@ -50,7 +50,7 @@ def write(brief: Brief, index: int) -> dict[str, Any]:
     draw = brief.draw(index)
     label = LABELS[(index + brief.seed) % len(LABELS)]
     distance = draw.one(fitting) if draw.share() < brief.ambiguous_share else None
-    return _record(draw, Page(draw, brief.words_per_document), names(brief.split), label, distance)
+    return _record(draw, Page(draw, brief.words_per_document), pool=names(brief.split), label=label, distance=distance)
 
 
 def _record(draw: Draw, page: Page, pool: Sequence[str], label: str, distance: int | None) -> dict[str, Any]:

@@ -114,7 +114,13 @@ class _Writer:
         name, key = self._pool.pop(), self._draw.one(LISTS[kind]).split(" ")
         before, after = template.split(" <key> ")
         words = [*before.split(" "), *key, *after.split(" ")]
-        return _Fact(name, form, sentence([name if w == "<x>" else w for w in words]), len(before.split(" ")), len(key))
+        return _Fact(
+            name,
+            form,
+            words=sentence([name if w == "<x>" else w for w in words]),
+            key_at=len(before.split(" ")),
+            key_words=len(key),
+        )
 
     def _unstated(self) -> str:
         """Return an unanswerable question about a name of the text."""

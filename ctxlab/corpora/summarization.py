@@ -36,7 +36,7 @@ def write(brief: Brief, index: int) -> dict[str, Any]:
     fitting = sorted(set(brief.fitting_distances(ROOM_FOR_FACT, needed=True)))
     draw = brief.draw(index)
     page, pool = Page(draw, brief.words_per_document), draw.shuffled(names(brief.split))
-    facts = _facts(draw, page, pool, brief.ambiguous_share, fitting)
+    facts = _facts(draw, page, pool=pool, share=brief.ambiguous_share, distances=fitting)
     text, spans, _ = page.write()
     return {"document": text, "summaries": _summaries(facts, spans)}
 
@@ -64,7 +64,7 @@ def _facts(draw: Draw, page: Page, pool: list[str], share: float, distances: Seq
         if at is None:
             continue
         stated, _ = joined(fixed_sentence(template, name, key=key).words, [0])
-        facts.append(_Fact(name, key, stated.strip(), at, len(page.placed) - 1))
+        facts.append(_Fact(name, key, stated=stated.strip(), distance=at, put=len(page.placed) - 1))
         aliases += [fixed_sentence(draw.one(ALIASES), name, y=other)] if other != name else []
     for alias in aliases:
         page.put(alias)

@@ -68,7 +68,7 @@ class Breakdown(Generic[Kept]):
             drawn: Kind of plot in the report, see ``Table``.
         """
         rows = [(label, *cells) for label, kept in bins if (cells := self.row(kept)) is not None]
-        return Table(name, title, (first, *self.columns), rows, self.note, chance=chance, drawn=drawn)
+        return Table(name, title, columns=(first, *self.columns), rows=rows, note=self.note, chance=chance, drawn=drawn)
 
     def known(
         self, name: str, title: str, first: str, bins: Iterable[tuple[str, Kept]], *, chance: float | None = None

@@ -68,7 +68,7 @@ def evaluate(
         done(read)
 
     with FlopCounter() as counter:
-        for prediction, merged in predict(reader, task, documents, encoded, count):
+        for prediction, merged in predict(reader, task, documents=documents, encoded=encoded, done=count):
             predictions.append(prediction)
             tokens += sum(len(text.token_ids) for text in merged.written)
             seen += int(merged.seen.sum())
@@ -76,7 +76,9 @@ def evaluate(
     scores = metric(task.metric)(documents, predictions)
     known = known_of(encoded)
     coverage = Coverage(seen / max(sum(map(len, encoded)), 1), scores.coverage_labels, known.share)
-    return Evaluation(scores, coverage, predictions, tokens, seconds, counter.total, known)
+    return Evaluation(
+        scores, coverage, predictions=predictions, tokens=tokens, seconds=seconds, flops=counter.total, known=known
+    )
 
 
 def known_of(encoded: Sequence[Encoded]) -> Known:

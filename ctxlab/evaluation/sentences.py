@@ -65,7 +65,7 @@ class _Index:
     def scores(self, asked: Counter[str]) -> Numbers:
         """(S,) BM25 scores for a question with these words."""
         times = np.asarray([asked[word] for word in self.words], np.float64)
-        return bm25(self.sentence, self.word, self.count, self.sizes, times, K1)
+        return bm25(self.sentence, self.word, count=self.count, sizes=self.sizes, asked=times, k1=K1)
 
 
 @lru_cache(KEPT_TEXTS)
@@ -75,4 +75,4 @@ def _index(context: str, language: str) -> _Index:
     rows = [(i, numbers[word], n) for i, count in enumerate(counts) for word, n in count.items()]
     table = np.asarray(rows, np.int64).reshape(-1, 3)
     sizes = np.asarray([count.total() for count in counts], np.int64)
-    return _Index(numbers, table[:, 0], table[:, 1], table[:, 2].astype(np.float64), sizes)
+    return _Index(numbers, table[:, 0], word=table[:, 1], count=table[:, 2].astype(np.float64), sizes=sizes)

@@ -48,7 +48,7 @@ class Pretrained(ModelSource):
             if configure is not None:
                 configure(config)
 
-        model = load_model(folder(self.path), self.path, head, labels, change)
+        model = load_model(folder(self.path), self.path, head=head, labels=labels, configure=change)
         with suppress(UserError):  # weights without a tokenizer load too; ``tokenizer`` raises the error
             fit_vocabulary(model, self.tokenizer(), self.path)
         set_attention_dropout(model, self.attention_dropout)

@@ -83,7 +83,7 @@ def _least_width(table: Table, layout: Layout) -> int:
 def _turned(table: Table) -> Table:
     """Transpose the table: few rows of many columns become many rows of few columns."""
     rows = [[name, *values] for name, values in zip(table.columns, zip(*table.rows, strict=True), strict=True)]
-    return Table(table.name, table.title, [str(value) for value in rows[0]], rows[1:], table.note)
+    return Table(table.name, table.title, columns=[str(value) for value in rows[0]], rows=rows[1:], note=table.note)
 
 
 def markdown(table: Table) -> str:

@@ -56,7 +56,13 @@ def _backward(
     kept = create_graph if retain_graph is None else retain_graph
     leaves = () if inputs is None else (inputs,) if isinstance(inputs, torch.Tensor) else tuple(inputs)
     _engine_run_backward(
-        (tensor,), (gradient,), kept, create_graph, leaves, allow_unreachable=True, accumulate_grad=True
+        (tensor,),
+        grad_tensors=(gradient,),
+        keep_graph=kept,
+        create_graph=create_graph,
+        inputs=leaves,
+        allow_unreachable=True,
+        accumulate_grad=True,
     )
 
 

@@ -28,9 +28,9 @@ def make_items(document: int, encoded: Encoded, windows: Sequence[Window]) -> li
         Item(
             document,
             run,
-            [w.labels(encoded) for w in run],
-            [w.marks(encoded) for w in run],
-            [next(targets) for _ in run],
+            labels=[w.labels(encoded) for w in run],
+            marks=[w.marks(encoded) for w in run],
+            targets=[next(targets) for _ in run],
         )
         for run in runs
     ]
@@ -124,7 +124,7 @@ class Passes(PassRunner):
 
     def through(self, model: Any, strategy: Strategy) -> "Passes":
         """Return passes of the same items through another model."""
-        return Passes(strategy, model_call(model), self._pad_id, self._device, self._writes)
+        return Passes(strategy, model_call(model), pad_id=self._pad_id, device=self._device, writes=self._writes)
 
     def _inputs(
         self, items: Sequence[Item], rows: Sequence[tuple[int, int]]
@@ -162,7 +162,7 @@ class Passes(PassRunner):
         cut: bool,
     ) -> Passed:
         sizes = [self._tokens(items[i], w) for i, w in rows]
-        return Passed(outputs, labels, rows, sum(sizes), max(sizes), cut)
+        return Passed(outputs, labels, rows=rows, tokens=sum(sizes), width=max(sizes), cut=cut)
 
 
 def append_target(window: Window, target: IntArray) -> tuple[Window, IntArray]:

@@ -47,7 +47,7 @@ class Reader:
                 yield from self._kept(group, windows, done)
                 continue
             if self.writer is not None:
-                yield from self._written(self.writer, group, windows, items, done)
+                yield from self._written(self.writer, group, windows=windows, items=items, done=done)
                 continue
             outputs = iter(self._outputs([item for row in items for item in row], done))
             for document, row, own in zip(group, windows, items, strict=True):
@@ -85,7 +85,7 @@ class Reader:
     @torch.inference_mode()
     def _target_costs(self, items: Sequence[Item], writes: str) -> list[tuple[float, int]]:
         """Return the negative log-likelihood (nats) and the tokens of the targets of each item."""
-        passes = Passes(self.strategy, model_call(self.model), self.pad_id, self.device, writes)
+        passes = Passes(self.strategy, model_call(self.model), pad_id=self.pad_id, device=self.device, writes=writes)
         costs = [(0.0, 0)] * len(items)
         known = [i for i, item in enumerate(items) if any(map(len, item.targets))]
         for group in split_forward(known, [passes.size(item) for item in items], self.tokens_per_forward):

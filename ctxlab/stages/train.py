@@ -41,7 +41,9 @@ def run(parts: Parts) -> None:
     try:
         validation = Validation(bench, splits.validation)
         watcher = TrainingWatcher(tracker, memory)
-        trainer = make_trainer(parts, bench, splits.train, validation, watcher, memory=memory)
+        trainer = make_trainer(
+            parts, bench, documents=splits.train, validation=validation, watcher=watcher, memory=memory
+        )
         encoded = {name: bench.encode(splits.of(name)) for name in ("train", *sanity.SCORED)}
         bench.task.notes.extend(sanity.of_documents(splits, encoded, bench.length))
         announce(bench, splits)
@@ -51,7 +53,7 @@ def run(parts: Parts) -> None:
         trainer.run(state)
         bench.task.notes.extend(trainer.notes(state))
         bench.task.notes.extend(sanity.of_training(state, trainer.budget, parts.schedule, bench.length))
-        result = _score(parts, validation, splits.test, state, memory, shown)
+        result = _score(parts, validation, test=splits.test, state=state, memory=memory, shown=shown)
     finally:
         report = parts.origin.run_dir / "report.md"
         tracker.finish(as_dict(result) if result else None, report if result and report.exists() else None)

@@ -52,10 +52,10 @@ def run(parts: Parts) -> None:
         proof = prove(
             _subject(parts, bench, encoded),
             bench.reader(),
-            bench.task,
-            documents,
-            encoded,
-            CheckpointIO(
+            task=bench.task,
+            documents=documents,
+            encoded=encoded,
+            checkpoints=CheckpointIO(
                 save=lambda model, folder: save_weights(model, parts.tuning, folder),
                 load=lambda folder: _reload(parts, bench, folder),
             ),
@@ -126,7 +126,7 @@ def _reload(parts: Parts, bench: Workbench, folder: Path) -> tuple[Any, Strategy
     """Load the checkpoint as any stage does, with a new strategy, because parts keep a reference to their model."""
     source, strategy, task = Checkpointed(str(folder)), copy.deepcopy(parts.strategy), copy.copy(bench.task)
     task.notes = []
-    model, _ = assemble(strategy, source, task, parts.tuning, bench.length)
+    model, _ = assemble(strategy, source, task=task, tuning=parts.tuning, length=bench.length)
     source.load_added_modules(model)
     source.load_tuning(model, parts.tuning)
     return model.to(bench.accelerator.device).eval(), strategy
@@ -146,7 +146,13 @@ def _write_outputs(parts: Parts, bench: Workbench, proof: Proof, seconds: float)
         "Deviations are relative to the size of the states; where influence is missing, the fraction that is missing.",
         *bench.task.notes,
     ]
-    write_page(run_dir / "report.md", checks, notes, [drawn], (run_dir / "config.yaml").read_text(encoding="utf-8"))
+    write_page(
+        run_dir / "report.md",
+        checks,
+        notes=notes,
+        pictures=[drawn],
+        config=(run_dir / "config.yaml").read_text(encoding="utf-8"),
+    )
     verification = Verification(
         stage=parts.origin.stage,
         task=bench.task.name,

@@ -93,7 +93,7 @@ class Dialogue(Ranking):
         has_next = True
         if record.get(self._candidates_field) is not None:
             fields["candidates"] = candidates_of(
-                record, self._candidates_field, "task.candidates_field", origin, self.name
+                record, self._candidates_field, option="task.candidates_field", origin=origin, task=self.name
             )
             has_next = self._has_next(turns[-1], fields["candidates"], origin, gold=gold)
         fields["has_next"] = has_next
@@ -147,7 +147,16 @@ class Dialogue(Ranking):
         more = {} if probes is None else {"probes": places_in(history, probes)}
         turn = history[-1].place + 2  # the next one, counted from 1
         group, text = f"{document.id}@{turn}", written(history)
-        return candidate_documents(document.id, group, text, candidates, labels, document.origin, turn=turn, **more)
+        return candidate_documents(
+            document.id,
+            group,
+            history=text,
+            candidates=candidates,
+            labels=labels,
+            origin=document.origin,
+            turn=turn,
+            **more,
+        )
 
     def _drawn(self, document: Document, place: int) -> list[str]:
         """Draw turns of other dialogues and shuffle the true turn among them."""

@@ -61,12 +61,12 @@ class Generation(Writing):
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Check the prompt of a record, its constraints and a text that meets them; the text may be missing."""
-        prompt = text_of(record, self._prompt_field, "task.prompt_field", origin, self.name)
+        prompt = text_of(record, self._prompt_field, option="task.prompt_field", origin=origin, task=self.name)
         fields: dict[str, Any] = {"prompt": prompt}
         if gold:
             fields["constraints"] = read_constraints(record, self._constraints_field, origin)
         if gold and record.get(self._text_field) is not None:
-            fields["text"] = text_of(record, self._text_field, "task.text_field", origin, self.name)
+            fields["text"] = text_of(record, self._text_field, option="task.text_field", origin=origin, task=self.name)
         if record.get("probes") is not None:
             fields["probes"] = record["probes"]
         return Document(str(record.get("id", origin)), fields, origin)
@@ -109,7 +109,7 @@ def read_constraints(record: Mapping[str, Any], field: str, origin: str) -> Cons
     if least is not None and most is not None and least > most:
         raise UserError(f"{origin} asks for min_words={least} and max_words={most}, which no text meets: swap them.")
     topic_words = words["topic_words"] or (tuple(squeezed(topic).split(" ")) if topic else ())
-    return Constraints(words["words"], topic, topic_words, least, most)
+    return Constraints(words["words"], topic, topic_words=topic_words, min_words=least, max_words=most)
 
 
 def _words(value: Any, name: str, origin: str) -> tuple[str, ...]:

@@ -58,7 +58,7 @@ class LM(BaseTask):
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Check the text of a record, which is its own gold."""
         del gold
-        fields = {"text": text_of(record, self._text_field, "task.text_field", origin, self.name)}
+        fields = {"text": text_of(record, self._text_field, option="task.text_field", origin=origin, task=self.name)}
         if record.get("probes") is not None:
             fields["probes"] = record["probes"]
         return Document(str(record.get("id", origin)), fields, origin)
@@ -102,8 +102,16 @@ class LM(BaseTask):
         characters, unknown = added_characters(encoded.ends)[asked], encoded.input_ids[asked] == self._unknown_id
         nll = vocabulary.charge_unknown(nll, unknown, characters, self._vocabulary_size)
         correct = seen & ~unknown & (merged.outputs[asked - 1, 1] > 0.5)
-        places = encoded.starts[asked], encoded.ends[asked]
-        scores = TokenScores(nll, correct, seen, asked, characters, *places, len(encoded))
+        scores = TokenScores(
+            nll,
+            correct,
+            seen=seen,
+            position=asked,
+            characters=characters,
+            starts=encoded.starts[asked],
+            ends=encoded.ends[asked],
+            num_tokens=len(encoded),
+        )
         return Prediction(document.id, scores, seen.tolist())
 
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:

@@ -81,7 +81,7 @@ class MLM(BaseTask):
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Check the text of a record, which is its own gold."""
         del gold
-        fields = {"text": text_of(record, self._text_field, "task.text_field", origin, self.name)}
+        fields = {"text": text_of(record, self._text_field, option="task.text_field", origin=origin, task=self.name)}
         if record.get("probes") is not None:
             fields["probes"] = record["probes"]
         return Document(str(record.get("id", origin)), fields, origin)
@@ -95,9 +95,9 @@ class MLM(BaseTask):
             plain = Encoded(
                 text.input_ids,
                 text.word_ids,
-                np.full(len(text.input_ids), NO_LABEL),
-                before,
-                after,
+                labels=np.full(len(text.input_ids), NO_LABEL),
+                before=before,
+                after=after,
                 marks=text.marks,
                 starts=text.starts,
                 ends=text.ends,
@@ -127,8 +127,16 @@ class MLM(BaseTask):
         characters, unknown = added_characters(encoded.ends)[asked], encoded.labels[asked] == self._tokens.unknown_id
         nll = vocabulary.charge_unknown(nll, unknown, characters, self._tokens.size)
         correct = seen & ~unknown & (merged.outputs[asked, 1] > 0.5)
-        places = encoded.starts[asked], encoded.ends[asked]
-        scores = TokenScores(nll, correct, seen, asked, characters, *places, len(encoded))
+        scores = TokenScores(
+            nll,
+            correct,
+            seen=seen,
+            position=asked,
+            characters=characters,
+            starts=encoded.starts[asked],
+            ends=encoded.ends[asked],
+            num_tokens=len(encoded),
+        )
         return Prediction(document.id, scores, seen.tolist())
 
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:

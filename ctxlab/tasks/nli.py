@@ -48,8 +48,10 @@ class NLI(DocumentClassifier):
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Check both texts and the label of a record; with ``gold=False`` the texts are enough."""
         fields: dict[str, Any] = {
-            "premise": text_of(record, self._premise_field, "task.premise_field", origin, self.name),
-            "hypothesis": text_of(record, self._hypothesis_field, "task.hypothesis_field", origin, self.name),
+            "premise": text_of(record, self._premise_field, option="task.premise_field", origin=origin, task=self.name),
+            "hypothesis": text_of(
+                record, self._hypothesis_field, option="task.hypothesis_field", origin=origin, task=self.name
+            ),
         }
         if gold:
             fields["gold"] = self.gold(record, origin)

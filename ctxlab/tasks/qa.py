@@ -141,13 +141,13 @@ class QA(BaseTask):
                 Encoded(
                     pieces.input_ids,
                     pieces.word_ids,
-                    _labels(pieces, document.fields["answers"]),
-                    (*around.before, *query, *around.between),
-                    around.after,
-                    query,
-                    pieces.marks,
-                    pieces.starts,
-                    pieces.ends,
+                    labels=_labels(pieces, document.fields["answers"]),
+                    before=(*around.before, *query, *around.between),
+                    after=around.after,
+                    query=query,
+                    marks=pieces.marks,
+                    starts=pieces.starts,
+                    ends=pieces.ends,
                     terms=pieces.terms,
                     query_terms=terms,
                 )
@@ -158,7 +158,9 @@ class QA(BaseTask):
         """Return a stretch of the context if ``stretch_tokens`` is set; see ``drawn_stretch``."""
         answer = np.flatnonzero(encoded.labels)
         ends = (int(answer[0]), int(answer[-1])) if len(answer) else None
-        part = drawn_stretch(len(encoded), ends, self._stretch_tokens, self._no_answer_share, seed)
+        part = drawn_stretch(
+            len(encoded), ends, length=self._stretch_tokens, no_answer_share=self._no_answer_share, seed=seed
+        )
         if part is None:
             return encoded
         return replace(encoded, **{name: getattr(encoded, name)[part] for name in STRETCHED})
@@ -195,14 +197,20 @@ class QA(BaseTask):
         best = _best(merged.outputs, self._runs(document, encoded, merged), self._max_answer_tokens)
         if best is None or best[2] <= self._threshold:
             score = None if best is None else best[2]
-            return Prediction(document.id, Answer("", None, None, score, len(encoded), evidence), seen)
+            return Prediction(
+                document.id, Answer("", None, end=None, score=score, num_tokens=len(encoded), evidence=evidence), seen
+            )
         first, last, score = best
         start, end = int(encoded.starts[first]), int(encoded.ends[last])
         start += len(context[start:end]) - len(context[start:end].lstrip())  # some tokens begin with a blank
         end = start + len(context[start:end].rstrip())
         if end > start:  # an uncased tokenizer drops combining marks of the last letter
             start, end = snap(context, start, end)
-        return Prediction(document.id, Answer(context[start:end], start, end, score, len(encoded), evidence), seen)
+        return Prediction(
+            document.id,
+            Answer(context[start:end], start, end=end, score=score, num_tokens=len(encoded), evidence=evidence),
+            seen,
+        )
 
     def _runs(self, document: Document, encoded: Encoded, merged: Merged) -> IntArray:
         """(L,) run of each token, -1 for unseen tokens; a span must be within one run."""

@@ -37,8 +37,10 @@ class Recommendation(Ranking):
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Check history, candidates and labels of a record; with ``gold=False`` no labels are needed."""
-        history = texts_of(record, self._history_field, "task.history_field", origin, self.name)
-        candidates = candidates_of(record, self._candidates_field, "task.candidates_field", origin, self.name)
+        history = texts_of(record, self._history_field, option="task.history_field", origin=origin, task=self.name)
+        candidates = candidates_of(
+            record, self._candidates_field, option="task.candidates_field", origin=origin, task=self.name
+        )
         fields: dict[str, Any] = {"history": BETWEEN.join(history), "candidates": candidates, **evidence_field(record)}
         if gold:
             fields["labels"] = self._chosen.read(record, len(candidates), origin)

@@ -238,7 +238,16 @@ class Relation(BaseTask):
             if self._markers:
                 input_ids, word_ids = _marked(input_ids, word_ids, document.fields["entities"], tokenizer)
             labels = _labels(word_ids, document.fields)
-            encoded.append(Encoded(input_ids, word_ids, labels, before, after, marks=_marks(word_ids, document.fields)))
+            encoded.append(
+                Encoded(
+                    input_ids,
+                    word_ids,
+                    labels=labels,
+                    before=before,
+                    after=after,
+                    marks=_marks(word_ids, document.fields),
+                )
+            )
         return encoded
 
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:

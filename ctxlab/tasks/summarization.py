@@ -72,7 +72,7 @@ class Summarization(Writing):
                 f"{origin} has a query but no field '{self._document_field}': give the text that the query is about, "
                 "or name its field with task.document_field=<field>."
             )
-        text = text_of(record, self._document_field, "task.document_field", origin, self.name)
+        text = text_of(record, self._document_field, option="task.document_field", origin=origin, task=self.name)
         return Document(name, {"document": text, "asked": summaries_of(record, name, text, origin, gold=gold)}, origin)
 
     def expand(self, document: Document) -> list[Document]:
@@ -131,7 +131,9 @@ class Summarization(Writing):
             return super().decode(document, encoded, merged)
         text = kept_text(self.source(document), encoded, merged)
         evidence = evidence_of(document, encoded, merged)
-        answer = WrittenText(text, (), (), 0.0, 0, merged.seen, encoded.starts, evidence)
+        answer = WrittenText(
+            text, (), scores=(), target_nll=0.0, num_asked=0, seen=merged.seen, starts=encoded.starts, evidence=evidence
+        )
         return Prediction(document.id, answer, [answer.is_read])
 
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:

@@ -49,9 +49,13 @@ class Translation(Writing):
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Check both texts of a record; with ``gold=False`` the source is enough."""
-        fields: dict[str, Any] = {"source": text_of(record, self._source_field, "task.source_field", origin, self.name)}
+        fields: dict[str, Any] = {
+            "source": text_of(record, self._source_field, option="task.source_field", origin=origin, task=self.name)
+        }
         if gold:
-            fields["target"] = text_of(record, self._target_field, "task.target_field", origin, self.name)
+            fields["target"] = text_of(
+                record, self._target_field, option="task.target_field", origin=origin, task=self.name
+            )
         if record.get("probes") is not None:
             fields["probes"] = checked_evidence(record["probes"], "probes", fields["source"], origin)
         return Document(str(record.get("id", origin)), fields, origin)

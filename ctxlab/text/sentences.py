@@ -146,7 +146,7 @@ def sentence_spans(text: str, language: str = "") -> list[tuple[int, int]]:
 def _stops(text: str, start: int, end: int, language: str) -> Iterator[int]:
     begin = start
     for stop in _stop(*_scripts(text)).finditer(text, start, end):
-        if stop.end() < end and _ends(text, start, stop, language, stop.start() - begin):
+        if stop.end() < end and _ends(text, start, stop=stop, language=language, length=stop.start() - begin):
             begin = stop.end()
             yield begin
 

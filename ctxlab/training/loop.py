@@ -50,7 +50,11 @@ class Trainer:
         self.model, self.optimizer = accelerator.prepare(job.model, job.optimizer)
         self.trainable = [p for p in job.model.parameters() if p.requires_grad]
         self.passes = Passes(
-            job.strategy, model_call(self.model), job.tokenizer.pad_token_id, accelerator.device, job.writes
+            job.strategy,
+            model_call(self.model),
+            pad_id=job.tokenizer.pad_token_id,
+            device=accelerator.device,
+            writes=job.writes,
         )
         self._logged = (0, 0.0)
 

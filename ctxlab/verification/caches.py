@@ -43,7 +43,7 @@ def check_caches(subject: Subject) -> Check:
     proves = "A memory caches as many keys as it declares, and positions continue from window to window without a gap."
     memory = subject.strategy.memory
     if not memory.sequential or memory.num_cached == 0:
-        return Check(name, proves, None, None, f"memory={option(memory)} caches no keys.")
+        return Check(name, proves, None, f"memory={option(memory)} caches no keys.")
     with KeepDouble():
         longest = subject.strategy.reading.longest(subject.length)
         items = subject.items(subject.document(max(round(subject.length * CONTEXTS), NUM_WINDOWS * longest)))
@@ -52,12 +52,12 @@ def check_caches(subject: Subject) -> Check:
         fault = _fault(steps, most)
         deviation = None if fault else _from_joint(subject, min(longest, most, JOINT_TOKENS))
     if fault:
-        return Check(name, proves, False, None, f"memory={option(memory)}: {fault}.")
+        return Check(name, proves, False, f"memory={option(memory)}: {fault}.")
     cached = f"{', '.join(f'{step.num_cached:,}' for step in steps)} keys before windows of {steps[0].tokens:,} tokens"
     if deviation is None:
-        return Check(name, proves, True, 0.0, f"{cached}.")
+        return Check(name, proves, True, f"{cached}.", deviation=0.0)
     detail = f"{cached}; two windows differ from one window of both by {deviation:.1e}."
-    return Check(name, proves, deviation <= TOLERANCE, deviation, detail)
+    return Check(name, proves, deviation <= TOLERANCE, detail, deviation=deviation)
 
 
 def _first_windows(item: Item, count: int) -> Item:

@@ -17,10 +17,10 @@ class Check:
     """What it shows, in one sentence."""
     passed: bool | None
     """None where the check does not apply to the strategy."""
-    deviation: float | None
-    """Largest deviation found; None where it is not a single number."""
     detail: str
     """What was compared, or what is wrong and where."""
+    deviation: float | None = None
+    """Largest deviation found; None where it is not a single number."""
 
     @property
     def verdict(self) -> str:
@@ -38,7 +38,7 @@ def within(name: str, proves: str, deviation: float, detail: str, tolerance: flo
         detail: What was compared.
         tolerance: Largest deviation that passes.
     """
-    return Check(name, proves, deviation <= tolerance, deviation, detail)
+    return Check(name, proves, deviation <= tolerance, detail, deviation=deviation)
 
 
 def table(checks: list[Check], title: str) -> Table:

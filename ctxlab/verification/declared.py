@@ -42,7 +42,7 @@ def declare(subject: Subject, item: Item, probes: Sequence[Probe]) -> list[Decla
     changed = [
         torch.from_numpy(np.stack([probe.changes(window) for probe in probes], axis=1)) for window in item.windows
     ]
-    inside = [_inside(subject, item, w, probes, changed[w]) for w in range(len(item.windows))]
+    inside = [_inside(subject, item, w=w, probes=probes, changed=changed[w]) for w in range(len(item.windows))]
     touched = np.stack([own.any(0).numpy() for own in changed])
     between = _between(subject, len(item.windows))
     found = []
@@ -150,7 +150,7 @@ class Propagation:
         narrowed, exact = narrowed_layers(self.subject.model), self.subject.strategy.attention.exact
         for layer in range(self.subject.facts.num_layers):
             measurable = exact and layer < HOPS and not narrowed[layer]
-            may, surely = self._layer(first, second, could[-1], must[-1], later)
+            may, surely = self._layer(first, second, could=could[-1], must=must[-1], later=later)
             could.append(may)
             must.append(surely if measurable else must[-1])
         return torch.stack([*could[1:], could[-1]]), torch.stack([*must[1:], must[-1]])

@@ -52,21 +52,17 @@ def check_dense(subject: Subject) -> Check:
     attention = subject.strategy.attention
     if not attention.exact or attention.reweights:
         why = "an upper bound only" if not attention.exact else "weights of its own"
-        return Check(name, proves, None, None, f"attention={option(attention)} declares {why}.")
+        return Check(name, proves, None, f"attention={option(attention)} declares {why}.")
     deviations, num_calls = [0.0], 0
     with KeepDouble():
         for inputs, lengths, calls in _passes(subject):
             for call in calls:
-                deviations += [_deviation(subject, inputs, call, row, own) for row, own in enumerate(lengths)]
+                deviations += [
+                    _deviation(subject, inputs, call=call, row=row, length=own) for row, own in enumerate(lengths)
+                ]
             num_calls += len(calls)
     if not num_calls:
-        return Check(
-            name,
-            proves,
-            None,
-            None,
-            "No attention call of this model can be compared.",
-        )
+        return Check(name, proves, None, "No attention call of this model can be compared.")
     detail = f"{num_calls} attention calls for documents of {CONTEXTS:g} and {SHORT:g} contexts in one batch."
     return within(name, proves, max(deviations), detail)
 
@@ -114,7 +110,11 @@ def _recording(subject: Subject) -> Iterator[list[DenseCall]]:
                 scaling = kwargs.get("scaling")
                 scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
                 bias = _bias(kwargs.get("position_bias"), query, key)
-                calls.append(DenseCall(owners[id(module)], query, key, value, scaling, bias, output[0]))
+                calls.append(
+                    DenseCall(
+                        owners[id(module)], query, key=key, value=value, scaling=scaling, bias=bias, output=output[0]
+                    )
+                )
             return output
 
         return recorded
@@ -147,7 +147,7 @@ def _deviation(subject: Subject, inputs: Mapping[str, torch.Tensor], call: Dense
         length: Tokens of the window, memory tokens included.
     """
     sample = torch.tensor(places(subject, length, NUM_QUERIES), device=call.query.device)
-    seen = _seen(subject, inputs, call, row, sample, length)
+    seen = _seen(subject, inputs, call=call, row=row, sample=sample, length=length)
     groups = call.query.shape[1] // call.key.shape[1]
     key, value = (part[row].double().repeat_interleave(groups, 0) for part in (call.key, call.value))
     scores = call.query[row].double()[:, sample] @ key.transpose(1, 2) * call.scaling

@@ -65,23 +65,23 @@ def check_heads(subject: Subject) -> Check:
     attention = subject.strategy.attention
     stack, part = layers(subject.model), f"attention={option(attention)}"
     if not attention.exact or attention.looks_ahead:
-        return Check(name, proves, None, None, f"{part} declares an upper bound only.")
+        return Check(name, proves, None, f"{part} declares an upper bound only.")
     if not stack or reading_stack(subject.model).config._attn_implementation not in ALL_ATTENTION_FUNCTIONS:
-        return Check(name, proves, None, None, "The attention function of this model's layers cannot be found.")
+        return Check(name, proves, None, "The attention function of this model's layers cannot be found.")
     count, wrong, heads = 0, [], 0
     with KeepDouble() if attention.exact else nullcontext():
         for inputs, windows, calls in each_pass(subject, partial(_recording, subject.model, stack)):
             for depth, call in enumerate(calls):
                 must = not narrowed_layers(subject.model)[depth]
-                wrong += _compare(subject, inputs, windows, call, depth, must=must)
+                wrong += _compare(subject, inputs, windows=windows, call=call, depth=depth, must=must)
                 count, heads = count + len(windows), call.tensors[0].shape[1]
     if not count:
-        return Check(name, proves, None, None, "No layer calls its attention function through the library's interface.")
+        return Check(name, proves, None, "No layer calls its attention function through the library's interface.")
     if not wrong:
         detail = f"{NUM_PLACES} keys in each of {heads} heads, in {count} windows of {len(stack)} layers."
-        return Check(name, proves, True, 0.0, detail)
+        return Check(name, proves, True, detail, deviation=0.0)
     worst = max(weight for weight, _ in wrong)
-    return Check(name, proves, False, worst, f"{wrong[0][1]}, but {part} declares otherwise.")
+    return Check(name, proves, False, f"{wrong[0][1]}, but {part} declares otherwise.", deviation=worst)
 
 
 @contextmanager
@@ -93,7 +93,7 @@ def _recording(model: Any, stack: Sequence[torch.nn.Module]) -> Iterator[list[At
 
     def note(module: Any, query: Any, key: Any, value: Any, *rest: Any, **kwargs: Any) -> Any:
         if id(module) in inside:
-            calls.append(AttentionCall(function, module, (query, key, value), rest, kwargs))
+            calls.append(AttentionCall(function, module, tensors=(query, key, value), rest=rest, kwargs=kwargs))
         return function(module, query, key, value, *rest, **kwargs)
 
     AttentionInterface.register(name, note)
@@ -130,12 +130,21 @@ def _compare(
     wrong = []
     for row, (size, keys) in enumerate(zip(sizes, looked_at, strict=True)):
         for head in range(num_heads):
-            declared = _declared(subject, inputs, row, head, num_heads, torch.tensor(keys), size, cached)
+            declared = _declared(
+                subject,
+                inputs,
+                row=row,
+                head=head,
+                num_heads=num_heads,
+                keys=torch.tensor(keys),
+                size=size,
+                cached=cached,
+            )
             found = weights[row, :size, head, : len(keys)]
             itself = torch.arange(size)[:, None] == torch.tensor(keys)  # a query without keys may attend to itself
             leak, absent = found.where(~declared & ~itself, 0.0), declared & (found == 0) & must
             if bool((leak != 0).any() | absent.any()):
-                wrong.append((float(leak.abs().max()), _describe(leak, absent, keys, head, depth)))
+                wrong.append((float(leak.abs().max()), _describe(leak, absent, keys=keys, head=head, depth=depth)))
     return wrong
 
 

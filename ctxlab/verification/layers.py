@@ -75,7 +75,7 @@ def check_layers(subject: Subject) -> Check:
     name, proves = "every layer", "In every layer, exactly the tokens declared to attend to a token depend on it."
     stack = layers(subject.model)
     if not stack:
-        return Check(name, proves, None, None, "No list of layers with the model's number of layers can be found.")
+        return Check(name, proves, None, "No list of layers with the model's number of layers can be found.")
     exact = subject.strategy.attention.exact
     found, count = [], 0
     with KeepDouble() if exact else nullcontext():
@@ -83,17 +83,19 @@ def check_layers(subject: Subject) -> Check:
             for depth, call in enumerate(calls):
                 must = exact and not narrowed_layers(subject.model)[depth]
                 for row, window in enumerate(windows):
-                    found.append(_compare(subject, inputs, window, row, call, depth, must=must))
+                    found.append(_compare(subject, inputs, window=window, row=row, call=call, depth=depth, must=must))
                     count += 1
     wrong = [fault for fault in found if fault.first]
     worst = max(fault.worst for fault in found)
     if not wrong:
         detail = f"{NUM_PLACES} tokens changed one at a time in {count} windows of {len(stack)} layers"
-        return Check(name, proves, True, worst, f"{detail}{'' if exact else '; the pattern is an upper bound'}.")
+        return Check(
+            name, proves, True, f"{detail}{'' if exact else '; the pattern is an upper bound'}.", deviation=worst
+        )
     leaks, missing = (sum(getattr(fault, kind) for fault in wrong) for kind in ("leaks", "missing"))
     detail = f"{leaks:,} influences are not declared and {missing:,} declared ones are missing: {wrong[0].first}"
     detail = f"{detail}, but attention={option(subject.strategy.attention)} declares otherwise."
-    return Check(name, proves, False, worst, detail)
+    return Check(name, proves, False, detail, deviation=worst)
 
 
 def each_pass(
@@ -176,7 +178,7 @@ def _compare(
             leak[row, length:] = 0  # padding, whose states are never used
         absent = declared & (changes <= LEAST) if must else torch.zeros_like(declared)
         if bool((leak > LEAST).any() | absent.any()) and not first:
-            first = _describe(leak, absent, row, place, depth)
+            first = _describe(leak, absent, row=row, place=place, depth=depth)
         leaks, missing = leaks + int((leak > LEAST).sum()), missing + int(absent.sum())
         worst = max(worst, float(leak.max()))
     return Fault(leaks, missing, worst, first)

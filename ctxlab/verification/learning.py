@@ -19,7 +19,7 @@ def check_learning(subject: Subject) -> Check:
         family: module for family, module in getattr(subject.model, ADDED_MODULES, {}).items() if family != TASK_MODULE
     }
     if not parts:
-        return Check(name, proves, None, None, "No part of the strategy has trainable modules.")
+        return Check(name, proves, None, "No part of the strategy has trainable modules.")
     subject.model.zero_grad()
     _backward(subject)
     norms = {family: _norm(module) for family, module in parts.items()}
@@ -27,8 +27,8 @@ def check_learning(subject: Subject) -> Check:
     silent = [family for family, norm in norms.items() if not 0 < norm < float("inf")]
     found = ", ".join(f"{family} {norm:.1e}" for family, norm in norms.items())
     if silent:
-        return Check(name, proves, False, None, f"No usable gradient reaches {', '.join(silent)} ({found}).")
-    return Check(name, proves, True, None, f"Norm of the gradient: {found}.")
+        return Check(name, proves, False, f"No usable gradient reaches {', '.join(silent)} ({found}).")
+    return Check(name, proves, True, f"Norm of the gradient: {found}.")
 
 
 def _backward(subject: Subject) -> None:

@@ -24,14 +24,14 @@ def check_positions(subject: Subject, *, trained: bool) -> Check:
         reach = "any length" if facts.trained_length is None else f"{facts.trained_length:,} trained positions"
         fits = facts.trained_length is None or longest <= facts.trained_length
         detail = f"{part} changes nothing: {facts.positions} positions, {reach}, windows of {longest:,} tokens."
-        return Check(name, proves, fits, None, detail)
+        return Check(name, proves, fits, detail)
     if deviation <= AGREE:
-        return Check(name, proves, True, deviation, f"{part} is active in windows of {longest:,} tokens.")
+        return Check(name, proves, True, f"{part} is active in windows of {longest:,} tokens.", deviation=deviation)
     if trained and facts.positions == "learned":
         detail = f"{part} made the table, which was trained and has learned since: it can no longer be compared."
-        return Check(name, proves, None, deviation, detail)
+        return Check(name, proves, None, detail, deviation=deviation)
     detail = (
         f"{part} is not what the model uses in windows of {longest:,} tokens: were its positions set in the config "
         "after the model was built?"
     )
-    return Check(name, proves, False, deviation, detail)
+    return Check(name, proves, False, detail, deviation=deviation)

@@ -94,12 +94,12 @@ def prove(
             check_heads(subject),
             positions,
             check_windows(subject, [made_up, *encoded]),
-            *check_gold(subject, reader, task, documents, encoded),
+            *check_gold(subject, reader, task=task, documents=documents, encoded=encoded),
             *check_batches(subject),
             check_carried(subject, reach),
             check_caches(subject),
             check_learning(subject),
-            check_saved(subject, Path(folder), items, before, checkpoints),
+            check_saved(subject, Path(folder), items=items, before=before, checkpoints=checkpoints),
         ]
     return Proof(checks, reach)
 

@@ -58,7 +58,7 @@ def measure(
     encoded = subject.document(max(round(subject.length * CONTEXTS), subject.strategy.reading.longest(subject.length)))
     base = subject.items(encoded)
     windows = [window for item in base for window in item.windows]
-    probes = choose(subject, windows, len(encoded), num_blocks, num_single)
+    probes = choose(subject, windows, num_tokens=len(encoded), num_blocks=num_blocks, num_single=num_single)
     at_once = min(max(TOKENS_AT_ONCE // sum(map(len, windows)), 1), len(probes))
     before, again = (states(subject, [base] * at_once, layers=True) for _ in range(2))
     floor = max(8 * max(_changes(a, b).amax().item() for a, b in _pairs(before, again)), LEAST)
@@ -75,7 +75,9 @@ def measure(
     num_layers = len(measured[0]) - 1
     names = [*(f"layer {layer + 1}" for layer in range(num_layers)), "the outputs"]
     declared = [own for item in base for own in declare(subject, item, probes)]
-    return Reach(probes, windows, measured, declared, names, floor, len(encoded))
+    return Reach(
+        probes, windows, measured=measured, declared=declared, names=names, floor=floor, num_tokens=len(encoded)
+    )
 
 
 def _applied(subject: Subject, item: Item, probe: Probe) -> Item:
@@ -99,19 +101,25 @@ def check_nothing_else(subject: Subject, reach: Reach) -> Check:
     leaks = [measured * ~declared.could for measured, declared in zip(reach.measured, reach.declared, strict=True)]
     worst = max(float(leak.max()) for leak in leaks)
     if worst <= reach.floor:
-        return Check("reaches nothing else", proves, True, worst, _looked_at(reach))
+        return Check("reaches nothing else", proves, True, _looked_at(reach), deviation=worst)
     count = sum(int((leak > reach.floor).sum()) for leak in leaks)
     w, level, place, p = _first([leak > reach.floor for leak in leaks])
     where = f"in {reach.names[level]} {_name(reach, w, place)} depends on {reach.probes[p].name}"
     detail = f"{count:,} influences are not declared; {where} ({scientific(float(leaks[w][level, place, p]))})"
-    return Check("reaches nothing else", proves, False, worst, f"{detail}{_likely_cause(subject, reach, w, place, p)}.")
+    return Check(
+        "reaches nothing else",
+        proves,
+        False,
+        f"{detail}{_likely_cause(subject, reach, w=w, place=place, p=p)}.",
+        deviation=worst,
+    )
 
 
 def check_future(subject: Subject, reach: Reach) -> Check:
     """Check that in a causal model no state before a changed token changes, whatever the parts declare."""
     name, proves = "the future", "In a causal model, no state or output before a changed token changes."
     if not subject.is_causal:
-        return Check(name, proves, None, None, "The model reads in both directions.")
+        return Check(name, proves, None, "The model reads in both directions.")
     changed = [np.stack([probe.changes(window) for probe in reach.probes], axis=1) for window in reach.windows]
     earlier = [_before(changed, w) for w in range(len(changed))]
     moved = [own * torch.from_numpy(still) for own, still in zip(reach.measured, earlier, strict=True)]
@@ -119,15 +127,15 @@ def check_future(subject: Subject, reach: Reach) -> Check:
     looked = sum(int(still.sum()) for still in earlier) * len(reach.names)
     count = sum(int((own > reach.floor).sum()) for own in moved)
     if not count:
-        return Check(name, proves, True, worst, f"{looked:,} states before a change are not affected.")
+        return Check(name, proves, True, f"{looked:,} states before a change are not affected.", deviation=worst)
     w, level, place, p = _first([own > reach.floor for own in moved])
     detail = f"{count:,} of {looked:,} states change: in {reach.names[level]} {_name(reach, w, place)} depends on "
     detail = f"{detail}{reach.probes[p].name} ({scientific(float(moved[w][level, place, p]))})"
     part = f"attention={option(subject.strategy.attention)}"
     if subject.strategy.attention.looks_ahead:
         detail = f"{detail}, as {part} declares: likelihoods of tokens under it depend on later tokens."
-        return Check(name, proves, None, worst, detail)
-    return Check(name, proves, False, worst, f"{detail}: does {part} choose keys by the whole window?")
+        return Check(name, proves, None, detail, deviation=worst)
+    return Check(name, proves, False, f"{detail}: does {part} choose keys by the whole window?", deviation=worst)
 
 
 def _before(changed: Sequence[BoolArray], w: int) -> BoolArray:
@@ -147,7 +155,7 @@ def check_all_declared(subject: Subject, reach: Reach) -> Check:
     name, proves = "reaches what it should", "A change of tokens affects every token that the parts declare."
     if not subject.strategy.attention.exact:
         return Check(
-            name, proves, None, None, f"attention={option(subject.strategy.attention)} declares an upper bound only."
+            name, proves, None, f"attention={option(subject.strategy.attention)} declares an upper bound only."
         )
     missing = [
         declared.must & (measured <= reach.floor)
@@ -155,12 +163,14 @@ def check_all_declared(subject: Subject, reach: Reach) -> Check:
     ]
     expected, absent = sum(int(own.must.sum()) for own in reach.declared), sum(int(own.sum()) for own in missing)
     if not absent:
-        return Check(name, proves, True, 0.0, f"All {expected:,} declared influences are found. {_looked_at(reach)}")
+        return Check(
+            name, proves, True, f"All {expected:,} declared influences are found. {_looked_at(reach)}", deviation=0.0
+        )
     w, level, place, p = _first(missing)
     where = f"in {reach.names[level]} {_name(reach, w, place)} does not depend on {reach.probes[p].name}"
     part = f"attention={option(subject.strategy.attention)}"
     detail = f"{absent:,} of {expected:,} declared influences are missing: {where}; is {part} installed as declared?"
-    return Check(name, proves, False, absent / expected, detail)
+    return Check(name, proves, False, detail, deviation=absent / expected)
 
 
 def check_carried(subject: Subject, reach: Reach) -> Check:
@@ -175,18 +185,18 @@ def check_carried(subject: Subject, reach: Reach) -> Check:
         memory, reading = subject.strategy.memory, subject.strategy.reading
         parts = f"memory={option(memory)} and reading={option(reading)}"
         if not memory.sequential and not reading.joins:
-            return Check(name, proves, None, None, f"{parts} carry nothing from window to window.")
+            return Check(name, proves, None, f"{parts} carry nothing from window to window.")
         detail = f"{parts} carry nothing here: is there a second window in context.length={subject.length}?"
-        return Check(name, proves, False, None, f"{detail} Make strategy.reading.window smaller.")
+        return Check(name, proves, False, f"{detail} Make strategy.reading.window smaller.")
     lost = [(w, p) for w, p, change in pairs if change <= reach.floor]
     if not lost:
-        return Check(name, proves, True, 0.0, f"All {len(pairs):,} changes of a window affect the next.")
+        return Check(name, proves, True, f"All {len(pairs):,} changes of a window affect the next.", deviation=0.0)
     w, p = lost[0]
     detail = (
         f"{len(lost):,} of {len(pairs):,} changes have no effect in the next window: window {w} does not depend on "
         f"{reach.probes[p].name} in window {w - 1}."
     )
-    return Check(name, proves, False, len(lost) / len(pairs), detail)
+    return Check(name, proves, False, detail, deviation=len(lost) / len(pairs))
 
 
 def _looked_at(reach: Reach) -> str:

@@ -30,15 +30,17 @@ def check_windows(subject: Subject, documents: Sequence[Encoded]) -> Check:
         windows = subject.strategy.reading.windows(encoded, subject.length)
         fault = _fault(subject, encoded, windows)
         if fault:
-            return Check(name, proves, False, None, f"{part}: {fault}.")
+            return Check(name, proves, False, f"{part}: {fault}.")
         seen += len(np.unique([t for window in windows for t in window.token_index if t != ADDED]))
         total, num_windows = total + len(encoded), num_windows + len(windows)
     share = seen / max(total, 1)
     count = len(documents) + len(_remainders(subject))
     detail = f"{seen:,} of {total:,} tokens of {count} documents are in {num_windows} windows ({share:.1%})"
     if covers and seen < total:
-        return Check(name, proves, False, 1 - share, f"{part} declares to cover every token, but only {detail}.")
-    return Check(name, proves, True, 0.0, f"{detail}{'' if covers else ', the rest counts as missed'}.")
+        return Check(
+            name, proves, False, f"{part} declares to cover every token, but only {detail}.", deviation=1 - share
+        )
+    return Check(name, proves, True, f"{detail}{'' if covers else ', the rest counts as missed'}.", deviation=0.0)
 
 
 def _every_remainder(subject: Subject) -> list[Encoded]:
@@ -151,13 +153,19 @@ def _gold(subject: Subject, *, seen: int, units: int, whole: int, share: float) 
     )
     detail = f"{seen:,} seen + {units - seen:,} missed of {whole:,} units; {share:.1%} of the gold was seen completely"
     if units != whole:
-        return Check(name, proves, False, abs(whole - units) / max(whole, 1), f"{detail}: the others are not scored.")
+        return Check(
+            name, proves, False, f"{detail}: the others are not scored.", deviation=abs(whole - units) / max(whole, 1)
+        )
     if subject.strategy.reading.covers and (seen < units or share < 1):
         part = option(subject.strategy.reading)
         return Check(
-            name, proves, False, 1 - seen / units, f"{detail}, but reading={part} declares to cover every token."
+            name,
+            proves,
+            False,
+            f"{detail}, but reading={part} declares to cover every token.",
+            deviation=1 - seen / units,
         )
-    return Check(name, proves, True, 0.0, f"{detail}.")
+    return Check(name, proves, True, f"{detail}.", deviation=0.0)
 
 
 def _labels(subject: Subject, encoded: Sequence[Encoded], labelled: int) -> Check:
@@ -174,4 +182,4 @@ def _labels(subject: Subject, encoded: Sequence[Encoded], labelled: int) -> Chec
     detail = f"{labelled:,} labels in windows, of {gold:,} in documents; {dropped:,} are in none"
     fine = labelled == expected and not (dropped and subject.strategy.reading.covers)
     deviation = (abs(labelled - expected) + dropped * subject.strategy.reading.covers) / max(gold, 1)
-    return Check(name, proves, fine, deviation, f"{detail}.")
+    return Check(name, proves, fine, f"{detail}.", deviation=deviation)

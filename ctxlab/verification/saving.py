@@ -48,7 +48,7 @@ def check_saved(
     try:
         model, strategy = checkpoints.load(folder)
     except UserError as error:
-        return Check(name, proves, False, None, f"It does not load: {error}")
+        return Check(name, proves, False, f"It does not load: {error}")
     after = states(replace(subject, model=model, strategy=strategy), [items])[0]
     read = f"A document of {sum(map(len, items)):,} tokens, before and after."
     return within(name, proves, difference(before, after), read, tolerance=1e-5)

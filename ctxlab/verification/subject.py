@@ -53,11 +53,11 @@ class Subject:
         return Encoded(
             random.choice(self.tokens, num_tokens),
             place,
-            np.full(num_tokens, NO_LABEL),
-            self.example.before,
-            self.example.after,
-            self.example.query,
-            np.where(place % SENTENCE_TOKENS == 0, SENTENCE, 0),
+            labels=np.full(num_tokens, NO_LABEL),
+            before=self.example.before,
+            after=self.example.after,
+            query=self.example.query,
+            marks=np.where(place % SENTENCE_TOKENS == 0, SENTENCE, 0),
         )
 
     def items(self, encoded: Encoded, windows: Sequence[Window] | None = None) -> list[Item]:

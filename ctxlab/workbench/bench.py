@@ -36,7 +36,9 @@ class Workbench:
 
     def encode(self, documents: Sequence[Document]) -> list[Encoded]:
         """Tokenise whole documents, or take them from the cache."""
-        return encode_documents(self.task, documents, self.tokenizer, cache_dir(), self.settings.num_workers)
+        return encode_documents(
+            self.task, documents, tokenizer=self.tokenizer, cache_dir=cache_dir(), num_workers=self.settings.num_workers
+        )
 
     def reader(self) -> Reader:
         """Return the reader of documents; the accelerator has prepared the model in place."""

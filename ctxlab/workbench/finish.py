@@ -64,7 +64,7 @@ def score_split(bench: Workbench, name: str, documents: Sequence[Document]) -> S
             read += tokens
             display.update(min(read / max(total, 1), 1.0), f"{read:,} tokens")
 
-        return Split(documents, evaluate(bench.reader(), bench.task, documents, encoded, done))
+        return Split(documents, evaluate(bench.reader(), bench.task, documents=documents, encoded=encoded, done=done))
 
 
 def make_result(
@@ -134,7 +134,7 @@ def write_outputs(
     tables, learned = _tables(splits), _learned(bench)
     pictures = draw(run_dir, tables, learned)
     config = (run_dir / "config.yaml").read_text(encoding="utf-8")
-    write_report(run_dir / "report.md", result, tables, pictures, config, learned)
+    write_report(run_dir / "report.md", result, tables=tables, pictures=pictures, config=config, learned=learned)
     write(run_dir, result)
     screen = console()
     if parts.origin.group:  # one table over all jobs follows

@@ -91,7 +91,9 @@ def open_bench(
         source.load_tuning(bench.model, parts.tuning)
     if not trains:
         bench.accelerator.prepare_model(bench.model, evaluation_mode=True)
-    return Opened(bench, documents, _state(folder), folder, str(folder) if folder else source.name)
+    return Opened(
+        bench, documents, state=_state(folder), checkpoint=folder, origin=str(folder) if folder else source.name
+    )
 
 
 def _checkpointed(parts: Parts, folder: Path, *, trains: bool) -> Checkpointed:
@@ -189,7 +191,7 @@ def _make_bench(parts: Parts, task: Task, source: ModelSource, *, new_head: bool
     if strategy.reading.wants_scorer:
         strategy.reading.take_scorer(_language_model(parts.model))
     seed_everything(parts.seed)  # a new head is initialised from it
-    model, facts = assemble(strategy, source, task, parts.tuning, parts.length)
+    model, facts = assemble(strategy, source, task=task, tuning=parts.tuning, length=parts.length)
     if getattr(model, NEW_HEAD, False) and not new_head:
         raise UserError(
             f"model={source.name} has no {task.head} head for task={task.name}, which needs training: "

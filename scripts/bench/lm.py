@@ -64,7 +64,7 @@ def perplexity(ids: Any, positions: str) -> float:
     if positions == "keep":  # which a stage refuses past the trained length
         model = source.build(task.head, task.labels)
     else:
-        model, _ = assemble(parts.strategy, source, task, parts.tuning, len(ids))
+        model, _ = assemble(parts.strategy, source, task=task, tuning=parts.tuning, length=len(ids))
     model.eval()
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         inputs = torch.from_numpy(ids)[None]

@@ -47,7 +47,14 @@ def measure(_: Path) -> list[dict[str, Any]]:
         bench = opened.bench
         bare_model = copy.deepcopy(bench.model)
         memory = MemoryMeter(bench.accelerator.device)
-        trainer = make_trainer(parts, bench, opened.documents.train, Validation(bench, []), Silent(), memory)
+        trainer = make_trainer(
+            parts,
+            bench,
+            documents=opened.documents.train,
+            validation=Validation(bench, []),
+            watcher=Silent(),
+            memory=memory,
+        )
         bare = bare_step(trainer, bare_model, bf16=bench.accelerator.mixed_precision == "bf16")
         state, ours, theirs = TrainState(), [], []
         for index in range(STEPS + 2):

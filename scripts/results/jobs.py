@@ -68,10 +68,10 @@ SECTIONS = (
     Section(
         "Named entities: LitBank",
         "ner_litbank",
-        "Ten held-out novels of about 2,100 words, in windows of up to 4,096 tokens. Growing contexts: more, smaller "
-        "steps, on windows of 512 tokens first and on whole documents in the last fifth of the time.",
-        ("f1", "precision", "recall"),
-        (
+        about="Ten held-out novels of about 2,100 words, in windows of up to 4,096 tokens. Growing contexts: more, "
+        "smaller steps, on windows of 512 tokens first and on whole documents in the last fifth of the time.",
+        metrics=("f1", "precision", "recall"),
+        jobs=(
             Job(
                 "ner_growing",
                 "longformer, growing contexts",
@@ -86,9 +86,9 @@ SECTIONS = (
     Section(
         "Classification: SpamAssassin's emails",
         "classification_spam",
-        "300 emails of 40 to 200,000 characters.",
-        ("accuracy", "macro_f1", "auroc", "calibration_error"),
-        (
+        about="300 emails of 40 to 200,000 characters.",
+        metrics=("accuracy", "macro_f1", "auroc", "calibration_error"),
+        jobs=(
             Job(
                 "spam",
                 "longformer over the first 2,048",
@@ -102,11 +102,11 @@ SECTIONS = (
     Section(
         "Relations: Re-DocRED",
         "relation_redocred",
-        "100 articles of about 200 words; 96 relations. Published figures of larger models after hours on a GPU are "
-        "near 0.78. The shift of the threshold was chosen on training documents, by the same command without a "
+        about="100 articles of about 200 words; 96 relations. Published figures of larger models after hours on a GPU "
+        "are near 0.78. The shift of the threshold was chosen on training documents, by the same command without a "
         "validation file (a tenth is held out then) and `ctxlab eval -m run=… task.threshold_shift=-0.5,-0.75,…,-2`.",
-        ("f1", "precision", "recall", "ign_f1"),
-        (
+        metrics=("f1", "precision", "recall", "ign_f1"),
+        jobs=(
             Job(
                 "relation",
                 "chunk",
@@ -119,10 +119,10 @@ SECTIONS = (
     Section(
         "Questions: COVID-QA",
         "qa_covid",
-        "137 questions about ten held-out papers of about 5,000 tokens. All have an answer, so that the best stretch "
-        "is always given (`no_answer_threshold`).",
-        ("f1", "exact_match"),
-        (
+        about="137 questions about ten held-out papers of about 5,000 tokens. All have an answer, so that the best "
+        "stretch is always given (`no_answer_threshold`).",
+        metrics=("f1", "exact_match"),
+        jobs=(
             Job(
                 "qa_select",
                 "select, BM25",
@@ -138,14 +138,14 @@ SECTIONS = (
                 f"task.no_answer_threshold=-1000 {BUDGET}",
             ),
         ),
-        ("first sentence", "BM25 sentence"),
+        beside=("first sentence", "BM25 sentence"),
     ),
     Section(
         "Language modelling: novels",
         "lm_novels",
-        "SmolLM2 as it is, with windows of 2,048 tokens over the first held-out novel.",
-        ("perplexity", "bits_per_character"),
-        (
+        about="SmolLM2 as it is, with windows of 2,048 tokens over the first held-out novel.",
+        metrics=("perplexity", "bits_per_character"),
+        jobs=(
             Job(
                 "lm",
                 "chunk",
@@ -157,9 +157,10 @@ SECTIONS = (
     Section(
         "Summaries: QMSum",
         "summarization_qmsum",
-        "Extractive: the summary is what the reading keeps of the meeting; nothing is trained and no model is run.",
-        ("rouge1", "rouge2", "rougeL"),
-        tuple(
+        about="Extractive: the summary is what the reading keeps of the meeting; nothing is trained and no model is "
+        "run.",
+        metrics=("rouge1", "rouge2", "rougeL"),
+        jobs=tuple(
             Job(
                 f"summaries_{method}",
                 method,
@@ -172,17 +173,18 @@ SECTIONS = (
     Section(
         "Masked tokens: novels",
         "lm_novels",
-        "Two held-out novels. The weights of MiniLM come without a head for this, so that it learns one from nothing.",
-        ("pseudo_perplexity", "accuracy"),
-        (Job("mlm", "longformer", f"train task=mlm context=2048 {BUDGET}"),),
+        about="Two held-out novels. The weights of MiniLM come without a head for this, so that it learns one from "
+        "nothing.",
+        metrics=("pseudo_perplexity", "accuracy"),
+        jobs=(Job("mlm", "longformer", f"train task=mlm context=2048 {BUDGET}"),),
     ),
     Section(
         "Inference: built-in corpus",
         None,
-        "Premises of which one sentence decides, 48 words long; then the same model on premises of 400 words: the mean "
-        "over windows drowns the one that knows. Chance is 0.333.",
-        ("accuracy", "macro_f1", "calibration_error"),
-        (
+        about="Premises of which one sentence decides, 48 words long; then the same model on premises of 400 words: "
+        "the mean over windows drowns the one that knows. Chance is 0.333.",
+        metrics=("accuracy", "macro_f1", "calibration_error"),
+        jobs=(
             Job("nli", "chunk, 48 words", f"train task=nli strategy=chunk context=256 {SHORT} {BUDGET}"),
             *(
                 Job(f"nli_{strategy}", f"{strategy}, 400 words", f"eval run={{runs}}/nli strategy={strategy} {FURTHER}")
@@ -193,10 +195,10 @@ SECTIONS = (
     Section(
         "Recommendation: built-in corpus",
         None,
-        "Ten candidates for a history of 48 words, one or two sentences of which tell a taste; then the same model on "
-        "histories of 400 words.",
-        ("auc", "mrr", "ndcg_at_5"),
-        (
+        about="Ten candidates for a history of 48 words, one or two sentences of which tell a taste; then the same "
+        "model on histories of 400 words.",
+        metrics=("auc", "mrr", "ndcg_at_5"),
+        jobs=(
             Job(
                 "recommendation",
                 "chunk, 48 words",
@@ -215,9 +217,9 @@ SECTIONS = (
     Section(
         "Dialogue: conversations of two strangers",
         "dialogue_chitchat",
-        "The last turn of 150 conversations, to be found among ten, the others from other conversations.",
-        ("mrr", "recall_at_1", "recall_at_2", "recall_at_5"),
-        tuple(
+        about="The last turn of 150 conversations, to be found among ten, the others from other conversations.",
+        metrics=("mrr", "recall_at_1", "recall_at_2", "recall_at_5"),
+        jobs=tuple(
             Job(
                 f"dialogue_{length}",
                 f"the last {length} tokens",
@@ -230,21 +232,21 @@ SECTIONS = (
     Section(
         "Translation: chapters of the Bible, English to French",
         "translation_enfr",
-        "Twenty chapters of about 700 words. SmolLM2 has hardly read French, and repeats itself; 300 seconds of "
+        about="Twenty chapters of about 700 words. SmolLM2 has hardly read French, and repeats itself; 300 seconds of "
         "training on a CPU do not change that.",
-        ("chrf", "bleu", "ter", "length_ratio"),
-        (
+        metrics=("chrf", "bleu", "ter", "length_ratio"),
+        jobs=(
             Job("translation_shown", "chunk, two examples", f"eval {TRANSLATION} context=1024 task.shots=2"),
             Job("translation", "chunk, trained", f"train {TRANSLATION} context=1024 optimizer.lr=1e-4 {BUDGET}"),
         ),
-        ("chrf of the source, copied",),
+        beside=("chrf of the source, copied",),
     ),
     Section(
         "Generation under constraints: built-in corpus",
         None,
-        "Twenty prompts of 300 words, in which a few sentences ask for words and a topic.",
-        ("constraints_met", "perplexity"),
-        (
+        about="Twenty prompts of 300 words, in which a few sentences ask for words and a topic.",
+        metrics=("constraints_met", "perplexity"),
+        jobs=(
             Job("generation_shown", "chunk, two examples", f"eval {GENERATION} task.shots=2"),
             Job(
                 "generation",
@@ -256,9 +258,9 @@ SECTIONS = (
     Section(
         "Probe: a key in a text, without training",
         None,
-        "A number in 60 texts of 256 to 2,048 words, asked of SmolLM2 as it is.",
-        ("recall",),
-        tuple(
+        about="A number in 60 texts of 256 to 2,048 words, asked of SmolLM2 as it is.",
+        metrics=("recall",),
+        jobs=tuple(
             Job(
                 f"passkey_{strategy}",
                 strategy,
@@ -270,10 +272,10 @@ SECTIONS = (
     Section(
         "Probe: a key in 512 tokens",
         None,
-        "A tiny model from scratch learns to find one of ten keys (chance is 0.1); what does not reach the key stays "
-        "near chance.",
-        ("recall",),
-        (
+        about="A tiny model from scratch learns to find one of ten keys (chance is 0.1); what does not reach the key "
+        "stays near chance.",
+        metrics=("recall",),
+        jobs=(
             Job("passkey", "dense", "train +experiment=passkey_reach strategy=dense trainer.max_seconds=180", 0.95),
             Job("passkey_reached", "dense, key in the second half of 512", f"eval run={{runs}}/passkey {FAR}", 0.95),
             Job(

@@ -44,4 +44,6 @@ class AssociativeRecall(Probe):
         width = len(keys[0]) + 3
         text = " ".join(f"{key} {value}" for key, value in zip(keys, values, strict=True))
         start = asked * width + width - 2
-        return Sample(text, f"What is {keys[asked]}?", [str(values[asked])], [[start, start + 1]], DIGITS)
+        return Sample(
+            text, f"What is {keys[asked]}?", answers=[str(values[asked])], spans=[[start, start + 1]], choices=DIGITS
+        )

@@ -54,7 +54,7 @@ class KeyResolution(Probe):
         groups.append(Group([_fact(draw.one(AMBIGUOUS), name, kind, draw)]))
         hidden = hide(groups, num_words, self._haystack, draw)
         choices = tuple(CHOICES.values())
-        return Sample(hidden.text, f"What is {name}?", [CHOICES[kind]], hidden.spans[0], choices)
+        return Sample(hidden.text, f"What is {name}?", answers=[CHOICES[kind]], spans=hidden.spans[0], choices=choices)
 
 
 def _fact(template: str, name: str, kind: str, draw: Draw) -> Fact:

@@ -69,8 +69,8 @@ class Listops(Probe):
             )
         signs: list[str] = []
         digits = iter(draw.many(num_words, 10).tolist())
-        value = self._write(num_words, len(self._largest) - 1, signs, digits, draw)
-        return Sample(" ".join(signs), "What is the value?", [str(value)], (), DIGITS)
+        value = self._write(num_words, len(self._largest) - 1, signs=signs, digits=digits, draw=draw)
+        return Sample(" ".join(signs), "What is the value?", answers=[str(value)], spans=(), choices=DIGITS)
 
     def _write(self, size: int, levels: int, signs: list[str], digits: Iterator[int], draw: Draw) -> int:
         """Append an expression of ``size`` symbols with at most ``levels`` nested operators; returns its value."""
@@ -79,7 +79,7 @@ class Listops(Probe):
         values: list[int] = []
         for part in self._parts(size - 2, self._largest[levels - 1], draw):
             if part > 1:
-                values.append(self._write(part, levels - 1, signs, digits, draw))
+                values.append(self._write(part, levels - 1, signs=signs, digits=digits, draw=draw))
             else:
                 values.append(next(digits))
                 signs.append(DIGITS[values[-1]])

@@ -70,7 +70,7 @@ class Needle(Probe):
         asked = list(dict.fromkeys(owners[:num_asked]))
         plural = "s" if num_asked > 1 else ""
         question = f"What {'are' if plural else 'is'} the number{plural} of {_listed(asked)}?"
-        return Sample(hidden.text, question, given[:num_asked], hidden.spans[0], self._values)
+        return Sample(hidden.text, question, answers=given[:num_asked], spans=hidden.spans[0], choices=self._values)
 
 
 def _fact(owner: str, value: str) -> Fact:

@@ -43,4 +43,4 @@ class Passkey(Probe):
         """Write a text that differs from others only in the key, its place and the filler."""
         key = draw.one(self._keys)
         hidden = hide([Group([Fact(["The", "key", "is", key, "."], key)], depth)], num_words, self._haystack, draw)
-        return Sample(hidden.text, QUESTION, [key], hidden.spans[0], self._keys)
+        return Sample(hidden.text, QUESTION, answers=[key], spans=hidden.spans[0], choices=self._keys)

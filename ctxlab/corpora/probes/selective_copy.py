@@ -54,5 +54,9 @@ class SelectiveCopy(Probe):
             words[at] = str(digit)
         start = (len(BLANK) + 1) * (place - before) + 2 * before
         return Sample(
-            " ".join(words), f"What is number {before + 1}?", [str(digits[before])], [[start, start + 1]], DIGITS
+            " ".join(words),
+            f"What is number {before + 1}?",
+            answers=[str(digits[before])],
+            spans=[[start, start + 1]],
+            choices=DIGITS,
         )

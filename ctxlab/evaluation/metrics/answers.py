@@ -81,14 +81,16 @@ def _record(document: Document, case: _Case) -> ScoredRecord:
 def _case(document: Document, prediction: Prediction) -> _Case:
     answer: Answer = prediction.answer
     evidence = -1 if answer.evidence is None else answer.evidence
+    exact, overlap = _compare(document, answer.text)
     return _Case(
-        document.fields["group"],
-        *_compare(document, answer.text),
-        bool(document.fields["answers"]),
-        any(prediction.seen),
-        answer.num_tokens,
-        evidence,
-        answer.num_tokens - evidence if answer.asked_after else evidence + 1,
+        group=document.fields["group"],
+        exact_match=exact,
+        f1=overlap,
+        has_answer=bool(document.fields["answers"]),
+        seen=any(prediction.seen),
+        num_tokens=answer.num_tokens,
+        evidence=evidence,
+        distance=answer.num_tokens - evidence if answer.asked_after else evidence + 1,
     )
 
 
@@ -116,7 +118,7 @@ def _overall(documents: Sequence[Document], cases: Sequence[_Case]) -> Table:
     note = f"compared by the rules of MLQA for language {languages}; {_NOTE}"
     if documents[0].fields.get("f1", "words") != "words":
         note = f"F1 by the longest common run of words, as in CMRC 2018; {note}"
-    return Table("overall", "Exact match and F1 of answers", ("answer", *_COLUMNS), rows, note)
+    return Table("overall", "Exact match and F1 of answers", columns=("answer", *_COLUMNS), rows=rows, note=note)
 
 
 def _breakdowns(cases: Sequence[_Case], answerable: Sequence[_Case], unanswerable: Sequence[_Case]) -> list[Table]:

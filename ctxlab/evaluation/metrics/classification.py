@@ -56,7 +56,7 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
     records = [ScoredRecord(d.id, d.id, {name: row}) for d, row in zip(documents, values, strict=True)]
     cases, found = _Cases(documents, verdicts, several, Labelled.of(values)), metrics(records)
     tables = [_overall(cases, found), _per_class(cases.labelled), *_breakdowns(cases)]
-    return Scores(found, _coverage(cases), tables, _notes(cases, found), records)
+    return Scores(found, _coverage(cases), tables=tables, notes=_notes(cases, found), records=records)
 
 
 def _values(document: Document, verdict: Verdict) -> dict[str, object]:
@@ -106,7 +106,7 @@ def _overall(cases: _Cases, found: Mapping[str, float]) -> Table:
             rows.append(("auroc", value, *ends(at)))
         else:
             rows.append((name.replace("_", " "), *estimate(*over[name]).cells))
-    return Table("overall", "Over all documents", ("figure", "value", "low", "high"), rows, _INTERVAL)
+    return Table("overall", "Over all documents", columns=("figure", "value", "low", "high"), rows=rows, note=_INTERVAL)
 
 
 def _per_class(labelled: Labelled) -> Table:
@@ -120,7 +120,7 @@ def _per_class(labelled: Labelled) -> Table:
         at = estimate(counts, f1).cells
         rows.append((name, int(gold), int(given), float(precision), float(recall), *at, shown))
     columns = ("class", "documents", "given", "precision", "recall", "f1", "low", "high", "auroc")
-    return Table("per_class", "By class", columns, rows, f"of F1 {_INTERVAL}")
+    return Table("per_class", "By class", columns=columns, rows=rows, note=f"of F1 {_INTERVAL}")
 
 
 def _breakdowns(cases: _Cases) -> list[Table]:

@@ -106,7 +106,13 @@ def _overall(found: Mapping[str, float], shares: Counts, answers: Sequence[Writt
         (name.replace("_", " "), *(estimate(*over[name]).cells if name in over else (value, None, None)))
         for name, value in found.items()
     ]
-    return Table("overall", "Generated texts and their prompts", ("figure", "value", "low", "high"), rows, _NOTE)
+    return Table(
+        "overall",
+        "Generated texts and their prompts",
+        columns=("figure", "value", "low", "high"),
+        rows=rows,
+        note=_NOTE,
+    )
 
 
 def _by_kind(met: Sequence[_Met], num_documents: int) -> Table:

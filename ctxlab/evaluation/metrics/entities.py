@@ -65,7 +65,7 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
     notes = [] if any(case.gold for case in cases) else [
         "There is no gold entity in these documents, so every score is 0."
     ]  # fmt: skip
-    return Scores(found, _coverage(cases), tables, notes, records)
+    return Scores(found, _coverage(cases), tables=tables, notes=notes, records=records)
 
 
 def _record(case: _Case) -> ScoredRecord:
@@ -145,7 +145,13 @@ def _metric() -> Callable[..., Any]:
 def _overall(found: Mapping[str, float], cases: Sequence[_Case]) -> Table:
     num_gold, _, low, high = _f1_row([_counts(case.gold, case.predicted) for case in cases])
     columns = ("entities", "gold", *found, "low", "high")
-    return Table("overall", "Entities", columns, [("all", num_gold, *found.values(), low, high)], interval_note())
+    return Table(
+        "overall",
+        "Entities",
+        columns=columns,
+        rows=[("all", num_gold, *found.values(), low, high)],
+        note=interval_note(),
+    )
 
 
 def _per_type(report: Mapping[str, Mapping[str, float]]) -> Table:
@@ -154,7 +160,7 @@ def _per_type(report: Mapping[str, Mapping[str, float]]) -> Table:
         for name, row in report.items()
     ]
     columns = ("type", "precision", "recall", "f1", "support")
-    return Table("per_type", "Strict scores by entity type", columns, rows, "support = gold entities")
+    return Table("per_type", "Strict scores by entity type", columns=columns, rows=rows, note="support = gold entities")
 
 
 def _breakdowns(cases: Sequence[_Case]) -> list[Table]:

@@ -72,7 +72,9 @@ def score_tokens(documents: Sequence[Document], predictions: Sequence[Prediction
         for document, row in zip(documents, counts, strict=True)
     ]
     tables = [_overall(found, names), *_breakdowns(found, names), *_by_evidence(documents, found)]
-    return Scores(metrics(records), float(sums[SEEN] / sums[TOKENS]), tables, _notes(sums, names), records)
+    return Scores(
+        metrics(records), float(sums[SEEN] / sums[TOKENS]), tables=tables, notes=_notes(sums, names), records=records
+    )
 
 
 def _notes(sums: Counts, names: Names) -> list[str]:
@@ -110,7 +112,7 @@ def _overall(scores: Sequence[TokenScores], names: Names) -> Table:
         if sums[TOKENS]:
             rows.append((what, *_row(counts), float(sums[NLL] / sums[TOKENS])))
     columns = ("over", *_columns(names), "nats a token")
-    return Table("overall", f"{names.title} over all documents", columns, rows, _note(names))
+    return Table("overall", f"{names.title} over all documents", columns=columns, rows=rows, note=_note(names))
 
 
 def _breakdowns(scores: Sequence[TokenScores], names: Names) -> list[Table]:

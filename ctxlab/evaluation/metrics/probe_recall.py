@@ -51,7 +51,11 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
     ]
     covered = float(np.mean([np.mean(prediction.seen) for prediction in predictions]))
     return Scores(
-        metrics(records), covered, _tables(cases, tokens, _chance(replies)), _notes(means, tokens, replies), records
+        metrics(records),
+        covered,
+        tables=_tables(cases, tokens, _chance(replies)),
+        notes=_notes(means, tokens, replies),
+        records=records,
     )
 
 
@@ -74,27 +78,29 @@ def _chance(replies: Sequence[Reply]) -> float | None:
 
 def _tables(cases: Sequence[_Case], tokens: Mapping[int, float], chance: float | None) -> list[Table]:
     placed = [case for case in cases if case.depth is not None]
-    overall = _table("overall", "Over all documents", ("figure",), cases, lambda case: ("recall",))
+    overall = _table("overall", "Over all documents", keys=("figure",), cases=cases, key=lambda case: ("recall",))
     tables = [
         replace(overall, chance=chance),
         _table(
             "by_length",
             "By length, in words and in tokens",
-            ("length", "tokens"),
-            cases,
-            lambda case: (case.length, round(tokens[case.length])),
+            keys=("length", "tokens"),
+            cases=cases,
+            key=lambda case: (case.length, round(tokens[case.length])),
             drawn=BARS,
         ),
     ]
     if placed:
         tables += [
-            _table("by_depth", "By depth of the evidence", ("depth",), placed, lambda case: (case.depth,)),
+            _table(
+                "by_depth", "By depth of the evidence", keys=("depth",), cases=placed, key=lambda case: (case.depth,)
+            ),
             _table(
                 "by_length_and_depth",
                 "By length and depth",
-                ("length", "depth"),
-                placed,
-                lambda case: (case.length, case.depth),
+                keys=("length", "depth"),
+                cases=placed,
+                key=lambda case: (case.length, case.depth),
                 drawn=DEPTHS,
             ),
         ]

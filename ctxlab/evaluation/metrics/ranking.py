@@ -87,12 +87,12 @@ def scored(documents: Sequence[Document], predictions: Sequence[Prediction], nam
     records = [case.record for case in cases]
     rows = [_overall_row(cases, index, figure) for index, figure in enumerate(statistic.names)]
     columns = ("figure", "value", "low", "high", "by chance")
-    tables = [Table("overall", "Over all rankings", columns, rows, _INTERVAL)]
+    tables = [Table("overall", "Over all rankings", columns=columns, rows=rows, note=_INTERVAL)]
     tables += _breakdowns(cases, statistic.names[0])
     unread = sum(not case.is_read for case in cases)
     notes = [f"{unread:,} of {len(cases):,} rankings were not read at all: each counts 0."] if unread else []
     coverage = float(np.mean([case.could_know for case in cases]))
-    return Scores(metrics(records), coverage, tables, notes, records)
+    return Scores(metrics(records), coverage, tables=tables, notes=notes, records=records)
 
 
 def _case(pairs: Sequence[tuple[Document, Verdict]], name: str, statistic: Rankings) -> _Case:

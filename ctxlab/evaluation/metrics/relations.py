@@ -73,7 +73,7 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
     notes = [f"The training documents have {stated} of the {gold} gold relations between entities of the same names; "
              "Ign F1 ignores predictions of these in the precision."] if gold else [
              "There is no gold relation in these documents, so every score is 0."]  # fmt: skip
-    return Scores(metrics(records), seen / gold if gold else 1.0, tables, notes, records)
+    return Scores(metrics(records), seen / gold if gold else 1.0, tables=tables, notes=notes, records=records)
 
 
 def _record(case: _Case) -> ScoredRecord:
@@ -90,10 +90,10 @@ def _case(document: Document, prediction: Prediction) -> _Case:
     return _Case(
         document,
         len(document.fields["tokens"]),
-        frozenset(gold),
-        frozenset(answer.relations),
-        frozenset(fact for fact, known in zip(gold, answer.in_training, strict=True) if known),
-        frozenset(fact for fact, seen in zip(gold, prediction.seen, strict=True) if seen),
+        gold=frozenset(gold),
+        predicted=frozenset(answer.relations),
+        in_training=frozenset(fact for fact, known in zip(gold, answer.in_training, strict=True) if known),
+        seen=frozenset(fact for fact, seen in zip(gold, prediction.seen, strict=True) if seen),
     )
 
 
@@ -118,7 +118,7 @@ def _overall(rows: Counts) -> Table:
         ("not in training (Ign)", int(sums[2] - sums[4]), ignoring, recall, *estimate(rows, ign_f1).cells),
     ]
     note = f"Ign: precision without facts seen in training, recall of all; {_NOTE}"
-    return Table("overall", "Relations", ("relations", "gold", *COLUMNS), found, note)
+    return Table("overall", "Relations", columns=("relations", "gold", *COLUMNS), rows=found, note=note)
 
 
 Keeps = Callable[[_Case, Fact], bool]

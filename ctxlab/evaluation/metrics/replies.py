@@ -41,7 +41,7 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
     seen = [all(read for _, read in answer.evidence) if answer.evidence else answer.is_read for answer in answers]
     unread = sum(not answer.num_asked for answer in answers)
     note = f"{unread:,} of {len(answers):,} turns have no history that was read: perplexity leaves them out."
-    return Scores(found, float(np.mean(seen)), tables, [note] if unread else [], records)
+    return Scores(found, float(np.mean(seen)), tables=tables, notes=[note] if unread else [], records=records)
 
 
 def _overall(found: Mapping[str, float], costs: Counts, groups: Sequence[str]) -> Table:
@@ -50,7 +50,9 @@ def _overall(found: Mapping[str, float], costs: Counts, groups: Sequence[str]) -
         (name.replace("_", " "), value, *((at.low, at.high) if name == "perplexity" else (None, None)))
         for name, value in found.items()
     ]
-    return Table("overall", "True and generated turns", ("figure", "value", "low", "high"), rows, NOTE)
+    return Table(
+        "overall", "True and generated turns", columns=("figure", "value", "low", "high"), rows=rows, note=NOTE
+    )
 
 
 def _estimate(costs: Counts, groups: Sequence[str]) -> Estimate:

@@ -56,7 +56,7 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
     records = [_record(d, p.answer, case) for d, p, case in zip(documents, predictions, cases, strict=True)]
     tables = [_overall(documents, predictions, cases), *_breakdowns(cases), _source_coverage(cases)]
     tables += by_evidence(documents, predictions, "words from the query to the sentence")
-    return Scores(metrics(records), _coverage(predictions), tables, _notes(documents), records)
+    return Scores(metrics(records), _coverage(predictions), tables=tables, notes=_notes(documents), records=records)
 
 
 def _record(document: Document, answer: WrittenText, case: _Case) -> ScoredRecord:
@@ -70,11 +70,11 @@ def _case(document: Document, answer: WrittenText) -> _Case:
     return _Case(
         document.fields["group"],
         rouge(answer.text, gold),
-        num_words(answer.text),
-        num_words(gold),
-        len(answer.seen),
-        _shares(answer.text, source),
-        _shares(gold, source),
+        num_words=num_words(answer.text),
+        num_gold_words=num_words(gold),
+        num_tokens=len(answer.seen),
+        shares=_shares(answer.text, source),
+        gold_shares=_shares(gold, source),
     )
 
 
@@ -137,7 +137,15 @@ def _overall(documents: Sequence[Document], predictions: Sequence[Prediction], c
     for name, baseline in BASELINES.items():
         texts = [baseline(d, num_words(p.answer.text)) for d, p in zip(documents, predictions, strict=True)]
         found = [
-            _Case(c.group, rouge(text, d.fields["summary"]), num_words(text), c.num_gold_words, 0, c.shares, c.shares)
+            _Case(
+                c.group,
+                rouge(text, d.fields["summary"]),
+                num_words=num_words(text),
+                num_gold_words=c.num_gold_words,
+                num_tokens=0,
+                shares=c.shares,
+                gold_shares=c.shares,
+            )
             for c, d, text in zip(cases, documents, texts, strict=True)
         ]
         rows.append((name, *_row(found)))
@@ -146,7 +154,7 @@ def _overall(documents: Sequence[Document], predictions: Sequence[Prediction], c
         "F measures, English stemmed, of characters where a script has no blanks; lead and random have as many words "
         f"as the model's summary; {NOTE}"
     )
-    return Table("overall", "ROUGE of summaries", columns, rows, note)
+    return Table("overall", "ROUGE of summaries", columns=columns, rows=rows, note=note)
 
 
 def _row(cases: Sequence[_Case]) -> tuple[float | None, ...]:

@@ -121,10 +121,10 @@ def _case(document: Document, prediction: Prediction, library: _Metrics) -> _Cas
     return _Case(
         counts(text, target),
         np.asarray([one.sys_len, one.ref_len, *one.counts, *one.totals], dtype=np.float64),
-        _edits(words(text), words(target), library.ter),
-        _copied(source, target),
-        [counts(*pair) for pair in zip(_cut(words(text)), _cut(words(target)), strict=True)],
-        len(answer.seen),
+        ter=_edits(words(text), words(target), library.ter),
+        copied=_copied(source, target),
+        parts=[counts(*pair) for pair in zip(_cut(words(text)), _cut(words(target)), strict=True)],
+        num_tokens=len(answer.seen),
     )
 
 
@@ -164,7 +164,7 @@ def _overall(cases: Sequence[_Case], library: _Metrics) -> Table:
         f"texts of more than {WHOLE_WORDS} words are split into parts for it; {_NOTE}"
     )
     columns = ("score", "documents", "value", "low", "high", "signature")
-    return Table("overall", "Translations of whole documents", columns, rows, note)
+    return Table("overall", "Translations of whole documents", columns=columns, rows=rows, note=note)
 
 
 def _breakdowns(cases: Sequence[_Case]) -> list[Table]:

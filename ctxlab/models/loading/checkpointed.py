@@ -84,7 +84,7 @@ class Checkpointed(ModelSource):
             if configure is not None:
                 configure(config)
 
-        model = load_model(self.path, str(self.path), head, labels, change, new_head=False)
+        model = load_model(self.path, str(self.path), head=head, labels=labels, configure=change, new_head=False)
         set_attention_dropout(model, self.attention_dropout)
         return model
 

@@ -78,7 +78,7 @@ def take_rows(model: Any, own: Sequence[str], labels: Sequence[str], called: str
     for name, value in label_fields(labels).items():
         setattr(model.config, name, value)
     model.num_labels = len(labels)
-    _note(model, own, labels, places, called)
+    _note(model, own, labels=labels, places=places, called=called)
 
 
 def reinitialise_output(model: Any) -> None:

@@ -150,9 +150,9 @@ def load_model(
             )
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         raise UserError(f"model `{called}` does not load with a {head} head ({_line(error)}).") from error
-    _check_weights(bare(model, head), report, called, head, new_head)
+    _check_weights(bare(model, head), report, called=called, head=head, new_head=new_head)
     if new_head and head in BY_NAME:
-        _match_head(model, saved, report, called, head, own, labels)
+        _match_head(model, saved, report=report, called=called, head=head, own=own, labels=labels)
     return model.eval()
 
 

@@ -102,7 +102,9 @@ class AdaptiveSpan(BaseAttention):
             return value.new_zeros(*query.transpose(1, 2).shape[:3], value.shape[-1]), None
 
         declared = {"max_span": longest, "ramp": self.ramp, "initial": self.initial, "penalty": self.penalty_per_token}
-        install(model, self.name, record_heads, self._mask, {"name": "adaptive_span", **declared})
+        install(
+            model, self.name, attention=record_heads, mask=self._mask, declared={"name": "adaptive_span", **declared}
+        )
         AttentionInterface.register(self.name, self._attend)
         self.spans = Spans(list(layers.values()), longest, self.initial)
         added_modules.attach(model, "attention", self.spans)
@@ -124,7 +126,7 @@ class AdaptiveSpan(BaseAttention):
         layers = [spans.tolist() for spans in _installed(model).by_layer()]
         rows = [(layer, head, span) for layer, spans in enumerate(layers) for head, span in enumerate(spans)]
         note = f"Tokens on each side with full weight in a head; over the next {self.ramp} the weight decays to zero."
-        return [Table("spans", "Learned spans", ("layer", "head", "span"), rows, note, drawn=HEADS)]
+        return [Table("spans", "Learned spans", columns=("layer", "head", "span"), rows=rows, note=note, drawn=HEADS)]
 
     def _longest(self, model: Any) -> int:
         """Return the tokens of the longest span."""
@@ -160,7 +162,7 @@ class AdaptiveSpan(BaseAttention):
         own: LayerSpans = getattr(module, SPAN)
         spans = own.spans.by_layer()[own.layer]
         output = soft_span_attention(
-            query, key, value, spans, attention_mask, ramp=self.ramp, dropout=dropout, scaling=scaling
+            query, key, value=value, spans=spans, tiles=attention_mask, ramp=self.ramp, dropout=dropout, scaling=scaling
         )
         return output, None
 

@@ -49,7 +49,7 @@ class BigBird(Sparse):
     def blocks(self, length: int) -> torch.Tensor:
         """Return (N, R): blocks of keys drawn for each block of queries; −1 where there are not enough."""
         num_blocks = -(-length // self.block)
-        return draw(num_blocks, self.num_random, self.window // self.block, self.seed, length)
+        return draw(num_blocks, self.num_random, reach=self.window // self.block, seed=self.seed, length=length)
 
     def allowed(self, query: torch.Tensor, key: torch.Tensor, length: int) -> torch.Tensor:
         """Declare neighbours, random blocks, and all pairs with a global token."""

@@ -77,7 +77,9 @@ class DynamicHeads(BaseAttention):
     def pattern_of_head(self, inputs: Mapping[str, torch.Tensor], row: int, head: int, num_heads: int) -> Pattern:
         """Return ``allowed_by_head`` of this head, the same for all windows."""
         del inputs, row
-        return lambda query, key, length: self.allowed_by_head(query, key, length, head, num_heads)
+        return lambda query, key, length: self.allowed_by_head(
+            query, key, length=length, head=head, num_heads=num_heads
+        )
 
     def allowed_by_head(
         self, query: torch.Tensor, key: torch.Tensor, length: int, head: int, num_heads: int
@@ -111,7 +113,9 @@ class DynamicHeads(BaseAttention):
                 f"give at most {count}."
             )
         declared = {"reference": self.reference, "exponent": self.exponent, "least": self.least}
-        install(model, self.name, self._attend, self._mask, {"name": "dynamic_heads", **declared})
+        install(
+            model, self.name, attention=self._attend, mask=self._mask, declared={"name": "dynamic_heads", **declared}
+        )
         self.num_heads = count
 
     def _mask(self, *args: Any, **kwargs: Any) -> Batch:
@@ -141,8 +145,10 @@ class DynamicHeads(BaseAttention):
         for count in sorted(set(counts)):
             rows = slice(None) if len(set(counts)) == 1 else [row for row, own in enumerate(counts) if own == count]
             mask = None if batch.mask is None else batch.mask[rows]
-            q, k, v = _first(count, query, key, value, rows)
-            found = F.scaled_dot_product_attention(q, k, v, mask, dropout, causal, scale=scaling)  # (rows, count, L, D)
+            q, k, v = _first(count, query, key=key, value=value, rows=rows)
+            found = F.scaled_dot_product_attention(  # (rows, count, L, D)
+                q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=causal, scale=scaling
+            )
             output[rows, :, :count] = found.transpose(1, 2)
         return output, None
 

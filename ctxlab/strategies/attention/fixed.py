@@ -52,9 +52,19 @@ class Fixed(Factorised):
         tokens = torch.arange(length)
         summary = tokens[tokens % self.stride >= self.stride - self.num_summary].view(1, 1, -1)
         if self.heads == "merged":
-            return (Plan(self.allowed, Layout(self.stride, 0, 0, 0, summary.shape[-1]), extra=summary),)
+            return (
+                Plan(
+                    self.allowed,
+                    Layout(self.stride, 0, right=0, num_global=0, num_extra=summary.shape[-1]),
+                    extra=summary,
+                ),
+            )
         block = min(self.stride, SUMMARY_BLOCK)
         return (
             Plan(lambda query, key, _: self.near(query, key), Layout(self.stride, 0, 0, 0)),
-            Plan(lambda query, key, _: self.far(query, key), Layout(block, 0, 0, 0, summary.shape[-1]), extra=summary),
+            Plan(
+                lambda query, key, _: self.far(query, key),
+                Layout(block, 0, right=0, num_global=0, num_extra=summary.shape[-1]),
+                extra=summary,
+            ),
         )

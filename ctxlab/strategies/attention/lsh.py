@@ -101,7 +101,7 @@ class Lsh(BaseAttention):
 
     def install(self, model: Any) -> None:
         """Make every self-attention of ``model`` use the pattern."""
-        install(model, self.name, self._attend, self._mask, {"name": "lsh", **self.parameters})
+        install(model, self.name, attention=self._attend, mask=self._mask, declared={"name": "lsh", **self.parameters})
 
     def buckets(self, query: torch.Tensor, key: torch.Tensor, real: torch.Tensor | None = None) -> Buckets:
         """Hash queries (B, H, L, D) and keys (B, K, L, D); ``real`` (B, L) is True for tokens, False for padding."""
@@ -121,8 +121,10 @@ class Lsh(BaseAttention):
     def _hash(self, query: torch.Tensor, key: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return buckets (H, R, T) and (K, R, T) of one document's queries (H, T, D) and keys (K, T, D)."""
         count = num_buckets(query.shape[1], self.chunk)
-        of_query = hash_tokens(query, len(key), self.rounds, count, self.seed)
-        return of_query, of_query if self.tied else hash_tokens(key, len(key), self.rounds, count, self.seed)
+        of_query = hash_tokens(query, len(key), rounds=self.rounds, buckets=count, seed=self.seed)
+        return of_query, of_query if self.tied else hash_tokens(
+            key, len(key), rounds=self.rounds, buckets=count, seed=self.seed
+        )
 
     def _mask(self, *args: Any, **kwargs: Any) -> LibraryMask | DenseMask:
         """Return what the model allows, as the rest depends on each layer's data; called by the mask interface."""
@@ -160,7 +162,7 @@ class Lsh(BaseAttention):
         with torch.autocast(query.device.type, enabled=False):
             # Not in half precision, as the sums of the rounds are combined by their logarithms.
             query, key, wide = (part.float() if part.itemsize < 4 else part for part in (query, key, value))
-            output = self._by_document(query, key, wide, attention_mask, dropout, scaling)
+            output = self._by_document(query, key, value=wide, library=attention_mask, dropout=dropout, scaling=scaling)
         return output.transpose(1, 2).contiguous().to(value.dtype), None
 
     def _by_document(
@@ -195,7 +197,7 @@ class Lsh(BaseAttention):
             alone = parts[2].repeat_interleave(len(parts[0]) // len(parts[2]), 0)  # padding sees itself only
             if len(real):
                 one, other, third = (part.index_select(1, real) for part in parts)
-                found = self._document(one, other, third, library.row(row), real, dropout)
+                found = self._document(one, other, value=third, library=library.row(row), real=real, dropout=dropout)
                 alone = alone.index_copy(1, real, found)
             outputs.append(alone)
         return torch.stack(outputs)

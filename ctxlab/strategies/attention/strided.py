@@ -87,4 +87,4 @@ class Strided(Factorised):
         """Compute merged plans with one shared softmax."""
         if self.heads == "merged" and len(plans) > 1:
             return attend_to_union(query, key, value, plans, dropout=dropout, scaling=scaling)
-        return super()._compute(query, key, value, plans, dropout, scaling)
+        return super()._compute(query, key, value, plans=plans, dropout=dropout, scaling=scaling)

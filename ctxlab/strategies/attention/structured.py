@@ -94,7 +94,14 @@ class Structured(Sparse):
             known = torch.zeros_like(own) if marks is None else marks[row, own]
             first = torch.arange(min(self.num_global, ids.shape[1]), device=ids.device)
             num_first = int((own < len(first)).sum())
-            chosen = choose(tokens, known.cpu().numpy(), self.sources, self.num_salient, self.max_global, num_first)
+            chosen = choose(
+                tokens,
+                known.cpu().numpy(),
+                sources=self.sources,
+                num_salient=self.num_salient,
+                most=self.max_global,
+                first=num_first,
+            )
             rows.append(torch.cat([first, own[torch.from_numpy(chosen).to(own.device)]]).unique())
         return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=-1)
 
@@ -192,7 +199,9 @@ class Structured(Sparse):
 
         # The pattern receives the index of its window instead of a length, on which it does not depend.
         windows = range(library.batch_size)
-        mask = masks.build(library, pattern, self._layout(places.shape[1]), places[:, None], windows)
+        mask = masks.build(
+            library, pattern, layout=self._layout(places.shape[1]), extra=places[:, None], lengths=windows
+        )
         if not isinstance(mask, BlockMask):
             return PreparedPlans((PreparedPlan(mask),))
         query, key = places.clamp(min=0)[..., None], torch.arange(library.num_keys, device=library.device)
@@ -213,7 +222,9 @@ class Structured(Sparse):
             return latest.allowed(window, query, key)
 
         extra, windows = latest.before(starts), range(library.batch_size)
-        return PreparedPlans((PreparedPlan(masks.build(library, pattern, layout, extra, windows)),))
+        return PreparedPlans(
+            (PreparedPlan(masks.build(library, pattern, layout=layout, extra=extra, lengths=windows)),)
+        )
 
     def _latest(self, named: torch.Tensor) -> Latest:
         return Latest(named, self.window, self.max_global, self.num_global)
@@ -262,7 +273,9 @@ class WithRows(PreparedPlan):
             keys = torch.arange(length, device=query.device)
             pairs = self.bias.entry(self.places.clamp(min=0)[:, :, None], keys)
             at = Places(slice(0, batch), 1, (pairs[:, None],))
-            rows = biased_sdpa(picked, key, value, self.bias, at, hidden, dropout=dropout, scaling=scaling)
+            rows = biased_sdpa(
+                picked, key, value=value, bias=self.bias, places=at, hidden=hidden, dropout=dropout, scaling=scaling
+            )
         # Absent queries (−1) are written to an extra last row that is dropped: no row may be written twice.
         target = self.places.where(self.places >= 0, length)[..., None, None].expand(-1, -1, heads, value.shape[-1])
         padded = torch.cat([blocks, blocks.new_zeros(batch, 1, heads, value.shape[-1])], dim=1)  # (B, L + 1, H, D)

@@ -176,10 +176,10 @@ class DocumentClassifier(BaseTask, ABC):
                 Encoded(
                     text.input_ids,
                     text.word_ids,
-                    labels,
-                    framing.before,
-                    framing.after,
-                    framing.query,
+                    labels=labels,
+                    before=framing.before,
+                    after=framing.after,
+                    query=framing.query,
                     marks=text.marks,
                     starts=text.starts,
                     ends=text.ends,
@@ -223,7 +223,15 @@ class DocumentClassifier(BaseTask, ABC):
         numbers = np.flatnonzero(given >= THRESHOLD) if self._several else [int(given.argmax())]
         chosen = tuple(self.labels[number] for number in numbers) if num_seen else ()
         evidence = evidence_of(document, encoded, merged)
-        verdict = Verdict(tuple(self.labels), chosen, given, self._several, len(encoded), num_seen, evidence)
+        verdict = Verdict(
+            tuple(self.labels),
+            chosen,
+            probabilities=given,
+            several=self._several,
+            num_tokens=len(encoded),
+            num_seen=num_seen,
+            evidence=evidence,
+        )
         return Prediction(document.id, verdict, [verdict.is_read])
 
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:

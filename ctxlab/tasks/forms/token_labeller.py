@@ -168,7 +168,9 @@ class TokenLabeller(BaseTask, ABC):
             replaced += len(subwords.replaced)
             labels = _labels(subwords, document.fields.get("tags"), label_ids)
             marks = subwords.marks(document.fields.get("sentence_starts", ()), document.fields.get("global_words", ()))
-            encoded.append(Encoded(subwords.input_ids, subwords.word_ids, labels, before, after, marks=marks))
+            encoded.append(
+                Encoded(subwords.input_ids, subwords.word_ids, labels=labels, before=before, after=after, marks=marks)
+            )
         if replaced:
             self.notes.append(
                 f"The tokenizer returns no tokens for {replaced} words (the first is {example}): "

@@ -15,7 +15,7 @@ KINDS = {bool: "truth values", int: "whole numbers"}
 
 def texts_of(record: Mapping[str, Any], field: str, option: str, origin: str, task: str) -> list[str]:
     """Return the list of texts in ``field``; raises UserError where it is missing, empty, or contains other values."""
-    texts = list_of(record, field, option, origin, task)
+    texts = list_of(record, field, option=option, origin=origin, task=task)
     for index, text in enumerate(texts):
         check_text(text, f"{field}[{index}]", origin)
     return texts
@@ -64,7 +64,7 @@ def check_text(value: Any, place: str, origin: str) -> None:
 
 def candidates_of(record: Mapping[str, Any], field: str, option: str, origin: str, task: str) -> list[str]:
     """Return the texts to rank; raises UserError where two are equal after ``bare``."""
-    texts = texts_of(record, field, option, origin, task)
+    texts = texts_of(record, field, option=option, origin=origin, task=task)
     places = dict[str, int]()
     for index, text in enumerate(texts):
         first = places.setdefault(bare(text), index)
@@ -94,7 +94,7 @@ class ChosenReader:
         Raises:
             UserError: A label is missing or not valid, or all labels are equal.
         """
-        given = list_of(record, self._field, self._option, origin, self._task)
+        given = list_of(record, self._field, option=self._option, origin=origin, task=self._task)
         if len(given) != num_candidates:
             raise UserError(
                 f"The field '{self._field}' of {origin} has {len(given)} labels for {num_candidates} candidates: "

@@ -59,7 +59,7 @@ def text_of(record: Mapping[str, Any], field: str, option: str, origin: str, tas
         UserError: It is missing, not a text, blank, or contains half of a surrogate pair.
     """
     if field not in record:
-        raise _no_text(record, field, option, origin, task)
+        raise _no_text(record, field, option=option, origin=origin, task=task)
     text = record[field]
     if not isinstance(text, str):
         raise UserError(f"The field '{field}' of {origin} is {kind(text)}: give the document's text.")

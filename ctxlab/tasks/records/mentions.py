@@ -67,7 +67,9 @@ def relations_of(record: Mapping[str, Any], field: str, num_entities: int, origi
                 f"The field '{place}' of {origin} is {kind(relation)}: "
                 'write a relation as {"head": …, "tail": …, "label": …}.'
             )
-        head, tail = (_entity(relation, end, place, num_entities, origin) for end in ("head", "tail"))
+        head, tail = (
+            _entity(relation, end, place=place, num_entities=num_entities, origin=origin) for end in ("head", "tail")
+        )
         if head == tail:
             raise UserError(
                 f"The field '{place}' of {origin} relates entity {head} to itself: give two different entities."

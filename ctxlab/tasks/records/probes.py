@@ -32,7 +32,7 @@ def probe_fields(record: Mapping[str, Any], text_field: str, origin: str, *, gol
     ``asked`` is the number of wanted answers. A text without ``length`` gets its number of words, rounded up to a power
     of two.
     """
-    text = text_of(record, text_field, "task.text_field", origin, "probe")
+    text = text_of(record, text_field, option="task.text_field", origin=origin, task="probe")
     question = _question(record, origin)
     answers = _texts(record, "answers", origin) if gold else []
     fields: dict[str, Any] = {

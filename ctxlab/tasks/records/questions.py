@@ -82,7 +82,9 @@ class QuestionReader:
         name = str(record.get("id", origin))
         context, starts = context_of(record, self._context_field, origin)
         before = self._mended.notes()
-        questions = questions_of(record, name, context, starts, origin, gold=gold, mended=self._mended)
+        questions = questions_of(
+            record, name, context=context, starts=starts, origin=origin, gold=gold, mended=self._mended
+        )
         self._update_notes(before)
         return Document(name, {"context": context, "text_starts": starts, "questions": questions}, origin)
 
@@ -166,7 +168,7 @@ def context_of(record: Mapping[str, Any], field: str, origin: str) -> tuple[str,
         UserError: There is none, or it is not a text.
     """
     if record.get("contexts") is None:
-        return text_of(record, field, "task.context_field", origin, "qa"), [0]
+        return text_of(record, field, option="task.context_field", origin=origin, task="qa"), [0]
     texts = _list(record["contexts"], "contexts", origin)
     if not texts:
         raise UserError(f"The field 'contexts' of {origin} is an empty list: give at least one text.")
@@ -227,7 +229,9 @@ def questions_of(
                 "give the question."
             )
         _check_text(question["question"], f"{place}question", origin)
-        answers = _answers(question, place, context, starts, origin, mended) if gold else []
+        answers = (
+            _answers(question, place, context=context, starts=starts, origin=origin, mended=mended) if gold else []
+        )
         identifier = f"{name}#{own}" if place else name
         found.append({"id": identifier, "question": question["question"], "answers": answers})
     return found
@@ -265,7 +269,7 @@ def _answers(
             f"'{place}answers' of {origin} is missing: give a list of answers, an empty one where the text has none."
         )
     return [
-        _anchored(answer, f"{place}answers[{index}]", context, starts, origin, mended)
+        _anchored(answer, f"{place}answers[{index}]", context=context, starts=starts, origin=origin, mended=mended)
         for index, answer in enumerate(_rows(given, f"{place}answers", origin))
     ]
 

@@ -123,7 +123,9 @@ def tagged_words(text: str, stretches: Sequence[Stretch], offsets: Sequence[Offs
     places = _cut(given, borders)
     tags = _tags(places, kept)
     words = [text[start:end] for start, end in places]
-    return TaggedWords(words, places, tags, len(stretches) - len(kept), len(places) - len(given))
+    return TaggedWords(
+        words, places, tags=tags, num_overlapping=len(stretches) - len(kept), num_cut=len(places) - len(given)
+    )
 
 
 def _cut(words: Sequence[Offsets], borders: Sequence[int]) -> list[Offsets]:

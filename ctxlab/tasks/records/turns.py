@@ -52,7 +52,7 @@ def turns_of(record: Mapping[str, Any], field: str, origin: str, task: str) -> t
     """
     names = dict[str | int, str]()
     turns, left_out = [], 0
-    given = list_of(record, field, "task.turns_field", origin, task)
+    given = list_of(record, field, option="task.turns_field", origin=origin, task=task)
     for place, turn in enumerate(given):
         speaker, text = _checked(turn, f"{field}[{place}]", origin)
         if place and type(speaker) is not type(given[0]["speaker"]):

@@ -99,8 +99,10 @@ def encode_text(tokenizer: Any, text: str, language: str = "") -> Pieces:
         offsets = np.concatenate([np.asarray(row, np.int64).reshape(-1, 2) + start for row, (start, _) in rows])
     ends = np.maximum.accumulate(offsets[:, 1])
     starts = offsets[:, 0].copy()
-    terms = _terms(text, ids, starts, ends, unknown_id(tokenizer))
-    return Pieces(ids, starts, ends, _word_ids(text, ends), marks_of(text, ends, language), terms)
+    terms = _terms(text, ids, starts=starts, ends=ends, unknown=unknown_id(tokenizer))
+    return Pieces(
+        ids, starts, ends=ends, word_ids=_word_ids(text, ends), marks=marks_of(text, ends, language), terms=terms
+    )
 
 
 def query_of(tokenizer: Any, text: str) -> tuple[tuple[int, ...], tuple[int, ...]]:

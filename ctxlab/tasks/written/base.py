@@ -253,10 +253,10 @@ class Writing(BaseTask, ABC):
         return Encoded(
             text.input_ids,
             text.word_ids,
-            np.full(len(text.input_ids), NO_LABEL, np.int64),
-            before,
-            after,
-            query,
+            labels=np.full(len(text.input_ids), NO_LABEL, np.int64),
+            before=before,
+            after=after,
+            query=query,
             marks=text.marks,
             starts=text.starts,
             ends=text.ends,
@@ -310,12 +310,12 @@ class Writing(BaseTask, ABC):
         answer = WrittenText(
             self.combined(texts, scores),
             tuple(texts),
-            tuple(scores),
-            merged.target_nll,
-            merged.num_asked,
-            merged.seen,
-            encoded.starts,
-            evidence_of(document, encoded, merged),
+            scores=tuple(scores),
+            target_nll=merged.target_nll,
+            num_asked=merged.num_asked,
+            seen=merged.seen,
+            starts=encoded.starts,
+            evidence=evidence_of(document, encoded, merged),
         )
         return Prediction(document.id, answer, self.seen_parts(document, encoded, merged))
 

@@ -129,7 +129,9 @@ class WrittenQA(Writing):
         """Return a stretch of the context if ``stretch_tokens`` is set; see ``drawn_stretch``."""
         answer = encoded.evidence
         ends = (int(answer[0]), int(answer[-1])) if len(answer) else None
-        part = drawn_stretch(len(encoded), ends, self._stretch_tokens, self._no_answer_share, seed)
+        part = drawn_stretch(
+            len(encoded), ends, length=self._stretch_tokens, no_answer_share=self._no_answer_share, seed=seed
+        )
         if part is None:
             return encoded
         arrays = {name: getattr(encoded, name)[part] for name in STRETCHED}
@@ -153,7 +155,15 @@ class WrittenQA(Writing):
         text = self.combined(texts, scores)
         score = max((s for t, s in zip(texts, scores, strict=True) if t == text or not text), default=None)
         evidence = spans[0][0] if spans else None
-        answer = Answer(text, None, None, score, len(encoded), evidence, asked_after=self.kind == "decoder")
+        answer = Answer(
+            text,
+            None,
+            end=None,
+            score=score,
+            num_tokens=len(encoded),
+            evidence=evidence,
+            asked_after=self.kind == "decoder",
+        )
         return Prediction(document.id, answer, seen)
 
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:

@@ -116,7 +116,7 @@ def _candidate(asked: ComparisonCommand, words: Sequence[str], run_dir: Path) ->
         del config["hydra"]
     except (HydraException, OmegaConfBaseException) as error:
         name = " ".join(words)
-        return Candidate(_folder(name), name, words, None, _first_line(error))
+        return Candidate(_folder(name), name, words=words, parts=None, refused=_first_line(error))
     more = [word for word in words if word.split("=")[0] not in PLAIN]
     key = _folder("-".join([strategy, str(length), *more]))
     title = ", ".join([f"{strategy} at {length:,}", *more])
@@ -124,7 +124,7 @@ def _candidate(asked: ComparisonCommand, words: Sequence[str], run_dir: Path) ->
         preflight.check(config)
         return Candidate(key, title, words, make_parts(config, run_dir))
     except UserError as error:
-        return Candidate(key, title, words, None, str(error))
+        return Candidate(key, title, words=words, parts=None, refused=str(error))
 
 
 def _folder(text: str) -> str:

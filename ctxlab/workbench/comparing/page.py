@@ -168,7 +168,13 @@ def _leaderboard(board: Leaderboard) -> Table:
         "tokens never read",
         "gold never read",
     )
-    return Table("leaderboard", _title(board), columns, rows, board.comparison.scope if board.comparison else "")
+    return Table(
+        "leaderboard",
+        _title(board),
+        columns=columns,
+        rows=rows,
+        note=board.comparison.scope if board.comparison else "",
+    )
 
 
 def _costs(board: Leaderboard) -> Table:
@@ -189,7 +195,7 @@ def _costs(board: Leaderboard) -> Table:
         )
     columns = ("candidate", "training s", "steps", "tokens", "ms/document", "peak memory", "FLOPs", "quality and cost")
     note = "quality and cost: whether another candidate is better in one and not worse in the other, beyond noise"
-    return Table("cost", "Means over seeds", columns, rows, note)
+    return Table("cost", "Means over seeds", columns=columns, rows=rows, note=note)
 
 
 def _standing(entry: Entry) -> str:

@@ -121,7 +121,9 @@ class Spans(torch.autograd.Function):
             spans[:, :, :num_global] = tokens[rows, None, :num_global]
             if extra is not None:
                 spans[:, :, num_global : layout.lead] = _pick(tokens[rows], _of_piece(extra, rows, first, count))
-            spans[:, :, layout.lead :] = _strided(padded[rows], layout, first, count, 0, layout.keys - layout.lead)
+            spans[:, :, layout.lead :] = _strided(
+                padded[rows], layout, first=first, count=count, start=0, size=layout.keys - layout.lead
+            )
             pieces.append(spans.flatten(0, 1))
         return tuple(pieces)
 
@@ -142,7 +144,7 @@ class Spans(torch.autograd.Function):
                 _add_picked(total[rows], _of_piece(ctx.extra, rows, first, count), spans[:, :, num_global:lead])
             for start in range(0, layout.keys - lead, layout.block):
                 size = min(layout.block, layout.keys - lead - start)
-                target = _strided(padded[rows], layout, first, count, start, size)
+                target = _strided(padded[rows], layout, first=first, count=count, start=start, size=size)
                 target.add_(spans[:, :, lead + start : lead + start + size])
         total[:, :num_global] += shared
         return total, None, None
@@ -235,7 +237,14 @@ def blocked_sdpa(
     outputs = torch.cat(
         [
             _sdpa(
-                q, k.transpose(1, 2), v.transpose(1, 2), seen, bias, where, dropout=dropout, scaling=scaling
+                q,
+                k.transpose(1, 2),
+                value=v.transpose(1, 2),
+                hidden=seen,
+                bias=bias,
+                places=where,
+                dropout=dropout,
+                scaling=scaling,
             ).transpose(1, 2)
             for q, k, v, seen, where in pieces
         ]
@@ -278,7 +287,9 @@ def dense_sdpa(
     queries, keys = query.shape[2], key.shape[2]
     shown = torch.ones(1, 1, queries, keys, dtype=torch.bool, device=query.device) if seen is None else seen
     places, hidden = bias.everywhere(queries, keys), as_additive(shown, query.dtype)
-    return biased_sdpa(query, key, value, bias, places, hidden, dropout=dropout, scaling=scaling)
+    return biased_sdpa(
+        query, key, value=value, bias=bias, places=places, hidden=hidden, dropout=dropout, scaling=scaling
+    )
 
 
 def _sdpa(
@@ -295,7 +306,9 @@ def _sdpa(
     """Run one kernel call, with or without a bias."""
     if bias is None or places is None:
         return sdpa(query, key, value, hidden, dropout=dropout, scaling=scaling)
-    return biased_sdpa(query, key, value, bias, places, hidden, dropout=dropout, scaling=scaling)
+    return biased_sdpa(
+        query, key, value=value, bias=bias, places=places, hidden=hidden, dropout=dropout, scaling=scaling
+    )
 
 
 def _is_slow_in_bf16(device: torch.device) -> bool:

@@ -98,10 +98,17 @@ def cut(query_buckets: torch.Tensor, key_buckets: torch.Tensor, chunk: int, num_
     query_places, key_places = _places(query_order, chunk), _places(key_order, chunk)
     query_chunks = query_places.div(chunk, rounding_mode="floor")
     return Chunks(
-        length, chunk, _rows(query_order, chunk), _rows(key_order, chunk), spans, query_places, key_places,
-        torch.stack([own.index_select(0, at) for own, at in zip(spans, query_chunks, strict=True)]).int(),
-        key_places.div(chunk, rounding_mode="floor").int(), visible,
-    )  # fmt: skip
+        length,
+        chunk,
+        queries=_rows(query_order, chunk),
+        keys=_rows(key_order, chunk),
+        spans=spans,
+        query_places=query_places,
+        key_places=key_places,
+        query_spans=torch.stack([own.index_select(0, at) for own, at in zip(spans, query_chunks, strict=True)]).int(),
+        key_chunks=key_places.div(chunk, rounding_mode="floor").int(),
+        visible=visible,
+    )
 
 
 def _sort(buckets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

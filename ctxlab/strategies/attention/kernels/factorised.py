@@ -40,7 +40,9 @@ class Factorised(Sparse, ABC):
     def pattern_of_head(self, inputs: Mapping[str, torch.Tensor], row: int, head: int, num_heads: int) -> Pattern:
         """Return ``allowed_by_head`` of this head, the same for all windows."""
         del inputs, row
-        return lambda query, key, length: self.allowed_by_head(query, key, length, head, num_heads)
+        return lambda query, key, length: self.allowed_by_head(
+            query, key, length=length, head=head, num_heads=num_heads
+        )
 
     def allowed_by_head(
         self, query: torch.Tensor, key: torch.Tensor, length: int, head: int, num_heads: int

@@ -29,7 +29,7 @@ def hash_tokens(tokens: torch.Tensor, key_heads: int, rounds: int, buckets: int,
     heads, length, width = tokens.shape
     bits = buckets.bit_length() - 1
     halves = [2 ** (part - 1) for part in (bits - bits // 2, bits // 2) if part]
-    turns = rotations(seed, key_heads, rounds, width, sum(halves)).to(tokens.device)
+    turns = rotations(seed, key_heads, rounds=rounds, width=width, columns=sum(halves)).to(tokens.device)
     turned = tokens.detach().float().reshape(key_heads, -1, width) @ turns  # (K, tokens, R · columns)
     found = torch.zeros((*turned.shape[:2], rounds), dtype=torch.long, device=tokens.device)
     # Per rotation, the bucket is the axis with the largest coordinate and its sign; rotations are combined as digits.

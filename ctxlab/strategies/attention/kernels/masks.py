@@ -110,7 +110,15 @@ def library_mask(
     padding = padding.bool() if padding is not None else None
     function = and_masks(mask_function, padding_mask_function(padding)) if padding is not None else mask_function
     return LibraryMask(
-        batch_size, q_length, kv_length, int(q_offset), kv_offset, function, not use_vmap, torch.device(device), padding
+        batch_size,
+        q_length,
+        num_keys=kv_length,
+        query_offset=int(q_offset),
+        key_offset=kv_offset,
+        function=function,
+        vectorised=not use_vmap,
+        device=torch.device(device),
+        padding=padding,
     )
 
 
@@ -161,7 +169,7 @@ def build(
         return DenseMask(None if bool(pairs.all()) else pairs[:, None])
     local = torch.cat([_local(one, pattern, layout, own, fill=fill) for one, pattern, own in rows])
     first = _rows(rows, layout.num_global, library.batch_size) if layout.num_global else None
-    return _trim(layout, local, first, library.batch_size, extra)
+    return _trim(layout, local, rows=first, batch_size=library.batch_size, extra=extra)
 
 
 Row = tuple[LibraryMask, Pattern, torch.Tensor | None]

@@ -24,7 +24,7 @@ def sliding(window: int, num_global: int = 0, *, block: int | None = None, num_e
     """Return a layout of blocks about as long as ``window``, with ``window`` keys on either side."""
     if block is None:
         block = min(max(math.ceil(window / SMALLEST_BLOCK) * SMALLEST_BLOCK, SMALLEST_BLOCK), LARGEST_BLOCK)
-    return Layout(block, window, window, num_global, num_extra)
+    return Layout(block, window, right=window, num_global=num_global, num_extra=num_extra)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +49,9 @@ class Plan:
         """Build the mask of a batch, once per forward pass; ``lengths`` and ``fill`` as for ``masks.build``."""
         num_keys, num_queries = library.num_keys, library.num_queries
         if self.order is None or num_queries != num_keys or num_keys <= self.layout.keys:
-            return PreparedPlan(masks.build(library, self.allowed, self.layout, self.extra, lengths, fill=fill))
+            return PreparedPlan(
+                masks.build(library, self.allowed, layout=self.layout, extra=self.extra, lengths=lengths, fill=fill)
+            )
         order = self.order.to(library.device)
         pattern = order.pattern(self.allowed, num_keys)
         return PreparedPlan(masks.build(order.mask(library), pattern, self.layout, fill=fill), order)

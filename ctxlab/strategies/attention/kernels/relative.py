@@ -70,5 +70,7 @@ def _compute_bias(
     name = module.config._attn_implementation or ""
     if name.startswith(PREFIX) and query_length == key_length:
         return RelativeBias(module, query_length, device)
-    dense: torch.Tensor = type(module).compute_bias(module, query_length, key_length, device, past_seen_tokens)
+    dense: torch.Tensor = type(module).compute_bias(
+        module, query_length, key_length, device=device, past_seen_tokens=past_seen_tokens
+    )
     return dense

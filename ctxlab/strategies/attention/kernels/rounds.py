@@ -87,7 +87,7 @@ class Rounds(torch.autograd.Function):
         ones = dropout.apply(torch.ones_like(total), -1)
         output = value.repeat_interleave(len(query) // len(key), 0).flatten(0, 1) * ones[:, None]
         for turn in range(len(chunks.queries)):
-            found, top, mass = _round(query, key, value, chunks, turn, dropout)
+            found, top, mass = _round(query, key, value=value, chunks=chunks, turn=turn, dropout=dropout)
             common = torch.logaddexp(total, top + mass.log())  # (H·T), log-sum-exp so far
             output *= (total - common).exp_()[:, None]
             output += found * (top - common).exp_()[:, None]
@@ -102,7 +102,16 @@ class Rounds(torch.autograd.Function):
         query, key, value, output, total = ctx.saved_tensors
         with torch.autocast(query.device.type, enabled=False):
             flat = gradient.flatten(0, 1)
-            back = Backward(query, key, value, flat, (flat * output).sum(-1), total, ctx.chunks, ctx.dropout)
+            back = Backward(
+                query,
+                key,
+                value=value,
+                gradient=flat,
+                gain=(flat * output).sum(-1),
+                total=total,
+                chunks=ctx.chunks,
+                dropout=ctx.dropout,
+            )
             sums = back.of_itself(ctx.last_resort)
             for turn in range(len(ctx.chunks.queries)):
                 for one, more in zip(sums, back.of_round(turn), strict=True):

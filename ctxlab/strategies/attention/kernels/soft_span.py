@@ -76,7 +76,9 @@ class Tiles:
     def _tile(self, start: int, width: int) -> Tile:
         """Build a tile without keys that no query may attend to, such as those after it in a causal model."""
         library = self.library
-        queries, keys = span(start, library.num_queries, library.num_keys, width, self.first_query)
+        queries, keys = span(
+            start, library.num_queries, num_keys=library.num_keys, width=width, first_query=self.first_query
+        )
         query = torch.arange(queries.start, queries.stop, device=library.device) + library.query_offset
         key = torch.arange(keys.start, keys.stop, device=library.device) + library.key_offset
         seen = library.at(query[:, None], key[None])
@@ -180,7 +182,18 @@ class SoftSpanCall:
             return of_query, of_key, of_value, None
         mean = (upstream * output).sum(-1)
         library, scaled = self.tiles.library, query * self.scaling
-        ramps = Ramps(scaled, key, value, upstream, total, mean, spans, self.ramp, library, hides)
+        ramps = Ramps(
+            scaled,
+            key,
+            value=value,
+            upstream=upstream,
+            total=total,
+            mean=mean,
+            spans=spans,
+            ramp=self.ramp,
+            library=library,
+            hides=hides,
+        )
         return of_query, of_key, of_value, ramps.gradient()
 
 
@@ -195,7 +208,7 @@ class SoftSpan(torch.autograd.Function):
         outputs, totals = [], []
         for tile, mask in call.masked(spans):
             q, k, v = query[:, :, tile.queries], key[:, :, tile.keys], value[:, :, tile.keys]
-            output, total = _KERNEL(q, k, v, 0.0, False, attn_mask=mask, scale=call.scaling)
+            output, total = _KERNEL(q, k, v, dropout_p=0.0, is_causal=False, attn_mask=mask, scale=call.scaling)
             outputs.append(output)
             totals.append(total)
         output, total = torch.cat(outputs, 2), torch.cat(totals, 2)
@@ -242,7 +255,7 @@ def soft_span_attention(
     """
     call = SoftSpanCall(tiles, ramp, query.shape[-1] ** -0.5 if scaling is None else scaling)
     if query.device.type != "cpu" or dropout or query.shape[-1] != value.shape[-1]:
-        return _by_the_library(query, key, value, spans, call, dropout)
+        return _by_the_library(query, key, value=value, spans=spans, call=call, dropout=dropout)
     dtype, groups = query.dtype, query.shape[1] // key.shape[1]
     with torch.autocast("cpu", enabled=False):
         query, key, value = (part.float() if part.dtype.itemsize < 4 else part for part in (query, key, value))

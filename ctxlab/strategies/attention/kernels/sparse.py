@@ -72,7 +72,9 @@ class Sparse(BaseAttention, ABC):
 
     def install(self, model: Any) -> None:
         """Make every self-attention of ``model`` use the pattern; in an encoder-decoder, of the encoder only."""
-        install(model, self.name, self._attend, self._mask, {"name": self.kind, **self.parameters})
+        install(
+            model, self.name, attention=self._attend, mask=self._mask, declared={"name": self.kind, **self.parameters}
+        )
 
     def _mask(self, *args: Any, **kwargs: Any) -> PreparedPlans:
         """Build the mask; called by the library's mask interface once per forward pass, not per layer."""
@@ -105,7 +107,7 @@ class Sparse(BaseAttention, ABC):
         plans = attention_mask.plans
         if position_bias is not None:
             plans = attention_mask.biased(as_bias(position_bias))
-        output = self._compute(query, key, value, plans, dropout, scaling)
+        output = self._compute(query, key, value=value, plans=plans, dropout=dropout, scaling=scaling)
         return output.contiguous(), None
 
     def _compute(

@@ -82,7 +82,7 @@ class BlockScores:
         """Create it from a plan that runs in blocks."""
         assert isinstance(plan.mask, BlockMask)
         bias = plan.bias if plan.bias is None or plan.order is None else plan.bias.sorted_by(plan.order.tokens)
-        return cls(plan.mask, plan.order, batch, length, bias)
+        return cls(plan.mask, plan.order, batch=batch, length=length, bias=bias)
 
     def scores(self, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
         """Return (B, L, H, S): scores of query and key (B, L, H, D), −inf where a pair is masked."""

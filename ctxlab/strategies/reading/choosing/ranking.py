@@ -54,7 +54,7 @@ def count_terms(ids: IntArray, starts: IntArray) -> Counts:
         np.repeat(np.arange(len(starts)), sizes) * max(len(terms), 1) + term_of, return_counts=True
     )
     sentence, term = np.divmod(pairs, max(len(terms), 1))
-    return Counts(terms, sentence, term, count.astype(np.float64), sizes)
+    return Counts(terms, sentence, term=term, count=count.astype(np.float64), sizes=sizes)
 
 
 def centrality(counts: Counts) -> Numbers:
