@@ -10,9 +10,9 @@ from ctxlab.core.errors import UserError
 from ctxlab.data.splits import load_documents
 from ctxlab.optim.parameters import count_parameters
 from ctxlab.workbench.bench import Workbench
-from ctxlab.workbench.comparing.candidates import Candidate
-from ctxlab.workbench.comparing.corpus import Corpus
+from ctxlab.workbench.candidates import Candidate
 from ctxlab.workbench.comparing.dry_run import DryRun, dry_run
+from ctxlab.workbench.corpus import Corpus
 from ctxlab.workbench.opening import Opened, open_bench
 from ctxlab.workbench.parts import Parts
 

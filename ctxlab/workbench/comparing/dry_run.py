@@ -13,7 +13,7 @@ from ctxlab.core.strategy import Attention, Strategy
 from ctxlab.core.types import Encoded, FloatArray
 from ctxlab.runtime.cost import FlopCounter
 from ctxlab.workbench.bench import Workbench
-from ctxlab.workbench.comparing.corpus import Corpus
+from ctxlab.workbench.corpus import Corpus
 
 LONGEST = 3
 """Documents whose windows decide whether two candidates read the same."""

@@ -14,9 +14,9 @@ from ctxlab.core.errors import Interrupted
 from ctxlab.core.result import Result
 from ctxlab.core.run_state import State
 from ctxlab.training import checkpoint
+from ctxlab.workbench.candidates import Candidate, CandidatesCommand
 from ctxlab.workbench.cells import process
 from ctxlab.workbench.comparing.budget import Budget
-from ctxlab.workbench.comparing.candidates import Candidate, ComparisonCommand
 
 SLOWED = ".waited"
 """Suffix of the folder of a cell that was slowed down by other processes and was repeated."""
@@ -28,7 +28,7 @@ class Cells:
 
     folder: Path
     """Run directory of the comparison."""
-    asked: ComparisonCommand
+    asked: CandidatesCommand
     candidates: Mapping[str, Candidate]
     """Key → candidate."""
     plan: Sequence[Cell]

@@ -14,12 +14,13 @@ from ctxlab.core.errors import Interrupted, UserError
 from ctxlab.core.files import write_json
 from ctxlab.core.result import Result
 from ctxlab.tracking.console import ProgressDisplay
+from ctxlab.workbench.candidates import Candidate, CandidatesCommand, candidates
 from ctxlab.workbench.comparing import display, running
 from ctxlab.workbench.comparing.budget import Budget
 from ctxlab.workbench.comparing.candidate_checks import CheckedCandidate, check
-from ctxlab.workbench.comparing.candidates import Candidate, ComparisonCommand, candidates
-from ctxlab.workbench.comparing.corpus import Corpus
-from ctxlab.workbench.comparing.limit import check_limit, parse_bytes
+from ctxlab.workbench.comparing.limit import check_limit
+from ctxlab.workbench.corpus import Corpus
+from ctxlab.workbench.memory_limit import parse_bytes
 from ctxlab.workbench.parts import Origin, Parts
 
 COMMAND = "command.json"
@@ -58,7 +59,7 @@ def prepare(parts: Parts) -> Session:
     """
     options: CompareOptions = parts.options
     budget, memory_bytes = Budget.of(options.budget, options.trials), parse_bytes(options.limit.memory)
-    asked = ComparisonCommand.of(options)
+    asked = CandidatesCommand.of(options)
     checked, corpus = _check(candidates(asked, parts.origin.run_dir))
     budget.check(checked)
     check_limit(options.limit.memory, memory_bytes, checked)

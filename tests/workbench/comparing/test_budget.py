@@ -4,10 +4,10 @@ import pytest
 
 from ctxlab.config.schema import BudgetConfig
 from ctxlab.core.errors import UserError
+from ctxlab.workbench.candidates import Candidate
 from ctxlab.workbench.comparing.budget import START_SECONDS, Budget
 from ctxlab.workbench.comparing.candidate_checks import CheckedCandidate, Work
-from ctxlab.workbench.comparing.candidates import Candidate
-from ctxlab.workbench.comparing.limit import ADAM_BYTES, check_limit, parse_bytes
+from ctxlab.workbench.comparing.limit import ADAM_BYTES, check_limit
 
 WORK = Work(step_tokens=1000, step_flops=1e9, seconds_per_token=0.001, learning_parameters=1000)
 
@@ -61,17 +61,6 @@ def test_seconds_of_a_cell_are_its_start_three_passes_a_step_and_the_scoring():
     assert Budget.of(given(steps=10), 1).seconds(WORK, 2000) == pytest.approx(START_SECONDS + 30 + 2)
     assert Budget.of(given(tokens=10_000), 1).seconds(WORK, 2000) == pytest.approx(START_SECONDS + 30 + 2)
     assert Budget.of(given(seconds=60), 2).seconds(WORK, 2000) == pytest.approx(START_SECONDS + 30 + 2)
-
-
-@pytest.mark.parametrize(("text", "number"), [("8GB", 8e9), ("1.5 gib", 1.5 * 2**30), ("500", 500), (None, None)])
-def test_amounts_of_memory(text, number):
-    assert parse_bytes(text) == number
-
-
-@pytest.mark.parametrize("text", ["much", "8 giga", "0GB", "-1GB"])
-def test_what_is_no_amount_of_memory_is_refused(text):
-    with pytest.raises(UserError, match="is not an amount of memory"):
-        parse_bytes(text)
 
 
 def test_a_limit_below_weights_gradients_and_moments_is_refused():

@@ -9,10 +9,10 @@ import pytest
 from ctxlab.comparison import plan
 from ctxlab.core import run_state
 from ctxlab.core.run_state import State
+from ctxlab.workbench.candidates import Candidate, CandidatesCommand
 from ctxlab.workbench.cells import process
 from ctxlab.workbench.comparing import running
 from ctxlab.workbench.comparing.budget import Budget
-from ctxlab.workbench.comparing.candidates import Candidate, ComparisonCommand
 
 KEYS = ["chunk-64", "dense-64", "dense-128"]
 
@@ -33,7 +33,7 @@ def made(folder: Path, name: str = "steps", num_trials: int = 1, num_folds: int 
     candidates = {key: Candidate(key, key, [f"strategy={key}"], Parts()) for key in KEYS}
     return running.Cells(
         folder=folder,
-        asked=ComparisonCommand([], ["model=tiny_bert", "seed=7"], {}),
+        asked=CandidatesCommand([], ["model=tiny_bert", "seed=7"], {}),
         candidates=candidates,
         plan=plan.cells(KEYS, [7, 8], num_trials),
         budget=Budget(name, 6, num_trials),

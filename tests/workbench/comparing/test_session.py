@@ -10,7 +10,7 @@ import pytest
 from ctxlab.command.explain import explain
 from ctxlab.core.errors import Interrupted, UserError
 from ctxlab.workbench.comparing import running, session
-from ctxlab.workbench.comparing.corpus import Corpus
+from ctxlab.workbench.corpus import Corpus
 from tests.workbench.comparing.test_running import KEYS, made
 
 

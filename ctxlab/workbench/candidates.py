@@ -49,7 +49,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class ComparisonCommand:
+class CandidatesCommand:
     """The command that started a comparison."""
 
     flags: Sequence[str]
@@ -60,7 +60,7 @@ class ComparisonCommand:
     """Key → its values, each as it would be written for a single run."""
 
     @classmethod
-    def of(cls, options: CompareOptions) -> "ComparisonCommand":
+    def of(cls, options: CompareOptions) -> "CandidatesCommand":
         """Read the command from the running Hydra job.
 
         Raises:
@@ -87,7 +87,7 @@ def _parsed(word: str) -> Override:
     return OverridesParser.create().parse_override(word)
 
 
-def candidates(asked: ComparisonCommand, run_dir: Path) -> list[Candidate]:
+def candidates(asked: CandidatesCommand, run_dir: Path) -> list[Candidate]:
     """Return every combination of the values, the first axis varying slowest; invalid ones say why.
 
     Args:
@@ -108,7 +108,7 @@ def candidates(asked: ComparisonCommand, run_dir: Path) -> list[Candidate]:
     return [_candidate(asked, words, run_dir) for words in combinations]
 
 
-def _candidate(asked: ComparisonCommand, words: Sequence[str], run_dir: Path) -> Candidate:
+def _candidate(asked: CandidatesCommand, words: Sequence[str], run_dir: Path) -> Candidate:
     try:
         config = hydra.compose(config_name=TRAIN, overrides=[*asked.shared, *words], return_hydra_config=True)
         strategy, length = config.hydra.runtime.choices["strategy"], config.context.length
