@@ -158,7 +158,14 @@ def _path(group: str, text: str, options: Sequence[str]) -> Suggestion | None:
 
 
 def dashed(stage: str, name: str, value: str, known: Mapping[str, object]) -> str | None:
-    """Return the form without dashes of ``--name value``, or None if nothing has that name."""
+    """Return the form without dashes of ``--name value``, or None if nothing has that name.
+
+    Args:
+        stage: The command.
+        name: The flag, with its dashes.
+        value: What follows it.
+        known: Full names of the configuration's keys, with their values.
+    """
     plain = folded(name.lstrip("-"))
     names = [*stage_groups(stage), *known]
     if plain in names:

@@ -71,7 +71,14 @@ class Draws:
 
     @classmethod
     def of(cls, num_documents: int, num_seeds: int, resamples: int, seed: int) -> "Draws":
-        """Draw both with replacement."""
+        """Draw both with replacement.
+
+        Args:
+            num_documents: Documents (N).
+            num_seeds: Seeds (S).
+            resamples: Draws (R).
+            seed: Seed of the draws.
+        """
         generator = np.random.default_rng(seed)
         documents, seeds = (
             generator.multinomial(num, np.full(num, 1 / num), size=resamples).astype(np.float64)

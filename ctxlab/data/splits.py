@@ -112,7 +112,14 @@ def _parsed(task: Task, record: Record, *, gold: bool) -> Document:
 
 
 def load_split(source: Source, task: Task, split: str, seed: int) -> list[Document] | None:
-    """Load the documents of one split with gold labels; None if the source has no such split."""
+    """Load the documents of one split with gold labels; None if the source has no such split.
+
+    Args:
+        source: Where records come from.
+        task: Checks the records, and splits them into documents.
+        split: ``train``, ``validation`` or ``test``.
+        seed: Seed of the data; only generated documents depend on it.
+    """
     records = _records(source, task, split, seed)
     return None if records is None else split_documents(task, records)
 

@@ -37,7 +37,15 @@ def predict(
     encoded: Sequence[Encoded],
     done: Callable[[int], None] = lambda _: None,
 ) -> Iterator[tuple[Prediction, Merged]]:
-    """Yield the answer for each whole document, in order, with its merged outputs."""
+    """Yield the answer for each whole document, in order, with its merged outputs.
+
+    Args:
+        reader: Runs the model.
+        task: Decodes the answers.
+        documents: Whole documents.
+        encoded: Their tokens, in the same order.
+        done: Called with the number of tokens of each forward pass.
+    """
     for document, tokens, merged in zip(documents, encoded, reader.read(encoded, done), strict=True):
         yield task.decode(document, tokens, merged), merged
 

@@ -22,7 +22,20 @@ class TinyBert(Tiny):
         name: str = "tiny_bert",
         vocabulary: str = "letters",
     ) -> None:
-        """Store the sizes; ``trained_length`` is the number of positions in the table, in tokens."""
+        """Store the sizes.
+
+        Args:
+            hidden_size: Width of the hidden states.
+            num_layers: Transformer layers.
+            num_heads: Attention heads of a layer; divides ``hidden_size``.
+            trained_length: Positions of the learned table.
+            seed: Seed of the random weights.
+            dropout: Rate on hidden states, 0 to 1; None means 0.1.
+            attention_dropout: Rate on attention probabilities, 0 to 1; above 0 long windows are over 20 times
+                slower on a CPU.
+            name: Name in results.
+            vocabulary: ``letters`` (pieces of English words) or ``bytes`` (a token a byte, any script).
+        """
         super().__init__(
             name=name, seed=seed, dropout=dropout, attention_dropout=attention_dropout, vocabulary=vocabulary
         )

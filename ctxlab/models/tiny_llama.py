@@ -23,7 +23,21 @@ class TinyLlama(Tiny):
         name: str = "tiny_llama",
         vocabulary: str = "letters",
     ) -> None:
-        """Store the sizes; ``trained_length`` is the trained length of the rotary positions, in tokens."""
+        """Store the sizes.
+
+        Args:
+            hidden_size: Width of the hidden states.
+            num_layers: Transformer layers.
+            num_heads: Attention heads of a layer; divides ``hidden_size``.
+            trained_length: Tokens that the rotary positions are considered trained for.
+            rope_theta: Base of the rotary frequencies.
+            seed: Seed of the random weights.
+            dropout: Rate before the head, 0 to 1; None means 0.1.
+            attention_dropout: Rate on attention probabilities, 0 to 1; above 0 long windows are over 20 times
+                slower on a CPU.
+            name: Name in results.
+            vocabulary: ``letters`` (pieces of English words) or ``bytes`` (a token a byte, any script).
+        """
         super().__init__(
             name=name, seed=seed, dropout=dropout, attention_dropout=attention_dropout, vocabulary=vocabulary
         )

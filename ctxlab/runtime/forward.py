@@ -76,6 +76,15 @@ class Passes(PassRunner):
     def __init__(
         self, strategy: Strategy, forward: Forward, pad_id: int, device: torch.device, writes: str | None = None
     ) -> None:
+        """Store what a pass needs.
+
+        Args:
+            strategy: Its memory and positions determine how windows are batched.
+            forward: The model, as ``model_call`` returns it.
+            pad_id: Token id that windows are padded with.
+            device: Where the model is.
+            writes: ``AFTER_WINDOW`` or ``IN_DECODER`` for a task that generates text; None for others.
+        """
         self._strategy, self._forward, self._pad_id, self._device = strategy, forward, pad_id, device
         self._writes = writes
 

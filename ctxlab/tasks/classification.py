@@ -31,6 +31,20 @@ class Classification(DocumentClassifier):
         example_words: int = 60,
         language: str | None = None,
     ) -> None:
+        """Check and store the options.
+
+        Args:
+            labels: All labels; None learns them from the training documents.
+            text_field: Field of a record with the text.
+            label_field: Field with its label; None for ``label``, or ``labels`` with ``multi_label``.
+            multi_label: Whether a document has a list of any number of labels.
+            combine: How predictions of windows are combined: ``mean``, ``max`` or ``attention``.
+            shots: None trains a head; 0 or more prompts a decoder, with that number of solved training documents.
+            instruction: Of a prompt: text before every window; ``{labels}`` is replaced by all labels.
+            cue: Of a prompt: text after which the answer begins.
+            example_words: Words shown of each solved document, at least 1.
+            language: Two-letter code for language-specific rules; None guesses from the script.
+        """
         super().__init__(labels, label_field or ("labels" if multi_label else "label"), combine, several=multi_label)
         self.language = checked(language)
         self._text_field = text_field

@@ -56,6 +56,24 @@ class Dialogue(Ranking):
         decoding: Mapping[str, Any] | None = None,
         language: str | None = None,
     ) -> None:
+        """Check and store the options.
+
+        Args:
+            mode: ``choose`` ranks candidates, ``write`` generates the turn; None decides by the kind of model.
+            turns_field: Field of a record with its turns.
+            candidates_field: Field with candidates for the last turn; may be missing.
+            candidates: Number of candidates where a record has none, at least 2.
+            candidates_seed: Seed that these are drawn by, 0 or more; not the run's.
+            turns_per_dialogue: Turns to predict per dialogue, at least 1.
+            negatives: Negatives per true candidate that an epoch trains on; None trains on all.
+            candidate_tokens: Maximum tokens of a candidate; a longer one is truncated.
+            combine: How predictions of windows are combined: ``mean``, ``max`` or ``attention``.
+            instruction: Of a prompt: text before every window.
+            shots: Solved training documents before every window of a decoder, 0 or more, drawn by seed.
+            example_words: Words shown of each solved document, at least 1.
+            decoding: Settings of generation, the keys of ``conf/task/decoding``; None for greedy search.
+            language: Two-letter code for language-specific rules; None guesses from the script.
+        """
         if mode is not None and mode not in MODES:
             raise UserError(f"task.mode={mode} is not one of {', '.join(MODES)}, or null to choose by the model.")
         if candidates < 2:

@@ -55,6 +55,20 @@ class Generation(Writing):
         decoding: Mapping[str, Any] | None = None,
         language: str | None = None,
     ) -> None:
+        """Check and store the options.
+
+        Args:
+            prompt_field: Field of a record with the prompt.
+            text_field: Field with a text that meets the constraints; may be missing.
+            constraints_field: Field with the constraints to score.
+            instruction: Of a prompt: text before every window.
+            cue: Of a prompt: text after which the answer begins.
+            shots: Solved training documents before every window of a decoder, 0 or more, drawn by seed.
+            example_words: Words shown from the end of each solved document's prompt, at least 1.
+            combine: How texts of windows are combined: ``join``, ``best`` or ``last``.
+            decoding: Settings of generation, the keys of ``conf/task/decoding``; None for greedy search.
+            language: Two-letter code for language-specific rules; None guesses from the script.
+        """
         super().__init__(decoding, Prompt(instruction, cue, shots, example_words), combine)
         self.language = checked(language)
         self._prompt_field, self._text_field, self._constraints_field = prompt_field, text_field, constraints_field

@@ -39,6 +39,16 @@ class NER(TokenLabeller):
         outside_weight: float = 1.0,
         language: str | None = None,
     ) -> None:
+        """Check and store the options.
+
+        Args:
+            labels: Entity types; None learns them from the training documents.
+            tokens_field: Field of a record with its words.
+            tags_field: Field with one BIO tag per word.
+            text_field: Field with plain text, for prediction.
+            outside_weight: Weight of words outside entities in the loss, 0 or more; at 0 only entities count.
+            language: Two-letter code for language-specific rules; None guesses from the script.
+        """
         if outside_weight < 0:
             raise UserError(f"task.outside_weight={outside_weight} is negative: give 0 or more.")
         tags = None if labels is None else tag_set(_checked_types(labels))

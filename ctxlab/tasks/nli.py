@@ -36,6 +36,20 @@ class NLI(DocumentClassifier):
         example_words: int = 60,
         language: str | None = None,
     ) -> None:
+        """Check and store the options.
+
+        Args:
+            labels: All labels; None learns them from the training documents.
+            premise_field: Field of a record with the long text.
+            hypothesis_field: Field with the hypothesis about it.
+            label_field: Field with the label.
+            combine: How predictions of windows are combined: ``mean``, ``max`` or ``attention``.
+            shots: None trains a head; 0 or more prompts a decoder, with that number of solved training documents.
+            instruction: Of a prompt: text before every window; ``{labels}`` is replaced by all labels.
+            cue: Of a prompt: text after which the answer begins.
+            example_words: Words shown of each solved document, at least 1.
+            language: Two-letter code for language-specific rules; None guesses from the script.
+        """
         super().__init__(labels, label_field, combine, several=False)
         self.language = checked(language)
         self._premise_field, self._hypothesis_field = premise_field, hypothesis_field

@@ -54,6 +54,20 @@ class Probe(DocumentClassifier):
         decoding: Mapping[str, Any] | None = None,
         language: str | None = None,
     ) -> None:
+        """Check and store the options.
+
+        Args:
+            form: How an encoder answers: ``classification`` or ``marking``.
+            labels: All answers to choose from; None learns them from the training documents.
+            text_field: Field of a record with the text.
+            combine: How predictions of windows are combined: ``mean``, ``max`` or ``attention``.
+            instruction: Of a prompt: text before every window, for models that generate.
+            cue: Of a prompt: text after which the answer begins.
+            shots: Solved training documents before every window of a decoder, 0 or more, drawn by seed.
+            example_words: Words shown of each solved document, around the first piece of evidence, at least 1.
+            decoding: Settings of generation, the keys of ``conf/task/decoding``; None for greedy search.
+            language: Two-letter code for language-specific rules; None guesses from the script.
+        """
         if form not in FORMS:
             raise UserError(f"task.form={form} is not known: use {' or '.join(FORMS)}.")
         super().__init__(labels, "answers", combine, several=False)

@@ -74,6 +74,24 @@ class QA(BaseTask):
         language: str | None = None,
         f1: str = "words",
     ) -> None:
+        """Check and store the options.
+
+        Args:
+            context_field: Field of a record with the text.
+            max_answer_tokens: Longest extracted answer, at least 1.
+            no_answer_threshold: Score above which the best span is the answer; higher values answer less often.
+            no_answer_weight: Weight in the loss of windows without the answer, 0 or more.
+            stretch_tokens: Tokens of a context that an epoch trains on, at least 1; None trains on all.
+            no_answer_share: Fraction of these stretches drawn from anywhere in the context, 0 to 1.
+            instruction: Of a prompt: text before every window; ``{no_answer}`` is replaced by that phrase.
+            cue: Of a prompt: text after which the answer begins.
+            no_answer: Phrase that a generating model writes for "no answer".
+            shots: Solved training documents before every window of a decoder, 0 or more, drawn by seed.
+            example_words: Words shown of each solved document, around the answer, at least 1.
+            decoding: Settings of generation, the keys of ``conf/task/decoding``; None for greedy search.
+            language: Two-letter code for language-specific rules; None guesses from the script.
+            f1: Overlap of answers: ``words`` (SQuAD) or ``run`` (longest common run of words, CMRC 2018).
+        """
         if max_answer_tokens < 1:
             raise UserError(f"task.max_answer_tokens={max_answer_tokens} is too small: give at least 1.")
         if no_answer_weight < 0:

@@ -29,6 +29,17 @@ class Recommendation(Ranking):
         combine: str = "mean",
         language: str | None = None,
     ) -> None:
+        """Check and store the options.
+
+        Args:
+            history_field: Field of a record with the texts that were chosen before, a list.
+            candidates_field: Field with the texts to rank, a list.
+            labels_field: Field with a list of 1 for each chosen candidate and 0 for the others.
+            negatives: Negatives per chosen candidate that an epoch trains on; None trains on all.
+            candidate_tokens: Maximum tokens of a candidate; a longer one is truncated.
+            combine: How predictions of windows are combined: ``mean``, ``max`` or ``attention``.
+            language: Two-letter code for language-specific rules; None guesses from the script.
+        """
         super().__init__(combine, negatives, candidate_tokens)
         self.language = checked(language)
         self._history_field, self._candidates_field = history_field, candidates_field

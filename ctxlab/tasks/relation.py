@@ -7,7 +7,6 @@ state, E entities, R relations.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,8 +17,18 @@ from ctxlab.core.architecture import hidden_size, installed, note_installed
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import TASK_MODULE
 from ctxlab.core.task import Loss
-from ctxlab.core.types import GIVEN, NO_LABEL, SENTENCE, Document, Encoded, IntArray, Merged, Prediction
+from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Prediction
 from ctxlab.tasks.forms.base import BaseTask
+from ctxlab.tasks.forms.mention_labels import (
+    KEPT_FIELDS,
+    KEY_BITS,
+    PLACE_BITS,
+    Annotation,
+    by_document,
+    mention_labels,
+    with_markers,
+    word_marks,
+)
 from ctxlab.tasks.forms.pair_classifier import Entities, PairClassifier, adaptive_threshold
 from ctxlab.tasks.records.fields import check_word_places, check_words, lookalike, nearest
 from ctxlab.tasks.records.mentions import Answer, Fact, entities_of, fact_hashes, listed, relations_of
@@ -27,29 +36,11 @@ from ctxlab.tasks.text.subwords import frame, needs_leading_space, split_words
 from ctxlab.text.language import checked
 from ctxlab.text.units import joined
 
-PLACE_BITS = 20
-"""Low bits of a label: the index of the first word of a mention; the bits above are the document's key."""
-
-KEY_BITS = 62 - PLACE_BITS
-
-KEPT_FIELDS = ("sentence_starts", "global_words")
-"""Fields of a record that are passed on to strategies as marks."""
-
 UNKNOWN = ("refuse", "miss")
 """Values of ``task.unknown_labels``: how gold relations without an output of the model are handled."""
 
 HEADS_AT_ONCE = 64
 """Number of entities of a long document that are scored as heads at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the loss needs of a document besides the states of its tokens."""
-
-    owners: Mapping[int, tuple[int, ...]]
-    """First word of a mention to the entities that it belongs to."""
-    types: tuple[str, ...]
-    relations: tuple[Fact, ...]
 
 
 class Relation(BaseTask):
@@ -93,6 +84,20 @@ class Relation(BaseTask):
         threshold_shift: float = 0.0,
         language: str | None = None,
     ) -> None:
+        """Check and store the options.
+
+        Args:
+            labels: All relations; None learns them from the training documents.
+            tokens_field: Field of a record with its words.
+            entities_field: Field with its entities.
+            relations_field: Field with its relations.
+            width: Width of an entity's state.
+            block: Width of the blocks of the bilinear form; divides ``width``.
+            markers: Whether an asterisk is inserted before and after every mention.
+            unknown_labels: Gold relations with a label that is not in training: ``refuse`` or ``miss``.
+            threshold_shift: Score above its pair's threshold that a relation needs.
+            language: Two-letter code for language-specific rules; None guesses from the script.
+        """
         if unknown_labels not in UNKNOWN:
             raise UserError(f"task.unknown_labels={unknown_labels} is not one of {', '.join(UNKNOWN)}.")
         if block < 1 or width < 1 or width % block:
@@ -104,12 +109,12 @@ class Relation(BaseTask):
         self._unknown_labels, self._threshold_shift = unknown_labels, threshold_shift
         self._types: list[str] | None = None
         self._facts: IntArray | None = None
-        self._known: dict[int, Known] = {}
+        self._annotations: dict[int, Annotation] = {}
         self._module: PairClassifier | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without weights, for processes that tokenize."""
-        return {**self.__dict__, "_module": None, "_known": {}}
+        return {**self.__dict__, "_module": None, "_annotations": {}}
 
     @property
     def encode_options(self) -> tuple[Any, ...]:
@@ -160,10 +165,10 @@ class Relation(BaseTask):
                 f"{origin} has a mention at word {max(owners):,}, and at most {1 << PLACE_BITS:,} words are supported: "
                 "split the document in two."
             )
-        known = Known(owners, tuple(e["type"] for e in fields["entities"]), tuple(fields["relations"]))
+        known = Annotation(owners, tuple(e["type"] for e in fields["entities"]), tuple(fields["relations"]))
         digest = hashlib.sha256(json.dumps([fields["entities"], fields["relations"]]).encode()).digest()
         key = int.from_bytes(digest[:8], "big") >> (64 - KEY_BITS)
-        while self._known.setdefault(key, known) != known:
+        while self._annotations.setdefault(key, known) != known:
             key = (key + 1) % (1 << KEY_BITS)
         return key
 
@@ -236,8 +241,8 @@ class Relation(BaseTask):
             subwords = split_words(tokenizer, document.fields["tokens"], leading_space=leading_space)
             input_ids, word_ids = subwords.input_ids, subwords.word_ids
             if self._markers:
-                input_ids, word_ids = _marked(input_ids, word_ids, document.fields["entities"], tokenizer)
-            labels = _labels(word_ids, document.fields)
+                input_ids, word_ids = with_markers(input_ids, word_ids, document.fields["entities"], tokenizer)
+            labels = mention_labels(word_ids, document.fields)
             encoded.append(
                 Encoded(
                     input_ids,
@@ -245,7 +250,7 @@ class Relation(BaseTask):
                     labels=labels,
                     before=before,
                     after=after,
-                    marks=_marks(word_ids, document.fields),
+                    marks=word_marks(word_ids, document.fields),
                 )
             )
         return encoded
@@ -259,8 +264,8 @@ class Relation(BaseTask):
         states = self._mentions(outputs[found])  # (N, S)
         total = states.sum() * 0.0
         pairs = 0
-        for key, rows, places in _by_document(labels[found].tolist()):
-            known = self._known[key]
+        for key, rows, places in by_document(labels[found].tolist()):
+            known = self._annotations[key]
             entities, numbers = self._entities(states[rows], places, known.owners, known.types)
             apart = ~torch.eye(len(numbers), dtype=torch.bool, device=states.device)
             gold = self._gold(known.relations, numbers).to(states.device)
@@ -371,46 +376,6 @@ class Relation(BaseTask):
             for (head, tail, label), score in zip(answer.relations, answer.scores, strict=True)
         ]
         return {"id": document.id, "relations": relations}
-
-
-def _labels(word_ids: IntArray, fields: Mapping[str, Any]) -> IntArray:
-    """(L,) document key and word index at the first token of each mention; ``NO_LABEL`` everywhere without gold."""
-    labels = np.full(len(word_ids), NO_LABEL, dtype=np.int64)
-    if "key" in fields:
-        first = np.flatnonzero(np.diff(word_ids, prepend=-1))
-        starts = sorted({start for entity in fields["entities"] for start, _ in entity["mentions"]})
-        labels[first[starts]] = (fields["key"] << PLACE_BITS) + np.array(starts, dtype=np.int64)
-    return labels
-
-
-def _marks(word_ids: IntArray, fields: Mapping[str, Any]) -> IntArray:
-    """(L,) marks of the words at which sentences begin, and of those that the record lists."""
-    first, marks = np.flatnonzero(np.diff(word_ids, prepend=-1)), np.zeros(len(word_ids), dtype=np.int64)
-    for name, mark in zip(KEPT_FIELDS, (SENTENCE, GIVEN), strict=True):
-        marks[first[np.asarray(fields.get(name, ()), dtype=np.int64)]] += mark
-    return marks
-
-
-def _marked(
-    input_ids: IntArray, word_ids: IntArray, entities: Sequence[Mapping[str, Any]], tokenizer: Any
-) -> tuple[IntArray, IntArray]:
-    """Return tokens with a marker before and after every mention, and the words that they belong to."""
-    mark = tokenizer("*", add_special_tokens=False, verbose=False)["input_ids"][-1]
-    starts = sorted({start for entity in entities for start, _ in entity["mentions"]})
-    lasts = sorted({end - 1 for entity in entities for _, end in entity["mentions"]})
-    # Where one mention ends and the next begins, the closing marker belongs to the previous word.
-    places = [*np.searchsorted(word_ids, lasts, side="right"), *np.searchsorted(word_ids, starts)]
-    return np.insert(input_ids, places, mark), np.insert(word_ids, places, [*lasts, *starts])
-
-
-def _by_document(codes: Sequence[int]) -> list[tuple[int, list[int], list[int]]]:
-    """Group labels by document: (key, rows, words) in order of first occurrence."""
-    found: dict[int, tuple[list[int], list[int]]] = {}
-    for row, code in enumerate(codes):
-        rows, places = found.setdefault(code >> PLACE_BITS, ([], []))
-        rows.append(row)
-        places.append(code & ((1 << PLACE_BITS) - 1))
-    return [(key, rows, places) for key, (rows, places) in found.items()]
 
 
 def _checked_labels(labels: Sequence[str]) -> list[str]:

@@ -47,6 +47,19 @@ class Summarization(Writing):
         decoding: Mapping[str, Any] | None = None,
         language: str | None = None,
     ) -> None:
+        """Check and store the options.
+
+        Args:
+            document_field: Field of a record with the text.
+            output: ``write`` or ``extract``, as above.
+            instruction: Of a prompt: text before every window.
+            cue: Of a prompt: text after which the answer begins.
+            shots: Solved training documents before every window of a decoder, 0 or more, drawn by seed.
+            example_words: Words shown of each solved document, at least 1.
+            combine: How texts of windows are combined: ``join``, ``best`` or ``last``.
+            decoding: Settings of generation, the keys of ``conf/task/decoding``; None for greedy search.
+            language: Two-letter code for language-specific rules; None guesses from the script.
+        """
         super().__init__(decoding, Prompt(instruction, cue, shots, example_words), combine)
         self.language = checked(language)
         if output not in OUTPUTS:

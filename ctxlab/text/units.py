@@ -112,6 +112,13 @@ def words_around(text: str, place: int, before: int, count: int, *, fill: bool =
     """Return ``count`` words of ``text``, starting ``before`` words before the one that contains character ``place``.
 
     Fewer are returned at the end of the text, unless ``fill`` lets them start earlier there.
+
+    Args:
+        text: The text.
+        place: Index of a character.
+        before: Words before the one that contains it.
+        count: Words to return.
+        fill: Whether words before the first are added where the text ends too early.
     """
     spans = word_spans(text)
     first = bisect_right([end for _, end in spans], place) - before

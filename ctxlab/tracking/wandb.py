@@ -17,6 +17,14 @@ class Wandb(Tracker):
     """Logs each job as one W&B run: configuration, training figures, final scores, costs and the report."""
 
     def __init__(self, project: str, entity: str | None, mode: str, timeout_seconds: float) -> None:
+        """Check and store the options.
+
+        Args:
+            project: Project on the server.
+            entity: User or team on the server; None for the key's own.
+            mode: ``auto``, ``online`` or ``offline``.
+            timeout_seconds: How long to wait for the server before logging offline.
+        """
         if mode not in ("auto", "online", "offline"):
             raise UserError(f"tracking.mode={mode} is not known; use auto, online or offline.")
         self.project, self.entity, self.mode, self.timeout_seconds = project, entity, mode, timeout_seconds

@@ -38,6 +38,12 @@ class StopRequest:
 def check_finite(name: str, value: float, step: int, document_ids: Sequence[str]) -> None:
     """Refuse to continue with a loss or gradient that is not finite, before the weights change.
 
+    Args:
+        name: What the value is, for the message: loss or gradient norm.
+        value: The value.
+        step: Number of the step.
+        document_ids: Documents of its batch; the first five are named.
+
     Raises:
         UserError: names the step and the documents.
     """

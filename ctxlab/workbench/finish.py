@@ -151,7 +151,14 @@ def write_outputs(
 
 
 def write_predictions(run_dir: Path, name: str, bench: Workbench, split: Split) -> None:
-    """Write the predictions of a split to ``predictions/``, and its sufficient statistics to ``scores/``."""
+    """Write the predictions of a split to ``predictions/``, and its sufficient statistics to ``scores/``.
+
+    Args:
+        run_dir: Directory of the run.
+        name: Name of the split, which names the files.
+        bench: Its task formats the predictions.
+        split: Documents and their evaluation.
+    """
     path = run_dir / "predictions" / f"{name}.jsonl"
     path.parent.mkdir(exist_ok=True)
     pairs = zip(split.documents, split.evaluation.predictions, strict=True)

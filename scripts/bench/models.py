@@ -34,7 +34,14 @@ def longformer(length: int) -> torch.nn.Module:
 
 
 def training_step(model: torch.nn.Module, length: int, *, bf16: bool, rows: int = 1) -> Callable[[], None]:
-    """Forward, backward and AdamW on random tokens, as an action to time."""
+    """Forward, backward and AdamW on random tokens, as an action to time.
+
+    Args:
+        model: A model with one output per token and class.
+        length: Tokens of a row.
+        bf16: Whether to compute in bf16.
+        rows: Rows of the batch.
+    """
     model.train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
     tokens = torch.randint(5, 30000, (rows, length))

@@ -25,7 +25,14 @@ def take_turns(actions: Mapping[str, Callable[[], Any]], rounds: int, warm_up: i
 
 
 def row(what: str, measured: float, *, at_least: float | None = None, at_most: float | None = None) -> dict[str, Any]:
-    """One line of the table, judged against its target."""
+    """One line of the table, judged against its target.
+
+    Args:
+        what: What is measured.
+        measured: The figure.
+        at_least: Smallest figure that meets the target.
+        at_most: Largest one, where ``at_least`` is not given.
+    """
     if at_least is not None:
         return {"what": what, "measured": measured, "target": f"≥ {at_least:g}", "met": measured >= at_least}
     if at_most is not None:

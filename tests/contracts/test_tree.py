@@ -118,6 +118,7 @@ TOGETHER = {
     "tasks/dialogue": "tasks/forms/test_ranking",
     "tasks/forms": "tasks/test_classification",
     "tasks/forms/marking": "tasks/test_scripts",
+    "tasks/forms/mention_labels": "tasks/test_relation",
     "tasks/forms/perplexity_fields": "tasks/forms/test_vocabulary",
     "tasks/lm": "tasks/forms/test_vocabulary",
     "tasks/mlm": "tasks/forms/test_vocabulary",

@@ -17,9 +17,10 @@ from ctxlab.strategies.reading.chunk import Chunk
 from ctxlab.strategies.reading.select import Select
 from ctxlab.strategies.reading.truncate import Truncate
 from ctxlab.tasks.forms import pair_classifier
+from ctxlab.tasks.forms.mention_labels import PLACE_BITS
 from ctxlab.tasks.forms.pair_classifier import PairClassifier, adaptive_threshold
 from ctxlab.tasks.records.mentions import fact_hashes
-from ctxlab.tasks.relation import PLACE_BITS, Relation
+from ctxlab.tasks.relation import Relation
 
 TOKENS = "The town sold rope to Ann Lee ; Bob of Lee town and Ann bought it in time .".split()  # noqa: SIM905
 ENTITIES = [

@@ -117,7 +117,14 @@ def _record(sample: Sample) -> dict[str, Any]:
 
 
 def check_count(name: str, value: int, least: int, most: int | None = None) -> None:
-    """Raise UserError where a count is outside its limits."""
+    """Raise UserError where a count is outside its limits.
+
+    Args:
+        name: Its key, without ``probe.``.
+        value: The count.
+        least: Smallest valid count.
+        most: Largest valid count; None for no limit.
+    """
     if value < least or (most is not None and value > most):
         limits = f"{least} or more" if most is None else f"{least} to {most}"
         raise UserError(f"probe.{name}={value} is out of range: give {limits}.")

@@ -24,6 +24,14 @@ class AssociativeRecall(Probe):
         depths: Sequence[float] = (0.5,),
         syllables: int = 1,
     ) -> None:
+        """Check and store the options.
+
+        Args:
+            form: How an encoder answers: ``classification`` or ``marking``.
+            lengths: Words of text and question, plus about 16 around them; the documents cycle through them.
+            depths: Fraction of the pairs before the one asked for, 0 to 1; all equally often.
+            syllables: Minimum syllables of a key, 1 to 4; more where there are not enough words.
+        """
         super().__init__(form, lengths, depths, FORMS)
         check_count("syllables", syllables, 1, 4)
         self._syllables = syllables

@@ -25,6 +25,15 @@ class CommonWords(Probe):
         common_times: int = 30,
         other_times: int = 3,
     ) -> None:
+        """Check and store the options.
+
+        Args:
+            form: How an encoder answers: ``marking``.
+            lengths: Words of text and question, plus about 16 around them; the documents cycle through them.
+            common: Number of common words, 1 to 1,000, all asked for.
+            common_times: Occurrences of each, more than ``other_times``, where the text is long enough.
+            other_times: Maximum occurrences of every other word, at least 1.
+        """
         super().__init__(form, lengths, None, ("marking",))
         check_count("common", common, 1, 1000)
         check_count("other_times", other_times, 1)

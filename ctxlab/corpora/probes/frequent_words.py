@@ -22,6 +22,14 @@ class FrequentWords(Probe):
     def __init__(
         self, form: str = "marking", lengths: Sequence[int] = (128,), alpha: float = 2.0, asked: int = 3
     ) -> None:
+        """Check and store the options.
+
+        Args:
+            form: How an encoder answers: ``marking``.
+            lengths: Words of text and question, plus about 16 around them; the documents cycle through them.
+            alpha: Exponent of the law, above 1 and at most 10.
+            asked: Number of words asked for, 1 to 100.
+        """
         super().__init__(form, lengths, None, ("marking",))
         check_count("asked", asked, 1, 100)
         if not 1 < alpha <= 10:

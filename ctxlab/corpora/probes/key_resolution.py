@@ -31,6 +31,16 @@ class KeyResolution(Probe):
         others: int = 2,
         haystack: str = "prose",
     ) -> None:
+        """Check and store the options.
+
+        Args:
+            form: How an encoder answers: ``classification``.
+            lengths: Words of text and question, plus about 16 around them; the documents cycle through them.
+            depths: Fraction of the filler before the evidence, 0 to 1; all equally often.
+            others: Other names that are explained, 0 to 64.
+            haystack: Filler: ``noise`` (a few repeated sentences) or ``prose`` (sentences of the other generated
+                corpora).
+        """
         super().__init__(form, lengths, depths, ("classification",))
         check_count("others", others, 0, 64)
         check_haystack(haystack)

@@ -39,6 +39,14 @@ class Listops(Probe):
         max_arguments: int = 10,
         max_levels: int = 10,
     ) -> None:
+        """Check and store the options.
+
+        Args:
+            form: How an encoder answers: ``classification``.
+            lengths: Symbols of the expression, plus about 21 around them; the documents cycle through them.
+            max_arguments: Maximum arguments of an operator, 4 to 100.
+            max_levels: Maximum nesting levels, that of the digits included, 2 to 100.
+        """
         super().__init__(form, lengths, None, ("classification",))
         check_count("max_arguments", max_arguments, 4, 100)
         check_count("max_levels", max_levels, 2, 100)

@@ -39,6 +39,18 @@ class Needle(Probe):
         values: int = 20,
         haystack: str = "noise",
     ) -> None:
+        """Check and store the options.
+
+        Args:
+            form: How an encoder answers: ``classification`` (``single`` and ``multi_key``) or ``marking``.
+            lengths: Words of text and question, plus about 16 around them; the documents cycle through them.
+            depths: Fraction of the filler before the evidence, 0 to 1; all equally often.
+            kind: ``single``, ``multi_key``, ``multi_value`` or ``multi_query``, as above.
+            count: Number of names (or of numbers of the one name), 1 to 64; ``single`` ignores it.
+            values: Number of distinct values to draw from, at least 2 and ``count``, at most 100,000.
+            haystack: Filler: ``noise`` (a few repeated sentences) or ``prose`` (sentences of the other generated
+                corpora).
+        """
         if kind not in KINDS:
             raise UserError(f"probe.kind={kind} is not a kind of needle{suggestion(kind, KINDS, 'kinds')}")
         super().__init__(form, lengths, depths, FORMS if kind in ("single", "multi_key") else ("marking",))

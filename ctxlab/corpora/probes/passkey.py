@@ -26,6 +26,16 @@ class Passkey(Probe):
         haystack: str = "noise",
         keys: int = 10,
     ) -> None:
+        """Check and store the options.
+
+        Args:
+            form: How an encoder answers: ``classification`` or ``marking``.
+            lengths: Words of text and question, plus about 16 around them; the documents cycle through them.
+            depths: Fraction of the filler before the evidence, 0 to 1; all equally often.
+            haystack: Filler: ``noise`` (a few repeated sentences) or ``prose`` (sentences of the other generated
+                corpora).
+            keys: Number of distinct keys to draw from, 2 to 1,000.
+        """
         super().__init__(form, lengths, depths, FORMS)
         check_count("keys", keys, 2, 1000)
         check_haystack(haystack)

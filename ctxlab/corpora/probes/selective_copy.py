@@ -24,6 +24,14 @@ class SelectiveCopy(Probe):
         depths: Sequence[float] = (0.5,),
         items: int = 8,
     ) -> None:
+        """Check and store the options.
+
+        Args:
+            form: How an encoder answers: ``classification`` or ``marking``.
+            lengths: Words of text and question, plus about 16 around them; the documents cycle through them.
+            depths: Fraction of the text before the digit asked for, 0 to 1; all equally often.
+            items: Digits per text, 2 to 1,000.
+        """
         super().__init__(form, lengths, depths, FORMS)
         check_count("items", items, 2, 1000)
         self._items = items

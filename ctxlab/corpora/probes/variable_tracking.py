@@ -28,6 +28,17 @@ class VariableTracking(Probe):
         hops: int = 4,
         haystack: str = "noise",
     ) -> None:
+        """Check and store the options.
+
+        Args:
+            form: How an encoder answers: ``marking``.
+            lengths: Words of text and question, plus about 16 around them; the documents cycle through them.
+            depths: Fraction of the filler before the evidence, 0 to 1; all equally often.
+            chains: Chains of variables, 1 to 64; the question is about the first.
+            hops: Assignments from one variable to the next in a chain, 1 to 64.
+            haystack: Filler: ``noise`` (a few repeated sentences) or ``prose`` (sentences of the other generated
+                corpora).
+        """
         super().__init__(form, lengths, depths, ("marking",))
         check_count("chains", chains, 1, 64)
         check_count("hops", hops, 1, 64)

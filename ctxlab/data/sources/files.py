@@ -17,6 +17,14 @@ class Files(Source):
         test_file: str | None = None,
         max_documents: int | None = None,
     ) -> None:
+        """Check and store the options.
+
+        Args:
+            train_file: Path of the training documents, relative to the current directory.
+            validation_file: Path of those that select the checkpoint; None holds out some training documents.
+            test_file: Path of those scored once at the end; None for none.
+            max_documents: Maximum documents per split, at least 1; None reads all.
+        """
         check_max_documents(max_documents)
         self._files = {"train": train_file, "validation": validation_file, "test": test_file}
         self._max_documents = max_documents

@@ -49,6 +49,20 @@ class Generated(Source):
         probe: Mapping[str, Any] | None = None,
         language: str = "en",
     ) -> None:
+        """Check and store the options.
+
+        Args:
+            documents: Training documents, at least 1; None takes the grammar's number.
+            validation_documents: Documents that select the checkpoint, 0 or more; None takes the grammar's number.
+            test_documents: Documents scored once at the end, 0 or more; None takes the grammar's number.
+            words_per_document: Words, punctuation included, at least 20.
+            ambiguous_share: Fraction of the mentions that only another sentence explains, 0 to 1.
+            evidence_distance: Words between such a mention and its explanation, at least 1 each; drawn from those
+                that fit.
+            max_documents: Maximum documents per split, at least 1; None makes all.
+            probe: Options of the probe, for ``task=probe``.
+            language: Language of the grammar, ``en`` or ``zh``.
+        """
         if language not in LANGUAGES:
             raise UserError(f"data.language={language} has no grammar: use {' or '.join(LANGUAGES)}.")
         check_max_documents(max_documents)

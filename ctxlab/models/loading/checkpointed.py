@@ -48,7 +48,15 @@ class Checkpointed(ModelSource):
     def __init__(
         self, path: str, dropout: float | None = None, attention_dropout: float = 0.0, name: str = "checkpoint"
     ) -> None:
-        """Store the folder, and dropout rates as ``Pretrained`` does."""
+        """Store the options.
+
+        Args:
+            path: Folder of the checkpoint.
+            dropout: Rate on hidden states, 0 to 1; None keeps the model's own.
+            attention_dropout: Rate on attention probabilities, 0 to 1; above 0 long windows are over 20 times
+                slower on a CPU.
+            name: Name in results.
+        """
         self.path, self.name = Path(path), name
         self.dropout, self.attention_dropout = dropout, attention_dropout
 

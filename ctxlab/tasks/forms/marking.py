@@ -55,6 +55,12 @@ def best_words(text: str, encoded: Encoded, merged: Merged, count: int) -> list[
     surrounding punctuation, compared without case. Where a script has no blanks, a word is extended by adjacent
     characters as long as their scores are positive, to at most ``MOST_SINGLE`` characters. The number of words is
     fixed, so that marking everything gains nothing.
+
+    Args:
+        text: The document's text.
+        encoded: Its tokens.
+        merged: Scores of its tokens.
+        count: Number of words to return.
     """
     spans, scores = word_spans(text), _scores(encoded, merged)
     found: list[str] = []

@@ -44,6 +44,16 @@ class PairClassifier(torch.nn.Module):
     """Sorted hashes of the facts in the training documents (``records.mentions.fact_hashes``); a saved buffer."""
 
     def __init__(self, hidden_size: int, width: int, block: int, num_types: int, num_labels: int, facts: torch.Tensor):
+        """Create the layers, with random weights.
+
+        Args:
+            hidden_size: Width of the model's states.
+            width: Width of an entity's state (S).
+            block: Width of the blocks of the bilinear form (b); divides ``width``.
+            num_types: Entity types.
+            num_labels: Relations (R).
+            facts: Sorted hashes of the facts in the training documents.
+        """
         super().__init__()
         self.mention = torch.nn.Linear(hidden_size, width)
         self.types = torch.nn.Embedding(num_types, width)

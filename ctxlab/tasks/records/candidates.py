@@ -14,7 +14,15 @@ KINDS = {bool: "truth values", int: "whole numbers"}
 
 
 def texts_of(record: Mapping[str, Any], field: str, option: str, origin: str, task: str) -> list[str]:
-    """Return the list of texts in ``field``; raises UserError where it is missing, empty, or contains other values."""
+    """Return the list of texts in ``field``; raises UserError where it is missing, empty, or contains other values.
+
+    Args:
+        record: A raw record.
+        field: Its name in the record.
+        option: Key that sets ``field``: ``task.history_field``.
+        origin: Place of the record, for messages.
+        task: Name of the task that reads the record.
+    """
     texts = list_of(record, field, option=option, origin=origin, task=task)
     for index, text in enumerate(texts):
         check_text(text, f"{field}[{index}]", origin)
@@ -63,7 +71,15 @@ def check_text(value: Any, place: str, origin: str) -> None:
 
 
 def candidates_of(record: Mapping[str, Any], field: str, option: str, origin: str, task: str) -> list[str]:
-    """Return the texts to rank; raises UserError where two are equal after ``bare``."""
+    """Return the texts to rank; raises UserError where two are equal after ``bare``.
+
+    Args:
+        record: A raw record.
+        field: Its name in the record.
+        option: Key that sets ``field``: ``task.candidates_field``.
+        origin: Place of the record, for messages.
+        task: Name of the task that reads the record.
+    """
     texts = texts_of(record, field, option=option, origin=origin, task=task)
     places = dict[str, int]()
     for index, text in enumerate(texts):

@@ -32,7 +32,14 @@ def checked_evidence(pieces: Any, field: str, text: str, origin: str) -> list[di
 
 
 def evidence_at(encoded: Encoded, seen: BoolArray, start: int, end: int) -> tuple[float, bool]:
-    """Return the position of a span of characters in the document (0 to 1), and whether all of it was read."""
+    """Return the position of a span of characters in the document (0 to 1), and whether all of it was read.
+
+    Args:
+        encoded: The document's tokens.
+        seen: (L,) whether each was read.
+        start: First character of the span.
+        end: Index after its last character.
+    """
     inside = evidence_tokens(encoded, start, end)
     whole = len(inside) > 0 and bool(seen[inside].all())
     return start / max(int(encoded.ends[-1]), start + 1), whole

@@ -102,7 +102,14 @@ def _is_blank(text: Any) -> bool:
 
 
 def check_word_places(value: Any, field: str, num_words: int, origin: str) -> list[int]:
-    """Return the word indices in ``field``, in rising order from 0; raises UserError where it contains other values."""
+    """Return the word indices in ``field``, in rising order from 0; raises UserError where it contains other values.
+
+    Args:
+        value: Value of the field.
+        field: Its name.
+        num_words: Words of the document.
+        origin: Place of the record, for messages.
+    """
     places: list[Any] = list(value) if isinstance(value, list | tuple | np.ndarray) else [None]
     for index, place in enumerate(places):
         if isinstance(place, bool) or not isinstance(place, int | np.integer) or not 0 <= place < num_words:

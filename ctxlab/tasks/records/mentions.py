@@ -58,7 +58,14 @@ def entities_of(record: Mapping[str, Any], field: str, num_words: int, origin: s
 
 
 def relations_of(record: Mapping[str, Any], field: str, num_entities: int, origin: str) -> list[Fact]:
-    """Return relations, checked against the number of entities; arguments and errors as of ``entities_of``."""
+    """Return relations, checked against the number of entities.
+
+    Args:
+        record: A raw record.
+        field: Its field with the relations.
+        num_entities: Entities of the record.
+        origin: Place of the record, for messages.
+    """
     found: list[Fact] = []
     for index, relation in enumerate(listed(record[field], field, origin)):
         place = f"{field}[{index}]"

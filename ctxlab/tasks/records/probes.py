@@ -31,6 +31,12 @@ def probe_fields(record: Mapping[str, Any], text_field: str, origin: str, *, gol
 
     ``asked`` is the number of wanted answers. A text without ``length`` gets its number of words, rounded up to a power
     of two.
+
+    Args:
+        record: A raw record.
+        text_field: Its field with the text.
+        origin: Place of the record, for messages.
+        gold: Whether it must have answers.
     """
     text = text_of(record, text_field, option="task.text_field", origin=origin, task="probe")
     question = _question(record, origin)

@@ -61,6 +61,12 @@ class StretchNotes:
 def checked_stretches(value: Sequence[Any], field_name: str, text: str, origin: str) -> list[Stretch]:
     """Return the checked entities of a record, without white space at their ends.
 
+    Args:
+        value: Value of the field.
+        field_name: Its name.
+        text: The annotated text.
+        origin: Place of the record, for messages.
+
     Raises:
         UserError: One is not ``{"start": …, "end": …, "label": …}`` with characters of ``text``.
     """
@@ -89,7 +95,14 @@ def checked_stretches(value: Sequence[Any], field_name: str, text: str, origin: 
 
 
 def checked_offsets(value: Any, field_name: str, text: str, origin: str) -> list[Offsets] | None:
-    """Return the checked offsets of each word, in order and disjoint; None where the record has none."""
+    """Return the checked offsets of each word, in order and disjoint; None where the record has none.
+
+    Args:
+        value: Value of the field: first and last character (not included) of each word.
+        field_name: Its name.
+        text: The annotated text.
+        origin: Place of the record, for messages.
+    """
     if value is None:
         return None
     found, before = [], 0

@@ -47,6 +47,12 @@ def turns_of(record: Mapping[str, Any], field: str, origin: str, task: str) -> t
 
     Consecutive turns of a speaker are not joined.
 
+    Args:
+        record: A raw record.
+        field: Its field with the turns.
+        origin: Place of the record, for messages.
+        task: Name of the task that reads the record.
+
     Raises:
         UserError: A turn is not ``{"speaker": …, "text": …}``, or all are empty.
     """

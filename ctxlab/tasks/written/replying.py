@@ -27,7 +27,14 @@ class Replying(Writing):
     def __init__(
         self, turns_field: str, turns_per_dialogue: int, prompt: Prompt, decoding: Mapping[str, Any] | None
     ) -> None:
-        """Store the field of the turns, the number to predict per dialogue, the prompt and settings of generation."""
+        """Store the options.
+
+        Args:
+            turns_field: Field of a record with its turns.
+            turns_per_dialogue: Turns to predict per dialogue, at least 1.
+            prompt: Text around every window.
+            decoding: Settings of generation, the keys of ``conf/task/decoding``; None for greedy search.
+        """
         super().__init__(decoding, prompt, "last")
         self._turns_field, self._turns_per_dialogue = turns_field, turns_per_dialogue
         self._empty = EmptyTurns()

@@ -21,7 +21,14 @@ SMALLEST_BLOCK, LARGEST_BLOCK = 32, 256
 
 
 def sliding(window: int, num_global: int = 0, *, block: int | None = None, num_extra: int = 0) -> Layout:
-    """Return a layout of blocks about as long as ``window``, with ``window`` keys on either side."""
+    """Return a layout of blocks about as long as ``window``, with ``window`` keys on either side.
+
+    Args:
+        window: Keys on either side of a block, in tokens.
+        num_global: Global tokens, the first of a window.
+        block: Queries of a block; None chooses a size near ``window``.
+        num_extra: Extra keys of each block.
+    """
     if block is None:
         block = min(max(math.ceil(window / SMALLEST_BLOCK) * SMALLEST_BLOCK, SMALLEST_BLOCK), LARGEST_BLOCK)
     return Layout(block, window, right=window, num_global=num_global, num_extra=num_extra)
