@@ -31,7 +31,7 @@ def describe(model: Any, trained: Any = None) -> ModelFacts:
         model: As it was built.
         trained: Its config before any change for this run; None where nothing was changed.
     """
-    config = (model.config if trained is None else trained).get_text_config()
+    config = text_config(model.config if trained is None else trained)
     positions, length = _positions(model, config)
     return ModelFacts(
         kind=_kind(model),
@@ -68,8 +68,12 @@ def published_stretch(config: Any) -> str:
     """
     if installed(config, "positions"):
         return ""  # our own scaling restarts from the parameters that the model was trained with
-    kinds = [one.get("rope_type", "default") for one in _rotary(config)]
-    return next((kind for kind in kinds if kind != "default"), "")
+    return next((kind for kind in rotary_types(config) if kind != "default"), "")
+
+
+def rotary_types(config: Any) -> list[str]:
+    """Return the type of scaling of rotary positions for each type of layer; ``default`` where there is none."""
+    return [one.get("rope_type", "default") for one in _rotary(text_config(config))]
 
 
 def _rotary(config: Any) -> list[Mapping[str, Any]]:
@@ -92,28 +96,48 @@ def is_causal(model: Any) -> bool:
     return causal and bool(getattr(model.config, "is_causal", True))
 
 
+def text_config(config: Any) -> Any:
+    """Return the part of ``config`` that describes the reading of text; ``config`` itself where that is all."""
+    return config.get_text_config()
+
+
 # Sizes, of a model or of its encoder.
 
 
 def num_layers(model: Any) -> int:
     """Return the number of Transformer layers (of the encoder, in an encoder-decoder)."""
-    return int(model.config.get_text_config().num_hidden_layers)
+    return int(text_config(model.config).num_hidden_layers)
 
 
 def hidden_size(model: Any) -> int:
     """Return the width of the hidden states."""
-    return int(model.config.get_text_config().hidden_size)
+    return int(text_config(model.config).hidden_size)
 
 
 def num_heads(model: Any) -> int | None:
     """Return the number of query heads of a layer; None where layers differ."""
-    heads = getattr(model.config.get_text_config(), "num_attention_heads", None)
+    heads = getattr(text_config(model.config), "num_attention_heads", None)
     return heads if isinstance(heads, int) else None
 
 
 def vocabulary_size(model: Any) -> int:
     """Return the number of rows of the token embedding table."""
-    return int(model.config.get_text_config().vocab_size)
+    return int(text_config(model.config).vocab_size)
+
+
+def padding_id(model: Any) -> int | None:
+    """Return the id of the padding token; None where the config names none."""
+    found: int | None = text_config(model.config).pad_token_id
+    return found
+
+
+def sliding_layers(model: Any) -> list[bool]:
+    """Return for each layer whether the model itself limits it to a sliding window, whatever a strategy installs."""
+    config = text_config(model.config)
+    kinds = getattr(config, "layer_types", None)
+    if kinds:
+        return [kind != "full_attention" for kind in kinds]
+    return [getattr(config, "sliding_window", None) is not None] * num_layers(model)
 
 
 def position_limit(config: Any) -> int | None:
@@ -121,7 +145,7 @@ def position_limit(config: Any) -> int | None:
 
     Most configs that were published with YaRN scaling keep the length before scaling in ``max_position_embeddings``.
     """
-    text = config.get_text_config()
+    text = text_config(config)
     limit = getattr(text, "max_position_embeddings", None)
     stretched = [
         int(one["factor"] * one["original_max_position_embeddings"])

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ctxlab.core.architecture import num_layers
+from ctxlab.core.architecture import sliding_layers
 from ctxlab.core.passes import Item
 from ctxlab.core.strategy import Pattern
 from ctxlab.core.types import BoolArray
@@ -147,7 +147,7 @@ class Propagation:
         could, must = [changed], [changed]
         # Even if the pattern depends on tokens: in a causal model no token before the changed one may be affected.
         later = changed.cummax(0).values if self.subject.is_causal else torch.ones_like(changed)
-        narrowed, exact = narrowed_layers(self.subject.model), self.subject.strategy.attention.exact
+        narrowed, exact = sliding_layers(self.subject.model), self.subject.strategy.attention.exact
         for layer in range(self.subject.facts.num_layers):
             measurable = exact and layer < HOPS and not narrowed[layer]
             may, surely = self._layer(first, second, could=could[-1], must=must[-1], later=later)
@@ -187,12 +187,3 @@ def _reaches(pairs: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
     """Return (R, P) bool: the Boolean product of (R, W) and (W, P)."""
     found: torch.Tensor = pairs.float() @ tokens.float() > 0
     return found
-
-
-def narrowed_layers(model: object) -> list[bool]:
-    """Return which layers the model itself limits to a sliding window, independent of our pattern."""
-    config = model.config.get_text_config()  # type: ignore[attr-defined]
-    kinds = getattr(config, "layer_types", None)
-    if kinds:
-        return [kind != "full_attention" for kind in kinds]
-    return [getattr(config, "sliding_window", None) is not None] * num_layers(model)

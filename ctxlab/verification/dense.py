@@ -11,12 +11,11 @@ from typing import Any
 import torch
 from transformers import AttentionInterface
 
-from ctxlab.core.architecture import layers
+from ctxlab.core.architecture import layers, sliding_layers
 from ctxlab.core.contract import option
 from ctxlab.core.passes import Item
 from ctxlab.runtime.forward import Passes
 from ctxlab.verification.check import Check, within
-from ctxlab.verification.declared import narrowed_layers
 from ctxlab.verification.precision import KeepDouble
 from ctxlab.verification.probes import places
 from ctxlab.verification.reach import CONTEXTS
@@ -90,7 +89,7 @@ def _passes(subject: Subject) -> Iterator[tuple[dict[str, torch.Tensor], list[in
 @contextmanager
 def _recording(subject: Subject) -> Iterator[list[DenseCall]]:
     """Record the attention calls of layers (of the encoder), except those that the model limits to a sliding window."""
-    narrowed = narrowed_layers(subject.model)
+    narrowed = sliding_layers(subject.model)
     owners = {
         id(module): depth
         for depth, layer in enumerate(layers(subject.model))

@@ -18,11 +18,10 @@ import torch
 from transformers import AttentionInterface
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from ctxlab.core.architecture import layers, reading_stack
+from ctxlab.core.architecture import layers, reading_stack, sliding_layers
 from ctxlab.core.contract import option
 from ctxlab.core.types import Window
 from ctxlab.verification.check import Check
-from ctxlab.verification.declared import narrowed_layers
 from ctxlab.verification.layers import NUM_PLACES, each_pass
 from ctxlab.verification.precision import KeepDouble
 from ctxlab.verification.probes import places
@@ -72,7 +71,7 @@ def check_heads(subject: Subject) -> Check:
     with KeepDouble() if attention.exact else nullcontext():
         for inputs, windows, calls in each_pass(subject, partial(_recording, subject.model, stack)):
             for depth, call in enumerate(calls):
-                must = not narrowed_layers(subject.model)[depth]
+                must = not sliding_layers(subject.model)[depth]
                 wrong += _compare(subject, inputs, windows=windows, call=call, depth=depth, must=must)
                 count, heads = count + len(windows), call.tensors[0].shape[1]
     if not count:

@@ -16,13 +16,12 @@ from typing import Any, TypeVar
 import torch
 from transformers import Cache
 
-from ctxlab.core.architecture import layers
+from ctxlab.core.architecture import layers, sliding_layers
 from ctxlab.core.contract import option
 from ctxlab.core.strategy import Pattern
 from ctxlab.core.types import Window
 from ctxlab.runtime.forward import Passes
 from ctxlab.verification.check import Check, scientific
-from ctxlab.verification.declared import narrowed_layers
 from ctxlab.verification.precision import KeepDouble
 from ctxlab.verification.probes import places
 from ctxlab.verification.reach import CONTEXTS, LEAST
@@ -81,7 +80,7 @@ def check_layers(subject: Subject) -> Check:
     with KeepDouble() if exact else nullcontext():
         for inputs, windows, calls in each_pass(subject, partial(_recording, stack)):
             for depth, call in enumerate(calls):
-                must = exact and not narrowed_layers(subject.model)[depth]
+                must = exact and not sliding_layers(subject.model)[depth]
                 for row, window in enumerate(windows):
                     found.append(_compare(subject, inputs, window=window, row=row, call=call, depth=depth, must=must))
                     count += 1

@@ -3,7 +3,7 @@
 import pytest
 import transformers as tf
 
-from ctxlab.core.architecture import describe
+from ctxlab.core.architecture import describe, padding_id, rotary_types, sliding_layers
 
 BERT = {"vocab_size": 40, "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 16}
 ROTARY = BERT | {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "max_position_embeddings": 70}
@@ -102,3 +102,20 @@ def test_language_models(kind):
     facts = describe(getattr(tf, f"AutoModelFor{head}").from_config(config()))
     assert (facts.kind, facts.positions, facts.trained_length) == (model_kind, positions, length)
     assert (facts.num_layers, facts.hidden_size) == (3, 16)
+
+
+def test_what_a_config_declares_of_windows_rotations_and_padding():
+    """ModernBERT has a base of its own for layers that slide; Mistral slides in all of them or none."""
+    modern = tf.ModernBertConfig(**ROTARY, cls_token_id=1, sep_token_id=2, global_attn_every_n_layers=3)
+    mistral = tf.MistralConfig(**ROTARY, num_key_value_heads=1, sliding_window=8)
+    yarn = {"rope_type": "yarn", "rope_theta": 1e4, "factor": 2.0}
+    llama = tf.LlamaConfig(**ROTARY, rope_parameters=yarn)
+    cases = [
+        (modern, tf.ModernBertModel, [False, True, True], ["default", "default"]),
+        (mistral, tf.MistralModel, [True] * 3, ["default"]),
+        (llama, tf.LlamaModel, [False] * 3, ["yarn"]),
+        (tf.BertConfig(**BERT), tf.BertModel, [False] * 3, ["default"]),
+    ]
+    for config, cls, slides, types in cases:
+        model = cls(config)
+        assert (sliding_layers(model), rotary_types(config), padding_id(model)) == (slides, types, 0)

@@ -23,7 +23,7 @@ class Keep(Positions):
 
     def extend(self, model: Any, length: int) -> None:
         """Only set ``by_batch``: whether positions depend on the length of windows of up to ``length`` tokens."""
-        self.by_batch = follows_length(model.config.get_text_config(), length)
+        self.by_batch = follows_length(model.config, length)
 
     def grow(self, model: Any, trained: int, length: int) -> None:
         """Do nothing."""

@@ -4,14 +4,14 @@ Shape legend: B windows of a pass, W tokens of the longest one, K tokens in the 
 C outputs per token.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from transformers import DynamicCache
 
-from ctxlab.core.architecture import num_layers
+from ctxlab.core.architecture import num_layers, rotary_types
 from ctxlab.core.errors import UserError
 from ctxlab.core.quiet import evaluating, quiet
 from ctxlab.core.strategy import Forward
@@ -102,7 +102,7 @@ def check_cache(model: Any, name: str) -> None:
     Raises:
         UserError: The model does not use the cache, or its rotary angles change with the length.
     """
-    for kind in _rotary_types(model.config.get_text_config()):
+    for kind in rotary_types(model.config):
         if kind in CHANGING:
             raise UserError(
                 f"strategy/memory={name} caches keys, but rotary positions of type {kind} rotate them by angles that "
@@ -121,10 +121,3 @@ def cache_sample(model: Any, start: int = 0, cached: Cached | None = None) -> Ca
     """Return the cache after a few tokens at position ``start``, which follow what is ``cached``."""
     with quiet(), evaluating(model):
         return forward_cached(lambda given: model(**given), sample_inputs(model), cached, start)[1]
-
-
-def _rotary_types(config: Any) -> Iterator[str]:
-    parameters = getattr(config, "rope_parameters", None) or {}
-    for layer in (parameters, *parameters.values()):
-        if isinstance(layer, Mapping) and "rope_type" in layer:
-            yield layer["rope_type"]

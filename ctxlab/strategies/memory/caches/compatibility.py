@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from ctxlab.core.architecture import vocabulary_size
+from ctxlab.core.architecture import padding_id, vocabulary_size
 from ctxlab.core.errors import UserError
 
 SAMPLE_TOKENS = 8
@@ -15,8 +15,8 @@ INCOMPATIBLE = (ValueError, KeyError, NotImplementedError, TypeError, AttributeE
 
 def sample_inputs(model: Any) -> dict[str, torch.Tensor]:
     """Return one row of a few tokens, none of them padding (to which some models give no position of its own)."""
-    config = model.config.get_text_config()
-    real = [token for token in range(SAMPLE_TOKENS + 1) if token != config.pad_token_id]
+    padding = padding_id(model)
+    real = [token for token in range(SAMPLE_TOKENS + 1) if token != padding]
     ids = torch.tensor([real[:SAMPLE_TOKENS]], device=model.device) % vocabulary_size(model)
     return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from ctxlab.core.architecture import installed, note_installed, position_limit
+from ctxlab.core.architecture import installed, note_installed, position_limit, text_config
 from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import ModelKind, Positions
@@ -100,7 +100,7 @@ class Rotary(Positions, ABC):
         Raises:
             UserError: The factor is too small for the length, or the model was published with scaled positions.
         """
-        text = config.get_text_config()
+        text = text_config(config)
         if not getattr(text, "rope_parameters", None):
             return
         note = installed(text, "positions")
@@ -123,7 +123,7 @@ class Rotary(Positions, ABC):
         Raises:
             UserError: They do not, for example because the config was changed after the model was built.
         """
-        text = model.config.get_text_config()
+        text = text_config(model.config)
         note = installed(text, "positions")
         if note.get("name") != self.name:
             self._refuse_unprepared(text, length)
@@ -136,7 +136,7 @@ class Rotary(Positions, ABC):
     def grow(self, model: Any, trained: int, length: int) -> None:
         """Scale positions by the factor that ``length`` needs; at the final length, by the factor of the config."""
         del trained
-        text = model.config.get_text_config()
+        text = text_config(model.config)
         note = installed(text, "positions")
         if note.get("name") != self.name or not self.grows:
             return
@@ -150,7 +150,7 @@ class Rotary(Positions, ABC):
 
         Infinite where no positions are scaled although ``length`` needs it.
         """
-        text = model.config.get_text_config()
+        text = text_config(model.config)
         note = installed(text, "positions")
         if note.get("name") != self.name:
             return None if length <= (position_limit(text) or 0) else math.inf
@@ -221,9 +221,10 @@ class Rotary(Positions, ABC):
 
 def follows_length(config: Any, length: int) -> bool:
     """Return whether a model as published has rotary angles that depend on the length of windows up to ``length``."""
-    for parameters in _layers(getattr(config, "rope_parameters", None) or {}).values():
+    text = text_config(config)
+    for parameters in _layers(getattr(text, "rope_parameters", None) or {}).values():
         if isinstance(parameters, Mapping) and parameters.get("rope_type") in ("dynamic", "longrope"):
-            return length > int(parameters.get("original_max_position_embeddings") or config.max_position_embeddings)
+            return length > int(parameters.get("original_max_position_embeddings") or text.max_position_embeddings)
     return False
 
 
