@@ -1,6 +1,9 @@
 """Guessing the encoding of a file that is not UTF-8."""
 
 import codecs
+import re
+
+from ctxlab.data.readers.latin import is_latin, latin_encoding
 
 _MARKS = (
     (codecs.BOM_UTF32_LE, "UTF-32"),
@@ -14,7 +17,7 @@ NAMES = {
     "gb18030": "GB18030", "big5": "BIG5", "cp932": "SHIFT_JIS", "euc_jp": "EUC-JP", "cp949": "CP949",
     "cp1250": "CP1250", "cp1251": "CP1251", "cp1252": "CP1252", "cp1253": "CP1253", "cp1254": "CP1254",
     "cp1255": "CP1255", "cp1256": "CP1256", "cp1257": "CP1257", "cp1258": "CP1258", "cp874": "CP874",
-    "koi8_r": "KOI8-R",
+    "koi8_r": "KOI8-R", "iso8859_2": "ISO-8859-2", "mac_roman": "MACINTOSH",
 }  # fmt: skip
 """Encodings that are still in use: Python's name → name in ``iconv``."""
 
@@ -24,30 +27,46 @@ SAMPLE_BYTES = 1 << 16
 KANA_SHARE = 0.2
 """Fraction of kana among non-ASCII characters above which a text counts as Japanese."""
 
-_CENTRAL_EUROPEAN = frozenset("ąćęłńśźżčďěňřšťůžőűĄĆĘŁŃŚŹŻČĎĚŇŘŠŤŮŽŐŰ")
-"""Letters that distinguish CP1250 from CP1252, the more common one."""
+_SEVEN_BIT = b"\x1b$"
+"""Start of wide characters in ISO-2022-JP, which has no byte above 127."""
+
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+"""Bytes of no text in an encoding of bytes; UTF-16 has them in blanks, line ends and full stops of every script."""
+
+_COMMON = "\n\r\t ,.。，、"
+"""Characters of which a text has some; with their two bytes exchanged they are none of these."""
 
 
 def encoding_of(data: bytes) -> str | None:
     """Return a name for ``iconv -f``; None if no encoding fits.
 
-    A byte order mark decides, or zeros beside ASCII letters (UTF-16 without a mark); else ``charset-normalizer`` rates
-    the text in each of ``NAMES``. Two of its errors are corrected: EUC-JP, whose kana are also valid characters of
-    Chinese and Korean encodings, and Western texts, which are also valid CP1250.
+    A byte order mark decides, or the bytes of blanks and full stops in UTF-16. Texts in Latin script are judged by
+    their letters (``latin``), and ``charset-normalizer`` rates the others in each of ``NAMES``. One of its errors is
+    corrected: EUC-JP, whose kana are also valid characters of Chinese and Korean encodings.
     """
     for mark, name in _MARKS:
         if data.startswith(mark):
             return name
+    if _SEVEN_BIT in data and data.isascii():
+        return "ISO-2022-JP"
     return _utf16(data) or _eight_bit(_sample(data))
 
 
+def is_disguised(data: bytes) -> bool:
+    """Return whether ``data``, which is valid UTF-8, may be in another encoding whose bytes are ASCII characters."""
+    return b"\0" in data or _SEVEN_BIT in data
+
+
 def _utf16(data: bytes) -> str | None:
-    """Recognise UTF-16 without a mark: every second byte of ASCII text is zero."""
-    pairs = data[: SAMPLE_BYTES // 2 * 2]
-    high, low = pairs[1::2].count(0), pairs[::2].count(0)
-    if max(high, low) < len(pairs) // 10 or min(high, low) > max(high, low) // 10:
+    """Recognise UTF-16 without a mark by its blanks, line ends and stops, which tell the order of the two bytes."""
+    pairs = data[: min(SAMPLE_BYTES, len(data) // 2 * 2)]
+    if _CONTROL.search(pairs) is None:
         return None
-    return "UTF-16LE" if high > low else "UTF-16BE"
+    found = {name: pairs.decode(name, "replace") for name in ("UTF-16LE", "UTF-16BE")}
+    counts = {name: sum(map(text.count, _COMMON)) for name, text in found.items()}
+    name, other = sorted(counts, key=lambda name: counts[name], reverse=True)
+    damaged = found[name].count("\ufffd") * 100 > len(found[name])
+    return None if damaged or counts[name] <= 10 * counts[other] else name
 
 
 def _sample(data: bytes) -> bytes:
@@ -62,10 +81,10 @@ def _eight_bit(sample: bytes) -> str | None:
     for codec in ("euc_jp", "cp932"):
         if _is_japanese(sample, codec):
             return NAMES[codec]
-    found = [match.encoding for match in from_bytes(sample, cp_isolation=list(NAMES))]
-    if found[:1] == ["cp1250"] and not _CENTRAL_EUROPEAN & set(sample.decode("cp1250", "ignore")):
-        found[0] = "cp1252"
-    return NAMES[found[0]] if found else None
+    found = next((match.encoding for match in from_bytes(sample, cp_isolation=list(NAMES))), None)
+    if is_latin(sample):
+        found = latin_encoding(sample) or found
+    return None if found is None else NAMES[found]
 
 
 def _is_japanese(sample: bytes, codec: str) -> bool:

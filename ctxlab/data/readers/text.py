@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ctxlab.core.errors import UserError
-from ctxlab.data.readers.encodings import encoding_of
+from ctxlab.data.readers.encodings import encoding_of, is_disguised
 from ctxlab.data.readers.unpacked import read_bytes
 
 
@@ -23,13 +23,13 @@ def read_text(path: Path) -> str:
     data = read_bytes(path)
     try:
         text = data.decode("utf-8-sig")
-        wide = "\0" in text and encoding_of(data)  # UTF-16 of English is valid UTF-8, with a zero beside every letter
+        wide = is_disguised(data) and encoding_of(data)  # UTF-16 of English is valid UTF-8, with zeros between letters
     except UnicodeDecodeError as error:
         # The codec counts from after a byte order mark.
         position = error.start + (3 if data.startswith(b"\xef\xbb\xbf") else 0)
         raise _not_utf8(path, data, position) from None
     if wide:
-        raise _not_utf8(path, data, data.index(b"\0"))
+        raise _not_utf8(path, data, max(data.find(b"\0"), data.find(b"\x1b"), 0))
     if not text.strip():
         raise UserError(f"{path} is empty: put at least one document into it, or name another file.")
     return text

@@ -50,6 +50,25 @@ def test_the_advice_names_the_encoding(text, codec, names, times, tmp_path):
     assert "latin1" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "codec"),
+    [
+        ("今日はとても寒いので、お茶を飲みます。", "iso2022_jp"),
+        ("今天天气很冷，所以人们喝茶。", "utf-16-be"),
+        ("今天天气很冷，所以人们喝茶。", "utf-16-le"),
+        ("आज बहुत ठंड है।", "utf-16-le"),
+        ("오늘은 매우 추워서 차를 마신다.", "utf-16-be"),
+        ("Hôm nay", "cp1252"),
+    ],
+)
+def test_short_texts_without_a_mark(text, codec, tmp_path):
+    data = text.encode(codec)
+    assert data.decode(encoding_of(data)) == text
+    (tmp_path / "data.txt").write_bytes(data)
+    with pytest.raises(UserError, match=f"probably {encoding_of(data)}: convert"):
+        read_text(tmp_path / "data.txt")
+
+
 def test_bytes_that_are_no_text_are_not_guessed(tmp_path):
     path = tmp_path / "data.txt"
     path.write_bytes(bytes(range(128, 256)) * 3 + b"\x81\x8d\x8f\x90\x9d")
