@@ -15,10 +15,13 @@ from typing import Any
 
 from ctxlab.command.compose import compose
 from ctxlab.command.overrides import quoted
+from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
 from ctxlab.core.result import FILE, Result, Verification, read_outcome
 from ctxlab.core.task import Task
-from ctxlab.data.splits import Splits, split_documents
+from ctxlab.core.types import Document
+from ctxlab.data.readers.read import recognised
+from ctxlab.data.splits import Splits, documents_of, split_documents
 from ctxlab.evaluation.evaluator import predict
 from ctxlab.stages import eval as evaluation
 from ctxlab.workbench.opening import open_bench
@@ -51,36 +54,64 @@ class LoadedRun:
         """Return one prediction per document of any length, as ``ctxlab predict`` writes them.
 
         Args:
-            documents: Plain texts, or records as the task reads them; labels are not needed.
+            documents: Plain texts, or records in any format that a file may have; labels are not needed.
 
         Raises:
             UserError: A record lacks a field that the task reads.
         """
         task = self.task
-        records = [{"text": given} if isinstance(given, str) else given for given in documents]
-        whole = [
-            task.parse({"id": f"document-{index}", **record}, f"document {index}", gold=False)
-            for index, record in enumerate(records)
-        ]
-        read = split_documents(task, whole)
+        read = _documents(documents, task, gold=False)
         answers = predict(self._bench.reader(), task, read, self._bench.encode(read))
         return [task.record(document, answer) for document, (answer, _) in zip(read, answers, strict=True)]
 
-    def evaluate(self, file: str | Path, context: int | None = None) -> Result:
-        """Score the documents of ``file``, as ``ctxlab eval`` does; nothing is written.
+    def evaluate(self, documents: str | Path | Iterable[Mapping[str, Any]], context: int | None = None) -> Result:
+        """Score documents as ``ctxlab eval`` does; nothing is written.
 
         Args:
-            file: Documents with gold labels, in any format that ``data.test_file`` accepts.
+            documents: A file with gold labels, in any format that ``data.test_file`` accepts, or its records.
             context: Context length in tokens; None for the run's own.
 
         Raises:
-            UserError: The file cannot be read, or the context does not fit the run.
+            UserError: The documents cannot be read, or the context does not fit the run.
         """
-        words = [*self._words, f"data.test_file={quoted(str(file))}", "split=test"]
+        is_file = isinstance(documents, str | Path)
+        words = [*self._words, "split=test", *([f"data.test_file={quoted(str(documents))}"] if is_file else [])]
         words += [] if context is None else [f"context={context}"]
         parts = make_parts(compose("eval", words), self._folder)
-        opened = open_bench(parts, lambda task: evaluation.documents_with(parts, task, "test"), scored=("test",))
-        return evaluation.score(parts, opened, "test")[1]
+
+        def load(task: Task) -> Splits:
+            if is_file:
+                return evaluation.documents_with(parts, task, "test")
+            found = _documents(documents, task, gold=True)  # type: ignore[arg-type]
+            if not found:
+                raise UserError("There are no documents to score: give at least one record with gold labels.")
+            return Splits(train=[], validation=[], test=found)
+
+        return evaluation.score(parts, open_bench(parts, load, scored=("test",)), "test")[1]
+
+
+def _documents(given: Iterable[str | Mapping[str, Any]], task: Task, *, gold: bool) -> list[Document]:
+    """Return the documents of texts and records, as if they were lines of a file."""
+    if isinstance(given, str | Mapping):
+        raise UserError(
+            f"{str(given)[:60]!r} is one document: give a list of documents, such as [{type(given).__name__}]."
+        )
+    records = [_record(one, f"document {index}") for index, one in enumerate(given)]
+    notes: list[str] = []
+    found = recognised(records, task.name, "document", notes)
+    for note in notes:
+        log.warning("%s", note)
+    return split_documents(task, documents_of(task, found, gold=gold))
+
+
+def _record(given: str | Mapping[str, Any], origin: str) -> Record:
+    if isinstance(given, str):
+        return Record({"text": given}, origin)
+    if isinstance(given, Mapping):
+        return Record(dict(given), origin)
+    raise UserError(
+        f"{origin[0].upper()}{origin[1:]} is of type {type(given).__name__}: give a text or a record (a dict)."
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,37 @@ def test_scores_are_those_of_the_command(loaded, trained, file, tmp_path):  # no
     assert found.context_length == 128
 
 
+def test_records_of_other_tools_are_read_as_in_a_file(loaded, file, tmp_path):
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    marked = []
+    for row in rows:  # doccano's triples, worked from words and tags by hand
+        text, starts = " ".join(row["tokens"]), [0]
+        for word in row["tokens"]:
+            starts.append(starts[-1] + len(word) + 1)
+        spans: list[list] = []
+        for i, tag in enumerate(row["tags"]):
+            if tag[:2] == "B-":
+                spans.append([starts[i], starts[i + 1] - 1, tag[2:]])
+            elif tag[:2] == "I-":
+                spans[-1][1] = starts[i + 1] - 1
+        marked.append({"id": row["id"], "text": text, "label": spans})
+    (tmp_path / "doccano.jsonl").write_text("".join(json.dumps(one) + "\n" for one in marked))
+    assert loaded.evaluate(marked).metrics == loaded.evaluate(tmp_path / "doccano.jsonl").metrics
+    assert loaded.evaluate(rows).metrics == loaded.evaluate(file).metrics
+    plain = loaded.predict([{"text": one["text"]} for one in marked[:2]])
+    assert [one["tags"] for one in loaded.predict(marked[:2])] == [one["tags"] for one in plain]
+
+
+def test_what_is_no_list_of_documents_is_a_sentence(loaded):
+    for given, says in (("Ada came.", "is one document: give a list"), ({"text": "x"}, "is one document"),
+                        ([3], "Document 0 is of type int: give a text or a record")):  # fmt: skip
+        with pytest.raises(UserError, match=says):
+            loaded.predict(given)
+    with pytest.raises(UserError, match="no documents to score"):
+        loaded.evaluate([])
+    assert loaded.predict([]) == []
+
+
 def test_a_mistake_is_a_sentence(loaded, tmp_path):
     with pytest.raises(UserError, match=r"missing\.jsonl"):
         loaded.evaluate(tmp_path / "missing.jsonl")

@@ -2,7 +2,7 @@
 
 import difflib
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ctxlab.core.data import Record
@@ -71,12 +71,30 @@ def read_files(files: Sequence[Path], task_name: str, stem: str, notes: list[str
         stem: Prefix of the ids of records without one.
         notes: Receives a sentence for each choice that the reader made.
     """
-    tally = Tally()
     found = (record for file in files for record in _read(file, task_name))
-    records = identified(list(converted(found, task_name, tally)), stem)
+    sentences: list[str] = []
+    records = recognised(found, task_name, stem, sentences)
     if notes is not None:
-        notes.extend(f"{files[0].name}: {sentence}" for sentence in tally.sentences())
+        notes.extend(f"{files[0].name}: {sentence}" for sentence in sentences)
     return records
+
+
+def recognised(records: Iterable[Record], task_name: str, stem: str, notes: list[str]) -> list[Record]:
+    """Return records in the fields that the task reads, whatever tool wrote them, each with an id.
+
+    Args:
+        records: Records of files, or given from Python.
+        task_name: The task that reads them.
+        stem: Prefix of the ids of records without one.
+        notes: Receives a sentence for each choice that was made.
+
+    Raises:
+        UserError: A record does not follow its format, or repeats an id.
+    """
+    tally = Tally()
+    found = identified(list(converted(records, task_name, tally)), stem)
+    notes.extend(tally.sentences())
+    return found
 
 
 def _folder(path: Path, task_name: str) -> list[Path]:
