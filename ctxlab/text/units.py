@@ -85,6 +85,19 @@ def word_spans(text: str) -> list[Span]:
     return [match.span() for match in _pattern("words").finditer(text)]
 
 
+def split_at(spans: Sequence[Span], borders: Sequence[int]) -> list[Span]:
+    """Return ``spans``, split at each of the ascending ``borders`` that lies inside one."""
+    found, at = [], 0
+    for start, end in spans:
+        while at < len(borders) and borders[at] <= start:
+            at += 1
+        while at < len(borders) and borders[at] < end:
+            found.append((start, borders[at]))
+            start, at = borders[at], at + 1
+        found.append((start, end))
+    return found
+
+
 def words(text: str) -> list[str]:
     """Return the words of ``text``; the same as ``text.split()`` where every script has blanks."""
     found: list[str] = text.split() if text.isascii() else _pattern("words").findall(text)

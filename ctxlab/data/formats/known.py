@@ -8,6 +8,7 @@ from ctxlab.data.formats import (
     alpaca,
     benchmarks,
     chat,
+    coqa,
     doccano,
     docred,
     field_names,
@@ -17,7 +18,9 @@ from ctxlab.data.formats import (
     mrqa,
     prodigy,
     spaced_words,
+    spacy,
     squad,
+    standoff,
     yes_no,
 )
 from ctxlab.data.formats.base import Format
@@ -27,8 +30,11 @@ FORMATS: tuple[Format, ...] = (
     mrqa.FORMAT,  # before SQuAD, as its questions have answers too
     squad.FORMAT,
     hotpotqa.FORMAT,
+    coqa.FORMAT,
     docred.FORMAT,
+    standoff.FORMAT,
     label_studio.FORMAT,
+    spacy.FORMAT,
     prodigy.FORMAT,
     doccano.FORMAT,
     spaced_words.FORMAT,

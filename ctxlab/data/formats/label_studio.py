@@ -11,9 +11,14 @@ from ctxlab.data.readers.tally import Tally
 
 def recognises(fields: Fields) -> bool:
     """``data`` beside ``annotations`` (once ``completions``), or JSON-MIN's stretches that name their ``labels``."""
-    if isinstance(fields.get("data"), Mapping) and fields.keys() & {"annotations", "completions", "predictions"}:
-        return True
-    return _min_key(fields) is not None
+    return is_task(fields) or _min_key(fields) is not None
+
+
+def is_task(fields: Fields) -> bool:
+    """Whether a record has a text in ``data``, and its annotations."""
+    return isinstance(fields.get("data"), Mapping) and bool(
+        fields.keys() & {"annotations", "completions", "predictions"}
+    )
 
 
 def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
@@ -27,14 +32,14 @@ def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
     name = {} if fields.get("id") is None else {"id": fields["id"]}
     key = _min_key(fields)
     if key is not None:
-        yield Record({**name, "text": fields["text"], "spans": [_span(one) for one in fields[key]]}, record.origin)
+        yield Record({**name, "text": fields["text"], "spans": [span_of(one) for one in fields[key]]}, record.origin)
         return
-    found: dict[str, Any] = {**name, "text": _text(fields["data"], record.origin)}
-    results = _results(fields)
+    found: dict[str, Any] = {**name, "text": text_of(fields["data"], record.origin)}
+    results = results_of(fields)
     if results is None:
         found |= {"spans": None, "label": None, "labels": None}
     elif task == "ner":
-        found["spans"] = [_span(one["value"]) for one in results if "start" in one.get("value", {})]
+        found["spans"] = [span_of(one["value"]) for one in results if "start" in one.get("value", {})]
     else:
         choices = [choice for one in results for choice in one.get("value", {}).get("choices", ())]
         found |= {"label": choices[0] if choices else None, "labels": choices}
@@ -48,7 +53,8 @@ def _min_key(fields: Fields) -> str | None:
     return next((key for key, value in fields.items() if is_list_of(value, "start", "end", "labels")), None)
 
 
-def _text(data: Mapping[str, Any], origin: str) -> str:
+def text_of(data: Mapping[str, Any], origin: str) -> str:
+    """Return the annotated text of a task; raises UserError if several may be meant."""
     texts = {name: value for name, value in data.items() if isinstance(value, str)}
     if "text" in texts or len(texts) == 1:
         return texts.get("text", next(iter(texts.values())))
@@ -58,14 +64,16 @@ def _text(data: Mapping[str, Any], origin: str) -> str:
     )
 
 
-def _results(fields: Fields) -> Sequence[Mapping[str, Any]] | None:
+def results_of(fields: Fields) -> Sequence[Mapping[str, Any]] | None:
+    """Return what the best annotation of a task says; None where nobody annotated it."""
     given = fields.get("annotations") or fields.get("completions") or []
     valid = [one for one in given if isinstance(one, Mapping) and not one.get("was_cancelled")]
     best = next((one for one in valid if one.get("ground_truth")), valid[0] if valid else None)
     return None if best is None else list(best.get("result") or ())
 
 
-def _span(value: Mapping[str, Any]) -> dict[str, Any]:
+def span_of(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the characters and the first label of a marked span."""
     names = value.get("labels") or value.get("hypertextlabels") or [None]
     return {"start": value["start"], "end": value["end"], "label": names[0]}
 

@@ -1,4 +1,7 @@
-"""brat's standoff files: ``x.ann`` says which characters of ``x.txt`` are entities (brat.nlplab.org/standoff.html)."""
+"""brat's standoff files: ``x.ann`` says which characters of ``x.txt`` are entities, and how these are related.
+
+Source: brat.nlplab.org/standoff.html.
+"""
 
 import re
 from collections.abc import Iterator
@@ -11,6 +14,7 @@ from ctxlab.data.readers.text import read_lines, read_text
 
 ANNOTATIONS, TEXT = ".ann", ".txt"
 
+_RELATION = re.compile(r"R\S+\t(?P<label>\S+) \w+:(?P<head>\S+) \w+:(?P<tail>\S+)\s*")
 _ENTITY = re.compile(r"(T\S+)\t(\S+) (\d+ \d+(?:;\d+ \d+)*)(?:\t(.*))?")
 
 
@@ -21,7 +25,9 @@ def beside(path: Path) -> Path | None:
 
 
 def read(path: Path) -> list[Record]:
-    """Return one record, the text with its ``spans``; relations, events and notes are ignored.
+    """Return one record: the text, its ``spans``, its ``relations`` and the names of the ``same`` entity.
+
+    Attributes, events and notes are ignored, and so are relations with an event.
 
     Raises:
         UserError: The text is missing, or an entity is discontinuous or differs from the text at its position.
@@ -31,7 +37,16 @@ def read(path: Path) -> list[Record]:
         raise UserError(f"{path} has no text beside it: put {text_file.name} into the same folder.")
     text = read_text(text_file)
     lines = read_lines(path) if path.stat().st_size else []
-    return [Record({"id": path.stem, "text": text, "spans": list(_spans(lines, text, path))}, path.name)]
+    spans = list(_spans(lines, text, path))
+    names = {one["id"] for one in spans}
+    relations = [
+        {"head": match["head"], "tail": match["tail"], "label": match["label"]}
+        for match in map(_RELATION.fullmatch, lines)
+        if match is not None and {match["head"], match["tail"]} <= names
+    ]
+    same = [line.split()[2:] for line in lines if line.startswith("*\tEquiv ")]
+    found = {"id": path.stem, "text": text, "spans": spans, "relations": relations, "same": same}
+    return [Record(found, path.name)]
 
 
 def _spans(lines: list[str], text: str, path: Path) -> Iterator[dict[str, Any]]:
@@ -47,8 +62,8 @@ def _spans(lines: list[str], text: str, path: Path) -> Iterator[dict[str, Any]]:
         name, label, places, said = match.groups()
         if ";" in places:
             raise UserError(
-                f"{path} line {number}: the entity {name} is in {places.count(';') + 1} pieces, but task=ner needs "
-                "contiguous ones: keep one piece, or remove it."
+                f"{path} line {number}: the entity {name} is in {places.count(';') + 1} pieces, but only contiguous "
+                "ones are read: keep one piece, or remove it."
             )
         start, end = map(int, places.split())
         if said is not None and _flat(text[start:end]) != _flat(said):
@@ -56,7 +71,7 @@ def _spans(lines: list[str], text: str, path: Path) -> Iterator[dict[str, Any]]:
                 f"{path} line {number}: the entity {name} is {said[:40]!r}, and characters {start} to {end} of "
                 f"{path.with_suffix(TEXT).name} are {text[start:end][:40]!r}: save the text as it was annotated."
             )
-        yield {"start": start, "end": end, "label": label}
+        yield {"id": name, "start": start, "end": end, "label": label}
 
 
 def _flat(text: str) -> str:

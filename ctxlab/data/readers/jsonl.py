@@ -8,6 +8,7 @@ from typing import Any
 
 from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
+from ctxlab.data.formats import spacy
 from ctxlab.data.readers.text import read_text
 
 WRAPPERS = ("data", "examples", "records", "documents", "rows", "items", "instances")
@@ -42,10 +43,16 @@ def read(path: Path) -> list[Record]:
 
 def _values(text: str, path: Path) -> Iterator[Value]:
     start = _skip(text, 0)
-    if text[start] == "[":
-        return _items(text, start, path)
     end = text.find("\n", start)
+    if text[start] == "[" and not _is_list_a_line(text, start, end):
+        return _items(text, start, path)
     return _lines(text, path) if end < 0 or _is_json(text[start:end]) else _sequence(text, start, path)
+
+
+def _is_list_a_line(text: str, start: int, end: int) -> bool:
+    """Whether the first line is a list that begins with a text, such as spaCy's examples, and not the only line."""
+    first = _skip(text, start + 1)
+    return text[first : first + 1] == '"' and end >= 0 and bool(text[end:].strip()) and _is_json(text[start:end])
 
 
 def _is_json(line: str) -> bool:
@@ -172,6 +179,9 @@ def _is_pandas_column(value: Any) -> bool:
 def _object(one: Value, path: Path) -> dict[str, Any]:
     if isinstance(one.value, dict):
         return one.value
+    fields = spacy.pair(one.value)
+    if fields is not None:
+        return fields
     raise UserError(
         f"{path.parent / one.origin} is a JSON {type(one.value).__name__}: write JSON objects "
         '(such as {"tokens": [...], "tags": [...]}), one per line or as a list.'

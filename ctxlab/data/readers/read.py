@@ -11,6 +11,7 @@ from ctxlab.data.formats.known import converted
 from ctxlab.data.identity import identified
 from ctxlab.data.readers import brat
 from ctxlab.data.readers.conll import looks_like_columns
+from ctxlab.data.readers.foreign import conversion
 from ctxlab.data.readers.table import has_header
 from ctxlab.data.readers.tally import Tally
 from ctxlab.data.readers.text import read_text
@@ -41,11 +42,14 @@ PLAIN = ".txt"
 TAGS_WORDS = frozenset({"ner"})
 """Tasks whose plain files may be columns."""
 
+MARKS_TEXTS = TAGS_WORDS | {"relation"}
+"""Tasks that read the annotations beside a plain text."""
+
 
 def read_file(path: str | Path, task_name: str = "", notes: list[str] | None = None) -> list[Record]:
     """Read the records of one file, in the fields that the task reads, each with an id; ``~`` is the home folder.
 
-    A folder means all plain texts in it, or, if the task tags words, its brat files.
+    A folder means all plain texts in it, or, for tasks of entities, its brat files.
 
     Args:
         path: File or folder.
@@ -100,12 +104,12 @@ def recognised(records: Iterable[Record], task_name: str, stem: str, notes: list
 def _folder(path: Path, task_name: str) -> list[Path]:
     if not task_name:
         return []
-    return sorted(path.glob(f"*{brat.ANNOTATIONS}" if task_name in TAGS_WORDS else f"*{PLAIN}"))
+    return sorted(path.glob(f"*{brat.ANNOTATIONS}" if task_name in MARKS_TEXTS else f"*{PLAIN}"))
 
 
 def _read(path: Path, task_name: str) -> list[Record]:
     try:
-        file = brat.beside(path) if task_name in TAGS_WORDS else None
+        file = brat.beside(path) if task_name in MARKS_TEXTS else None
         name = _reader(file or path, task_name)
         records: list[Record] = importlib.import_module(f"ctxlab.data.readers.{name}").read(file or path)
     except OSError as error:
@@ -134,6 +138,9 @@ def _check(path: Path) -> None:
     if not path.exists():
         raise UserError(f"The file {path} does not exist{_nearest(path)}.")
     if _known(path) is None:
+        other = conversion(path)
+        if other is not None:
+            raise UserError(f"{path} is {other}.")
         raise UserError(
             f"{path} has the extension '{path.suffix}', which no reader knows: use one of {', '.join(READERS)}, "
             f"optionally compressed ({', '.join(UNPACK)})."

@@ -8,6 +8,7 @@ from ctxlab.core.errors import UserError
 from ctxlab.tasks.records.bio import OUTSIDE
 from ctxlab.tasks.records.fields import kind
 from ctxlab.tasks.text.words import words_of
+from ctxlab.text.units import split_at
 
 Offsets = tuple[int, int]
 """First character of a word, and the index after its last."""
@@ -133,25 +134,12 @@ def tagged_words(text: str, stretches: Sequence[Stretch], offsets: Sequence[Offs
     kept.sort(key=lambda s: s.start)
     given = list(words_of(text)[1] if offsets is None else offsets)
     borders = sorted({border for one in kept for border in (one.start, one.end)})
-    places = _cut(given, borders)
+    places = split_at(given, borders)
     tags = _tags(places, kept)
     words = [text[start:end] for start, end in places]
     return TaggedWords(
         words, places, tags=tags, num_overlapping=len(stretches) - len(kept), num_cut=len(places) - len(given)
     )
-
-
-def _cut(words: Sequence[Offsets], borders: Sequence[int]) -> list[Offsets]:
-    """Return the words, split at each border inside one."""
-    found, at = [], 0
-    for start, end in words:
-        while at < len(borders) and borders[at] <= start:
-            at += 1
-        while at < len(borders) and borders[at] < end:
-            found.append((start, borders[at]))
-            start, at = borders[at], at + 1
-        found.append((start, end))
-    return found
 
 
 def _tags(words: Sequence[Offsets], stretches: Sequence[Stretch]) -> list[str]:

@@ -83,8 +83,8 @@ def test_a_missing_file_names_the_nearest(tmp_path):
 def test_folders_and_unknown_extensions_are_refused(tmp_path):
     with pytest.raises(UserError, match="is a folder"):
         read_file(tmp_path)
-    with pytest.raises(UserError, match=r"'\.docx'.*\.parquet"):
-        read_file(write(tmp_path / "a.docx", "x"))
+    with pytest.raises(UserError, match=r"'\.docm'.*\.parquet"):
+        read_file(write(tmp_path / "a.docm", "x"))
 
 
 def test_a_file_without_permission_is_refused(tmp_path):
