@@ -71,7 +71,7 @@ class Task(Component, ABC):
     """One sentence for the report about each repair or workaround in the data."""
     runs_model: bool
     """Whether a forward pass is needed; if not, the text that the reading keeps is the answer."""
-    writes: bool
+    generates: bool
     """Whether the answer is generated text, rather than derived from the outputs of a head."""
     decoding: "Decoding"
     """Settings of generation."""

@@ -113,7 +113,7 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Written:
+class GeneratedTokens:
     """The text that a model generated after one window."""
 
     token_ids: IntArray
@@ -130,7 +130,7 @@ class Merged:
     """(L, C); zero where no window saw the token."""
     seen: BoolArray
     """(L,)"""
-    written: Sequence[Written] = ()
+    generated: Sequence[GeneratedTokens] = ()
     """The generated text of each window in order, for tasks that generate."""
     target_nll: float = 0.0
     """Negative log likelihood of the gold target (nats), summed over all windows that have a part of it."""

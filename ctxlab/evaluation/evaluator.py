@@ -78,7 +78,7 @@ def evaluate(
     with FlopCounter() as counter:
         for prediction, merged in predict(reader, task, documents=documents, encoded=encoded, done=count):
             predictions.append(prediction)
-            tokens += sum(len(text.token_ids) for text in merged.written)
+            tokens += sum(len(text.token_ids) for text in merged.generated)
             seen += int(merged.seen.sum())
     seconds = perf_counter() - started
     scores = metric(task.metric)(documents, predictions)

@@ -16,7 +16,7 @@ def by_evidence(documents: Sequence[Document], predictions: Sequence[Prediction]
 
     Args:
         documents: With ``probes`` (``records.evidence.checked_evidence``); with ``group`` where a record has several.
-        predictions: ``WrittenText`` of each, in the same order.
+        predictions: ``GeneratedText`` of each, in the same order.
         what: Header of the column of distances.
     """
     pairs = list(zip(documents, predictions, strict=True))

@@ -69,12 +69,12 @@ TARGETS = "targets"
 class Passes(PassRunner):
     """Runs items through a model with a strategy.
 
-    If the task generates text, ``writes`` says where targets are placed, and outputs and labels are those of the
+    If the task generates text, ``target_place`` says where targets are placed, and outputs and labels are those of the
     targets.
     """
 
     def __init__(
-        self, strategy: Strategy, forward: Forward, pad_id: int, device: torch.device, writes: str | None = None
+        self, strategy: Strategy, forward: Forward, pad_id: int, device: torch.device, target_place: str | None = None
     ) -> None:
         """Store what a pass needs.
 
@@ -83,10 +83,10 @@ class Passes(PassRunner):
             forward: The model, as ``model_call`` returns it.
             pad_id: Token id that windows are padded with.
             device: Where the model is.
-            writes: ``AFTER_WINDOW`` or ``IN_DECODER`` for a task that generates text; None for others.
+            target_place: ``AFTER_WINDOW`` or ``IN_DECODER`` for a task that generates text; None for others.
         """
         self._strategy, self._forward, self._pad_id, self._device = strategy, forward, pad_id, device
-        self._writes = writes
+        self._target_place = target_place
 
     def size(self, item: Item) -> int:
         """Return the number of tokens of an item whose activations are in memory at the same time."""
@@ -133,7 +133,9 @@ class Passes(PassRunner):
 
     def through(self, model: Any, strategy: Strategy) -> "Passes":
         """Return passes of the same items through another model."""
-        return Passes(strategy, model_call(model), pad_id=self._pad_id, device=self._device, writes=self._writes)
+        return Passes(
+            strategy, model_call(model), pad_id=self._pad_id, device=self._device, target_place=self._target_place
+        )
 
     def _inputs(
         self, items: Sequence[Item], rows: Sequence[tuple[int, int]]
@@ -142,11 +144,11 @@ class Passes(PassRunner):
         reading, attention = self._strategy.reading, self._strategy.attention
         marks = [items[i].marks[w] for i, w in rows] if attention.wants_marks else None
         windows, labels = [items[i].windows[w] for i, w in rows], [items[i].labels[w] for i, w in rows]
-        targets = [items[i].targets[w] for i, w in rows] if self._writes else []
-        if self._writes == AFTER_WINDOW:
+        targets = [items[i].targets[w] for i, w in rows] if self._target_place else []
+        if self._target_place == AFTER_WINDOW:
             windows, labels = map(list, zip(*map(append_target, windows, targets), strict=True))
         batch = collate(windows, labels, self._pad_id, marks)
-        if self._writes == IN_DECODER:
+        if self._target_place == IN_DECODER:
             # If no window of the pass has a target, the decoder still needs a start token.
             batch["labels"] = batch[TARGETS] = right_pad(targets, NO_LABEL, least=1)
         if reading.joins:
@@ -156,10 +158,10 @@ class Passes(PassRunner):
 
     def _tokens(self, item: Item, window: int) -> int:
         """Return the tokens of a window and its target; after a window, the target's last token is not read."""
-        if not self._writes:
+        if not self._target_place:
             return len(item.windows[window])
         target = len(item.targets[window])
-        return len(item.windows[window]) + (max(target - 1, 0) if self._writes == AFTER_WINDOW else target)
+        return len(item.windows[window]) + (max(target - 1, 0) if self._target_place == AFTER_WINDOW else target)
 
     def _passed(
         self,

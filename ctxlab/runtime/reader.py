@@ -12,7 +12,7 @@ from ctxlab.core.strategy import Strategy
 from ctxlab.core.types import NO_LABEL, Encoded, FloatArray, Merged, Window
 from ctxlab.data.sampler import split_forward
 from ctxlab.runtime.forward import Passes, make_items, model_call
-from ctxlab.runtime.writer import Writer
+from ctxlab.runtime.generator import TextGenerator
 
 _TOKENS_AT_ONCE = 1 << 19
 """Approximate tokens per group of documents, whose outputs are in memory before they are merged."""
@@ -30,7 +30,7 @@ class Reader:
     device: torch.device
     reduce_outputs: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
     """What is kept of outputs (B, W, C) with labels (B, W): the task's ``reduce_outputs``."""
-    writer: Writer | None = None
+    generator: TextGenerator | None = None
     """Set if the task generates text: documents then become the texts generated after their windows."""
     scores_target: bool = False
     """Whether the likelihood of the gold target is computed too."""
@@ -46,8 +46,8 @@ class Reader:
             if not self.runs_model:
                 yield from self._kept(group, windows, done)
                 continue
-            if self.writer is not None:
-                yield from self._written(self.writer, group, windows=windows, items=items, done=done)
+            if self.generator is not None:
+                yield from self._generated(self.generator, group, windows=windows, items=items, done=done)
                 continue
             outputs = iter(self._outputs([item for row in items for item in row], done))
             for document, row, own in zip(group, windows, items, strict=True):
@@ -65,9 +65,9 @@ class Reader:
     def _unobserved(self, row: Sequence[Window], document: Encoded) -> Merged:
         return self.strategy.reading.merge(row, [np.empty((len(w), 0), np.float32) for w in row], len(document))
 
-    def _written(
+    def _generated(
         self,
-        writer: Writer,
+        generator: TextGenerator,
         group: Sequence[Encoded],
         windows: Sequence[Sequence[Window]],
         items: Sequence[Sequence[Item]],
@@ -75,17 +75,19 @@ class Reader:
     ) -> Iterator[Merged]:
         """Generate text for each document of ``group``, and compute the likelihood of its target."""
         flat = [item for row in items for item in row]
-        costs = iter(self._target_costs(flat, writer.writes) if self.scores_target else [(0.0, 0)] * len(flat))
-        texts = iter(writer.write([window for row in windows for window in row], done))
+        costs = iter(self._target_costs(flat, generator.target_place) if self.scores_target else [(0.0, 0)] * len(flat))
+        texts = iter(generator.generate([window for row in windows for window in row], done))
         for document, row, own in zip(group, windows, items, strict=True):
             merged = self._unobserved(row, document)
             nll, asked = (sum(column) for column in zip((0.0, 0), *(next(costs) for _ in own), strict=True))
-            yield replace(merged, written=[next(texts) for _ in row], target_nll=float(nll), num_asked=int(asked))
+            yield replace(merged, generated=[next(texts) for _ in row], target_nll=float(nll), num_asked=int(asked))
 
     @torch.inference_mode()
-    def _target_costs(self, items: Sequence[Item], writes: str) -> list[tuple[float, int]]:
+    def _target_costs(self, items: Sequence[Item], target_place: str) -> list[tuple[float, int]]:
         """Return the negative log-likelihood (nats) and the tokens of the targets of each item."""
-        passes = Passes(self.strategy, model_call(self.model), pad_id=self.pad_id, device=self.device, writes=writes)
+        passes = Passes(
+            self.strategy, model_call(self.model), pad_id=self.pad_id, device=self.device, target_place=target_place
+        )
         costs = [(0.0, 0)] * len(items)
         known = [i for i, item in enumerate(items) if any(map(len, item.targets))]
         for group in split_forward(known, [passes.size(item) for item in items], self.tokens_per_forward):

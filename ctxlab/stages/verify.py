@@ -74,7 +74,7 @@ def run(parts: Parts) -> None:
 
 def _refuse(task: Task) -> None:
     """Refuse tasks without an output for each token, naming one that has them."""
-    if task.writes:
+    if task.generates:
         other = "lm" if task.head == "causal_lm" else "ner"
         raise UserError(
             f"task={task.name} generates text, but verify needs an output for every token it reads: "

@@ -5,10 +5,10 @@ from typing import Any
 
 from ctxlab.core.types import Document
 from ctxlab.tasks.forms.document_classifier import DocumentClassifier, Framing
+from ctxlab.tasks.generative.prompted import prompted
+from ctxlab.tasks.generative.prompts import Prompt
 from ctxlab.tasks.records.fields import text_of
 from ctxlab.tasks.text.subwords import frame
-from ctxlab.tasks.written.prompted import prompted
-from ctxlab.tasks.written.prompts import Prompt
 from ctxlab.text.language import checked
 
 

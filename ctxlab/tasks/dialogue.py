@@ -9,10 +9,10 @@ import numpy as np
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import Document
 from ctxlab.tasks.forms.ranking import Ranking, candidate_documents
+from ctxlab.tasks.generative.dialogue import GenerativeDialogue
+from ctxlab.tasks.generative.prompts import Prompt
 from ctxlab.tasks.records.candidates import bare, candidates_of
-from ctxlab.tasks.records.turns import EmptyTurns, Turn, asked, places_in, turns_of, written
-from ctxlab.tasks.written.prompts import Prompt
-from ctxlab.tasks.written.replying import Replying
+from ctxlab.tasks.records.turns import EmptyTurns, Turn, asked, format_turns, places_in, turns_of
 from ctxlab.text.language import checked
 
 MODES = ("choose", "write")
@@ -23,7 +23,7 @@ TRIES = 256
 
 
 class Dialogue(Ranking):
-    """Response selection for encoders; generative models write the turn instead (``written.replying.Replying``).
+    """Response selection for encoders; other models generate the turn (``generative.dialogue.GenerativeDialogue``).
 
     Selection follows Lowe et al. 2015, arXiv:1506.08909 (one true turn among ten, recall@k):
 
@@ -91,13 +91,13 @@ class Dialogue(Ranking):
         self._empty = EmptyTurns()
         self._mode = mode
         prompt = Prompt(instruction, "", shots, example_words)
-        self._writing = Replying(turns_field, turns_per_dialogue, prompt, decoding)
+        self._generative = GenerativeDialogue(turns_field, turns_per_dialogue, prompt, decoding)
         self.primary_metric = "mrr"
 
     def for_kind(self, kind: str) -> Any:
         """Return the selecting or the generating form, by ``mode`` or else by the ``kind`` of model."""
         mode = self._mode or ("choose" if kind in self.kinds else "write")
-        return self if mode == "choose" else self._writing.for_kind(kind)
+        return self if mode == "choose" else self._generative.for_kind(kind)
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Check turns and candidates of a record.
@@ -164,7 +164,7 @@ class Dialogue(Ranking):
         probes = document.fields["probes"]
         more = {} if probes is None else {"probes": places_in(history, probes)}
         turn = history[-1].place + 2  # the next one, counted from 1
-        group, text = f"{document.id}@{turn}", written(history)
+        group, text = f"{document.id}@{turn}", format_turns(history)
         return candidate_documents(
             document.id,
             group,

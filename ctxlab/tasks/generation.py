@@ -6,9 +6,9 @@ from typing import Any
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import Document
+from ctxlab.tasks.generative.base import GenerativeTask
+from ctxlab.tasks.generative.prompts import Prompt
 from ctxlab.tasks.records.fields import kind, text_of
-from ctxlab.tasks.written.base import Writing
-from ctxlab.tasks.written.prompts import Prompt
 from ctxlab.text.language import checked
 from ctxlab.text.units import last_words, squeezed
 
@@ -29,7 +29,7 @@ class Constraints:
     max_words: int | None = None
 
 
-class Generation(Writing):
+class Generation(GenerativeTask):
     """A text that continues a prompt; the prompt states the constraints, and the record repeats them for scoring.
 
     A prompt longer than the context is read in windows like any document; the text of the last window counts, as it

@@ -11,12 +11,12 @@ from ctxlab.core.task import Loss
 from ctxlab.core.types import Document, Encoded, Merged, Prediction
 from ctxlab.tasks.forms import marking
 from ctxlab.tasks.forms.document_classifier import DocumentClassifier, Framing, Verdict
+from ctxlab.tasks.generative.probe import GenerativeProbe
+from ctxlab.tasks.generative.prompts import Prompt
 from ctxlab.tasks.records.labels import sorted_labels
 from ctxlab.tasks.records.probes import BETWEEN, Reply, probe_fields, spans_seen
 from ctxlab.tasks.text.encoding import query_of
 from ctxlab.tasks.text.pairs import pair_frame
-from ctxlab.tasks.written.probe import WrittenProbe
-from ctxlab.tasks.written.prompts import Prompt
 from ctxlab.text.language import checked
 from ctxlab.text.units import find_words
 
@@ -29,7 +29,7 @@ class Probe(DocumentClassifier):
     - ``classification``: one of a closed list of answers, as in every task with one answer per document.
     - ``marking``: the words of the text with the best scores, as many as the question asks for.
 
-    Generative models use ``WrittenProbe`` instead.
+    Generative models use ``GenerativeProbe`` instead.
 
     A record has ``text``, ``question`` and ``answers``; ``spans`` (characters of the answers, or of their evidence),
     ``choices`` (the closed list), ``all`` (whether every answer is wanted, or any one suffices), ``length`` and
@@ -90,7 +90,7 @@ class Probe(DocumentClassifier):
             UserError: Few-shot examples for an encoder.
         """
         if kind != "encoder":
-            return WrittenProbe(self._decoding, self._prompt, self._text_field).for_kind(kind)
+            return GenerativeProbe(self._decoding, self._prompt, self._text_field).for_kind(kind)
         if self._prompt.shots:
             raise UserError(
                 f"task.shots={self._prompt.shots} does not work with a model of kind encoder, which reads no solved "

@@ -15,6 +15,8 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.task import Loss
 from ctxlab.core.types import NO_LABEL, Document, Encoded, FloatArray, IntArray, Merged, Prediction
 from ctxlab.tasks.forms.base import BaseTask
+from ctxlab.tasks.generative.prompts import Prompt
+from ctxlab.tasks.generative.qa import GenerativeQA
 from ctxlab.tasks.records.questions import (
     STRETCHED,
     Answer,
@@ -27,8 +29,6 @@ from ctxlab.tasks.records.questions import (
 from ctxlab.tasks.text.encoding import Pieces, encode_text, query_of
 from ctxlab.tasks.text.pairs import pair_frame
 from ctxlab.tasks.text.subwords import frame
-from ctxlab.tasks.written.prompts import Prompt
-from ctxlab.tasks.written.qa import WrittenQA
 from ctxlab.text.clusters import snap
 from ctxlab.text.language import checked
 
@@ -85,7 +85,7 @@ class QA(BaseTask):
             no_answer_share: Fraction of these stretches drawn from anywhere in the context, 0 to 1.
             instruction: Of a prompt: text before every window; ``{no_answer}`` is replaced by that phrase.
             cue: Of a prompt: text after which the answer begins.
-            no_answer: Phrase that a generating model writes for "no answer".
+            no_answer: Phrase that a generative model answers with for "no answer".
             shots: Solved training documents before every window of a decoder, 0 or more, drawn by seed.
             example_words: Words shown of each solved document, around the answer, at least 1.
             decoding: Settings of generation, the keys of ``conf/task/decoding``; None for greedy search.
@@ -126,8 +126,10 @@ class QA(BaseTask):
                 )
             return self
         stretch = self._stretch_tokens, self._no_answer_share
-        written = WrittenQA(self._decoding, self._prompt, self._no_answer, self._context_field, *stretch, f1=self._f1)
-        return written.for_kind(kind)
+        generative = GenerativeQA(
+            self._decoding, self._prompt, self._no_answer, self._context_field, *stretch, f1=self._f1
+        )
+        return generative.for_kind(kind)
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Check a context and all questions about it; answers at a wrong position are moved where it is unambiguous."""

@@ -7,12 +7,12 @@ import numpy as np
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import NO_LABEL, SENTENCE, Document, Encoded, Merged, Prediction
+from ctxlab.tasks.generative.base import GeneratedText, GenerativeTask
+from ctxlab.tasks.generative.prompts import Prompt
 from ctxlab.tasks.records.evidence import evidence_of
 from ctxlab.tasks.records.fields import text_of
 from ctxlab.tasks.records.summary_records import summaries_of
 from ctxlab.tasks.text.encoding import encode_text, query_of
-from ctxlab.tasks.written.base import Writing, WrittenText
-from ctxlab.tasks.written.prompts import Prompt
 from ctxlab.text.clusters import snap
 from ctxlab.text.language import checked
 from ctxlab.text.units import needs_blank
@@ -21,7 +21,7 @@ OUTPUTS = ("write", "extract")
 """Values of ``task.output``."""
 
 
-class Summarization(Writing):
+class Summarization(GenerativeTask):
     """Maps a document, and optionally a query, to a summary.
 
     With ``output=write`` the model generates a summary after every window, and is trained to generate the whole summary
@@ -68,13 +68,13 @@ class Summarization(Writing):
             raise UserError(f"task.shots={shots} does not work with task.output=extract, which runs no model: use 0.")
         self._document_field, self._output = document_field, output
         if output == "extract":
-            self.writes = self.runs_model = False
+            self.generates = self.runs_model = False
             self.kinds = frozenset({"encoder", "decoder", "encoder_decoder"})
 
     def for_kind(self, kind: str) -> "Summarization":
         """Choose the generating head for that kind of model, or none with ``output=extract``."""
         super().for_kind(kind)
-        self.head = self.head if self.writes else "body"
+        self.head = self.head if self.generates else "body"
         return self
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
@@ -119,7 +119,7 @@ class Summarization(Writing):
 
     def encode(self, documents: Sequence[Document], tokenizer: Any) -> list[Encoded]:
         """Return whole documents as token ids; without a prompt where windows are the summary."""
-        if self.writes:
+        if self.generates:
             return super().encode(documents, tokenizer)
         return [self._bare(document, tokenizer) for document in documents]
 
@@ -139,12 +139,12 @@ class Summarization(Writing):
         )
 
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
-        """Return the ``WrittenText``: the generated text, or the text that the reading kept."""
-        if self.writes:
+        """Return the ``GeneratedText``: the generated text, or the text that the reading kept."""
+        if self.generates:
             return super().decode(document, encoded, merged)
         text = kept_text(self.source(document), encoded, merged)
         evidence = evidence_of(document, encoded, merged)
-        answer = WrittenText(
+        answer = GeneratedText(
             text, (), scores=(), target_nll=0.0, num_asked=0, seen=merged.seen, starts=encoded.starts, evidence=evidence
         )
         return Prediction(document.id, answer, [answer.is_read])

@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 
 from ctxlab.core.types import Document, Encoded, IntArray, Merged
+from ctxlab.tasks.generative.base import GenerativeTask
+from ctxlab.tasks.generative.prompts import Prompt
 from ctxlab.tasks.records.evidence import checked_evidence
 from ctxlab.tasks.records.fields import text_of
 from ctxlab.tasks.text.structure import sentence_places
-from ctxlab.tasks.written.base import Writing
-from ctxlab.tasks.written.prompts import Prompt
 from ctxlab.text.language import checked
 from ctxlab.text.units import joined, word_spans
 
 
-class Translation(Writing):
+class Translation(GenerativeTask):
     """Document-to-document translation.
 
     Where a document takes several windows, each generates the translation of its own part, and the parts are joined in

@@ -58,7 +58,7 @@ class Job:
     settings: TrainerConfig
     seed: int
     document_ids: list[str]
-    writes: str | None
+    target_place: str | None
     """Where target tokens are placed, see ``Passes``."""
     evaluate: Callable[[], dict[str, float]] | None
     """Scores the validation split; None if there is none."""

@@ -54,7 +54,7 @@ class Trainer:
             model_call(self.model),
             pad_id=job.tokenizer.pad_token_id,
             device=accelerator.device,
-            writes=job.writes,
+            target_place=job.target_place,
         )
         self._logged = (0, 0.0)
 

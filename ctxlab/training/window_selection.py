@@ -33,18 +33,18 @@ class SkippedWindows:
         )
 
 
-def window_chooser(strategy: Strategy, task: Task, *, writes: bool) -> Choose:
+def window_chooser(strategy: Strategy, task: Task, *, generates: bool) -> Choose:
     """Return the function that selects the windows that a step puts through the model.
 
     Args:
         strategy: Decides which windows are linked: a reading that joins windows needs all of an item, and a memory all
             before the last one with a label; otherwise windows are independent.
         task: Decides which labels enter the loss.
-        writes: Whether training uses target texts of windows instead of labels of their tokens.
+        generates: Whether training uses target texts of windows instead of labels of their tokens.
     """
 
     def teaches(item: Item, place: int) -> bool:
-        return len(item.targets[place]) > 0 if writes else task.has_loss(item.labels[place])
+        return len(item.targets[place]) > 0 if generates else task.has_loss(item.labels[place])
 
     def choose(item: Item) -> list[int]:
         chosen = [place for place in range(len(item.windows)) if teaches(item, place)]

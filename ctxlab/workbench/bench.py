@@ -13,10 +13,10 @@ from ctxlab.core.types import Document, Encoded
 from ctxlab.data.encode import encode_documents
 from ctxlab.runtime.chooser import Chooser
 from ctxlab.runtime.forward import AFTER_WINDOW, IN_DECODER
+from ctxlab.runtime.generator import TextGenerator
 from ctxlab.runtime.reader import Reader
-from ctxlab.runtime.writer import Writer
 
-_WRITES = {"decoder": AFTER_WINDOW, "encoder_decoder": IN_DECODER}
+_TARGET_PLACES = {"decoder": AFTER_WINDOW, "encoder_decoder": IN_DECODER}
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,28 +51,28 @@ class Workbench:
             pad_id=self.tokenizer.pad_token_id,
             device=self.accelerator.device,
             reduce_outputs=self.task.reduce_outputs,
-            writer=self._writer() if self.task.writes and not chooses else None,
+            generator=self._generator() if self.task.generates and not chooses else None,
             scores_target=self.task.scores_target,
             runs_model=self.task.runs_model,
         )
 
     @property
-    def writes(self) -> str | None:
+    def target_place(self) -> str | None:
         """Where target tokens are placed, see ``runtime.forward.Passes``; None if the task generates no text."""
-        return _WRITES[self.facts.kind] if self.task.writes else None
+        return _TARGET_PLACES[self.facts.kind] if self.task.generates else None
 
     @property
     def _tokens_per_forward(self) -> int:
         return self.settings.tokens_per_forward or max(self.settings.tokens_per_step, self.length)
 
-    def _writer(self) -> Writer:
-        writes = _WRITES[self.facts.kind]
+    def _generator(self) -> TextGenerator:
+        target_place = _TARGET_PLACES[self.facts.kind]
         # The pattern of an encoder-decoder applies to its source, which does not grow during generation.
-        keeps_pattern = writes == IN_DECODER or self.strategy.attention.caches
-        return Writer(
+        keeps_pattern = target_place == IN_DECODER or self.strategy.attention.caches
+        return TextGenerator(
             model=self.model,
             decoding=self.task.decoding,
-            writes=writes,
+            target_place=target_place,
             stops=self.task.stops,
             pad_id=self.tokenizer.pad_token_id,
             tokens_per_forward=self._tokens_per_forward,

@@ -191,7 +191,7 @@ def _learned(bench: Workbench) -> list[Table]:
 
 def _looks_ahead(bench: Workbench) -> list[str]:
     """Warn that likelihoods are too good where a causal model's attention pattern depends on later tokens."""
-    tells_tokens = bench.task.contiguous or bench.task.writes
+    tells_tokens = bench.task.contiguous or bench.task.generates
     if not (tells_tokens and bench.facts.kind == "decoder" and bench.strategy.attention.looks_ahead):
         return []
     name = type(bench.strategy.attention).__module__.rsplit(".", 1)[-1]

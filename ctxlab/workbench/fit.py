@@ -86,7 +86,7 @@ def check_task(task: Task, strategy: Strategy, facts: ModelFacts) -> None:
         UserError: Another kind of model is needed, or the task needs contiguous windows.
     """
     check_kind(task, facts.kind)
-    if task.writes:
+    if task.generates:
         _check_writing(strategy)
     if task.contiguous and not strategy.reading.contiguous:
         raise UserError(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ctxlab.config import catalogue
-from ctxlab.core.types import Written
+from ctxlab.core.types import GeneratedTokens
 from ctxlab.data.splits import split_documents
 from ctxlab.evaluation.evaluator import metric
 from ctxlab.models.loading.tiny import make_tokenizer
@@ -126,9 +126,9 @@ def test_texts_to_order_meet_all_or_nothing(reading, room):
         for document, encoded in zip(documents, task.encode(documents, letters), strict=True):
             added = len(encoded.before) + len(encoded.after) + encoded.room
             windows = reading.windows(encoded, added + room)
-            texts = [Written(target[target != 1][share], 0.0) for target in window_targets(encoded, windows)]
+            texts = [GeneratedTokens(target[target != 1][share], 0.0) for target in window_targets(encoded, windows)]
             merged = reading.merge(windows, [np.zeros((len(w), 0), np.float32) for w in windows], len(encoded))
-            predictions.append(task.decode(document, encoded, replace(merged, written=texts)))
+            predictions.append(task.decode(document, encoded, replace(merged, generated=texts)))
         found = metric(task.metric)(documents, predictions)
         assert found.metrics["constraints_met"] == found.metrics["all_met"] == met
         assert found.coverage_labels == 1

@@ -11,8 +11,8 @@ from ctxlab.evaluation.repetition import repeated
 from ctxlab.evaluation.rouge import rouge
 from ctxlab.evaluation.sentences import nearest_sentence, sentences
 from ctxlab.tasks.generation import Constraints
+from ctxlab.tasks.generative.base import GeneratedText
 from ctxlab.tasks.records.questions import Answer
-from ctxlab.tasks.written.base import WrittenText
 from ctxlab.text.units import words
 
 GOLD = "鲸鱼住在大海里。渔夫每天出海。"
@@ -20,7 +20,7 @@ NEAR = "鲸鱼住在大海中，渔夫每天出海。"
 
 
 def written(text):
-    return Prediction("1", WrittenText(text, (text,), (0.0,), 1.0, 1, np.ones(9, bool), np.arange(9), ()), [True])
+    return Prediction("1", GeneratedText(text, (text,), (0.0,), 1.0, 1, np.ones(9, bool), np.arange(9), ()), [True])
 
 
 def translated(text, target=GOLD, **fields):

@@ -15,11 +15,11 @@ from ctxlab.strategies.reading.chunk import Chunk
 from ctxlab.tasks.forms import combine
 from ctxlab.tasks.forms.vocabulary import TokenScores
 from ctxlab.tasks.generation import Constraints
-from ctxlab.tasks.written.base import WrittenText
+from ctxlab.tasks.generative.base import GeneratedText
 
 
 def written(text, nll, asked, evidence=()):
-    return WrittenText(text, (text,), (0.0,), nll, asked, np.ones(2, bool), np.array([0, 5]), evidence)
+    return GeneratedText(text, (text,), (0.0,), nll, asked, np.ones(2, bool), np.array([0, 5]), evidence)
 
 
 def predictions(answers):

@@ -32,7 +32,7 @@ from ctxlab.optim.tuning.top_k import TopK
 from ctxlab.runtime import cost
 from ctxlab.runtime.cost import FlopCounter, MemoryMeter
 from ctxlab.runtime.forward import AFTER_WINDOW, IN_DECODER
-from ctxlab.runtime.writer import Writer
+from ctxlab.runtime.generator import TextGenerator
 
 ATTENTION = catalogue.conf_dir() / "strategy" / "attention"
 SIZE = {"hidden_size": 32, "num_layers": 2}
@@ -180,12 +180,12 @@ def test_keys_in_a_cache_cost_what_they_are_compared_with(name):
 
 
 @pytest.mark.parametrize("beams", [1, 3])
-@pytest.mark.parametrize(("kind", "writes"), [("llama", AFTER_WINDOW), ("t5", IN_DECODER)])
-def test_every_beam_and_every_token_that_is_written_counts(kind, writes, beams):
+@pytest.mark.parametrize(("kind", "target_place"), [("llama", AFTER_WINDOW), ("t5", IN_DECODER)])
+def test_every_beam_and_every_token_that_is_generated_counts(kind, target_place, beams):
     decoding = Decoding(max_new_tokens=5, num_beams=beams)
-    writer = Writer(MODELS[kind](), decoding, writes, (3,), 0, 1000, True, torch.device("cpu"))
+    generator = TextGenerator(MODELS[kind](), decoding, target_place, (3,), 0, 1000, True, torch.device("cpu"))
     window = Window(torch.arange(5, 25).numpy(), torch.arange(20).numpy())
-    ours, theirs = both(lambda: writer.write([window]))
+    ours, theirs = both(lambda: generator.generate([window]))
     assert ours == theirs > 0
 
 

@@ -24,10 +24,10 @@ def item(read, target):
 ITEMS = [item([7, 21, 30, 9, 14], [40, 41, 3]), item([8, 6], [50]), item([5, 6, 7, 8, 9, 10, 11], [60, 61, 62, 63, 3])]
 
 
-def loss(model, writes, items):
+def loss(model, target_place, items):
     """As training sees it: (nats, tokens)."""
     strategy = make_strategy(compose("train", ["strategy=chunk"]).strategy)
-    passes = Passes(strategy, model_call(model), 0, torch.device("cpu"), writes)
+    passes = Passes(strategy, model_call(model), 0, torch.device("cpu"), target_place)
     found = [vocabulary.cross_entropy(passed.outputs, passed.labels) for passed in passes.run(items)]
     return sum(float(one.total) for one in found), sum(float(one.weight) for one in found)
 

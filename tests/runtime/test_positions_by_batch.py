@@ -70,7 +70,7 @@ def own_items(opened, encoded):
 
 def test_every_token_that_is_written_turns_all_keys_anew(opened):
     """Oracle: a whole forward pass over the text so far for every token."""
-    task = SimpleNamespace(decoding=Decoding(max_new_tokens=8), stops=(3,), writes=True)
+    task = SimpleNamespace(decoding=Decoding(max_new_tokens=8), stops=(3,), generates=True)
     bench = Workbench(
         task=task, tokenizer=SimpleNamespace(pad_token_id=0), model=opened.model, strategy=opened.strategy,
         facts=opened.facts, accelerator=SimpleNamespace(device=CPU), length=LENGTH,
@@ -78,7 +78,7 @@ def test_every_token_that_is_written_turns_all_keys_anew(opened):
     )  # fmt: skip
     lengths = (20, TRAINED - 3, LENGTH - 8, 90)
     windows = [opened.strategy.reading.windows(document(length, length), LENGTH)[0] for length in lengths]
-    for window, written in zip(windows, bench._writer().write(windows), strict=True):
+    for window, written in zip(windows, bench._generator().generate(windows), strict=True):
         ids = window.input_ids.tolist()
         with torch.inference_mode():
             for _ in range(8):

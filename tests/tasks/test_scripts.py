@@ -10,6 +10,9 @@ from ctxlab.core.types import NO_LABEL, SENTENCE, Document, Merged, Prediction
 from ctxlab.models.loading.tiny import make_byte_tokenizer, make_tokenizer
 from ctxlab.tasks.forms.marking import best_words
 from ctxlab.tasks.generation import read_constraints
+from ctxlab.tasks.generative.base import GenerativeTask
+from ctxlab.tasks.generative.prompts import Prompt
+from ctxlab.tasks.generative.qa import GenerativeQA
 from ctxlab.tasks.lm import LM
 from ctxlab.tasks.ner import NER
 from ctxlab.tasks.probe import Probe
@@ -19,9 +22,6 @@ from ctxlab.tasks.summarization import Summarization, kept_text
 from ctxlab.tasks.text.encoding import encode_text, invents_blanks
 from ctxlab.tasks.text.subwords import needs_leading_space, split_words
 from ctxlab.tasks.translation import rendered
-from ctxlab.tasks.written.base import Writing
-from ctxlab.tasks.written.prompts import Prompt
-from ctxlab.tasks.written.qa import WrittenQA
 
 BYTES = make_byte_tokenizer()
 TEXT = "鲸鱼在海里。密码是青龙。船在岸边。"
@@ -122,7 +122,7 @@ def test_what_wordpiece_writes_has_no_invented_blanks():
     tokenizer = character_tokenizer()
     assert invents_blanks(tokenizer)
     assert not invents_blanks(BYTES)
-    task = WrittenQA({}, Prompt("", "答案：", 0, 60))
+    task = GenerativeQA({}, Prompt("", "答案：", 0, 60))
     task.for_kind("decoder")
     task._tokenizer = tokenizer
     for text, expected in (("密码是青龙。", "密码是青龙。"), ("some cafes", "some cafes")):
@@ -132,7 +132,7 @@ def test_what_wordpiece_writes_has_no_invented_blanks():
 
 @pytest.mark.parametrize("text", ["无法回答", "无法回答。", "「无法回答」", " 无法回答！ "])
 def test_the_phrase_for_no_answer_is_known_in_full_width(text):
-    task = WrittenQA({}, Prompt("", "", 0, 60), no_answer="无法回答")
+    task = GenerativeQA({}, Prompt("", "", 0, 60), no_answer="无法回答")
     assert task._is_none(text)
     assert not task._is_none(f"{text}吗")
 
@@ -142,7 +142,7 @@ def test_excerpts_are_cut_in_characters():
     document = Document("1", {"document": TEXT * 50}, "o")
     assert task.excerpt(document, 6) == "鲸鱼在海里。密"
     asked = {"context": TEXT * 9, "question": "?", "answers": [{"text": "青龙", "start": 9, "end": 11}], "group": "g"}
-    written = WrittenQA({}, Prompt("", "", 0, 60))
+    written = GenerativeQA({}, Prompt("", "", 0, 60))
     assert written.excerpt(Document("1", asked, "o"), 6) == "码是青龙。船在"
 
 
@@ -167,7 +167,7 @@ def test_sentences_of_a_translation_are_paired_across_paragraphs():
 
 
 def test_targets_of_chinese_sentences_are_joined_without_blanks():
-    class Two(Writing):
+    class Two(GenerativeTask):
         name = "two"
 
         def parse(self, record, origin, *, gold):

@@ -1,4 +1,4 @@
-"""Tasks that write texts: records, which window writes what, and what a perfect model would score."""
+"""Tasks that generate texts: records, which window generates what, and what a perfect model would score."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ctxlab.core.errors import UserError
-from ctxlab.core.types import Written
+from ctxlab.core.types import GeneratedTokens
 from ctxlab.data.encode import encode_documents
 from ctxlab.data.sources.generated import Generated
 from ctxlab.evaluation.metrics import summaries, translations
@@ -39,9 +39,11 @@ def perfect(task, reading, length, given, tokenizer):
     predictions = []
     for document, encoded in zip(given, task.encode(given, tokenizer), strict=True):
         windows = reading.windows(encoded, length)
-        written = [Written(target[target != 1], 0.0) for target in window_targets(encoded, windows)]  # 1 ends a text
+        written = [
+            GeneratedTokens(target[target != 1], 0.0) for target in window_targets(encoded, windows)
+        ]  # 1 ends a text
         merged = reading.merge(windows, [np.zeros((len(w), 0), np.float32) for w in windows], len(encoded))
-        predictions.append(task.decode(document, encoded, replace(merged, written=written)))
+        predictions.append(task.decode(document, encoded, replace(merged, generated=written)))
     return predictions
 
 
@@ -112,7 +114,7 @@ def test_a_perfect_summary_scores_one_in_windows_and_unread_ones_are_empty(lette
 
 def test_the_query_is_ranked_by_and_what_is_kept_is_the_summary(letters):
     task = Summarization(output="extract").for_kind("encoder")
-    assert (task.runs_model, task.writes, task.head) == (False, False, "body")
+    assert (task.runs_model, task.generates, task.head) == (False, False, "body")
     text = "Ada came. Bea said xyz.  Cid left at noon.\n\nDora knew xyz too. Eve did not."
     record = {"id": "a", "document": text, "query": "xyz", "summary": "Bea and Dora said xyz."}
     (document,) = task.expand(task.parse(record, "here", gold=True))

@@ -52,11 +52,11 @@ NONE = NO_LABEL
 def test_what_links_windows_decides_which_are_needed(labels, alone, memory, joined):
     cases = [(strategy(), alone), (strategy(sequential=True), memory), (strategy(joins=True), joined)]
     for parts, expected in cases:
-        assert window_chooser(parts, Any(), writes=False)(item(*labels)) == expected
+        assert window_chooser(parts, Any(), generates=False)(item(*labels)) == expected
 
 
 def test_where_a_task_writes_targets_decide():
-    choose = window_chooser(strategy(), Any(), writes=True)
+    choose = window_chooser(strategy(), Any(), generates=True)
     assert choose(item(1, 1, 1, targets=[0, 4, 0])) == [1]
     assert choose(item(NONE, NONE, targets=[1, 0])) == [0]
     assert choose(item(1, 1)) == []
@@ -64,7 +64,7 @@ def test_where_a_task_writes_targets_decide():
 
 def test_windows_are_left_out_with_all_that_is_theirs():
     given = [item(NONE, 5, NONE), item(NONE), item(6)]
-    kept, skipped = choose_windows(given, window_chooser(strategy(), Any(), writes=False))
+    kept, skipped = choose_windows(given, window_chooser(strategy(), Any(), generates=False))
     assert [(len(one), [row[0] for row in one.labels]) for one in kept] == [(2, [5]), (2, [6])]
     assert kept[0].windows[0] is given[0].windows[1]
     assert len(kept[0].marks) == len(kept[0].targets) == 1
@@ -78,7 +78,7 @@ def test_windows_are_left_out_with_all_that_is_theirs():
 def test_documents_without_any_target_are_refused():
     encoded = Encoded(np.array([7, 8]), np.array([0, 1]), np.array([NONE, NONE]))
     read = lambda document, length: [Window(document.input_ids, np.arange(2))]  # noqa: E731
-    choose = window_chooser(strategy(), Any(), writes=False)
+    choose = window_chooser(strategy(), Any(), generates=False)
     stream = Stream([encoded], read, lambda one, seed: one, choose, tokens_per_step=8, seed=1)
     with pytest.raises(UserError, match=r"No label or target of the 1 training documents .* context.length=64; give"):
         stream.epoch(0, 64)
@@ -131,11 +131,14 @@ TASKS = {
 @pytest.mark.parametrize("name", TASKS)
 def test_what_is_left_out_has_no_weight_in_the_loss(name, tmp_path):
     job = make_job(tmp_path, "data.documents=3", *TASKS[name])
-    bench, choose = job.bench, window_chooser(job.bench.strategy, job.bench.task, writes=job.bench.writes is not None)
+    bench, choose = (
+        job.bench,
+        window_chooser(job.bench.strategy, job.bench.task, generates=job.bench.target_place is not None),
+    )
     encoded = [bench.task.resample(one, seed) for seed, one in enumerate(bench.encode(job.documents.train))]
     read = bench.strategy.reading.windows
     items = [one for i, d in enumerate(encoded) for one in make_items(i, d, read(d, bench.length))]
-    passes = Passes(bench.strategy, model_call(bench.model), 0, torch.device("cpu"), bench.writes)
+    passes = Passes(bench.strategy, model_call(bench.model), 0, torch.device("cpu"), bench.target_place)
     for one in items:
         (passed,) = passes.run([one])
         weight = float(bench.task.loss(passed.outputs, passed.labels).weight)

@@ -19,13 +19,13 @@ from ctxlab.core.types import Document, Prediction, ScoredRecord, Scores, Table
 from ctxlab.evaluation.bins import DISTANCES, LENGTHS, by_part, by_size
 from ctxlab.evaluation.breakdown import Breakdown, estimate, mean, picked
 from ctxlab.evaluation.evidence import says
+from ctxlab.evaluation.generated import generated_words, target_tokens, text_variety
 from ctxlab.evaluation.repetition import repeated
 from ctxlab.evaluation.scores import metrics
 from ctxlab.evaluation.statistics import Counts, by_group, interval_note, perplexity, ratio
 from ctxlab.evaluation.sufficient.constraints import STATISTIC
-from ctxlab.evaluation.written import target_tokens, text_variety, written_words
 from ctxlab.tasks.generation import Constraints
-from ctxlab.tasks.written.base import WrittenText
+from ctxlab.tasks.generative.base import GeneratedText
 from ctxlab.text.units import num_words
 
 _NOTE = interval_note()
@@ -45,9 +45,9 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
 
     Args:
         documents: With ``constraints``, and ``probes`` where the sentence that states each of them is known.
-        predictions: ``WrittenText`` of each, in the same order.
+        predictions: ``GeneratedText`` of each, in the same order.
     """
-    answers: list[WrittenText] = [prediction.answer for prediction in predictions]
+    answers: list[GeneratedText] = [prediction.answer for prediction in predictions]
     met = [
         _Met(i, name, holds)
         for i, (document, answer) in enumerate(zip(documents, answers, strict=True))
@@ -65,7 +65,9 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
     return Scores(found, _coverage(answers), tables, records=records)
 
 
-def _records(documents: Sequence[Document], answers: Sequence[WrittenText], met: Sequence[_Met]) -> list[ScoredRecord]:
+def _records(
+    documents: Sequence[Document], answers: Sequence[GeneratedText], met: Sequence[_Met]
+) -> list[ScoredRecord]:
     """Return the values of each document, with those of perplexity if any record has a scored reference text."""
     is_asked = any(answer.num_asked for answer in answers)
     held: list[list[bool]] = [[] for _ in documents]
@@ -93,13 +95,13 @@ def check(constraints: Constraints, text: str) -> list[tuple[str, bool]]:
     return found
 
 
-def _overall(found: Mapping[str, float], shares: Counts, answers: Sequence[WrittenText]) -> Table:
+def _overall(found: Mapping[str, float], shares: Counts, answers: Sequence[GeneratedText]) -> Table:
     """Return the table of each figure, with its interval where it is a function of sums; ``shares`` (N, 3)."""
     costs = [(answer.target_nll, answer.num_asked) for answer in answers]
     over: dict[str, tuple[npt.ArrayLike, Callable[[Counts], Counts]]] = {
         "constraints_met": (shares[:, [0, 2]], ratio),
         "all_met": (shares[:, [1, 2]], ratio),
-        "repetition": (repeated([written_words(answer) for answer in answers]), ratio),
+        "repetition": (repeated([generated_words(answer) for answer in answers]), ratio),
         "perplexity": (costs, perplexity),
     }
     rows = [
@@ -138,12 +140,12 @@ def _row(cases: _Shares) -> tuple[int, float, float | None, float | None]:
 _BY = Breakdown[_Shares](("cases", "met", "low", "high"), _row, _NOTE)
 
 
-def _by_length(answers: Sequence[WrittenText], shares: Counts) -> list[Table]:
+def _by_length(answers: Sequence[GeneratedText], shares: Counts) -> list[Table]:
     bins = picked(list(enumerate(shares[:, 0].tolist())), by_size([len(answer.seen) for answer in answers], LENGTHS))
     return [_BY.table("by_length", "Constraints met by length of the prompt", "tokens", bins)]
 
 
-def _by_evidence(documents: Sequence[Document], answers: Sequence[WrittenText], met: Sequence[_Met]) -> list[Table]:
+def _by_evidence(documents: Sequence[Document], answers: Sequence[GeneratedText], met: Sequence[_Met]) -> list[Table]:
     """Break down single constraints by where the prompt states them; ``probes`` are in the order of ``check``."""
     cases: list[tuple[int, float]] = []
     places: list[float] = []
@@ -163,7 +165,7 @@ def _by_evidence(documents: Sequence[Document], answers: Sequence[WrittenText], 
     ]
 
 
-def _coverage(answers: Sequence[WrittenText]) -> float:
+def _coverage(answers: Sequence[GeneratedText]) -> float:
     """Return the fraction of constraints whose sentences were read or, where unknown, of prompts read in part."""
     stated = [seen for answer in answers for _, seen in answer.evidence]
     return float(np.mean(stated or [answer.is_read for answer in answers]))

@@ -14,10 +14,10 @@ import numpy as np
 from ctxlab.core.types import Document, Prediction, ScoredRecord, Scores, Table
 from ctxlab.evaluation.bins import DISTANCES, LENGTHS, by_part, by_size
 from ctxlab.evaluation.breakdown import Breakdown, Estimate, estimate
+from ctxlab.evaluation.generated import target_tokens, text_variety
 from ctxlab.evaluation.scores import metrics
 from ctxlab.evaluation.statistics import Counts, by_group, interval_note, perplexity
-from ctxlab.evaluation.written import target_tokens, text_variety
-from ctxlab.tasks.written.base import WrittenText
+from ctxlab.tasks.generative.base import GeneratedText
 
 NOTE = interval_note("dialogues, each with all of its turns")
 
@@ -27,9 +27,9 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
 
     Args:
         documents: One per turn, with ``group``, and ``probes`` where the evidence for the turn is known.
-        predictions: ``WrittenText`` of each, in the same order.
+        predictions: ``GeneratedText`` of each, in the same order.
     """
-    answers: list[WrittenText] = [prediction.answer for prediction in predictions]
+    answers: list[GeneratedText] = [prediction.answer for prediction in predictions]
     groups = [document.fields["group"] for document in documents]
     costs = np.asarray([(answer.target_nll, answer.num_asked) for answer in answers], np.float64)
     records = [
@@ -60,7 +60,7 @@ def _estimate(costs: Counts, groups: Sequence[str]) -> Estimate:
 
 
 def _breakdowns(
-    documents: Sequence[Document], answers: Sequence[WrittenText], costs: Counts, groups: Sequence[str]
+    documents: Sequence[Document], answers: Sequence[GeneratedText], costs: Counts, groups: Sequence[str]
 ) -> list[Table]:
     """Break down by length of the history and, where known, by the first piece of evidence.
 

@@ -19,7 +19,7 @@ from ctxlab.evaluation.rouge import TYPES, matches, rouge, words
 from ctxlab.evaluation.scores import metrics
 from ctxlab.evaluation.sentences import sentences
 from ctxlab.evaluation.statistics import Counts, interval_note
-from ctxlab.tasks.written.base import WrittenText
+from ctxlab.tasks.generative.base import GeneratedText
 from ctxlab.text.units import first_words, num_words
 
 LENGTH_BINS = LENGTHS[1:]
@@ -50,7 +50,7 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
 
     Args:
         documents: One per summary, with ``document``, gold ``summary``, ``group``, optional ``query`` and ``probes``.
-        predictions: ``WrittenText`` of each, in the same order.
+        predictions: ``GeneratedText`` of each, in the same order.
     """
     cases = [_case(document, prediction.answer) for document, prediction in zip(documents, predictions, strict=True)]
     records = [_record(d, p.answer, case) for d, p, case in zip(documents, predictions, cases, strict=True)]
@@ -59,13 +59,13 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
     return Scores(metrics(records), _coverage(predictions), tables=tables, notes=_notes(documents), records=records)
 
 
-def _record(document: Document, answer: WrittenText, case: _Case) -> ScoredRecord:
+def _record(document: Document, answer: GeneratedText, case: _Case) -> ScoredRecord:
     matched = map(list, matches(answer.text, document.fields["summary"]))
     lengths = {"written": case.num_words, "gold": case.num_gold_words}
     return ScoredRecord(document.id, case.group, {"rouge": dict(zip(TYPES, matched, strict=True)), "lengths": lengths})
 
 
-def _case(document: Document, answer: WrittenText) -> _Case:
+def _case(document: Document, answer: GeneratedText) -> _Case:
     source, gold = document.fields["document"], document.fields["summary"]
     return _Case(
         document.fields["group"],
@@ -93,7 +93,7 @@ def _coverage(predictions: Sequence[Prediction]) -> float:
     """Return the fraction of known evidence of which all was read or, where unknown, of the tokens read."""
     shares = []
     for prediction in predictions:
-        answer: WrittenText = prediction.answer
+        answer: GeneratedText = prediction.answer
         known = [read for _, read in answer.evidence]
         shares.append(float(np.mean(known or answer.seen)))
     return float(np.mean(shares))

@@ -24,7 +24,7 @@ from ctxlab.evaluation.chrf import chrf, counts
 from ctxlab.evaluation.evidence import by_evidence
 from ctxlab.evaluation.scores import metrics
 from ctxlab.evaluation.statistics import Counts, interval_note, ratio
-from ctxlab.tasks.written.base import WrittenText
+from ctxlab.tasks.generative.base import GeneratedText
 from ctxlab.text.language import language_of
 from ctxlab.text.units import words
 
@@ -69,7 +69,7 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
 
     Args:
         documents: With ``source``, ``target`` and optional ``probes``.
-        predictions: ``WrittenText`` of each, in the same order; ``seen`` has a flag per sentence of the target.
+        predictions: ``GeneratedText`` of each, in the same order; ``seen`` has a flag per sentence of the target.
     """
     targets = [document.fields["target"] for document in documents]
     library = _Metrics(language_of(documents[0].fields.get("language") if documents else None, *targets))
@@ -115,7 +115,7 @@ class _Metrics:
 
 
 def _case(document: Document, prediction: Prediction, library: _Metrics) -> _Case:
-    answer: WrittenText = prediction.answer
+    answer: GeneratedText = prediction.answer
     source, target, text = document.fields["source"], document.fields["target"], answer.text
     one = library.bleu.corpus_score([text], [[target]])
     return _Case(

@@ -18,7 +18,7 @@ class BaseTask(Task, ABC):
     contiguous = False
     lower_is_better = False
     runs_model = True
-    writes = False
+    generates = False
     decoding = Decoding()
     chooses = False
     continuations = Continuations()

@@ -91,13 +91,13 @@ def _checked(turn: Any, place: str, origin: str) -> tuple[str | int, str]:
     return speaker, text
 
 
-def written(turns: Sequence[Turn]) -> str:
+def format_turns(turns: Sequence[Turn]) -> str:
     """Return one line per turn, with the speaker first: ``A: hello``."""
     return "\n".join(f"{turn.speaker}: {turn.text}" for turn in turns)
 
 
 def places_in(turns: Sequence[Turn], probes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return ``probes``, whose ``start`` and ``end`` are offsets in a ``turn``, with offsets in ``written``."""
+    """Return ``probes``, whose ``start`` and ``end`` are offsets in a ``turn``, with offsets in ``format_turns``."""
     starts, start = {}, 0
     for turn in turns:
         starts[turn.place] = start + len(turn.speaker) + 2

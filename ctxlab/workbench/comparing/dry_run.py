@@ -66,7 +66,7 @@ def dry_run(bench: Workbench, configured: Strategy, corpus: Corpus) -> DryRun:
         (merged,) = bench.reader().read([document])
         seconds = perf_counter() - started
     plan = _plan(bench, configured, longest)
-    if bench.task.writes or not bench.task.runs_model:
+    if bench.task.generates or not bench.task.runs_model:
         plan += f" {_settings(configured.positions)} {bench.length}"
     tokens = max(len(document), 1)
     return DryRun(plan, merged.outputs, seconds / tokens, counter.total / tokens)

@@ -8,13 +8,13 @@ from ctxlab.evaluation.metrics.constraints import check, score
 from ctxlab.evaluation.repetition import repeated
 from ctxlab.evaluation.sufficient.text_variety import distinct
 from ctxlab.tasks.generation import Constraints
-from ctxlab.tasks.written.base import WrittenText
+from ctxlab.tasks.generative.base import GeneratedText
 
 ASKED = Constraints(("lamp", "post office"), "the harbour", ("harbour",), 4, 8)
 
 
 def answer(text, nll=0.0, asked=0, evidence=(), read=True):
-    return WrittenText(text, (text,), (0.0,), nll, asked, np.array([read, read]), np.array([0, 5]), evidence)
+    return GeneratedText(text, (text,), (0.0,), nll, asked, np.array([read, read]), np.array([0, 5]), evidence)
 
 
 def document(name, constraints=ASKED, probes=None):

@@ -7,7 +7,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from ctxlab.core.types import Document, Prediction
 from ctxlab.evaluation.metrics.summaries import lead, random, score
 from ctxlab.evaluation.rouge import TYPES
-from ctxlab.tasks.written.base import WrittenText
+from ctxlab.tasks.generative.base import GeneratedText
 
 SOURCE = " ".join(f"Sentence {n} tells of the lamp{n} and boat{n}." for n in range(50))
 GOLD = "The lamp was sold. The boats sailed on Monday."
@@ -19,7 +19,7 @@ def document(index, gold=GOLD, group="a", source=SOURCE, **fields):
 
 
 def prediction(index, text, seen=1.0, tokens=100, evidence=()):
-    answer = WrittenText(text, (), (), 0.0, 0, np.arange(tokens) < seen * tokens, np.arange(tokens), evidence)
+    answer = GeneratedText(text, (), (), 0.0, 0, np.arange(tokens) < seen * tokens, np.arange(tokens), evidence)
     return Prediction(str(index), answer, [True])
 
 

@@ -8,7 +8,7 @@ from ctxlab.core.types import Document, Prediction
 from ctxlab.evaluation import chrf
 from ctxlab.evaluation.evidence import says
 from ctxlab.evaluation.metrics.translations import WHOLE_WORDS, score
-from ctxlab.tasks.written.base import WrittenText
+from ctxlab.tasks.generative.base import GeneratedText
 
 GOLD = (
     "The cat sat on the mat. It was a warm day, and nobody came.",
@@ -27,7 +27,7 @@ def document(index, target, **fields):
 
 
 def prediction(index, text, seen=(True,), tokens=300, evidence=()):
-    answer = WrittenText(text, (), (), 0.0, 0, np.ones(tokens, np.bool_), np.arange(tokens), evidence)
+    answer = GeneratedText(text, (), (), 0.0, 0, np.ones(tokens, np.bool_), np.arange(tokens), evidence)
     return Prediction(str(index), answer, list(seen))
 
 

@@ -14,7 +14,7 @@ from ctxlab.strategies.reading.truncate import Truncate
 from ctxlab.tasks.dialogue import Dialogue, asked
 from ctxlab.tasks.forms.ranking import odds
 from ctxlab.tasks.recommendation import Recommendation
-from ctxlab.tasks.records.turns import turns_of, written
+from ctxlab.tasks.records.turns import format_turns, turns_of
 
 HERE = "train.jsonl line 3"
 USER = {"id": "u", "history": ["the town", "the time " * 30], "candidates": ["town", "time"], "labels": [0, 1]}
@@ -253,7 +253,7 @@ def test_turns_keep_their_speakers():
         HERE,
         "x",
     )
-    assert written(turns) == "A: a b\nA: c\nB: d\nA: e"
+    assert format_turns(turns) == "A: a b\nA: c\nB: d\nA: e"
     assert left_out == 1
     assert [one.place for one in turns] == [0, 1, 3, 4]
 

@@ -14,14 +14,14 @@ from transformers import LogitsProcessor, LogitsProcessorList
 from transformers.generation.logits_process import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
 from ctxlab.core.task import Decoding
-from ctxlab.core.types import IntArray, Window, Written
+from ctxlab.core.types import GeneratedTokens, IntArray, Window
 from ctxlab.data.sampler import split_forward
 from ctxlab.runtime.collate import collate
 from ctxlab.runtime.forward import IN_DECODER, unwrapped
 
 
 @dataclass(frozen=True, eq=False)
-class Writer:
+class TextGenerator:
     """A model that generates text for windows: token ids and their log probability.
 
     The text for a window does not depend on the other windows of its batch: padding is masked, and sampling noise is a
@@ -32,7 +32,7 @@ class Writer:
 
     model: Any
     decoding: Decoding
-    writes: str
+    target_place: str
     """As in ``Passes``."""
     stops: tuple[int, ...]
     """Token ids that end a text."""
@@ -45,24 +45,28 @@ class Writer:
     """
     device: torch.device
 
-    def write(self, windows: Sequence[Window], done: Callable[[int], None] = lambda _: None) -> list[Written]:
+    def generate(
+        self, windows: Sequence[Window], done: Callable[[int], None] = lambda _: None
+    ) -> list[GeneratedTokens]:
         """Generate text after each window; ``done`` is called with each number of tokens read.
 
         Windows of similar length share a batch.
         """
         sizes = [len(window) + self.decoding.max_new_tokens for window in windows]
         groups = split_forward(range(len(windows)), sizes, self.tokens_per_forward) if self.cached else _single(windows)
-        written: dict[int, Written] = {}
+        generated: dict[int, GeneratedTokens] = {}
         for group in groups:
-            written.update(zip(group, self._batch([windows[i] for i in group]), strict=True))
+            generated.update(zip(group, self._batch([windows[i] for i in group]), strict=True))
             done(sum(len(windows[i]) for i in group))
-        return [written[i] for i in range(len(windows))]
+        return [generated[i] for i in range(len(windows))]
 
     @torch.inference_mode()
-    def _batch(self, windows: Sequence[Window]) -> list[Written]:
-        padded = collate(windows, None, self.pad_id) if self.writes == IN_DECODER else _left_pad(windows, self.pad_id)
+    def _batch(self, windows: Sequence[Window]) -> list[GeneratedTokens]:
+        padded = (
+            collate(windows, None, self.pad_id) if self.target_place == IN_DECODER else _left_pad(windows, self.pad_id)
+        )
         inputs = {name: tensor.to(self.device) for name, tensor in padded.items()}
-        start = 1 if self.writes == IN_DECODER else inputs["input_ids"].shape[1]
+        start = 1 if self.target_place == IN_DECODER else inputs["input_ids"].shape[1]
         given = unwrapped(self.model).generate(
             **inputs,
             max_new_tokens=self.decoding.max_new_tokens,
@@ -79,15 +83,15 @@ class Writer:
         ids = given.sequences[:, start:].cpu()
         if self.decoding.num_beams > 1:
             scores = given.sequences_scores.tolist()
-            return [Written(self._until_stop(row), score) for row, score in zip(ids, scores, strict=True)]
+            return [GeneratedTokens(self._until_stop(row), score) for row, score in zip(ids, scores, strict=True)]
         logs = torch.stack([step.float().log_softmax(-1) for step in given.logits], dim=1).cpu()
         return [self._scored(row, log) for row, log in zip(ids, logs, strict=True)]
 
-    def _scored(self, row: torch.Tensor, logs: torch.Tensor) -> Written:
+    def _scored(self, row: torch.Tensor, logs: torch.Tensor) -> GeneratedTokens:
         """Return the tokens of ``row`` (T,) up to the end, and their mean log probability from ``logs`` (T, V)."""
         token_ids = self._until_stop(row)
         told = row[: max(len(token_ids), 1)]
-        return Written(token_ids, float(logs[: len(told)].gather(-1, told[:, None]).mean()))
+        return GeneratedTokens(token_ids, float(logs[: len(told)].gather(-1, told[:, None]).mean()))
 
     def _until_stop(self, row: torch.Tensor) -> IntArray:
         ids: IntArray = row.numpy().astype(np.int64)

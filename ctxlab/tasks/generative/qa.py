@@ -8,6 +8,8 @@ import numpy as np
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import Document, Encoded, IntArray, Merged, Prediction
+from ctxlab.tasks.generative.base import GenerativeTask
+from ctxlab.tasks.generative.prompts import Prompt, line_ends
 from ctxlab.tasks.records.questions import (
     STRETCHED,
     Answer,
@@ -17,8 +19,6 @@ from ctxlab.tasks.records.questions import (
     one_a_question,
 )
 from ctxlab.tasks.text.encoding import Pieces
-from ctxlab.tasks.written.base import Writing
-from ctxlab.tasks.written.prompts import Prompt, line_ends
 from ctxlab.text.units import first_words, squeezed, units, words_around
 from ctxlab.text.units import num_words as count_words
 
@@ -26,7 +26,7 @@ NO_ANSWER = "{no_answer}"
 """Placeholder in ``task.instruction`` for the phrase for "no answer"."""
 
 
-class WrittenQA(Writing):
+class GenerativeQA(GenerativeTask):
     """The form of ``task=qa`` for decoders and encoder-decoders.
 
     An answer is the generated text up to the end of the line. A decoder reads the question after the context, an
@@ -151,7 +151,7 @@ class WrittenQA(Writing):
         """Return the ``Answer``; ``seen`` is for each gold answer whether all of it was read."""
         spans = [answer_tokens(encoded, answer["start"], answer["end"]) for answer in document.fields["answers"]]
         seen = [bool(merged.seen[first : last + 1].all()) for first, last in spans]
-        texts, scores = [self.text_of(w) for w in merged.written], [w.score for w in merged.written]
+        texts, scores = [self.text_of(w) for w in merged.generated], [w.score for w in merged.generated]
         text = self.combined(texts, scores)
         score = max((s for t, s in zip(texts, scores, strict=True) if t == text or not text), default=None)
         evidence = spans[0][0] if spans else None

@@ -5,13 +5,13 @@ from typing import Any
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import Document
-from ctxlab.tasks.records.turns import EmptyTurns, Turn, asked, other_speaker, places_in, turns_of, written
-from ctxlab.tasks.written.base import Writing
-from ctxlab.tasks.written.prompts import Prompt, line_ends
+from ctxlab.tasks.generative.base import GenerativeTask
+from ctxlab.tasks.generative.prompts import Prompt, line_ends
+from ctxlab.tasks.records.turns import EmptyTurns, Turn, asked, format_turns, other_speaker, places_in, turns_of
 from ctxlab.text.units import word_spans
 
 
-class Replying(Writing):
+class GenerativeDialogue(GenerativeTask):
     """The next turn, generated after all previous turns: one line each, preceded by the speaker's letter.
 
     A decoder continues after the letter of the next speaker, up to the end of a line. Of a history of several windows
@@ -62,7 +62,7 @@ class Replying(Writing):
     def _part(self, document: Document, history: Sequence[Turn], reply: Turn | None) -> Document:
         number = history[-1].place + 2  # the next one, counted from 1
         fields: dict[str, Any] = {
-            "history": written(history),
+            "history": format_turns(history),
             "speaker": other_speaker(history) if reply is None else reply.speaker,
             "group": document.id,
             "probes": places_in(history, document.fields["probes"]),

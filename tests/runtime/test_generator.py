@@ -13,7 +13,7 @@ from ctxlab.core.types import ADDED, LAST, Encoded, Window
 from ctxlab.models.tiny_llama import TinyLlama
 from ctxlab.models.tiny_t5 import TinyT5
 from ctxlab.runtime.forward import AFTER_WINDOW, IN_DECODER, window_targets
-from ctxlab.runtime.writer import Writer
+from ctxlab.runtime.generator import TextGenerator
 
 STOPS = (3,)
 CPU = torch.device("cpu")
@@ -24,8 +24,10 @@ def window(length, seed):
     return Window(ids, np.arange(length))
 
 
-def writer(model, writes, budget=10_000, cached=True, **decoding):
-    return Writer(model, Decoding(**{"max_new_tokens": 6, **decoding}), writes, STOPS, 0, budget, cached, CPU)
+def generator(model, target_place, budget=10_000, cached=True, **decoding):
+    return TextGenerator(
+        model, Decoding(**{"max_new_tokens": 6, **decoding}), target_place, STOPS, 0, budget, cached, CPU
+    )
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +38,14 @@ def models():
     }
 
 
-def likeliest(model, writes, ids, steps):
+def likeliest(model, target_place, ids, steps):
     """Token by token by whole forward passes, without any cache."""
-    read, written = torch.tensor(ids)[None], [model.config.decoder_start_token_id] if writes == IN_DECODER else []
+    read, written = torch.tensor(ids)[None], [model.config.decoder_start_token_id] if target_place == IN_DECODER else []
     start = len(written)
     logs = []
     with torch.inference_mode():
         for _ in range(steps):
-            if writes == IN_DECODER:
+            if target_place == IN_DECODER:
                 logits = model(input_ids=read, decoder_input_ids=torch.tensor(written)[None]).logits
             else:
                 logits = model(torch.cat([read, torch.tensor(written, dtype=torch.long)[None]], 1)).logits
@@ -96,7 +98,7 @@ def test_an_encoder_decoder_writes_what_the_library_writes_for_each_text_alone(n
         words = [f"strategy/attention={pattern}", *(f"strategy.attention.{word}" for word in PATTERNS[pattern])]
         build(compose("train", words).strategy.attention, Attention).install(model)
     windows = [window(length, seed) for seed, length in enumerate((9, 80, 23, 180, 180, 41, 64))]
-    given = writer(model, IN_DECODER).write(windows)
+    given = generator(model, IN_DECODER).generate(windows)
     for one, written in zip(windows, given, strict=True):
         with torch.inference_mode():
             text = torch.tensor(one.input_ids)[None]
@@ -110,25 +112,25 @@ def test_an_encoder_decoder_writes_what_the_library_writes_for_each_text_alone(n
         assert written.score == pytest.approx(float(np.mean([logs[i, ids[0, i + 1]] for i in told])), abs=1e-4)
 
 
-@pytest.mark.parametrize("writes", [AFTER_WINDOW, IN_DECODER])
+@pytest.mark.parametrize("target_place", [AFTER_WINDOW, IN_DECODER])
 @pytest.mark.parametrize("cached", [True, False])
-def test_greedy_is_the_likeliest_token_each_time(models, writes, cached):
+def test_greedy_is_the_likeliest_token_each_time(models, target_place, cached):
     windows = [window(length, seed) for seed, length in enumerate((7, 30, 12, 30))]
-    given = writer(models[writes], writes, cached=cached).write(windows)
+    given = generator(models[target_place], target_place, cached=cached).generate(windows)
     for one, written in zip(windows, given, strict=True):
-        ids, score = likeliest(models[writes], writes, one.input_ids, 6)
+        ids, score = likeliest(models[target_place], target_place, one.input_ids, 6)
         assert written.token_ids.tolist() == ids
         assert written.score == pytest.approx(score, abs=1e-4)
 
 
-@pytest.mark.parametrize("writes", [AFTER_WINDOW, IN_DECODER])
+@pytest.mark.parametrize("target_place", [AFTER_WINDOW, IN_DECODER])
 @pytest.mark.parametrize(
     "decoding", [{}, {"num_beams": 3}, {"sample": True, "temperature": 1.5}, {"sample": True, "top_k": 5, "top_p": 0.8}]
 )
-def test_what_is_written_does_not_depend_on_the_batch(models, writes, decoding):
+def test_what_is_generated_does_not_depend_on_the_batch(models, target_place, decoding):
     windows = [window(length, seed) for seed, length in enumerate((5, 21, 9, 40, 21))]
-    together = writer(models[writes], writes, **decoding).write(windows)
-    alone = writer(models[writes], writes, budget=1, **decoding).write(windows[::-1])[::-1]
+    together = generator(models[target_place], target_place, **decoding).generate(windows)
+    alone = generator(models[target_place], target_place, budget=1, **decoding).generate(windows[::-1])[::-1]
     for one, other in zip(together, alone, strict=True):
         assert one.token_ids.tolist() == other.token_ids.tolist()
         assert one.score == pytest.approx(other.score, abs=1e-4)
@@ -142,9 +144,9 @@ def test_samples_follow_the_probabilities(models):
     top = np.argsort(-expected)[:3]
     draws = []
     for seed in range(300):
-        made = writer(models[AFTER_WINDOW], AFTER_WINDOW, sample=True, max_new_tokens=1, top_k=3, seed=seed).write(
-            [one]
-        )[0]
+        made = generator(
+            models[AFTER_WINDOW], AFTER_WINDOW, sample=True, max_new_tokens=1, top_k=3, seed=seed
+        ).generate([one])[0]
         draws.append(made.token_ids[0] if len(made.token_ids) else STOPS[0])
     share = np.array([draws.count(token) for token in top]) / len(draws)
     assert set(draws) <= set(top)

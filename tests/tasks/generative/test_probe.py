@@ -5,21 +5,21 @@ import pytest
 
 from ctxlab.config import catalogue
 from ctxlab.core.errors import UserError
-from ctxlab.core.types import Merged, Written
+from ctxlab.core.types import GeneratedTokens, Merged
 from ctxlab.data.sources.generated import Generated
 from ctxlab.evaluation.metrics.probe_recall import score
 from ctxlab.models.loading.tiny import make_tokenizer
 from ctxlab.runtime.forward import window_targets
 from ctxlab.strategies.reading.chunk import Chunk
+from ctxlab.tasks.generative.prompts import ids_of
 from ctxlab.tasks.probe import Probe
-from ctxlab.tasks.written.prompts import ids_of
 
 TOKENIZER = make_tokenizer()
 DECODING = {"max_new_tokens": 48}
 
 
 def written(text, logit=-1.0):
-    return Written(np.asarray(ids_of(TOKENIZER, text), np.int64), logit)
+    return GeneratedTokens(np.asarray(ids_of(TOKENIZER, text), np.int64), logit)
 
 
 def task(**options):

@@ -8,8 +8,8 @@ from ctxlab.core.types import Document, Prediction
 from ctxlab.evaluation.metrics.replies import score
 from ctxlab.models.loading.tiny import make_tokenizer
 from ctxlab.tasks.dialogue import Dialogue
+from ctxlab.tasks.generative.base import GeneratedText
 from ctxlab.tasks.records.turns import Turn, other_speaker
-from ctxlab.tasks.written.base import WrittenText
 
 TURNS = [{"speaker": s, "text": t} for s, t in (("ann", "hello"), ("bob", "hi"), ("ann", "tea?"), ("bob", "yes"))]
 
@@ -62,7 +62,7 @@ def test_who_speaks_next(speakers, expected):
 
 
 def answer(text, nll, asked):
-    return WrittenText(text, (text,), (0.0,), nll, asked, np.array([True]), np.array([0]), ())
+    return GeneratedText(text, (text,), (0.0,), nll, asked, np.array([True]), np.array([0]), ())
 
 
 def test_figures_by_hand():

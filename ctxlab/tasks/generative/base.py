@@ -19,14 +19,25 @@ import torch
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.task import Loss
-from ctxlab.core.types import ADDED, LAST, NO_LABEL, BoolArray, Document, Encoded, IntArray, Merged, Prediction, Written
+from ctxlab.core.types import (
+    ADDED,
+    LAST,
+    NO_LABEL,
+    BoolArray,
+    Document,
+    Encoded,
+    GeneratedTokens,
+    IntArray,
+    Merged,
+    Prediction,
+)
 from ctxlab.tasks.forms import vocabulary
 from ctxlab.tasks.forms.base import BaseTask
+from ctxlab.tasks.generative.decoding import checked_decoding
+from ctxlab.tasks.generative.prompts import Prompt, end_of_text, ids_of
 from ctxlab.tasks.records.evidence import evidence_of
 from ctxlab.tasks.text.encoding import Pieces, encode_text, invents_blanks, query_of
 from ctxlab.tasks.text.subwords import frame
-from ctxlab.tasks.written.decoding import checked_decoding
-from ctxlab.tasks.written.prompts import Prompt, end_of_text, ids_of
 from ctxlab.text.clusters import whole
 from ctxlab.text.units import first_words, needs_blank, without_invented_blanks
 
@@ -57,7 +68,7 @@ RULES: dict[str, Callable[[Sequence[str], Sequence[float]], str]] = {"join": joi
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class WrittenText:
+class GeneratedText:
     """The generated text for one document."""
 
     text: str
@@ -82,7 +93,7 @@ class WrittenText:
         return bool(self.seen.any())
 
 
-class Writing(BaseTask, ABC):
+class GenerativeTask(BaseTask, ABC):
     """Base of tasks that generate a text per document; a task adds its records, source, question and target.
 
     Deviations from usual practice: a prompt is plain text, without the chat template of an instruction-tuned model, so
@@ -92,7 +103,7 @@ class Writing(BaseTask, ABC):
 
     name: str
     kinds = frozenset({"decoder", "encoder_decoder"})
-    writes = True
+    generates = True
 
     def __init__(self, decoding: Mapping[str, Any] | None, prompt: Prompt, combine: str) -> None:
         """Store the settings of generation, the prompt around windows, and the name of the combination rule.
@@ -294,7 +305,7 @@ class Writing(BaseTask, ABC):
         """Reduce outputs (B, W, V) to (B, W, 2); see ``vocabulary.reduce_outputs``."""
         return vocabulary.reduce_outputs(outputs, labels)
 
-    def text_of(self, written: Written) -> str:
+    def text_of(self, written: GeneratedTokens) -> str:
         """Decode the tokens of a window, without an incomplete last character or blanks between single characters."""
         text = str(self._tokenizer.decode(written.token_ids.tolist(), skip_special_tokens=True)).strip()
         text = whole(text).strip()
@@ -305,9 +316,9 @@ class Writing(BaseTask, ABC):
         return self._combine(texts, scores)
 
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
-        """Return the ``WrittenText`` of all windows; empty where nothing was read."""
-        texts, scores = [self.text_of(w) for w in merged.written], [w.score for w in merged.written]
-        answer = WrittenText(
+        """Return the ``GeneratedText`` of all windows; empty where nothing was read."""
+        texts, scores = [self.text_of(w) for w in merged.generated], [w.score for w in merged.generated]
+        answer = GeneratedText(
             self.combined(texts, scores),
             tuple(texts),
             scores=tuple(scores),
@@ -326,5 +337,5 @@ class Writing(BaseTask, ABC):
 
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
         """Return the text, and the fraction of the document that was read."""
-        answer: WrittenText = prediction.answer
+        answer: GeneratedText = prediction.answer
         return {"id": document.id, "text": answer.text, "share_read": round(float(answer.seen.mean()), 4)}

@@ -1,4 +1,4 @@
-"""Written answers to questions: what each window is to write, how windows combine, and what examples show."""
+"""Generated answers to questions: what each window is to generate, how windows combine, and what examples show."""
 
 import numpy as np
 import pytest
@@ -6,17 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctxlab.core.errors import UserError
-from ctxlab.core.types import Merged, Prediction, Written
+from ctxlab.core.types import GeneratedTokens, Merged, Prediction
 from ctxlab.evaluation.metrics import answers
 from ctxlab.models.loading.spaces import begin_words_with_a_space
 from ctxlab.models.loading.tiny import make_tokenizer
 from ctxlab.runtime.forward import window_targets
 from ctxlab.strategies.reading.chunk import Chunk
 from ctxlab.strategies.reading.truncate import Truncate
+from ctxlab.tasks.generative.prompts import Prompt
+from ctxlab.tasks.generative.qa import GenerativeQA
 from ctxlab.tasks.qa import QA
 from ctxlab.tasks.records.questions import Answer
-from ctxlab.tasks.written.prompts import Prompt
-from ctxlab.tasks.written.qa import WrittenQA
 from tests.tasks.conftest import FAMILIES, byte_level
 
 CONTEXT = "The town sold rope. Nobody, in that town, bought wool. The time was bad."
@@ -54,16 +54,16 @@ def encode(task, tokenizer, *questions):
 
 
 def told(task, document, encoded, reading, length, write=lambda target: target[:-1]):
-    """The prediction where each window writes what it is trained to."""
+    """The prediction where each window generates what it is trained to."""
     windows = reading.windows(encoded, length)
     merged = reading.merge(windows, [np.empty((len(w), 0), np.float32) for w in windows], len(encoded))
-    texts = [Written(np.asarray(write(target)), -0.5) for target in window_targets(encoded, windows)]
+    texts = [GeneratedTokens(np.asarray(write(target)), -0.5) for target in window_targets(encoded, windows)]
     return task.decode(document, encoded, Merged(merged.outputs, merged.seen, texts))
 
 
 def test_encoders_point_and_others_write():
     assert type(QA().for_kind("encoder")) is QA
-    assert isinstance(written(), WrittenQA)
+    assert isinstance(written(), GenerativeQA)
     assert written().head == "causal_lm"
     assert written("encoder_decoder").head == "seq2seq_lm"
 
@@ -254,6 +254,6 @@ def test_what_cannot_be_is_refused(options, kind, says):
 
 
 def test_too_few_training_documents():
-    task = WrittenQA(None, Prompt("", "A:", shots=3))
+    task = GenerativeQA(None, Prompt("", "A:", shots=3))
     with pytest.raises(UserError, match=r"task\.shots=3 needs as many solved training documents, and there are 2"):
         task.take_examples(parse(task, *ASKED[:2]), 1)

@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 
 from ctxlab.core.types import Document, Encoded, IntArray, Merged, Prediction
+from ctxlab.tasks.generative.base import GenerativeTask
+from ctxlab.tasks.generative.prompts import Prompt, line_ends
 from ctxlab.tasks.records.probes import BETWEEN, Reply, probe_fields, spans_seen
 from ctxlab.tasks.records.questions import answer_tokens
 from ctxlab.tasks.text.encoding import Pieces
-from ctxlab.tasks.written.base import Writing
-from ctxlab.tasks.written.prompts import Prompt, line_ends
 from ctxlab.text.units import words_around
 
 
-class WrittenProbe(Writing):
+class GenerativeProbe(GenerativeTask):
     """The form of ``task=probe`` for decoders and encoder-decoders.
 
     An answer is the generated text up to the end of the line. Where a text takes several windows, the question is put
@@ -66,7 +66,7 @@ class WrittenProbe(Writing):
 
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
         """Return the ``Reply``; ``seen`` is whether all of each span was seen, or of the text where none is known."""
-        texts, scores = [self.text_of(w) for w in merged.written], [w.score for w in merged.written]
+        texts, scores = [self.text_of(w) for w in merged.generated], [w.score for w in merged.generated]
         reply = Reply(self.combined(texts, scores), len(encoded.input_ids))
         return Prediction(document.id, reply, spans_seen(document, encoded, merged))
 

@@ -11,8 +11,8 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.task import Continuations, Decoding
 from ctxlab.core.types import Document, Encoded, Merged, Prediction
 from ctxlab.tasks.forms.document_classifier import DocumentClassifier
-from ctxlab.tasks.written.base import Writing
-from ctxlab.tasks.written.prompts import Prompt, ids_of, line_ends
+from ctxlab.tasks.generative.base import GenerativeTask
+from ctxlab.tasks.generative.prompts import Prompt, ids_of, line_ends
 
 LABELS = "{labels}"
 """Placeholder in ``task.instruction`` for the list of all labels."""
@@ -39,7 +39,7 @@ def prompted(whole: DocumentClassifier, prompt: Prompt, kind: str) -> "Prompted"
     return task
 
 
-class Prompted(Writing):
+class Prompted(GenerativeTask):
     """A task with one label per document, for decoders without a trained head.
 
     A window's logit of a label is the sum of the log probabilities of the label's tokens after the prompt (as Brown
