@@ -85,10 +85,10 @@ def _dealt(documents: Sequence[Document], hold_out: HoldOut, seed: int) -> tuple
 def split_documents(task: Task, documents: Sequence[Document] | None) -> list[Document]:
     """Split the records of one split into the documents that the task reads."""
     task.collect(documents or [])
-    return [_told(part, document, task) for document in documents or [] for part in task.expand(document)]
+    return [_with_language(part, document, task) for document in documents or [] for part in task.expand(document)]
 
 
-def _told(part: Document, record: Document, task: Task) -> Document:
+def _with_language(part: Document, record: Document, task: Task) -> Document:
     """Add the language of the record, else of the task, if either has one."""
     language = record.fields.get("language") or task.language
     return replace(part, fields={**part.fields, "language": language}) if language else part

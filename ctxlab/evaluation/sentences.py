@@ -62,10 +62,10 @@ class _Index:
     sizes: IntArray
     """(S,) words of each sentence."""
 
-    def scores(self, asked: Counter[str]) -> Numbers:
-        """(S,) BM25 scores for a question with these words."""
-        times = np.asarray([asked[word] for word in self.words], np.float64)
-        return bm25(self.sentence, self.word, count=self.count, sizes=self.sizes, asked=times, k1=K1)
+    def scores(self, question: Counter[str]) -> Numbers:
+        """Return (S,) BM25 scores for a question with these words."""
+        counts = np.asarray([question[word] for word in self.words], np.float64)
+        return bm25(self.sentence, self.word, count=self.count, sizes=self.sizes, query=counts, k1=K1)
 
 
 @lru_cache(KEPT_TEXTS)

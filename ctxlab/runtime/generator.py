@@ -90,8 +90,8 @@ class TextGenerator:
     def _scored(self, row: torch.Tensor, logs: torch.Tensor) -> GeneratedTokens:
         """Return the tokens of ``row`` (T,) up to the end, and their mean log probability from ``logs`` (T, V)."""
         token_ids = self._until_stop(row)
-        told = row[: max(len(token_ids), 1)]
-        return GeneratedTokens(token_ids, float(logs[: len(told)].gather(-1, told[:, None]).mean()))
+        counted = row[: max(len(token_ids), 1)]
+        return GeneratedTokens(token_ids, float(logs[: len(counted)].gather(-1, counted[:, None]).mean()))
 
     def _until_stop(self, row: torch.Tensor) -> IntArray:
         ids: IntArray = row.numpy().astype(np.int64)

@@ -23,7 +23,7 @@ from ctxlab.reporting.tables import show
 from ctxlab.reporting.verification import Panel, draw_reach, write_page
 from ctxlab.tracking.console import ProgressDisplay, console
 from ctxlab.verification.check import table
-from ctxlab.verification.proof import Proof, prove
+from ctxlab.verification.checks import CheckResults, run_checks
 from ctxlab.verification.reach import Reach, picture
 from ctxlab.verification.saving import CheckpointIO
 from ctxlab.verification.subject import Subject
@@ -49,7 +49,7 @@ def run(parts: Parts) -> None:
     bench, documents = opened.bench, opened.documents.train[: options.documents]
     encoded = bench.encode(documents)
     with ProgressDisplay("verify") as display:
-        proof = prove(
+        results = run_checks(
             _subject(parts, bench, encoded),
             bench.reader(),
             task=bench.task,
@@ -64,11 +64,11 @@ def run(parts: Parts) -> None:
             num_single=options.tokens,
             done=lambda share: display.update(share, "reach"),
         )
-    _write_outputs(parts, bench, proof, perf_counter() - started)
-    if proof.failed:
+    _write_outputs(parts, bench, results, perf_counter() - started)
+    if results.failed:
         report = os.path.relpath(parts.origin.run_dir / "report.md")
         raise CheckFailed(
-            f"{len(proof.failed)} of {len(proof.checks)} checks fail ({', '.join(proof.failed)}): see {report}."
+            f"{len(results.failed)} of {len(results.checks)} checks fail ({', '.join(results.failed)}): see {report}."
         )
 
 
@@ -132,15 +132,15 @@ def _reload(parts: Parts, bench: Workbench, folder: Path) -> tuple[Any, Strategy
     return model.to(bench.accelerator.device).eval(), strategy
 
 
-def _write_outputs(parts: Parts, bench: Workbench, proof: Proof, seconds: float) -> None:
+def _write_outputs(parts: Parts, bench: Workbench, results: CheckResults, seconds: float) -> None:
     """Write picture, page and, last, the result, whose presence marks the run complete; print the table."""
     run_dir, start = parts.origin.run_dir, parts.start
     title = (
         f"verify: {bench.task.name}, {start.folder if start else parts.model.name}, {bench.strategy.name}, "
         f"context {bench.length:,}, seed {parts.seed}"
     )
-    checks = table(proof.checks, title)
-    drawn = draw_reach(run_dir / "verify.png", title, _panels(proof.reach))
+    checks = table(results.checks, title)
+    drawn = draw_reach(run_dir / "verify.png", title, _panels(results.reach))
     notes = [
         "All but `positions` and `checkpoint` were computed in double precision.",
         "Deviations are relative to the size of the states; where influence is missing, the fraction that is missing.",
@@ -166,9 +166,9 @@ def _write_outputs(parts: Parts, bench: Workbench, proof: Proof, seconds: float)
         versions=versions(),
         notes=notes,
         run=str(start.folder) if start else None,
-        passed=not proof.failed,
-        failed=proof.failed,
-        checks={check.name: asdict(check) for check in proof.checks},
+        passed=not results.failed,
+        failed=results.failed,
+        checks={check.name: asdict(check) for check in results.checks},
     )
     write(run_dir, verification)
     screen = console()

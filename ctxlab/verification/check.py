@@ -44,7 +44,7 @@ def within(name: str, proves: str, deviation: float, detail: str, tolerance: flo
 def table(checks: list[Check], title: str) -> Table:
     """Return a table of all checks, for the terminal and the report."""
     rows = [(check.name, check.verdict, scientific(check.deviation), check.proves, check.detail) for check in checks]
-    return Table("checks", title, ("check", "verdict", "largest deviation", "what it proves", "found"), rows)
+    return Table("checks", title, ("check", "verdict", "largest deviation", "what it shows", "found"), rows)
 
 
 def scientific(value: float | None) -> str:

@@ -30,7 +30,7 @@ def test_the_formula(query, k1):
     terms = sorted({word for sentence in SENTENCES for word in sentence})
     pairs = [(i, terms.index(w), n) for i, s in enumerate(SENTENCES) for w, n in sorted(Counter(s).items())]
     sentence, term, count = (np.asarray(column) for column in zip(*pairs, strict=True))
-    asked = np.asarray([query.count(word) for word in terms], np.float64)
+    counts = np.asarray([query.count(word) for word in terms], np.float64)
     sizes = np.asarray([len(s) for s in SENTENCES])
-    found = bm25(sentence, term, count.astype(np.float64), sizes, asked, k1)
+    found = bm25(sentence, term, count.astype(np.float64), sizes, counts, k1)
     assert found == pytest.approx(by_the_formula(query, k1))

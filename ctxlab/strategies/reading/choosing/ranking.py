@@ -108,4 +108,4 @@ def textrank(counts: Counts) -> Numbers:
 def bm25(counts: Counts, query: Sequence[int] | IntArray) -> Numbers:
     """Return (S,): Okapi BM25 of each sentence for a query (``ctxlab.text.bm25``), whose terms count once each."""
     in_query = np.isin(counts.terms, np.asarray(query, dtype=np.int64)).astype(np.float64)
-    return formula(sentence=counts.sentence, term=counts.term, count=counts.count, sizes=counts.sizes, asked=in_query)
+    return formula(sentence=counts.sentence, term=counts.term, count=counts.count, sizes=counts.sizes, query=in_query)

@@ -1,4 +1,4 @@
-"""Scaled rotary positions: by closed formulae, against the library's functions, and proved active in real models."""
+"""Scaled rotary positions: by closed formulae, against the library's functions, and shown active in real models."""
 
 import copy
 import json
@@ -71,7 +71,7 @@ def build(config):
 
 
 def stretched(part, config, length):
-    """A model as a stage makes it: the config first, the model from it, the proof last."""
+    """A model as a stage makes it: the config first, the model from it, the check last."""
     part.configure(config, length)
     model = build(config)
     part.extend(model, length)

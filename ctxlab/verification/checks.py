@@ -37,8 +37,8 @@ INITIAL_DEVIATION = 0.02
 
 
 @dataclass(frozen=True, eq=False)
-class Proof:
-    """The results of all checks."""
+class CheckResults:
+    """The results of all checks, and the reach that some of them measured."""
 
     checks: list[Check]
     reach: Reach
@@ -49,7 +49,7 @@ class Proof:
         return [check.name for check in self.checks if check.passed is False]
 
 
-def prove(
+def run_checks(
     subject: Subject,
     reader: Reader,
     task: Task,
@@ -61,8 +61,8 @@ def prove(
     num_blocks: int,
     num_single: int,
     done: Callable[[float], None] = lambda _: None,
-) -> Proof:
-    """Run all checks.
+) -> CheckResults:
+    """Run all checks of ``ctxlab verify``.
 
     The model is changed: it ends in double precision, with parameters that were zero filled (``fill_zero_parameters``).
 
@@ -84,7 +84,7 @@ def prove(
         items, before = save(subject, Path(folder), checkpoints)
         fill_zero_parameters(subject.model.double())
         reach = measure(subject, num_blocks, num_single, done)
-        made_up = subject.document(round(subject.length * 1.5) + 1)
+        random_document = subject.document(round(subject.length * 1.5) + 1)
         checks = [
             check_all_declared(subject, reach),
             check_nothing_else(subject, reach),
@@ -93,7 +93,7 @@ def prove(
             check_dense(subject),
             check_heads(subject),
             positions,
-            check_windows(subject, [made_up, *encoded]),
+            check_windows(subject, [random_document, *encoded]),
             *check_gold(subject, reader, task=task, documents=documents, encoded=encoded),
             *check_batches(subject),
             check_carried(subject, reach),
@@ -101,7 +101,7 @@ def prove(
             check_learning(subject),
             check_saved(subject, Path(folder), items=items, before=before, checkpoints=checkpoints),
         ]
-    return Proof(checks, reach)
+    return CheckResults(checks, reach)
 
 
 @torch.no_grad()
