@@ -1,8 +1,8 @@
-"""Finds code that cuts text into words by itself: ``python -m scripts.check_words`` (part of ``make check``).
+"""Finds code that splits text into words by itself: ``python -m scripts.check_words`` (part of ``make check``).
 
-A bare ``str.split()`` takes a Chinese or Thai document for one word, and ``\\w`` leaves out the marks of Hindi. Words,
-sentences and characters are told in ``ctxlab/text`` alone; what reads something else than a document's text is listed
-here with its reason.
+For a bare ``str.split()`` a Chinese or Thai document is one word, and ``\\w`` does not match the vowel signs of Hindi.
+So only ``ctxlab/text`` finds words, sentences and characters; modules that split something other than a document's text
+are listed here with the reason.
 """
 
 import ast
@@ -16,43 +16,46 @@ ROOT = Path(__file__).resolve().parent.parent / "ctxlab"
 ALLOWED = {
     "command": "words of a command line and of Hydra's messages",
     "config": "keys and values of a configuration",
-    "text": "where words are told",
+    "text": "the module that finds words",
     "runtime/cost.py": "lines of /proc",
     "data/sources/hub.py": "the message of an error",
-    "tasks/text/encoding.py": "a blank between letters, where a long text is cut for the tokenizer",
+    "tasks/text/encoding.py": "a space at which a long text is split for the tokenizer",
     "data/readers/brat.py": "numbers of an annotation",
-    "data/readers/conll.py": "what a line holds that is no table",
+    "data/readers/conll.py": "columns of a line",
     "data/readers/layouts/conllu.py": "a comment of the format",
     "corpora/grammar/names.py": "lists of names in the code",
 }
-"""Packages and modules of ``ctxlab`` that may, and what they split."""
+"""Packages and modules of ``ctxlab`` that may split text, and what they split."""
 
 SPLITS = ("split", "rsplit")
 PATTERNS = re.compile(r"\\[wWbB]")
-"""Word characters and borders of ``re``."""
+"""Word characters and word boundaries of ``re``."""
 
 
 def faults(source: str) -> Iterator[tuple[int, str]]:
-    """Line and reason of every fault in a module's source."""
+    """Yield line and reason of every such place in a module's source."""
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue
         if node.func.attr in SPLITS and not node.args and not node.keywords:
-            yield node.lineno, "a bare .split() cuts at blanks: use ctxlab.text.units"
+            yield node.lineno, "a bare .split() splits at white space only: use ctxlab.text.units"
         module = node.func.value
         if isinstance(module, ast.Name) and module.id == "re" and node.args and PATTERNS.search(_literal(node.args[0])):
-            yield node.lineno, r"\w and \b know no marks: use ctxlab.text.units.find_words, or a class of regex"
+            yield (
+                node.lineno,
+                r"\w and \b ignore combining marks: use ctxlab.text.units.find_words, or a class of regex",
+            )
 
 
 def _literal(node: ast.expr) -> str:
-    """The text of a literal, of an f-string as far as it is one, of an expression of them."""
+    """Return the constant text in an expression: a literal, or the constant parts of an f-string."""
     return "".join(
         part.value for part in ast.walk(node) if isinstance(part, ast.Constant) and isinstance(part.value, str)
     )
 
 
 def main(root: Path = ROOT) -> int:
-    """Print every fault under ``root``; 1 where there is any."""
+    """Print every such place under ``root``; return 1 if there is any."""
     found = 0
     for path in sorted(root.rglob("*.py")):
         name = path.relative_to(root).as_posix()

@@ -13,7 +13,7 @@ SPEED = re.compile(r"(\w+) attention, forward \+ backward, float32: times faster
 
 
 def main() -> None:
-    """Figures first, where there are new ones: the page is made from the files."""
+    """Update the figures if there are new ones, then the page, which is generated from the files."""
     if FIGURES.exists():
         for row in json.loads(FIGURES.read_text())["rows"]:
             found = SPEED.fullmatch(row["what"])
@@ -26,7 +26,7 @@ def main() -> None:
 
 
 def write_measured(path: Path, text: str) -> None:
-    """Replace or add the line ``# Measured:`` behind ``# Cost:``."""
+    """Replace or add the line ``# Measured:`` after ``# Cost:``."""
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("# Measured: ")]
     place = next(i for i, line in enumerate(lines) if line.startswith("# Cost: ")) + 1
     path.write_text("\n".join([*lines[:place], f"# Measured: {text}", *lines[place:]]) + "\n", encoding="utf-8")

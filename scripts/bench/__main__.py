@@ -1,7 +1,8 @@
 """``python -m scripts.bench``: measure ctxlab against the alternatives, as ratios within one run.
 
-Every measurement runs in a process of its own (memory peaks and thread pools do not leak into one another), and what is
-compared takes turns within it, because the machine is noisy. Prints one table and writes ``outputs/bench/<name>.json``.
+Every measurement runs in its own process, so that memory peaks and thread pools do not influence each other; within it
+the compared variants alternate, because the machine is noisy. Prints one table and writes
+``outputs/bench/<name>.json``.
 """
 
 import argparse
@@ -34,7 +35,7 @@ FOLDER = Path("outputs/bench")
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were taken on."""
+    """Return what the figures depend on: processor, instructions, cores, threads and torch."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
@@ -52,7 +53,7 @@ def machine() -> dict[str, Any]:
 
 
 def measure(name: str, data: Path) -> list[dict[str, Any]]:
-    """Run one measurement in its own process; its rows."""
+    """Run one measurement in its own process, and return its rows."""
     command = [sys.executable, "-m", "scripts.bench", "--inside", name, "--data", str(data)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
@@ -74,10 +75,10 @@ def show(rows: list[dict[str, Any]]) -> None:
 
 
 def main() -> int:
-    """Measure what was asked for; status 1 when a target is missed."""
+    """Run the chosen measurements; return 1 if a target is missed."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("only", nargs="*", choices=[[], *MEASUREMENTS], help="leave out to run all")
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of real documents")
+    parser.add_argument("only", nargs="*", choices=[[], *MEASUREMENTS], help="names; all if none is given")
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of real corpora")
     parser.add_argument("--inside", choices=MEASUREMENTS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.inside:

@@ -1,8 +1,8 @@
-"""The kernels alone: forward and backward of every sparse part against dense SDPA, and their growth with the length.
+"""Kernels alone: forward and backward pass of every sparse part against dense SDPA, and its growth with the length.
 
-Parts are those of ``conf/strategy/attention``, with the defaults of their files: a new one is measured by existing.
-They are called as a model calls them, through the library's attention and mask interfaces, the mask built anew each
-time.
+The parts are those of ``conf/strategy/attention``, with the defaults of their files, so that a new part is measured
+without being listed here. They are called as a model calls them, through the library's attention and mask interfaces,
+and the mask is built every time.
 """
 
 from collections.abc import Callable
@@ -20,28 +20,28 @@ from ctxlab.config.build import build
 from ctxlab.core.strategy import Attention
 from ctxlab.core.types import SENTENCE
 from ctxlab.strategies.attention.structured import Structured
-from scripts.bench.timing import row, take_turns
+from scripts.bench.timing import alternate, row
 
 HEADS, WIDTH = 12, 32
 LENGTH = 8192
 SHORT, LONG = 2048, 16384
 AT_LEAST: dict[str, float] = {"local": 7, "dilated": 7, "time_mask": 7, "lsh": 2}
-"""Times faster than dense SDPA at ``LENGTH``; others 4, parts that are dense by nature none."""
+"""Target of each part: how many times faster than dense SDPA at ``LENGTH``; 4 for parts not listed."""
 AT_MOST: dict[str, float] = {"lsh": 14}
-"""Times as long for eight times the tokens; others 10."""
+"""Target of each part: how many times slower with eight times the tokens; 10 for parts not listed."""
 DENSE = {"full", "adaptive_span", "dynamic_heads"}
-"""Parts that compute all pairs, of some heads or spans: no sparse patterns."""
+"""Parts without a sparse pattern, which have no such targets."""
 MEDIUM = 4096
-"""Tokens at which these are measured."""
+"""Tokens at which the parts of ``DENSE`` are measured."""
 
 
 def measure(_: Path) -> list[dict[str, Any]]:
-    """All parts take turns with dense SDPA at 8,192 tokens, then each with itself at two lengths."""
+    """Compare all parts with dense SDPA at 8,192 tokens, then each with itself at two lengths."""
     names = [name for name in catalogue.options("strategy/attention") if name not in DENSE]
     rows = []
     for dtype in (torch.float32, torch.bfloat16):
         wanted = names if dtype == torch.float32 else ["local"]
-        seconds = take_turns(
+        seconds = alternate(
             {"dense": dense(LENGTH, dtype)} | {name: sparse(name, LENGTH, dtype) for name in wanted}, rounds=5
         )
         for name in wanted:
@@ -50,7 +50,7 @@ def measure(_: Path) -> list[dict[str, Any]]:
             rows.append(row(what, seconds["dense"] / seconds[name], at_least=AT_LEAST.get(name, 4)))
     for name in names:
         actions = {str(length): sparse(name, length, torch.float32) for length in (SHORT, LONG)}
-        seconds = take_turns(actions, rounds=5)
+        seconds = alternate(actions, rounds=5)
         growth = seconds[str(LONG)] / seconds[str(SHORT)]
         what = f"… {name}: times as long at {LONG:,} as at {SHORT:,}"
         rows.append(row(what, growth, at_most=AT_MOST.get(name, 10)))
@@ -58,11 +58,11 @@ def measure(_: Path) -> list[dict[str, Any]]:
 
 
 def shares() -> list[dict[str, Any]]:
-    """Parts that leave out heads or what is far away, against dense SDPA."""
+    """Compare parts that leave out heads or distant tokens with dense SDPA."""
     half = {"reference": MEDIUM // 2, "exponent": 1.0}
     narrow = {"max_span": MEDIUM, "initial": 1 / 8}  # on each side
     wide = {"max_span": MEDIUM, "initial": 1 / 4}
-    seconds = take_turns(
+    seconds = alternate(
         {
             "dense": dense(MEDIUM, torch.float32),
             "heads": sparse("dynamic_heads", MEDIUM, torch.float32, **half),
@@ -81,13 +81,13 @@ def shares() -> list[dict[str, Any]]:
 
 
 def tensors(length: int, dtype: torch.dtype) -> list[torch.Tensor]:
-    """Query, key and value (1, H, L, D)."""
+    """Return random query, key and value (1, H, L, D)."""
     torch.manual_seed(0)
     return [torch.randn(1, length, HEADS, WIDTH, dtype=dtype).transpose(1, 2).requires_grad_() for _ in range(3)]
 
 
 def sparse(name: str, length: int, dtype: torch.dtype, **changes: Any) -> Callable[[], None]:
-    """One layer with the part of that name, its mask built anew; ``changes`` go over the defaults of its file."""
+    """Return a step of one layer with the part of that name; ``changes`` override the defaults of its file."""
     part = build(catalogue.read(catalogue.option_file("strategy/attention", name)) | changes, Attention)
     sizes = {"hidden_size": HEADS * WIDTH, "intermediate_size": 8, "vocab_size": 16}
     config: Any = BertConfig.from_dict(sizes | {"num_hidden_layers": 1, "num_attention_heads": HEADS})
@@ -100,7 +100,7 @@ def sparse(name: str, length: int, dtype: torch.dtype, **changes: Any) -> Callab
     inputs = {"input_ids": torch.arange(length)[None], "marks": (torch.arange(length)[None] % 32 == 0) * SENTENCE}
 
     def step() -> None:
-        if isinstance(part, Structured):  # a sentence begins every 32 tokens: as many global tokens as the part takes
+        if isinstance(part, Structured):  # a sentence every 32 tokens: the maximum of global tokens
             part.choose_global(inputs)
         mask = mask_of(batch_size=1, q_length=length, kv_length=length)
         query, key, value = parts
@@ -110,7 +110,7 @@ def sparse(name: str, length: int, dtype: torch.dtype, **changes: Any) -> Callab
 
 
 def dense(length: int, dtype: torch.dtype) -> Callable[[], None]:
-    """One layer of the library's best dense attention."""
+    """Return a step of one layer of dense SDPA."""
     parts = tensors(length, dtype)
 
     def step() -> None:

@@ -1,7 +1,6 @@
-"""Stacks of layers: ctxlab's bigbird and lsh in a BERT against the library's BigBird and Reformer of the same sizes.
+"""Whole layers: ctxlab's bigbird and lsh in a BERT against the library's BigBird and Reformer of the same sizes.
 
-Both sides have the same sizes of pattern (blocks and random blocks; chunk and rounds); forward and backward, fp32, in
-turns.
+The patterns have the same sizes (blocks and random blocks; chunk and rounds). Forward and backward pass in fp32.
 """
 
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from transformers import BertConfig, BertModel, BigBirdConfig, BigBirdModel, Ref
 from ctxlab.config import catalogue
 from ctxlab.config.build import build
 from ctxlab.core.strategy import Attention
-from scripts.bench.timing import row, take_turns
+from scripts.bench.timing import alternate, row
 
 LENGTH, LAYERS, HIDDEN, HEADS, INNER, VOCABULARY = 8192, 2, 384, 12, 1536, 1000
 SIZES: dict[str, Any] = {
@@ -24,10 +23,10 @@ SIZES: dict[str, Any] = {
 
 
 def measure(_: Path) -> list[dict[str, Any]]:
-    """Seconds of theirs over seconds of ours."""
+    """Return the seconds of the library's model over those of ours."""
     torch.manual_seed(0)
     models = {"bigbird": ours("bigbird"), "lsh": ours("lsh"), "BigBirdModel": bigbird(), "ReformerModel": reformer()}
-    seconds = take_turns({name: step(model) for name, model in models.items()}, rounds=3)
+    seconds = alternate({name: step(model) for name, model in models.items()}, rounds=3)
     what = "layers, forward + backward, float32: times faster than"
     return [
         row(f"{mine} {what} {other} at {LENGTH:,}", seconds[other] / seconds[mine], at_least=2)
@@ -36,7 +35,7 @@ def measure(_: Path) -> list[dict[str, Any]]:
 
 
 def ours(name: str) -> torch.nn.Module:
-    """BERT with a part in it, with the defaults of its file."""
+    """Return a BERT with a part installed, with the defaults of its file."""
     config = BertConfig(**SIZES, intermediate_size=INNER, attention_probs_dropout_prob=0.0)
     model = BertModel(config, add_pooling_layer=False)
     options(name, built=True).install(model)
@@ -44,13 +43,14 @@ def ours(name: str) -> torch.nn.Module:
 
 
 def options(name: str, *, built: bool = False) -> Any:
-    """The keys of a part's file, or the part."""
+    """Return the keys of a part's file, or the part itself if ``built``."""
     config = catalogue.read(catalogue.option_file("strategy/attention", name))
     return build(config, Attention) if built else config
 
 
 def bigbird() -> torch.nn.Module:
-    """Block-sparse; a short batch would switch it to full attention for good, so it never sees one."""
+    """Return a block-sparse BigBird; it must not see a short batch, which would switch it to full attention for
+    good."""
     part = options("bigbird")
     config = BigBirdConfig(
         **SIZES, intermediate_size=INNER, attention_probs_dropout_prob=0.0, attention_type="block_sparse",
@@ -62,7 +62,7 @@ def bigbird() -> torch.nn.Module:
 
 
 def reformer() -> torch.nn.Module:
-    """Of LSH layers only, with our chunk and rounds, and as many buckets as we take."""
+    """Return a Reformer of LSH layers only, with our chunk, rounds and number of buckets."""
     part = options("lsh")
     config = ReformerConfig(
         **SIZES, attn_layers=["lsh"] * LAYERS, attention_head_size=HIDDEN // HEADS, feed_forward_size=INNER,
@@ -73,14 +73,14 @@ def reformer() -> torch.nn.Module:
 
 
 def step(model: torch.nn.Module) -> Callable[[], None]:
-    """Forward and backward on random tokens."""
+    """Return a step: forward and backward pass on random tokens."""
     model.train()
     tokens = torch.randint(5, VOCABULARY, (1, LENGTH))
     upstream: list[torch.Tensor] = []
 
     def act() -> None:
         states = model(input_ids=tokens).last_hidden_state
-        if not upstream:  # random: the plain sum of what a normalisation returns has no gradient
+        if not upstream:  # random, because the sum of normalised states has no gradient
             upstream.append(torch.randn_like(states))
         states.backward(upstream[0])
         model.zero_grad()

@@ -9,7 +9,7 @@ from scripts.bench.timing import ctxlab, row
 
 
 def measure(data: Path) -> list[dict[str, Any]]:
-    """The command of the README."""
+    """Run the command of the README."""
     files = data / "ner_litbank"
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"

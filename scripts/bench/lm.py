@@ -1,8 +1,8 @@
 """Perplexity past the trained length: SmolLM2 on a held-out novel at 8,192 tokens and at twice that.
 
-The same last 2,048 tokens of one stretch of the novel are scored each time: once from the 6,144 tokens before them, as
-far as the model was trained, and then from the 14,336 before them, under each way to stretch rotary positions. Beside
-them the interpolated trigrams of the training novels.
+The same 2,048 tokens of the novel are scored each time: once after the 6,144 tokens before them, which is the trained
+length, then after the 14,336 tokens before them, with each way to extend rotary positions. Interpolated trigrams of the
+training novels are the baseline.
 """
 
 import gc
@@ -26,15 +26,15 @@ from scripts.bench.trigram import Trigram
 
 TRAINED, SCORED = 8192, 2048
 POSITIONS = ("keep", "linear", "ntk", "dynamic_ntk", "yarn")
-EXPLODED = 1.5
-"""Times the perplexity at the trained length from which ``keep`` counts as useless."""
+USELESS = 1.5
+"""Factor over the perplexity at the trained length that ``keep`` must exceed, which shows that extension is needed."""
 
 NOVEL, FIRST = "1023_bleak_house", 20_000
-"""The held-out document, and where in it the stretch begins, in tokens."""
+"""Id of the held-out document, and the first of its tokens that is used."""
 
 
 def measure(data: Path) -> list[dict[str, Any]]:
-    """One model a length and part, one window each."""
+    """Build one model per length and part, and score one window with each."""
     novels = data / "lm_novels"
     source = build(compose("eval", ["task=lm", "model=smollm2"]).model, ModelSource)
     tokenizer = source.tokenizer()
@@ -50,18 +50,18 @@ def measure(data: Path) -> list[dict[str, Any]]:
         row(f"perplexity of smollm2 (4-bit) on a held-out novel at {TRAINED:,} tokens", trained, at_most=trigram),
         *(row(f"… at {2 * TRAINED:,} with {name}", found[name]) for name in POSITIONS),
         row("… keep at twice the trained length, times that at the trained one", found["keep"] / trained,
-            at_least=EXPLODED),
+            at_least=USELESS),
         row(f"… the best rotary part ({best}), times that at the trained one", found[best] / trained, at_most=1.1),
         row("… of interpolated trigrams of ten other novels", trigram),
     ]  # fmt: skip
 
 
 def perplexity(ids: Any, positions: str) -> float:
-    """Of the last ``SCORED`` tokens of one window of ``ids``."""
+    """Return the perplexity of the last ``SCORED`` tokens of one window of ``ids``."""
     words = ["task=lm", "model=smollm2", "strategy=chunk", f"strategy/positions={positions}"]
     parts = make_parts(compose("eval", [*words, f"context.length={len(ids)}"]), Path())
     task, source = parts.task, parts.model
-    if positions == "keep":  # which a stage refuses past the trained length
+    if positions == "keep":  # a stage refuses it past the trained length
         model = source.build(task.head, task.labels)
     else:
         model, _ = assemble(parts.strategy, source, task=task, tuning=parts.tuning, length=len(ids))

@@ -1,4 +1,4 @@
-"""What ctxlab's training loop adds to a bare torch loop on the same batches."""
+"""Step time of ctxlab's training loop over that of a bare torch loop on the same batches."""
 
 import copy
 import tempfile
@@ -15,7 +15,6 @@ from ctxlab.command.compose import compose
 from ctxlab.data.splits import load_documents
 from ctxlab.runtime.collate import collate
 from ctxlab.runtime.cost import MemoryMeter
-from ctxlab.training.loop import Trainer
 from ctxlab.training.state import TrainState
 from ctxlab.workbench.opening import open_bench
 from ctxlab.workbench.parts import make_parts
@@ -26,10 +25,10 @@ STEPS = 16
 
 
 class Silent(AbstractContextManager["Silent"]):
-    """A watcher that watches nothing."""
+    """A watcher that does nothing."""
 
     def __exit__(self, *_: object) -> None:
-        """Nothing to close."""
+        """Do nothing."""
 
     def step(self, progress: float, state: TrainState) -> None:
         """Nothing."""
@@ -39,7 +38,7 @@ class Silent(AbstractContextManager["Silent"]):
 
 
 def measure(_: Path) -> list[dict[str, Any]]:
-    """Step by step in turns, each on its own copy of the model."""
+    """Alternate single steps of both loops, each on its own copy of the model."""
     cfg = compose("train", ["data.documents=16", "data.validation_documents=1", "tracking=none", "context=4096"])
     with tempfile.TemporaryDirectory() as folder:
         parts = make_parts(cfg, Path(folder))
@@ -55,7 +54,7 @@ def measure(_: Path) -> list[dict[str, Any]]:
             watcher=Silent(),
             memory=memory,
         )
-        bare = bare_step(trainer, bare_model, bf16=bench.accelerator.mixed_precision == "bf16")
+        bare = bare_step(bare_model, bf16=bench.accelerator.mixed_precision == "bf16")
         state, ours, theirs = TrainState(), [], []
         for index in range(STEPS + 2):
             epoch, progress = trainer._position(state)
@@ -76,8 +75,8 @@ def measure(_: Path) -> list[dict[str, Any]]:
     return [row("step time of the loop over a bare torch loop", ratio, at_most=1.05)]
 
 
-def bare_step(trainer: Trainer, model: torch.nn.Module, *, bf16: bool) -> Callable[[list[Any]], None]:
-    """Forward, backward, clip, AdamW, as short as torch allows."""
+def bare_step(model: torch.nn.Module, *, bf16: bool) -> Callable[[list[Any]], None]:
+    """Return a step in plain torch: forward pass, backward pass, clipping, AdamW."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
     model.train()
 

@@ -1,4 +1,4 @@
-"""What a newcomer waits for: the main job of ``make run``, once everything is installed."""
+"""Duration and score of the main job, ``make run``, once everything is installed."""
 
 import re
 import shlex
@@ -12,7 +12,7 @@ from scripts.bench.timing import ctxlab, row
 
 
 def measure(_: Path) -> list[dict[str, Any]]:
-    """The command of the Makefile, as it stands there, from a cold cache."""
+    """Run the command of the Makefile."""
     recipe = re.search(r"^run:.*\n\t\S+/ctxlab (.*) \$\(RUN_OPTIONS\)$", Path("Makefile").read_text(), re.MULTILINE)
     assert recipe is not None, "the Makefile has no target run"
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,5 @@
-"""Peak memory at 16,384 tokens: a training step of MiniLM in bf16, and each sparse kernel against dense scores."""
+"""Peak memory at 16,384 tokens: a training step of MiniLM in bf16, and each sparse kernel against materialised
+scores."""
 
 import json
 import subprocess
@@ -20,11 +21,11 @@ from scripts.bench.timing import last_json, row
 
 LENGTH = 16384
 KERNEL_HEADS = 2
-"""Few: dense scores of twelve heads would need some 40 GB."""
+"""Fewer than MiniLM has, because materialised scores of twelve heads would need about 40 GB."""
 
 
 def measure(_: Path) -> list[dict[str, Any]]:
-    """Of the whole process, libraries included."""
+    """Measure the whole process for the training step, and single kernels."""
     model = MiniLM().build("token_classification", [str(label) for label in range(9)])
     Tile().extend(model, LENGTH)
     Local(WINDOW, 1).install(model)
@@ -37,7 +38,7 @@ def measure(_: Path) -> list[dict[str, Any]]:
 
 
 def kernels() -> list[dict[str, Any]]:
-    """Forward and backward of one layer, the increase over the process before it, each in a process of its own."""
+    """Measure forward and backward pass of one layer, each kernel in its own process."""
     names = [name for name in catalogue.options("strategy/attention") if name not in attention.DENSE]
     dense = alone("eager")
     what = f"attention at 16,384 tokens, {KERNEL_HEADS} heads, float32: peak memory, as a share of materialised scores"
@@ -45,13 +46,13 @@ def kernels() -> list[dict[str, Any]]:
 
 
 def alone(name: str) -> int:
-    """Bytes that a kernel adds at its peak."""
+    """Return the peak memory in bytes that a kernel adds to its process."""
     command = [sys.executable, "-m", "scripts.bench.memory", name]
     return int(last_json(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout))
 
 
 def increase(name: str) -> int:
-    """The same in this process, after a short run has loaded what loads late."""
+    """Return the same for this process, after a short run that loads libraries."""
     attention.HEADS = KERNEL_HEADS
 
     def kernel(length: int) -> Callable[[], None]:
@@ -66,7 +67,7 @@ def increase(name: str) -> int:
 
 
 def eager(length: int) -> Callable[[], None]:
-    """Attention as written in the paper: scores, softmax, mix."""
+    """Return a step of attention with materialised scores."""
     query, key, value = attention.tensors(length, torch.float32)
 
     def step() -> None:

@@ -1,4 +1,4 @@
-"""The models that are compared: MiniLM's sizes under ctxlab's attention, the library's best, and Longformer."""
+"""The models that are compared: BERT of MiniLM's sizes with a part of ctxlab, and the library's Longformer."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ SIZES: dict[str, Any] = {
 
 
 def bert(length: int, attention: Local | Full) -> torch.nn.Module:
-    """Random BERT of MiniLM's sizes with a strategy's parts in it."""
+    """Return a BERT of MiniLM's sizes with random weights, and with a strategy's parts installed."""
     torch.manual_seed(0)
     model = BertForTokenClassification(BertConfig(**SIZES))
     Tile().extend(model, length)
@@ -27,14 +27,14 @@ def bert(length: int, attention: Local | Full) -> torch.nn.Module:
 
 
 def longformer(length: int) -> torch.nn.Module:
-    """The library's Longformer of the same sizes; its window counts both sides."""
+    """Return the library's Longformer of the same sizes, whose window counts both sides."""
     torch.manual_seed(0)
     config = LongformerConfig(**SIZES, attention_window=2 * WINDOW, max_position_embeddings=length + 2, pad_token_id=1)
     return LongformerForTokenClassification(config)
 
 
 def training_step(model: torch.nn.Module, length: int, *, bf16: bool, rows: int = 1) -> Callable[[], None]:
-    """Forward, backward and AdamW on random tokens, as an action to time.
+    """Return a step to time: forward pass, backward pass and AdamW on random tokens.
 
     Args:
         model: A model with one output per token and class.

@@ -1,4 +1,4 @@
-"""How long a person waits for help and for a completion."""
+"""How long help and shell completion take."""
 
 import os
 import subprocess
@@ -7,15 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from scripts.bench.timing import row, take_turns
+from scripts.bench.timing import alternate, row
 
 
 def measure(_: Path) -> list[dict[str, Any]]:
-    """Wall time of whole processes."""
+    """Measure the wall time of whole processes."""
     program = str(Path(sys.executable).with_name("ctxlab"))
     line = "ctxlab train strategy=lo"
     completing = {**os.environ, "COMP_LINE": line, "COMP_POINT": str(len(line))}
-    seconds = take_turns(
+    seconds = alternate(
         {
             "help": process([program, "--help"]),
             "stage help": process([program, "train", "--help"]),
@@ -32,7 +32,7 @@ def measure(_: Path) -> list[dict[str, Any]]:
 
 
 def process(command: list[str], environment: dict[str, str] | None = None) -> Callable[[], None]:
-    """Run a command to its end, as an action to time."""
+    """Return an action to time: a command that runs to its end."""
 
     def run() -> None:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)

@@ -20,11 +20,11 @@ from scripts.bench.timing import row
 
 LENGTH, WINDOW = 100_000, 1024
 WARM_UP = 4
-"""Windows until the cache is full and the allocator has settled."""
+"""Windows that are not measured: until the cache is full and the allocator is warm."""
 
 
 def measure(data: Path) -> list[dict[str, Any]]:
-    """Peak memory while each window is read, and the scores of all of them."""
+    """Measure the peak memory of each window, and the scores of all."""
     words = ["task=lm", "model=smollm2", "strategy=streaming", f"context.length={LENGTH}", "tracking=none"]
     cache = [f"strategy.reading.window={WINDOW}", f"strategy.memory.window={WINDOW - 4}"]
     parts = make_parts(compose("eval", [*words, *cache]), Path())
@@ -52,7 +52,7 @@ def measure(data: Path) -> list[dict[str, Any]]:
         row(f"streaming: perplexity of smollm2 (4-bit) over {LENGTH:,} tokens, {WINDOW:,} in the cache",
             math.exp(float(scores.mean()))),
         row("… of its worst tenth, times that of the best", max(tenths) / min(tenths)),
-        row("… tokens with a finite score, share", float(np.isfinite(scores).mean()), at_least=1),
+        row("… fraction of tokens with a finite score", float(np.isfinite(scores).mean()), at_least=1),
         row("… peak memory in the last tenth, times that in the first",
             median(settled[-tenth:]) / median(settled[:tenth]), at_most=1.02),
         row("… highest peak of a window, times the lowest", max(settled) / min(settled)),

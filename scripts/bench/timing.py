@@ -1,4 +1,4 @@
-"""Taking turns: the only fair clock on a noisy machine."""
+"""Timing of actions that alternate, which is fair on a noisy machine."""
 
 import json
 import os
@@ -10,8 +10,8 @@ from time import perf_counter
 from typing import Any
 
 
-def take_turns(actions: Mapping[str, Callable[[], Any]], rounds: int, warm_up: int = 1) -> dict[str, float]:
-    """Median seconds of each action over ``rounds``, one of each in every round."""
+def alternate(actions: Mapping[str, Callable[[], Any]], rounds: int, warm_up: int = 1) -> dict[str, float]:
+    """Return the median seconds of each action over ``rounds``; every round runs each action once."""
     for _ in range(warm_up):
         for action in actions.values():
             action()
@@ -25,7 +25,7 @@ def take_turns(actions: Mapping[str, Callable[[], Any]], rounds: int, warm_up: i
 
 
 def row(what: str, measured: float, *, at_least: float | None = None, at_most: float | None = None) -> dict[str, Any]:
-    """One line of the table, judged against its target.
+    """Return one row of the table, with whether its target is met.
 
     Args:
         what: What is measured.
@@ -41,12 +41,12 @@ def row(what: str, measured: float, *, at_least: float | None = None, at_most: f
 
 
 def ctxlab(*arguments: str) -> None:
-    """The real command in its own process; its output goes to standard error."""
+    """Run the command in its own process; its output goes to standard error."""
     environment = {name: value for name, value in os.environ.items() if name != "WANDB_API_KEY"}
     command = [sys.executable, "-m", "ctxlab", *arguments]
     subprocess.run(command, check=True, stdout=sys.stderr, env=environment)
 
 
 def last_json(text: str) -> Any:
-    """The last line of ``text`` as JSON."""
+    """Return the last line of ``text``, parsed as JSON."""
     return json.loads(text.strip().splitlines()[-1])

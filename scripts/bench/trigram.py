@@ -1,4 +1,4 @@
-"""The baseline that a language model must beat: how likely a token is after the two before it."""
+"""A baseline for language models: the probability of a token given the two before it."""
 
 import math
 from collections import Counter, defaultdict
@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 
 class Trigram:
-    """Interpolated trigrams with Witten and Bell's weights (1991), which leave nothing to tune.
+    """Interpolated trigrams with Witten and Bell's weights (1991), which have nothing to tune.
 
-    p(w | u v) = (c(u v w) + n(u v) · p(w | v)) / (c(u v) + n(u v)), where n counts the different tokens seen behind;
-    likewise down to p(w), which falls back on the uniform distribution over the vocabulary.
+    p(w | u v) = (c(u v w) + n(u v) · p(w | v)) / (c(u v) + n(u v)), where n counts the different tokens seen after it;
+    and so on down to p(w), which falls back on the uniform distribution over the vocabulary.
     """
 
     def __init__(self, documents: Sequence[Sequence[int]], vocabulary_size: int) -> None:
@@ -27,7 +27,7 @@ class Trigram:
             self._kinds[ngram[:-1]] += 1
 
     def probability(self, token: int, before: Sequence[int]) -> float:
-        """Of ``token`` behind ``before``, of which the last two count."""
+        """Return the probability of ``token`` after ``before``, of which the last two tokens count."""
         likely = self._uniform
         history = tuple(before[-2:])
         for order in range(len(history) + 1):
@@ -38,6 +38,6 @@ class Trigram:
         return likely
 
     def perplexity(self, ids: Sequence[int], start: int = 1) -> float:
-        """Of the tokens of a document from ``start`` on."""
+        """Return the perplexity of the tokens of a document from ``start`` on."""
         nats = [-math.log(self.probability(ids[i], ids[max(i - 2, 0) : i])) for i in range(start, len(ids))]
         return math.exp(sum(nats) / len(nats))

@@ -1,7 +1,7 @@
 """``make results``: run every task on its real corpus and write ``docs/results.md``.
 
-Figures of each command are kept in ``docs/results/<name>.json``, so that single ones can be run anew
-(``ONLY=qa_chunk``), and the page be written again without any (``--page``).
+The figures of each job are kept in ``docs/results/<name>.json``, so that single jobs can be run again
+(``ONLY=qa_chunk``), and the page rebuilt without running any (``--page``).
 """
 
 import argparse
@@ -26,12 +26,14 @@ TRIGRAM = "interpolated trigrams of the training documents"
 
 
 def main() -> int:
-    """Run what was asked for, write the page; status 1 where a command fails."""
+    """Run the chosen jobs and write the page; return 1 if a command fails."""
     names = [job.name for section in SECTIONS for job in section.jobs]
     parser = argparse.ArgumentParser(prog="make results", description=__doc__)
-    parser.add_argument("only", nargs="*", choices=[[], *names], help="leave out to run all")
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of real documents")
-    parser.add_argument("--page", action="store_true", help="write the page from the figures that are there")
+    parser.add_argument("only", nargs="*", choices=[[], *names], help="names of jobs; all if none is given")
+    parser.add_argument(
+        "--data", type=Path, default=Path("../shared/data"), help="folder of real documents, one folder per corpus"
+    )
+    parser.add_argument("--page", action="store_true", help="only write the page, from the kept figures")
     options = parser.parse_args()
     failed = []
     for section in SECTIONS:
@@ -46,7 +48,7 @@ def main() -> int:
 
 
 def run(section: Section, job: Job, data: Path) -> bool:
-    """Run one command and keep its figures; False where it fails."""
+    """Run one command and keep its figures; return False if it fails."""
     given = [] if section.corpus is None else files(data / section.corpus)
     folder, command = RUNS / job.name, job.command.format(runs=RUNS)
     shutil.rmtree(folder, ignore_errors=True)
@@ -54,21 +56,21 @@ def run(section: Section, job: Job, data: Path) -> bool:
     words = [*shlex.split(command), *given, "tracking=none", f"hydra.run.dir={folder}"]
     if subprocess.run([sys.executable, "-m", "ctxlab", *words], check=False).returncode:
         return False
-    figures = Figures.of(read(folder), machine(), section.metrics, section.beside)
+    figures = Figures.of(read(folder), machine(), section.metrics, section.baselines)
     if section.trigram:
-        beside = {TRIGRAM: {section.metrics[0]: trigram(data / str(section.corpus))}}
-        figures = dataclasses.replace(figures, beside=beside)
+        baselines = {TRIGRAM: {section.metrics[0]: trigram(data / str(section.corpus))}}
+        figures = dataclasses.replace(figures, baselines=baselines)
     figures.save(FOLDER / f"{job.name}.json")
     return True
 
 
 def files(corpus: Path) -> list[str]:
-    """Options that name the two splits of a corpus."""
+    """Return the options that name the two splits of a corpus."""
     return [f"data.train_file={corpus / 'train.jsonl'}", f"data.validation_file={corpus / 'validation.jsonl'}"]
 
 
 def trigram(corpus: Path) -> float:
-    """Perplexity of the first validation document under interpolated trigrams of the training documents."""
+    """Return the perplexity of the first validation document under interpolated trigrams of the training documents."""
     from ctxlab.command.compose import compose
     from ctxlab.config.build import build
     from ctxlab.core.model import ModelSource

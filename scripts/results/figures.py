@@ -1,4 +1,4 @@
-"""What is kept of each run: ``docs/results/<job>.json``, in the repository, so that one job can be run anew."""
+"""Figures kept of each run in ``docs/results/<job>.json``, so that the page can be rebuilt without running all jobs."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,41 +11,43 @@ from ctxlab.core.result import Result
 SPLIT = "validation"
 
 EXPANDED, PERCENTILE = "expanded percentile", "percentile"
-"""Bootstrap intervals: see ``ctxlab.evaluation.statistics``, and its plain form, too narrow for few documents."""
+"""Bootstrap intervals: that of ``ctxlab.evaluation.statistics``, and the plain one, too narrow for few documents."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Of one job."""
+    """The figures of one job."""
 
     machine: Mapping[str, Any]
     model: str
     context_length: int
     scores: Mapping[str, float | None]
-    """By metric, of the validation split."""
+    """Metric → its value on the validation split."""
     interval: Sequence[float] | None
-    """Of the first metric that is shown: 95 %, over documents."""
+    """95 % interval over documents of the first metric that is shown."""
     share_read: float
-    """Of the tokens of the documents."""
+    """Fraction of the documents' tokens that was read."""
     tokens: int
-    """Of training, or of scoring where nothing is trained."""
+    """Tokens of training, or of evaluation if nothing is trained."""
     seconds: float
-    """Likewise."""
+    """Seconds of training, or of evaluation if nothing is trained."""
     peak_memory_bytes: int
-    beside: Mapping[str, Mapping[str, float]]
-    """Baselines: scores by name, by what they are of."""
+    baselines: Mapping[str, Mapping[str, float]]
+    """Baseline → its scores by metric."""
     interval_method: str = EXPANDED
-    """``PERCENTILE`` for an interval that was taken before the expanded one was there, and cannot be taken anew."""
+    """``PERCENTILE`` for intervals of earlier runs, whose predictions were not kept to compute the expanded one."""
 
     @classmethod
-    def of(cls, result: Result, machine: Mapping[str, Any], metrics: Sequence[str], beside: Sequence[str]) -> "Figures":
-        """Out of a run's result.
+    def of(
+        cls, result: Result, machine: Mapping[str, Any], metrics: Sequence[str], baselines: Sequence[str]
+    ) -> "Figures":
+        """Extract them from a run's result.
 
         Args:
-            result: With the split ``validation``.
-            machine: That it ran on.
-            metrics: To keep.
-            beside: Rows of the first table of the split to keep as baselines.
+            result: A result with the split ``validation``.
+            machine: The machine that it ran on.
+            metrics: Metrics to keep.
+            baselines: Rows of the first table of the split to keep as baselines.
         """
         cost, table = result.cost, _first_table(result)
         return cls(
@@ -58,21 +60,21 @@ class Figures:
             tokens=cost.train_tokens or cost.evaluation_tokens or 0,
             seconds=cost.train_seconds or cost.evaluation_seconds or 0.0,
             peak_memory_bytes=cost.peak_memory_bytes or 0,
-            beside={
+            baselines={
                 _label(row): {name: row[name] for name in (*metrics, "value") if name in row}
                 for row in table
-                if _label(row) in beside
+                if _label(row) in baselines
             },
         )
 
     def save(self, path: Path) -> None:
-        """As JSON."""
+        """Write them as JSON."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> "Figures":
-        """What ``save`` wrote."""
+        """Read what ``save`` wrote."""
         return cls(**json.loads(path.read_text(encoding="utf-8")))
 
 
@@ -85,7 +87,7 @@ def _label(row: Mapping[str, Any]) -> str:
 
 
 def _interval(metric: str, table: Sequence[Mapping[str, Any]]) -> list[float] | None:
-    """Of the first row that has one for this metric."""
+    """Return the interval in the first row that has one for this metric."""
     for row in table:
         about = _label(row).replace("@", "_at_").replace(" ", "_")
         if (about == metric or metric in row) and row.get("low") is not None:

@@ -1,25 +1,24 @@
-"""What ``docs/results.md`` is made of: real documents, the commands that score them, and what each is held against.
-
-The files of a section's corpus, training and validation split, are added to its commands.
+"""The jobs of ``docs/results.md``: corpora, commands, and the baseline or floor that each is compared with. The
+training and validation files of a section's corpus are added to its commands.
 """
 
 from dataclasses import dataclass
 
 BUDGET = "trainer.max_seconds=300"
 
-FAR = "probe.lengths=[512] probe.depths=[0.5,0.75,1]"
-"""Keys that lie behind the first half of texts of 512 words."""
+SECOND_HALF = "probe.lengths=[512] probe.depths=[0.5,0.75,1]"
+"""Texts of 512 words with the key in the second half."""
 
 SHORT = (
     "data.documents=6000 data.validation_documents=300 data.words_per_document=48 data.evidence_distance=[8,16,24] "
     "data.ambiguous_share=0 optimizer.lr=1e-4 trainer.tokens_per_step=2048"
 )
-"""Many documents from which MiniLM learns within the budget."""
+"""Many short documents, so that MiniLM learns the task within the budget."""
 
-FURTHER = "context.length=128 data.words_per_document=400 data.evidence_distance=[8,64,256]"
-"""Longer ones, to be read in windows of 128 tokens."""
+LONGER = "context.length=128 data.words_per_document=400 data.evidence_distance=[8,64,256]"
+"""Longer documents, read in windows of 128 tokens."""
 
-ASKED = (
+PASSKEY_TEXTS = (
     "probe.lengths=[256,512,1024,2048] probe.depths=[0,0.5,1] data.validation_documents=60 "
     "task.decoding.max_new_tokens=16"
 )
@@ -34,16 +33,16 @@ GENERATION = (
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One command and the line of figures that it gives."""
+    """One command, and a row of figures."""
 
     name: str
-    """Of its figures under ``outputs/results``."""
+    """Name of its run under ``outputs/results``, and of its figures."""
     label: str
-    """What tells it from the others of its section."""
+    """First cell of the row."""
     command: str
-    """Without the files of the corpus and without the tracker; ``{runs}`` is the folder of the other jobs' runs."""
+    """The command without the files of the corpus and the tracker; ``{runs}`` is the folder of the other jobs' runs."""
     floor: float | None = None
-    """What the primary metric has to reach (for a perplexity: stay below)."""
+    """Smallest primary metric that is good enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +53,14 @@ class Section:
     corpus: str | None
     """Folder of the real documents; None for the built-in corpus."""
     about: str
-    """What a reader must know of the figures."""
+    """What the task is, in a sentence or two."""
     metrics: tuple[str, ...]
-    """Figures of the validation split that are shown."""
+    """Metrics that are shown."""
     jobs: tuple[Job, ...]
-    beside: tuple[str, ...] = ()
-    """Rows of the split's first table that are shown below, baselines say."""
+    baselines: tuple[str, ...] = ()
+    """Labels of the baselines that are shown below: rows of the first table of the split."""
     trigram: bool = False
-    """Whether interpolated trigrams of the training documents are shown below."""
+    """Whether interpolated trigrams of the training documents are a baseline, too."""
 
 
 SECTIONS = (
@@ -91,12 +90,12 @@ SECTIONS = (
         jobs=(
             Job(
                 "spam",
-                "longformer over the first 2,048",
+                "longformer over the first 2,048 tokens",
                 "train task=classification context=2048 strategy=longformer strategy/reading=truncate "
                 f"optimizer.lr=3e-4 trainer.eval_every_steps=80 {BUDGET}",
                 0.97,
             ),
-            Job("spam_whole", "longformer over all of it", f"train task=classification context=2048 {BUDGET}"),
+            Job("spam_whole", "longformer over whole emails", f"train task=classification context=2048 {BUDGET}"),
         ),
     ),
     Section(
@@ -119,8 +118,8 @@ SECTIONS = (
     Section(
         "Questions: COVID-QA",
         "qa_covid",
-        about="137 questions about ten held-out papers of about 5,000 tokens. All have an answer, so that the best "
-        "stretch is always given (`no_answer_threshold`).",
+        about="137 questions about ten held-out papers of about 5,000 tokens. All have an answer, so the best span is "
+        "always returned (`no_answer_threshold`).",
         metrics=("f1", "exact_match"),
         jobs=(
             Job(
@@ -138,12 +137,12 @@ SECTIONS = (
                 f"task.no_answer_threshold=-1000 {BUDGET}",
             ),
         ),
-        beside=("first sentence", "BM25 sentence"),
+        baselines=("first sentence", "BM25 sentence"),
     ),
     Section(
         "Language modelling: novels",
         "lm_novels",
-        about="SmolLM2 as it is, with windows of 2,048 tokens over the first held-out novel.",
+        about="SmolLM2 without training, in windows of 2,048 tokens over the first held-out novel.",
         metrics=("perplexity", "bits_per_character"),
         jobs=(
             Job(
@@ -157,7 +156,7 @@ SECTIONS = (
     Section(
         "Summaries: QMSum",
         "summarization_qmsum",
-        about="Extractive: the summary is what the reading keeps of the meeting; nothing is trained and no model is "
+        about="Extractive: the summary is the text that the reading selects from the meeting; no model is trained or "
         "run.",
         metrics=("rouge1", "rouge2", "rougeL"),
         jobs=tuple(
@@ -173,21 +172,21 @@ SECTIONS = (
     Section(
         "Masked tokens: novels",
         "lm_novels",
-        about="Two held-out novels. The weights of MiniLM come without a head for this, so that it learns one from "
-        "nothing.",
+        about="Two held-out novels. MiniLM is published without a language modelling head, so a new one is trained "
+        "from scratch.",
         metrics=("pseudo_perplexity", "accuracy"),
         jobs=(Job("mlm", "longformer", f"train task=mlm context=2048 {BUDGET}"),),
     ),
     Section(
         "Inference: built-in corpus",
         None,
-        about="Premises of which one sentence decides, 48 words long; then the same model on premises of 400 words: "
-        "the mean over windows drowns the one that knows. Chance is 0.333.",
+        about="One sentence of the premise decides. Premises of 48 words; then the same model on premises of 400 "
+        "words, where averaging over windows hides the one with the evidence. Chance is 0.333.",
         metrics=("accuracy", "macro_f1", "calibration_error"),
         jobs=(
             Job("nli", "chunk, 48 words", f"train task=nli strategy=chunk context=256 {SHORT} {BUDGET}"),
             *(
-                Job(f"nli_{strategy}", f"{strategy}, 400 words", f"eval run={{runs}}/nli strategy={strategy} {FURTHER}")
+                Job(f"nli_{strategy}", f"{strategy}, 400 words", f"eval run={{runs}}/nli strategy={strategy} {LONGER}")
                 for strategy in ("chunk", "truncate")
             ),
         ),
@@ -195,8 +194,8 @@ SECTIONS = (
     Section(
         "Recommendation: built-in corpus",
         None,
-        about="Ten candidates for a history of 48 words, one or two sentences of which tell a taste; then the same "
-        "model on histories of 400 words.",
+        about="Ten candidates for a history of 48 words, in which one or two sentences show what the user likes; then "
+        "the same model on histories of 400 words.",
         metrics=("auc", "mrr", "ndcg_at_5"),
         jobs=(
             Job(
@@ -208,7 +207,7 @@ SECTIONS = (
                 Job(
                     f"recommendation_{strategy}",
                     f"{strategy}, 400 words",
-                    f"eval run={{runs}}/recommendation strategy={strategy} {FURTHER}",
+                    f"eval run={{runs}}/recommendation strategy={strategy} {LONGER}",
                 )
                 for strategy in ("chunk", "truncate")
             ),
@@ -217,7 +216,8 @@ SECTIONS = (
     Section(
         "Dialogue: conversations of two strangers",
         "dialogue_chitchat",
-        about="The last turn of 150 conversations, to be found among ten, the others from other conversations.",
+        about="The last turn of each of 150 conversations, among ten candidates; the other nine are from other "
+        "conversations.",
         metrics=("mrr", "recall_at_1", "recall_at_2", "recall_at_5"),
         jobs=tuple(
             Job(
@@ -232,19 +232,19 @@ SECTIONS = (
     Section(
         "Translation: chapters of the Bible, English to French",
         "translation_enfr",
-        about="Twenty chapters of about 700 words. SmolLM2 has hardly read French, and repeats itself; 300 seconds of "
+        about="Twenty chapters of about 700 words. SmolLM2 has seen little French and repeats itself; 300 seconds of "
         "training on a CPU do not change that.",
         metrics=("chrf", "bleu", "ter", "length_ratio"),
         jobs=(
             Job("translation_shown", "chunk, two examples", f"eval {TRANSLATION} context=1024 task.shots=2"),
             Job("translation", "chunk, trained", f"train {TRANSLATION} context=1024 optimizer.lr=1e-4 {BUDGET}"),
         ),
-        beside=("chrf of the source, copied",),
+        baselines=("chrf of the source, copied",),
     ),
     Section(
         "Generation under constraints: built-in corpus",
         None,
-        about="Twenty prompts of 300 words, in which a few sentences ask for words and a topic.",
+        about="Twenty prompts of 300 words; a few of their sentences require certain words and a topic.",
         metrics=("constraints_met", "perplexity"),
         jobs=(
             Job("generation_shown", "chunk, two examples", f"eval {GENERATION} task.shots=2"),
@@ -258,13 +258,13 @@ SECTIONS = (
     Section(
         "Probe: a key in a text, without training",
         None,
-        about="A number in 60 texts of 256 to 2,048 words, asked of SmolLM2 as it is.",
+        about="SmolLM2, without training, is asked for a number that occurs in a text; 60 texts of 256 to 2,048 words.",
         metrics=("recall",),
         jobs=tuple(
             Job(
                 f"passkey_{strategy}",
                 strategy,
-                f"eval task=probe model=smollm2 strategy={strategy} context={context} {ASKED}",
+                f"eval task=probe model=smollm2 strategy={strategy} context={context} {PASSKEY_TEXTS}",
             )
             for strategy, context in (("chunk", 4096), ("truncate", 1024))
         ),
@@ -272,16 +272,21 @@ SECTIONS = (
     Section(
         "Probe: a key in 512 tokens",
         None,
-        about="A tiny model from scratch learns to find one of ten keys (chance is 0.1); what does not reach the key "
-        "stays near chance.",
+        about="A tiny model learns from scratch to find one of ten keys (chance is 0.1); a model that does not reach "
+        "the key stays near chance.",
         metrics=("recall",),
         jobs=(
             Job("passkey", "dense", "train +experiment=passkey_reach strategy=dense trainer.max_seconds=180", 0.95),
-            Job("passkey_reached", "dense, key in the second half of 512", f"eval run={{runs}}/passkey {FAR}", 0.95),
+            Job(
+                "passkey_reached",
+                "dense, key in the second half",
+                f"eval run={{runs}}/passkey {SECOND_HALF}",
+                0.95,
+            ),
             Job(
                 "passkey_cut",
-                "the same model, cut at 128",
-                f"eval run={{runs}}/passkey strategy=truncate context=128 {FAR}",
+                "the same model, truncated to 128 tokens",
+                f"eval run={{runs}}/passkey strategy=truncate context=128 {SECOND_HALF}",
             ),
         ),
     ),
