@@ -6,7 +6,7 @@
 # Japanese with kana is not taken for Korean.
 # Behaviour: three French sentences are decoded correctly (cp1252); with a fourth the best guess becomes cp1257 and stays so
 # for twenty times as much text. The Japanese sentence is read as cp949.
-# Matters: the accents of a whole corpus change ("rénovée l'année derničre") and nothing is raised: name the encoding.
+# Matters: accents change in a whole corpus ("rénovée l'année derničre") without an error: specify the encoding.
 #
 # Output seen:
 #   guessed: {'French, 131 characters': 'as written', 'French, 188 characters': 'as written', 'French, 3760 characters': 'as written', 'Japanese, 16 characters': 'as written'}

@@ -6,7 +6,7 @@
 # refused like "model.widnow=128".
 # Behaviour: the plus opens the section for any key. OmegaConf.to_object then sets the attribute on the dataclass, whose repr
 # and fields() do not show it.
-# Matters: a run started with "+" before a misspelt key finishes with the default value of the key that was meant.
+# Matters: a run with "+" before a misspelt key uses the default value of the intended key, without an error.
 #
 # Output seen:
 #   guessed: {'model.widnow=128': 'refused', '+model.widnow=128': 'refused'}

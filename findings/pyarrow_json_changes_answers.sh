@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# pyarrow reads answers that look like dates as time stamps and large whole numbers as rounded floats.
+# pyarrow reads answers that look like dates as timestamps, and large integers as rounded floats.
 #
 # Version: pyarrow==26.0.1 (Python 3.11)
-# Guess: a JSON string stays a string, and a whole number too large for 64 bits is refused or kept digit for digit.
-# Behaviour: a column whose strings all look like ISO dates becomes timestamp[s], one with a single other answer stays text;
+# Guess: a JSON string stays a string, and an integer too large for 64 bits is refused or kept exactly.
+# Behaviour: a column whose strings all look like ISO dates becomes timestamp[s], a column with one other answer stays text;
 # two ids of 20 digits become one float. Both without a warning. (datasets 5.2.0 reads local JSON files this way.)
-# Matters: the type of a label or answer depends on which rows a split happens to have, and documents with different ids
-# become one: give the schema.
+# Matters: the type of a label or answer depends on the rows of a split, and different documents get the same id:
+# specify the schema.
 #
 # Output seen:
 #   guessed: {'all dates': 'string', 'one other': 'string', 'different ids': 2}

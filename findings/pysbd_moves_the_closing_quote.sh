@@ -3,9 +3,9 @@
 #
 # Version: pysbd==0.3.4 (Python 3.11)
 # Guess: a closing quotation mark stays with the sentence that it ends.
-# Behaviour: with “ and ” the cut comes directly after the full stop, so the mark opens the next sentence; with 「 and 」
-# the text is not cut there at all.
-# Matters: chunks that end at sentences open with a stray mark, and quotations in them are never closed.
+# Behaviour: with “ and ” the text is split directly after the full stop, so the mark begins the next sentence; with 「 and 」
+# the text is not split there at all.
+# Matters: chunks that begin at a sentence begin with a stray mark, and the quotation before them is never closed.
 #
 # Output seen:
 #   guessed: {'curly': ['他说：“走吧。”', '她点头。', '他们走了。'], 'corner': ['他说：「走吧。」', '她点头。', '他们走了。']}

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# In the package regex, \s does not match U+001C to U+001F, at which str.split() and re cut.
+# In the package regex, \s does not match U+001C to U+001F, which are white space for str.split() and re.
 #
 # Version: regex==2026.11.19 (Python 3.11)
-# Guess: regex is backwards compatible with re, so \s cuts a text into the same words as re and as str.split().
+# Guess: regex is backwards compatible with re, so splitting at \s gives the same words as with re and as str.split().
 # Behaviour: the four separators of files, groups, records and units are white space for str.isspace() and for re, not for
 # regex, which follows Unicode's White_Space.
-# Matters: in a text that has such a separator (an old database export, say), words counted by one function and labelled
-# by the other are one place off from there on.
+# Matters: in a text with such a separator (an old database export), indices of words from one function and labels from
+# the other are off by one from there on.
 #
 # Output seen:
 #   guessed: {'str': 6, 're': 6, 'regex': 6}

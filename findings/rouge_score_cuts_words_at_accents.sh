@@ -2,11 +2,11 @@
 # rouge-score treats every letter outside a-z as a space, so that Müller and Möller are the same two words.
 #
 # Version: rouge-score==0.1.2, nltk==3.10.4, numpy==2.4.6 (Python 3.11)
-# Guess: words are runs of letters. One of two words agrees in "Herr Müller" and "Herr Möller" (0.5), two of three in
-# "Elle a élu" and "Elle a lu" (0.67), little in two Chinese sentences that share a year, all in a text with itself.
+# Guess: words are runs of letters. "Herr Müller" and "Herr Möller" share one of two words (0.5), "Elle a élu" and
+# "Elle a lu" two of three (0.67), two Chinese sentences with the same year little, and a text with itself all.
 # Behaviour: the default tokenizer replaces whatever is not a-z or 0-9 by a space: both pairs score 1.0, the Chinese
 # sentences too (the year is their only word), and a Chinese text scores 0.0 against itself.
-# Matters: widely known for Chinese, less so for French and German, where wrong names and verbs in a summary go unnoticed.
+# Matters: well known for Chinese, less so for French and German, where wrong names and verbs in a summary go unnoticed.
 #
 # Output seen:
 #   guessed: {'German': 0.5, 'French': 0.67, 'Chinese, one year': 'low', 'Chinese, itself': 1.0}

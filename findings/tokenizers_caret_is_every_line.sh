@@ -4,7 +4,7 @@
 # Version: tokenizers==0.23.3 (Python 3.11)
 # Guess: "^ " removes one space at the start of the text, as in Python's re and in Rust's regex without the flag m.
 # Behaviour: the patterns are in Oniguruma's Ruby syntax, where ^ and $ always belong to lines; \A and \z belong to the text.
-# Matters: a normalizer made to strip one leading space strips the indentation of every line of a document.
+# Matters: a normalizer that should strip one leading space strips a space from every line of a document.
 #
 # Output seen:
 #   guessed: {'^': 'def f():\n return 1\n', '\\A': 'def f():\n return 1\n'}

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# A byte-level tokenizer whose two add_prefix_space settings differ cuts the first letter out of the first word's offsets.
+# If the two add_prefix_space settings of a byte-level tokenizer differ, the first word's offsets lack its first letter.
 #
 # Version: tokenizers==0.23.3 (Python 3.11)
 # Guess: trim_offsets removes spaces, and only spaces, from the spans, so the first word is "Berlin" whether the space
 # before it was added by the pre-tokenizer or is part of the text.
-# Behaviour: the post-processor has an add_prefix_space of its own, looks at the token and not at the text, and drops one
+# Behaviour: the post-processor has its own add_prefix_space, looks at the token and not at the text, and drops one
 # character too many ("erlin") or one too few (" Berlin", in its default setting) where the two differ.
-# Matters: answers and entities at the start of a document are cut out of the text by these spans; switching
-# add_prefix_space on in a loaded tokenizer (as one does for lists of words) changes the pre-tokenizer alone.
+# Matters: answers and entities at the start of a document are extracted by these offsets; setting add_prefix_space in
+# a loaded tokenizer (as one does for lists of words) changes the pre-tokenizer only.
 #
 # Output seen:
 #   guessed: {'added space': 'Berlin', 'space in the text': 'Berlin'}
