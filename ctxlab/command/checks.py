@@ -5,7 +5,7 @@ from typing import Any
 
 from hydra.core.override_parser.types import ChoiceSweep, Override, QuotedString
 
-from ctxlab.command import axes, selected, suggestions
+from ctxlab.command import axes, positional, selected, suggestions
 from ctxlab.config import catalogue
 from ctxlab.config.nearest import described, nearest, suggestion
 from ctxlab.config.redact import MASK, is_secret
@@ -21,6 +21,8 @@ def check_form(stage: str, overrides: Sequence[Override], *, multirun: bool) -> 
     Raises:
         UserError: naming the override.
     """
+    if multirun and stage in positional.KEYS:
+        raise UserError(f"ctxlab {stage} writes one page for all directories: leave out -m.")
     if multirun and stage in axes.STAGES:
         raise UserError(f"ctxlab {stage} trains all of its candidates by itself: leave out -m.")
     for override in overrides:

@@ -123,7 +123,8 @@ def _values(stage: str, before: Iterable[str], prefix: str, body: str) -> list[s
 
 def _groups(stage: str) -> list[str]:
     groups = suggestions.stage_groups(stage)
-    return [group for group in catalogue.groups() if group in groups or group == selected.EXPERIMENT]
+    experiment = selected.EXPERIMENT if "task" in groups else None
+    return [group for group in catalogue.groups() if group in groups or group == experiment]
 
 
 def _beginning(start: str, words: Iterable[str]) -> list[str]:

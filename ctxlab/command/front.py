@@ -2,7 +2,7 @@
 
 from hydra.core.override_parser.types import Override
 
-from ctxlab.command import axes, checks, fixed_keys, numeric, shots
+from ctxlab.command import axes, checks, fixed_keys, numeric, positional, shots
 from ctxlab.command.flags import Arguments
 from ctxlab.command.implied import implied
 from ctxlab.command.overrides import find, parse, quoted
@@ -23,7 +23,7 @@ def rewrite(stage: str, arguments: Arguments) -> list[str]:
     Raises:
         UserError: for invalid overrides.
     """
-    written = parse(arguments.overrides)
+    written = parse(positional.rewrite(stage, arguments.overrides))
     multirun = is_multirun(arguments)
     checks.check_form(stage, written, multirun=multirun)
     origin = start(stage, written)

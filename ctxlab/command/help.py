@@ -3,7 +3,7 @@
 import importlib.metadata
 from collections.abc import Iterator, Mapping, Sequence
 
-from ctxlab.command import selected, suggestions
+from ctxlab.command import positional, selected, suggestions
 from ctxlab.command.screen import command, shortened, two_columns, width, wrapped
 from ctxlab.config import catalogue
 from ctxlab.config.nearest import suggestion
@@ -107,14 +107,14 @@ def _text(*blocks: Sequence[str]) -> str:
 
 def _head(name: str) -> list[str]:
     summary = catalogue.summary(catalogue.option_file("", name))
-    return [*wrapped(f"ctxlab {name}: {summary}"), "", f"ctxlab {name} [group=option …] [key=value …] [flags]"]
+    directories = "<dir> … " if name in positional.KEYS else ""
+    usage = f"ctxlab {name} {directories}[group=option …] [key=value …] [flags]"
+    return [*wrapped(f"ctxlab {name}: {summary}"), "", usage]
 
 
 def _more(name: str) -> str:
-    return (
-        f"Keys of chosen options: ctxlab {name} task=qa strategy=yarn --help\n"
-        f"Every option and key:   ctxlab {name} --help all"
-    )
+    example = "task=qa strategy=yarn" if "task" in _groups(name) else "tracking=wandb"
+    return f"Keys of chosen options: ctxlab {name} {example} --help\nEvery option and key:   ctxlab {name} --help all"
 
 
 def _foot(name: str) -> list[str]:
@@ -134,7 +134,8 @@ def _chosen(name: str, words: Sequence[str]) -> dict[str, str]:
 
 def _groups(name: str) -> Iterator[str]:
     ours = suggestions.stage_groups(name)
-    return (group for group in catalogue.groups() if group in ours or group == selected.EXPERIMENT)
+    settable = {*ours, selected.EXPERIMENT} if "task" in ours else set(ours)  # experiments are made of tasks
+    return (group for group in catalogue.groups() if group in settable)
 
 
 def _choices(name: str) -> list[str]:

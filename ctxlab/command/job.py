@@ -25,6 +25,12 @@ log = logging.getLogger(__name__)
 
 FAILURE = "failure.json"
 
+PARTS = "ctxlab.workbench.parts"
+"""Module that builds the parts of a stage with a task and a model."""
+
+OTHER_PARTS = {"report": "ctxlab.workbench.reporting.parts"}
+"""Stages without task and model → the module that builds their parts."""
+
 FINISHED = ".hydra/finished"
 """Empty file that marks a finished stage."""
 
@@ -71,7 +77,7 @@ def _hydra_files(run_dir: Path) -> Iterator[Path]:
 
 def _parts(config: DictConfig, run_dir: Path) -> Any:
     """Build the typed parts of the run; no stage sees the configuration."""
-    return importlib.import_module("ctxlab.workbench.parts").make_parts(config, run_dir)
+    return importlib.import_module(OTHER_PARTS.get(config.stage, PARTS)).make_parts(config, run_dir)
 
 
 def _stage(name: str) -> ModuleType:

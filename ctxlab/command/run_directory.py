@@ -20,6 +20,9 @@ from ctxlab.core.errors import UserError
 BARE = ("config.yaml", "failure.json", "metrics.jsonl", "wandb")
 """Files of a run that has not started to work, besides logs and Hydra's folder; metrics only if empty."""
 
+REPLACING = ("report",)
+"""Stages whose output may be written again into the same folder: it follows from its inputs alone."""
+
 PATIENCE_SECONDS = 8.0
 """How long a resumed run waits for the processes of a killed run to end."""
 
@@ -35,10 +38,16 @@ class Claims:
         """Folders created for the run, the innermost first."""
         self._hidden = ""
 
-    def take_run(self, folder: Path, hidden: str) -> None:
-        """Claim the directory of a new run; ``hidden`` is the name of Hydra's folder in it."""
+    def take_run(self, folder: Path, key: str, hidden: str) -> None:
+        """Claim the directory of a new run.
+
+        Args:
+            folder: The directory.
+            key: Key that names it, for messages.
+            hidden: Name of Hydra's folder in it.
+        """
         self._made = [path for path in (folder, *folder.parents) if not path.exists()]
-        claim(folder, "hydra.run.dir", f"{hidden}/")
+        claim(folder, key, f"{hidden}/")
         self.run, self._hidden = folder, hidden
 
     def withdraw(self) -> None:
@@ -138,6 +147,20 @@ def _taken(folder: Path, key: str) -> UserError:
     )
 
 
+def _is_replaced(folder: Path, stage: str) -> bool:
+    """Return whether the folder has an output of a stage that replaces its own earlier ones."""
+    import yaml
+
+    record = folder / ".hydra" / "hydra.yaml"
+    if stage not in REPLACING or not record.is_file():
+        return False
+    try:
+        loaded = yaml.safe_load(record.read_text(encoding="utf-8"))
+        return bool(loaded["hydra"]["job"]["config_name"] == stage)
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
+        return False
+
+
 class RunDirectory(Callback):
     """Callback of Hydra at the start of a run; only a ``StageError`` raised here reaches the command line."""
 
@@ -148,8 +171,9 @@ class RunDirectory(Callback):
             preflight.check(config)
             folder = Path(config.hydra.run.dir).absolute()
             resumed = config.get("resume") is not None
-            if not resumed:
-                CLAIMS.take_run(folder, config.hydra.output_subdir or ".hydra")
+            if not resumed and not _is_replaced(folder, config.stage):
+                key = "output" if config.stage in REPLACING else "hydra.run.dir"
+                CLAIMS.take_run(folder, key, config.hydra.output_subdir or ".hydra")
             CLAIMS.hold(folder, PATIENCE_SECONDS if resumed else 0.0)
             CLAIMS.run = folder
         except Exception as error:

@@ -27,6 +27,8 @@ class Bin:
     figure: float
     low: float | None
     """Mean lower bound of the figure's interval; None if one is missing."""
+    high: float | None = None
+    """Mean upper bound."""
 
 
 def bins(ran: CandidateResults, table: str) -> list[Bin]:
@@ -49,13 +51,16 @@ def _bin(name: str, rows: Sequence[Mapping[str, Any]]) -> Bin | None:
     known = [row for row in rows if row[figure] is not None]
     if not known:
         return None
-    lows = [row["low"] for row in known]
-    low = None if any(value is None for value in lows) else float(np.mean(lows))
-    return Bin(name, float(np.mean([_number(row[count]) for row in known])), _mean(known, figure), low)
+    cases = float(np.mean([_number(row[count]) for row in known]))
+    return Bin(name, cases, _mean(known, figure), _bound(known, "low"), _bound(known, "high"))
 
 
 def _mean(rows: Sequence[Mapping[str, Any]], column: str) -> float:
     return float(np.mean([row[column] for row in rows]))
+
+
+def _bound(rows: Sequence[Mapping[str, Any]], column: str) -> float | None:
+    return None if any(row.get(column) is None for row in rows) else _mean(rows, column)
 
 
 def _number(value: Any) -> float:

@@ -73,5 +73,5 @@ def _check_paths(config: DictConfig) -> None:
         text = OmegaConf.select(config, key)
         if isinstance(text, str) and (text.startswith((".", "/", "~")) or text.count("/") > 1):
             check_there(key, text)
-    if config.get("output") is not None:
-        check_output(str(config.output), overwrite=bool(config.get("overwrite")))
+    if config.get("output") is not None and "overwrite" in config:
+        check_output(str(config.output), overwrite=bool(config.overwrite))

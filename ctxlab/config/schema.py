@@ -135,6 +135,22 @@ class CompareConfig(CompareOptions, RunConfig):
 
 
 @dataclass
+class ReportOptions:
+    """Options of ``ctxlab report`` only."""
+
+    runs: list[str] = MISSING
+    output: str = MISSING
+
+
+@dataclass
+class ReportConfig(ReportOptions):
+    """Root of ``ctxlab report``, which has neither a task nor a model."""
+
+    stage: str = MISSING
+    tracking: Any = MISSING
+
+
+@dataclass
 class EvalConfig(EvalOptions, FromRun, RunConfig):
     """Root of ``ctxlab eval``."""
 
@@ -155,6 +171,7 @@ SCHEMAS = {
     "predict_schema": PredictConfig,
     "verify_schema": VerifyConfig,
     "compare_schema": CompareConfig,
+    "report_schema": ReportConfig,
 }
 """Schemas by the names in the primary configs."""
 
@@ -163,6 +180,7 @@ OPTIONS: dict[str, type] = {
     "predict": PredictOptions,
     "verify": VerifyOptions,
     "compare": CompareOptions,
+    "report": ReportOptions,
 }
 """Stage → class of its own options."""
 

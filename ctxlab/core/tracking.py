@@ -1,7 +1,7 @@
 """Protocol of experiment trackers. A tracker may fail; a run never fails because of one."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,9 @@ class Tracker(Component, ABC):
     @abstractmethod
     def log(self, values: Mapping[str, float], step: int) -> None:
         """Log the figures of one step."""
+
+    def keep(self, files: Sequence[Path], kind: str) -> None:
+        """Keep files, such as a report, as one artifact of a kind; a tracker without artifacts does nothing."""
 
     @abstractmethod
     def finish(self, result: Mapping[str, Any] | None, report: Path | None) -> None:

@@ -1,7 +1,7 @@
 """A wrapper that keeps errors of a tracker from stopping the run."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,10 @@ class Guarded(Tracker):
     def log(self, values: Mapping[str, float], step: int) -> None:
         """See Tracker.log."""
         self._call(lambda tracker: tracker.log(values, step))
+
+    def keep(self, files: Sequence[Path], kind: str) -> None:
+        """See Tracker.keep."""
+        self._call(lambda tracker: tracker.keep(files, kind))
 
     def finish(self, result: Mapping[str, Any] | None, report: Path | None) -> None:
         """See Tracker.finish; a second call does nothing."""

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,17 @@ class Wandb(Tracker):
         if self._run is None:
             return
         self._run.log(dict(values), step=step)
+
+    def keep(self, files: Sequence[Path], kind: str) -> None:
+        """Log the files as a W&B artifact; an offline run has it too, and ``wandb sync`` uploads it."""
+        if self._run is None:
+            return
+        import wandb
+
+        artifact = wandb.Artifact(f"{kind}-{self._run.id}", type=kind)
+        for file in files:
+            artifact.add_file(str(file), name=file.name)
+        self._run.log_artifact(artifact)
 
     def finish(self, result: Mapping[str, Any] | None, report: Path | None) -> None:
         """Write scores and costs to the summary, save the report as a file, and close the run."""

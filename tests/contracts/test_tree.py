@@ -95,6 +95,8 @@ TOGETHER = {
     "objectives": "training/test_objectives",
     "optim": "optim/test_schedules_and_tuning",
     "optim/optimizers": "training/test_optimizer_file",
+    "reporting/charts": "reporting/charts/test_pareto",
+    "reporting/page": "reporting/page/test_html",
     "reporting/report": "stages/test_train",
     "reporting/verification": "stages/test_verify",
     "stages/predict": "stages/test_eval",
@@ -138,6 +140,7 @@ TOGETHER = {
     "workbench": "workbench/test_opening",
     "workbench/comparing": "workbench/comparing/test_running",
     "workbench/finish": "stages/test_train",
+    "workbench/reporting": "stages/test_report",
 }
 """Modules, and folders of modules, without a test file of their own → the one that tests them together."""
 

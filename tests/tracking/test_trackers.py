@@ -87,6 +87,7 @@ for job in range(2):  # two jobs of a multirun in one process
     print(tracker.start(RunInfo(run_dir / str(job), f"job {job}", "sweep", {"seed": job}, None)))
     tracker.log({"train/loss": 0.5}, 1)
     (run_dir / str(job) / "report.md").write_text("# report")
+    tracker.keep([run_dir / str(job) / "report.md"], "page")
     tracker.finish({"metrics": {"validation": {"f1": 0.75}}}, run_dir / str(job) / "report.md")
 """
 
@@ -113,6 +114,7 @@ def test_wandb_logs_offline_without_key_or_server_one_run_a_job(tmp_path, key, m
             capture_output=True, text=True, timeout=60, env=environment,
         )  # fmt: skip
         assert "train/loss" in inspected.stdout, inspected.stderr
+        assert "page-" in inspected.stdout  # the artifact
         assert "validation/f1" in inspected.stdout.replace("\\\\", "")
 
 

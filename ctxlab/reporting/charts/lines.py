@@ -1,0 +1,119 @@
+"""Line plots: curves of training, and figures by bins such as lengths or places of the evidence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+from markupsafe import Markup
+
+from ctxlab.reporting.charts.scale import Scale, short
+from ctxlab.reporting.charts.series import Reference, Value
+from ctxlab.reporting.charts.svg import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    NUM_COLORS,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Look,
+    axes,
+    element,
+    line,
+    path,
+    plot,
+    point,
+    text,
+)
+
+MOST_LINES = 8
+"""Largest number of candidates that are drawn; their values are in the tables."""
+
+MOST_WHISKERS = 4
+"""Largest number of candidates whose intervals are drawn."""
+
+MOST_NAMES = 6
+"""Largest number of bins whose names fit below the axis."""
+
+DODGE = 5.0
+"""Distance of the points of two candidates in a bin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A curve of one run."""
+
+    title: str
+    look: Look
+    points: Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Binned:
+    """The figures of a candidate by bin."""
+
+    title: str
+    look: Look
+    values: dict[str, Value]
+    """Name of a bin → figure."""
+
+
+def curves(several: Sequence[Curve], across: str, figure: str) -> Markup:
+    """Draw a curve for each run; nothing if none has two points."""
+    shown = [one for one in several if len(one.points) > 1]
+    if not shown:
+        return Markup("")
+    x = Scale.over([0.0, *(at for one in shown for at, _ in one.points)], LEFT, WIDTH - RIGHT)
+    x = Scale(0.0, x.high, LEFT, WIDTH - RIGHT)
+    y = Scale.over([value for one in shown for _, value in one.points], HEIGHT - BOTTOM, TOP)
+    drawn = []
+    for one in shown:
+        places = [(x(at), y(value)) for at, value in one.points]
+        told = f"{one.title} · {figure} {short(round(one.points[-1][1], 4))} at {short(one.points[-1][0])} {across}"
+        style = f"curve c{one.look.color % NUM_COLORS}"
+        drawn.append(element("g", path(places, "line"), point(one.look, *places[-1], told), class_=style))
+    return plot(f"{figure} by {across}", axes(x, y, across, figure), *drawn)
+
+
+def bins(several: Sequence[Binned], names: Sequence[str], across: str, figure: str, level: Reference | None) -> Markup:
+    """Draw a line through the figures of each candidate.
+
+    Args:
+        several: Candidates.
+        names: Names of the bins, in order.
+        across: What bins are of.
+        figure: Name of the figure.
+        level: Level that is drawn as a horizontal line; None for none.
+    """
+    values = [value for one in several for value in one.values.values() if isfinite(value.figure)]
+    if not values:
+        return Markup("")
+    whiskers = len(several) <= MOST_WHISKERS
+    reach = [end for value in values for end in (value.reach if whiskers else [value.figure])]
+    y = Scale.over([*reach, *([level.figure] if level else [])], HEIGHT - BOTTOM, TOP)
+    step = (WIDTH - RIGHT - LEFT) / len(names)
+    places = {name: LEFT + step * (index + 0.5) for index, name in enumerate(names)}
+    every = -(-len(names) // MOST_NAMES)
+    below = [text(name, places[name], HEIGHT - BOTTOM + 16, "middle") for name in names[::every]]
+    drawn: list[str] = [axes(None, y, across, figure), element("g", *below, class_="axes")]
+    if level:
+        at = y(level.figure)
+        drawn += [line(LEFT, at, WIDTH - RIGHT, at, "level"), text(level.name, WIDTH - RIGHT, at - 5, "end", "level")]
+    gap = min(DODGE, step / (len(several) + 1))
+    for index, one in enumerate(several):
+        shift = (index - (len(several) - 1) / 2) * gap
+        drawn.append(_binned(one, places, y, shift, figure, whiskers=whiskers))
+    return plot(f"{figure} by {across}", *drawn)
+
+
+def _binned(one: Binned, places: dict[str, float], y: Scale, shift: float, figure: str, *, whiskers: bool) -> Markup:
+    marks, through = [], []
+    for name, value in one.values.items():
+        if not isfinite(value.figure):
+            continue
+        at = round(places[name] + shift, 1)
+        ends = value.ends if whiskers else None
+        interval = [line(at, y(ends[0]), at, y(ends[1]), "whisker")] if ends else []
+        marks.append(point(one.look, at, y(value.figure), f"{one.title} · {name}: {figure} {value.words}", *interval))
+        through.append((at, y(value.figure)))
+    return element("g", path(through, "line"), *marks, class_=f"curve c{one.look.color % NUM_COLORS}")

@@ -1,0 +1,77 @@
+"""The report as one HTML file that needs nothing else and may load nothing else."""
+
+import base64
+import hashlib
+from functools import cache
+from importlib.resources import files
+from math import isfinite
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from ctxlab.core.types import Table
+from ctxlab.reporting.charts.svg import NUM_COLORS, SIZE, element, outline
+from ctxlab.reporting.page.contents import Report
+from ctxlab.reporting.page.tables import Valued
+from ctxlab.reporting.tables import cell
+
+FOLDER = "templates"
+
+LEGEND = 24
+"""Largest number of candidates in the legend; more are named when they are pointed at."""
+
+
+def html(report: Report) -> str:
+    """Return the page; every text in it is escaped."""
+    style, script = (Markup(_file(name)) for name in ("page.css", "page.js"))  # noqa: S704 (files of ours)
+    policy = f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}"
+    template = _environment().get_template("page.html")
+    return template.render(
+        report=report, policy=f"{policy}; base-uri 'none'; form-action 'none'", style=style, script=script
+    )
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(
+        loader=FunctionLoader(_file), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    made.filters |= {"cell": _cell, "sort": _sort_value, "number": _is_number}
+    made.globals |= {"swatch": _swatch, "legend_size": LEGEND}
+    return made
+
+
+def _file(name: str) -> str:
+    """Return a file of the package, also from a wheel."""
+    return files("ctxlab.reporting.page").joinpath(FOLDER, name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    """Return the source expression that allows exactly this inline text."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _cell(value: Any) -> str:
+    return cell(None if isinstance(value, float) and not isfinite(value) else value)
+
+
+def _sort_value(value: Any) -> str | None:
+    """Return the number by which a cell is sorted; None for a text, which is sorted as such."""
+    if isinstance(value, Valued):
+        return f"{value.value:.6g}"
+    return f"{value:.6g}" if isinstance(value, int | float) and isfinite(value) else None
+
+
+def _is_number(table: Table, index: int) -> bool:
+    """Return whether a column contains numbers, which are aligned to the right."""
+    values = [row[index] for row in table.rows if row[index] is not None]
+    return bool(values) and all(isinstance(value, Valued | int | float) for value in values)
+
+
+def _swatch(one: Any) -> Markup:
+    """Return the marker of a candidate for the legend."""
+    mark = element("path", d=outline(one.look.marker, 7, 7, SIZE + 0.4), class_="solid")
+    return element(
+        "svg", mark, viewBox="0 0 14 14", class_=f"swatch c{one.look.color % NUM_COLORS}", aria_hidden="true"
+    )

@@ -1,0 +1,139 @@
+"""The page in headless Chromium: no error, tables sort, plots are there, nothing is wider than the window."""
+
+import re
+
+import pytest
+
+from ctxlab.reporting.page.contents import report
+from ctxlab.reporting.page.html import html
+from ctxlab.reporting.run_directories import find_runs
+from tests.reporting.browser import CHROMIUM, DRIVER, browser
+from tests.reporting.page.test_html import ATTACK
+from tests.reporting.runs import write_run, write_verification
+
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver (apt-get install chromium chromium-driver)"
+)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """A page of two tasks, one of them with a name that would run if it were not escaped."""
+    folder = tmp_path_factory.mktemp("page")
+    long = "a_setting_with_a_very_long_value_" * 4
+    for index, (strategy, context, found) in enumerate(
+        [("chunk", 512, (2, 3, 4)), ("dense", 4096, (10, 9, 8)), ("truncate", 16384, (5, 5, 6))]
+    ):
+        for seed in (1, 2):
+            write_run(folder / "runs" / f"{index}-{seed}", strategy=strategy, context=context, found=found, seed=seed,
+                      settings={"value": long + strategy}, result={"command": ["ctxlab", "train", long]})  # fmt: skip
+    write_run(folder / "runs" / "attack", strategy=ATTACK, result={"task": ATTACK, "model": ATTACK})
+    write_verification(folder / "runs" / "v")
+    path = folder / "index.html"
+    path.write_text(html(report(find_runs([folder / "runs"]), ["ctxlab", "report", ATTACK])))
+    return path
+
+
+@pytest.fixture(scope="module")
+def window(tmp_path_factory):
+    """One browser for all tests."""
+    with browser(tmp_path_factory.mktemp("profile")) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1400])
+def test_nothing_is_wider_than_the_window_and_the_console_is_silent(window, page, width, dark):
+    window.show(page, width, dark=dark)
+    inner, outer = window.run("return [document.documentElement.scrollWidth, innerWidth]")
+    assert outer == width
+    assert inner <= width
+    assert window.messages() == []
+    assert window.run("return document.title") != "owned"
+    ink, paper = window.run(
+        "const found = getComputedStyle(document.body); return [found.color, found.backgroundColor]"
+    )
+    bright = [sum(map(int, re.findall(r"\d+", color)[:3])) for color in (ink, paper)]
+    assert (bright[0] > bright[1]) == dark
+
+
+def cells(window, column):
+    return window.run(
+        f"return [...document.querySelector('table').tBodies[0].rows].map(r => r.cells[{column}].textContent)"
+    )
+
+
+def test_a_click_on_a_header_sorts_by_number_and_a_second_one_turns_the_order(window, page):
+    window.show(page, 1400)
+    numbers = [float(text) for text in cells(window, 1)]
+    assert numbers == sorted(numbers, reverse=True)  # the best first
+    click = "document.querySelectorAll('table')[0].tHead.rows[0].cells[1].querySelector('button').click()"
+    window.run(click)
+    assert [float(text) for text in cells(window, 1)] == sorted(numbers)
+    assert window.run("return document.querySelector('th[aria-sort]').getAttribute('aria-sort')") == "ascending"
+    window.run(click)
+    assert [float(text) for text in cells(window, 1)] == numbers
+    window.run(click.replace("cells[1]", "cells[0]"))
+    assert cells(window, 0) == sorted(cells(window, 0))
+
+
+def test_plots_have_size_and_their_points_speak_when_they_are_focused(window, page):
+    window.show(page, 1400)
+    sizes = window.run(
+        "return [...document.querySelectorAll('svg.plot')].map(s => [s.getBoundingClientRect().width, "
+        "s.querySelectorAll('.point').length])"
+    )
+    assert len(sizes) >= 8
+    assert all(width > 200 and points > 0 for width, points in sizes)
+    window.run('document.querySelector(\'svg[aria-label="f1 of each candidate"] .point[tabindex="0"]\').focus()')
+    assert "dense at 4,096" in tip(window)
+    for key in ("ArrowRight", "ArrowLeft", "ArrowDown"):
+        window.press(key)
+    assert "truncate at 16,384" in tip(window)
+    window.press("Tab")  # to the next plot
+    assert (
+        window.run("return document.activeElement.closest('svg').getAttribute('aria-label')") != "f1 of each candidate"
+    )
+    window.press("Escape")
+    assert tip(window) is None
+    window.run("document.activeElement.blur()")
+
+
+def tip(window):
+    """What is told at the moment."""
+    return window.run("const tip = document.querySelector('.tip'); return tip.hidden ? null : tip.textContent")
+
+
+def test_no_text_of_a_plot_leaves_it(window, page):
+    window.show(page, 1400)
+    outside = window.run(
+        "return [...document.querySelectorAll('svg.plot text')].filter(t => { const a = t.getBoundingClientRect(), "
+        "b = t.closest('svg').getBoundingClientRect(); return a.left < b.left - 2 || a.right > b.right + 12; })"
+        ".map(t => t.textContent)"
+    )
+    assert outside == []
+
+
+def test_without_scripts_tables_and_titles_are_there(window, page):
+    window.devtools("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        window.show(page, 1400)
+        root = window.devtools("DOM.getDocument")["root"]["nodeId"]
+
+        def count(selector):
+            return len(window.devtools("DOM.querySelectorAll", nodeId=root, selector=selector)["nodeIds"])
+
+        assert count("thead button") == 0
+        assert count("tbody tr") > 10
+        assert count(".point title") == count(".point") > 10
+    finally:
+        window.devtools("Emulation.setScriptExecutionDisabled", value=False)
+
+
+def test_print_is_dark_on_white_and_has_what_is_folded(window, page):
+    window.show(page, 1000, dark=True, media="print")
+    paper, height = window.run(
+        "return [getComputedStyle(document.body).backgroundColor, document.querySelector('details dl').offsetHeight]"
+    )
+    assert paper == "rgb(255, 255, 255)"
+    assert height > 0
