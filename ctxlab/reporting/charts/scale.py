@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-LOG_FROM = 8.0
-"""Ratio of the largest to the smallest value from which an axis is logarithmic."""
+LOG_FROM, LOG_TO = 8.0, 1e12
+"""Ratios of the largest to the smallest value between which an axis is logarithmic."""
 
 PADDING = 0.06
 """Fraction of an axis that is left free beyond the values at either end."""
@@ -40,7 +40,7 @@ class Scale:
         """
         found = list(values)
         low, high = min(found), max(found)
-        if may_be_log and low > 0 and high / low >= LOG_FROM:
+        if may_be_log and low > 0 and LOG_FROM * low <= high <= LOG_TO * low:
             room = (high / low) ** PADDING
             return cls(low / room, high * room, start, end, is_log=True)
         if low == high:
