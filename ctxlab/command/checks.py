@@ -25,11 +25,19 @@ def check_form(stage: str, overrides: Sequence[Override], *, multirun: bool) -> 
         raise UserError(f"ctxlab {stage} writes one page for all directories: leave out -m.")
     if multirun and stage in axes.STAGES:
         raise UserError(f"ctxlab {stage} trains all of its candidates by itself: leave out -m.")
+    if multirun and stage == "sweep":
+        raise UserError("ctxlab sweep runs all of its trials by itself: leave out -m.")
     for override in overrides:
         if override.key_or_group == "stage":
             raise UserError(f"{override.input_line} cannot be set: the stage is the first word, as in ctxlab {stage}.")
         if stage in axes.STAGES:
             axes.check(override)
+        elif override.is_sweep_override() and stage == "sweep":
+            values = str(override.input_line).partition("=")[2]
+            raise UserError(
+                f"{override.input_line} has several values: search them by a space, as in sweep.space=space.yaml with "
+                f"the line {override.key_or_group}: {{choice: [{values}]}}."
+            )
         elif override.is_sweep_override() and not multirun:
             key = override.key_or_group
             otherwise = "" if key in catalogue.groups() else f", or write {key}=[…] for a list"

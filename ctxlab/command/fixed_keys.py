@@ -40,6 +40,9 @@ OPEN = ("trainer", "scheduler", "optimizer.lr", "tracking")
 FIXED = ("trainer.tokens_per_step",)
 """Keys below ``OPEN`` that are fixed nevertheless: the steps of an epoch depend on it."""
 
+OPEN_IN_SWEEP = ("sweep.n_trials", "sweep.timeout", "sweep.workers", "sweep.smallest", "margin")
+"""Keys that a resumed sweep may change: how far it goes, not what it searches."""
+
 _UNKNOWN = object()
 
 
@@ -56,7 +59,8 @@ def open_overrides(origin: Start, asked: Sequence[Override]) -> list[Override]:
     Raises:
         UserError: names the first fixed key that the user wants to change.
     """
-    if origin.key == "resume" and not any((origin.folder / "checkpoints").glob("step-*")):
+    is_sweep = origin.stage == "sweep"
+    if origin.key == "resume" and not is_sweep and not any((origin.folder / "checkpoints").glob("step-*")):
         return list(asked)
     kept = []
     for override in asked:
@@ -73,6 +77,8 @@ def open_overrides(origin: Start, asked: Sequence[Override]) -> list[Override]:
 def _is_fixed(origin: Start, key: str) -> bool:
     if origin.key == "run":
         return _within(key, OF_TRAINING)
+    if origin.stage == "sweep":
+        return not _within(key, OPEN_IN_SWEEP)
     return _within(key, FIXED) or not _within(key, OPEN)
 
 
@@ -98,11 +104,12 @@ def _recorded(origin: Start, override: Override) -> Any:
 
 def _sentence(origin: Start, override: Override, before: Any) -> str:
     key, line = override.key_or_group, str(override.input_line)
+    what = "sweep" if origin.stage == "sweep" else "run"
     known = before is not _UNKNOWN and MASK not in str(before)
     shown = f"{key}={'null' if before is None else before}" if known else f"another {key}"
     if origin.key == "run":
         return f"{line} cannot be changed: the run in {origin.folder} was trained with {shown}; leave {key}= out."
     return (
-        f"{line} cannot be changed: resume= continues the run in {origin.folder}, which has {shown}; leave {key}= "
-        "out, or start another run."
+        f"{line} cannot be changed: resume= continues the {what} in {origin.folder}, which has {shown}; leave {key}= "
+        f"out, or start another {what}."
     )

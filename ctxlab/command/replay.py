@@ -18,13 +18,13 @@ from ctxlab.core.errors import UserError
 STARTS = ("resume", "run")
 """Keys that name a run: the first for stages that resume it, the second for those that start from it."""
 
-RESUMED = {"train": "training run", "compare": "comparison"}
+RESUMED = {"train": "training run", "compare": "comparison", "sweep": "sweep"}
 """Stages that can resume a run of their own → what the run is called."""
 
 FILES = ("data.train_file", "data.validation_file", "data.test_file")
 """Keys that are always paths."""
 
-PERHAPS_FILES = ("data.path", "model.path")
+PERHAPS_FILES = ("data.path", "model.path", "sweep.space")
 """Keys that are paths if the path exists, and hub names otherwise."""
 
 
@@ -34,6 +34,8 @@ class Start:
 
     key: str
     """``run`` or ``resume``."""
+    stage: str
+    """Stage of the run."""
     folder: Path
     """Absolute path of the run directory."""
     overrides: list[Override]
@@ -83,6 +85,7 @@ def _recorded(key: str, named: str, folder: Path, stage: str) -> Start:
     overrides = parse(str(word) for word in words)
     return Start(
         key=key,
+        stage=stage,
         folder=folder,
         overrides=[_absolute(override, cwd) for override in overrides if _replayable(override)],
         choices=(hydra.get("runtime") or {}).get("choices") or {},

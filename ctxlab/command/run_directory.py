@@ -13,6 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
+from ctxlab.command import space_check
 from ctxlab.command.stage_error import StageError
 from ctxlab.config import preflight
 from ctxlab.core.errors import UserError
@@ -169,12 +170,15 @@ class RunDirectory(Callback):
         try:
             HydraConfig.instance().set_config(config)
             preflight.check(config)
+            if config.stage == "sweep":
+                space_check.check(config)
             folder = Path(config.hydra.run.dir).absolute()
             resumed = config.get("resume") is not None
             if not resumed and not _is_replaced(folder, config.stage):
                 key = "output" if config.stage in REPLACING else "hydra.run.dir"
                 CLAIMS.take_run(folder, key, config.hydra.output_subdir or ".hydra")
-            CLAIMS.hold(folder, PATIENCE_SECONDS if resumed else 0.0)
+            if not (resumed and config.stage == "sweep"):  # several commands may work on one sweep
+                CLAIMS.hold(folder, PATIENCE_SECONDS if resumed else 0.0)
             CLAIMS.run = folder
         except Exception as error:
             raise StageError(error) from error

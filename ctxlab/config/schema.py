@@ -151,6 +151,35 @@ class ReportConfig(ReportOptions):
 
 
 @dataclass
+class SweepSettings:
+    """``conf/sweep.yaml`` and ``conf/sweep``, where each key is explained."""
+
+    space: Any = MISSING
+    n_trials: int | None = MISSING
+    timeout: float | None = MISSING
+    sampler: str = MISSING
+    workers: int = MISSING
+    storage: str | None = MISSING
+    name: str | None = MISSING
+    objectives: list[Any] = MISSING
+    prune: bool = MISSING
+    smallest: str | None = MISSING
+
+
+@dataclass
+class SweepOptions:
+    """Options of ``ctxlab sweep`` only."""
+
+    sweep: SweepSettings = field(default_factory=SweepSettings)
+    margin: float = MISSING
+
+
+@dataclass
+class SweepConfig(SweepOptions, RunConfig):
+    """Root of ``ctxlab sweep``."""
+
+
+@dataclass
 class EvalConfig(EvalOptions, FromRun, RunConfig):
     """Root of ``ctxlab eval``."""
 
@@ -172,6 +201,7 @@ SCHEMAS = {
     "verify_schema": VerifyConfig,
     "compare_schema": CompareConfig,
     "report_schema": ReportConfig,
+    "sweep_schema": SweepConfig,
 }
 """Schemas by the names in the primary configs."""
 
@@ -181,6 +211,7 @@ OPTIONS: dict[str, type] = {
     "verify": VerifyOptions,
     "compare": CompareOptions,
     "report": ReportOptions,
+    "sweep": SweepOptions,
 }
 """Stage → class of its own options."""
 
@@ -191,6 +222,8 @@ LEAST = {
     "fold": 0,
     "seeds": 1,
     "trials": 1,
+    "sweep.n_trials": 1,
+    "sweep.workers": 1,
     "budget.tokens": 1,
     "budget.steps": 1,
     "context.length": MIN_CONTEXT,
@@ -215,6 +248,7 @@ POSITIVE = (
     "budget.seconds",
     "budget.flops",
     "margin",
+    "sweep.timeout",
     "trainer.max_seconds",
     "trainer.max_flops",
     "trainer.clip_norm",
@@ -237,6 +271,7 @@ CHOICES = {
     "trainer.device": ("auto", "cpu", "cuda"),
     "split": ("train", "validation", "test"),
     "checkpoint": ("best", "latest"),
+    "sweep.sampler": ("grid", "random", "tpe", "gp", "cmaes", "nsgaii"),
 }
 
 REQUIRED = {
