@@ -74,7 +74,7 @@ def _check_names(space: Space, source: Source, shared: Sequence[Override], *, ch
         try:
             checks.check_names(TRAIN, [*shared, *parse(groups), *own])
         except UserError as error:
-            raise UserError(f"{source.at(one.name)}: {error}") from error
+            raise UserError(f"{source.at(one.name)}: {error}") from None
 
 
 def _lines(one: Parameter) -> list[str]:
@@ -126,4 +126,4 @@ def _placed(source: Source, key: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise UserError(f"{source.at(key)}: {explain(error).sentence}") from error
+        raise UserError(f"{source.at(key)}: {explain(error).sentence}") from None  # the cause would be printed instead

@@ -49,13 +49,13 @@ class Objective:
             value = getattr(result.cost, self.name)
         else:
             figures = result.metrics.get(SPLIT, {})
-            if self.name not in figures:
+            if self.name not in figures and self.name != result.primary_metric:
                 known = [*figures, *COSTS]
                 raise UserError(
                     f"sweep.objectives has {self.name}, which a trial does not report"
                     f"{suggestion(self.name, known, 'figures')}"
                 )
-            value = figures[self.name]
+            value = figures.get(self.name)
         return float("nan") if value is None else float(value)
 
 

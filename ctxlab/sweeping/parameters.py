@@ -6,6 +6,7 @@ Optuna's storages change tuples into lists and take 1 and True for the same choi
 
 import json
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ FORMS = ("log", "uniform", "int", "choice")
 """Keys of which exactly one says what values a parameter has."""
 
 STEP = "step"
+
+EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", re.ASCII)
 
 Stored = float | int | str
 """A value as it is stored in a study."""
@@ -123,7 +126,7 @@ class Choice(Parameter):
     @property
     def form(self) -> dict[str, Any]:
         """See ``Parameter``."""
-        return {"choice": list(self.texts)}
+        return {"choice": list(self.values)}
 
     def at(self, index: int) -> Stored:
         """See ``Parameter``."""
@@ -211,11 +214,17 @@ def _number(given: Any) -> float | None:
 def _choice(name: str, given: Any) -> Choice:
     if not isinstance(given, Sequence) or isinstance(given, str) or not given:
         raise ValueError("choice needs a list with at least one value, as in {choice: [512, 4096]}")
-    texts = [written(value) for value in given]
+    values = [_read(value) for value in given]
+    texts = [written(value) for value in values]
     twice = next((text for text in texts if texts.count(text) > 1), None)
     if twice is not None:
         raise ValueError(f"choice has {twice} twice: give each value once")
-    return Choice(name, tuple(given), tuple(texts))
+    return Choice(name, tuple(values), tuple(texts))
+
+
+def _read(value: Any) -> Any:
+    """Return a value as it was meant: YAML reads 1e-5 as a text."""
+    return float(value) if isinstance(value, str) and EXPONENT.fullmatch(value) else value
 
 
 def written(value: Any) -> str:

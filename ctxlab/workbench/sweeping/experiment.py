@@ -35,7 +35,9 @@ def write(sweep: Path, trial: Path, title: str) -> Path:
     """
     choices, config = _recorded(trial)
     ours = set(catalogue.groups()) - {*LEFT_OUT, "experiment"}
-    options = {group: str(option) for group, option in choices.items() if group in ours and option is not None}
+    options = {
+        group: str(option) for group, option in reversed(choices.items()) if group in ours and option is not None
+    }
     composed = hydra.compose(config_name="train", overrides=[f"{group}='{one}'" for group, one in options.items()])
     plain = OmegaConf.to_container(composed, resolve=False)
     assert isinstance(plain, dict)

@@ -56,7 +56,8 @@ def _slices(folder: Path, record: StudyRecord, finished: Sequence[TrialRecord]) 
         values = [trial.parameters[key] for trial in finished]
         places = [written(value) for value in values] if "choice" in form else values
         if "choice" in form:
-            one.plot(form["choice"], [math.nan] * len(form["choice"]), "o")  # shows every value, in order
+            names = [written(value) for value in form["choice"]]
+            one.plot(names, [math.nan] * len(names), "o")  # shows every value, in order
         one.plot(places, [trial.values[0] for trial in finished], "o", color=BLUE)
         if "log" in form:
             one.set_xscale("log")
