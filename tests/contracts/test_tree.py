@@ -141,6 +141,7 @@ TOGETHER = {
     "workbench/comparing": "workbench/comparing/test_running",
     "workbench/finish": "stages/test_train",
     "workbench/reporting": "stages/test_report",
+    "workbench/sweeping": "stages/test_sweep",
 }
 """Modules, and folders of modules, without a test file of their own → the one that tests them together."""
 
