@@ -68,13 +68,15 @@ def _one_name(key: str) -> str:
 def _check_names(space: Space, source: Source, shared: Sequence[Override], *, checks_names: bool) -> None:
     if not checks_names:
         return
-    groups = [line for one in space.parameters if one.name in catalogue.groups() for line in _lines(one)]
+    lines = {}
     for one in space.parameters:
-        own = parse(_lines(one)[:1] if one.name not in catalogue.groups() else _lines(one))
-        try:
-            checks.check_names(TRAIN, [*shared, *parse(groups), *own])
-        except UserError as error:
-            raise UserError(f"{source.at(one.name)}: {error}") from None
+        with _placed(source, one.name):
+            lines[one.name] = _lines(one)
+    groups = parse(line for one in space.parameters if one.name in catalogue.groups() for line in lines[one.name])
+    for one in space.parameters:
+        own = lines[one.name] if one.name in catalogue.groups() else lines[one.name][:1]
+        with _placed(source, one.name):
+            checks.check_names(TRAIN, [*shared, *groups, *parse(own)])
 
 
 def _lines(one: Parameter) -> list[str]:

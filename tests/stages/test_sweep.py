@@ -1,6 +1,5 @@
 """``ctxlab sweep``: real trials on a tiny model, their page, and what may and may not be changed afterwards."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -18,12 +17,12 @@ SMALL = [
     "data.words_per_document=60", "trainer.max_steps=2",
 ]  # fmt: skip
 
-SPACE = "context.length: {choice: [32, 64]}\nseed: {choice: [1, 2]}\n"
+SPACE = "context.length: {choice: [32, 64]}\nseed: {choice: [1]}\n"
 
 
 @pytest.fixture(scope="module")
-def swept(tmp_path_factory) -> tuple[Path, str]:
-    """A sweep over a grid of four trials: its directory, and what it printed."""
+def swept(tmp_path_factory) -> Path:
+    """The directory of a sweep over a grid of two trials."""
     folder = tmp_path_factory.mktemp("swept")
     (folder / "space.yaml").write_text(SPACE)
     words = ["sweep", *SMALL, f"sweep.space={folder / 'space.yaml'}", "sweep.sampler=grid", "sweep.workers=2"]
@@ -33,56 +32,56 @@ def swept(tmp_path_factory) -> tuple[Path, str]:
         status = main([*words, "sweep.smallest=context.length", f"hydra.run.dir={folder / 'run'}"])
     assert status == 0
     (folder / "space.yaml").unlink()
-    return folder / "run", ""
+    return folder / "run"
 
 
 def test_every_point_is_a_run_of_its_own_and_its_figures_are_those_of_the_study(swept):
-    record = study_file.read(swept[0])
+    record = study_file.read(swept)
     points = [(one.parameters["context.length"], one.parameters["seed"]) for one in record.trials]
-    assert points == [(32, 1), (32, 2), (64, 1), (64, 2)]
+    assert points == [(32, 1), (64, 1)]
     for one in record.trials:
-        found = read(swept[0] / one.run)
+        found = read(swept / one.run)
         assert (found.context_length, found.seed) == (one.parameters["context.length"], one.parameters["seed"])
         assert one.values == [found.metrics["validation"]["f1"]]
         assert one.metrics == found.metrics
-        assert json.loads((swept[0] / one.run / "config.yaml").read_text().split("data_seed: ")[1][0]) == 1
-        (only,) = checkpoint.names(swept[0] / one.run)
-        assert not (swept[0] / one.run / "checkpoints" / only / checkpoint.OPTIMIZER).exists()
+        assert "\ndata_seed: 1\n" in (swept / one.run / "config.yaml").read_text()
+        (only,) = checkpoint.names(swept / one.run)
+        assert not (swept / one.run / "checkpoints" / only / checkpoint.OPTIMIZER).exists()
     best = record.trial(record.best[0])
     assert best.values[0] == max(one.values[0] for one in record.trials)
     assert (record.selection_split, record.reported_split) == ("validation", "test")
 
 
 def test_the_page_ends_in_the_smallest_value_that_is_enough(swept):
-    record = study_file.read(swept[0])
-    page = (swept[0] / "study.md").read_text()
+    record = study_file.read(swept)
+    page = (swept / "study.md").read_text()
     assert page.rstrip().endswith(record.conclusion)
     assert record.conclusion == record.smallest.sentence
     assert "context.length" in record.conclusion
     for part in ("## Trials", "](history.png)", "](slices.png)", "ctxlab sweep model=tiny_bert", "+experiment=best"):
         assert part in page
     for name in ("history.png", "slices.png"):
-        assert (swept[0] / name).read_bytes().startswith(b"\x89PNG")
+        assert (swept / name).read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_best_as_an_experiment_has_the_same_scores(swept, tmp_path):
     """Run anew, under a budget of steps, with nothing but the file."""
-    record = study_file.read(swept[0])
-    words = ["train", "--config-dir", str(swept[0] / "conf"), "+experiment=best", "tracking=none"]
+    record = study_file.read(swept)
+    words = ["train", "--config-dir", str(swept / "conf"), "+experiment=best", "tracking=none"]
     assert main([*words, f"hydra.run.dir={tmp_path / 'again'}"]) == 0
     assert read(tmp_path / "again").metrics == record.trial(record.best[0]).metrics
 
 
 def test_a_finished_sweep_is_resumed_without_a_new_trial_and_without_its_file(swept, tmp_path, capsys):
     folder = tmp_path / "run"
-    shutil.copytree(swept[0], folder)
+    shutil.copytree(swept, folder)
     before = {path: path.stat().st_mtime_ns for path in folder.glob("trials/*/result.json")}
     assert main(["sweep", f"resume={folder}", "margin=10"]) == 0
     assert {path: path.stat().st_mtime_ns for path in folder.glob("trials/*/result.json")} == before
     found = study_file.read(folder)
-    assert len(found.trials) == 4
+    assert len(found.trials) == 2
     assert found.smallest.smallest == 32  # any difference is less than 10
-    assert "32" in capsys.readouterr().out.splitlines()[-1]
+    assert " ".join(capsys.readouterr().out.split()).endswith(found.conclusion)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +94,7 @@ def test_a_finished_sweep_is_resumed_without_a_new_trial_and_without_its_file(sw
     ],
 )
 def test_what_is_searched_cannot_be_changed(word, says, swept, capsys):
-    assert main(["sweep", f"resume={swept[0]}", word]) == 2
+    assert main(["sweep", f"resume={swept}", word]) == 2
     assert says in capsys.readouterr().err
 
 
