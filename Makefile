@@ -8,7 +8,7 @@ ONLY ?=
 BENCH_DATA ?= ../shared/data
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow check format bench results docs train-ner sweep-smoke clean
+.PHONY: help setup run test test-slow test-faults check format bench results docs train-ner sweep-smoke clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,11 +27,14 @@ $(STAMP): pyproject.toml constraints.txt
 run: $(STAMP) ## the main job: MiniLM at 4,096 tokens on the built-in corpus, about 4 minutes
 	$(BIN)/ctxlab train task=ner context=4096 trainer.max_seconds=225 $(RUN_OPTIONS)
 
-test: $(STAMP) ## the default tests, under 8 minutes
+test: $(STAMP) ## the default tests, 6 minutes on two quiet cores
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 
 test-slow: $(STAMP) ## the tests that train for minutes
 	$(BIN)/pytest -m slow --durations=0
+
+test-faults: $(STAMP) ## the tests that kill running commands, some minutes each
+	$(BIN)/pytest -m faults --durations=0
 
 check: $(STAMP) ## lint, format, types, import contracts, words in every script
 	$(BIN)/ruff check .
