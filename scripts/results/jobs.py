@@ -59,6 +59,8 @@ class Section:
     jobs: tuple[Job, ...]
     baselines: tuple[str, ...] = ()
     """Labels of the baselines that are shown below: rows of the first table of the split."""
+    rivals: tuple[str, ...] = ()
+    """Names of the jobs that read the same documents by different strategies: which of them is worth it is said."""
     trigram: bool = False
     """Whether interpolated trigrams of the training documents are a baseline, too."""
 
@@ -81,6 +83,7 @@ SECTIONS = (
             ),
             Job("ner", "longformer", f"train task=ner context=4096 {BUDGET}", 0.60),
         ),
+        rivals=("ner_growing", "ner"),
     ),
     Section(
         "Classification: SpamAssassin's emails",
@@ -97,6 +100,7 @@ SECTIONS = (
             ),
             Job("spam_whole", "longformer over whole emails", f"train task=classification context=2048 {BUDGET}"),
         ),
+        rivals=("spam", "spam_whole"),
     ),
     Section(
         "Relations: Re-DocRED",
@@ -138,6 +142,7 @@ SECTIONS = (
             ),
         ),
         baselines=("first sentence", "BM25 sentence"),
+        rivals=("qa_select", "qa_chunk"),
     ),
     Section(
         "Language modelling: novels",
@@ -168,6 +173,7 @@ SECTIONS = (
             )
             for method in ("bm25", "textrank", "centrality", "lead", "random")
         ),
+        rivals=("summaries_bm25", "summaries_textrank", "summaries_centrality", "summaries_lead", "summaries_random"),
     ),
     Section(
         "Masked tokens: novels",
@@ -190,6 +196,7 @@ SECTIONS = (
                 for strategy in ("chunk", "truncate")
             ),
         ),
+        rivals=("nli_chunk", "nli_truncate"),
     ),
     Section(
         "Recommendation: built-in corpus",
@@ -212,6 +219,7 @@ SECTIONS = (
                 for strategy in ("chunk", "truncate")
             ),
         ),
+        rivals=("recommendation_chunk", "recommendation_truncate"),
     ),
     Section(
         "Dialogue: conversations of two strangers",
@@ -228,6 +236,7 @@ SECTIONS = (
             )
             for length in (128, 512)
         ),
+        rivals=("dialogue_128", "dialogue_512"),
     ),
     Section(
         "Translation: chapters of the Bible, English to French",
@@ -268,6 +277,7 @@ SECTIONS = (
             )
             for strategy, context in (("chunk", 4096), ("truncate", 1024))
         ),
+        rivals=("passkey_chunk", "passkey_truncate"),
     ),
     Section(
         "Probe: a key in 512 tokens",
@@ -289,5 +299,6 @@ SECTIONS = (
                 f"eval run={{runs}}/passkey strategy=truncate context=128 {SECOND_HALF}",
             ),
         ),
+        rivals=("passkey_reached", "passkey_cut"),
     ),
 )

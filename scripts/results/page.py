@@ -50,6 +50,10 @@ def _section(section: Section, jobs: Sequence[Job], found: Found) -> Iterator[st
     yield _row(["---"] * len(heads))
     for job in jobs:
         yield _row(_cells(section, job, found[job.name]))
+    rivals = {job.label: found[job.name] for job in jobs if job.name in section.rivals}
+    if len(rivals) > 1:
+        yield ""
+        yield f"**Which is worth it?** {_answer(section.metrics[0], rivals)}"
     for label, scores in found[jobs[0].name].baselines.items():
         shown = (f"{name.replace('_', ' ')} {_number(value)}" for name, value in scores.items())
         yield ""
@@ -62,6 +66,34 @@ def _section(section: Section, jobs: Sequence[Job], found: Found) -> Iterator[st
     for job in jobs:
         yield f"ctxlab {job.command.format(runs=RUNS)}"
     yield "```"
+
+
+def _answer(metric: str, rivals: Mapping[str, Figures]) -> str:
+    """Return which of the strategies scores best, and which of the others these single runs do not tell apart from it.
+
+    Two are told apart if their intervals over documents do not overlap, which is stricter than a paired test.
+    """
+    best, *others = sorted(rivals, key=lambda label: -(rivals[label].scores[metric] or 0.0))
+    close = [label for label in others if _overlap(rivals[best], rivals[label])]
+    lower = [label for label in others if label not in close]
+    said = [f"{best} has the highest {metric.replace('_', ' ')}, {_number(rivals[best].scores[metric])}."]
+    if lower:
+        said.append(f"Lower by more than the intervals over documents: {_listed(metric, rivals, lower)}.")
+    if close:
+        said.append(
+            f"Not told apart from it by one run each, since the intervals overlap: {_listed(metric, rivals, close)}."
+        )
+    return " ".join(said)
+
+
+def _listed(metric: str, rivals: Mapping[str, Figures], labels: Sequence[str]) -> str:
+    return ", ".join(f"{label} ({_number(rivals[label].scores[metric])})" for label in labels)
+
+
+def _overlap(one: Figures, other: Figures) -> bool:
+    if one.interval is None or other.interval is None:
+        return True
+    return one.interval[0] <= other.interval[1] and other.interval[0] <= one.interval[1]
 
 
 def _machine(figures: Figures) -> str:

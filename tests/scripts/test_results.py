@@ -79,3 +79,29 @@ def test_the_page_in_the_repository_is_that_of_its_figures():
     names = [job.name for part in SECTIONS for job in part.jobs]
     assert set(found) <= set(names)
     assert len(names) == len(set(names))
+
+
+def rivals(*scores_and_intervals):
+    """A page of one section whose strategies have these scores and intervals."""
+    found = {
+        f"job_{number}": replace(kept(("mrr",)), scores={"mrr": score}, interval=interval)
+        for number, (score, interval) in enumerate(scores_and_intervals)
+    }
+    jobs = tuple(Job(name, name.replace("job_", "strategy "), "eval") for name in found)
+    return page([Section("Title", None, "About.", ("mrr",), jobs, rivals=tuple(found))], found)
+
+
+def test_the_page_says_which_strategy_is_worth_it_and_which_are_not_told_apart():
+    text = rivals((0.5, [0.4, 0.6]), (0.7, [0.61, 0.8]), (0.65, [0.5, 0.75]), (0.69, None))
+    assert "**Which is worth it?** strategy 1 has the highest mrr, 0.700." in text
+    assert "Lower by more than the intervals over documents: strategy 0 (0.500)." in text
+    assert "since the intervals overlap: strategy 3 (0.690), strategy 2 (0.650)." in text
+
+
+def test_one_strategy_alone_is_no_answer():
+    assert "Which is worth it" not in rivals((0.5, [0.4, 0.6]))
+
+
+def test_every_rival_is_a_job_of_its_section():
+    for part in SECTIONS:
+        assert set(part.rivals) <= {job.name for job in part.jobs}
