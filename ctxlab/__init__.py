@@ -1,6 +1,7 @@
-"""ctxlab from Python: ``ctxlab.load(run)`` is a trained run, ``ctxlab.results(folder)`` what all runs came to.
+"""ctxlab from Python: ``ctxlab.load(run)`` loads a trained run, ``ctxlab.results(folder)`` returns the results of all
+runs.
 
-Nothing heavy is imported before it is needed, as the command line imports this package too.
+Heavy libraries are imported only when they are needed, because the command line imports this package too.
 """
 
 from pathlib import Path
@@ -13,7 +14,7 @@ __version__: str
 
 
 def load(run: str | Path, *overrides: str, checkpoint: str = "best") -> "LoadedRun":
-    """A finished training run, its model loaded; see ``ctxlab.api.LoadedRun``.
+    """Load a finished training run with its model; see ``ctxlab.api.LoadedRun``.
 
     Args:
         run: Directory of the run.
@@ -29,7 +30,7 @@ def load(run: str | Path, *overrides: str, checkpoint: str = "best") -> "LoadedR
 
 
 def results(folder: str | Path = "outputs") -> "list[Recorded]":
-    """Every run below ``folder`` that came to its end, with its typed result, in order of their directories.
+    """Return every finished run below ``folder`` with its typed result, in the order of their directories.
 
     A ``result.json`` that is damaged is named in a warning and left out.
     """
@@ -39,7 +40,7 @@ def results(folder: str | Path = "outputs") -> "list[Recorded]":
 
 
 def __getattr__(name: str) -> Any:
-    """``__version__``, looked up when it is asked for."""
+    """Return ``__version__``, which is looked up when it is first needed."""
     if name == "__version__":
         from importlib.metadata import version
 

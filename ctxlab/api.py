@@ -42,12 +42,12 @@ class LoadedRun:
 
     @property
     def task(self) -> Task:
-        """The task of the run."""
+        """Return the task of the run."""
         return self._bench.task
 
     @property
     def model(self) -> Any:
-        """The Transformers model, with its strategy installed."""
+        """Return the Transformers model, with its strategy installed."""
         return self._bench.model
 
     def predict(self, documents: Iterable[str | Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -44,7 +44,7 @@ def stages() -> list[str]:
 
 
 def roots() -> list[Path]:
-    """Folders that options come from: ``conf_dir()``, then those of plug-ins; the first that has an option counts."""
+    """Return the folders with options: ``conf_dir()``, then those of plug-ins; the first with an option is used."""
     return [conf_dir(), *plugins.conf_dirs()]
 
 
@@ -61,13 +61,13 @@ def options(group: str) -> list[str]:
 
 
 def option_file(group: str, option: str) -> Path:
-    """The YAML file of an option, or of a stage where ``group`` is empty; where there is none, where it would be."""
+    """Return the path of an option's YAML file, or of a stage's if ``group`` is empty, whether or not it exists."""
     places = [root / group / f"{option}.yaml" for root in (roots() if group else [conf_dir()])]
     return next((path for path in places if path.is_file()), places[0])
 
 
 def has_option(group: str, option: str) -> bool:
-    """Whether the option is there, and inside its group also after ``..`` and symbolic links."""
+    """Return whether the option exists and, with ``..`` and symbolic links resolved, is inside its group."""
     path = option_file(group, option)
     return path.is_file() and any(path.resolve().is_relative_to((root / group).resolve()) for root in roots())
 

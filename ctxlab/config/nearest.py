@@ -33,5 +33,5 @@ def described(guess: str | None, names: Sequence[str], what: str) -> str:
 
 
 def either(forms: Sequence[str]) -> str:
-    """``a``, ``a or b``, ``a, b or c``."""
+    """Return ``a``, ``a or b``, or ``a, b or c``."""
     return f"{', '.join(forms[:-1])} or {forms[-1]}" if len(forms) > 1 else forms[0]

@@ -17,7 +17,7 @@ _PLAIN: dict[str, Any] = {
 
 
 def classes(module: str) -> list[str]:
-    """Names of the classes that a module of ctxlab or of a plug-in defines."""
+    """Return the names of the classes that a module of ctxlab or of a plug-in defines."""
     return [node.name for node in ast.walk(_tree(module)) if isinstance(node, ast.ClassDef)]
 
 

@@ -27,7 +27,7 @@ class Item:
     """(T,) target tokens of each window; empty for tasks without targets."""
 
     def __len__(self) -> int:
-        """Tokens of all windows."""
+        """Return the number of tokens of all windows."""
         return sum(map(len, self.windows))
 
 

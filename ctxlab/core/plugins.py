@@ -21,29 +21,29 @@ from pathlib import Path
 from types import ModuleType
 
 GROUP = "ctxlab.plugins"
-"""Entry point group by which a distribution says that its classes are meant to be named."""
+"""Entry point group by which a distribution declares that configurations may name its classes."""
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*)*")
 """A dotted name without relative parts, private parts or white space."""
 
 
 def packages() -> list[str]:
-    """Top-level packages of the distributions that declare the entry point, in alphabetical order.
+    """Return the top-level packages of the distributions that declare the entry point, in alphabetical order.
 
-    Never the standard library's, nor ctxlab itself.
+    Packages of the standard library and ctxlab itself are never among them.
     """
     named = {point.module.split(".")[0] for point in importlib.metadata.entry_points(group=GROUP)}
     return sorted(name for name in named if name not in sys.stdlib_module_names and name != "ctxlab")
 
 
 def folders() -> dict[str, Path]:
-    """Package → its folder; those that are a single file, or are not there, have none."""
+    """Return package → folder; packages that are a single file or do not exist are left out."""
     return dict(_folders(tuple((entry, _changed(entry)) for entry in sys.path)))
 
 
 @cache
 def _folders(path: tuple[tuple[str, int], ...]) -> tuple[tuple[str, Path], ...]:
-    """Kept while nothing is installed: completion asks many times, and a search reads a file of every distribution."""
+    """Find the folders, cached by the import path: a search reads a file of every installed distribution."""
     del path
     return tuple((name, folder) for name in packages() if (folder := _folder(name)))
 
@@ -61,7 +61,7 @@ def _folder(package: str) -> Path | None:
 
 
 def _spec(package: str) -> ModuleSpec | None:
-    """Where a top-level package is; to look it up runs nothing of it."""
+    """Return the import spec of a top-level package without running its code."""
     try:
         return importlib.util.find_spec(package)
     except (ImportError, ValueError, AttributeError):
@@ -69,12 +69,12 @@ def _spec(package: str) -> ModuleSpec | None:
 
 
 def conf_dirs() -> list[Path]:
-    """Folders with the YAML files of plug-ins."""
+    """Return the folders with the YAML files of plug-ins."""
     return [folder / "conf" for folder in folders().values() if (folder / "conf").is_dir()]
 
 
 def source(module: str) -> Path | None:
-    """The file of a plug-in's module, found without importing its package; None where it has no such file."""
+    """Return the file of a plug-in's module without importing its package; None if there is no such file."""
     package, *parts = module.split(".")
     if not NAME.fullmatch(module) or package not in packages():
         return None
@@ -86,25 +86,25 @@ def source(module: str) -> Path | None:
     return next((file for file in candidates if file.is_file()), None)
 
 
-def named(room: str, name: str) -> ModuleType | None:
-    """The module of a ``name``: a file of one of ctxlab's own packages, or with dots a plug-in's module in full.
+def find_module(package: str, name: str) -> ModuleType | None:
+    """Import the module with a ``name``: a file of one of ctxlab's packages, or a plug-in's module by its full name.
 
     Args:
-        room: Package of ctxlab, such as ``ctxlab.evaluation.metrics``.
+        package: Package of ctxlab, such as ``ctxlab.evaluation.metrics``.
         name: ``entities``, or ``longlab.metrics.tagging``.
 
     Returns:
-        None where there is no such module, or it belongs to no plug-in.
+        The module; None if it does not exist, or is in neither ctxlab nor a plug-in.
     """
     if not NAME.fullmatch(name):
         return None
     if "." in name:
         return importlib.import_module(name) if source(name) else None
-    return importlib.import_module(f"{room}.{name}") if importlib.util.find_spec(f"{room}.{name}") else None
+    return importlib.import_module(f"{package}.{name}") if importlib.util.find_spec(f"{package}.{name}") else None
 
 
 def grammars() -> dict[str, str]:
-    """Task → module of a plug-in that writes its documents for ``data=generated``; the first that has one counts."""
+    """Return task → module of a plug-in that generates its documents; the first plug-in that has one is used."""
     found: dict[str, str] = {}
     for package, folder in folders().items():
         for path in sorted((folder / "corpora").glob("[!_]*.py")):

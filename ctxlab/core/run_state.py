@@ -12,7 +12,7 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.result import FILE, Result, read
 
 FAILURE = "failure.json"
-"""File in which a run that failed says why, in its run directory."""
+"""File in the run directory of a failed run that contains the error message."""
 
 
 class State(StrEnum):

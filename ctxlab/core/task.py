@@ -91,7 +91,7 @@ class Task(Component, ABC):
     @property
     @abstractmethod
     def encode_options(self) -> tuple[Any, ...]:
-        """Everything besides labels that decides how a document is encoded; part of the key of cached tokens."""
+        """Return what determines the encoding of a document besides labels; part of the key of cached tokens."""
 
     @abstractmethod
     def for_kind(self, kind: str) -> "Task":

@@ -1,4 +1,4 @@
-"""What flows from a source to a report: documents, windows, predictions, tables.
+"""Data types passed from sources to reports: documents, windows, predictions, tables.
 
 Shape legend: L tokens of a document, W tokens of a window, B windows of a batch, C outputs per token.
 """
@@ -102,11 +102,11 @@ class Window:
         return len(self.input_ids)
 
     def labels(self, encoded: Encoded) -> IntArray:
-        """(W,) labels of the window's tokens, ``NO_LABEL`` for added tokens."""
+        """Return (W,) labels of the window's tokens, ``NO_LABEL`` for added tokens."""
         return np.where(self.token_index == ADDED, NO_LABEL, encoded.labels[self.token_index])
 
     def marks(self, encoded: Encoded) -> IntArray:
-        """(W,) marks of the window's tokens, 0 for added tokens and where nothing is known."""
+        """Return (W,) marks of the window's tokens, 0 for added tokens and where nothing is known."""
         if not len(encoded.marks):
             return np.zeros(len(self), np.int64)
         return np.where(self.token_index == ADDED, 0, encoded.marks[self.token_index])
@@ -166,7 +166,7 @@ class Table:
 
     @property
     def figure(self) -> str:
-        """The column that a plot shows: the one before ``low`` and ``high``, else the last."""
+        """Return the column that a plot shows: the one before ``low`` and ``high``, else the last."""
         return self.columns[max(list(self.columns).index("low") - 1, 0)] if "low" in self.columns else self.columns[-1]
 
 

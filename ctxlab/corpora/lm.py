@@ -14,7 +14,7 @@ from typing import Any
 from ctxlab.corpora.grammar.brief import Brief
 from ctxlab.corpora.grammar.draw import Draw
 from ctxlab.corpora.grammar.names import names
-from ctxlab.corpora.grammar.paragraphs import joined, leaves
+from ctxlab.corpora.grammar.paragraphs import is_fillable, joined
 from ctxlab.corpora.grammar.prose import FILLERS, LISTS, ROOM_FOR_SENTENCE, exactly, fill, sentence
 
 PAIRS: Sequence[tuple[str, str, str]] = (
@@ -114,7 +114,7 @@ class _Writer:
         now, key_at = len(self._words), len(self._words) + first_key
         at = key_at + distance - second_key
         due = _Due(at, at + len(second), words=second, key_at=second_key, first_key=key_at)
-        if not leaves(self._room() - len(first)) or not self._free(now + len(first), due):
+        if not is_fillable(self._room() - len(first)) or not self._free(now + len(first), due):
             return False
         self._pool.pop()
         self._write(first)
@@ -122,11 +122,11 @@ class _Writer:
         return True
 
     def _free(self, start: int, new: _Due) -> bool:
-        """Whether ``new`` overlaps no due sentence, and leaves no gap of a single word, which cannot be filled."""
+        """Whether ``new`` overlaps no due sentence, and is_fillable no gap of a single word, which cannot be filled."""
         taken = sorted(
             [(0, start), (self._length, self._length), (new.at, new.end), *((d.at, d.end) for d in self._due)]
         )
-        return all(leaves(after[0] - before[1]) for before, after in pairwise(taken))
+        return all(is_fillable(after[0] - before[1]) for before, after in pairwise(taken))
 
     def _write_second(self, due: _Due) -> None:
         word = due.at + due.key_at
@@ -137,10 +137,12 @@ class _Writer:
         room = self._room()
         for _ in range(TRIES if room < ROOM_FOR_SENTENCE else 1):
             words = sentence(fill(self._draw.one(FILLERS), self._draw))
-            if leaves(room - len(words)):
+            if is_fillable(room - len(words)):
                 self._write(words)
                 return
-        self._write(exactly(min(room, ROOM_FOR_SENTENCE) if leaves(room - ROOM_FOR_SENTENCE) else room, self._draw))
+        self._write(
+            exactly(min(room, ROOM_FOR_SENTENCE) if is_fillable(room - ROOM_FOR_SENTENCE) else room, self._draw)
+        )
 
     def _write(self, words: Sequence[str]) -> None:
         self._starts.append(len(self._words))

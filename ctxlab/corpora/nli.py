@@ -67,12 +67,12 @@ def _record(draw: Draw, page: Page, pool: Sequence[str], label: str, distance: i
         is_first = draw.share() < 0.5
         page.put_pair(*((statement, alias) if is_first else (alias, statement)), distance)
     text, spans, at = page.write()
-    told_kind, _, hypothesis = asked if label == "neutral" else fact
-    said = {"entailment": key, "contradiction": wrong, "neutral": draw.one(_keys(told_kind))}[label]
+    stated_kind, _, hypothesis = asked if label == "neutral" else fact
+    stated_key = {"entailment": key, "contradiction": wrong, "neutral": draw.one(_keys(stated_kind))}[label]
     order = list(zip(spans, at, strict=True)) if is_first else list(zip(spans, at, strict=True))[::-1]
     return {
         "premise": text,
-        "hypothesis": " ".join(fixed_sentence(hypothesis, name, key=said).words).replace(" .", "."),
+        "hypothesis": " ".join(fixed_sentence(hypothesis, name, key=stated_key).words).replace(" .", "."),
         "label": label,
         "probes": [{"start": start, "end": end, "distance": place + 1} for (start, end), place in order],
     }

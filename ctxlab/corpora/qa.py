@@ -12,7 +12,7 @@ from typing import Any
 from ctxlab.corpora.grammar.brief import Brief
 from ctxlab.corpora.grammar.draw import Draw
 from ctxlab.corpora.grammar.names import names
-from ctxlab.corpora.grammar.paragraphs import joined, leaves
+from ctxlab.corpora.grammar.paragraphs import is_fillable, joined
 from ctxlab.corpora.grammar.prose import FILLERS, LISTS, ROOM_FOR_SENTENCE, exactly, fill, sentence
 
 FACTS: Sequence[tuple[str, str, str]] = (
@@ -38,7 +38,7 @@ def write(brief: Brief, index: int) -> dict[str, Any]:
 
     - ``ambiguous_share``: fraction of the sentences in between that state other facts.
     - ``evidence_distance``: words from the beginning of the context to an answer; one question for each value that fits
-      the document and leaves room for the others.
+      the document and is_fillable room for the others.
     - ``probes``: the question's id, the first and last character (not included) of its answer, and its actual distance:
       a fact that does not fit at its distance is at the beginning of the document.
 
@@ -100,8 +100,8 @@ class _Writer:
         for distance in distances:
             fact = self._fact()
             at = distance - fact.key_at
-            at = at if leaves(at) else 0
-            if at >= free and leaves(at - free) and leaves(self._length - at - len(fact.words)):
+            at = at if is_fillable(at) else 0
+            if at >= free and is_fillable(at - free) and is_fillable(self._length - at - len(fact.words)):
                 self._asked.append((fact, at))
                 free = at + len(fact.words)
         if not self._asked:
@@ -134,7 +134,7 @@ class _Writer:
             for _ in range(TRIES if room < ROOM_FOR_SENTENCE else 1):
                 states = self._pool and self._draw.share() < share
                 words = self._fact().words if states else sentence(fill(self._draw.one(FILLERS), self._draw))
-                if leaves(room - len(words)):
+                if is_fillable(room - len(words)):
                     self._write(words)
                     break
             else:

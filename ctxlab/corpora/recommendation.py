@@ -60,7 +60,7 @@ class _Writer:
     def __init__(self, draw: Draw, pool: Sequence[str], length: int) -> None:
         self._draw, self._pool, self._length = draw, pool, length
         self._page = Page(draw, length)
-        self._told: list[bool] = []  # for each sentence put, whether it is evidence
+        self._is_evidence: list[bool] = []  # for each sentence put, whether it is evidence
 
     def write(self, distances: Sequence[int], ambiguous_share: float) -> dict[str, Any]:
         subjects = self._draw.shuffled([word for word in LISTS["thing"] if " " not in word])[:NUM_CANDIDATES]
@@ -75,17 +75,17 @@ class _Writer:
     def _taste(self, subject: str, distance: int) -> bool:
         """Put a sentence that states a taste; returns False where there is no room."""
         is_put = self._page.put_before_end(fixed_sentence(self._draw.one(TASTES), subject), distance) is not None
-        self._told += [True] * is_put
+        self._is_evidence += [True] * is_put
         return is_put
 
     def _author(self, subject: str, wrong: str, distance: int) -> None:
         """Put a byline, the subject of its author and, where there is room, the subject of another author."""
         author, other = self._draw.shuffled(self._pool)[:2]
         self._page.put_before_end(fixed_sentence(self._draw.one(BYLINES), author), distance)
-        is_told = self._page.put(fixed_sentence(self._draw.one(SPECIALITIES), author, key=subject))
-        assert is_told, "a page with room for a distance has room for two sentences"
+        is_stated = self._page.put(fixed_sentence(self._draw.one(SPECIALITIES), author, key=subject))
+        assert is_stated, "a page with room for a distance has room for two sentences"
         is_put = self._page.put(fixed_sentence(self._draw.one(SPECIALITIES), other, key=wrong))
-        self._told += [True, True, *[False] * is_put]
+        self._is_evidence += [True, True, *[False] * is_put]
 
     def _record(self, subjects: Sequence[str], num_tastes: int) -> dict[str, Any]:
         text, spans, at = self._page.write()
@@ -97,7 +97,7 @@ class _Writer:
             "labels": [int(i < num_tastes) for i in order],
             "probes": [
                 {"start": start, "end": end, "distance": self._length - place}
-                for (start, end), place, tells in zip(spans, at, self._told, strict=True)
-                if tells
+                for (start, end), place, is_evidence in zip(spans, at, self._is_evidence, strict=True)
+                if is_evidence
             ],
         }

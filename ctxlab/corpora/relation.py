@@ -77,7 +77,7 @@ class _Writer:
         self._draw, self._pool, self._page = draw, draw.shuffled(pool), Page(draw, length)
         self._keys = draw.shuffled([word for word in LISTS["thing"] if " " not in word])
         self._types: list[str] = []
-        self._mentions: list[tuple[int, int, int]] = []  # (entity, sentence in the order of putting, word in it)
+        self._mentions: list[tuple[int, int, int]] = []  # (entity, index of its sentence among those put, word in it)
         self._relations: list[dict[str, Any]] = []
         self._probes: list[dict[str, int]] = []
 

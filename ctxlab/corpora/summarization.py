@@ -78,11 +78,11 @@ def _summaries(facts: Sequence[_Fact], spans: Sequence[tuple[int, int]]) -> list
     return [
         {
             "query": query,
-            "summary": " ".join(fact.stated for fact in told_of),
+            "summary": " ".join(fact.stated for fact in included),
             "probes": [
                 {"start": spans[f.put][0], "end": spans[f.put][1], "distance": f.distance, "says": f.says}
-                for f in told_of
+                for f in included
             ],
         }
-        for query, told_of in rows
+        for query, included in rows
     ]

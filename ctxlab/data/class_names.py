@@ -1,4 +1,4 @@
-"""Values of a data set's columns as a file would have them: class names instead of numbers, dates as text."""
+"""Converting values of a data set's columns to those of a file: class names instead of numbers, dates as text."""
 
 import datetime
 from collections.abc import Mapping

@@ -103,7 +103,7 @@ def fingerprint(task: Task, documents: Sequence[Document], tokenizer: Any) -> st
 
 
 def _foreign_code(task: Task) -> list[str]:
-    """Checksums of the files that the task's classes are in, of those that ``FORMAT`` says nothing about."""
+    """Return checksums of the files with the task's classes outside ctxlab, whose changes ``FORMAT`` does not count."""
     modules = dict.fromkeys(cls.__module__ for cls in type(task).__mro__)
     foreign = (name for name in modules if name.split(".")[0] not in ("ctxlab", *sys.stdlib_module_names))
     files = (getattr(sys.modules.get(name), "__file__", None) for name in foreign)

@@ -9,7 +9,8 @@ from ctxlab.evaluation.statistics import Counts
 
 
 def auroc(scores: Counts, gold: Counts, weights: Counts) -> Counts:
-    """(R,) probability that a document of the class scores higher than another, ties counting half; NaN without either.
+    """Return (R,) probability that a document of the class scores higher than another; ties count half, NaN without
+    either.
 
     Args:
         scores: (N,) scores of the class.

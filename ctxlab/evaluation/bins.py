@@ -17,7 +17,7 @@ DISTANCES = (32, 128, 512, 2048)
 """Last word count of each bin of distances; the last bin is open."""
 
 PARTS = 10
-"""Equal parts of a document."""
+"""Number of equal parts of a document."""
 
 Bin = tuple[str, list[int]]
 """Name of a bin and the cases in it."""
@@ -34,7 +34,7 @@ class _Holder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """A bin of whole numbers above ``low`` and at most ``high``."""
+    """A bin of integers above ``low`` and at most ``high``."""
 
     low: float
     high: float

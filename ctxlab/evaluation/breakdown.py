@@ -33,7 +33,7 @@ class Estimate:
 
     @property
     def cells(self) -> tuple[float, float | None, float | None]:
-        """Value, low and high."""
+        """Return value, low and high."""
         return self.value, self.low, self.high
 
 

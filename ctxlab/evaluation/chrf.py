@@ -21,7 +21,7 @@ BETA = 2
 
 
 def counts(hypothesis: str, reference: str) -> Counts:
-    """(18,) counts of a pair of texts; white space does not count (Popović 2015, sacrebleu's defaults)."""
+    """Return (18,) counts of a pair of texts; white space does not count (Popović 2015, sacrebleu's defaults)."""
     given, wanted = (_SPACE.sub("", text) for text in (hypothesis, reference))
     rows = []
     for n in range(1, ORDER + 1):

@@ -108,7 +108,7 @@ def metric_module(name: str) -> ModuleType:
     Raises:
         UserError: There is no such module, or it has no function ``score``.
     """
-    module = plugins.named("ctxlab.evaluation.metrics", name)
+    module = plugins.find_module("ctxlab.evaluation.metrics", name)
     if module is None:
         raise UserError(
             f"There is no metric '{name}': name a file of ctxlab/evaluation/metrics, or the full name of a module of a "

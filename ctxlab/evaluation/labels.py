@@ -46,29 +46,29 @@ class Labelled:
 
     @property
     def gold(self) -> Counts:
-        """(N, C)"""
+        """Return (N, C): 1 for gold labels, else 0."""
         gold: Counts = self.counts[..., GOLD]
         return gold
 
     @property
     def by_class(self) -> Counts:
-        """(N, 3 C) counts for ``macro_f1``."""
+        """Return (N, 3 C) counts for ``macro_f1``."""
         return self.counts.reshape(len(self.counts), -1)
 
     @property
     def of_all_classes(self) -> Counts:
-        """(N, 3) counts for micro-F1."""
+        """Return (N, 3) counts for micro-F1."""
         sums: Counts = self.counts.sum(axis=1)
         return sums
 
     @property
     def right(self) -> Counts:
-        """(N, 2) whether the answer is right, and 1: for the fraction of right documents."""
+        """Return (N, 2) whether the answer is right, and 1; their sums give the accuracy."""
         return np.stack([self.correct, np.ones(len(self.correct))], axis=-1)
 
     @property
     def calibration(self) -> Counts:
-        """(N, 3 · bins) at the bin of a document's confidence: 1, confidence, and whether it is right; else 0."""
+        """Return (N, 3 · bins): 1, confidence and correctness in the bin of a document's confidence, else 0."""
         confidence = self.probabilities.max(axis=1).clip(0, 1)
         # Bins are open below and closed above, as in the paper.
         place = np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(int) - 1, 0, CALIBRATION_BINS - 1)
@@ -119,7 +119,7 @@ def calibration_error(sums: Counts) -> Counts:
 
 
 def mean_auroc(found: Labelled, weights: Counts) -> Counts:
-    """(R,) mean AUROC over classes with positive and negative documents in a weighting; NaN where there is none."""
+    """Return (R,) mean AUROC over classes with positive and negative documents in a weighting; NaN if there is none."""
     areas = np.stack([auroc(found.probabilities[:, i], found.gold[:, i], weights) for i in range(len(found.classes))])
     known = ~np.isnan(areas)
     total, count = np.where(known, areas, 0).sum(axis=0), known.sum(axis=0)

@@ -62,7 +62,7 @@ def reciprocal_rank(ranked: Ranked) -> float:
 
 
 def _reciprocal_rank_by_chance(num: int, chosen: int) -> float:
-    """The first one has rank r if the other chosen ones are among the ``num - r`` after it."""
+    """Return the expected value: the first one has rank r if all others are among the ``num - r`` after it."""
     return sum(comb(num - r, chosen - 1) / r for r in range(1, num - chosen + 2)) / comb(num, chosen)
 
 
@@ -102,16 +102,16 @@ class Rankings(Means):
 
     @property
     def names(self) -> list[str]:
-        """Names of the figures."""
+        """Return the names of the figures."""
         return [figure.name for figure in self.ranked_by]
 
     def scores(self, one: Values) -> list[float]:
-        """(F,) figures of one ranking."""
+        """Return (F,) figures of one ranking."""
         if not one["ranks"]:
             return [0.0] * len(self.ranked_by)
         ranked = Ranked(np.asarray(one["ranks"], np.int64), one["auc"])
         return [figure.of(ranked) for figure in self.ranked_by]
 
     def by_chance(self, num: int, chosen: int) -> list[float]:
-        """(F,) expected figures of a random order of ``num`` candidates, ``chosen`` of them chosen."""
+        """Return (F,) expected figures of a random order of ``num`` candidates, ``chosen`` of them chosen."""
         return [figure.by_chance(num, chosen) for figure in self.ranked_by]

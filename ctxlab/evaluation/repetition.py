@@ -16,7 +16,7 @@ def ngrams(words: Sequence[str], length: int) -> list[tuple[str, ...]]:
 
 
 def repeated(texts: Sequence[Sequence[str]], length: int = REPEATED_WORDS) -> Counts:
-    """(N, 2) number of n-grams that occurred earlier in the same text, and of all n-grams.
+    """Return (N, 2) number of n-grams that occurred earlier in the same text, and of all n-grams.
 
     Their ratio is seq-rep-n (Welleck et al. 2020, arXiv:1908.04319).
 

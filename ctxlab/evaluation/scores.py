@@ -34,7 +34,7 @@ def statistic(name: str) -> Statistic:
     Raises:
         UserError: There is none.
     """
-    found = getattr(plugins.named(_PACKAGE, name), "STATISTIC", None)
+    found = getattr(plugins.find_module(_PACKAGE, name), "STATISTIC", None)
     if not isinstance(found, Statistic):
         writer = f"the plug-in {name.split('.')[0]}, not installed here" if "." in name else "another version of ctxlab"
         raise UserError(
@@ -64,7 +64,7 @@ def metrics(records: Sequence[ScoredRecord]) -> dict[str, float]:
 
 
 def groups(records: Sequence[ScoredRecord]) -> IntArray:
-    """(N,) index of the record that each unit belongs to, in order of first occurrence."""
+    """Return (N,) index of the record that each unit belongs to, in order of first occurrence."""
     places = {name: place for place, name in enumerate(dict.fromkeys(record.group for record in records))}
     return np.asarray([places[record.group] for record in records], np.int64)
 

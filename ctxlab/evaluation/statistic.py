@@ -44,11 +44,11 @@ class Sums(Statistic):
         return self.of(self.total(table)[None] if weights is None else weights @ table)
 
     def table(self, values: Sequence[Values]) -> Counts:
-        """(N, K) numbers in the order of ``columns``."""
+        """Return (N, K) numbers in the order of ``columns``."""
         return np.asarray([np.hstack([one[name] for name in self.columns]) for one in values], np.float64)
 
     def total(self, table: Counts) -> Counts:
-        """(K,) sums over all units, (N, K)."""
+        """Return (K,) sums over all units, (N, K)."""
         sums: Counts = table.sum(axis=0)
         return sums
 
@@ -62,19 +62,19 @@ class Means(Sums):
 
     @property
     def names(self) -> Sequence[str]:
-        """Names of the figures."""
+        """Return the names of the figures."""
         return self.columns
 
     def scores(self, one: Values) -> Sequence[float]:
-        """(K,) value of one unit in each figure."""
+        """Return (K,) value of one unit in each figure."""
         return [one[name] for name in self.names]
 
     def table(self, values: Sequence[Values]) -> Counts:
-        """(N, K + 1) the scores, and 1."""
+        """Return (N, K + 1) the scores, and 1."""
         return np.asarray([(*self.scores(one), 1.0) for one in values], np.float64)
 
     def total(self, table: Counts) -> Counts:
-        """(K + 1,) sums, with the rounding of ``numpy.mean`` of each column."""
+        """Return (K + 1,) sums, with the rounding of ``numpy.mean`` of each column."""
         sums: Counts = np.ascontiguousarray(table.T).sum(axis=1)
         return sums
 

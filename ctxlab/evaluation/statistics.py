@@ -126,7 +126,7 @@ def bootstrap_mean(values: npt.ArrayLike, groups: Sequence[Hashable]) -> Interva
 
 
 def by_group(counts: npt.ArrayLike, groups: Sequence[Hashable], every: Sequence[Hashable] = ()) -> Counts:
-    """(G, K) sums of ``counts`` (N, K) over the cases of each group.
+    """Return (G, K) sums of ``counts`` (N, K) over the cases of each group.
 
     Args:
         counts: Counts of each case.

@@ -1,4 +1,4 @@
-"""MiniLM, a BERT of 22.7 million parameters: small enough to train on a laptop, good enough to be worth it."""
+"""MiniLM, a BERT of 22.7 million parameters: small enough to train on a laptop."""
 
 from collections.abc import Sequence
 from importlib.util import find_spec

@@ -1,4 +1,4 @@
-"""SmolLM2, a Llama of 134.5 million parameters: a decoder that reads 8,192 tokens and runs on a laptop."""
+"""SmolLM2, a Llama of 134.5 million parameters, trained for 8,192 tokens: a decoder that runs on a laptop."""
 
 import logging
 from collections.abc import Sequence

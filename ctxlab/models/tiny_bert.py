@@ -34,7 +34,7 @@ class TinyBert(Tiny):
             attention_dropout: Rate on attention probabilities, 0 to 1; above 0 long windows are over 20 times
                 slower on a CPU.
             name: Name in results.
-            vocabulary: ``letters`` (pieces of English words) or ``bytes`` (a token a byte, any script).
+            vocabulary: ``letters`` (pieces of English words) or ``bytes`` (one token per byte, any script).
         """
         super().__init__(
             name=name, seed=seed, dropout=dropout, attention_dropout=attention_dropout, vocabulary=vocabulary
@@ -48,5 +48,5 @@ class TinyBert(Tiny):
         }
 
     def config(self, **tokens: Any) -> Any:
-        """A new config; see ``Tiny.config``."""
+        """Return a new config; see ``Tiny.config``."""
         return BertConfig(vocab_size=tokens["vocab_size"], pad_token_id=tokens["pad_token_id"], **self.sizes)

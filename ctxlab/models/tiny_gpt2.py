@@ -34,7 +34,7 @@ class TinyGpt2(Tiny):
             attention_dropout: Rate on attention probabilities, 0 to 1; above 0 long windows are over 20 times
                 slower on a CPU.
             name: Name in results.
-            vocabulary: ``letters`` (pieces of English words) or ``bytes`` (a token a byte, any script).
+            vocabulary: ``letters`` (pieces of English words) or ``bytes`` (one token per byte, any script).
         """
         super().__init__(
             name=name, seed=seed, dropout=dropout, attention_dropout=attention_dropout, vocabulary=vocabulary
@@ -47,7 +47,7 @@ class TinyGpt2(Tiny):
         }
 
     def config(self, **tokens: Any) -> Any:
-        """A new config; see ``Tiny.config``."""
+        """Return a new config; see ``Tiny.config``."""
         config = GPT2Config(use_cache=False, **self.sizes, **tokens)  # whole windows are read at once
         config.classifier_dropout = 0.1 if self.dropout is None else self.dropout  # 0.1 is the library's own
         return config

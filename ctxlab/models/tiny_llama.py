@@ -36,7 +36,7 @@ class TinyLlama(Tiny):
             attention_dropout: Rate on attention probabilities, 0 to 1; above 0 long windows are over 20 times
                 slower on a CPU.
             name: Name in results.
-            vocabulary: ``letters`` (pieces of English words) or ``bytes`` (a token a byte, any script).
+            vocabulary: ``letters`` (pieces of English words) or ``bytes`` (one token per byte, any script).
         """
         super().__init__(
             name=name, seed=seed, dropout=dropout, attention_dropout=attention_dropout, vocabulary=vocabulary
@@ -51,7 +51,7 @@ class TinyLlama(Tiny):
         }
 
     def config(self, **tokens: Any) -> Any:
-        """A new config; see ``Tiny.config``."""
+        """Return a new config; see ``Tiny.config``."""
         config = LlamaConfig(
             use_cache=False,  # whole windows are read at once
             rope_parameters={"rope_type": "default", "rope_theta": self.rope_theta},

@@ -32,7 +32,7 @@ class TinyT5(Tiny):
             attention_dropout: Rate on attention probabilities, 0 to 1; above 0 long windows are over 20 times
                 slower on a CPU.
             name: Name in results.
-            vocabulary: ``letters`` (pieces of English words) or ``bytes`` (a token a byte, any script).
+            vocabulary: ``letters`` (pieces of English words) or ``bytes`` (one token per byte, any script).
         """
         super().__init__(
             name=name, seed=seed, dropout=dropout, attention_dropout=attention_dropout, vocabulary=vocabulary
@@ -46,7 +46,7 @@ class TinyT5(Tiny):
         }
 
     def config(self, **tokens: Any) -> Any:
-        """A new config; see ``Tiny.config``. A T5 starts generation with the padding token."""
+        """Return a new config; see ``Tiny.config``. A T5 starts generation with the padding token."""
         config = T5Config(**self.sizes, **tokens)
         config.decoder_start_token_id = tokens["pad_token_id"]
         return config

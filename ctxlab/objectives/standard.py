@@ -8,7 +8,7 @@ from ctxlab.core.task import Task
 
 
 class Standard(Objective):
-    """The default: one forward pass over every window, and the loss that the task defines."""
+    """The default objective: one forward pass over every window, and the loss that the task defines."""
 
     def step(self, passes: PassRunner, items: Sequence[Item], task: Task) -> Iterator[Term]:
         """Yield the task's loss of every pass."""

@@ -38,7 +38,7 @@ class Reader:
     """Whether windows go through the model; if not, only the tokens kept by the windows are merged."""
 
     def read(self, encoded: Sequence[Encoded], done: Callable[[int], None] = lambda _: None) -> Iterator[Merged]:
-        """What was observed on every token of every document, in order; ``done`` hears of each token count read."""
+        """Yield the merged outputs of every document, in order; ``done`` is called with each number of tokens read."""
         self.model.eval()
         for group in _groups(encoded):
             windows = [self.strategy.reading.windows(document, self.length) for document in group]

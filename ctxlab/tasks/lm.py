@@ -120,5 +120,5 @@ class LM(BaseTask):
 
 
 def next_tokens(input_ids: IntArray) -> IntArray:
-    """(L,) the token after each, ``NO_LABEL`` for the last."""
+    """Return (L,) the token after each, ``NO_LABEL`` for the last."""
     return np.append(input_ids[1:], NO_LABEL)

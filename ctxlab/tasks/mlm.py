@@ -145,7 +145,7 @@ class MLM(BaseTask):
 
 
 def unmasked(encoded: Encoded) -> IntArray:
-    """(L,) token ids of the original text."""
+    """Return (L,) token ids of the original text."""
     return np.where(encoded.labels == NO_LABEL, encoded.input_ids, encoded.labels)
 
 

@@ -148,7 +148,7 @@ class NER(TokenLabeller):
         return entity_types(labels)
 
     def weights(self, outputs: torch.Tensor) -> torch.Tensor:
-        """(C,) for outputs (B, W, C): the first tag, of words outside entities, has ``outside_weight``."""
+        """Return (C,) for outputs (B, W, C): the first tag, of words outside entities, has ``outside_weight``."""
         weights = super().weights(outputs)
         weights[0] = self._outside_weight
         return weights

@@ -233,7 +233,7 @@ class QA(BaseTask):
         )
 
     def _runs(self, document: Document, encoded: Encoded, merged: Merged) -> IntArray:
-        """(L,) run of each token, -1 for unseen tokens; a span must be within one run."""
+        """Return (L,) run of each token, -1 for unseen tokens; a span must be within one run."""
         texts = np.searchsorted(document.fields["text_starts"], encoded.ends - 1, side="right")
         breaks = ~merged.seen | (np.diff(texts, prepend=0) > 0)
         return np.where(merged.seen, np.cumsum(breaks), -1)
@@ -251,7 +251,7 @@ class QA(BaseTask):
 
 
 def _labels(pieces: Pieces, answers: Sequence[Mapping[str, Any]]) -> IntArray:
-    """(L,) start and end of the first answer only: the others are alternatives, and a window has one target."""
+    """Return (L,) start and end of the first answer only: the others are alternatives, and a window has one target."""
     labels = np.zeros(len(pieces.input_ids), dtype=np.int64)
     for answer in answers[:1]:
         first, last = answer_tokens(pieces, answer["start"], answer["end"])

@@ -296,7 +296,7 @@ class Relation(BaseTask):
         return pooled, numbers
 
     def _gold(self, relations: Sequence[Fact], numbers: Sequence[int]) -> torch.Tensor:
-        """(E, E, R) bool: the gold relations between the entities with indices ``numbers``."""
+        """Return (E, E, R) bool: the gold relations between the entities with indices ``numbers``."""
         index = {entity: i for i, entity in enumerate(numbers)}
         known = {label: i for i, label in enumerate(self.labels)}
         gold = torch.zeros(len(numbers), len(numbers), len(self.labels), dtype=torch.bool)

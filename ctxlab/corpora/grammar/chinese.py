@@ -108,7 +108,7 @@ class _Page:
         return None
 
     def _fits(self, size: int) -> BoolArray:
-        """(length,) whether a sentence of ``size`` words can begin at each word.
+        """Return (length,) whether a sentence of ``size`` words can begin at each word.
 
         It must not overlap others, nor leave a gap of a single word, which no sentence fills.
         """
@@ -121,7 +121,8 @@ class _Page:
         return fits
 
     def write(self) -> tuple[str, list[tuple[int, int]]]:
-        """Return the text, and first and last character (not included) of each sentence in the order of putting."""
+        """Return the text, and first and last character (not included) of each sentence in the order in which they were
+        put."""
         pieces: list[str] = []
         starts: dict[int, int] = {}
         words = characters = 0
@@ -266,4 +267,4 @@ def ner(brief: Brief, index: int) -> dict[str, Any]:
 WRITERS: Mapping[str, Callable[[Brief, int], dict[str, Any]]] = {
     "classification": classification, "lm": lm, "mlm": lm, "ner": ner, "qa": qa, "summarization": summarization,
 }  # fmt: skip
-"""By task."""
+"""Task → its grammar."""

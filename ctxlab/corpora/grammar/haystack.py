@@ -35,7 +35,7 @@ class Haystack:
     texts: Sequence[str]
     sizes: IntArray
     """Number of words of each."""
-    written_to_measure: Mapping[int, Sequence[str]] | None
+    by_length: Mapping[int, Sequence[str]] | None
     """Sentences of every length that may be left over; None generates one of the needed length."""
 
     def fill(self, num_words: int, draw: Draw) -> list[str]:
@@ -55,9 +55,9 @@ class Haystack:
         return pieces
 
     def _measured(self, num_words: int, draw: Draw) -> str:
-        if self.written_to_measure is None:
+        if self.by_length is None:
             return running(exactly(num_words, draw))
-        return running(sentence(draw.one(self.written_to_measure[num_words]).split(" ")))
+        return running(sentence(draw.one(self.by_length[num_words]).split(" ")))
 
 
 @cache

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 SENTENCES_PER_PARAGRAPH = 6
 
-_CLINGS = (".", ",", ";", ":", "?", "!", "'s")
+_NO_BLANK_BEFORE = (".", ",", ";", ":", "?", "!", "'s")
 """Words that have no blank before them."""
 
 
-def leaves(room: int) -> bool:
-    """Whether ``room`` words can be filled exactly: a sentence has at least two."""
+def is_fillable(room: int) -> bool:
+    """Return whether ``room`` words can be filled exactly: a sentence has at least two."""
     return room == 0 or room >= 2
 
 
@@ -20,7 +20,7 @@ def joined(words: Sequence[str], starts: Sequence[int]) -> tuple[str, list[int]]
     places, length, quoted, opened = [], 0, False, True
     for index, word in enumerate(words):
         closes = word == '"' and quoted
-        between = "" if opened or closes or word in _CLINGS else " "
+        between = "" if opened or closes or word in _NO_BLANK_BEFORE else " "
         between = "\n\n" if index in paragraphs else between
         pieces += [between, word]
         places.append(length + len(between))

@@ -34,7 +34,7 @@ class Page:
 
     @property
     def placed(self) -> list[tuple[int, Fixed]]:
-        """The first word of each sentence and the sentence, in the order in which they were put."""
+        """Return the first word of each sentence and the sentence, in the order in which they were put."""
         return list(self._placed)
 
     def put(self, fixed: Fixed) -> bool:
@@ -95,7 +95,7 @@ class Page:
         return None
 
     def _fits(self, size: int) -> BoolArray:
-        """(P,) whether a sentence of ``size`` words can begin at each word of the document.
+        """Return (P,) whether a sentence of ``size`` words can begin at each word of the document.
 
         No gap of a single word may be left, as no sentence is that short.
         """
@@ -108,7 +108,8 @@ class Page:
         return fits
 
     def write(self) -> tuple[str, list[tuple[int, int]], list[int]]:
-        """Return the text, and of each sentence in the order of putting its characters and the index of its name."""
+        """Return the text, and for each sentence in the order of ``put`` calls its characters and the index of its
+        name."""
         words, starts = self.words()
         text, places = joined(words, starts)
         spans = []
@@ -129,7 +130,7 @@ class Page:
         return words, starts
 
     def starts(self) -> list[int]:
-        """Return the first word of each sentence that was put, in the order of putting."""
+        """Return the first word of each sentence that was put, in the order of ``put`` calls."""
         return [at for at, _ in self._placed]
 
     def _fill(self, until: int, words: list[str], starts: list[int]) -> None:

@@ -129,7 +129,7 @@ _SHORT = {
 
 
 def fill(template: str, draw: Draw) -> list[str]:
-    """Words of a template, its kinds drawn; not yet with a capital in front."""
+    """Return the words of a template with its kinds drawn, before capitalisation."""
     words: list[str] = []
     for part in template.split(" "):
         if part[0] == "<" and part[1:-1] in LISTS:

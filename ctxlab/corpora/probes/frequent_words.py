@@ -52,7 +52,7 @@ class FrequentWords(Probe):
 
     @cached_property
     def _norm(self) -> float:
-        """The sum of the law over all ranks, approximated by an integral from rank 1,000 on."""
+        """Return the sum of the law over all ranks, approximated by an integral from rank 1,000 on."""
         head: float = sum(rank**-self._alpha for rank in range(1, 1000))
         return head + float(1000 ** (1 - self._alpha)) / (self._alpha - 1)
 

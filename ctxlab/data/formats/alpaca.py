@@ -1,4 +1,4 @@
-"""Instructions as Alpaca has them: an instruction, perhaps an input, and the output that follows."""
+"""Alpaca's instructions: an instruction, optionally an input, and the output."""
 
 from collections.abc import Iterator
 
@@ -8,12 +8,12 @@ from ctxlab.data.readers.tally import Tally
 
 
 def recognises(fields: Fields) -> bool:
-    """``instruction`` and ``output``."""
+    """Return whether there are fields ``instruction`` and ``output``."""
     return fields.keys() >= {"instruction", "output"} and "turns" not in fields
 
 
 def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
-    """Two turns: the instruction with its input below it, and the output."""
+    """Yield a dialogue of two turns: the instruction with its input below it, and the output."""
     del task, tally
     fields = record.fields
     asked = "\n\n".join(str(fields[name]) for name in ("instruction", "input") if fields.get(name))

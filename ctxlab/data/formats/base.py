@@ -13,7 +13,7 @@ Fields = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A format that other tools write; one file under ``ctxlab/data/formats`` each."""
+    """A format of other tools; each is one file under ``ctxlab/data/formats``."""
 
     name: str
     """Common name of the format."""

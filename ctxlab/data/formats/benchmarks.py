@@ -56,7 +56,7 @@ def _qa(fields: dict[str, Any]) -> str:
     if isinstance(fields.get("questions"), list):
         asked = fields["questions"] = [dict(one) if isinstance(one, Mapping) else one for one in fields["questions"]]
     placed = [_placed(one, fields.get("context")) for one in asked if isinstance(one, dict)]
-    return "answers without a place where their text occurs first" if any(placed) else ""
+    return "answers without a position at the first occurrence of their text" if any(placed) else ""
 
 
 def _placed(question: dict[str, Any], context: Any) -> bool:
@@ -83,7 +83,7 @@ def _ner(fields: dict[str, Any]) -> str:
             for first, last in places:  # the last one included
                 tags[first : last + 1] = [f"B-{name}", *[f"I-{name}"] * (last - first)]
     fields |= {"tokens": list(text), "tags": tags}
-    return "mentions in 'label' as a tag a character"
+    return "mentions in 'label' as one tag per character"
 
 
 def _dialogue(fields: dict[str, Any]) -> str:
@@ -92,7 +92,7 @@ def _dialogue(fields: dict[str, Any]) -> str:
     if not isinstance(turns, list) or not turns or not all(isinstance(turn, str) for turn in turns):
         return ""
     fields["turns"] = [{"speaker": "AB"[place % 2], "text": text} for place, text in enumerate(turns)]
-    return "turns without a speaker as those of two in turn"
+    return "turns without a speaker as those of two alternating speakers"
 
 
 SHAPES: dict[str, Callable[[dict[str, Any]], str]] = {"qa": _qa, "ner": _ner, "dialogue": _dialogue}

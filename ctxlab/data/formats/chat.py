@@ -1,4 +1,4 @@
-"""Conversations of OpenAI's API and ShareGPT, messages with who says them, and of DailyDialog, texts in turn."""
+"""Conversations of OpenAI's API and ShareGPT (messages with a role), and of DailyDialog (alternating texts)."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,12 +14,12 @@ SPEAKERS, TEXTS = ("role", "from"), ("content", "value")
 
 
 def recognises(fields: Fields) -> bool:
-    """A list of messages under one of its names, and no turns of our own."""
+    """Return whether there is a list of messages under one of its names, and no field ``turns``."""
     return "turns" not in fields and _key(fields) is not None
 
 
 def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
-    """One turn a message, spoken by its role; calls of tools, which have no text, are empty turns."""
+    """Yield a dialogue with one turn per message, whose speaker is the role; tool calls become empty turns."""
     del task, tally
     key = _key(record.fields)
     assert key is not None, "recognised by it"
@@ -35,7 +35,7 @@ def _key(fields: Fields) -> str | None:
 
 
 def _is_messages(value: Any) -> bool:
-    """Whether ``value`` is a list of messages, or of texts that two speakers say in turn; an empty one, too."""
+    """Return whether ``value`` is a list, possibly empty, of messages or of texts by two alternating speakers."""
     return value == [] or any(is_list_of(value, who) for who in SPEAKERS) or _is_texts(value)
 
 
@@ -49,14 +49,14 @@ def _turn(message: Mapping[str, Any], place: str, origin: str) -> dict[str, Any]
 
 
 def _text(content: Any, place: str, origin: str) -> str:
-    """A text, or the texts among the parts of a message."""
+    """Return the text of a message, or the texts among its parts."""
     if content is None:
         return ""
     if isinstance(content, str):
         return content
     if isinstance(content, list) and all(isinstance(part, Mapping) and part.get("type") == "text" for part in content):
         return "\n".join(str(part.get("text", "")) for part in content)
-    raise UserError(f"The field '{place}.content' of {origin} is not text alone: take out pictures and sounds.")
+    raise UserError(f"The field '{place}.content' of {origin} is not only text: remove images and audio.")
 
 
 FORMAT = Format("chat messages", frozenset({"dialogue"}), recognises, convert)

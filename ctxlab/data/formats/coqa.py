@@ -1,4 +1,4 @@
-"""CoQA: a story and questions that follow one another, answered in free words with a rationale in the story."""
+"""CoQA: a story and consecutive questions with free-form answers, each with a rationale in the story."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from ctxlab.data.formats.yes_no import ANSWERS
 from ctxlab.data.readers.tally import Tally
 from ctxlab.text.units import squeezed
 
-READ = "Each question of CoQA is read with the question and the answer before it."
-YES_NO = "{n} questions of CoQA are answered yes or no, which is not in their texts: left out."
-FREE = "{n} answers of CoQA are worded freely and are not in their texts: their questions were left out."
+READ = "Each question of CoQA is preceded by the previous question and its answer."
+YES_NO = "{n} questions of CoQA have the answer yes or no, which does not occur in the text, and were left out."
+FREE = "{n} questions of CoQA have a free-form answer that does not occur in the text, and were left out."
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +26,12 @@ class Turn:
 
 
 def recognises(fields: Fields) -> bool:
-    """A ``story`` with ``questions``."""
+    """Return whether there is a ``story`` with ``questions``."""
     return isinstance(fields.get("story"), str) and isinstance(fields.get("questions"), list)
 
 
 def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
-    """One record a story. Answers are looked for in their rationale, whatever their case."""
+    """Yield one record per story; answers are located in their rationale, ignoring case."""
     del task
     story, turns, asked = record.fields["story"], list(_turns(record.fields)), []
     for index, turn in enumerate(turns):
@@ -56,7 +56,7 @@ def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
 
 
 def _turns(fields: Fields) -> Iterator[Turn]:
-    """Turns of the published files, or of the hub, which keeps a list for each field of the answers."""
+    """Yield the turns of the published files, or of the hub, which has a list for each field of the answers."""
     questions, answers = fields["questions"], fields.get("answers")
     if isinstance(answers, Mapping):
         names = ("input_text", "answer_start", "answer_end")

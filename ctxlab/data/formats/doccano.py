@@ -1,4 +1,4 @@
-"""doccano's export of sequence labelling, and what looks like it: a text and its stretches, triples or objects."""
+"""doccano's export of sequence labelling and similar formats: a text and its spans, as triples or objects."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,16 +8,16 @@ from ctxlab.data.formats.base import Fields, Format, is_list_of, with_fields
 from ctxlab.data.readers.tally import Tally
 
 KEYS = ("label", "labels", "entities", "annotations")
-"""Fields that its versions keep the stretches in."""
+"""Fields with the spans in its versions."""
 
 
 def recognises(fields: Fields) -> bool:
-    """A ``text`` and one field of stretches; an empty list of them is a text without entities."""
+    """Return whether there are a ``text`` and one field of spans; an empty list means a text without entities."""
     return isinstance(fields.get("text"), str) and not {"spans", "tokens"} & fields.keys() and _key(fields) is not None
 
 
 def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
-    """The same text with ``spans``; only an export that is empty of stretches is left as it is."""
+    """Yield the text with ``spans``; a record without any span is not changed."""
     del task, tally
     key = _key(record.fields)
     assert key is not None, "recognised by it"

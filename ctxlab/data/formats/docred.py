@@ -11,7 +11,7 @@ from ctxlab.data.readers.tally import Tally
 
 
 def recognises(fields: Fields) -> bool:
-    """Sentences ``sents`` and entities ``vertexSet``."""
+    """Return whether there are sentences (``sents``) and entities (``vertexSet``)."""
     return "sents" in fields and "vertexSet" in fields
 
 
@@ -55,7 +55,7 @@ def _entity(mentions: Sequence[Mapping[str, Any]], starts: Sequence[int], place:
 
 
 def _rows(labels: Any) -> list[Mapping[str, Any]]:
-    """Relations as a list of objects; the hub keeps a list for each of their fields."""
+    """Return relations as a list of objects; the hub has a list for each of their fields."""
     if not isinstance(labels, Mapping):
         return list(labels)
     return [dict(zip(labels, row, strict=True)) for row in zip(*labels.values(), strict=True)]

@@ -26,7 +26,8 @@ INFERENCE: Names = {
 
 
 def renamed(name: str, task: str, names: Names) -> Format:
-    """The format whose records have other ``names`` for fields of ``task``; a field that is there stays as it is."""
+    """Return a format that renames fields with other ``names`` to those of ``task``; existing fields are not
+    changed."""
 
     def found(fields: Fields) -> dict[str, str]:
         firsts = {ours: next((other for other in others if other in fields), None) for ours, others in names.items()}

@@ -11,7 +11,7 @@ YES_NO = frozenset({"yes", "no"})
 
 
 def recognises(fields: Fields) -> bool:
-    """``context`` is pairs of a title and its sentences, or, on the hub, one list of each."""
+    """Return whether ``context`` is pairs of title and sentences, or, as on the hub, one list of each."""
     context = fields.get("context")
     if isinstance(context, dict):
         return context.keys() == {"title", "sentences"}
@@ -32,7 +32,9 @@ def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
     fields = record.fields
     answer = fields.get("answer")
     if isinstance(answer, str) and answer.strip().casefold() in YES_NO:
-        tally.add("{n} questions of HotpotQA are answered yes or no, which is not in their texts: left out.")
+        tally.add(
+            "{n} questions of HotpotQA have the answer yes or no, which does not occur in the texts, and were left out."
+        )
         return
     paragraphs = _paragraphs(fields["context"])
     texts = [f"{title}\n{''.join(_spaced(sentences))}" for title, sentences in paragraphs]
@@ -40,7 +42,7 @@ def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
     if answer is not None:
         place = _place(answer, paragraphs, texts, _supporting(fields.get("supporting_facts")))
         if place is None:
-            tally.add("{n} answers of HotpotQA are not in their texts: their questions were left out.")
+            tally.add("{n} questions of HotpotQA have an answer that does not occur in the texts, and were left out.")
             return
         given["answers"] = [{"text": answer, "context": place[0], "answer_start": place[1]}]
     yield with_fields(record, **given)

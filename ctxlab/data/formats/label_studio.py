@@ -1,4 +1,4 @@
-"""Label Studio's JSON export: tasks with annotations of stretches or choices; its JSON-MIN too."""
+"""Label Studio's JSON export: tasks with annotated spans or choices; also its JSON-MIN format."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -10,22 +10,23 @@ from ctxlab.data.readers.tally import Tally
 
 
 def recognises(fields: Fields) -> bool:
-    """``data`` beside ``annotations`` (once ``completions``), or JSON-MIN's stretches that name their ``labels``."""
+    """Return whether there are ``data`` and ``annotations`` (or ``completions``), or JSON-MIN's spans with
+    ``labels``."""
     return is_task(fields) or _min_key(fields) is not None
 
 
 def is_task(fields: Fields) -> bool:
-    """Whether a record has a text in ``data``, and its annotations."""
+    """Return whether a record has a text in ``data``, and annotations."""
     return isinstance(fields.get("data"), Mapping) and bool(
         fields.keys() & {"annotations", "completions", "predictions"}
     )
 
 
 def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
-    """The text with ``spans`` (task=ner) or ``label`` and ``labels`` (task=classification).
+    """Yield the text with ``spans`` (task=ner) or ``label`` and ``labels`` (task=classification).
 
-    Of several annotations of a text the first that was not cancelled counts, a ground truth before others. A text that
-    nobody annotated has no gold.
+    Of several annotations the first one that was not cancelled is used, preferably a ground truth. A text without
+    annotations has no gold.
     """
     del tally
     fields = record.fields
@@ -47,7 +48,7 @@ def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
 
 
 def _min_key(fields: Fields) -> str | None:
-    """JSON-MIN's field of stretches."""
+    """Return the name of JSON-MIN's field of spans."""
     if not isinstance(fields.get("text"), str):
         return None
     return next((key for key, value in fields.items() if is_list_of(value, "start", "end", "labels")), None)

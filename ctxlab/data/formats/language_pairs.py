@@ -1,4 +1,4 @@
-"""Translations as the hub has them: an object with a text for each language."""
+"""Translations in the format of the hub: an object with a text for each language."""
 
 from collections.abc import Iterator, Mapping
 
@@ -9,12 +9,12 @@ from ctxlab.data.readers.tally import Tally
 
 
 def recognises(fields: Fields) -> bool:
-    """``translation`` is an object."""
+    """Return whether ``translation`` is an object."""
     return isinstance(fields.get("translation"), Mapping) and "source" not in fields
 
 
 def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
-    """Each language is a field of its own; the first of two is the source, and the second the target."""
+    """Yield the record with a field per language; the first two are the source and the target."""
     del task
     texts = {name: text for name, text in record.fields["translation"].items() if text is not None}
     if len(texts) < 2:

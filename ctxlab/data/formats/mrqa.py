@@ -1,4 +1,4 @@
-"""MRQA's shared task: a context and its questions a line, answers with the places where they were found."""
+"""The MRQA shared task: one context with its questions per line, and answers with their positions."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,12 +9,12 @@ from ctxlab.data.readers.tally import Tally
 
 
 def recognises(fields: Fields) -> bool:
-    """The first line is a ``header``; the others have ``detected_answers``."""
+    """Return whether this is the ``header`` line, or has questions with ``detected_answers``."""
     return set(fields) - {"id"} == {"header"} or is_list_of(fields.get("qas"), "question", "detected_answers")
 
 
 def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
-    """One record a context, without the header; ``char_spans`` name the last character of an answer."""
+    """Yield one record per context and none for the header; ends of ``char_spans`` are inclusive."""
     del task, tally
     if "qas" in record.fields:
         questions = [_question(one, record.fields["context"]) for one in record.fields["qas"]]

@@ -1,4 +1,4 @@
-"""Prodigy's export of named entities: a text, its words with their characters, and stretches."""
+"""Prodigy's export of named entities: a text, its words with their characters, and spans."""
 
 from collections.abc import Iterator
 
@@ -7,11 +7,11 @@ from ctxlab.data.formats.base import Fields, Format, is_list_of, with_fields
 from ctxlab.data.readers.tally import Tally
 
 REFUSED = ("reject", "ignore")
-"""Answers of the person who labelled that take a text out."""
+"""Answers of the annotator that exclude a text."""
 
 
 def recognises(fields: Fields) -> bool:
-    """A ``text`` with ``spans`` or an ``answer``, and words, if any, that are objects."""
+    """Return whether there is a ``text`` with ``spans`` or an ``answer``, and words, if any, are objects."""
     words = fields.get("tokens")
     return isinstance(fields.get("text"), str) and (
         is_list_of(words, "text", "start", "end") or (words is None and "answer" in fields)
@@ -19,11 +19,11 @@ def recognises(fields: Fields) -> bool:
 
 
 def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
-    """The text with its ``spans`` and the characters of its words (``offsets``)."""
+    """Yield the text with its ``spans`` and the characters of its words (``offsets``)."""
     del task
     fields = dict(record.fields)
     if fields.get("answer") in REFUSED:
-        tally.add("{n} texts of Prodigy were not accepted by the person who labelled them, and were left out.")
+        tally.add("{n} texts of Prodigy were rejected or ignored by the annotator, and were left out.")
         return
     words = fields.pop("tokens", None)
     more = {} if words is None else {"offsets": [[word["start"], word["end"]] for word in words]}

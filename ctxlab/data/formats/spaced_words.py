@@ -1,4 +1,4 @@
-"""Words and tags of a text as two texts with blanks between them, as a table holds them."""
+"""Words and tags as two space-separated strings, as in a table."""
 
 from collections.abc import Iterator
 
@@ -9,20 +9,20 @@ from ctxlab.text.units import squeezed
 
 
 def recognises(fields: Fields) -> bool:
-    """``tokens`` and ``tags`` are texts of equally many words."""
+    """Return whether ``tokens`` and ``tags`` are strings with the same number of words."""
     tokens, tags = fields.get("tokens"), fields.get("tags")
     return isinstance(tokens, str) and isinstance(tags, str) and len(_words(tokens)) == len(_words(tags)) > 0
 
 
 def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
-    """The same as lists."""
+    """Yield the record with both as lists."""
     del task, tally
     yield with_fields(record, tokens=_words(record.fields["tokens"]), tags=_words(record.fields["tags"]))
 
 
 def _words(text: str) -> list[str]:
-    """What blanks part, whatever the script: the data says where words end."""
+    """Split at spaces in every script, because the data says where words end."""
     return squeezed(text).split(" ") if text.strip() else []
 
 
-FORMAT = Format("words with blanks between them", frozenset({"ner"}), recognises, convert)
+FORMAT = Format("space-separated words", frozenset({"ner"}), recognises, convert)

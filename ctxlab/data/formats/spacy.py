@@ -1,4 +1,4 @@
-"""spaCy's JSON: documents as ``Doc.to_json`` writes them, examples of version 2 and 3, and its old training format."""
+"""spaCy's JSON: output of ``Doc.to_json``, examples of versions 2 and 3, and its old training format."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
@@ -13,7 +13,7 @@ MISSING = ("-", "", None)
 
 
 def recognises(fields: Fields) -> bool:
-    """``ents`` or ``cats`` beside a ``text``, or paragraphs of sentences of ``orth``."""
+    """Return whether there are ``ents`` or ``cats`` with a ``text``, or paragraphs of sentences with ``orth``."""
     if isinstance(fields.get("text"), str):
         return isinstance(fields.get("ents"), list) or isinstance(fields.get("cats"), Mapping)
     paragraphs: Any = fields.get("paragraphs")
@@ -21,7 +21,8 @@ def recognises(fields: Fields) -> bool:
 
 
 def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
-    """The text with ``spans`` and the characters of its words, or its best category; of paragraphs words and tags."""
+    """Yield the text with ``spans`` and the characters of its words, or its best category; for paragraphs, words and
+    tags."""
     fields = record.fields
     if "paragraphs" in fields:
         yield _words(record, tally)
@@ -40,12 +41,12 @@ def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
 
 
 def _words(record: Record, tally: Tally) -> Record:
-    """All paragraphs of a document; a word whose tag is missing counts as outside of entities."""
+    """Return the words and tags of all paragraphs; a word without a tag counts as outside of entities."""
     sentences = [sentence["tokens"] for paragraph in record.fields["paragraphs"] for sentence in paragraph["sentences"]]
     words = [word for sentence in sentences for word in sentence]
     starts = [0, *accumulate(map(len, sentences))][:-1]
     unknown = sum(word.get("ner") in MISSING for word in words)
-    tally.add("{n} words of spaCy have no tag and count as outside of entities.", unknown)
+    tally.add("{n} words in spaCy's format have no tag and count as outside of entities.", unknown)
     tags = ["O" if word.get("ner") in MISSING else word["ner"] for word in words]
     name = {} if record.fields.get("id") is None else {"id": record.fields["id"]}
     found: dict[str, Any] = {"tokens": [word["orth"] for word in words], "sentence_starts": starts}

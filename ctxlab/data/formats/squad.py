@@ -1,4 +1,4 @@
-"""SQuAD as its authors publish it: articles of paragraphs, each with its questions (also CMRC, XQuAD, MLQA, FQuAD)."""
+"""SQuAD's published format: articles of paragraphs with questions (also CMRC, XQuAD, MLQA, FQuAD)."""
 
 from collections.abc import Iterator
 
@@ -9,12 +9,12 @@ from ctxlab.data.readers.tally import Tally
 
 
 def recognises(fields: Fields) -> bool:
-    """An article has ``paragraphs``, a paragraph ``qas``."""
+    """Return whether this is an article with ``paragraphs``, or a paragraph with ``qas``."""
     return is_list_of(fields.get("paragraphs")) or _is_paragraph(fields)
 
 
 def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
-    """One record a paragraph; its questions are ``qas``, and no text of theirs is changed."""
+    """Yield one record per paragraph, with its questions unchanged in ``qas``."""
     del task, tally
     if _is_paragraph(record.fields):
         yield with_fields(record, questions=record.fields["qas"])
@@ -22,7 +22,9 @@ def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
     for index, paragraph in enumerate(record.fields["paragraphs"]):
         origin = f"{record.origin} paragraphs[{index}]"
         if not isinstance(paragraph.get("qas"), list) or "context" not in paragraph:
-            raise UserError(f"{origin} has no 'context' or no list 'qas', as SQuAD's paragraphs do: mend the file.")
+            raise UserError(
+                f"{origin} has no 'context' or no list 'qas', as SQuAD's paragraphs have: correct the file."
+            )
         if paragraph["qas"]:
             yield Record({"context": paragraph["context"], "questions": paragraph["qas"]}, origin)
 

@@ -1,4 +1,4 @@
-"""Relations between spans of characters: brat, doccano, Prodigy and Label Studio, each as it writes them."""
+"""Relations between spans of characters in the formats of brat, doccano, Prodigy and Label Studio."""
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,19 +30,19 @@ class Annotated:
     mentions: Sequence[Mention]
     relations: Sequence[tuple[Hashable, Hashable, str]]
     same: Sequence[Sequence[Hashable]] = ()
-    """Mentions of one entity; others are entities of their own."""
+    """Groups of mentions of one entity; every other mention is a separate entity."""
 
 
 def recognises(fields: Fields) -> bool:
-    """A text with spans, or a task of Label Studio, and no entities of our own."""
+    """Return whether there is a text with spans, or a task of Label Studio, and no field ``entities``."""
     return _tool(fields) is not None
 
 
 def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
-    """Words of the text, entities by their words, and relations by entity.
+    """Yield the words of the text, entities by their words, and relations by entity.
 
-    Words are split where a mention begins or ends within them. A relation that is given twice counts once, and one of
-    an entity with itself is left out. Texts that nobody annotated, or that were rejected, are left out.
+    Words are split where a mention begins or ends within them. A repeated relation counts once, and a relation of an
+    entity with itself is left out, as are texts without an annotation and rejected texts.
     """
     del task
     tool = _tool(record.fields)
@@ -95,7 +95,7 @@ def _number(numbers: Mapping[Hashable, int], key: Hashable, origin: str) -> int:
 
 
 def _brat(fields: Fields, origin: str) -> Annotated:
-    """What the reader of brat files returns."""
+    """Convert a record of the brat reader."""
     del origin
     mentions = [Mention(one["id"], one["start"], one["end"], one["label"]) for one in fields["spans"]]
     relations = [(one["head"], one["tail"], one["label"]) for one in fields["relations"]]
@@ -110,7 +110,7 @@ def _doccano(fields: Fields, origin: str) -> Annotated:
 
 
 def _prodigy(fields: Fields, origin: str) -> Annotated | None:
-    """Relations name the span of each end, which need not be among ``spans``."""
+    """Convert a record of Prodigy, whose relations contain the spans of both ends, even if not in ``spans``."""
     del origin
     if fields.get("answer", "accept") != "accept":
         return None

@@ -1,4 +1,4 @@
-"""Questions answered yes or no about a text (BoolQ, and any file of questions): what task=nli decides."""
+"""Yes-or-no questions about a text (BoolQ and similar files), converted for task=nli."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,7 +12,7 @@ CONTEXTS = ("context", "passage")
 
 
 def recognises(fields: Fields) -> bool:
-    """A context, and questions that all have one answer, which is yes or no, or true or false."""
+    """Return whether there are a context and questions, all with a single answer of yes, no, true or false."""
     if _context(fields) is None or "premise" in fields:
         return False
     questions = _questions(fields)
@@ -20,7 +20,7 @@ def recognises(fields: Fields) -> bool:
 
 
 def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
-    """One record a question: the context is the premise, the question the hypothesis, the answer the label."""
+    """Yield one record per question: the context is the premise, the question the hypothesis, the answer the label."""
     del task
     key = _context(record.fields)
     questions = _questions(record.fields)
@@ -44,7 +44,7 @@ def _questions(fields: Fields) -> list[Mapping[str, Any]]:
 
 
 def _answer(question: Mapping[str, Any]) -> str | None:
-    """The one answer of a question as a label; None where it has none, several, or another."""
+    """Return the answer of a question as a label; None if it has no single answer of yes, no, true or false."""
     given = question.get("answer", question.get("answers"))
     if isinstance(given, Mapping):
         given = given.get("text")

@@ -58,7 +58,7 @@ def is_disguised(data: bytes) -> bool:
 
 
 def _utf16(data: bytes) -> str | None:
-    """Recognise UTF-16 without a mark by its blanks, line ends and stops, which tell the order of the two bytes."""
+    """Recognise UTF-16 without a byte order mark: spaces, line ends and full stops show the order of the two bytes."""
     pairs = data[: min(SAMPLE_BYTES, len(data) // 2 * 2)]
     if _CONTROL.search(pairs) is None:
         return None

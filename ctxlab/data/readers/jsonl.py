@@ -50,7 +50,8 @@ def _values(text: str, path: Path) -> Iterator[Value]:
 
 
 def _is_list_a_line(text: str, start: int, end: int) -> bool:
-    """Whether the first line is a list that begins with a text, such as spaCy's examples, and not the only line."""
+    """Return whether there are several lines and the first is a list that begins with a text, as in spaCy's
+    examples."""
     first = _skip(text, start + 1)
     return text[first : first + 1] == '"' and end >= 0 and bool(text[end:].strip()) and _is_json(text[start:end])
 

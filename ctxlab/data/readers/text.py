@@ -8,7 +8,7 @@ from ctxlab.data.readers.unpacked import read_bytes
 
 
 def read_lines(path: Path) -> list[str]:
-    r"""Lines of a UTF-8 file without their line ends; only ``\n`` and ``\r\n`` end a line.
+    r"""Return the lines of a UTF-8 file without their line ends; only ``\n`` and ``\r\n`` end a line.
 
     ``str.splitlines`` would also cut at U+2028 and other characters that occur inside JSON strings and tokens.
 

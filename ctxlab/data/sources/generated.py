@@ -30,9 +30,9 @@ class Generated(Source):
     """Documents with gold labels whose evidence is at a controlled distance, a pure function of seed, split and index.
 
     The grammar of a task is ``ctxlab/corpora/<task>.py``, or that file of a plug-in, with a function ``write``: it
-    takes a ``Brief`` and the index of a document, and returns all fields of its record but the ``id``. One whose
-    documents are asked for by ``probe=…`` has ``writer`` instead, which takes its options, split and seed and returns
-    what writes the document of an index. ``COUNTS`` in it says how many documents a split has unless said otherwise.
+    takes a ``Brief`` and the index of a document, and returns all fields of its record but the ``id``. A grammar with
+    options (``probe=…``) has a function ``writer`` instead, which takes its options, split and seed and returns a
+    function from the index to the record. ``COUNTS`` in the module is the default number of documents of each split.
     """
 
     invented = True
@@ -133,7 +133,7 @@ def grammars() -> list[str]:
 
 
 def _grammars() -> dict[str, str]:
-    """Task → module with its grammar; ctxlab's own come before those of plug-ins."""
+    """Return task → module with its grammar; ctxlab's grammars take precedence over those of plug-ins."""
     own = (path.stem for folder in corpora.__path__ for path in Path(folder).glob("[!_]*.py"))
     return {**plugins.grammars(), **{name: f"ctxlab.corpora.{name}" for name in own}}
 

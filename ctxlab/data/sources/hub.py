@@ -56,7 +56,8 @@ class Hub(Source):
 
     @cached_property
     def _files(self) -> Mapping[str, list[Path]]:
-        """Files of a local folder by split, if the library would guess the types of their values; else empty."""
+        """Return the files of a local folder by split, if the library would guess the types of their values; else
+        none."""
         folder = Path(self._path).expanduser()
         return {} if self._name or not folder.is_dir() else typeless_files(folder, ALIASES)
 

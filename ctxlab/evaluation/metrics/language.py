@@ -41,7 +41,7 @@ class Names:
 
     @property
     def title(self) -> str:
-        """The name of the perplexity at the start of a title."""
+        """Return the name of the perplexity, capitalised for a title."""
         return self.perplexity.replace("_", "-").capitalize()
 
 
@@ -94,7 +94,7 @@ def _perplexity(sums: Counts) -> Counts:
 
 
 def _counts(scores: TokenScores, chosen: BoolArray | None = None) -> Counts:
-    """(6,) sums over the ``chosen`` tokens of a document; see ``evaluation.tokens``."""
+    """Return (6,) sums over the ``chosen`` tokens of a document; see ``evaluation.tokens``."""
     seen_nll = np.where(scores.seen, scores.nll, 0)
     columns = (scores.nll, np.ones(len(scores.nll)), scores.correct, scores.seen, scores.characters, seen_nll)
     rows = np.stack(columns, axis=-1)
@@ -167,7 +167,7 @@ def _by_evidence(documents: Sequence[Document], scores: Sequence[TokenScores]) -
 
 
 def _probes(document: Document, scores: TokenScores) -> Counts:
-    """(words, 4) distance in words, right or not, 1, and nats of each such word with a predicted token."""
+    """Return (words, 4) distance in words, right or not, 1, and nats of each such word with a predicted token."""
     rows: list[tuple[float, ...]] = []
     for probe in document.fields.get("probes", ()):
         first = np.searchsorted(scores.ends, probe["start"], side="right")

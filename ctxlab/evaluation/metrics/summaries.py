@@ -79,7 +79,7 @@ def _case(document: Document, answer: GeneratedText) -> _Case:
 
 
 def _shares(summary: str, source: str) -> Counts:
-    """(10,) fraction of the bigrams of ``summary`` that occur in each tenth of ``source``."""
+    """Return (10,) fraction of the bigrams of ``summary`` that occur in each tenth of ``source``."""
     given, read = list(pairwise(words(summary))), list(pairwise(words(source)))
     held = [set(part) for part in cut(read)]
     return np.asarray([sum(pair in part for pair in given) / max(len(given), 1) for part in held])

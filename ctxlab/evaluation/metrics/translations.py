@@ -130,7 +130,7 @@ def _case(document: Document, prediction: Prediction, library: _Metrics) -> _Cas
 
 @lru_cache(KEPT)
 def _copied(source: str, target: str) -> Counts:
-    """(18,) chrF counts of the source as a translation, cached as they do not depend on the model."""
+    """Return (18,) chrF counts of the source as a translation, cached as they do not depend on the model."""
     return counts(source, target)
 
 

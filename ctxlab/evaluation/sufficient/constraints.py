@@ -12,7 +12,7 @@ class Constraints(Sums):
     """Values: number of ``met`` constraints of a text, and of those that its prompt ``asked`` for, at least one."""
 
     def table(self, values: Sequence[Values]) -> Counts:
-        """(N, 3) fraction of the constraints that are met, whether all are, and 1."""
+        """Return (N, 3) fraction of the constraints that are met, whether all are, and 1."""
         met, asked = np.asarray([(one["met"], one["asked"]) for one in values], np.float64).T
         return np.stack([met / asked, met == asked, np.ones(len(met))], axis=-1)
 

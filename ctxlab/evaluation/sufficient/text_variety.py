@@ -30,7 +30,7 @@ class TextVariety(Statistic):
 
 
 def distinct(texts: Sequence[Sequence[str]], length: int, weights: Counts) -> Counts:
-    """(R,) fraction of distinct n-grams among those of all texts (distinct-n; Li et al. 2016, arXiv:1510.03055).
+    """Return (R,) fraction of distinct n-grams among those of all texts (distinct-n; Li et al. 2016, arXiv:1510.03055).
 
     Args:
         texts: Words of each of N texts.

@@ -29,7 +29,7 @@ def save_weights(model: Any, tuning: Tuning, folder: Path) -> None:
 def save_tokenizer(tokenizer: Any, longest: int, folder: Path) -> None:
     """Write ``tokenizer`` into ``folder``; its ``model_max_length`` there is ``longest``, the tokens of a window.
 
-    In memory it has no limit, as documents are cut by the strategy and not by the tokenizer.
+    In memory it has no limit, because the strategy truncates documents, not the tokenizer.
     """
     limit = tokenizer.model_max_length
     tokenizer.model_max_length = longest

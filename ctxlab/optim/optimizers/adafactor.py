@@ -22,5 +22,5 @@ class Adafactor(OptimizerFactory):
     clip_threshold: float
 
     def build(self, groups: Sequence[dict[str, Any]]) -> torch.optim.Optimizer:
-        """The optimizer over ``groups``."""
+        """Return the optimizer over ``groups``."""
         return torch.optim.Adafactor(groups, lr=self.lr, beta2_decay=self.beta2_decay, d=self.clip_threshold)

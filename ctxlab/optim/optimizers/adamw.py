@@ -19,5 +19,5 @@ class Adamw(OptimizerFactory):
     eps: float
 
     def build(self, groups: Sequence[dict[str, Any]]) -> torch.optim.Optimizer:
-        """The optimizer over ``groups``."""
+        """Return the optimizer over ``groups``."""
         return torch.optim.AdamW(groups, lr=self.lr, betas=(self.betas[0], self.betas[1]), eps=self.eps, fused=True)

@@ -19,5 +19,5 @@ class Sgd(OptimizerFactory):
     nesterov: bool
 
     def build(self, groups: Sequence[dict[str, Any]]) -> torch.optim.Optimizer:
-        """The optimizer over ``groups``."""
+        """Return the optimizer over ``groups``."""
         return torch.optim.SGD(groups, lr=self.lr, momentum=self.momentum, nesterov=self.nesterov)

@@ -17,7 +17,7 @@ TINY = 1e-12
 
 
 def mean(logits: FloatArray, *, several: bool) -> FloatArray:
-    """(C,) probabilities: the exponential of the mean log probabilities over tokens, renormalised.
+    """Return (C,) probabilities: the exponential of the mean log probabilities over tokens, renormalised.
 
     Args:
         logits: (T, C), at least one token.
@@ -30,14 +30,14 @@ def mean(logits: FloatArray, *, several: bool) -> FloatArray:
 
 
 def maximum(logits: FloatArray, *, several: bool) -> FloatArray:
-    """(C,) the highest probability of each class over all windows; renormalised where classes are exclusive."""
+    """Return (C,) the highest probability of each class over all windows; renormalised where classes are exclusive."""
     highest: FloatArray = probabilities(logits, several=several).max(axis=0)
     highest /= 1.0 if several else highest.sum()
     return highest
 
 
 def attention(logits: FloatArray, *, several: bool) -> FloatArray:
-    """(C,) the mean of the windows' probabilities, weighted by the confidence of each window.
+    """Return (C,) the mean of the windows' probabilities, weighted by the confidence of each window.
 
     A window's weight is 1 - H / H0, with H the entropy of its prediction and H0 that of the uniform distribution
     (log C; for independent classes a weight per class, with log 2). It has no learned parameters.
@@ -54,7 +54,7 @@ def attention(logits: FloatArray, *, several: bool) -> FloatArray:
 
 
 def probabilities(logits: FloatArray, *, several: bool) -> FloatArray:
-    """(T, C) of logits (T, C): softmax, or sigmoid where ``several``."""
+    """Return (T, C) of logits (T, C): softmax, or sigmoid where ``several``."""
     logits = logits.astype(np.float64)
     if several:
         each: FloatArray = np.exp(-np.logaddexp(0, -logits)).astype(np.float32)

@@ -20,7 +20,7 @@ MOST_SINGLE = 8
 
 
 def marks(encoded: Encoded, spans: Sequence[Sequence[int]]) -> IntArray:
-    """(L,) ``MARKED`` for the tokens of all ``spans`` (first and last character, the latter not included), else 0."""
+    """Return (L,) ``MARKED`` for tokens in ``spans`` (first and last character, the latter not included), else 0."""
     labels = np.zeros(len(encoded), np.int64)
     for start, end in spans:
         labels[evidence_tokens(encoded, start, end)] = MARKED
@@ -28,7 +28,7 @@ def marks(encoded: Encoded, spans: Sequence[Sequence[int]]) -> IntArray:
 
 
 def loss(outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
-    """Cross entropy over the positions of a window, summed over windows, in fp32.
+    """Return the cross entropy over the positions of a window, summed over windows, in fp32.
 
     The target distribution is uniform over the marked tokens. Outputs (B, W, 1), labels (B, W). Positions are the
     text's tokens and the window's first token, which is the target where no token is marked. That makes the scores of
@@ -44,7 +44,7 @@ def loss(outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
 
 
 def reduce_outputs(outputs: torch.Tensor) -> torch.Tensor:
-    """(B, W, 1) scores relative to that of the window's first token."""
+    """Return (B, W, 1) scores relative to that of the window's first token."""
     return outputs.float() - outputs[:, :1].float()
 
 
@@ -94,14 +94,14 @@ def _joins(text: str, left: Span, right: Span) -> bool:
 
 
 def _scores(encoded: Encoded, merged: Merged) -> FloatArray:
-    """(words,) best score of the tokens of each word, -inf where none was seen."""
+    """Return (words,) best score of the tokens of each word, -inf where none was seen."""
     scores = np.full(int(encoded.word_ids.max(initial=-1)) + 1, -np.inf, np.float32)
     np.maximum.at(scores, encoded.word_ids[merged.seen], merged.outputs[merged.seen, 0])
     return scores
 
 
 def _by_score(encoded: Encoded, merged: Merged) -> Iterator[int]:
-    """Words that were seen, the best first."""
+    """Return the words that were seen, the best first."""
     seen = np.flatnonzero(merged.seen)
     order = np.argsort(-merged.outputs[seen, 0], kind="stable")
     yield from encoded.word_ids[seen[order]].tolist()

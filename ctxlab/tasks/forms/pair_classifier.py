@@ -97,7 +97,7 @@ class PairClassifier(torch.nn.Module):
 
 
 def distances(starts: torch.Tensor, owners: torch.Tensor, num_entities: int) -> torch.Tensor:
-    """(E, E) distance bucket between the nearest mentions of two entities.
+    """Return (E, E) distance bucket between the nearest mentions of two entities.
 
     A bucket is twice the number of binary digits of the distance, plus one where the tail comes first.
 

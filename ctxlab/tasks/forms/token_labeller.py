@@ -187,7 +187,7 @@ class TokenLabeller(BaseTask, ABC):
         return Loss(total, weights[labels[labels != NO_LABEL]].sum())
 
     def weights(self, outputs: torch.Tensor) -> torch.Tensor:
-        """(C,) weight of each label in the loss, on the device of outputs (B, W, C); equal by default."""
+        """Return (C,) weight of each label in the loss, on the device of outputs (B, W, C); equal by default."""
         return torch.ones(outputs.shape[-1], device=outputs.device)
 
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:

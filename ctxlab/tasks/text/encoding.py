@@ -66,7 +66,7 @@ class Pieces:
 
 
 def added_characters(ends: IntArray) -> IntArray:
-    """(L,) number of characters from the end of the previous token to the end of each: every character counts once.
+    """Return (L,) number of characters from the end of the previous token to the end of each, so that each counts once.
 
     White space that a tokenizer drops is counted with the token after it; a character of several byte tokens is counted
     with the first.
@@ -114,7 +114,7 @@ def query_of(tokenizer: Any, text: str) -> tuple[tuple[int, ...], tuple[int, ...
 
 
 def _terms(text: str, ids: IntArray, starts: IntArray, ends: IntArray, unknown: int | None) -> IntArray:
-    """(L,) ids, with hashes for unknown tokens and parts of a character; empty where there are none of these."""
+    """Return (L,) ids, with hashes for unknown tokens and parts of a character; empty where there are none of these."""
     parts = np.concatenate([[False], starts[1:] < ends[:-1]])
     odd = parts | np.concatenate([parts[1:], [False]])
     if unknown is not None:

@@ -14,7 +14,8 @@ from ctxlab.text.sentences import sentence_starts
 
 
 def marks_of(text: str, ends: IntArray, language: str = "") -> IntArray:
-    """(L,) marks of the tokens that end at ``ends``; a unit begins with the first token that ends after its start."""
+    """Return (L,) marks of tokens that end at ``ends``; a unit begins with the first token that ends after its
+    start."""
     marks = np.zeros(len(ends), dtype=np.int64)
     found: dict[int, set[int]] = {SENTENCE: set(), PARAGRAPH: set(), HEADING: set()}
     for block in blocks(text):

@@ -32,11 +32,12 @@ class Subwords:
     """Words for which the tokenizer returns no tokens; each is replaced by the unknown token."""
 
     def first(self) -> IntArray:
-        """(words,) index of the first sub-token of each word."""
+        """Return (words,) index of the first sub-token of each word."""
         return np.flatnonzero(np.diff(self.word_ids, prepend=-1)).astype(np.int64)
 
     def marks(self, sentences: Sequence[int], given: Sequence[int]) -> IntArray:
-        """(L,) marks of tokens: words at which ``sentences`` begin, and words that the data lists (``given``)."""
+        """Return (L,) marks of tokens, of words at which ``sentences`` begin and words that the data lists
+        (``given``)."""
         first, marks = self.first(), np.zeros(len(self.input_ids), dtype=np.int64)
         for words, mark in ((sentences, SENTENCE), (given, GIVEN)):
             marks[first[np.asarray(words, dtype=np.int64)]] += mark

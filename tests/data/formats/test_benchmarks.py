@@ -66,7 +66,7 @@ def test_answers_without_a_place_are_where_their_text_occurs_first(fields):
     (question,) = found["questions"]
     assert question["question"] == "哪里热？"
     assert question["answers"] == [{"text": "广州", "start": 0, "end": 2}]
-    assert "occurs first" in notes[0]
+    assert "first occurrence" in notes[0]
 
 
 def test_an_answer_that_is_not_in_the_text_is_refused():

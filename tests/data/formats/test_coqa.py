@@ -41,7 +41,10 @@ def test_answers_stand_in_their_rationale(file, tmp_path):
         ("The fare? unknown Where did it leave from?", ["Tarn"]),
     ]
     assert [answer["start"] for one in found for answer in one.fields["answers"]] == [29, 15]
-    assert [note.split(": ", 1)[1][:12] for note in notes] == ["1 answers of", "1 questions ", "Each questio"]
+    for note, part in zip(
+        notes, ("1 questions of CoQA have a free-form answer", "the answer yes or no", "Each question"), strict=True
+    ):
+        assert part in note
 
 
 def test_questions_without_answers_are_asked(tmp_path):

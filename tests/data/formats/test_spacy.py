@@ -46,7 +46,7 @@ def test_sentences_of_version_2_and_words_without_a_tag(tmp_path):
     notes = []
     (record,) = read_file(tmp_path / "a.json", "ner", notes)
     assert record.fields["sentence_starts"] == [0, 6, 8]
-    assert notes == ["a.json: 2 words of spaCy have no tag and count as outside of entities."]
+    assert notes == ["a.json: 2 words in spaCy's format have no tag and count as outside of entities."]
 
 
 def test_categories(tmp_path):

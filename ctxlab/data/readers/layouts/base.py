@@ -60,7 +60,7 @@ class Sample:
 
     @property
     def rows(self) -> list[list[str]]:
-        """All rows."""
+        """Return all rows."""
         return [row for sentence in self.sentences for row in sentence]
 
     def bio_columns(self) -> list[int]:

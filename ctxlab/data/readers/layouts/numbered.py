@@ -1,4 +1,4 @@
-"""The number of the word in its sentence first, then the word (GermEval 2014, Universal NER)."""
+"""A column with the number of the word in its sentence, then the word (GermEval 2014, Universal NER)."""
 
 from collections.abc import Iterator, Sequence
 from typing import Self
@@ -7,21 +7,21 @@ from ctxlab.data.readers.layouts.base import Columns, Layout, Sample
 
 
 class Numbered(Layout):
-    """Recognised by a first column of nothing but numbers, beside at least two more: they count words or sentences.
+    """Recognised by a first column of numbers, of words or sentences, followed by at least two more columns.
 
-    Of two columns of tags behind the word (GermEval: outer and nested entities) the first is read; else the last
-    column of BIO tags, as where no number stands in front.
+    Of two columns of tags after the word (GermEval: outer and nested entities) the first is read; otherwise the last
+    column of BIO tags.
     """
 
     name = "numbered"
 
     def __init__(self, tag: int | None) -> None:
-        """Take the place of the tag, None where there is none."""
+        """Store the index of the column of tags; None if there is none."""
         self._tag = tag
 
     @classmethod
     def of(cls, sample: Sample) -> Self | None:
-        """Where every row has a number, a word, and something else."""
+        """Return the layout if every row has a number, a word and another column."""
         rows = sample.rows
         if not rows or any(len(row) < 3 or not row[0].isdecimal() for row in rows):
             return None
@@ -32,9 +32,9 @@ class Numbered(Layout):
         return cls(outer[0] if outer else None)
 
     def word(self, columns: Columns) -> str:
-        """The second column."""
+        """Return the second column."""
         return columns[1]
 
     def tags(self, rows: Sequence[Columns]) -> Iterator[str]:
-        """As they stand; none where no column is BIO tags."""
+        """Return the tags unchanged; empty if no column has BIO tags."""
         return (("" if self._tag is None else row[self._tag]) for row in rows)
