@@ -40,8 +40,11 @@ OPEN = ("trainer", "scheduler", "optimizer.lr", "tracking")
 FIXED = ("trainer.tokens_per_step",)
 """Keys below ``OPEN`` that are fixed nevertheless: the steps of an epoch depend on it."""
 
-OPEN_IN_SWEEP = ("sweep.n_trials", "sweep.timeout", "sweep.workers", "sweep.smallest", "margin")
-"""Keys that a resumed sweep may change: how far it goes, not what it searches."""
+OPEN_IN_SWEEP = ("sweep.n_trials", "sweep.timeout", "sweep.workers", "sweep.smallest", "sweep.storage", "margin")
+"""Keys that a resumed sweep may change: how far it goes, not what it searches.
+
+Its storage may have a password, which is not kept and is given again; the stage checks that it is the same.
+"""
 
 _UNKNOWN = object()
 

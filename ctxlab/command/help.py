@@ -95,7 +95,7 @@ def stage(name: str, words: Sequence[str] = ()) -> str:
     asked = list(_asked(name, words))
     if asked:
         return _text(_head(name), *asked, [_more(name)])
-    groups = set(catalogue.groups()) - {"trainer"}
+    groups = set(catalogue.groups()) - {"trainer", name}
     own = {key: entry for key, entry in catalogue.tree(name).items() if key.split(".")[0] not in groups}
     keys = dict(sorted(own.items(), key=lambda pair: (pair[0].startswith("trainer."), "." in pair[0])))
     return _text(_head(name), _choices(name), _keys("Keys", keys, short=True), [_more(name)], _foot(name))

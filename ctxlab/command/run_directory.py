@@ -18,7 +18,7 @@ from ctxlab.command.stage_error import StageError
 from ctxlab.config import preflight
 from ctxlab.core.errors import UserError
 
-BARE = ("config.yaml", "failure.json", "metrics.jsonl", "wandb")
+BARE = ("config.yaml", "failure.json", "metrics.jsonl", "study.lock", "wandb")
 """Files of a run that has not started to work, besides logs and Hydra's folder; metrics only if empty."""
 
 REPLACING = ("report",)

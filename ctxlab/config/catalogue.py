@@ -178,12 +178,25 @@ def tree(stage: str, chosen: Mapping[str, str] | None = None) -> dict[str, Key]:
 def _tree(path: Path, group: str, chosen: Mapping[str, str]) -> Iterator[tuple[str, Key]]:
     if not path.is_file():
         return
-    for name, option in defaults(path, group):
-        yield from _tree(option_file(name, chosen.get(name, option)), name, chosen)
+    later = _after_self(path, group)
+    options = list(defaults(path, group))
+    for name, option in options:
+        if name not in later:
+            yield from _tree(option_file(name, chosen.get(name, option)), name, chosen)
     prefix = group.replace("/", ".") + "." if group else ""
     for file in [*_extended(path, group), path]:
         for key in keys(file):
             yield prefix + key.name, key
+    for name in later:
+        yield from _tree(option_file(name, chosen.get(name, dict(options)[name])), name, chosen)
+
+
+def _after_self(path: Path, group: str) -> list[str]:
+    """Return the groups of a defaults list after ``_self_``, whose options replace keys of the file itself."""
+    entries = read(path).get("defaults", [])
+    after = entries[entries.index("_self_") + 1 :] if "_self_" in entries else []
+    names = [str(name) for entry in after if isinstance(entry, dict) for name in entry]
+    return [f"{group}/{name}".lstrip("/") for name in names if not name.startswith(("override ", "optional ", "/"))]
 
 
 def _extended(path: Path, group: str) -> Iterator[Path]:

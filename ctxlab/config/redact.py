@@ -27,6 +27,9 @@ OVERRIDE = re.compile(r"^([~+]{0,2}[\w./@\-]+)=(.+)$", re.DOTALL)
 ASSIGNMENT = re.compile(r"([\w./@+~\-]+)=([^,\s]+)")
 """An override inside a longer text, such as all overrides joined in one string."""
 
+IN_URL = re.compile(r"(\w://[^\s:/@]+):[^\s@/]+@")
+"""The password in a URL, such as that of a database."""
+
 NAME = re.compile(r"([\w.@/\-]+)(?=['\"]?[:=])")
 """A possible name of a key in a text."""
 
@@ -96,13 +99,15 @@ def _masked_text(text: str, secrets: list[str]) -> str:
         return f"{found.group(1)}={MASK}"
     for secret in secrets:
         text = text.replace(secret, MASK)
+    text = IN_URL.sub(rf"\1:{MASK}@", text)
     return ASSIGNMENT.sub(lambda part: f"{part[1]}={MASK}" if is_secret(part[1]) else part[0], text)
 
 
 def redact_yaml(text: str, secrets: Collection[str] = ()) -> str:
     """Mask secrets in a configuration as Hydra prints it, with or without other text around it."""
     known = set(secrets) | environment_secrets()
-    if not any(is_secret(name) for name in NAME.findall(text)) and not any(secret in text for secret in known):
+    is_clean = not any(is_secret(name) for name in NAME.findall(text)) and not IN_URL.search(text)
+    if is_clean and not any(secret in text for secret in known):
         return text  # parsing is slow
     tree = _parsed(text)
     if tree is None:

@@ -160,7 +160,7 @@ class SweepSettings:
     sampler: str = MISSING
     workers: int = MISSING
     storage: str | None = MISSING
-    name: str | None = MISSING
+    study: str | None = MISSING
     objectives: list[Any] = MISSING
     prune: bool = MISSING
     smallest: str | None = MISSING

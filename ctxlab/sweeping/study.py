@@ -74,6 +74,11 @@ class Place:
         file = self.url.removeprefix("sqlite:///")
         return Path(f"{file}.lock") if file != self.url and not self.is_own else self.folder / LOCK
 
+    @property
+    def title(self) -> str:
+        """The storage, without its password."""
+        return FILE if self.is_own else _without_password(self.url)
+
     def run_dir(self, trial: FrozenTrial) -> Path | None:
         """Return the run directory of a trial; None if it is on another machine, or has none yet."""
         if self.is_own:
@@ -152,16 +157,16 @@ class SharedStudy:
 
     def _check(self, definition: Mapping[str, Any], directions: Sequence[str]) -> None:
         """Refuse a study that is searched in another way."""
-        before, where = self.study.user_attrs.get(DEFINITION), f"The study '{self.place.name}' in {shown(self.place)}"
+        before, where = self.study.user_attrs.get(DEFINITION), f"The study '{self.place.name}' in {self.place.title}"
         if before is None and self.study.get_trials(deepcopy=False):
-            raise UserError(f"{where} was not made by ctxlab sweep: give another sweep.name=.")
-        found = differences(before or {}, definition) if before is not None else []
+            raise UserError(f"{where} was not made by ctxlab sweep: give another sweep.study=.")
+        found = [] if before is None else differences(before, definition)
         if [one.name.lower() for one in self.study.directions] != list(directions) and not found:
             found = [f"directions {', '.join(one.name.lower() for one in self.study.directions)} there"]
         if found:
             raise UserError(
                 f"{where} is another one: it has {'; '.join(found)}. Leave that as it was, or start another sweep"
-                f"{'' if self.place.is_own else ' with another sweep.name='}."
+                f"{'' if self.place.is_own else ' with another sweep.study='}."
             )
 
     @property
@@ -301,11 +306,10 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False).replace('"', "")
 
 
-def shown(place: Place) -> str:
-    """Return the storage without the password in it."""
-    head, at, tail = place.url.rpartition("@")
+def _without_password(url: str) -> str:
+    head, at, tail = url.rpartition("@")
     scheme, colon, user = head.partition("://")
-    return f"{scheme}{colon}{user.partition(':')[0]}:***{at}{tail}" if at and ":" in user else place.url
+    return f"{scheme}{colon}{user.partition(':')[0]}:***{at}{tail}" if at and ":" in user else url
 
 
 def _storage(place: Place) -> optuna.storages.BaseStorage:
@@ -322,8 +326,8 @@ def _explained(place: Place) -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, ImportError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = (str(error) or type(error).__name__).splitlines()[0].replace(place.url, place.title)
         raise UserError(
-            f"sweep.storage={shown(place)} cannot be opened ({reason}): give a URL such as sqlite:///study.db, whose "
+            f"sweep.storage={place.title} cannot be opened ({reason}): give a URL such as sqlite:///study.db, whose "
             "folder exists, or postgresql://user:password@host/database, whose driver is installed."
         ) from error

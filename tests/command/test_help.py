@@ -155,3 +155,10 @@ def test_keys_of_a_stage_alone_are_shown_whole():
     for key in ("budget.seconds=null", "budget.flops=null", "limit.memory=null", "seeds=3", "margin=0.01"):
         assert key in shown
     assert "model.dropout" not in shown
+
+
+def test_a_stage_and_a_group_may_have_one_name():
+    shown = help_pages.stage("sweep")
+    for part in ("context_length, *learning_rate", "sweep.n_trials=null", "sweep.workers=1", "sweep.study=null"):
+        assert part in shown
+    assert "sweep.smallest=context.length" in help_pages.stage("sweep", ["sweep=context_length"])

@@ -30,3 +30,10 @@ def test_groups_and_options():
 def test_every_primary_config_of_a_stage_is_one():
     assert {"train", "eval", "predict", "verify"} <= set(catalogue.stages())
     assert not {"assemble", "__init__"} & set(catalogue.stages())
+
+
+def test_an_option_after_self_replaces_the_keys_of_the_stage():
+    """As in Hydra, where later entries of a defaults list win."""
+    plain, chosen = catalogue.tree("sweep"), catalogue.tree("sweep", {"sweep": "context_length"})
+    assert (plain["sweep.sampler"].value, chosen["sweep.sampler"].value) == ("tpe", "grid")
+    assert chosen["sweep.smallest"].value == "context.length"

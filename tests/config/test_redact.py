@@ -97,6 +97,13 @@ def test_what_has_no_secret_name_is_left_alone(tree):
     assert redact(strip(tree)) == strip(tree)
 
 
+def test_the_password_in_a_url_is_masked_and_the_url_stays():
+    url, masked = "postgresql://me:swordfish@host:5432/db", "postgresql://me:***@host:5432/db"
+    assert redact([f"sweep.storage={url}", {"storage": url}]) == [f"sweep.storage={masked}", {"storage": masked}]
+    assert "swordfish" not in redact_yaml(f"sweep:\n  storage: {url}\n")
+    assert redact("https://host/a:b@c") == "https://host/a:b@c"
+
+
 def test_yaml_keeps_its_form():
     text = "# @package a\nb:\n- x: ${c}\n  d: '2025-01-31'\n  api_key: {}\nc: ???\ne: see {}\nf: null\n"
     shown = redact_yaml(text.replace("{}", "hidden-value"))

@@ -1,5 +1,6 @@
 """A study that processes share and leave: every trial once, under its own number, and never another study."""
 
+import multiprocessing
 import socket
 from itertools import product
 
@@ -10,7 +11,7 @@ from ctxlab.core.errors import UserError
 from ctxlab.sweeping import study as module
 from ctxlab.sweeping.samplers import Proposer
 from ctxlab.sweeping.space import read_space
-from ctxlab.sweeping.study import Place, SharedStudy, differences, lock_of, shown
+from ctxlab.sweeping.study import Place, SharedStudy, differences, lock_of
 
 SPACE, _ = read_space({"a": {"choice": [1, True, [64, 512], None]}, "b": {"int": [1, 2]}})
 
@@ -64,6 +65,28 @@ def test_killed_while_it_asks_a_process_leaves_a_trial_that_another_completes(mo
     assert opened(tmp_path).claim(8, ask=True) is None  # a full study is not asked once more
 
 
+def test_processes_that_open_a_fresh_study_at_once_share_it_and_repeat_nothing(tmp_path):
+    """Of two that do so with Optuna alone one dies, and with one seed they propose the same."""
+    context = multiprocessing.get_context("fork")
+    barrier = context.Barrier(3)
+
+    def work():
+        barrier.wait()
+        study = opened(tmp_path)
+        while (claimed := study.claim(8, ask=True)) is not None:
+            study.finish(claimed, [0.1 * claimed.number])
+
+    workers = [context.Process(target=work) for _ in range(3)]
+    for one in workers:
+        one.start()
+    for one in workers:
+        one.join()
+    assert [one.exitcode for one in workers] == [0, 0, 0]
+    found = opened(tmp_path).trials()
+    assert [trial.value for trial in found] == [0.1 * number for number in range(8)]
+    assert len({tuple(trial.params.values()) for trial in found}) == 8
+
+
 def test_without_asking_only_what_was_left_is_taken(tmp_path):
     study = opened(tmp_path)
     study.claim(8, ask=True).release()
@@ -95,7 +118,7 @@ def test_a_study_of_other_programs_is_refused(tmp_path):
     url = f"sqlite:///{tmp_path / 'other.db'}"
     foreign = optuna.create_study(study_name="ner", storage=url, direction="maximize")
     foreign.add_trial(optuna.trial.create_trial(value=1.0))
-    with pytest.raises(UserError, match=r"was not made by ctxlab sweep: give another sweep.name="):
+    with pytest.raises(UserError, match=r"was not made by ctxlab sweep: give another sweep.study="):
         opened(tmp_path, url=url)
 
 
@@ -147,5 +170,5 @@ def test_differences_name_keys_and_both_values():
 
 
 def test_passwords_are_not_shown(tmp_path):
-    assert shown(Place.of(tmp_path, "postgresql://me:pa@ss@host/db", "n")) == "postgresql://me:***@host/db"
-    assert shown(Place.of(tmp_path, "sqlite:///a.db", "n")) == "sqlite:///a.db"
+    assert Place.of(tmp_path, "postgresql://me:pa@ss@host/db", "n").title == "postgresql://me:***@host/db"
+    assert Place.of(tmp_path, "sqlite:///a.db", "n").title == "sqlite:///a.db"

@@ -12,7 +12,7 @@ from ctxlab.core.result import Result
 from ctxlab.sweeping import study_file
 from ctxlab.sweeping.importance import Importance, importance
 from ctxlab.sweeping.objectives import SPLIT
-from ctxlab.sweeping.study import REASON, STATUS, shown
+from ctxlab.sweeping.study import REASON, STATUS
 from ctxlab.sweeping.study_file import FINISHED, PRUNED, RUNNING, Smallest, StudyRecord, TrialRecord
 from ctxlab.tracking.console import console
 from ctxlab.workbench.sweeping import experiment, failures, page, plots
@@ -70,7 +70,7 @@ def recorded(made: Session) -> StudyRecord:
         task=made.parts.task.name,
         model=made.parts.model.name,
         name=made.study.place.name,
-        storage=shown(made.study.place),
+        storage=made.study.place.title,
         command=list(made.command),
         space=made.space.form,
         sampler=made.settings.sampler,

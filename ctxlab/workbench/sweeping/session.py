@@ -81,7 +81,7 @@ def prepare(parts: Parts) -> Session:
     found = HydraConfig.get()
     folders = [source.path for source in found.runtime.config_sources if source.provider == "command-line"]
     shared = command.shared(found.overrides.task)
-    place = Place.of(folder, settings.storage, settings.name or parts.task.name)
+    place = Place.of(folder, settings.storage, settings.study or parts.task.name)
     study = SharedStudy(place, space, Proposer(settings.sampler, space, parts.seed), prunes=settings.prune)
     fixed, notes = _fixed(parts)
     if not any(word.startswith("tracking=") for word in shared):
@@ -97,12 +97,12 @@ def prepare(parts: Parts) -> Session:
         flags=[word for one in folders for word in ("--config-dir", str(one))],
         shared=shared,
         fixed=fixed,
-        command=_command(parts.origin),
+        command=_command(parts.origin, place),
         num_threads=max(torch.get_num_threads() // settings.workers, 1),
         notes=notes,
     )
     study.open(_definition(made), [one.direction for one in objectives])
-    _keep_space(folder, space)
+    _keep(made, place)
     return made
 
 
@@ -180,20 +180,32 @@ def _fixed(parts: Parts) -> tuple[dict[str, int], list[str]]:
     ]
 
 
-def _command(origin: Origin) -> Sequence[str]:
-    """Return the command that started the sweep; saved so that a resumed one has it too."""
+def _command(origin: Origin, place: Place) -> Sequence[str]:
+    """Return the command that started the sweep.
+
+    Raises:
+        UserError: The sweep is resumed without its storage, whose password is not kept.
+    """
     path = origin.run_dir / COMMAND
     if not path.is_file():
-        write_json(path, {"command": list(origin.command)})
-    words: list[str] = json.loads(path.read_text(encoding="utf-8"))["command"]
+        return origin.command
+    recorded = json.loads(path.read_text(encoding="utf-8"))
+    if recorded["storage"] != place.title:
+        raise UserError(
+            f"The study of this sweep is in {recorded['storage']} and not in {place.title}: give sweep.storage= as "
+            "when it was started; a password is not kept."
+        )
+    words: list[str] = recorded["command"]
     return words
 
 
-def _keep_space(folder: Path, space: Space) -> None:
-    """Keep a copy of the space, so that the sweep can be continued without its file."""
-    path = folder / command.SPACE
+def _keep(made: Session, place: Place) -> None:
+    """Keep command and space of an opened study, so that the sweep can be continued without its file."""
+    if not (made.folder / COMMAND).is_file():
+        write_json(made.folder / COMMAND, {"command": list(made.command), "storage": place.title})
+    path = made.folder / command.SPACE
     if not path.is_file():
-        lines = [f"{name}: {json.dumps(form, ensure_ascii=False)}\n" for name, form in space.form.items()]
+        lines = [f"{name}: {json.dumps(form, ensure_ascii=False)}\n" for name, form in made.space.form.items()]
         write_text(path, f"# The space of this sweep\n{''.join(lines)}")
 
 

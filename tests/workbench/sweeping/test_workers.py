@@ -105,7 +105,7 @@ def result(score) -> str:
 
 def made(folder: Path, *, num_workers=2, prune=False, figure="f1", num_trials=6) -> Session:
     settings = SweepSettings(
-        space=None, n_trials=None, timeout=None, sampler="grid", workers=num_workers, storage=None, name=None,
+        space=None, n_trials=None, timeout=None, sampler="grid", workers=num_workers, storage=None, study=None,
         objectives=[], prune=prune, smallest=None,
     )  # fmt: skip
     study = SharedStudy(Place.of(folder, None, "ner"), SPACE, Proposer("grid", SPACE, 1), prunes=prune)
