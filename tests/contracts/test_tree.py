@@ -92,6 +92,8 @@ TOGETHER = {
     "evaluation/metrics/probe_recall": "evaluation/metrics/test_probe",
     "evaluation/metrics/replies": "tasks/generative/test_dialogue",
     "models/loading": "models/loading/test_weights",
+    "models/tiny_bert": "contracts/test_tiny_models",
+    "models/tiny_gpt2": "contracts/test_tiny_models",
     "objectives": "training/test_objectives",
     "optim": "optim/test_schedules_and_tuning",
     "optim/optimizers": "training/test_optimizer_file",
