@@ -4,7 +4,6 @@ from collections import Counter
 
 import pytest
 
-from ctxlab.core.errors import UserError
 from ctxlab.corpora.classification import VERDICTS
 from ctxlab.corpora.grammar.names import names
 from ctxlab.corpora.nli import LABELS
@@ -36,33 +35,10 @@ def name_in(sentence):
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_documents_are_a_function_of_seed_split_and_index(task):
-    assert load(task, documents=3) == load(task, documents=5)[:3]
-    assert load(task, documents=1) != load(task, documents=1, seed=2)
-    assert load(task, documents=1)[0] != load(task, "validation", validation_documents=1)[0]
-
-
-@pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("length", [20, 21, 22, 57, 300, 3000])
-def test_length_is_exact(task, length):
-    for record in load(task, documents=4, words_per_document=length, ambiguous_share=0.0):
-        text = record[TASKS[task]]
-        assert abs(len(words(text)) - length) <= text.count("-")
-
-
-@pytest.mark.parametrize("task", TASKS)
 def test_classes_take_turns(task):
     counts = Counter(record["label"] for record in load(task, documents=30, words_per_document=100))
     assert set(counts) == set(VERDICTS if task == "classification" else LABELS)
     assert set(counts.values()) == {10}
-
-
-@pytest.mark.parametrize("task", TASKS)
-def test_no_name_is_in_two_splits(task):
-    for split, options in (("train", {"documents": 9}), ("test", {"test_documents": 9})):
-        others = {*names("train"), *names("validation"), *names("test")} - {*names(split)}
-        for record in load(task, split, words_per_document=200, evidence_distance=[50], ambiguous_share=0.5, **options):
-            assert not others & {*words(record[TASKS[task]]), *words(record.get("hypothesis", ""))}
 
 
 def test_one_verdict_tells_the_class():
@@ -122,9 +98,3 @@ def test_a_distance_shorter_than_a_sentence_is_made_longer(task):
     for record in load(task, documents=6, words_per_document=30, ambiguous_share=1.0, evidence_distance=[1]):
         assert len(record["probes"]) == 2
         assert abs(len(words(record[TASKS[task]])) - 30) <= record[TASKS[task]].count("-")
-
-
-@pytest.mark.parametrize("task", TASKS)
-def test_a_distance_that_never_fits_is_refused(task):
-    with pytest.raises(UserError, match="evidence_distance"):
-        load(task, words_per_document=50, evidence_distance=[100])

@@ -22,7 +22,6 @@ def load(split, seed, **options):
 def test_texts_meet_what_is_asked(length, seed, share, distances):
     options = {"words_per_document": length, "ambiguous_share": share, "evidence_distance": [*distances, 16]}
     records = load("train", seed, documents=2, **options)
-    assert records == load("train", seed, documents=2, **options)
     for record in records:
         document = Generation().parse(record, "here", gold=True)
         met = check(document.fields["constraints"], record["text"])

@@ -4,7 +4,6 @@ from itertools import pairwise
 
 import pytest
 
-from ctxlab.core.errors import UserError
 from ctxlab.corpora.grammar.names import names
 from ctxlab.data.sources.generated import Generated
 from ctxlab.tasks.text.words import words_of
@@ -17,18 +16,6 @@ def load(split="train", seed=1, task="lm", **options):
 def words(text):
     """Words as the grammar counts them: ``'s`` is one, and names with a hyphen are not used."""
     return words_of(text.replace("'s", " s"))[0]
-
-
-def test_documents_are_a_function_of_seed_split_and_index():
-    assert load(documents=3) == load(documents=5)[:3]
-    assert load(documents=1) != load(documents=1, seed=2)
-    assert load(documents=2) == load(documents=2, task="mlm")
-
-
-@pytest.mark.parametrize("length", [20, 21, 57, 300, 3000])
-def test_length_is_exact(length):
-    for record in load(documents=4, words_per_document=length, evidence_distance=[1, 16], ambiguous_share=0.0):
-        assert abs(len(words(record["text"])) - length) <= record["text"].count("-")
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 1.0])
@@ -69,8 +56,3 @@ def test_paragraphs_and_punctuation():
     assert " ." not in record["text"]
     assert " ," not in record["text"]
     assert all(paragraph.count('"') % 2 == 0 for paragraph in paragraphs)
-
-
-def test_a_distance_that_never_fits_is_refused():
-    with pytest.raises(UserError, match="evidence_distance"):
-        load(words_per_document=50, evidence_distance=[100])

@@ -4,7 +4,6 @@ from itertools import pairwise
 
 import pytest
 
-from ctxlab.core.errors import UserError
 from ctxlab.corpora.grammar.names import names
 from ctxlab.corpora.recommendation import PARAGRAPH
 from ctxlab.data.sources.generated import Generated
@@ -33,30 +32,6 @@ def told(record):
     for probe in record["probes"]:
         offset = starts[probe["turn"]] if "turn" in probe else 0
         yield joined[offset + probe["start"] : offset + probe["end"]], joined[offset + probe["end"] :], probe
-
-
-@pytest.mark.parametrize("task", TASKS)
-def test_records_are_a_function_of_seed_split_and_index(task):
-    assert load(task, documents=3) == load(task, documents=5)[:3]
-    assert load(task, documents=1) != load(task, documents=1, seed=2)
-    assert load(task, documents=1)[0] != load(task, "validation", validation_documents=1)[0]
-
-
-@pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("length", [41, 57, 300, 1000])
-@pytest.mark.parametrize("share", [0.0, 1.0])
-def test_length_is_exact(task, length, share):
-    for record in load(task, documents=6, words_per_document=length, ambiguous_share=share, evidence_distance=[1, 12]):
-        text = " ".join(history(record))
-        assert abs(len(words(text)) - length) <= text.count("-")
-
-
-@pytest.mark.parametrize("task", TASKS)
-def test_no_name_is_in_two_splits(task):
-    for split, options in (("train", {"documents": 9}), ("test", {"test_documents": 9})):
-        others = {*names("train"), *names("validation"), *names("test")} - {*names(split)}
-        for record in load(task, split, words_per_document=200, evidence_distance=[50], ambiguous_share=1.0, **options):
-            assert not others & set(words(" ".join([*history(record), *record["candidates"]])))
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -113,9 +88,3 @@ def test_chosen_is_what_the_history_tells(share):
         at = words(found[0][0])
         assert min(abs(found[0][2]["distance"] - len(words(found[0][1])) - n) for n in range(len(at) + 1)) == 0
     assert distances == {32, 200}
-
-
-@pytest.mark.parametrize("task", TASKS)
-def test_a_distance_that_never_fits_is_refused(task):
-    with pytest.raises(UserError, match="evidence_distance"):
-        load(task, words_per_document=50, evidence_distance=[100])

@@ -15,11 +15,6 @@ def load(split="train", seed=1, **options):
     return [record.fields for record in Generated(**options).load("relation", split, seed)]
 
 
-def test_documents_are_a_function_of_seed_split_and_index():
-    assert load(documents=1, words_per_document=300) == load(documents=2, words_per_document=300)[:1]
-    assert load(documents=1, words_per_document=300) != load(documents=1, words_per_document=300, seed=2)
-
-
 @settings(max_examples=12, deadline=None)
 @given(st.integers(20, 400), st.sampled_from([0.0, 0.3, 1.0]), st.integers(0, 2**70))
 def test_length_gold_and_distances_are_exact(length, share, seed):
@@ -60,17 +55,6 @@ def test_the_thing_that_ties_two_names_together_is_there_once_in_either_sentence
                 first = max(i for i, start in enumerate(starts) if start <= at)
                 sentences.append(set(tokens[starts[first] : starts[first + 1]]))
             assert sentences[0] & sentences[1] - {"The", "the", ".", "for", "its", "sign", "was", "had", "of"}
-
-
-def test_no_name_is_in_two_splits():
-    for split in ("train", "validation", "test"):
-        used = {
-            r["tokens"][s]
-            for r in load(split, documents=4, words_per_document=400)
-            for e in r["entities"]
-            for s, _ in e["mentions"]
-        }
-        assert used <= set(names(split))
 
 
 def test_a_distance_that_never_fits_is_refused():

@@ -2,7 +2,6 @@
 
 import pytest
 
-from ctxlab.core.errors import UserError
 from ctxlab.corpora.grammar.names import names
 from ctxlab.corpora.grammar.prose import LISTS
 from ctxlab.corpora.translation import ENDINGS, render, translated
@@ -21,44 +20,6 @@ def load(task, split="train", seed=1, **options):
 
 def words(text):
     return words_of(text.replace("'s", " s").replace("-", ""))[0]
-
-
-@pytest.mark.parametrize("task", TEXTS)
-def test_documents_are_a_function_of_seed_split_and_index(task):
-    small = {"words_per_document": 120, "evidence_distance": [16, 40]}
-    assert load(task, documents=3, **small) == load(task, documents=5, **small)[:3]
-    assert load(task, documents=1, **small) != load(task, documents=1, seed=2, **small)
-
-
-@pytest.mark.parametrize("task", TEXTS)
-@pytest.mark.parametrize("length", [20, 57, 300])
-@pytest.mark.parametrize("share", [0.0, 1.0])
-def test_length_is_exact(task, length, share):
-    distances = [1, 8] if length > 40 or not share else [1]
-    if task == "translation" and length == 20:
-        share = 0.0  # a pair leaves no room
-    for record in load(
-        task, documents=10, words_per_document=length, evidence_distance=distances, ambiguous_share=share
-    ):
-        text = record[TEXTS[task]]
-        assert len(words(text)) == length
-
-
-@pytest.mark.parametrize("task", TEXTS)
-def test_no_name_is_in_two_splits(task):
-    found = {
-        split: {w for r in load(task, split, words_per_document=300, documents=4) for w in words(r[TEXTS[task]])}
-        for split in ("train", "validation", "test")
-    }
-    for split, used in found.items():
-        for other in found:
-            assert bool(used & set(names(other))) == (split == other)
-
-
-@pytest.mark.parametrize("task", TEXTS)
-def test_a_distance_that_never_fits_is_refused(task):
-    with pytest.raises(UserError, match="evidence_distance"):
-        load(task, words_per_document=50, evidence_distance=[100])
 
 
 def test_the_ending_of_a_name_hangs_on_a_fact_before_it():

@@ -30,9 +30,9 @@ def evaluated(tmp_path, monkeypatch):
     counted = []
     evaluate = finish.evaluate
 
-    def watched(*args):
+    def watched(*args, **options):
         with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-            evaluation = evaluate(*args)
+            evaluation = evaluate(*args, **options)
         counted.append(counter.get_total_flops())
         return evaluation
 
@@ -66,7 +66,7 @@ def test_every_training_step_is_counted(words, tmp_path, monkeypatch):
     counted = []
     accumulate = Trainer._accumulate
 
-    def watched(*args):
+    def watched(*args, **options):
         with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
             given = accumulate(*args)
         counted.append(counter.get_total_flops())
