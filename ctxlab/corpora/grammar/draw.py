@@ -32,7 +32,8 @@ class Draw:
 
     def shuffled(self, choices: Sequence[T]) -> list[T]:
         """Return all choices in random order."""
-        return [choices[i] for i in np.argsort(self._random.random(len(choices)), kind="stable")]
+        order = np.argsort(self._random.random(len(choices)), kind="stable")
+        return [choices[i] for i in order.tolist()]  # numpy's own integers index a list at half the speed
 
     def many(self, count: int, below: int) -> IntArray:
         """Draw ``count`` integers from 0 to ``below``, the latter not included."""
