@@ -10,9 +10,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hydra._internal.hydra import Hydra
+import yaml
 
-from ctxlab.runtime import cost
+# A small run spends a tenth of its time on YAML: in this process it is read and written in C, where PyYAML has that.
+# Before OmegaConf is imported, which names these classes; commands in processes of their own do as it does.
+yaml.SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+yaml.Dumper = getattr(yaml, "CDumper", yaml.Dumper)
+
+from hydra._internal.hydra import Hydra  # noqa: E402
+
+from ctxlab.runtime import cost  # noqa: E402
 
 with redirect_stderr(sys.__stderr__):  # it would close what pytest puts there when logging is configured anew
     import absl.logging  # noqa: F401

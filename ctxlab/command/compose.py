@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
+from functools import cache
 
 import hydra
 from hydra.core.config_search_path import ConfigSearchPath
@@ -33,8 +34,9 @@ class OptionsOfPlugins(SearchPathPlugin):
             search_path.append(provider="ctxlab.plugins", path=f"file://{folder.resolve()}")
 
 
+@cache
 def register() -> None:
-    """Make the schemas, resolvers and further folders known that the primary configs need."""
+    """Once for a process, make the schemas, resolvers and further folders known that the primary configs need."""
     Plugins.instance().register(OptionsOfPlugins)
     for name, schema in SCHEMAS.items():
         ConfigStore.instance().store(name=name, node=schema, provider="ctxlab")

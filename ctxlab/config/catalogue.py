@@ -107,8 +107,15 @@ def read(path: Path) -> dict[str, Any]:
     """Return a file as plain data."""
     import yaml
 
-    loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=_loader())  # noqa: S506, it is one of the safe ones
     return loaded if isinstance(loaded, dict) else {}
+
+
+def _loader() -> Any:
+    """Return the safe loader in C, which takes a sixth of the time, where PyYAML was built with it."""
+    import yaml
+
+    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def keys(path: Path) -> list[Key]:
@@ -116,7 +123,7 @@ def keys(path: Path) -> list[Key]:
     import yaml
 
     text = path.read_text(encoding="utf-8")
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    root = yaml.compose(text, Loader=_loader())
     return list(_keys(root, text.splitlines(), "")) if isinstance(root, yaml.MappingNode) else []
 
 

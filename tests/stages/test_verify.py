@@ -9,7 +9,7 @@ from ctxlab.config import catalogue
 from tests.stages.conftest import SMALL, drawn
 
 VERIFY = ("task=ner", "tracking=none", "data.words_per_document=60", "data.validation_documents=2", "data.documents=1",
-          "data.test_documents=1", "data.evidence_distance=[20]", "blocks=8", "tokens=12")  # fmt: skip
+          "data.test_documents=1", "data.evidence_distance=[20]", "blocks=4", "tokens=6", "documents=1")  # fmt: skip
 MODELS = (
     ("model=tiny_bert", "model.trained_length=64", "context=128"),
     ("model=tiny_llama", "model.trained_length=64", "context=128"),
