@@ -39,7 +39,7 @@ def describe(model: Any, trained: Any = None) -> ModelFacts:
         trained_length=length,
         num_layers=int(config.num_hidden_layers),
         hidden_size=int(config.hidden_size),
-        stretched=published_stretch(config) if positions == "rotary" else "",
+        rope_scaling=published_scaling(config) if positions == "rotary" else "",
     )
 
 
@@ -61,7 +61,7 @@ def _positions(model: Any, config: Any) -> tuple[str, int | None]:
     return "none", None
 
 
-def published_stretch(config: Any) -> str:
+def published_scaling(config: Any) -> str:
     """Return the kind of scaling that rotary positions were published with; empty for none.
 
     Positions that are scaled already cannot be scaled again by a positions part.
@@ -147,12 +147,12 @@ def position_limit(config: Any) -> int | None:
     """
     text = text_config(config)
     limit = getattr(text, "max_position_embeddings", None)
-    stretched = [
+    scaled = [
         int(one["factor"] * one["original_max_position_embeddings"])
         for one in _rotary(text)
         if one.get("rope_type") == "yarn" and one.get("factor") and one.get("original_max_position_embeddings")
     ]
-    return None if limit is None else max(int(limit), *stretched, 0)
+    return None if limit is None else max(int(limit), *scaled, 0)
 
 
 # Modules of a model.

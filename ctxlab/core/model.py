@@ -42,7 +42,7 @@ class ModelFacts:
     """Tokens that the positions were trained for; None if any length works."""
     num_layers: int
     hidden_size: int
-    stretched: str = ""
+    rope_scaling: str = ""
     """Kind of rotary scaling that the model was published with; empty for none."""
 
 

@@ -54,14 +54,14 @@ class Reading(Component, ABC):
         """
 
     @abstractmethod
-    def fit(self, trained_length: int | None, added: int, length: int, *, stretched: bool) -> None:
+    def fit(self, trained_length: int | None, added: int, length: int, *, extended: bool) -> None:
         """Set what depends on the model; called once the model is known, perhaps again with a better estimate.
 
         Args:
             trained_length: Tokens that the model was trained for; None where any length works.
             added: Positions that a memory occupies in addition to the window's own.
             length: Context length of the run; a curriculum may train below it for a while.
-            stretched: Whether a positions part extends the model past its trained length.
+            extended: Whether a positions part extends the model past its trained length.
 
         Raises:
             UserError: The reading cannot work with these lengths.

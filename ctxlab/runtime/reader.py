@@ -29,7 +29,7 @@ class Reader:
     pad_id: int
     device: torch.device
     reduce_outputs: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-    """What is kept of outputs (B, W, C) with labels (B, W): the task's ``reduce_outputs``."""
+    """The part that is kept of outputs (B, W, C) with labels (B, W): the task's ``reduce_outputs``."""
     generator: TextGenerator | None = None
     """Set if the task generates text: documents then become the texts generated after their windows."""
     scores_target: bool = False

@@ -14,7 +14,7 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.types import Document, Encoded, IntArray, Merged, Prediction
 from ctxlab.tasks.forms.token_labeller import TokenLabeller
 from ctxlab.tasks.records.bio import OUTSIDE, entity_types, from_scheme, is_tag, repair, spans, tag_set
-from ctxlab.tasks.records.stretches import StretchNotes, checked_offsets, checked_stretches, tagged_words
+from ctxlab.tasks.records.character_spans import SpanNotes, checked_offsets, checked_spans, tagged_words
 from ctxlab.text.units import joined
 
 
@@ -58,7 +58,7 @@ class NER(TokenLabeller):
         self._outside_weight = outside_weight
         self._repaired_tags = self._repaired_documents = 0
         self._repair_note = ""
-        self._stretches = StretchNotes()
+        self._span_notes = SpanNotes()
 
     def admit(self, records: Sequence[Record], *, gold: bool) -> list[Record]:
         """Return all records or, where tags are needed, those that are annotated (``spans`` is not null)."""
@@ -72,18 +72,18 @@ class NER(TokenLabeller):
     def words(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> dict[str, Any]:
         """Return the words of a record, with tags for a text whose entities are character spans (``spans``)."""
         if self._tokens_field not in record and self._is_marked(record):
-            return self._from_stretches(record, origin, gold=gold)
+            return self._from_spans(record, origin, gold=gold)
         return super().words(record, origin, gold=gold)
 
     def _is_marked(self, record: Mapping[str, Any]) -> bool:
         """Whether a record is a text whose entities are character spans (``spans``)."""
         return isinstance(record.get(self._text_field), str) and isinstance(record.get("spans"), list)
 
-    def _from_stretches(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> dict[str, Any]:
+    def _from_spans(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> dict[str, Any]:
         text = record[self._text_field]
-        given = checked_stretches(record["spans"], "spans", text, origin) if gold else []
+        given = checked_spans(record["spans"], "spans", text, origin) if gold else []
         found = tagged_words(text, given, checked_offsets(record.get("offsets"), "offsets", text, origin))
-        self._stretches.add(found, self.notes)
+        self._span_notes.add(found, self.notes)
         words = {"tokens": found.words, "offsets": found.offsets, "text": text}
         return {**words, "tags": found.tags} if gold else words
 

@@ -18,7 +18,7 @@ from ctxlab.tasks.forms.base import BaseTask
 from ctxlab.tasks.generative.prompts import Prompt
 from ctxlab.tasks.generative.qa import GenerativeQA
 from ctxlab.tasks.records.questions import (
-    STRETCHED,
+    PER_TOKEN,
     Answer,
     QuestionReader,
     answer_tokens,
@@ -183,7 +183,7 @@ class QA(BaseTask):
         )
         if part is None:
             return encoded
-        return replace(encoded, **{name: getattr(encoded, name)[part] for name in STRETCHED})
+        return replace(encoded, **{name: getattr(encoded, name)[part] for name in PER_TOKEN})
 
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
         """Return the mean cross entropy of start and end over positions, summed over windows, in fp32.

@@ -225,7 +225,7 @@ class Relation(BaseTask):
 
     @property
     def classifier(self) -> Any:
-        """The ``PairClassifier`` of the installed model."""
+        """Return the ``PairClassifier`` of the installed model."""
         assert self._module is not None
         return self._module
 

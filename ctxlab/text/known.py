@@ -32,12 +32,12 @@ class Known:
 
     @property
     def share(self) -> float:
-        """Fraction of characters covered by known tokens; 1 where there is no character."""
+        """Return the fraction of characters covered by known tokens; 1 where there is no character."""
         return 1 - self.unknown / self.characters if self.characters else 1.0
 
     @property
     def split_share(self) -> float:
-        """Fraction of characters that are several tokens."""
+        """Return the fraction of characters that are encoded as several tokens."""
         return self.split / self.characters if self.characters else 0.0
 
 

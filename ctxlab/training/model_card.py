@@ -7,7 +7,7 @@ from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
 
 FILE = "README.md"
-"""In a checkpoint, where Transformers and its hub look for it."""
+"""Name of the card in a checkpoint, as Transformers and the hub expect it."""
 
 CARD = """\
 ---
@@ -40,14 +40,14 @@ runs dense attention** over whatever it is given, and reads one window. {differs
 
 
 def card(task: Task, strategy: Strategy, *, model: str, context_length: int, step: int) -> str:
-    """The page as Markdown.
+    """Return the page as Markdown.
 
     Args:
-        task: What the model was trained for.
-        strategy: What it was trained with.
+        task: Task that the model was trained for.
+        strategy: Strategy that it was trained with.
         model: Name of its class.
-        context_length: Of the run, in tokens.
-        step: Training steps that the weights have seen.
+        context_length: Context length of the run, in tokens.
+        step: Training steps done.
     """
     families = ("reading", "positions", "attention", "memory", "curriculum")
     parts = {family: option(getattr(strategy, family)) for family in families}
@@ -65,7 +65,7 @@ def card(task: Task, strategy: Strategy, *, model: str, context_length: int, ste
 
 
 def _difference(parts: dict[str, str]) -> str:
-    """What of the run is missing then."""
+    """Return a sentence about what is missing without ctxlab."""
     missing = [] if parts["attention"] == "full" else [f"the attention pattern `{parts['attention']}`"]
     missing += [] if parts["memory"] == "none" else [f"the memory `{parts['memory']}` between windows"]
     missing.append(f"the reading `{parts['reading']}` of documents longer than a window")

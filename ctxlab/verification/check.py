@@ -14,7 +14,7 @@ class Check:
 
     name: str
     proves: str
-    """What it shows, in one sentence."""
+    """What the check shows, in one sentence."""
     passed: bool | None
     """None where the check does not apply to the strategy."""
     detail: str

@@ -28,7 +28,7 @@ def check_positions(subject: Subject, *, trained: bool) -> Check:
     if deviation <= AGREE:
         return Check(name, proves, True, f"{part} is active in windows of {longest:,} tokens.", deviation=deviation)
     if trained and facts.positions == "learned":
-        detail = f"{part} made the table, which was trained and has learned since: it can no longer be compared."
+        detail = f"{part} built the table, which training has changed since, so that it cannot be compared."
         return Check(name, proves, None, detail, deviation=deviation)
     detail = (
         f"{part} is not what the model uses in windows of {longest:,} tokens: were its positions set in the config "

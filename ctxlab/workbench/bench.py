@@ -58,7 +58,7 @@ class Workbench:
 
     @property
     def target_place(self) -> str | None:
-        """Where target tokens are placed, see ``runtime.forward.Passes``; None if the task generates no text."""
+        """Return where target tokens are placed, see ``runtime.forward.Passes``; None if the task generates no text."""
         return _TARGET_PLACES[self.facts.kind] if self.task.generates else None
 
     @property

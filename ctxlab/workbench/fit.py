@@ -8,9 +8,9 @@ from ctxlab.core.model import ModelFacts
 from ctxlab.core.strategy import Positions, Strategy
 from ctxlab.core.task import Task
 
-STRETCH = {
-    "learned": "strategy=longformer or strategy=dense, which stretch positions, or add strategy/positions=tile",
-    "rotary": "strategy=yarn or strategy=ntk, which stretch positions, or add strategy/positions=yarn",
+EXTENDING = {
+    "learned": "strategy=longformer or strategy=dense, which extend positions, or add strategy/positions=tile",
+    "rotary": "strategy=yarn or strategy=ntk, which extend positions, or add strategy/positions=yarn",
 }
 """Kind of positions → strategies that reach beyond the trained length."""
 
@@ -34,15 +34,15 @@ def check_fit(strategy: Strategy, facts: ModelFacts, length: int) -> None:
     _check_positions(strategy.positions, facts, longest)
     if trained is None or longest <= trained or strategy.positions.extends:
         return
-    if facts.stretched:
+    if facts.rope_scaling:
         raise UserError(
             f"context.length={length} with strategy={strategy.name} gives windows of {longest:,} tokens, but the "
-            f"model's positions are already stretched ({facts.stretched}) to {trained:,} and cannot be stretched "
+            f"model's positions are already scaled ({facts.rope_scaling}) to {trained:,} and cannot be scaled "
             f"again: use context={trained} or less."
         )
     raise UserError(
         f"context.length={length} with strategy={strategy.name} gives windows of {longest:,} tokens, but the model was "
-        f"trained for {trained:,}: use {STRETCH[facts.positions]}, or use context={trained}."
+        f"trained for {trained:,}: use {EXTENDING[facts.positions]}, or use context={trained}."
     )
 
 
@@ -50,7 +50,7 @@ def fit_lengths(strategy: Strategy, trained_length: int | None, length: int) -> 
     """Set the length of windows and of the memory; a memory as long as a window takes half of the positions."""
     memory = strategy.memory
     cached = (trained_length or 0) // 2 if memory.num_cached is None else memory.num_cached
-    strategy.reading.fit(trained_length, memory.num_added + cached, length, stretched=strategy.positions.extends)
+    strategy.reading.fit(trained_length, memory.num_added + cached, length, extended=strategy.positions.extends)
     memory.fit(strategy.reading.longest(length))
 
 
@@ -59,7 +59,7 @@ def window_notes(strategy: Strategy, facts: ModelFacts, length: int) -> list[str
     longest = strategy.reading.longest(length)
     if longest >= length or strategy.reading.links:
         return []
-    reach = f"; to read further, use {STRETCH[facts.positions]}" if facts.positions in STRETCH else ""
+    reach = f"; to read further, use {EXTENDING[facts.positions]}" if facts.positions in EXTENDING else ""
     return [
         f"The model was trained for {longest:,} tokens, so strategy={strategy.name} reads windows of {longest:,} and "
         f"not of context.length={length:,}{reach}."
@@ -87,7 +87,7 @@ def check_task(task: Task, strategy: Strategy, facts: ModelFacts) -> None:
     """
     check_kind(task, facts.kind)
     if task.generates:
-        _check_writing(strategy)
+        _check_generation(strategy)
     if task.contiguous and not strategy.reading.contiguous:
         raise UserError(
             f"task={task.name} predicts the next token, which strategy/reading={option(strategy.reading)} may leave "
@@ -95,7 +95,7 @@ def check_task(task: Task, strategy: Strategy, facts: ModelFacts) -> None:
         )
 
 
-def _check_writing(strategy: Strategy) -> None:
+def _check_generation(strategy: Strategy) -> None:
     """Refuse what cannot work where text is generated after a window: links between windows, and structure marks."""
     for family, linked in (("memory", strategy.memory.sequential), ("reading", strategy.reading.joins)):
         if linked:
@@ -163,15 +163,15 @@ def _check_memory(strategy: Strategy, facts: ModelFacts) -> None:
 
 
 def _check_positions(part: Positions, facts: ModelFacts, longest: int) -> None:
-    """Refuse a part that stretches another kind of positions than the model has."""
+    """Refuse a part that extends another kind of positions than the model has."""
     if not part.extends or facts.positions in part.kinds:
         return
     if facts.positions == "rotary" and longest <= (facts.trained_length or 0):
-        return  # a preset for learned tables includes such a part, and nothing has to be stretched
-    begin = f"strategy/positions={option(part)} stretches {' and '.join(sorted(part.kinds))} positions, but the model"
-    if facts.positions not in STRETCH:
+        return  # a preset for learned tables includes such a part, and nothing has to be extended
+    begin = f"strategy/positions={option(part)} extends {' and '.join(sorted(part.kinds))} positions, but the model"
+    if facts.positions not in EXTENDING:
         raise UserError(f"{begin} has none of these and works at any length without: use strategy/positions=keep.")
     raise UserError(
         f"{begin} has {facts.positions} ones, trained for {facts.trained_length:,} tokens: "
-        f"use {STRETCH[facts.positions]}, or use context={facts.trained_length} with strategy/positions=keep."
+        f"use {EXTENDING[facts.positions]}, or use context={facts.trained_length} with strategy/positions=keep."
     )

@@ -75,7 +75,7 @@ def open_bench(
     source: ModelSource = _checkpointed(parts, folder, trains=trains) if folder else parts.model
     task = task_for(parts.task, source)
     refuse(task)
-    metric(task.metric)  # one that is not there is refused now, and not after hours of training
+    metric(task.metric)  # a missing metric is an error now, not after hours of training
     if folder is None and not learns:
         _check_untrained(task, source)
     if isinstance(source, Checkpointed) and not learns:

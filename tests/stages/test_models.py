@@ -93,7 +93,7 @@ def test_sparse_parts_train_a_t5(part, tmp_path):
     assert train(tmp_path / "run", *options) == 0
 
 
-def test_a_t5_needs_no_stretching_of_positions(refused, tmp_path):
+def test_a_t5_needs_no_extension_of_positions(refused, tmp_path):
     words = [*SMALL, "model=tiny_t5", "strategy=longformer", f"hydra.run.dir={tmp_path / 'run'}"]
     sentence = refused(["train", *(word for word in words if word != "model=tiny_bert")])
     assert "strategy/positions=keep" in sentence

@@ -124,12 +124,12 @@ def test_relative_positions_need_nothing_and_take_nothing(part):
     check_fit(strategy(Keep()), facts("relative", None), 1_000_000)
 
 
-def test_a_table_part_may_come_along_where_a_rotary_model_needs_no_stretch():
+def test_a_table_part_may_come_along_where_a_rotary_model_needs_no_extension():
     check_fit(strategy(Tile()), facts("rotary", 512), 512)
     with pytest.raises(UserError, match="positions=tile"):
         check_fit(strategy(Tile()), facts("rotary", 512), 513)
 
 
 def test_parts_are_named_as_on_the_command_line():
-    with pytest.raises(UserError, match="strategy/positions=dynamic_ntk stretches rotary positions"):
+    with pytest.raises(UserError, match="strategy/positions=dynamic_ntk extends rotary positions"):
         check_fit(strategy(DynamicNtk()), facts("learned", 512), 1024)

@@ -25,10 +25,10 @@ def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
 
 
 def _key(fields: Fields) -> str | None:
-    return next((key for key in KEYS if _is_stretches(fields.get(key))), None)
+    return next((key for key in KEYS if _are_spans(fields.get(key))), None)
 
 
-def _is_stretches(value: Any) -> bool:
+def _are_spans(value: Any) -> bool:
     if value == []:
         return True
     if is_list_of(value, "start_offset", "end_offset") or is_list_of(value, "start", "end", "label"):

@@ -26,9 +26,9 @@ class DynamicNtk(Rotary):
         return {"rope_type": "dynamic", "factor": rope.factor}
 
     def angles(self, rope: Rope, length: int) -> Angles:
-        """Divide frequency i by stretch^(2i / (D - 2))."""
-        stretch = rope.factor * max(length, rope.trained) / rope.trained - (rope.factor - 1)
-        return Angles(rope.inv_freq() / stretch ** rope.spread())
+        """Divide frequency i by scale^(2i / (D - 2))."""
+        scale = rope.factor * max(length, rope.trained) / rope.trained - (rope.factor - 1)
+        return Angles(rope.inv_freq() / scale ** rope.spread())
 
     def attach(self, module: Any, layer_type: str) -> None:
         """Add a hook that resets the rotary module before every call."""

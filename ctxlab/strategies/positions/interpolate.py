@@ -17,17 +17,17 @@ class Interpolate(Learned):
     def fill(self, config: Any, rows: torch.Tensor, length: int) -> torch.Tensor:
         """Interpolate the trained rows to ``length`` rows."""
         del config
-        return _stretch(rows, length)
+        return _interpolate(rows, length)
 
     def declared(self, config: Any, rows: torch.Tensor, trained: int) -> torch.Tensor:
         """Return the nearest table (least squares) that interpolates ``trained`` rows, as the originals are lost."""
         del config
-        weights = _stretch(torch.eye(trained, dtype=torch.float64, device=rows.device), len(rows))  # (N, P)
+        weights = _interpolate(torch.eye(trained, dtype=torch.float64, device=rows.device), len(rows))  # (N, P)
         knots: torch.Tensor = torch.linalg.lstsq(weights, rows.double()).solution  # (P, D)
         return (weights @ knots).to(rows)
 
 
-def _stretch(rows: torch.Tensor, length: int) -> torch.Tensor:
+def _interpolate(rows: torch.Tensor, length: int) -> torch.Tensor:
     """Interpolate rows (P, D) to (length, D)."""
     place = torch.arange(length, dtype=torch.float64, device=rows.device) * (len(rows) - 1) / (length - 1)
     below = place.long().clamp(max=max(len(rows) - 2, 0))

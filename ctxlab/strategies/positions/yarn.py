@@ -38,8 +38,8 @@ class Yarn(Rotary):
         first = max(math.floor(self._index(rope, self.beta_fast)), 0)
         last = min(math.ceil(self._index(rope, self.beta_slow)), rope.dim - 1)
         steps = torch.arange(rope.dim // 2, dtype=torch.float64) - first
-        stretched = (steps / (last - first if last != first else 0.001)).clamp(0, 1)
-        return Angles(rope.inv_freq() * (1 - stretched * (1 - 1 / rope.factor)), 0.1 * math.log(rope.factor) + 1)
+        ramp = (steps / (last - first if last != first else 0.001)).clamp(0, 1)
+        return Angles(rope.inv_freq() * (1 - ramp * (1 - 1 / rope.factor)), 0.1 * math.log(rope.factor) + 1)
 
     def _index(self, rope: Rope, turns: float) -> float:
         """Return the index of the frequency with ``turns`` in the trained length: T·theta^(-2i/D) = 2π·turns."""

@@ -83,9 +83,9 @@ class Compress(PartialReading):
         self._window = MODEL_WINDOW
         self.wants_scorer = scorer == "model"
 
-    def fit(self, trained_length: int | None, added: int, length: int, *, stretched: bool) -> None:
+    def fit(self, trained_length: int | None, added: int, length: int, *, extended: bool) -> None:
         """Limit the windows in which a model scores tokens to its trained length, too."""
-        super().fit(trained_length, added, length, stretched=stretched)
+        super().fit(trained_length, added, length, extended=extended)
         self._window = min(trained_length or MODEL_WINDOW, MODEL_WINDOW)
 
     def install(self, model: Any) -> None:

@@ -29,9 +29,9 @@ class Segments(BaseReading):
         self.window = window
         self._default = UNTRAINED_WINDOW
 
-    def fit(self, trained_length: int | None, added: int, length: int, *, stretched: bool) -> None:
+    def fit(self, trained_length: int | None, added: int, length: int, *, extended: bool) -> None:
         """Set the default window: it and the positions of the memory fill the trained length."""
-        del stretched  # windows stay short here: links extend the context instead
+        del extended  # windows stay short here: links extend the context instead
         self._default = (trained_length or UNTRAINED_WINDOW) - added
         if self.window is None and self._default < 1:
             raise UserError(

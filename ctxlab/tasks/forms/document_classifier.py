@@ -196,7 +196,7 @@ class DocumentClassifier(BaseTask, ABC):
         return sum(1 << number for number in numbers) if self._several else numbers[0]
 
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
-        """Cross entropy summed over windows, in fp32; outputs (B, C), labels (B, W) with one label a row.
+        """Return the cross entropy summed over windows, in fp32; outputs (B, C), labels (B, W) with one label per row.
 
         In multi-label tasks it is the mean over labels of the binary cross entropy.
         """

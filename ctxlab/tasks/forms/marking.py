@@ -65,7 +65,7 @@ def best_words(text: str, encoded: Encoded, merged: Merged, count: int) -> list[
     spans, scores = word_spans(text), _scores(encoded, merged)
     found: list[str] = []
     for word in _by_score(encoded, merged):
-        first, last = _stretch(text, spans, scores, word)
+        first, last = _run_around(text, spans, scores, word)
         name = bare(text[spans[first][0] : spans[last][1]])
         if name and name.lower() not in (other.lower() for other in found):
             found.append(name)
@@ -74,7 +74,7 @@ def best_words(text: str, encoded: Encoded, merged: Merged, count: int) -> list[
     return found
 
 
-def _stretch(text: str, spans: Sequence[Span], scores: FloatArray, word: int) -> tuple[int, int]:
+def _run_around(text: str, spans: Sequence[Span], scores: FloatArray, word: int) -> tuple[int, int]:
     """Return the first and last word of the marked run around ``word``: only itself where words have blanks."""
     first = last = word
     while last - first + 1 < MOST_SINGLE:

@@ -1,8 +1,8 @@
 """Shared base of tasks whose answer is generated text: prompts, few-shot examples, targets, and combining windows.
 
 A decoder reads ``<instruction> <examples> <window> <question> <cue>`` and continues; an encoder-decoder reads
-``<instruction> <question> <window>`` and generates with its decoder. A rule of ``RULES`` makes one text of those that
-the windows of a document give.
+``<instruction> <question> <window>`` and generates with its decoder. A rule of ``RULES`` combines the texts of a
+document's windows into one.
 
 Shape legend: L tokens of a document, T tokens of a target, B windows of a batch, W tokens of a window, V tokens of the
 vocabulary.
@@ -73,7 +73,7 @@ class GeneratedText:
 
     text: str
     pieces: tuple[str, ...]
-    """The text that each window gave."""
+    """The text generated after each window."""
     scores: tuple[float, ...]
     """Mean log probability (nats) of each piece."""
     target_nll: float
@@ -154,7 +154,8 @@ class GenerativeTask(BaseTask, ABC):
 
     @property
     def anchor(self) -> int:
-        """The anchor of a target that renders no particular token: after the last window, or after every window."""
+        """Return the anchor of a target that refers to the whole document: after the last window, or after every
+        window."""
         return LAST if self._combine is last else ADDED
 
     def evidence(self, document: Document, text: Pieces) -> IntArray:
@@ -227,7 +228,7 @@ class GenerativeTask(BaseTask, ABC):
 
     @property
     def encode_options(self) -> tuple[Any, ...]:
-        """Return everything that is in prompts, examples included."""
+        """Return the content of prompts, examples included."""
         prompt = [getattr(self.prompt, field.name) for field in fields(self.prompt)]
         shown = [(d.id, self.source(d), self.ask(d), self.target(d)) for d in self._pool if self.num_examples]
         drawn = [self._seed, zlib.crc32(repr(shown).encode())] if shown else []

@@ -18,8 +18,8 @@ LABELS = "{labels}"
 """Placeholder in ``task.instruction`` for the list of all labels."""
 
 
-def prompted(whole: DocumentClassifier, prompt: Prompt, kind: str) -> "Prompted":
-    """Return the prompted form of ``whole`` for a decoder.
+def prompted(trained_form: DocumentClassifier, prompt: Prompt, kind: str) -> "Prompted":
+    """Return the prompted form of ``trained_form`` for a decoder.
 
     Raises:
         UserError: The model is of another ``kind``, or documents have several labels.
@@ -29,12 +29,12 @@ def prompted(whole: DocumentClassifier, prompt: Prompt, kind: str) -> "Prompted"
             f"task.shots={prompt.shots} prompts the model, which does not work with a model of kind {kind}: use "
             "task.shots=null, which trains a head, or a decoder such as model=smollm2."
         )
-    if whole.several:
+    if trained_form.several:
         raise UserError(
             f"task.shots={prompt.shots} does not work with task.multi_label=true, as a prompt is answered by one "
             "label: use task.shots=null, which trains a head, or task.multi_label=false."
         )
-    task = Prompted(whole, prompt)
+    task = Prompted(trained_form, prompt)
     task.for_kind(kind)
     return task
 
@@ -56,44 +56,44 @@ class Prompted(GenerativeTask):
     chooses = True
     metric = "classification"
 
-    def __init__(self, whole: DocumentClassifier, prompt: Prompt) -> None:
+    def __init__(self, trained_form: DocumentClassifier, prompt: Prompt) -> None:
         """Store the form of the task with a head, and the prompt around windows."""
         super().__init__(None, prompt, "best")
-        self.name, self.primary_metric = whole.name, whole.primary_metric
-        self._whole, self._instruction = whole, prompt.instruction
-        self.notes = whole.notes
-        self.labels, self.learns_labels = list(whole.labels), not whole.labels
+        self.name, self.primary_metric = trained_form.name, trained_form.primary_metric
+        self._trained_form, self._instruction = trained_form, prompt.instruction
+        self.notes = trained_form.notes
+        self.labels, self.learns_labels = list(trained_form.labels), not trained_form.labels
 
     @property
-    def whole(self) -> DocumentClassifier:
-        """The form of the task with a head, with the labels of this one."""
-        self._whole.labels = self.labels
-        return self._whole
+    def trained_form(self) -> DocumentClassifier:
+        """Return the form of the task with a head, with the labels of this form."""
+        self._trained_form.labels = self.labels
+        return self._trained_form
 
     def admit(self, records: Sequence[Record], *, gold: bool) -> list[Record]:
         """Return the usable records, as for the form with a head."""
-        return self._whole.admit(records, gold=gold)
+        return self._trained_form.admit(records, gold=gold)
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Check a record, as for the form with a head."""
-        return self._whole.parse(record, origin, gold=gold)
+        return self._trained_form.parse(record, origin, gold=gold)
 
     def learn_labels(self, documents: Sequence[Document]) -> None:
         """Fix the labels, as for the form with a head."""
-        self.whole.learn_labels(documents)
-        self.labels = list(self._whole.labels)
+        self.trained_form.learn_labels(documents)
+        self.labels = list(self._trained_form.labels)
 
     def check_labels(self, documents: Sequence[Document]) -> None:
         """Check gold labels, as for the form with a head."""
-        self.whole.check_labels(documents)
+        self.trained_form.check_labels(documents)
 
     def source(self, document: Document) -> str:
         """Return the document's text."""
-        return self._whole.text(document)
+        return self._trained_form.text(document)
 
     def ask(self, document: Document) -> str:
         """Return the task's question about the text, if any."""
-        return self._whole.asked(document)
+        return self._trained_form.asked(document)
 
     def target(self, document: Document) -> str | None:
         """Return the label."""
@@ -128,12 +128,12 @@ class Prompted(GenerativeTask):
 
     def reduce_outputs(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Expand (B, C) to (B, W, C): the window's prediction on each of its tokens."""
-        return self._whole.reduce_outputs(outputs, labels)
+        return self._trained_form.reduce_outputs(outputs, labels)
 
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
         """Return the combined answer, as for the form with a head."""
-        return self.whole.decode(document, encoded, merged)
+        return self.trained_form.decode(document, encoded, merged)
 
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
         """Return the prediction line, as for the form with a head."""
-        return self.whole.record(document, prediction)
+        return self.trained_form.record(document, prediction)

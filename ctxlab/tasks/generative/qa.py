@@ -11,7 +11,7 @@ from ctxlab.core.types import Document, Encoded, IntArray, Merged, Prediction
 from ctxlab.tasks.generative.base import GenerativeTask
 from ctxlab.tasks.generative.prompts import Prompt, line_ends
 from ctxlab.tasks.records.questions import (
-    STRETCHED,
+    PER_TOKEN,
     Answer,
     QuestionReader,
     answer_tokens,
@@ -134,7 +134,7 @@ class GenerativeQA(GenerativeTask):
         )
         if part is None:
             return encoded
-        arrays = {name: getattr(encoded, name)[part] for name in STRETCHED}
+        arrays = {name: getattr(encoded, name)[part] for name in PER_TOKEN}
         # Evidence outside the stretch gets an index that no window contains.
         left_out = (answer < part.start) | (answer >= part.stop)
         return replace(encoded, **arrays, evidence=np.where(left_out, len(encoded), answer - part.start))

@@ -102,7 +102,7 @@ def _is_blank(text: Any) -> bool:
 
 
 def check_word_places(value: Any, field: str, num_words: int, origin: str) -> list[int]:
-    """Return the word indices in ``field``, in rising order from 0; raises UserError where it contains other values.
+    """Return the word indices in ``field``, ascending from 0; raises UserError where it contains other values.
 
     Args:
         value: Value of the field.
@@ -116,12 +116,12 @@ def check_word_places(value: Any, field: str, num_words: int, origin: str) -> li
             shown = repr(value)[:60] if place is None else repr(place)
             raise UserError(
                 f"The field '{field}{'' if place is None else f'[{index}]'}' of {origin} is {shown}: give a list of "
-                f"numbers of words, from 0 to {num_words - 1}."
+                f"word indices, from 0 to {num_words - 1}."
             )
         if index and place <= places[index - 1]:
             raise UserError(
                 f"The field '{field}[{index}]' of {origin} is {place} after {places[index - 1]}: "
-                "give each word once, in rising order."
+                "give each word once, in ascending order."
             )
     return [int(place) for place in places]
 

@@ -1,4 +1,4 @@
-"""Reads the labels of whole documents from records: names or whole numbers, one type per field."""
+"""Reads the labels of whole documents from records: names or integers, one type per field."""
 
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,7 +39,7 @@ class LabelReader:
 
     @property
     def places(self) -> list[str]:
-        """Names of the classes of multi-hot lists, in order; empty where labels are named."""
+        """Return the names of the classes of multi-hot lists, in order; empty where labels are named."""
         if self._width is None:
             return []
         return list(self._allowed) or [str(place) for place in range(self._width)]
@@ -106,7 +106,7 @@ class LabelReader:
         certain = (
             any(len(set(each)) < len(each) or any(isinstance(one, bool | float) for one in each) for each in lists)
             or [1, 0] in lists
-        )  # class indices are in rising order
+        )  # class indices are ascending
         if self._width is None and (len(widths) > 1 or widths <= {0, 1} or not certain):
             return
         width = self._width or widths.pop()
@@ -114,12 +114,12 @@ class LabelReader:
         if wrong is not None or (self._allowed and len(self._allowed) != width):
             had = f"task.labels lists {len(self._allowed)}" if wrong is None else f"{wrong.origin} has another number"
             raise UserError(
-                f"The field '{self.field}' holds lists of {width} zeros and ones, a place for each class, and {had}: "
-                "give as many everywhere."
+                f"The field '{self.field}' holds lists of {width} zeros and ones, one for each class, and {had}: "
+                "give lists of equal length."
             )
         if self._width is None:
             called = "in the order of task.labels" if self._allowed else "named by its number from 0 on"
-            self._note(f"'{self.field}' holds lists of {width} zeros and ones: each place is a class, {called}.")
+            self._note(f"'{self.field}' holds lists of {width} zeros and ones: each position is a class, {called}.")
         self._width = width
 
     def _note_spelling(self, values: Iterable[Any]) -> None:

@@ -121,7 +121,7 @@ def _mentions(entity: Mapping[str, Any], place: str, origin: str) -> Iterator[tu
 
 def _span(value: Any, place: str, num_words: int, origin: str) -> Span:
     if not isinstance(value, list | tuple | np.ndarray) or len(value) != 2 or not all(map(_is_whole, value)):
-        raise UserError(f"The field '{place}' of {origin} is {value!r}: give [start, end], two numbers of words.")
+        raise UserError(f"The field '{place}' of {origin} is {value!r}: give [start, end], two word indices.")
     start, end = map(int, value)
     if start >= end:
         raise UserError(
@@ -139,7 +139,7 @@ def _span(value: Any, place: str, num_words: int, origin: str) -> Span:
 def _entity(relation: Mapping[str, Any], end: str, place: str, num_entities: int, origin: str) -> int:
     value: Any = relation.get(end)
     if not _is_whole(value):
-        raise UserError(f"The field '{place}.{end}' of {origin} is {value!r}: give the number of an entity.")
+        raise UserError(f"The field '{place}.{end}' of {origin} is {value!r}: give the index of an entity.")
     if not 0 <= int(value) < num_entities:
         there = f"they are 0 to {num_entities - 1}" if num_entities else "the document has none"
         raise UserError(

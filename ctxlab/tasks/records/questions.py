@@ -157,7 +157,7 @@ def drawn_stretch(
     return slice(start, start + length)
 
 
-STRETCHED = ("input_ids", "word_ids", "labels", "marks", "starts", "ends", "terms")
+PER_TOKEN = ("input_ids", "word_ids", "labels", "marks", "starts", "ends", "terms")
 """Fields of ``Encoded`` with one value per token, which are sliced together."""
 
 

@@ -1,4 +1,4 @@
-"""Checks the turns of dialogues, and writes them as the text that a model reads."""
+"""Checks the turns of dialogues, and formats them as the text that a model reads."""
 
 import re
 from collections.abc import Mapping, Sequence

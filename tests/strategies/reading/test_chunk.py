@@ -212,12 +212,12 @@ READINGS = {"chunk": Chunk, "truncate": Truncate, "select": Select, "compress": 
 
 @pytest.mark.parametrize("name", READINGS)
 @pytest.mark.parametrize(
-    ("trained", "stretched", "longest"),
+    ("trained", "extended", "longest"),
     [(512, False, 512), (512, True, 4096), (None, False, 4096), (9999, False, 4096)],
 )
-def test_no_window_is_longer_than_the_trained_length_unless_positions_are_stretched(name, trained, stretched, longest):
+def test_no_window_is_longer_than_the_trained_length_unless_positions_are_stretched(name, trained, extended, longest):
     part = READINGS[name]()
-    part.fit(trained, 0, 4096, stretched=stretched)
+    part.fit(trained, 0, 4096, extended=extended)
     encoded = document(5000)
     windows = part.windows(encoded, 4096)
     assert part.longest(4096) == longest
@@ -229,6 +229,6 @@ def test_no_window_is_longer_than_the_trained_length_unless_positions_are_stretc
 
 def test_a_prompt_that_fills_the_trained_length_is_refused_by_that_length():
     part = Chunk()
-    part.fit(512, 0, 4096, stretched=False)
+    part.fit(512, 0, 4096, extended=False)
     with pytest.raises(UserError, match=r"The 512 tokens that the model was trained for leave no room.*beside 601 "):
         part.windows(document(10, before=(7,) * 600), 4096)

@@ -129,7 +129,7 @@ def test_surprise_under_a_model_token_by_token(num_tokens):
 
 def test_a_model_scores_a_document_once():
     model, part = language_model(), Compress(0.5, "token", scorer="model")
-    part.fit(512, 0, 100, stretched=False)
+    part.fit(512, 0, 100, extended=False)
     part.take_scorer(model)
     encoded = document([list(np.random.default_rng(0).integers(5, VOCABULARY, 40))])
     own = kept(part, encoded, 100)

@@ -249,7 +249,7 @@ def test_options_that_make_no_sense(options, words):
 
 def test_what_the_model_cannot_do_is_refused(tiny):
     with pytest.raises(UserError, match="window=600 is wider than context"):
-        Hierarchical(600).fit(512, 0, 512, stretched=False)
+        Hierarchical(600).fit(512, 0, 512, extended=False)
     with pytest.raises(UserError, match="num_heads=5 does not divide the model's width of 32: use 4"):
         Hierarchical(num_heads=5).install(tiny("bert"))
     with pytest.raises(UserError, match="pool=first does not work with a decoder"):

@@ -54,16 +54,16 @@ def sentences(most=12):
 
 @settings(max_examples=200, deadline=None)
 @given(st.sampled_from([*METHODS]), sentences(), st.integers(1, 60), st.booleans(), st.integers(1, 9))
-def test_the_context_is_filled_once_each_in_order(method, written, fits, marked, stretch):
+def test_the_context_is_filled_once_each_in_order(method, written, fits, marked, span):
     encoded = document(written)
     if not marked:
         encoded = Encoded(encoded.input_ids, encoded.word_ids, encoded.labels, (101,), (102,))
-    part = Select(method, opening_tokens=3, sentence_tokens=stretch)
+    part = Select(method, opening_tokens=3, sentence_tokens=span)
     own = kept(part, encoded, fits + 2)
     assert own == sorted(set(own))
     assert len(own) == min(fits, len(encoded))
     # All sentences whole but one, which lacks its end; of those left out none has a token.
-    starts = [*sentence_starts(encoded, stretch).tolist(), len(encoded)]
+    starts = [*sentence_starts(encoded, span).tolist(), len(encoded)]
     cut = 0
     for start, end in pairwise(starts):
         inside = [token for token in own if start <= token < end]
@@ -93,7 +93,7 @@ def test_best_units_against_a_loop(units, room):
     assert found.tolist() == sorted(chosen)
 
 
-def test_sentences_are_the_marked_ones_else_stretches():
+def test_sentences_are_the_marked_ones_else_spans_of_equal_length():
     assert sentence_starts(document([[5, 6], [7], [8, 9]]), 2).tolist() == [0, 2, 3]
     late = document([[5, 6], [7], [8, 9]])
     late.marks[0] = 0

@@ -1,4 +1,4 @@
-"""Places of sentences and global words: lists of rising numbers of words, and nothing else."""
+"""Places of sentences and global words: lists of ascending word indices, and nothing else."""
 
 import numpy as np
 import pytest

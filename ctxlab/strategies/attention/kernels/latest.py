@@ -18,7 +18,7 @@ KNOWN_AFTER = 16
 
 
 def named_bits(sources: Sequence[str]) -> int:
-    """Return the marks (bits) of ``sources``.
+    """Return the marks (bits) of ``sources`` of structure tokens.
 
     Whether a line is a heading is known at its end only, so headings and paragraphs are treated alike: as the start of
     what follows a blank line.

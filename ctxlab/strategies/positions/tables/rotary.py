@@ -143,7 +143,9 @@ class Rotary(Positions, ABC):
         for layer_type, rope in _ropes(text, note).items():
             factor = min(max(length / rope.trained, 1.0), rope.factor)
             for module in _modules(model, layer_type):
-                _stretch(module, prefix(layer_type), None if factor == rope.factor else self._angles_at(rope, factor))
+                _use_angles(
+                    module, prefix(layer_type), None if factor == rope.factor else self._angles_at(rope, factor)
+                )
 
     def deviation(self, model: Any, length: int) -> float | None:
         """Return the largest difference of the layers' angles, at the trained length and at ``length``.
@@ -238,7 +240,7 @@ def _modules(model: Any, layer_type: str) -> list[Any]:
     return [module for module in model.modules() if hasattr(module, f"{prefix(layer_type)}inv_freq")]
 
 
-def _stretch(module: Any, before: str, angles: Angles | None) -> None:
+def _use_angles(module: Any, before: str, angles: Angles | None) -> None:
     """Make a rotary module use ``angles``; None restores those that it was built with."""
     built = module.__dict__.setdefault(f"{before}ctxlab_built", {})
     if not built:

@@ -23,10 +23,10 @@ class BaseReading(Reading, ABC):
     _limit: int | None = None
     """Most tokens of a window; None where only the context limits it."""
 
-    def fit(self, trained_length: int | None, added: int, length: int, *, stretched: bool) -> None:
+    def fit(self, trained_length: int | None, added: int, length: int, *, extended: bool) -> None:
         """Limit windows to the trained length, unless positions are extended past it."""
         del added, length
-        self._limit = None if stretched else trained_length
+        self._limit = None if extended else trained_length
 
     def longest(self, length: int) -> int:
         """Return the context length, or the trained length where that is less."""

@@ -70,7 +70,7 @@ def build(config):
     return tf.AutoModelForTokenClassification.from_config(config).eval()
 
 
-def stretched(part, config, length):
+def scaled(part, config, length):
     """A model as a stage makes it: the config first, the model from it, the check last."""
     part.configure(config, length)
     model = build(config)
@@ -100,20 +100,20 @@ def trained_inv_freq(dim, theta):
 
 
 def test_linear_divides_every_frequency():
-    model = stretched(Linear(), llama(trained=64, dim=8), 256)
+    model = scaled(Linear(), llama(trained=64, dim=8), 256)
     assert_close(rotary_module(model).inv_freq.numpy(), (trained_inv_freq(8, 1e4) / 4).astype(np.float32))
     assert rotary_module(model).attention_scaling == 1
 
 
 def test_linear_at_positions_s_times_m_is_the_trained_model_at_m():
-    plain, model = build(llama()), stretched(Linear(4), llama(), 256)
+    plain, model = build(llama()), scaled(Linear(4), llama(), 256)
     ids = tokens(64)
     assert_close(logits(model, ids, position_ids=torch.arange(64)[None] * 4), logits(plain, ids), atol=1e-5, rtol=1e-5)
     assert (logits(model, ids) - logits(plain, ids)).abs().max() > 0.01
 
 
 def test_ntk_raises_the_base():
-    model = stretched(Ntk(), llama(trained=64, dim=8), 256)
+    model = scaled(Ntk(), llama(trained=64, dim=8), 256)
     base = 1e4 * 4 ** (8 / 6)
     used = rotary_module(model).inv_freq.double().numpy()
     np.testing.assert_allclose(used, trained_inv_freq(8, base), rtol=1e-5)
@@ -124,7 +124,7 @@ def test_ntk_raises_the_base():
 @pytest.mark.parametrize("factor", [1, 2, 4])
 @pytest.mark.parametrize("length", [65, 100, 256])
 def test_dynamic_ntk_follows_the_window(factor, length):
-    model = stretched(DynamicNtk(factor), llama(trained=64, dim=8), 256)
+    model = scaled(DynamicNtk(factor), llama(trained=64, dim=8), 256)
     logits(model, tokens(length))
     base = 1e4 * (factor * length / 64 - (factor - 1)) ** (8 / 6)
     np.testing.assert_allclose(rotary_module(model).inv_freq.double(), trained_inv_freq(8, base), rtol=1e-5)
@@ -133,22 +133,22 @@ def test_dynamic_ntk_follows_the_window(factor, length):
 
 def test_yarn_by_hand():
     """Of the eight frequencies two turn over 32 times in 2,048 tokens, and those from the seventh less than once."""
-    model = stretched(Yarn(), llama(trained=2048, dim=16, theta=1e4), 8192)
+    model = scaled(Yarn(), llama(trained=2048, dim=16, theta=1e4), 8192)
     ratios = rotary_module(model).inv_freq.double().numpy() / trained_inv_freq(16, 1e4)
     np.testing.assert_allclose(ratios, [1, 1, 1, 0.8125, 0.625, 0.4375, 0.25, 0.25], rtol=1e-5)
     assert rotary_module(model).attention_scaling == pytest.approx(1.1386294, abs=1e-7)
 
 
 def test_yarn_takes_other_bounds():
-    """Between 8 and 4 turns in 2,048 tokens lies no whole index but the ends: 3 stays, 4 is stretched."""
-    model = stretched(Yarn(beta_fast=8, beta_slow=4), llama(trained=2048, dim=16, theta=1e4), 8192)
+    """Between 8 and 4 turns in 2,048 tokens lies no whole index but the ends: 3 stays, 4 is scaled."""
+    model = scaled(Yarn(beta_fast=8, beta_slow=4), llama(trained=2048, dim=16, theta=1e4), 8192)
     ratios = rotary_module(model).inv_freq.double().numpy() / trained_inv_freq(16, 1e4)
     np.testing.assert_allclose(ratios, [1] * 4 + [0.25] * 4, rtol=1e-5)
 
 
 def test_longrope_by_hand():
     long, short = [1.0, 1.5, 3.0, 4.0], [1.0, 1.0, 1.1, 1.2]
-    model = stretched(Longrope(long_factor=long, short_factor=short), llama(trained=64, dim=8), 256)
+    model = scaled(Longrope(long_factor=long, short_factor=short), llama(trained=64, dim=8), 256)
     module = rotary_module(model)
     assert module.attention_scaling == pytest.approx(math.sqrt(1 + math.log(4) / math.log(64)))
     for length, factors in ((65, long), (64, short)):
@@ -157,7 +157,7 @@ def test_longrope_by_hand():
 
 
 def test_longrope_without_searched_factors_uses_the_ntk_aware_ones_at_every_length():
-    module = rotary_module(model := stretched(Longrope(), llama(trained=64, dim=8), 256))
+    module = rotary_module(model := scaled(Longrope(), llama(trained=64, dim=8), 256))
     for length in (20, 200):
         logits(model, tokens(length))
         np.testing.assert_allclose(module.inv_freq.double(), trained_inv_freq(8, 1e4 * 4 ** (8 / 6)), rtol=1e-5)
@@ -203,7 +203,7 @@ def test_every_factor_that_reaches_takes_effect_in_a_model(cls, half, trained, m
     length = trained + more
     factor = None if given_factor is None else length / trained + given_factor
     config = llama(trained, 2 * half, num_hidden_layers=1)
-    model = stretched(cls(factor), config, length)
+    model = scaled(cls(factor), config, length)
     assert model.config.ctxlab["positions"]["factor"] == (factor or length / trained)
     assert model.config.ctxlab["positions"]["length"] >= length
     if cls.enlarges:
@@ -220,7 +220,7 @@ def test_every_factor_that_reaches_takes_effect_in_a_model(cls, half, trained, m
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("cls", PARTS)
 def test_a_saved_model_reloads_alone_with_the_same_logits(cls, kind, tmp_path):
-    plain, model = build(make_config(kind)), stretched(cls(), make_config(kind), 200)
+    plain, model = build(make_config(kind)), scaled(cls(), make_config(kind), 200)
     ids, mask = tokens(200, rows=2), torch.ones(2, 200, dtype=torch.long)
     mask[1, 150:] = 0
     before = logits(model, ids, attention_mask=mask)
@@ -237,7 +237,7 @@ def test_a_saved_model_reloads_alone_with_the_same_logits(cls, kind, tmp_path):
 
 @pytest.mark.parametrize("cls", PARTS)
 def test_sliding_layers_keep_what_they_were_trained_with(cls):
-    plain, model = build(make_config("modernbert")), stretched(cls(), make_config("modernbert"), 256)
+    plain, model = build(make_config("modernbert")), scaled(cls(), make_config("modernbert"), 256)
     old, new = rotary_module(plain), rotary_module(model)
     logits(model, tokens(256))
     assert torch.equal(new.sliding_attention_inv_freq, old.sliding_attention_inv_freq)
@@ -262,7 +262,7 @@ def test_gemma_3_changes_in_its_global_layers_only():
 def test_nothing_happens_where_the_length_fits(cls, kind):
     config = make_config(kind)
     before = config.to_dict()
-    stretched(cls(), config, 64)
+    scaled(cls(), config, 64)
     assert config.to_dict() == before
 
 
@@ -300,7 +300,7 @@ def test_a_checkpoint_of_dynamic_ntk_keeps_its_factor_at_every_length():
 
 @pytest.mark.parametrize("kind", ["llama", "modernbert"])
 def test_dynamic_ntk_keeps_no_state_between_windows(kind):
-    model, short, middle = stretched(DynamicNtk(2), make_config(kind), 256), tokens(64), tokens(100)
+    model, short, middle = scaled(DynamicNtk(2), make_config(kind), 256), tokens(64), tokens(100)
     fresh = [logits(model, short), logits(model, middle)]
     logits(model, tokens(256))
     assert torch.equal(logits(model, middle), fresh[1])
@@ -333,7 +333,7 @@ def test_a_model_that_was_not_configured_is_refused(cls):
 @pytest.mark.parametrize("fault", ["frequency", "scaling", "number"])
 def test_layers_that_use_something_else_are_found_out(cls, fault):
     part = cls()
-    model = stretched(part, llama(), 256)
+    model = scaled(part, llama(), 256)
     module = rotary_module(model)
     if fault == "scaling":
         module.attention_scaling *= 1.01

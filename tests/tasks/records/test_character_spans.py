@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from ctxlab.core.errors import UserError
 from ctxlab.tasks.ner import NER
 from ctxlab.tasks.records.bio import spans
-from ctxlab.tasks.records.stretches import Stretch, checked_stretches, tagged_words
+from ctxlab.tasks.records.character_spans import CharacterSpan, checked_spans, tagged_words
 
 TEXT = "Ora Lund went to New-Tarn."
 
 
 @pytest.mark.parametrize(
-    ("stretches", "expected"),
+    ("spans", "expected"),
     [
         ([(0, 8, "P")], [("Ora", "B-P"), ("Lund", "I-P")]),
         ([(0, 3, "P"), (4, 8, "P")], [("Ora", "B-P"), ("Lund", "B-P")]),
@@ -25,8 +25,8 @@ TEXT = "Ora Lund went to New-Tarn."
         ([], []),
     ],
 )
-def test_by_hand(stretches, expected):
-    given_ = [{"start": a, "end": b, "label": t} for a, b, t in stretches]
+def test_by_hand(spans, expected):
+    given_ = [{"start": a, "end": b, "label": t} for a, b, t in spans]
     document = NER().parse({"text": TEXT, "spans": given_}, "a line 1", gold=True)
     pairs = zip(document.fields["tokens"], document.fields["tags"], strict=True)
     assert [pair for pair in pairs if pair[1] != "O"] == expected
@@ -46,18 +46,18 @@ def test_what_was_left_out_or_cut_is_said_once():
 
 @given(st.text("ab .é🚢", min_size=1, max_size=30), st.data())
 def test_entities_come_back_to_their_characters(text, data):
-    """Stretches that share no character are all kept, whatever they cut."""
+    """Spans that share no character are all kept, whatever words they split."""
     borders = data.draw(st.lists(st.integers(0, len(text)), max_size=8, unique=True).map(sorted))
     marked = [(a, b) for a, b in zip(borders[::2], borders[1::2], strict=False) if text[a:b].strip()]
     rows = [{"start": a, "end": b, "label": "X"} for a, b in marked]
-    found = tagged_words(text, checked_stretches(rows, "spans", text, "a"))
+    found = tagged_words(text, checked_spans(rows, "spans", text, "a"))
     places = [(found.offsets[s.start][0], found.offsets[s.end - 1][1]) for s in spans(found.tags)]
     assert [text[a:b] for a, b in places] == [text[a:b].strip() for a, b in marked]
     assert "".join(found.words) == "".join(text.split())
 
 
 def test_words_that_are_given_are_kept():
-    found = tagged_words("don't go", [Stretch(0, 5, "X")], [(0, 2), (2, 5), (6, 8)])
+    found = tagged_words("don't go", [CharacterSpan(0, 5, "X")], [(0, 2), (2, 5), (6, 8)])
     assert (found.words, found.tags) == (["do", "n't", "go"], ["B-X", "I-X", "O"])
 
 
@@ -74,7 +74,7 @@ def test_words_that_are_given_are_kept():
         ([3], r"'spans\[0\]'"),
     ],
 )
-def test_stretches_that_cannot_be_are_named(spans_, says):
+def test_invalid_spans_are_named(spans_, says):
     with pytest.raises(UserError, match=says):
         NER().parse({"text": TEXT, "spans": spans_}, "a line 1", gold=True)
     assert NER().parse({"text": TEXT, "spans": spans_}, "a line 1", gold=False).fields["tokens"][0] == "Ora"

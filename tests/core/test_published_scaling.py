@@ -1,11 +1,11 @@
-"""Models that were published with stretched positions; the right lengths are products worked by hand."""
+"""Models that were published with scaled positions; the right lengths are products worked by hand."""
 
 import copy
 
 import pytest
 import transformers as tf
 
-from ctxlab.core.architecture import describe, position_limit, published_stretch
+from ctxlab.core.architecture import describe, position_limit, published_scaling
 from ctxlab.core.errors import UserError
 from ctxlab.models.tiny_llama import TinyLlama
 from ctxlab.strategies.positions.yarn import Yarn
@@ -28,18 +28,18 @@ def config(longest, **rope):
     ],
 )  # fmt: skip
 def test_reach_by_hand(given, length, kind):
-    assert (position_limit(given), published_stretch(given)) == (length, kind)
+    assert (position_limit(given), published_scaling(given)) == (length, kind)
 
 
-def test_facts_say_it_and_a_stretch_of_ours_is_none():
+def test_facts_have_the_published_scaling_and_not_ours():
     model = TinyLlama().build("causal_lm", [])
     facts = describe(model)
     ours = copy.deepcopy(model.config)
     Yarn().configure(ours, 4 * facts.trained_length)
-    assert (facts.stretched, published_stretch(ours), position_limit(ours)) == ("", "", 4 * facts.trained_length)
+    assert (facts.rope_scaling, published_scaling(ours), position_limit(ours)) == ("", "", 4 * facts.trained_length)
 
 
-def test_none_is_stretched_twice():
+def test_no_position_is_scaled_twice():
     given = config(1024, rope_type="yarn", factor=4.0, original_max_position_embeddings=1024)
     Yarn().configure(given, 4096)  # it reaches so far as it is
     with pytest.raises(UserError, match=r"scaled already .rope_type=yarn.: use context=4096 or less"):

@@ -15,7 +15,7 @@ Offsets = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class CharacterSpan:
     """An entity: characters ``start`` to ``end``, the latter not included."""
 
     start: int
@@ -31,14 +31,14 @@ class TaggedWords:
     offsets: list[Offsets]
     tags: list[str]
     num_overlapping: int
-    """Stretches that overlap a longer one: left out, as BIO cannot represent them."""
+    """Spans that overlap a longer one: left out, as BIO cannot represent them."""
     num_cut: int
-    """Words that were split where a stretch begins or ends within them."""
+    """Words that were split where a span begins or ends within them."""
 
 
 @dataclass(slots=True)
-class StretchNotes:
-    """Collects what was changed in the stretches of all documents into one note of each kind."""
+class SpanNotes:
+    """Collects what was changed in the spans of all documents into one note of each kind."""
 
     counts: list[int] = field(default_factory=lambda: [0, 0])
     _notes: list[str] = field(default_factory=list)
@@ -59,7 +59,7 @@ class StretchNotes:
         notes.extend(self._notes)
 
 
-def checked_stretches(value: Sequence[Any], field_name: str, text: str, origin: str) -> list[Stretch]:
+def checked_spans(value: Sequence[Any], field_name: str, text: str, origin: str) -> list[CharacterSpan]:
     """Return the checked entities of a record, without white space at their ends.
 
     Args:
@@ -91,7 +91,7 @@ def checked_stretches(value: Sequence[Any], field_name: str, text: str, origin: 
         if not said.strip():
             raise UserError(f"The field '{place}' of {origin} is only white space: give characters of a word.")
         start, end = start + len(said) - len(said.lstrip()), end - len(said) + len(said.rstrip())
-        found.append(Stretch(start, end, label.strip()))
+        found.append(CharacterSpan(start, end, label.strip()))
     return found
 
 
@@ -119,16 +119,16 @@ def checked_offsets(value: Any, field_name: str, text: str, origin: str) -> list
     return found
 
 
-def tagged_words(text: str, stretches: Sequence[Stretch], offsets: Sequence[Offsets] | None = None) -> TaggedWords:
-    """Return the words of ``text`` with BIO tags of ``stretches``; of overlapping ones the longest is kept.
+def tagged_words(text: str, spans: Sequence[CharacterSpan], offsets: Sequence[Offsets] | None = None) -> TaggedWords:
+    """Return the words of ``text`` with BIO tags of ``spans``; of overlapping ones the longest is kept.
 
     Args:
         text: The annotated text.
-        stretches: Entities.
+        spans: Entities.
         offsets: Offsets of words, where they are given; else those of ``words_of``.
     """
-    kept: list[Stretch] = []
-    for one in sorted(stretches, key=lambda s: (s.start - s.end, s.start)):
+    kept: list[CharacterSpan] = []
+    for one in sorted(spans, key=lambda s: (s.start - s.end, s.start)):
         if all(one.end <= other.start or other.end <= one.start for other in kept):
             kept.append(one)
     kept.sort(key=lambda s: s.start)
@@ -138,17 +138,17 @@ def tagged_words(text: str, stretches: Sequence[Stretch], offsets: Sequence[Offs
     tags = _tags(places, kept)
     words = [text[start:end] for start, end in places]
     return TaggedWords(
-        words, places, tags=tags, num_overlapping=len(stretches) - len(kept), num_cut=len(places) - len(given)
+        words, places, tags=tags, num_overlapping=len(spans) - len(kept), num_cut=len(places) - len(given)
     )
 
 
-def _tags(words: Sequence[Offsets], stretches: Sequence[Stretch]) -> list[str]:
-    """Return ``B-`` for the first word within a stretch, ``I-`` for the others."""
+def _tags(words: Sequence[Offsets], spans: Sequence[CharacterSpan]) -> list[str]:
+    """Return ``B-`` for the first word within a span, ``I-`` for the others."""
     tags, at, begun = [], 0, -1
     for start, _ in words:
-        while at < len(stretches) and stretches[at].end <= start:
+        while at < len(spans) and spans[at].end <= start:
             at += 1
-        inside = at < len(stretches) and stretches[at].start <= start
-        tags.append(f"{'I' if begun == at else 'B'}-{stretches[at].type}" if inside else OUTSIDE)
+        inside = at < len(spans) and spans[at].start <= start
+        tags.append(f"{'I' if begun == at else 'B'}-{spans[at].type}" if inside else OUTSIDE)
         begun = at if inside else begun
     return tags
