@@ -174,7 +174,7 @@ def parameter(name: str, spec: Mapping[str, Any]) -> Parameter:
     if log and low <= 0:
         raise ValueError(f"a log range begins above 0, and {_shown(spec[form])} begins at {low:g}")
     step = _step(spec.get(STEP), low=low, high=high, whole=whole, log=log)
-    return Range(name, int(low) if whole else low, int(high) if whole else high, whole, log, step)
+    return Range(name, int(low) if whole else low, high=int(high) if whole else high, whole=whole, log=log, step=step)
 
 
 def _ends(form: str, given: Any) -> tuple[float, float]:

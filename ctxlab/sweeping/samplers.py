@@ -106,7 +106,14 @@ class Proposer(BaseSampler):
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """Return the value of a parameter that ``sample_relative`` left out, which it never does."""
+        """Return the value of a parameter that ``sample_relative`` left out, which it never does.
+
+        Args:
+            study: The study of the trial.
+            trial: The trial.
+            param_name: Name of the parameter.
+            param_distribution: Its distribution.
+        """
         sampler = RandomSampler(seed=derived(self._seed, trial.number))
         return sampler.sample_independent(study, trial, param_name, param_distribution)
 

@@ -98,11 +98,14 @@ def bins(several: Sequence[Binned], names: Sequence[str], across: str, figure: s
     drawn: list[str] = [axes(None, y, across, figure), element("g", *below, class_="axes")]
     if level:
         at = y(level.figure)
-        drawn += [line(LEFT, at, WIDTH - RIGHT, at, "level"), text(level.name, WIDTH - RIGHT, at - 5, "end", "level")]
+        drawn += [
+            line(LEFT, at, WIDTH - RIGHT, at, style="level"),
+            text(level.name, WIDTH - RIGHT, at - 5, "end", style="level"),
+        ]
     gap = min(DODGE, step / (len(several) + 1))
     for index, one in enumerate(several):
         shift = (index - (len(several) - 1) / 2) * gap
-        drawn.append(_binned(one, places, y, shift, figure, whiskers=whiskers))
+        drawn.append(_binned(one, places, y, shift, figure=figure, whiskers=whiskers))
     return plot(f"{figure} by {across}", *drawn)
 
 
@@ -113,7 +116,7 @@ def _binned(one: Binned, places: dict[str, float], y: Scale, shift: float, figur
             continue
         at = round(places[name] + shift, 1)
         ends = value.ends if whiskers else None
-        interval = [line(at, y(ends[0]), at, y(ends[1]), "whisker")] if ends else []
+        interval = [line(at, y(ends[0]), at, y(ends[1]), style="whisker")] if ends else []
         marks.append(point(one.look, at, y(value.figure), f"{one.title} · {name}: {figure} {value.words}", *interval))
         through.append((at, y(value.figure)))
     return element("g", path(through, "line"), *marks, class_=f"curve c{one.look.color % NUM_COLORS}")

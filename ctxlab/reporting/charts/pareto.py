@@ -36,7 +36,9 @@ def draw(series: Sequence[Series], cost: str, figure: str, *, lower_is_better: b
     direction = " (lower is better)" if lower_is_better else ""
     label = f"{cost}, log scale" if x.is_log else cost
     frame = axes(x, y, label, f"{figure}{direction}")
-    return plot(f"{figure} against {cost}", frame, _steps(best, cost, x, y), *marks, *_labels(best, known, cost, x, y))
+    return plot(
+        f"{figure} against {cost}", frame, _steps(best, cost, x, y), *marks, *_labels(best, known, cost, x, y=y)
+    )
 
 
 def front(series: Sequence[Series], cost: str, *, lower_is_better: bool) -> list[Series]:
@@ -52,7 +54,7 @@ def front(series: Sequence[Series], cost: str, *, lower_is_better: bool) -> list
 def _mark(one: Series, x: Scale, y: Scale, cost: str, *, on_front: bool, whiskers: bool) -> Markup:
     at, place = x(one.costs[cost]), y(one.value.figure)
     ends = one.value.ends if whiskers else None
-    interval = [line(at, y(ends[0]), at, y(ends[1]), "whisker")] if ends else []
+    interval = [line(at, y(ends[0]), at, y(ends[1]), style="whisker")] if ends else []
     return point(one.look, at, place, one.told(f"{cost} {short(one.costs[cost])}"), *interval, hollow=not on_front)
 
 
@@ -80,7 +82,7 @@ def _labels(best: Sequence[Series], known: Sequence[Series], cost: str, x: Scale
             inside = left >= LEFT and left + width <= WIDTH - RIGHT and top >= 0 and top + LETTERS <= HEIGHT - BOTTOM
             if inside and not any(_overlap(box, other) for other in taken):
                 taken.append(box)
-                found.append(text(one.title, at + 8 if anchor == "start" else at - 8, top + 11, anchor, "name"))
+                found.append(text(one.title, at + 8 if anchor == "start" else at - 8, top + 11, anchor, style="name"))
                 break
     return found
 

@@ -49,17 +49,40 @@ def element(name: str, *children: str, **attributes: object) -> Markup:
 
 
 def text(content: str, x: float, y: float, anchor: str = "start", style: str = "") -> Markup:
-    """Return a line of text whose start, middle or end is at ``x``."""
+    """Return a line of text.
+
+    Args:
+        content: The text.
+        x: Coordinate of its anchor.
+        y: Coordinate of its baseline.
+        anchor: Which part of the text is at ``x``: ``start``, ``middle`` or ``end``.
+        style: CSS class; empty for none.
+    """
     return element("text", content, x=x, y=y, text_anchor=None if anchor == "start" else anchor, class_=style or None)
 
 
 def line(x1: float, y1: float, x2: float, y2: float, style: str) -> Markup:
-    """Return a straight line."""
+    """Return a straight line.
+
+    Args:
+        x1: Coordinate of the first end.
+        y1: Coordinate of the first end.
+        x2: Coordinate of the second end.
+        y2: Coordinate of the second end.
+        style: CSS class.
+    """
     return element("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=style)
 
 
 def outline(marker: int, x: float, y: float, size: float = SIZE) -> str:
-    """Return the path of a marker at a point."""
+    """Return the path of a marker at a point.
+
+    Args:
+        marker: Index of the marker; further ones repeat.
+        x: Coordinate.
+        y: Coordinate.
+        size: Half of its width, in pixels.
+    """
     ends = {"x0": x - size, "x1": x + size, "y0": y - size, "y1": y + size}
     rounded = {name: round(value, 1) for name, value in ends.items()}
     return OUTLINES[marker % len(OUTLINES)].format(x=x, y=y, s=size, **rounded)
@@ -87,17 +110,28 @@ def path(points: Iterable[tuple[float, float]], style: str) -> Markup:
 
 
 def axes(x: Scale | None, y: Scale, x_label: str, y_label: str, height: float = HEIGHT) -> Markup:
-    """Return grid, ticks and labels; without ``x`` only those of the vertical axis."""
+    """Return grid, ticks and labels of a chart.
+
+    Args:
+        x: Scale of the horizontal axis; None draws the vertical axis only.
+        y: Scale of the vertical axis.
+        x_label: Label of the horizontal axis.
+        y_label: Label of the vertical axis.
+        height: Height of the chart, in pixels.
+    """
     bottom, right = height - BOTTOM, WIDTH - RIGHT
     drawn: list[str] = []
     for value in y.ticks():
-        drawn += [line(LEFT, y(value), right, y(value), "grid"), text(short(value), LEFT - 6, y(value) + 4, "end")]
+        drawn += [
+            line(LEFT, y(value), right, y(value), style="grid"),
+            text(short(value), LEFT - 6, y(value) + 4, "end"),
+        ]
     if x is not None:
         for value in x.ticks(5):
             at = x(value)
-            drawn += [line(at, TOP, at, bottom, "grid"), text(short(value), at, bottom + 16, "middle")]
+            drawn += [line(at, TOP, at, bottom, style="grid"), text(short(value), at, bottom + 16, "middle")]
     middle = (LEFT + right) / 2
-    drawn.append(text(x_label, middle, height - 8, "middle", "label"))
+    drawn.append(text(x_label, middle, height - 8, "middle", style="label"))
     turn = f"translate(12,{(TOP + bottom) / 2:g})rotate(-90)"
     turned = element("text", y_label, class_="label", text_anchor="middle", transform=turn)
     return element("g", *drawn, turned, class_="axes")

@@ -61,10 +61,12 @@ def smallest(key: str, finished: Sequence[Finished], margin: float) -> Smallest 
     enough = {value: _is_enough(one, margin, lower_is_better=lower) for value, one in found.items()} | {best: True}
     least = min(value for value, is_enough in enough.items() if is_enough)
     table = [
-        _row(value, scored[str(value)].estimate(), len(shared), found.get(value), enough[value])
+        _row(
+            value, scored[str(value)].estimate(), num_seeds=len(shared), found=found.get(value), is_enough=enough[value]
+        )
         for value in sorted(rows)
     ]
-    sentence = _sentence(key, figure, best, least, found, margin)
+    sentence = _sentence(key, figure, best=best, least=least, found=found, margin=margin)
     if len(shared) == 1:
         sentence += MODELS.format(key=key)
     return Smallest(key=key, best=best, smallest=least, margin=margin, rows=table, sentence=sentence)
