@@ -121,10 +121,14 @@ def _read(path: Path, runs: dict[Path, RunDirectory], skipped: dict[str, str]) -
             skipped[str(path)] = reason
         return
     try:
-        outcome = read_outcome(path)
-        runs[path.resolve()] = RunDirectory(path, outcome, _settings(path))
+        runs[path.resolve()] = read_run(path)
     except UserError as error:
         skipped[str(path)] = str(error)
+
+
+def read_run(folder: Path) -> RunDirectory:
+    """Read a run directory; raises UserError naming the file that is missing or damaged."""
+    return RunDirectory(folder, read_outcome(folder), _settings(folder))
 
 
 def _settings(path: Path) -> Mapping[str, str]:

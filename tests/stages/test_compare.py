@@ -1,5 +1,6 @@
 """``ctxlab compare``: killed while it runs, gone on with, and read whole."""
 
+import html
 import json
 import re
 import shutil
@@ -113,6 +114,19 @@ def test_the_page_says_what_was_read_what_it_cost_and_how_to_repeat_it(compared)
                  "By distance of the evidence", "no better than chance (0.25)",
                  "ctxlab compare model=tiny_bert"):  # fmt: skip
         assert part in page, part
+
+
+def test_the_same_page_for_a_browser_has_verdicts_plots_and_the_conclusion(compared):
+    folder, _, _ = compared
+    text = (folder / "index.html").read_text()
+    closing = json.loads((folder / "comparison.json").read_text())["conclusion"]
+    assert html.escape(closing) in text
+    for part in ("against chunk at 64", "verdict", "wider than context.length=64", "Seeds 1", "chance 0.25",
+                 "ctxlab compare model=tiny_bert", 'aria-label="f1 of each candidate"'):  # fmt: skip
+        assert part in text, part
+    cells = re.findall(r'<th scope=row>[^<]*</th>\s*<td class="n" data-v="[^"]*">([^<]*)</td>', text)[:3]
+    rows = json.loads((folder / "comparison.json").read_text())["candidates"]
+    assert cells == [f"{row['f1']:.3f}" for row in rows if row["status"] == "compared"]
 
 
 def test_a_finished_cell_keeps_its_best_weights_only_and_they_load(compared):

@@ -7,7 +7,7 @@ from math import isfinite
 from markupsafe import Markup
 
 from ctxlab.reporting.charts.scale import Scale, short
-from ctxlab.reporting.charts.series import Reference, Value
+from ctxlab.reporting.charts.series import Reference, Value, view
 from ctxlab.reporting.charts.svg import (
     BOTTOM,
     HEIGHT,
@@ -89,7 +89,7 @@ def bins(several: Sequence[Binned], names: Sequence[str], across: str, figure: s
     if not values:
         return Markup("")
     whiskers = len(several) <= MOST_WHISKERS
-    reach = [end for value in values for end in (value.reach if whiskers else [value.figure])]
+    reach = view(values) if whiskers else [value.figure for value in values]
     y = Scale.over([*reach, *([level.figure] if level else [])], HEIGHT - BOTTOM, TOP)
     step = (WIDTH - RIGHT - LEFT) / len(names)
     places = {name: LEFT + step * (index + 0.5) for index, name in enumerate(names)}
@@ -116,7 +116,7 @@ def _binned(one: Binned, places: dict[str, float], y: Scale, shift: float, figur
             continue
         at = round(places[name] + shift, 1)
         ends = value.ends if whiskers else None
-        interval = [line(at, y(ends[0]), at, y(ends[1]), style="whisker")] if ends else []
+        interval = [line(at, y.inside(ends[0]), at, y.inside(ends[1]), "whisker")] if ends else []
         marks.append(point(one.look, at, y(value.figure), f"{one.title} · {name}: {figure} {value.words}", *interval))
         through.append((at, y(value.figure)))
     return element("g", path(through, "line"), *marks, class_=f"curve c{one.look.color % NUM_COLORS}")

@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from ctxlab.reporting.charts.quality import MOST_ROWS
 from ctxlab.reporting.charts.scale import Scale, short
-from ctxlab.reporting.charts.series import Series, finite
+from ctxlab.reporting.charts.series import Series, finite, view
 from ctxlab.reporting.charts.svg import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, axes, line, path, plot, point, text
 
 SAME = 1.02
@@ -30,7 +30,7 @@ def draw(series: Sequence[Series], cost: str, figure: str, *, lower_is_better: b
     if len(known) < 2 or max(costs) < SAME * min(costs):
         return Markup("")
     x = Scale.over(costs, LEFT, WIDTH - RIGHT, may_be_log=True)
-    y = Scale.over([end for one in known for end in one.value.reach], HEIGHT - BOTTOM, TOP)
+    y = Scale.over(view([one.value for one in known]), HEIGHT - BOTTOM, TOP)
     best = front(known, cost, lower_is_better=lower_is_better)
     marks = [_mark(one, x, y, cost, on_front=one in best, whiskers=len(known) <= MOST_ROWS) for one in known]
     direction = " (lower is better)" if lower_is_better else ""
@@ -54,7 +54,7 @@ def front(series: Sequence[Series], cost: str, *, lower_is_better: bool) -> list
 def _mark(one: Series, x: Scale, y: Scale, cost: str, *, on_front: bool, whiskers: bool) -> Markup:
     at, place = x(one.costs[cost]), y(one.value.figure)
     ends = one.value.ends if whiskers else None
-    interval = [line(at, y(ends[0]), at, y(ends[1]), style="whisker")] if ends else []
+    interval = [line(at, y.inside(ends[0]), at, y.inside(ends[1]), "whisker")] if ends else []
     return point(one.look, at, place, one.told(f"{cost} {short(one.costs[cost])}"), *interval, hollow=not on_front)
 
 

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from ctxlab.reporting.charts.scale import Scale, short
-from ctxlab.reporting.charts.series import Reference, Series, finite
+from ctxlab.reporting.charts.series import Reference, Series, finite, view
 from ctxlab.reporting.charts.svg import NUM_COLORS, WIDTH, element, line, plot, point, text
 
 MOST_ROWS = 30
 """Largest number of candidates that are drawn; the best ones come first."""
 
-ROW = 34
+ROW = 38
 """Height of a row: its title, and below it the interval."""
 
 SIDE = 14
@@ -33,7 +33,7 @@ def draw(series: Sequence[Series], references: Sequence[Reference], figure: str,
     if not rows:
         return Markup("")
     bottom = ABOVE + ROW * len(rows) + 4
-    ends = [end for one in rows for end in one.value.reach] + [one.figure for one in references]
+    ends = view([one.value for one in rows]) + [one.figure for one in references]
     x = Scale.over(ends, SIDE, WIDTH - SIDE)
     lines = [*references, *(Reference("baseline", one.value.figure) for one in rows if one.title == baseline)]
     drawn = [
@@ -57,11 +57,11 @@ def level(reference: Reference, x: Scale, bottom: float) -> Markup:
 
 
 def _row(one: Series, x: Scale, top: float) -> Markup:
-    at, (low, high) = top + 24, one.value.ends or (one.value.figure, one.value.figure)
-    interval = line(x(low), at, x(high), at, style="interval")
+    at, (low, high) = top + 25, one.value.ends or (one.value.figure, one.value.figure)
+    interval = line(x.inside(low), at, x.inside(high), at, "interval")
     names = [
-        text(_cut(one.title), SIDE, top + 14, "start", style="name"),
-        text(one.value.words, WIDTH - SIDE, top + 14, "end", style="name"),
+        text(_cut(one.title), SIDE, top + 16, "start", "name"),
+        text(one.value.words, WIDTH - SIDE, top + 16, "end", "name"),
     ]
     mark = point(one.look, x(one.value.figure), at, one.told(), interval)
     return element("g", *names, mark, class_=f"row c{one.look.color % NUM_COLORS}")

@@ -53,6 +53,10 @@ class Scale:
         low, high, value = (math.log(one) if self.is_log else one for one in (self.low, self.high, value))
         return round(self.start + (value - low) / (high - low) * (self.end - self.start), 1)
 
+    def inside(self, value: float) -> float:
+        """Return the coordinate of a value, or that of the end of the scale beyond which it lies."""
+        return self(min(max(value, self.low), self.high))
+
     def ticks(self, most: int = 6) -> list[float]:
         """Return at most ``most`` round values within the scale."""
         found = self._log_ticks(most) if self.is_log else []

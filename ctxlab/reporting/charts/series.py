@@ -24,14 +24,23 @@ class Value:
         return self.low, self.high
 
     @property
-    def reach(self) -> list[float]:
-        """Every number that a scale must have room for."""
-        return [self.figure, *(self.ends or ())]
-
-    @property
     def words(self) -> str:
         """``0.634 [0.610, 0.658]``."""
         return f"{cell(self.figure)}{between(self)}".replace("-", "−")
+
+
+def view(values: Sequence[Value]) -> list[float]:
+    """Return the ends of what a plot shows: all figures, and intervals as far as most of them reach.
+
+    So that one interval that is many times as wide as the others does not make the figures a single line.
+    """
+    figures = [value.figure for value in values]
+    halves = sorted((value.ends[1] - value.ends[0]) / 2 for value in values if value.ends)
+    room = max(max(figures) - min(figures), halves[len(halves) // 2] if halves else 0.0)
+    low, high = min(figures) - room, max(figures) + room
+    if min(figures) >= 0:
+        low = max(low, 0.0)  # t intervals do not know that a figure cannot be negative
+    return [*figures, *(min(max(end, low), high) for value in values for end in value.ends or ())]
 
 
 def between(value: Value) -> str:

@@ -151,7 +151,8 @@ def looks(keys: Sequence[tuple[str, str]]) -> list[Look]:
     Args:
         keys: Strategy and context of each candidate.
     """
-    strategies, contexts = (list(dict.fromkeys(key[part] for key in keys)) for part in (0, 1))
+    strategies = list(dict.fromkeys(strategy for strategy, _ in keys))
+    contexts = sorted({context for _, context in keys}, key=lambda text: (len(text), text))
     if len(set(keys)) < len(keys) or len(strategies) == 1:
         return [Look(index % NUM_COLORS, index // NUM_COLORS) for index in range(len(keys))]
     return [Look(strategies.index(strategy), contexts.index(context)) for strategy, context in keys]

@@ -53,7 +53,7 @@ class Report:
     command: str
     """Command that made it, or the comparison; empty from Python."""
     conclusions: Mapping[str, str]
-    """Directory of a comparison → its concluding sentence."""
+    """Concluding sentence of a comparison → its directory; empty if it is the comparison's own page."""
     sections: Sequence[Section]
     tables: Sequence[Table]
     """Verification, environment and what was skipped."""
@@ -76,7 +76,7 @@ def report(found: Found, command: Sequence[str]) -> Report:
         lead=f"{runs} of {'1 task' if len(tasks) == 1 else f'{len(tasks)} tasks'}"
         + (f"; {len(skipped)} skipped." if skipped else "."),
         command=shlex.join(command),
-        conclusions=found.conclusions,
+        conclusions={sentence: folder for folder, sentence in found.conclusions.items()},
         sections=sections,
         tables=_last_tables(found.runs, short, skipped),
     )

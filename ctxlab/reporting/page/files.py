@@ -27,7 +27,7 @@ def write(folder: Path, report: Report) -> list[Path]:
 
 def markdown(report: Report) -> str:
     """Return the tables and sentences of the report."""
-    blocks = [f"# {report.title}", report.lead, *_conclusions(list(report.conclusions.values()))]
+    blocks = [f"# {report.title}", report.lead, *_conclusions(list(report.conclusions))]
     for section in report.sections:
         blocks += _section(section)
     blocks += [table_as_markdown(one).rstrip() for one in report.tables]

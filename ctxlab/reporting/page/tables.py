@@ -134,8 +134,8 @@ def by_bins(group: Group) -> list[Table]:
         chance = next((v for one in group.candidates for r in one.results.results
                        if (v := r.chances.get(group.split, {}).get(name)) is not None), None)  # fmt: skip
         note = "means over seeds" if chance is None else f"means over seeds; chance {chance:.2f}"
-        if len(bins) > 1:  # a single bin is the score itself
-            found.append(Table(name, where, columns=["candidate", *bins], rows=rows, note=note))
+        if bins:
+            found.append(Table(name, where, ["candidate", *bins], rows, note))
     return found
 
 

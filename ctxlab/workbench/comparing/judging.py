@@ -8,6 +8,8 @@ from ctxlab.comparison.compare import Rules
 from ctxlab.comparison.leaderboard import Leaderboard, leaderboard
 from ctxlab.comparison.plan import learning_rate
 from ctxlab.core.errors import CheckFailed
+from ctxlab.reporting.groups import Group, compared
+from ctxlab.reporting.run_directories import read_run
 from ctxlab.tracking.console import console
 from ctxlab.workbench.comparing import page
 from ctxlab.workbench.comparing.session import Session
@@ -50,6 +52,7 @@ def _answer(session: Session, ran: Sequence[CandidateResults], failed: Sequence[
         margin=margin,
         profile=session.profile,
         board=board,
+        group=_group(session, board),
         refused=refused | over,
         same={one.candidate.title: one.same_as for one in session.checked if one.same_as},
         failed={one.title: one.sentence for one in failed},
@@ -66,6 +69,14 @@ def _board(session: Session, ran: Sequence[CandidateResults], baseline: str) -> 
         return leaderboard(ran, baseline, rules, is_equal_time=is_equal_time), []
     except ValueError as error:  # a figure that some documents do not define
         return None, [f"The candidates cannot be compared: {error}."]
+
+
+def _group(session: Session, board: Leaderboard | None) -> Group | None:
+    """Candidates with their runs, for tables and plots; None without verdicts."""
+    if board is None:
+        return None
+    folders = [folder for entry in board.entries for folder in entry.ran.folders]
+    return compared(board, session.parts.task.name, {folder: read_run(folder) for folder in folders})
 
 
 def _baseline(session: Session, ran: Sequence[CandidateResults]) -> str:

@@ -1,9 +1,10 @@
-"""The result of a comparison as ``comparison.json``, as ``comparison.md`` and as a table on the screen."""
+"""The result of a comparison: ``comparison.json``, ``comparison.md``, ``index.html``, and a table on the screen."""
 
 import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,12 @@ from ctxlab.comparison.verdict import Verdict
 from ctxlab.core.files import write_json, write_text
 from ctxlab.core.types import Table
 from ctxlab.evaluation.statistics import Interval
+from ctxlab.reporting.groups import Group
+from ctxlab.reporting.page import tables
+from ctxlab.reporting.page.contents import Report, section
+from ctxlab.reporting.page.files import HTML
+from ctxlab.reporting.page.html import html
+from ctxlab.reporting.run_directories import names
 from ctxlab.reporting.tables import markdown
 from ctxlab.reporting.tables import show as show_table
 
@@ -40,6 +47,8 @@ class Answer:
     profile: Profile
     board: Leaderboard | None
     """None if no candidate has completed all of its cells."""
+    group: Group | None
+    """The candidates of ``board`` with their runs, for tables and plots."""
     refused: Mapping[str, str]
     """Title of a candidate → why it is not applicable."""
     same: Mapping[str, str]
@@ -58,9 +67,10 @@ class Answer:
 
 
 def write(folder: Path, answer: Answer) -> None:
-    """Write both files, each atomically."""
-    write_json(folder / "comparison.json", as_dict(answer))
+    """Write all files, each atomically."""
+    write_json(folder / "comparison.json", finite(as_dict(answer)))
     write_text(folder / "comparison.md", page(answer))
+    write_text(folder / HTML, html(index(answer)))
 
 
 def show(screen: Console, answer: Answer, folder: Path) -> None:
@@ -68,9 +78,9 @@ def show(screen: Console, answer: Answer, folder: Path) -> None:
     narrow = Console(file=screen.file, width=min(screen.width, COLUMNS), highlight=False)
     if answer.board:
         show_table(narrow, summary(answer.board))
-    for sentence in _sentences(answer):
+    for sentence in sentences(answer):
         narrow.print(sentence)
-    narrow.print(f"page: {os.path.relpath(folder / 'comparison.md')}", soft_wrap=True)
+    narrow.print(f"page: {os.path.relpath(folder / HTML)}", soft_wrap=True)
     narrow.print(answer.closing)
 
 
@@ -121,90 +131,52 @@ def page(answer: Answer) -> str:
         answer.profile.sentence,
         markdown(answer.profile.table).rstrip(),
     ]
-    if answer.board:
-        blocks += _judged(answer.board)
-    rest = [f"- {sentence}" for sentence in _sentences(answer)]
+    if answer.group:
+        blocks += _judged(answer.group)
+    rest = [f"- {sentence}" for sentence in sentences(answer)]
     if rest:
         blocks += ["## Notes", "\n".join(rest)]
     blocks += ["## Command", f"```\n{shlex.join(answer.command)}\n```", "## Conclusion", answer.closing]
     return "\n\n".join(blocks) + "\n"
 
 
-def _judged(board: Leaderboard) -> list[str]:
-    tables = [table for name in context_use.BREAKDOWNS if (table := context_use.table(_rans(board), name))]
-    blocks = ["## Quality", markdown(_leaderboard(board)).rstrip(), "## Cost", markdown(_costs(board)).rstrip()]
-    if tables:
-        blocks += ["## Where quality is lost", *(markdown(table).rstrip() for table in tables)]
-    return blocks
+def _judged(group: Group) -> list[str]:
+    lost = [markdown(table).rstrip() for table in tables.by_bins(group)]
+    return [
+        "## Quality",
+        markdown(tables.leaderboard(group)).rstrip(),
+        "## Cost",
+        markdown(tables.cost(group)).rstrip(),
+        *(["## Where quality is lost", *lost] if lost else []),
+    ]
 
 
 def _rans(board: Leaderboard) -> list[CandidateResults]:
     return [entry.ran for entry in board.entries]
 
 
-def _leaderboard(board: Leaderboard) -> Table:
-    rows = [
-        (
-            entry.ran.title,
-            entry.estimate,
-            _between(entry.interval) or None,
-            _difference(entry),
-            _verdict(entry),
-            entry.row.adjusted_p if entry.row else None,
-            entry.row.detectable if entry.row else None,
-            f"{1 - entry.ran.results[0].coverage[board.split].tokens:.1%}",
-            f"{1 - entry.ran.results[0].coverage[board.split].labels:.1%}",
-        )
-        for entry in board.entries
-    ]
-    columns = (
-        "candidate",
-        board.figure,
-        "95 %",
-        f"against {board.baseline}",
-        "verdict",
-        "p (Holm)",
-        "detectable difference",
-        "tokens never read",
-        "gold never read",
-    )
-    return Table(
-        "leaderboard",
-        _title(board),
-        columns=columns,
-        rows=rows,
-        note=board.comparison.scope if board.comparison else "",
+def index(answer: Answer) -> Report:
+    """Return the page as ``index.html`` shows it: that of ``ctxlab report``, with verdicts and the conclusion."""
+    group = answer.group
+    short = names(run.folder for one in group.candidates for run in one.runs) if group else {}
+    runs = [run for one in group.candidates for run in one.runs] if group else []
+    said, seeds = sentences(answer), ", ".join(map(str, answer.seeds))
+    budget = f"{answer.budget}. Seeds {seeds}. Differences up to {answer.margin:g} are a tie."
+    return Report(
+        title=f"Comparison: {answer.task}, {answer.model}",
+        lead=f"{budget} {answer.profile.sentence}",
+        command=shlex.join(answer.command),
+        conclusions={} if group else {answer.closing: ""},
+        sections=[section(group, short, [answer.closing], said)] if group else [],
+        tables=[answer.profile.table, tables.environment(runs), *([] if group else [_not_run(said)])],
     )
 
 
-def _costs(board: Leaderboard) -> Table:
-    rows = []
-    for entry in board.entries:
-        ran, place = entry.ran, entry.place
-        rows.append(
-            (
-                ran.title,
-                float(ran.training_seconds().mean()),
-                round(sum(result.cost.train_steps or 0 for result in ran.results) / len(ran.results)),
-                round(sum(result.cost.train_tokens or 0 for result in ran.results) / len(ran.results)),
-                float(ran.milliseconds_per_document().mean()),
-                f"{ran.memory_bytes().mean() / 2**20:,.0f} MiB",
-                f"{ran.flops().mean():.3g}",
-                _standing(entry) if place else None,
-            )
-        )
-    columns = ("candidate", "training s", "steps", "tokens", "ms/document", "peak memory", "FLOPs", "quality and cost")
-    note = "quality and cost: whether another candidate is better in one and not worse in the other, beyond noise"
-    return Table("cost", "Means over seeds", columns=columns, rows=rows, note=note)
+def _not_run(said: Sequence[str]) -> Table:
+    return Table("notes", "Notes", ["note"], [[sentence] for sentence in said])
 
 
-def _standing(entry: Entry) -> str:
-    place = entry.place
-    assert place is not None
-    return f"{place.standing} (by {place.dominated_by})" if place.standing == "dominated" else str(place.standing)
-
-
-def _sentences(answer: Answer) -> list[str]:
+def sentences(answer: Answer) -> list[str]:
     """Return sentences on what did not run and why, on what is undecided, and notes."""
     found = [f"{title}: not applicable: {why}" for title, why in answer.refused.items()]
     found += [f"{title} is the same computation as {other}." for title, other in answer.same.items()]
@@ -225,6 +197,15 @@ def _of_verdicts(board: Leaderboard) -> list[str]:
             "detected with a probability of 80 %."
         )
     return [*found, *([board.comparison.scope] if board.comparison else [])]
+
+
+def finite(tree: Any) -> Any:
+    """Return plain data in which numbers that JSON does not have, such as NaN, are null."""
+    if isinstance(tree, Mapping):
+        return {name: finite(value) for name, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return [finite(value) for value in tree]
+    return None if isinstance(tree, float) and not isfinite(tree) else tree
 
 
 def as_dict(answer: Answer) -> dict[str, Any]:
