@@ -4,38 +4,20 @@ import csv
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from ctxlab.command.explain import MISTAKE, UNEXPECTED
 from ctxlab.command.job import FAILURE, FINISHED
+from ctxlab.command.sweep_table import Row, fitting, given, shared, varied
 from ctxlab.core.errors import UserError
 from ctxlab.core.result import FILE, Cost, Outcome, Result, preferred, read_outcome
-from ctxlab.core.types import Table
 
 CSV = "sweep.csv"
 
 UNFINISHED = "The job has no result: it was killed, or is still running elsewhere."
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One job, in the units of ``result.json``."""
-
-    job: str
-    overrides: str
-    metric: str
-    score: float | None
-    coverage_tokens: float | None
-    tokens_per_second: float | None
-    peak_memory_bytes: int | None
-    status: str
-    """``done`` or ``failed``."""
-    error: str
-    mistake: bool
-    """Whether the user can fix the failure."""
 
 
 def summarise(folder: Path) -> int:
@@ -76,18 +58,29 @@ def _row(path: Path, folder: Path) -> Row:
     done = not failure and not damage and (outcome is not None or (path / FINISHED).is_file())
     scored = outcome if isinstance(outcome, Result) else None
     cost = outcome.cost if isinstance(outcome, Outcome) else Cost()
+    words = _overrides(path)
     return Row(
         job=str(path.relative_to(folder)),
-        overrides=" ".join(_overrides(path)),
+        overrides=" ".join(words),
+        given=given(words),
         metric=scored.primary_metric if scored else "",
         score=scored.primary() if scored else None,
         coverage_tokens=preferred({split: seen.tokens for split, seen in scored.coverage.items()}) if scored else None,
+        train_seconds=cost.train_seconds,
+        evaluation_ms_per_document=_per_document(cost),
         tokens_per_second=cost.tokens_per_second,
         peak_memory_bytes=cost.peak_memory_bytes,
         status="done" if done else "failed",
         error="" if done else str(failure.get("error") or damage or UNFINISHED),
         mistake=failure.get("exit_status") == MISTAKE,
     )
+
+
+def _per_document(cost: Cost) -> float | None:
+    """Return the milliseconds of reading and scoring a document."""
+    if cost.evaluation_seconds is None or not cost.evaluation_documents:
+        return None
+    return 1000 * cost.evaluation_seconds / cost.evaluation_documents
 
 
 def _outcome(path: Path) -> Outcome | UserError | None:
@@ -119,51 +112,23 @@ def _overrides(path: Path) -> list[str]:
     return [str(word) for word in loaded or []]
 
 
-def _write(rows: Iterable[Row], path: Path) -> None:
+def _write(rows: Sequence[Row], path: Path) -> None:
+    """Write a row for each job, with a column for each key that differs between them."""
+    keys = varied(rows)
+    own = [field.name for field in fields(Row) if field.name not in ("mistake", "given")]
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Row) if field.name != "mistake"])
-        writer.writeheader()
+        writer = csv.writer(file)
+        writer.writerow([*own, *(f"override.{key}" if key in own else key for key in keys)])
         for row in rows:
-            values = asdict(row)
-            values.pop("mistake")
-            writer.writerow(values)
+            writer.writerow([*(getattr(row, name) for name in own), *(row.given.get(key) for key in keys)])
 
 
 def _print(rows: Sequence[Row], folder: Path) -> None:
     from ctxlab.reporting.tables import show
-    from ctxlab.tracking.console import console
+    from ctxlab.tracking.console import console, say
 
-    metrics = {row.metric for row in rows if row.metric}
-    keys = _varied(rows)
-    columns = ["job", *_short(keys), metrics.pop() if len(metrics) == 1 else "metric", "coverage", "tokens/s", "MiB"]
-    table = Table("jobs", f"{len(rows)} jobs in {folder}", [*columns, "status"], [_cells(row, keys) for row in rows])
-    show(console(), table)
-
-
-def _given(row: Row) -> dict[str, str]:
-    """Return key → value of a job's overrides."""
-    pairs = (word.lstrip("+").partition("=") for word in row.overrides.split(" "))
-    return {key: value.strip("'\"") for key, _, value in pairs if key}
-
-
-def _varied(rows: Sequence[Row]) -> list[str]:
-    """Return the keys whose values differ between jobs, in the order of the command."""
-    given = [_given(row) for row in rows]
-    every = dict.fromkeys(key for one in given for key in one)
-    return [key for key in every if len(rows) == 1 or len({one.get(key) for one in given}) > 1]
-
-
-def _short(keys: Sequence[str]) -> list[str]:
-    """Return the last parts of keys, if these are unique."""
-    lasts = [re.split(r"[./]", key)[-1] for key in keys]
-    return [last if lasts.count(last) == 1 else key for key, last in zip(keys, lasts, strict=True)]
-
-
-def _cells(row: Row, keys: Sequence[str]) -> list[str]:
-    """Return the cells of a row, with a column for each of the ``keys``."""
-    given = _given(row)
-    memory = f"{row.peak_memory_bytes / 2**20:,.0f}" if row.peak_memory_bytes is not None else ""
-    speed = f"{row.tokens_per_second:,.0f}" if row.tokens_per_second is not None else ""
-    coverage = f"{row.coverage_tokens:.1%}" if row.coverage_tokens is not None else ""
-    score = f"{row.score:.4f}" if row.score is not None else ""
-    return [row.job, *(given.get(key, "") for key in keys), score, coverage, speed, memory, row.status]
+    screen = console()
+    same = " ".join(f"{key}={value}" for key, value in shared(rows).items())
+    if same:
+        say(screen, f"all jobs: {same}")
+    show(screen, fitting(rows, f"{len(rows)} jobs in {folder}", screen.width))

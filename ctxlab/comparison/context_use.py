@@ -52,7 +52,7 @@ def _bin(name: str, rows: Sequence[Mapping[str, Any]]) -> Bin | None:
     if not known:
         return None
     cases = float(np.mean([_number(row[count]) for row in known]))
-    return Bin(name, cases, figure=_mean(known, figure), low=_bound(known, "low"), high=_bound(known, "high"))
+    return Bin(name, cases, _mean(known, figure), low=_bound(known, "low"), high=_bound(known, "high"))
 
 
 def _mean(rows: Sequence[Mapping[str, Any]], column: str) -> float:

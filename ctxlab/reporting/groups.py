@@ -175,4 +175,4 @@ def _candidate(runs: Sequence[RunDirectory], title: str, notes: list[str]) -> Ca
         interval = single_interval.interval(found)
     except (UserError, ValueError) as error:
         notes.append(f"{title} has no interval: {error}")
-    return Candidate(title, runs, results=results, estimate=estimate, interval=interval, num_documents=num_documents)
+    return Candidate(title, runs, results, estimate=estimate, interval=interval, num_documents=num_documents)

@@ -1,10 +1,25 @@
 """Plots of a run: the loss curve, breakdowns, and learned attention spans."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ctxlab.core.result import rows
 from ctxlab.core.types import BARS, DEPTHS, HEADS, Table
+from ctxlab.reporting.charts.series import Reference
+from ctxlab.reporting.references import CHANCE, OVERALL, of_rows
+
+BLUE = "#4477aa"
+
+BAR_INCHES, FRAME_INCHES = 0.5, 1.1
+"""Widths of a bar with the gap beside it, and of what stands beside the bars."""
+
+LEAST_BARS = 2.6
+"""Number of bars for which a panel has room at least, so that its title does too."""
+
+TITLE_LETTERS = 14
+"""Number of characters of a title per inch."""
 
 
 def draw(run_dir: Path, tables: Mapping[str, Sequence[Table]], learned: Sequence[Table] = ()) -> list[Path]:
@@ -30,18 +45,15 @@ def draw(run_dir: Path, tables: Mapping[str, Sequence[Table]], learned: Sequence
     losses = [row for row in read_metrics(metrics) if row["kind"] == "train"] if metrics.exists() else []
     if losses:
         figure, axes = pyplot.subplots(figsize=(6, 3), layout="constrained")
-        axes.plot([row["tokens"] for row in losses], [row["loss"] for row in losses])
+        style = "-" if len(losses) > 1 else "o"  # a line needs two points
+        axes.plot([row["tokens"] for row in losses], [row["loss"] for row in losses], style, color=BLUE)
+        _open(axes)
         axes.set(xlabel="tokens seen", ylabel="training loss", ylim=(0, None))
         pictures.append(_save(figure, run_dir / "loss.png"))
     for split, split_tables in tables.items():
-        drawn = [table for table in split_tables if table.drawn == BARS and table.rows]
+        drawn = [table for table in split_tables if table.drawn == BARS and _known(table)]
         if drawn:
-            figure, row = pyplot.subplots(
-                1, len(drawn), figsize=(5 * len(drawn), 3.2), layout="constrained", squeeze=False
-            )
-            for axes, table in zip(row[0], drawn, strict=True):
-                _bars(axes, table)
-            pictures.append(_save(figure, run_dir / f"{split}.png"))
+            pictures.append(_save(_panels(drawn, split_tables), run_dir / f"{split}.png"))
         for table in split_tables:
             if table.drawn == DEPTHS and table.rows:
                 pictures.append(_save(_heat_map(table), run_dir / f"{split}-depth.png"))
@@ -92,22 +104,57 @@ def _heat_map(table: Table) -> Any:
     return figure
 
 
-def _bars(axes: Any, table: Table) -> None:
-    """Draw the figure of each row, with an error bar where it has an interval (columns low and high)."""
+def _known(table: Table) -> list[dict[str, Any]]:
+    """Return the rows that have a figure."""
     records = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
-    score = table.figure
-    records = [record for record in records if record[score] is not None]
+    return [record for record in records if record[table.figure] is not None]
+
+
+def _panels(drawn: Sequence[Table], every: Sequence[Table]) -> Any:
+    """Draw tables side by side, each as wide as its bars need, with the lines of chance and of baselines."""
+    from matplotlib import pyplot
+
+    widths = [BAR_INCHES * max(len(_known(table)), LEAST_BARS) + FRAME_INCHES for table in drawn]
+    figure, row = pyplot.subplots(
+        1, len(drawn), figsize=(sum(widths), 3.2), layout="constrained", squeeze=False, width_ratios=widths
+    )
+    overall = next((rows(table) for table in every if table.name == OVERALL), [])
+    for axes, table in zip(row[0], drawn, strict=True):
+        _bars(axes, table, of_rows(overall, table.figure))
+    return figure
+
+
+def _bars(axes: Any, table: Table, baselines: Sequence[Reference] = ()) -> None:
+    """Draw the figure of each row with its value, and an error bar where it has an interval (columns low and high)."""
+    score, records = table.figure, _known(table)
     names = [str(record[table.columns[0]]) for record in records]
     heights = [record[score] for record in records]
     errors = None
     if {"low", "high"} <= set(table.columns):
         errors = list(zip(*(_whisker(record[score], record["low"], record["high"]) for record in records), strict=True))
-    axes.bar(names, heights, yerr=errors, capsize=3, color="#4477aa")
-    ends = [record[name] or 0 for record in records for name in (score, "high") if name in record]
-    top = 1 if max(ends, default=1) <= 1 else None  # a fraction
-    axes.set(xlabel=table.columns[0], ylabel=score, ylim=(0, top), xlim=(-0.75, max(len(names), 4) - 0.25))
-    axes.set_title(table.title, fontsize=9)
+    axes.bar(names, heights, yerr=errors, capsize=3, color=BLUE, ecolor="#333333", width=0.75)
+    tips = [max(record[name] or 0 for name in (score, "high") if name in record) for record in records]
+    for place, (tip, height) in enumerate(zip(tips, heights, strict=True)):
+        text = f"{height:.2f}" if abs(height) < 100 else f"{height:,.0f}"
+        above = {"xytext": (0, 2), "textcoords": "offset points", "ha": "center", "va": "bottom"}
+        axes.annotate(text, (place, tip), fontsize=7, annotation_clip=False, **above)
+    for line in [*([Reference(CHANCE, table.chance)] if table.chance is not None else []), *baselines]:
+        axes.axhline(line.figure, color="#666666", linestyle="--", linewidth=1)
+        beside = {"xytext": (3, 0), "textcoords": "offset points", "ha": "left", "va": "center"}
+        end, name = (1, line.figure), f"{line.name}\n{line.figure:.2f}"
+        axes.annotate(name, end, xycoords=("axes fraction", "data"), fontsize=7, color="#444444", **beside)
+    top = 1 if max(tips, default=1) <= 1 else None  # a fraction
+    middle, half = (len(names) - 1) / 2, max(len(names), LEAST_BARS) / 2 + 0.1
+    axes.set(xlabel=table.columns[0], ylabel=score, ylim=(0, top), xlim=(middle - half, middle + half))
+    room = int(TITLE_LETTERS * (2 * half * BAR_INCHES + FRAME_INCHES))
+    axes.set_title(textwrap.fill(table.title, room), fontsize=9, pad=14)
     axes.tick_params(axis="x", labelrotation=30, labelsize=8)
+    _open(axes)
+
+
+def _open(axes: Any) -> None:
+    """Remove the upper and the right side of a frame, which carry no ticks."""
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def _whisker(score: float, low: float | None, high: float | None) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from typing import Any
 from ctxlab.core.files import write_text
 from ctxlab.core.result import Cost, Result
 from ctxlab.core.types import Table
+from ctxlab.reporting.references import CHANCE, references
 from ctxlab.reporting.tables import markdown
 
 
@@ -17,6 +18,9 @@ def summary_table(result: Result) -> Table:
     rows: list[tuple[str, Any]] = [
         (f"{split} {name}", value) for split, figures in result.metrics.items() for name, value in figures.items()
     ]
+    for split in result.metrics:
+        levels = references(result, split)
+        rows += [(f"{split} {result.primary_metric}, {level.name}", level.figure) for level in levels]
     for split, coverage in result.coverage.items():
         rows += [(f"{split} coverage, {what}", f"{share:.1%}") for what, share in asdict(coverage).items()]
     rows += _cost_rows(result.cost)
@@ -37,6 +41,13 @@ def _cost_rows(cost: Cost) -> list[tuple[str, Any]]:
     }
     given = asdict(cost)
     return [(name.replace("_", " "), show(given[name])) for name, show in shown.items() if given[name] is not None]
+
+
+def _with_chance(table: Table) -> Table:
+    """Return a table whose note says the figure of random guessing, if it is known."""
+    if table.chance is None or table.note.startswith(CHANCE):
+        return table
+    return replace(table, note="; ".join(part for part in (f"{CHANCE} {table.chance:.2f}", table.note) if part))
 
 
 def write_report(
@@ -68,7 +79,7 @@ def write_report(
     if result.notes:
         parts += ["## Notes", "", *(f"- {note}" for note in result.notes), ""]
     for split, split_tables in tables.items():
-        parts += [f"## {split.capitalize()} split", "", *(markdown(table) for table in split_tables)]
+        parts += [f"## {split.capitalize()} split", "", *(markdown(_with_chance(table)) for table in split_tables)]
     if learned:
         parts += ["## What the strategy learned", "", *(markdown(table) for table in learned)]
     parts += [f"![{picture.stem}]({picture.name})\n" for picture in pictures]

@@ -56,6 +56,11 @@ def show(console: Console, table: Table) -> None:
     console.print(_drawn(table, fitting[0] if fitting else LAYOUTS[-1], breaks=not fitting))
 
 
+def fits(table: Table, width: int) -> bool:
+    """Return whether the table can be drawn in so many columns without breaking a name or a figure."""
+    return _least_width(table, LAYOUTS[-1]) <= width
+
+
 def _drawn(table: Table, layout: Layout, *, breaks: bool) -> RichTable:
     """Return the table in a layout; ``breaks`` allows line breaks within figures, where nothing else fits."""
     drawn = RichTable(title=table.title, caption=table.note or None, title_justify="left", caption_justify="left")

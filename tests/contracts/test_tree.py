@@ -99,7 +99,6 @@ TOGETHER = {
     "optim/optimizers": "training/test_optimizer_file",
     "reporting/charts": "reporting/charts/test_pareto",
     "reporting/page": "reporting/page/test_html",
-    "reporting/report": "stages/test_train",
     "reporting/verification": "stages/test_verify",
     "stages/predict": "stages/test_eval",
     "strategies/attention": "strategies/attention/test_sparse_patterns",

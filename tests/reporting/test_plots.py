@@ -3,7 +3,8 @@
 import pytest
 
 from ctxlab.core.types import BARS, DEPTHS, HEADS, Table
-from ctxlab.reporting.plots import _bars, draw
+from ctxlab.reporting.charts.series import Reference
+from ctxlab.reporting.plots import _bars, _panels, draw
 
 SPANS = Table(
     "spans", "Learned spans", ("layer", "head", "span"), [(0, 0, 12.5), (0, 1, 0.0), (1, 0, 200.0)], drawn=HEADS
@@ -67,3 +68,56 @@ def test_shares_are_drawn_from_0_to_1_and_others_as_far_as_they_reach(value, hig
     reached = axes.get_ylim()[1]
     pyplot.close(figure)
     assert reached == 1 if top else reached >= high
+
+
+def texts(axes):
+    return [one.get_text() for one in axes.texts]
+
+
+def test_values_stand_above_the_bars_and_lines_have_names():
+    from matplotlib import pyplot
+
+    rows = [("1–256", 1, 0.5, None, None), ("257–512", 9, 0.64, 0.4, 0.9)]
+    table = Table("by_length", "By length", ("tokens", "documents", "f1", "low", "high"), rows, chance=0.25)
+    figure, axes = pyplot.subplots()
+    _bars(axes, table, [Reference("first sentence", 0.09)])
+    levels = [line.get_ydata()[0] for line in axes.lines if line.get_linestyle() == "--"]
+    written = texts(axes)
+    places = [text.xy for text in axes.texts[:2]]
+    pyplot.close(figure)
+    assert written == ["0.50", "0.64", "chance\n0.25", "first sentence\n0.09"]
+    assert levels == [0.25, 0.09]
+    assert places == [(0, 0.5), (1, 0.9)]  # above the whisker
+
+
+def test_baselines_are_drawn_where_the_figure_is_theirs():
+    from matplotlib import pyplot
+
+    overall = Table("overall", "All", ("answer", "f1", "low", "high"),
+                    [("the model", 0.5, None, None), ("first sentence", 0.09, None, None)])  # fmt: skip
+    mine = Table("by_length", "F1", ("tokens", "f1", "low", "high"), [("1", 0.5, 0.4, 0.6)], drawn=BARS)
+    other = Table("by_evidence", "Accuracy", ("words", "accuracy", "low", "high"), [("1", 0.5, 0.4, 0.6)], drawn=BARS)
+    figure = _panels([mine, other], [overall, mine, other])
+    written = [texts(axes) for axes in figure.axes]
+    pyplot.close(figure)
+    assert written == [["0.50", "first sentence\n0.09"], ["0.50"]]
+
+
+def test_a_panel_is_as_wide_as_its_bars_and_one_bar_stands_in_its_middle():
+    from matplotlib import pyplot
+
+    def table(count):
+        rows = [(str(index), 0.5, 0.4, 0.6) for index in range(count)]
+        return Table("t", "Many words in a title " * 3, ("bin", "f1", "low", "high"), rows, drawn=BARS)
+
+    figure = _panels([table(1), table(10)], [])
+    figure.canvas.draw()
+    one, ten = figure.axes
+    low, high = one.get_xlim()
+    widths = [axes.get_position().width for axes in (one, ten)]
+    rendered = [axes.title.get_window_extent().width / figure.bbox.width for axes in (one, ten)]
+    pyplot.close(figure)
+    assert low == pytest.approx(-high)
+    assert high < 2
+    assert 2 < widths[1] / widths[0] < 5
+    assert rendered[0] < 1.4 * widths[0]

@@ -1,6 +1,6 @@
 """Line plots: curves of training, and figures by bins such as lengths or places of the evidence."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
@@ -71,8 +71,8 @@ def curves(several: Sequence[Curve], across: str, figure: str) -> Markup:
         places = [(x(at), y(value)) for at, value in one.points]
         told = f"{one.title} · {figure} {short(round(one.points[-1][1], 4))} at {short(one.points[-1][0])} {across}"
         style = f"curve c{one.look.color % NUM_COLORS}"
-        drawn.append(element("g", path(places, "line"), point(one.look, *places[-1], told), class_=style))
-    return plot(f"{figure} by {across}", axes(x, y, across, figure), *drawn)
+        drawn.append(element("g", path(places, "line"), point(one.look, places[-1], told), class_=style))
+    return plot(f"{figure} by {across}", axes(x, y, (across, figure)), *drawn)
 
 
 def bins(several: Sequence[Binned], names: Sequence[str], across: str, figure: str, level: Reference | None) -> Markup:
@@ -94,29 +94,27 @@ def bins(several: Sequence[Binned], names: Sequence[str], across: str, figure: s
     step = (WIDTH - RIGHT - LEFT) / len(names)
     places = {name: LEFT + step * (index + 0.5) for index, name in enumerate(names)}
     every = -(-len(names) // MOST_NAMES)
-    below = [text(name, places[name], HEIGHT - BOTTOM + 16, "middle") for name in names[::every]]
-    drawn: list[str] = [axes(None, y, across, figure), element("g", *below, class_="axes")]
+    below = [text(name, (places[name], HEIGHT - BOTTOM + 16), anchor="middle") for name in names[::every]]
+    drawn: list[str] = [axes(None, y, (across, figure)), element("g", *below, class_="axes")]
     if level:
-        at = y(level.figure)
-        drawn += [
-            line(LEFT, at, WIDTH - RIGHT, at, style="level"),
-            text(level.name, WIDTH - RIGHT, at - 5, "end", style="level"),
-        ]
+        at, right = y(level.figure), WIDTH - RIGHT
+        drawn += [line((LEFT, at), (right, at), "level"), text(level.name, (right, at - 5), "level", "end")]
     gap = min(DODGE, step / (len(several) + 1))
     for index, one in enumerate(several):
         shift = (index - (len(several) - 1) / 2) * gap
-        drawn.append(_binned(one, places, y, shift, figure=figure, whiskers=whiskers))
+        shifted = {name: round(at + shift, 1) for name, at in places.items()}
+        drawn.append(_binned(one, shifted, y, figure, whiskers=whiskers))
     return plot(f"{figure} by {across}", *drawn)
 
 
-def _binned(one: Binned, places: dict[str, float], y: Scale, shift: float, figure: str, *, whiskers: bool) -> Markup:
+def _binned(one: Binned, places: Mapping[str, float], y: Scale, figure: str, *, whiskers: bool) -> Markup:
     marks, through = [], []
     for name, value in one.values.items():
         if not isfinite(value.figure):
             continue
-        at = round(places[name] + shift, 1)
+        at = places[name]
         ends = value.ends if whiskers else None
-        interval = [line(at, y.inside(ends[0]), at, y.inside(ends[1]), "whisker")] if ends else []
-        marks.append(point(one.look, at, y(value.figure), f"{one.title} · {name}: {figure} {value.words}", *interval))
+        interval = [line((at, y.inside(ends[0])), (at, y.inside(ends[1])), "whisker")] if ends else []
+        marks.append(point(one.look, (at, y(value.figure)), f"{one.title} · {name}: {figure} {value.words}", *interval))
         through.append((at, y(value.figure)))
     return element("g", path(through, "line"), *marks, class_=f"curve c{one.look.color % NUM_COLORS}")

@@ -1,13 +1,27 @@
 """Scatter plot of quality against one cost, with the front of the best trade-offs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
 from ctxlab.reporting.charts.quality import MOST_ROWS
 from ctxlab.reporting.charts.scale import Scale, short
 from ctxlab.reporting.charts.series import Series, finite, view
-from ctxlab.reporting.charts.svg import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, axes, line, path, plot, point, text
+from ctxlab.reporting.charts.svg import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Place,
+    axes,
+    line,
+    path,
+    plot,
+    point,
+    text,
+)
 
 SAME = 1.02
 """Ratio of the largest to the smallest cost up to which there is nothing to draw."""
@@ -35,9 +49,13 @@ def draw(series: Sequence[Series], cost: str, figure: str, *, lower_is_better: b
     marks = [_mark(one, x, y, cost, on_front=one in best, whiskers=len(known) <= MOST_ROWS) for one in known]
     direction = " (lower is better)" if lower_is_better else ""
     label = f"{cost}, log scale" if x.is_log else cost
-    frame = axes(x, y, label, f"{figure}{direction}")
+    frame = axes(x, y, (label, f"{figure}{direction}"))
     return plot(
-        f"{figure} against {cost}", frame, _steps(best, cost, x, y), *marks, *_labels(best, known, cost, x, y=y)
+        f"{figure} against {cost}",
+        frame,
+        _steps(best, cost, x, y),
+        *marks,
+        *_labels(best, {one.title: (x(one.costs[cost]), y(one.value.figure)) for one in known}),
     )
 
 
@@ -54,8 +72,8 @@ def front(series: Sequence[Series], cost: str, *, lower_is_better: bool) -> list
 def _mark(one: Series, x: Scale, y: Scale, cost: str, *, on_front: bool, whiskers: bool) -> Markup:
     at, place = x(one.costs[cost]), y(one.value.figure)
     ends = one.value.ends if whiskers else None
-    interval = [line(at, y.inside(ends[0]), at, y.inside(ends[1]), "whisker")] if ends else []
-    return point(one.look, at, place, one.told(f"{cost} {short(one.costs[cost])}"), *interval, hollow=not on_front)
+    interval = [line((at, y.inside(ends[0])), (at, y.inside(ends[1])), "whisker")] if ends else []
+    return point(one.look, (at, place), one.told(f"{cost} {short(one.costs[cost])}"), *interval, hollow=not on_front)
 
 
 def _steps(best: Sequence[Series], cost: str, x: Scale, y: Scale) -> Markup:
@@ -68,21 +86,21 @@ def _steps(best: Sequence[Series], cost: str, x: Scale, y: Scale) -> Markup:
     return path([*points, (WIDTH - RIGHT, points[-1][1])], "front")
 
 
-def _labels(best: Sequence[Series], known: Sequence[Series], cost: str, x: Scale, y: Scale) -> list[Markup]:
-    """Return the titles of the candidates on the front, where they have room."""
-    taken = [(x(one.costs[cost]) - 6, y(one.value.figure) - 6, 12.0, 12.0) for one in known]
+def _labels(best: Sequence[Series], places: Mapping[str, Place]) -> list[Markup]:
+    """Return the titles of the candidates on the front, where they have room beside the points at ``places``."""
+    taken = [(at - 6, place - 6, 12.0, 12.0) for at, place in places.values()]
     found = []
     for one in best:
-        width, at, place = CHARACTER * len(one.title), x(one.costs[cost]), y(one.value.figure)
+        width, (at, place) = CHARACTER * len(one.title), places[one.title]
         for left, top, anchor in (
-            (at + 8, place - 15, "start"), (at + 8, place + 3, "start"),
+            (at + 8, place - 15, None), (at + 8, place + 3, None),
             (at - 8 - width, place - 15, "end"), (at - 8 - width, place + 3, "end"),
         ):  # fmt: skip
             box = (left, top, width, float(LETTERS))
             inside = left >= LEFT and left + width <= WIDTH - RIGHT and top >= 0 and top + LETTERS <= HEIGHT - BOTTOM
             if inside and not any(_overlap(box, other) for other in taken):
                 taken.append(box)
-                found.append(text(one.title, at + 8 if anchor == "start" else at - 8, top + 11, anchor, style="name"))
+                found.append(text(one.title, (at - 8 if anchor else at + 8, top + 11), "name", anchor))
                 break
     return found
 

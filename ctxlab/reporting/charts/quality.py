@@ -37,9 +37,9 @@ def draw(series: Sequence[Series], references: Sequence[Reference], figure: str,
     x = Scale.over(ends, SIDE, WIDTH - SIDE)
     lines = [*references, *(Reference("baseline", one.value.figure) for one in rows if one.title == baseline)]
     drawn = [
-        *(line(x(value), ABOVE, x(value), bottom, style="grid") for value in x.ticks()),
-        *(text(short(value), x(value), bottom + 16, "middle") for value in x.ticks()),
-        text(figure, WIDTH / 2, bottom + 34, "middle", style="label"),
+        *(line((x(value), ABOVE), (x(value), bottom), "grid") for value in x.ticks()),
+        *(text(short(value), (x(value), bottom + 16), anchor="middle") for value in x.ticks()),
+        text(figure, (WIDTH / 2, bottom + 34), "label", "middle"),
         *(level(one, x, bottom) for one in lines),
     ]
     marks = [_row(one, x, ABOVE + ROW * index) for index, one in enumerate(rows)]
@@ -49,21 +49,19 @@ def draw(series: Sequence[Series], references: Sequence[Reference], figure: str,
 def level(reference: Reference, x: Scale, bottom: float) -> Markup:
     """Return a vertical line with its name above it."""
     at = x(reference.figure)
-    anchor = "start" if at < WIDTH / 3 else "end" if at > 2 * WIDTH / 3 else "middle"
+    anchor = None if at < WIDTH / 3 else "end" if at > 2 * WIDTH / 3 else "middle"
     name = f"{reference.name} {short(round(reference.figure, 3))}"
-    return element(
-        "g", line(at, ABOVE - 6, at, bottom, style="level"), text(name, at, ABOVE - 11, anchor, style="level")
-    )
+    return element("g", line((at, ABOVE - 6), (at, bottom), "level"), text(name, (at, ABOVE - 11), "level", anchor))
 
 
 def _row(one: Series, x: Scale, top: float) -> Markup:
     at, (low, high) = top + 25, one.value.ends or (one.value.figure, one.value.figure)
-    interval = line(x.inside(low), at, x.inside(high), at, "interval")
+    interval = line((x.inside(low), at), (x.inside(high), at), "interval")
     names = [
-        text(_cut(one.title), SIDE, top + 16, "start", "name"),
-        text(one.value.words, WIDTH - SIDE, top + 16, "end", "name"),
+        text(_cut(one.title), (SIDE, top + 16), "name"),
+        text(one.value.words, (WIDTH - SIDE, top + 16), "name", "end"),
     ]
-    mark = point(one.look, x(one.value.figure), at, one.told(), interval)
+    mark = point(one.look, (x(one.value.figure), at), one.told(), interval)
     return element("g", *names, mark, class_=f"row c{one.look.color % NUM_COLORS}")
 
 

@@ -29,6 +29,10 @@ OUTLINES = (
 """Outlines of markers: circle, square, triangle, diamond, triangle down, house."""
 
 
+Place = tuple[float, float]
+"""Coordinates of a point, to the right and down."""
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """Colour and marker of a candidate, the same in all plots of its group."""
@@ -48,92 +52,65 @@ def element(name: str, *children: str, **attributes: object) -> Markup:
     return Markup("<{0}{1}>{2}</{0}>").format(Markup(name), given, inside)  # noqa: S704
 
 
-def text(content: str, x: float, y: float, anchor: str = "start", style: str = "") -> Markup:
+def text(content: str, at: Place, style: str = "", anchor: str | None = None) -> Markup:
     """Return a line of text.
 
     Args:
-        content: The text.
-        x: Coordinate of its anchor.
-        y: Coordinate of its baseline.
-        anchor: Which part of the text is at ``x``: ``start``, ``middle`` or ``end``.
-        style: CSS class; empty for none.
+        content: The text, which is escaped.
+        at: Place of its start, or of what ``anchor`` names.
+        style: Class.
+        anchor: ``middle`` or ``end``; None for the start.
     """
-    return element("text", content, x=x, y=y, text_anchor=None if anchor == "start" else anchor, class_=style or None)
+    return element("text", content, x=at[0], y=at[1], text_anchor=anchor, class_=style or None)
 
 
-def line(x1: float, y1: float, x2: float, y2: float, style: str) -> Markup:
-    """Return a straight line.
-
-    Args:
-        x1: Coordinate of the first end.
-        y1: Coordinate of the first end.
-        x2: Coordinate of the second end.
-        y2: Coordinate of the second end.
-        style: CSS class.
-    """
-    return element("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=style)
+def line(start: Place, end: Place, style: str) -> Markup:
+    """Return a straight line."""
+    return element("line", x1=start[0], y1=start[1], x2=end[0], y2=end[1], class_=style)
 
 
-def outline(marker: int, x: float, y: float, size: float = SIZE) -> str:
-    """Return the path of a marker at a point.
-
-    Args:
-        marker: Index of the marker; further ones repeat.
-        x: Coordinate.
-        y: Coordinate.
-        size: Half of its width, in pixels.
-    """
+def outline(marker: int, at: Place, size: float = SIZE) -> str:
+    """Return the path of a marker at a place."""
+    x, y = at
     ends = {"x0": x - size, "x1": x + size, "y0": y - size, "y1": y + size}
     rounded = {name: round(value, 1) for name, value in ends.items()}
     return OUTLINES[marker % len(OUTLINES)].format(x=x, y=y, s=size, **rounded)
 
 
-def point(look: Look, x: float, y: float, told: str, *others: str, hollow: bool = False) -> Markup:
+def point(look: Look, at: Place, told: str, *others: str, hollow: bool = False) -> Markup:
     """Return a marker that can be pointed at and focused.
 
     Args:
         look: Colour and marker.
-        x: Coordinate.
-        y: Coordinate.
+        at: Its place.
         told: What is told of it when it is pointed at, and by a screen reader.
         others: Further elements that belong to it, such as its interval.
         hollow: Whether the marker is drawn without filling.
     """
-    mark = element("path", d=outline(look.marker, x, y), class_="hollow" if hollow else "solid")
+    mark = element("path", d=outline(look.marker, at), class_="hollow" if hollow else "solid")
     style = f"point c{look.color % NUM_COLORS}"
     return element("g", element("title", told), *others, mark, class_=style, tabindex="-1", role="img", aria_label=told)
 
 
-def path(points: Iterable[tuple[float, float]], style: str) -> Markup:
+def path(points: Iterable[Place], style: str) -> Markup:
     """Return a line through points."""
     return element("path", d="M" + "L".join(f"{x:g},{y:g}" for x, y in points), class_=style)
 
 
-def axes(x: Scale | None, y: Scale, x_label: str, y_label: str, height: float = HEIGHT) -> Markup:
-    """Return grid, ticks and labels of a chart.
-
-    Args:
-        x: Scale of the horizontal axis; None draws the vertical axis only.
-        y: Scale of the vertical axis.
-        x_label: Label of the horizontal axis.
-        y_label: Label of the vertical axis.
-        height: Height of the chart, in pixels.
-    """
-    bottom, right = height - BOTTOM, WIDTH - RIGHT
+def axes(x: Scale | None, y: Scale, labels: tuple[str, str]) -> Markup:
+    """Return grid, ticks and the labels of both axes; without ``x`` there are ticks on the vertical axis only."""
+    bottom, right = HEIGHT - BOTTOM, WIDTH - RIGHT
     drawn: list[str] = []
     for value in y.ticks():
-        drawn += [
-            line(LEFT, y(value), right, y(value), style="grid"),
-            text(short(value), LEFT - 6, y(value) + 4, "end"),
-        ]
+        at = y(value)
+        drawn += [line((LEFT, at), (right, at), "grid"), text(short(value), (LEFT - 6, at + 4), anchor="end")]
     if x is not None:
         for value in x.ticks(5):
             at = x(value)
-            drawn += [line(at, TOP, at, bottom, style="grid"), text(short(value), at, bottom + 16, "middle")]
-    middle = (LEFT + right) / 2
-    drawn.append(text(x_label, middle, height - 8, "middle", style="label"))
+            drawn += [line((at, TOP), (at, bottom), "grid"), text(short(value), (at, bottom + 16), anchor="middle")]
+    drawn.append(text(labels[0], ((LEFT + right) / 2, HEIGHT - 8), "label", "middle"))
     turn = f"translate(12,{(TOP + bottom) / 2:g})rotate(-90)"
-    turned = element("text", y_label, class_="label", text_anchor="middle", transform=turn)
+    turned = element("text", labels[1], class_="label", text_anchor="middle", transform=turn)
     return element("g", *drawn, turned, class_="axes")
 
 

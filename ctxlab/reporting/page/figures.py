@@ -132,7 +132,7 @@ def _of_bins(group: Group, shown: Sequence[Series]) -> Iterator[Figure]:
         names = bin_names([one.values for one in several])
         if len(names) > 1:  # a single bin is the score itself
             across, figure = _columns(group, table)
-            drawn = lines.bins(several, names, across=across, figure=figure, level=_chance(group, table))
+            drawn = lines.bins(several, names, across, figure, level=_chance(group, table))
             yield Figure(f"{where}{_of_best(group)}: {figure}, means over seeds.", drawn)
 
 

@@ -71,7 +71,7 @@ def _is_number(table: Table, index: int) -> bool:
 
 def _swatch(one: Any) -> Markup:
     """Return the marker of a candidate for the legend."""
-    mark = element("path", d=outline(one.look.marker, 7, 7, SIZE + 0.4), class_="solid")
+    mark = element("path", d=outline(one.look.marker, (7, 7), SIZE + 0.4), class_="solid")
     return element(
         "svg", mark, viewBox="0 0 14 14", class_=f"swatch c{one.look.color % NUM_COLORS}", aria_hidden="true"
     )

@@ -43,7 +43,7 @@ def leaderboard(group: Group) -> Table:
         notes.append("of a single seed, for new documents only")
     if group.board:
         notes.append("detectable: difference that would have been found with a probability of 80 %")
-    return Table("leaderboard", "Leaderboard", columns=columns, rows=rows, note="; ".join(notes))
+    return Table("leaderboard", "Leaderboard", columns, rows, note="; ".join(notes))
 
 
 def _leader(one: Candidate, group: Group) -> list[Any]:
@@ -106,7 +106,7 @@ def cost(group: Group) -> Table:
         )
     columns = ["candidate", "training s", "steps", "tokens", "tokens/s", "ms/document", "peak MiB", "FLOPs"]
     columns += ["parameters", *(["quality and cost"] if group.board else [])]
-    return Table("cost", "Cost", columns=columns, rows=rows, note="means over seeds")
+    return Table("cost", "Cost", columns, rows, note="means over seeds")
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
@@ -135,7 +135,7 @@ def by_bins(group: Group) -> list[Table]:
                        if (v := r.chances.get(group.split, {}).get(name)) is not None), None)  # fmt: skip
         note = "means over seeds" if chance is None else f"means over seeds; chance {chance:.2f}"
         if bins:
-            found.append(Table(name, where, ["candidate", *bins], rows, note))
+            found.append(Table(name, where, ["candidate", *bins], rows, note=note))
     return found
 
 
@@ -165,9 +165,7 @@ def verifications(runs: Sequence[RunDirectory], names: Mapping[Any, str]) -> Tab
             verdict = "passed" if one.passed else f"FAILED: {', '.join(one.failed)}"
             rows.append([one.strategy, one.context_length, one.model, one.task, verdict, passed, names[run.folder]])
     columns = ["strategy", "context", "model", "task", "verdict", "checks passed", "run"]
-    return (
-        Table("verify", "Is each strategy active?", columns=columns, rows=rows, note="ctxlab verify") if rows else None
-    )
+    return Table("verify", "Is each strategy active?", columns, rows, note="ctxlab verify") if rows else None
 
 
 def environment(runs: Sequence[RunDirectory]) -> Table:
