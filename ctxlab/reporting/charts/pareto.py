@@ -50,13 +50,8 @@ def draw(series: Sequence[Series], cost: str, figure: str, *, lower_is_better: b
     direction = " (lower is better)" if lower_is_better else ""
     label = f"{cost}, log scale" if x.is_log else cost
     frame = axes(x, y, (label, f"{figure}{direction}"))
-    return plot(
-        f"{figure} against {cost}",
-        frame,
-        _steps(best, cost, x, y),
-        *marks,
-        *_labels(best, {one.title: (x(one.costs[cost]), y(one.value.figure)) for one in known}),
-    )
+    places = {one.title: (x(one.costs[cost]), y(one.value.figure)) for one in known}
+    return plot(f"{figure} against {cost}", frame, _steps(best, places), *marks, *_labels(best, places))
 
 
 def front(series: Sequence[Series], cost: str, *, lower_is_better: bool) -> list[Series]:
@@ -76,13 +71,11 @@ def _mark(one: Series, x: Scale, y: Scale, cost: str, *, on_front: bool, whisker
     return point(one.look, (at, place), one.told(f"{cost} {short(one.costs[cost])}"), *interval, hollow=not on_front)
 
 
-def _steps(best: Sequence[Series], cost: str, x: Scale, y: Scale) -> Markup:
+def _steps(best: Sequence[Series], places: Mapping[str, Place]) -> Markup:
     """Return the front as steps: what can be reached at a cost, up to the right edge."""
-    points: list[tuple[float, float]] = []
-    for one in best:
-        if points:
-            points.append((x(one.costs[cost]), points[-1][1]))
-        points.append((x(one.costs[cost]), y(one.value.figure)))
+    points: list[Place] = []
+    for at, height in (places[one.title] for one in best):
+        points += [(at, points[-1][1]), (at, height)] if points else [(at, height)]
     return path([*points, (WIDTH - RIGHT, points[-1][1])], "front")
 
 
