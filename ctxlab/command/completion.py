@@ -20,6 +20,8 @@ _ctxlab() {
     fi
     if [[ ${#COMPREPLY[@]} -eq 0 && "$word" == *=* ]]; then
         mapfile -t COMPREPLY < <(compgen -f -- "${word#*=}")
+    elif [[ "$line" == *" report "* && "$word" != *=* ]]; then
+        mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -S / -d -- "$word")
     fi
     for reply in "${COMPREPLY[@]}"; do
         [[ "$reply" == *[=./] ]] && compopt -o nospace
@@ -39,6 +41,7 @@ _ctxlab() {
     else
         compset -P '*=' && _files
     fi
+    [[ "$line" == *" report "* && "${line##* }" != *=* ]] && _files -/
 }
 compdef _ctxlab ctxlab
 """,

@@ -41,6 +41,11 @@ def test_answers(ctxlab, line, expected):
     assert query(line) == expected
 
 
+@pytest.mark.parametrize(("word", "expected"), [("tr", ["tracking=", "tracking."]), ("+exp", []), ("out", ["output="])])
+def test_a_stage_without_a_task_has_its_own_keys_only(word, expected):
+    assert query(f"ctxlab report {word}") == expected
+
+
 @pytest.mark.parametrize("stage", ["train", "eval", "predict", "verify"])
 def test_the_keys_are_those_that_hydra_composes(ctxlab, stage):
     """The quick reading of ``conf/`` against the real composition."""
@@ -74,6 +79,10 @@ def test_the_defaults_are_those_that_hydra_composes():
         ("ctxlab train context=40", "4096"),  # bash itself breaks words at the equals sign
         ("ctxlab train -m strategy=chunk,den", "chunk,dense"),
         ("ctxlab tra", "train"),
+        ("ctxlab report mine", "mine1/ mine2/"),
+        ("ctxlab report o", "output= outputs/"),
+        ("ctxlab report mine1/", "mine1/inner/"),
+        ("ctxlab train mine", ""),
     ],
 )
 def test_bash(tmp_path, line, replies):
@@ -90,8 +99,11 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
         "PATH": f"{tmp_path}:{os.environ['PATH']}",
         "PYTHONPATH": str(catalogue.conf_dir().parent),
     }
+    for name in ("mine1/inner", "mine2", "outputs"):
+        (tmp_path / "here" / name).mkdir(parents=True)
     ended = subprocess.run(
-        ["bash", "--norc", "-c", script], capture_output=True, text=True, env=environment, timeout=60
-    )
-    assert ended.stdout.split() == replies.split()
+        ["bash", "--norc", "-c", script],
+        capture_output=True, text=True, env=environment, timeout=60, cwd=tmp_path / "here",
+    )  # fmt: skip
+    assert sorted(ended.stdout.split()) == sorted(replies.split())
     assert ended.stderr == ""

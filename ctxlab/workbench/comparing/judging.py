@@ -1,18 +1,21 @@
 """A comparison after its cells have run: what they came to, written and printed."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from ctxlab.comparison import cells
 from ctxlab.comparison.candidate_results import CandidateResults, Failed, collect_results
 from ctxlab.comparison.compare import Rules
 from ctxlab.comparison.leaderboard import Leaderboard, leaderboard
 from ctxlab.comparison.plan import learning_rate
-from ctxlab.core.errors import CheckFailed
+from ctxlab.core.errors import CheckFailed, UserError
+from ctxlab.core.result import Result
 from ctxlab.reporting.groups import Group, compared
-from ctxlab.reporting.run_directories import read_run
+from ctxlab.reporting.run_directories import RunDirectory, read_run
 from ctxlab.tracking.console import console
 from ctxlab.workbench.comparing import page
 from ctxlab.workbench.comparing.session import Session
+from ctxlab.workbench.reporting.session import log_report
 
 
 def conclude(session: Session) -> None:
@@ -27,7 +30,8 @@ def conclude(session: Session) -> None:
     ran = [one for one in found if isinstance(one, CandidateResults)]
     failed = [one for one in found if isinstance(one, Failed)]
     answer = _answer(session, ran, failed)
-    page.write(made.folder, answer)
+    written = page.write(made.folder, answer)
+    log_report(session.parts.tracker, made.folder, written, session.parts.origin.config)
     page.show(console(), answer, made.folder)
     if failed:
         names = ", ".join(one.title for one in failed)
@@ -75,8 +79,20 @@ def _group(session: Session, board: Leaderboard | None) -> Group | None:
     """Candidates with their runs, for tables and plots; None without verdicts."""
     if board is None:
         return None
-    folders = [folder for entry in board.entries for folder in entry.ran.folders]
-    return compared(board, session.parts.task.name, {folder: read_run(folder) for folder in folders})
+    read = {
+        folder: _run(folder, result)
+        for entry in board.entries
+        for folder, result in zip(entry.ran.folders, entry.ran.results, strict=True)
+    }
+    return compared(board, session.parts.task.name, read)
+
+
+def _run(folder: Path, result: Result) -> RunDirectory:
+    """Return a cell with its settings; without these where they were damaged, as its scores count nevertheless."""
+    try:
+        return read_run(folder)
+    except UserError:
+        return RunDirectory(folder, result, {})
 
 
 def _baseline(session: Session, ran: Sequence[CandidateResults]) -> str:

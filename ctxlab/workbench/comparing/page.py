@@ -66,11 +66,12 @@ class Answer:
         )
 
 
-def write(folder: Path, answer: Answer) -> None:
-    """Write all files, each atomically."""
+def write(folder: Path, answer: Answer) -> list[Path]:
+    """Write all files, each atomically, and return them."""
     write_json(folder / "comparison.json", finite(as_dict(answer)))
     write_text(folder / "comparison.md", page(answer))
     write_text(folder / HTML, html(index(answer)))
+    return [folder / name for name in (HTML, "comparison.md", "comparison.json")]
 
 
 def show(screen: Console, answer: Answer, folder: Path) -> None:
