@@ -1,9 +1,13 @@
 """Spaces from files: their points against itertools, and mistakes with their file and line."""
 
+import re
 from itertools import product
+from pathlib import Path
 
 import pytest
+import yaml
 
+from ctxlab.command.compose import compose
 from ctxlab.core.errors import UserError
 from ctxlab.sweeping.space import read_space
 
@@ -65,3 +69,16 @@ def test_a_missing_file_is_named_and_its_copy_is_read_instead(tmp_path):
         read_space("nowhere.yaml", fallback=tmp_path / "space.yaml")
     (tmp_path / "space.yaml").write_text("a: {choice: [1]}\n")
     assert read_space("nowhere.yaml", fallback=tmp_path / "space.yaml")[0].names == ["a"]
+
+
+DOCS = (Path(__file__).parents[2] / "docs" / "sweep.md").read_text()
+
+
+def test_the_page_shows_a_space_that_is_read_and_commands_that_compose():
+    (text,) = re.findall(r"^```yaml\n(.*?)^```", DOCS, re.MULTILINE | re.DOTALL)
+    assert len(read_space(yaml.safe_load(text))[0].names) == 5
+    commands = re.findall(r"^ctxlab (sweep .*)$", DOCS, re.MULTILINE)
+    assert len(commands) == 4
+    for line in commands:
+        if "resume=" not in line:
+            compose("sweep", line.split()[1:])
