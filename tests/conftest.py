@@ -1,4 +1,4 @@
-"""Shared by all tests: commands that start quickly, and a command line whose stages are told what to do."""
+"""Shared by all tests: commands that start quickly, and a command line whose stages are replaced by fakes."""
 
 import importlib
 import os
@@ -69,7 +69,7 @@ def composed_once():
 
 @pytest.fixture(scope="session", autouse=True)
 def token_cache(tmp_path_factory):
-    """One cache of tokens for all runs of all tests, and none of the user's."""
+    """One token cache for all runs of all tests; the user's is not touched."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CTXLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
@@ -77,9 +77,9 @@ def token_cache(tmp_path_factory):
 
 @pytest.fixture(scope="session", autouse=True)
 def small_runs_are_quick():
-    """Runs in this process do not search it for garbage first, nor wait for the disk; those in others do.
+    """Runs in this process skip garbage collection and fsync; runs in other processes do not.
 
-    With all libraries and thousands of tests in memory, the search takes as long as the rest of a small run.
+    With all libraries and thousands of tests in memory, a collection takes as long as the rest of a small run.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cost, "gc", SimpleNamespace(collect=lambda: 0))
@@ -89,7 +89,7 @@ def small_runs_are_quick():
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Of several processes one runs all tests of a file, so that what they share is made once."""
+    """With several processes, all tests of a file run in one, so that module fixtures are created once."""
     from xdist.scheduler import LoadFileScheduling
 
     return LoadFileScheduling(config, log)
@@ -97,7 +97,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @dataclass
 class Outcome:
-    """What a call of the command line left."""
+    """Result of a call of the command line."""
 
     status: int
     out: str

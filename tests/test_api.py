@@ -1,4 +1,4 @@
-"""The Python API gives what the command line gives."""
+"""The Python API gives the same results as the command line."""
 
 import json
 import subprocess
@@ -69,7 +69,7 @@ def test_records_of_other_tools_are_read_as_in_a_file(loaded, file, tmp_path):
     assert [one["tags"] for one in loaded.predict(marked[:2])] == [one["tags"] for one in plain]
 
 
-def test_what_is_no_list_of_documents_is_a_sentence(loaded):
+def test_other_input_than_a_list_of_documents_is_refused_in_a_sentence(loaded):
     for given, says in (("Ada came.", "is one document: give a list"), ({"text": "x"}, "is one document"),
                         ([3], "Document 0 is of type int: give a text or a record")):  # fmt: skip
         with pytest.raises(UserError, match=says):

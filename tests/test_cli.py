@@ -1,4 +1,4 @@
-"""The command line as a person meets it."""
+"""The command line as a user sees it."""
 
 import importlib
 import io
@@ -119,11 +119,11 @@ def test_the_trainer_section_becomes_the_dataclass(ctxlab):
     assert trainer.save_every_steps == 100
 
 
-def test_flags_may_stand_behind_overrides(ctxlab):
+def test_flags_may_come_after_overrides(ctxlab):
     assert ctxlab("train", "context=512", "--cfg", "job").out == ctxlab("train", "--cfg=job", "context=512").out
 
 
-def test_questions_to_hydra_itself_are_answered(ctxlab):
+def test_hydra_flags_for_information_are_passed_on(ctxlab):
     for words, part in ((["--version"], "Hydra 1."), (["--hydra-help"], "hydra"), (["--info", "defaults-tree"], "ner")):
         shown = ctxlab("train", *words)
         assert shown.status == 0

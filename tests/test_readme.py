@@ -1,4 +1,4 @@
-"""Commands of the README are commands that ctxlab understands."""
+"""The commands in the README are valid."""
 
 import re
 import subprocess

@@ -135,7 +135,7 @@ def test_a_tie_needs_no_test():
     assert (row.verdict, row.p_value, row.difference.interval.high) == (Verdict.TIE, 1, 0)
 
 
-def test_perplexity_is_better_when_less():
+def test_perplexity_is_better_when_lower():
     theirs = 20 + np.random.default_rng(0).normal(size=(3, 10))
     ours = Contender("b", means(theirs - 2 + 0.1 * np.random.default_rng(1).normal(size=(3, 10))))
     rules = Rules(margin=0.1, lower_is_better=True)

@@ -39,7 +39,7 @@ def test_documents_are_resampled_for_all_candidates_at_once():
     assert (better.standing, worse.standing, worse.dominated_by) == (Standing.FRONT, Standing.DOMINATED, "a")
 
 
-def test_less_may_be_better():
+def test_lower_may_be_better():
     found = places([0.05, 0.0], {"seconds": [1.0, 1.0]}, lower_is_better=True)
     assert [place.standing for place in found] == [Standing.DOMINATED, Standing.FRONT]
 
@@ -59,7 +59,7 @@ def test_every_cost_counts():
     assert places([0.0, 0.0], {"seconds": [1.0, 2.0], "memory": [1.0, 1.0]})[1].standing is Standing.DOMINATED
 
 
-def test_what_hangs_on_the_documents_is_undecided():
+def test_what_depends_on_the_documents_is_undecided():
     generator = np.random.default_rng(1)
     base = generator.normal(0.6, 0.1, (1, 12))
     noisy = base + 0.03 + generator.normal(0, 0.1, (1, 12))
@@ -71,7 +71,7 @@ def test_what_hangs_on_the_documents_is_undecided():
     assert pareto(contenders, {"seconds": [np.ones(1), 2 * np.ones(1)]})[1] == dearer
 
 
-def test_what_hangs_on_the_seeds_is_undecided():
+def test_what_depends_on_the_seeds_is_undecided():
     seconds = {"seconds": [np.array([10.0, 10.1, 9.9]), np.array([8.0, 10.5, 12.5])]}
     contenders = [Contender(name, means(np.repeat(DOCUMENTS, 3, axis=0))) for name in "ab"]
     assert pareto(contenders, seconds)[1].standing is Standing.UNDECIDED

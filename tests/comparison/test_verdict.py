@@ -34,7 +34,7 @@ def test_verdicts(low, high, p, expected):
     assert verdict(found(low, high), p, margin=0.01) is expected
 
 
-def test_less_may_be_better():
+def test_lower_may_be_better():
     assert verdict(found(0.02, 0.04), 0.01, margin=0.01, lower_is_better=True) is Verdict.WORSE
     assert verdict(found(-0.04, -0.02), 0.01, margin=0.01, lower_is_better=True) is Verdict.BETTER
     assert verdict(found(-0.5, 0.5), 0.01, margin=0.01, lower_is_better=True) is Verdict.UNDECIDED

@@ -1,4 +1,4 @@
-"""Values against annotations; what fits each is worked out by hand."""
+"""Values checked against type annotations; the expected verdicts are worked out by hand."""
 
 from collections.abc import Sequence
 from typing import Literal

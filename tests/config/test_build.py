@@ -1,4 +1,5 @@
-"""The only place that instantiates: what it refuses, what it builds, and that refusing runs and imports nothing."""
+"""The only place that instantiates classes: what it refuses, what it builds, and that refusing runs and imports
+nothing."""
 
 import dataclasses
 import importlib.metadata
@@ -225,7 +226,7 @@ HOSTILE = [
 
 @pytest.fixture
 def parts(monkeypatch, tmp_path):
-    """A component module with a few honest and many dishonest names."""
+    """A component module with a few permitted and many forbidden names."""
     (tmp_path / "fake_parts.py").write_text(PARTS)
     monkeypatch.setattr(ctxlab.tasks, "__path__", [*ctxlab.tasks.__path__, str(tmp_path)])
     yield importlib.import_module(MODULE)
@@ -233,18 +234,18 @@ def parts(monkeypatch, tmp_path):
     vars(ctxlab.tasks).pop("fake_parts", None)
 
 
-def test_the_alarm_rings(alarm):
+def test_the_audit_hook_works(alarm):
     subprocess.run([sys.executable, "-c", ""], check=True)
     assert executed
 
 
-def test_there_are_enough_hostile_targets():
+def test_there_are_enough_forbidden_targets():
     assert len({repr(target) for target in HOSTILE}) >= 100
 
 
 @pytest.mark.parametrize("target", HOSTILE, ids=repr)
 @pytest.mark.parametrize("style", ["plain", "composed"])
-def test_a_hostile_target_is_refused_and_nothing_happens(parts, tmp_path, alarm, target, style):
+def test_a_forbidden_target_is_refused_and_nothing_happens(parts, tmp_path, alarm, target, style):
     trap = tmp_path / "sprung"
     config = {"_target_": target, "command": f"touch {trap}", "name": str(trap)}
     before = set(sys.modules)
@@ -270,7 +271,7 @@ def test_a_hostile_target_is_refused_and_nothing_happens(parts, tmp_path, alarm,
         {"labels": "${evil}"},
     ],
 )
-def test_keys_that_steer_hydra_are_refused_anywhere(parts, extra):
+def test_hydra_instantiation_keys_are_refused_anywhere(parts, extra):
     root = OmegaConf.create(
         {"evil": {"_target_": "os.system"}, "part": {"_target_": f"{MODULE}.Part", "size": 1, **extra}}
     )
@@ -279,7 +280,7 @@ def test_keys_that_steer_hydra_are_refused_anywhere(parts, extra):
     assert parts.made == []
 
 
-def test_an_honest_part_is_built_from_plain_python(parts):
+def test_a_permitted_part_is_built_from_plain_python(parts):
     root = OmegaConf.create(
         {
             "length": 7,
@@ -352,7 +353,7 @@ def _plugin(monkeypatch, value):
     )
 
 
-def test_a_plugin_is_open_and_only_while_it_declares_itself(monkeypatch, tmp_path):
+def test_a_plugin_is_accepted_only_while_it_declares_itself(monkeypatch, tmp_path):
     (tmp_path / "my_plugin").mkdir()
     (tmp_path / "my_plugin" / "__init__.py").touch()
     (tmp_path / "my_plugin" / "parts.py").write_text("import subprocess\nclass Mine:\n    pass\n")

@@ -1,4 +1,4 @@
-"""The end of a sentence about an unknown name."""
+"""Suggestions for an unknown name: the end of an error message."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""No secret on the disk or on the screen."""
+"""Secrets are masked on the disk and on the screen."""
 
 import pytest
 import yaml
@@ -43,7 +43,7 @@ def test_names_of_secrets(name):
         "tokenizer",
     ],
 )
-def test_names_that_are_none(name):
+def test_other_names_are_no_secrets(name):
     assert not is_secret(name)
 
 
@@ -80,7 +80,7 @@ TREES = st.recursive(
 
 
 @given(TREES, st.sampled_from(["api_key", "password"]))
-def test_a_secret_is_nowhere_in_what_is_left(tree, name):
+def test_no_secret_remains_after_masking(tree, name):
     planted = {"parts": tree, "deep": [{name: SECRET}], "echo": [f"+x.{name}={SECRET}", f"a,{SECRET},b"]}
     clean = redact(planted)
     assert SECRET not in repr(clean)
@@ -88,7 +88,7 @@ def test_a_secret_is_nowhere_in_what_is_left(tree, name):
 
 
 @given(TREES)
-def test_what_has_no_secret_name_is_left_alone(tree):
+def test_values_without_a_secret_name_are_unchanged(tree):
     def strip(value):
         if isinstance(value, dict):
             return {key: strip(inner) for key, inner in value.items() if not is_secret(key)}
@@ -104,7 +104,7 @@ def test_the_password_in_a_url_is_masked_and_the_url_stays():
     assert redact("https://host/a:b@c") == "https://host/a:b@c"
 
 
-def test_yaml_keeps_its_form():
+def test_yaml_keeps_its_layout():
     text = "# @package a\nb:\n- x: ${c}\n  d: '2025-01-31'\n  api_key: {}\nc: ???\ne: see {}\nf: null\n"
     shown = redact_yaml(text.replace("{}", "hidden-value"))
     assert shown == text.replace("{}", "'***'", 1).replace("{}", "***")
@@ -161,7 +161,7 @@ def test_nothing_in_a_sweep_directory_holds_a_secret(ctxlab, secretive):
         "--cfg job --resolve -p tracking.note",
     ],
 )
-def test_nothing_that_is_shown_holds_a_secret(ctxlab, secretive, flags):
+def test_nothing_on_the_screen_holds_a_secret(ctxlab, secretive, flags):
     shown = ctxlab("train", *flags.split(), *secretive)
     assert shown.status == 0
     assert shown.out.strip()

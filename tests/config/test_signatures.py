@@ -18,7 +18,7 @@ TARGETS = sorted(
 
 
 def test_annotations_are_those_of_the_imported_class():
-    """Of every component; names that are not plain (of libraries, of ctxlab) are left to the import."""
+    """For every component; annotations that name classes of libraries or of ctxlab are left to the import."""
     num_read = 0
     for target in TARGETS:
         module, _, name = target.rpartition(".")
@@ -32,6 +32,6 @@ def test_annotations_are_those_of_the_imported_class():
 
 
 @pytest.mark.parametrize("target", ["ctxlab.nowhere.Nothing", "ctxlab.optim.tuning.full.Other"])
-def test_nothing_is_known_of_what_does_not_exist(target):
+def test_an_unknown_class_has_no_signature(target):
     module, _, name = target.rpartition(".")
     assert signatures.annotations(module, name) == {}

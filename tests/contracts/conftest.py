@@ -1,3 +1,3 @@
-"""Real runs here are refused as elsewhere."""
+"""Real runs, with the fixtures of the stages' tests."""
 
 from tests.stages.conftest import refused  # noqa: F401

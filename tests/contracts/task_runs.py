@@ -1,4 +1,4 @@
-"""Tasks through the real command, with whatever model and strategy: options of a tiny run, and its output compared."""
+"""Tasks through the real command, with any model and strategy: options of a tiny run, and comparison of its output."""
 
 import json
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ def command(task: str, model: str, strategy: str) -> list[str]:
 
 
 def form(task: str, kind: str) -> Any:
-    """The task as models of this kind do it, with the values of its file."""
+    """The task's form for models of this kind, with the values of its YAML file."""
     content = catalogue.read(catalogue.option_file("task", task))
     target = content.pop("_target_")
     plain = {key: value for key, value in content.items() if key not in ("name", "defaults") and "${" not in str(value)}
@@ -64,7 +64,7 @@ def form(task: str, kind: str) -> Any:
 
 
 def supports(task: str, kind: str) -> bool:
-    """Whether the task does something with models of this kind."""
+    """Whether the task supports models of this kind."""
     return kind in form(task, kind).kinds
 
 
@@ -76,7 +76,7 @@ def records(task: str) -> list[dict[str, Any]]:
 
 
 def without_gold(record: Any) -> Any:
-    """The record as somebody has it who wants to know."""
+    """The record without its gold answers, as for prediction."""
     if isinstance(record, dict):
         gold = GOLD | ({"text"} if "prompt" in record else set())
         asked = {key: value for key, value in record.items() if key not in gold}
@@ -103,7 +103,7 @@ def evaluated(run: Path, folder: Path, *options: str) -> Path:
 
 
 def assert_alike(one: Any, other: Any, where: str = "") -> None:
-    """The same figures to 1e-4 and the same of all else, at any depth."""
+    """Equal at any depth: numbers to 1e-4, everything else exactly."""
     if isinstance(one, float) and isinstance(other, float):
         assert one == pytest.approx(other, rel=1e-4, abs=1e-4), where
     elif isinstance(one, dict) and isinstance(other, dict):

@@ -1,4 +1,4 @@
-"""Every YAML file of every group: it says what it is for, composes, and fits the class that it names."""
+"""Every YAML file of every group says what it is for, composes, and matches the class that it names."""
 
 import inspect
 
@@ -39,7 +39,7 @@ def test_a_file_explains_itself_composes_and_fits_its_class(pair):
 
 
 def assert_fits_its_class(group, content, parts):
-    """No key without effect, no parameter that only a reader of the code would find, no value of another type."""
+    """Every key is a parameter of the class, every parameter has a key, and every value has the annotated type."""
     target = locate(content["_target_"])
     parameters = inspect.signature(target).parameters
     label = set() if "name" in parameters else {"name"}

@@ -1,7 +1,6 @@
-"""Every grammar of every language: the same documents again, of the length asked for, with names of their own split.
-
-A grammar is tested by existing: the English one of each task, the Chinese ones that there are. Probes are asked for by
-options of their own, and tested with these.
+"""Every grammar of every language: reproducible documents of exactly the requested length, with names of their own
+split. Grammars are found by listing them: the English one of each task, and those in Chinese. Probes have options of
+their own, and are tested with these.
 """
 
 import random
@@ -47,7 +46,7 @@ def load(grammar, split="train", seed=1, documents=1, **options):
 
 
 def read_text(record):
-    """The text that is read; of a dialogue all but the turn that is asked for."""
+    """The text that is read; of a dialogue, all but the turn to predict."""
     value = record[next(name for name in READ if name in record)]
     if isinstance(value, str):
         return value
@@ -76,7 +75,7 @@ def strings(value):
 
 
 def texts(record):
-    """All texts of a record, but a translation, whose names have endings."""
+    """All texts of a record except a translation, whose names are inflected."""
     return strings({key: value for key, value in record.items() if "target" not in record or key == "source"})
 
 
@@ -106,7 +105,7 @@ def test_documents_are_of_exact_length_and_the_task_reads_them(share, grammar):
 
 
 def test_no_name_is_in_two_splits(grammar):
-    """Neither in what is read nor in what is asked or answered; Chinese names are found anywhere in a text."""
+    """Neither in the text nor in questions or answers; Chinese names are searched for as substrings."""
     task, language = grammar
     pools = {split: set(NAMES[language](split)) for split in SPLITS}
     for split in SPLITS:

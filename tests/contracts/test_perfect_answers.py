@@ -1,8 +1,6 @@
-"""What a model that knows would score: all under every reading that covers a document, nothing if it says nothing.
-
-Where something is cut off it scores what it covers, and one that read nothing scores nothing. The same for the other
-tasks: classification, qa, relation, probes, translation and summarization with their own tests in ``tests/tasks``;
-rankings that were read in part and written turns with those of their metrics.
+"""A perfect model scores 1 under every reading that covers the document, its coverage where something is cut off, and 0
+where it read or answers nothing. The other tasks have the same tests in ``tests/tasks`` (classification, qa, relation,
+probes, translation, summarization) or with their metrics (rankings that were read in part, generated turns).
 """
 
 from dataclasses import replace
@@ -46,14 +44,14 @@ def tokenizer():
 
 
 def knowing(task, encoded):
-    """(L, D) what is observed of a model that is sure and right."""
+    """(L, D) observed outputs of a model that is certain and correct."""
     if not task.labels:
         return np.tile(np.asarray([0, 1], np.float32), (len(encoded), 1))
     return 9 * (encoded.labels[:, None] == np.arange(len(task.labels))).astype(np.float32)
 
 
 def scores(task, documents, tokenizer, reading, room, told=knowing):
-    """Of answers from ``told`` under a reading with ``room`` tokens for the text."""
+    """Scores of answers from ``told`` under a reading with ``room`` tokens for the text."""
     predictions = []
     for document, encoded in zip(documents, task.encode(documents, tokenizer), strict=True):
         windows = reading.windows(encoded, len(encoded.before) + len(encoded.after) + room)
@@ -79,7 +77,7 @@ READINGS = [(Truncate(), 999), (Chunk(), 30), (Chunk(overlap_tokens=5), 30), (Ch
 
 
 @pytest.mark.parametrize(("reading", "room"), READINGS)
-def test_a_model_that_knows_is_perfect_under_every_reading_that_covers(reading, room, given, tokenizer):
+def test_a_perfect_model_is_perfect_under_every_reading_that_covers(reading, room, given, tokenizer):
     task, documents = given
     found = scores(task, documents, tokenizer, reading, room)
     assert found.coverage_labels == 1
@@ -88,7 +86,7 @@ def test_a_model_that_knows_is_perfect_under_every_reading_that_covers(reading, 
 
 
 @pytest.mark.parametrize("keep", ["head", "tail", "middle"])
-def test_where_something_is_cut_off_it_scores_what_it_covers(keep, given, tokenizer):
+def test_where_something_is_cut_off_a_perfect_model_scores_its_coverage(keep, given, tokenizer):
     task, documents = given
     found = scores(task, documents, tokenizer, Truncate(keep), 30)
     assert found.coverage_labels < 1
@@ -97,8 +95,8 @@ def test_where_something_is_cut_off_it_scores_what_it_covers(keep, given, tokeni
         assert found.metrics[share] == pytest.approx(found.coverage_labels)
 
 
-def test_nothing_known_scores_nothing(given, tokenizer):
-    """No entity, the label that is always wrong, the order upside down, a token that is not there."""
+def test_empty_answers_score_zero(given, tokenizer):
+    """No entity, a label that is always wrong, the reversed order, a token that is absent."""
     task, documents = given
 
     def wrong(task, encoded):
@@ -113,8 +111,8 @@ def test_nothing_known_scores_nothing(given, tokenizer):
 
 
 @pytest.mark.parametrize(("reading", "room"), [(Truncate(), 9999), (Chunk(), 99), (Chunk(30), 99)])
-def test_texts_to_order_meet_all_or_nothing(reading, room):
-    """What the last window is to write meets every constraint, and no text at all meets none."""
+def test_constrained_texts_meet_all_constraints_or_none(reading, room):
+    """The target of the last window meets every constraint; an empty text meets none."""
     task, letters = (
         Generation(decoding={"max_new_tokens": 900}).for_kind("decoder"),
         byte_level("$A </s>", add_prefix_space=False),

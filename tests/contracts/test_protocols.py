@@ -1,4 +1,4 @@
-"""Every component is a subclass of its group's protocol, and one that leaves a method out fails where it is defined."""
+"""Every component is a subclass of its group's protocol; a class that lacks a method fails where it is defined."""
 
 import importlib
 import importlib.metadata
@@ -55,7 +55,7 @@ def test_a_component_implements_the_protocol_of_its_group(group, target):
 
 @pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=lambda protocol: protocol.__name__)
 def test_a_class_that_leaves_one_method_out_cannot_be_defined(protocol):
-    """Python's own list of abstract methods is the oracle: each of them is missed alone, and all of them together."""
+    """Python's own list of abstract methods is the oracle: each one is left out alone, then all of them together."""
     assert protocol.__abstractmethods__
     for missed in sorted(protocol.__abstractmethods__):
         others = {name: lambda self: None for name in protocol.__abstractmethods__ - {missed}}
@@ -69,7 +69,7 @@ def test_a_class_that_leaves_one_method_out_cannot_be_defined(protocol):
     type("Whole", (protocol,), {name: lambda self: None for name in protocol.__abstractmethods__})()
 
 
-def test_what_a_shared_base_asks_for_is_asked_of_its_components_alone():
+def test_abstract_methods_of_a_shared_base_bind_its_components_alone():
     class Base(Schedule, ABC):
         def factor(self, progress: float) -> float:
             return self.decay(progress)

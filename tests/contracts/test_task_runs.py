@@ -1,7 +1,6 @@
-"""Every task with every kind of model and every strategy: one step, scores, answers, the same ones when read again.
-
-A file in ``conf/task`` or ``conf/strategy`` is tested by existing. What does not go together is refused in one sentence
-with something that does.
+"""Every task with every kind of model and every strategy: one step, scores, answers, and the same ones after reloading.
+Tasks and strategies are found by listing ``conf/task`` and ``conf/strategy``. Combinations that cannot work are refused
+in one sentence that names one that can.
 """
 
 import json
@@ -40,7 +39,7 @@ CASES = [*PLAIN, *(pytest.param(*case, marks=pytest.mark.slow, id="-".join(case)
 
 
 def works(sentence):
-    """Options that the sentence of a refusal tells to take."""
+    """Options that the message of a refusal suggests."""
     *_, advice = re.split(r"[:;] ", sentence)
     return re.findall(r"\b(?:strategy(?:/\w+|\.[\w.]+)?|model(?:\.path)?|context(?:\.length)?|task)=\S+", advice)
 
@@ -78,7 +77,8 @@ def test_a_task_trains_scores_predicts_and_reloads(task, kind, strategy, tmp_pat
 
 
 def assert_figures_follow(run, split):
-    """All figures of the split, from its file of scores alone, whose units are those of records that were read."""
+    """All figures of the split can be computed from its scores file alone, whose units belong to records that were
+    read."""
     units = scores.read(run / "scores" / f"{split}.jsonl")
     expected = read(run).metrics[split]
     found = scores.metrics(units)
@@ -91,7 +91,7 @@ def assert_figures_follow(run, split):
 
 
 def assert_refused(status, error):
-    """One sentence behind what is said of options that have no effect, and in it what to take instead."""
+    """One sentence, after any notes on options without effect, that names an alternative."""
     assert status == 2
     assert "Traceback" not in error
     *warnings, sentence = error.strip().splitlines()

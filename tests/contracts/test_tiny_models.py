@@ -1,6 +1,5 @@
-"""Every tiny model: quick, the same every time, with one tokenizer, and its options reach what was built.
-
-A model whose YAML names a subclass of ``Tiny`` is tested by existing; ``EXPECTED`` says what it is.
+"""Every tiny model: fast to build, reproducible, with one tokenizer, and its options take effect. Models are found by
+listing the YAML files that name a subclass of ``Tiny``; ``EXPECTED`` describes each.
 """
 
 import inspect

@@ -1,4 +1,4 @@
-"""The tree tells: a folder of components lists components and nothing else, and each has its YAML file."""
+"""The folders mirror the configuration: a folder of components holds components only, and each has its YAML file."""
 
 from pathlib import Path
 
@@ -40,8 +40,8 @@ def test_a_folder_of_components_lists_components_and_nothing_else(group, folder)
     assert modules(folder) == (targets or set(catalogue.options(group)))
 
 
-def test_every_group_with_classes_is_looked_at():
-    """But trackers, beside which the log and the display lie."""
+def test_every_group_with_classes_is_checked():
+    """Except trackers, whose folder also holds the log and the display."""
     targets = {
         group
         for group in catalogue.groups()
@@ -147,7 +147,7 @@ TOGETHER = {
 """Modules, and folders of modules, without a test file of their own → the one that tests them together."""
 
 
-def test_every_module_has_a_test_file_where_one_looks_for_it():
+def test_every_module_has_a_test_file_of_its_name():
     """``ctxlab/a/b.py`` is tested by ``tests/a/test_b.py``, or by what the nearest entry above names."""
     used = set()
     for path in sorted(PACKAGE.rglob("*.py")):

@@ -1,4 +1,4 @@
-"""Nothing but ``ctxlab/text`` cuts a document's text into words."""
+"""Only ``ctxlab/text`` splits a document's text into words."""
 
 import pytest
 

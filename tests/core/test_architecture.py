@@ -1,4 +1,4 @@
-"""Facts about models of every kind of positions."""
+"""Facts about models with every kind of positions."""
 
 import pytest
 import transformers as tf
@@ -105,7 +105,8 @@ def test_language_models(kind):
 
 
 def test_what_a_config_declares_of_windows_rotations_and_padding():
-    """ModernBERT has a base of its own for layers that slide; Mistral slides in all of them or none."""
+    """ModernBERT has a separate rotary base for its sliding-window layers; Mistral has sliding windows in all layers or
+    none."""
     modern = tf.ModernBertConfig(**ROTARY, cls_token_id=1, sep_token_id=2, global_attn_every_n_layers=3)
     mistral = tf.MistralConfig(**ROTARY, num_key_value_heads=1, sliding_window=8)
     yarn = {"rope_type": "yarn", "rope_theta": 1e4, "factor": 2.0}

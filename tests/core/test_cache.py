@@ -1,4 +1,4 @@
-"""Folders that are made once: whole or not there, whoever else makes them."""
+"""Cached folders are created once: complete or absent, even when several processes create them."""
 
 import hashlib
 import threading
@@ -13,7 +13,7 @@ def fill(folder):
     (folder / "a").write_text("content")
 
 
-def test_what_is_kept_is_whole_until_a_byte_changes(tmp_path):
+def test_an_entry_is_complete_until_a_byte_changes(tmp_path):
     make_once(tmp_path / "x", fill)
     assert is_whole(tmp_path / "x")
     (tmp_path / "x" / "a").write_text("Content")
@@ -24,7 +24,7 @@ def test_what_is_kept_is_whole_until_a_byte_changes(tmp_path):
     assert not is_whole(tmp_path / "x")
 
 
-def test_nothing_there_is_not_whole(tmp_path):
+def test_an_absent_entry_is_not_complete(tmp_path):
     assert not is_whole(tmp_path / "x")
     (tmp_path / "x").mkdir()
     assert not is_whole(tmp_path / "x")
@@ -40,14 +40,14 @@ def test_what_fails_leaves_nothing(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
-def test_what_a_killed_process_left_is_swept_up(tmp_path):
+def test_leftovers_of_a_killed_process_are_removed(tmp_path):
     (tmp_path / ".saving-x").mkdir()
     (tmp_path / ".saving-x" / "half").write_text("")
     make_once(tmp_path / "x", fill)
     assert {path.name for path in tmp_path.iterdir()} == {".lock", "x"}
 
 
-def test_of_several_one_does_the_work(tmp_path):
+def test_one_of_several_processes_does_the_work(tmp_path):
     done = []
 
     def slowly(folder):
@@ -71,7 +71,7 @@ def nested(folder):
 
 
 def test_folders_in_a_folder_are_under_the_checksums(tmp_path):
-    """sha256 of ``content`` and of two bytes as hashlib's own tool gives them."""
+    """sha256 of ``content`` and of two bytes, as computed with hashlib."""
     write_whole(tmp_path / "x", nested)
     assert checksums(tmp_path / "x") == {
         name: hashlib.sha256(content).hexdigest() for name, content in (("a", b"content"), ("in/deep/b", b"\x00\x01"))
@@ -84,7 +84,7 @@ def test_folders_in_a_folder_are_under_the_checksums(tmp_path):
     assert fault(tmp_path / "x") == "in/deep/b is missing"
 
 
-def test_a_folder_is_replaced_only_by_a_whole_one(tmp_path):
+def test_a_folder_is_replaced_only_by_a_complete_one(tmp_path):
     write_whole(tmp_path / "x", nested)
 
     def fail(folder):
@@ -99,7 +99,7 @@ def test_a_folder_is_replaced_only_by_a_whole_one(tmp_path):
 
 
 @pytest.mark.parametrize(("content", "problem"), [("", "damaged"), ("[1]", "damaged"), ("{}", None)])
-def test_a_manifest_that_is_none_is_a_fault(tmp_path, content, problem):
+def test_an_invalid_manifest_is_an_error(tmp_path, content, problem):
     write_whole(tmp_path / "x", fill)
     (tmp_path / "x" / "manifest.json").write_text(content)
     assert fault(tmp_path / "x") == (problem and f"its manifest is {problem}")

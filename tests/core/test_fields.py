@@ -1,4 +1,4 @@
-"""Fields of a file: each type taken, and each other one refused with its place."""
+"""Fields of a file: the expected type is accepted, any other is refused with its place."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def test_each_type_is_taken_as_it_is(fields):
     assert list(fields) == list(DATA)
 
 
-def test_null_and_what_is_missing_are_the_default(fields):
+def test_null_and_missing_fields_give_the_default(fields):
     for name in ("null", "missing"):
         assert name not in fields
         assert fields.text(name, None) is None

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and on the disk when the call returns."""
+"""Files are complete or absent, and synced to the disk when the call returns."""
 
 import json
 import os

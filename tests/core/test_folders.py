@@ -1,4 +1,4 @@
-"""Folders with a manifest: what changes one byte of them is found; hashlib is the oracle of checksums."""
+"""Folders with a manifest: a single changed byte is detected; hashlib is the oracle of checksums."""
 
 import hashlib
 import json
@@ -39,18 +39,18 @@ def test_the_manifest_holds_the_sums_of_all_other_files(whole):
         (lambda folder: (folder / MANIFEST).unlink(), "manifest"),
     ],
 )
-def test_what_was_spoilt_is_named(whole, spoil, named):
+def test_damage_is_named(whole, spoil, named):
     spoil(whole)
     assert named in fault(whole)
     assert not is_whole(whole)
 
 
-def test_one_that_is_there_is_replaced_whole(whole):
+def test_an_existing_folder_is_replaced_completely(whole):
     write_whole(whole, lambda folder: (folder / "other").write_text("new"))
     assert {path.name for path in whole.iterdir()} == {"other", MANIFEST}
 
 
-def test_one_that_fails_leaves_the_old_one(whole):
+def test_a_failed_write_leaves_the_old_folder(whole):
     def fail(folder):
         fill(folder)
         raise RuntimeError("no more")

@@ -1,4 +1,4 @@
-"""The words of a command reach processes that it starts, and are gone after it."""
+"""The command line is passed on to child processes, and removed afterwards."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ from ctxlab.core import invocation
 ASK = "import json; from ctxlab.core.invocation import command; print(json.dumps(command()))"
 
 
-def test_words_reach_a_process_and_are_gone_after():
+def test_the_command_line_reaches_a_child_process_and_is_removed_after():
     assert invocation.command() == []
     words = ["ctxlab", "train", "data.path=a folder", "task.labels=[Ä,b]"]
     with invocation.recorded_command(words):

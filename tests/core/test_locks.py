@@ -1,4 +1,4 @@
-"""Locks: one holder at a time, until it lets go."""
+"""Locks: one holder at a time, until it releases."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Paths that are not there: the nearest that is."""
+"""Paths that do not exist: the message names the nearest one that does."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("text", ["data", "data/train.jsonl", "s3://bucket/x", "data/*.txt", "${oc.env:HOME}/x"])
-def test_what_is_there_or_no_place_passes(text):
+def test_existing_paths_and_values_that_are_no_path_pass(text):
     check_there("input", text)
 
 
@@ -29,7 +29,7 @@ def test_what_is_there_or_no_place_passes(text):
         ("data/zzzz", "data"),
     ],
 )
-def test_what_is_not_is_refused_with_the_nearest(text, named):
+def test_a_missing_path_is_refused_with_the_nearest(text, named):
     with pytest.raises(UserError, match=r"^input=") as caught:
         check_there("input", text)
     assert named in str(caught.value)

@@ -88,7 +88,7 @@ def test_a_missing_module_of_a_plugin_is_named_before_it_is_imported(site):
 
 @pytest.mark.parametrize("name", ["silent.parts", "os.path", "ctxlab.cli", "otherlab..parts", "otherlab._hidden", "",
                                   "otherlab.parts/", ".parts", "no_such_metric", "../answers"])  # fmt: skip
-def test_metrics_and_statistics_are_looked_for_nowhere_else(site, name):
+def test_metrics_and_statistics_are_found_in_declared_plugins_only(site, name):
     assert plugins.source(name) is None
     for look_up in (metric, statistic):
         with pytest.raises(UserError, match="There is no"):

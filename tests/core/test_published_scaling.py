@@ -1,4 +1,4 @@
-"""Models that were published with scaled positions; the right lengths are products worked by hand."""
+"""Models published with scaled positions; the expected lengths are products worked out by hand."""
 
 import copy
 
@@ -27,7 +27,7 @@ def config(longest, **rope):
         (config(1024, rope_type="linear", factor=2.0), 1024, "linear"),
     ],
 )  # fmt: skip
-def test_reach_by_hand(given, length, kind):
+def test_published_lengths_by_hand(given, length, kind):
     assert (position_limit(given), published_scaling(given)) == (length, kind)
 
 

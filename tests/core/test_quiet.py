@@ -1,4 +1,4 @@
-"""Libraries are quiet within, and as they were after, whatever happens."""
+"""Libraries are silenced within the context and restored after it, whatever happens."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""``result.json``: written and read back, from every version, and refused in one sentence where it is damaged."""
+"""``result.json`` is written and read back, in every version, and refused in one sentence where it is damaged."""
 
 import json
 from dataclasses import replace
@@ -47,7 +47,7 @@ VERIFICATION = Verification(
 
 
 def plain(outcome):
-    """As it is in a file."""
+    """The value after a round trip through JSON."""
     return json.loads(json.dumps(as_dict(outcome)))
 
 
@@ -111,13 +111,13 @@ def test_a_damaged_file_is_named_with_what_is_wrong(tmp_path, change, why):
 
 
 @pytest.mark.parametrize("text", ["", '{"torn', "[]", "3", "null", "\x00"])
-def test_what_is_no_result_is_refused(tmp_path, text):
+def test_other_json_is_refused(tmp_path, text):
     (tmp_path / FILE).write_text(text)
     with pytest.raises(UserError, match="cannot be read as the result of a run"):
         read(tmp_path)
 
 
-def test_what_is_not_there_or_has_no_scores_is_refused(tmp_path):
+def test_a_missing_result_or_one_without_scores_is_refused(tmp_path):
     with pytest.raises(UserError, match="cannot be read as the result"):
         read(tmp_path)
     write(tmp_path, VERIFICATION)
@@ -129,7 +129,7 @@ def test_costs_that_this_version_does_not_know_are_left_out():
     assert parse(plain(RESULT) | {"cost": {"flops": 1, "dollars": 2}}, "here").cost == Cost(flops=1)
 
 
-def test_the_words_of_the_command_last_as_long_as_it_does():
+def test_the_command_line_is_known_while_the_command_runs():
     assert invocation.command() == []
     with invocation.recorded_command(["ctxlab", "train", "run=a b"]):
         with invocation.recorded_command(["ctxlab", "eval"]):

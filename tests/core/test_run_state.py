@@ -1,4 +1,4 @@
-"""What a run directory alone says of its run; locks are taken by another open file, as another process would."""
+"""The state of a run, from its directory alone; locks are taken through another file handle, as by another process."""
 
 import fcntl
 import json
@@ -10,7 +10,7 @@ from ctxlab.core import run_state
 from ctxlab.core.run_state import State
 
 
-def test_a_directory_that_nothing_can_go_on_from_is_begun_anew(tmp_path):
+def test_a_directory_without_anything_to_resume_is_started_again(tmp_path):
     folder = tmp_path / "cell"
     (folder / ".hydra").mkdir(parents=True)
     (folder / ".hydra" / "overrides.yaml").touch()
@@ -45,6 +45,6 @@ def test_a_directory_is_locked_as_long_as_another_has_locked_it(tmp_path):
         ("[]", "it ended without a message: it was killed"),
     ],
 )
-def test_a_run_without_a_result_says_why_as_far_as_it_left_that(text, says, tmp_path):
+def test_a_run_without_a_result_says_why_if_it_left_a_reason(text, says, tmp_path):
     (tmp_path / "failure.json").write_text(text)
     assert run_state.outcome(tmp_path) == says

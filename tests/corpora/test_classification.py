@@ -1,4 +1,4 @@
-"""The built-in corpora of classification and inference: one sentence tells, or two at a distance."""
+"""The built-in corpora of classification and inference: one sentence decides the label, or two at a distance."""
 
 from collections import Counter
 
@@ -22,7 +22,7 @@ def words(text):
 
 
 def told(record, task):
-    """The sentences that tell, in the order of the record."""
+    """The sentences that decide the label, in the order of the record."""
     text = record[TASKS[task]]
     return [text[probe["start"] : probe["end"]] for probe in record["probes"]]
 
@@ -41,7 +41,7 @@ def test_classes_take_turns(task):
     assert set(counts.values()) == {10}
 
 
-def test_one_verdict_tells_the_class():
+def test_one_verdict_decides_the_class():
     places = set()
     for record in load("classification", documents=30, words_per_document=400, ambiguous_share=0.0):
         (sentence,) = told(record, "classification")
@@ -54,8 +54,8 @@ def test_one_verdict_tells_the_class():
     assert places == {0, 1, 2, 3}
 
 
-def test_an_ambiguous_class_takes_two_sentences():
-    """Others are judged in other ways, and the second sentence names the one that matters."""
+def test_an_ambiguous_class_needs_two_sentences():
+    """Several persons are judged differently, and the second sentence names the one that matters."""
     distances = set()
     for record in load(
         "classification", documents=30, words_per_document=300, ambiguous_share=1.0, evidence_distance=[16, 128]

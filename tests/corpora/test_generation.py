@@ -1,4 +1,4 @@
-"""Prompts that ask: their texts meet what they ask, and the sentences that ask are where the record says."""
+"""Prompts with constraints: the record's own text meets them, and each stands where the record says."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,7 +19,7 @@ def load(split, seed, **options):
     share=st.sampled_from([0.0, 0.5, 1.0]),
     distances=st.lists(st.sampled_from([1, 4, 16, 30, 64, 200]), min_size=1, max_size=4),
 )
-def test_texts_meet_what_is_asked(length, seed, share, distances):
+def test_texts_meet_their_constraints(length, seed, share, distances):
     options = {"words_per_document": length, "ambiguous_share": share, "evidence_distance": [*distances, 16]}
     records = load("train", seed, documents=2, **options)
     for record in records:
@@ -35,7 +35,7 @@ def test_texts_meet_what_is_asked(length, seed, share, distances):
 
 
 def test_distances_are_kept():
-    """In words and punctuation; the record counts words as white space parts them, of which there are fewer."""
+    """Counted in words and punctuation; the record counts words between white space, of which there are fewer."""
     options = {"words_per_document": 300, "ambiguous_share": 0.0, "evidence_distance": [16, 64, 256]}
     records = load("test", 1, test_documents=20, **options)
     found = [probe["distance"] for record in records for probe in record["probes"]]

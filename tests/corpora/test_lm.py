@@ -1,4 +1,4 @@
-"""The built-in corpus of language modelling."""
+"""The built-in language modelling corpus."""
 
 from itertools import pairwise
 

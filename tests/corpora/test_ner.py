@@ -37,7 +37,7 @@ def test_default_sizes(corpus):
     assert {len(d["tokens"]) for documents in corpus.values() for d in documents} == {3000}
 
 
-def test_records_are_whole(corpus):
+def test_records_are_complete(corpus):
     for document in corpus["train"]:
         assert len(document["tags"]) == len(document["tokens"])
         assert repair(document["tags"]) == (document["tags"], 0)
@@ -76,7 +76,7 @@ def lexicon():
     return {word.lower() for text in texts for word in re.findall(r"[\w-]+", text)}
 
 
-def test_names_belong_to_one_split_for_good(corpus):
+def test_names_belong_to_one_split_whatever_the_sizes(corpus):
     pools = {split: set(names(split)) for split in corpus}
     assert all(len(pool) > 5000 for pool in pools.values())
     assert not pools["train"] & pools["validation"]
@@ -174,7 +174,7 @@ def test_the_sentence_of_an_ambiguous_mention_says_nothing_of_its_type():
     assert all(0.4 < before[kind] / totals[kind] < 0.6 for kind in TYPES)
 
 
-def test_the_recipe_for_a_quick_lesson():
+def test_options_for_a_small_corpus_of_short_documents():
     documents = load(documents=50, words_per_document=100, ambiguous_share=1.0, evidence_distance=[40])
     assert np.mean([len(d["probes"]) for d in documents]) >= 5
     distances = [p["distance"] for d in documents for p in d["probes"]]
@@ -205,7 +205,7 @@ def test_any_size_ends_and_is_exact(words, share, distance, seed):
 
 
 @given(length=st.integers(2, 60), seed=st.integers(0, 1000))
-def test_sentences_to_measure(length, seed):
+def test_sentences_of_exact_length(length, seed):
     words = exactly(length, Draw(seed, "train", 0))
     assert len(words) == length
     assert words[-1] == "."

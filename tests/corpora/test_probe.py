@@ -1,4 +1,4 @@
-"""Probes: each has a solver that reads nothing but text and question, and finds the answers."""
+"""Probes: for each, a solver that reads only text and question finds the answers."""
 
 import cProfile
 import pstats
@@ -36,7 +36,7 @@ def assigned(text, question):
 
 
 def evaluated(text):
-    """The innermost brackets are replaced by their values until a digit is left."""
+    """Replace the innermost brackets by their values until a digit is left."""
     rules = {"MIN": min, "MAX": max, "MED": lambda v: int(statistics.median(v)), "SM": lambda v: sum(v) % 10}
     while "[" in text:
         text = re.sub(
@@ -114,7 +114,7 @@ def test_the_answers_are_in_the_text(name, more, depth, seed, data):
 @pytest.mark.parametrize("name", PLACED)
 @pytest.mark.parametrize("depth", [0.0, 0.3, 0.5, 1.0])
 def test_the_evidence_lies_at_its_depth(name, depth):
-    """The share of the words that are no evidence in front of it: one word off at most, and one of a pair."""
+    """Depth is the share of the other words that come before the evidence, to one word, or to one fact of a pair."""
     options = {"others": 0} if name == "key_resolution" else {}
     for record in made(name, 5, lengths=[200, 333], depths=[depth], **options):
         text, (start, end) = record["text"], record["spans"][0]
@@ -130,7 +130,7 @@ def test_the_evidence_lies_at_its_depth(name, depth):
 
 
 @pytest.mark.parametrize("name", SOLVERS)
-def test_a_sample_hangs_on_seed_split_and_index_alone(name):
+def test_a_sample_depends_on_seed_split_and_index_alone(name):
     lengths = {"lengths": [200]}
     assert made(name, 3, **lengths) == made(name, 3, **lengths)
     assert made(name, 3, **lengths)[:2] == made(name, 2, **lengths)
@@ -166,7 +166,7 @@ def test_choices_are_the_same_in_every_split_and_hold_the_answer():
         assert len({record["answers"][0] for record in records}) > 2
 
 
-def test_listops_keeps_the_limits_of_the_arena():
+def test_listops_keeps_the_limits_of_long_range_arena():
     for record in made("listops", 20, lengths=[64, 700, 2000]):
         levels = deepest = most = 0
         arguments = []
@@ -237,7 +237,7 @@ def test_bad_options_are_named(options, sentence):
 
 
 @pytest.mark.parametrize("name", SOLVERS)
-def test_the_least_length_works_and_one_less_does_not(name):
+def test_the_minimum_length_works_and_one_less_does_not(name):
     with pytest.raises(UserError, match="give at least") as error:
         made(name, lengths=[8])
     least = int(re.search(r"at least (\d+)\.", str(error.value))[1])

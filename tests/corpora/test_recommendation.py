@@ -1,4 +1,4 @@
-"""The built-in corpora of recommendation and dialogue: what is asked for lies a known number of words back."""
+"""The built-in corpora of recommendation and dialogue: the evidence lies a known number of words back."""
 
 from itertools import pairwise
 
@@ -26,7 +26,7 @@ def words(text):
 
 
 def told(record):
-    """The sentences that tell, and the words behind each up to the end of the history."""
+    """The evidence sentences, each with the number of words after it in the history."""
     joined = PARAGRAPH.join(history(record))
     starts = [joined.index(text) for text in history(record)]
     for probe in record["probes"]:
@@ -67,7 +67,7 @@ def test_the_next_turn_is_the_fact_of_the_one_that_was_asked_for(share):
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
-def test_chosen_is_what_the_history_tells(share):
+def test_the_history_decides_what_is_chosen(share):
     distances = set()
     for record in load("recommendation", documents=20, words_per_document=300, evidence_distance=[32, 200],
                        ambiguous_share=share):  # fmt: skip

@@ -44,7 +44,7 @@ def test_length_gold_and_distances_are_exact(length, share, seed):
         Relation().parse(record, "here", gold=True)
 
 
-def test_the_thing_that_ties_two_names_together_is_there_once_in_either_sentence():
+def test_the_linking_object_occurs_once_in_each_of_the_two_sentences():
     for record in load(documents=3, words_per_document=300, evidence_distance=[40], ambiguous_share=1.0):
         tokens, starts = record["tokens"], [*record["sentence_starts"], 300]
         for probe in record["probes"]:

@@ -22,7 +22,7 @@ def words(text):
     return words_of(text.replace("'s", " s").replace("-", ""))[0]
 
 
-def test_the_ending_of_a_name_hangs_on_a_fact_before_it():
+def test_the_ending_of_a_name_depends_on_an_earlier_fact():
     seen = set()
     for record in load(
         "translation", documents=4, words_per_document=600, ambiguous_share=0.5, evidence_distance=[16, 64, 256]
@@ -39,8 +39,8 @@ def test_the_ending_of_a_name_hangs_on_a_fact_before_it():
     assert {16, 64, 256} <= seen
 
 
-def test_what_translations_are():
-    """One word for one, adjectives behind their nouns, capitals and punctuation in place."""
+def test_translations_by_the_rules():
+    """Word for word, with adjectives after their nouns, and capitals and punctuation in place."""
     every = {word.lower() for entries in LISTS.values() for entry in entries for word in entry.split()}
     assert len({translated(word) for word in every}) == len(every)
     given = render(['"', "The", "cold", "lamp", "of", "Balan", ",", "Monday"], {"Balan": "PER"})

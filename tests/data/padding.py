@@ -1,4 +1,4 @@
-"""Padding of batches by counting positions."""
+"""The padding in batches, by counting positions."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Numbers of classes become their names; the library's own features say which."""
+"""Class numbers become class names; the library's own features are the oracle."""
 
 import datetime
 
@@ -16,7 +16,7 @@ def test_numbers_of_classes_become_names_at_any_depth():
     assert named(given, FEATURES) == {"label": "yes", "tags": ["O", "B-X", "O"], "n": 1, "text": "yes"}
 
 
-def test_what_is_no_class_is_no_label():
+def test_numbers_outside_the_classes_are_no_labels():
     for number in (-1, 2):
         assert named({"label": number}, FEATURES)["label"] is None
     assert named({"label": None}, FEATURES)["label"] is None

@@ -42,7 +42,7 @@ def documents(count=5):
 
 
 class Counted(NER):
-    """Counts the documents that it really tokenises."""
+    """Counts the documents that are tokenised rather than read from the cache."""
 
     def __init__(self):
         super().__init__(labels=["X"])
@@ -128,7 +128,7 @@ def truncate(path):
 
 @pytest.mark.parametrize("harm", [flip_a_bit, truncate, Path.unlink, lambda p: p.write_text("")])
 @pytest.mark.parametrize("name", ["documents/*.arrow", "documents/state.json", "manifest.json"])
-def test_a_broken_entry_is_made_anew(tokenizer, tmp_path, harm, name, caplog):
+def test_a_broken_entry_is_rebuilt(tokenizer, tmp_path, harm, name, caplog):
     task = Counted()
     expected = encode_documents(task, documents(), tokenizer, tmp_path)
     (path,) = entry(tmp_path).glob(name)
@@ -142,7 +142,7 @@ def test_a_broken_entry_is_made_anew(tokenizer, tmp_path, harm, name, caplog):
     assert task.count <= 10  # mended for good
 
 
-def test_an_entry_of_too_few_documents_is_made_anew(tokenizer, tmp_path):
+def test_an_entry_of_too_few_documents_is_rebuilt(tokenizer, tmp_path):
     task = Counted()
     expected = encode_documents(task, documents(), tokenizer, tmp_path)
     encode_documents(task, documents(2), tokenizer, tmp_path / "other")
@@ -166,7 +166,7 @@ def test_a_cache_that_cannot_be_written_is_said_once(tokenizer, tmp_path, caplog
     assert blocked.read_text() == "not a folder"
 
 
-def test_a_full_disk_leaves_no_rest(tokenizer, tmp_path, monkeypatch):
+def test_a_full_disk_leaves_no_partial_entry(tokenizer, tmp_path, monkeypatch):
     def full(*_args, **_options):
         raise OSError(28, "No space left on device")
 
@@ -216,7 +216,7 @@ def test_where_the_cache_is(monkeypatch, tmp_path):
     assert cache_dir() == Path.home() / ".cache" / "ctxlab"
 
 
-def test_a_task_from_outside_is_encoded_anew_when_its_file_changes(tmp_path, monkeypatch, tokenizer):
+def test_documents_of_a_plugin_task_are_encoded_again_when_its_file_changes(tmp_path, monkeypatch, tokenizer):
     file = tmp_path / "of_a_plugin.py"
     file.write_text("from ctxlab.tasks.ner import NER\nclass Mine(NER):\n    pass\n")
     monkeypatch.syspath_prepend(str(tmp_path))

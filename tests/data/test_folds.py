@@ -22,13 +22,13 @@ def test_folds_divide_documents_evenly_whatever_their_order(names, seed, data):
 
 
 def test_the_same_on_every_machine():
-    """The order of sha256("0:novel-<i>") of ten names, worked out with sha256sum, dealt to three folds."""
+    """Ten names in the order of sha256("0:novel-<i>"), computed with sha256sum, dealt to three folds."""
     expected = [0, 2, 1, 1, 0, 0, 2, 1, 2, 0]  # the order is 5, 2, 8, 4, 3, 1, 9, 7, 6, 0
     assert folds(IDS, 3).tolist() == expected
     assert folds(IDS, 3, seed=1).tolist() != expected
 
 
-def test_every_document_chooses_once_and_is_reported_otherwise():
+def test_every_document_validates_once_and_is_tested_otherwise():
     masks = np.stack([reported(IDS, num_folds=5, fold=fold) for fold in range(5)])
     assert (~masks).sum(axis=0).tolist() == [1] * 10
     assert masks.sum(axis=1).tolist() == [8] * 5

@@ -34,7 +34,7 @@ def test_forward_passes_hold_padding_within_the_budget(lengths, budget):
     assert longest == sorted(longest, reverse=True)
 
 
-def test_seed_and_epoch_change_the_order_and_the_company():
+def test_seed_and_epoch_change_the_order_and_the_batches():
     lengths = np.random.default_rng(0).integers(2000, 3500, 70).tolist()
     plans = [plan_epoch(lengths, 8192, seed, epoch) for seed, epoch in [(1, 0), (1, 1), (2, 0)]]
     assert len({str(plan) for plan in plans}) == 3
@@ -52,7 +52,7 @@ def padded(lengths, budget, epoch=0):
 
 @pytest.mark.parametrize("budget", [4096, 8192, 16384])
 @pytest.mark.parametrize("epoch", [0, 1, 2])
-def test_novels_whole(budget, epoch):
+def test_long_documents_in_one_piece(budget, epoch):
     lengths = np.random.default_rng(epoch).integers(2000, 3500, 70).tolist()
     share, _, _ = padded(lengths, budget, epoch)
     assert share < 0.05
@@ -60,7 +60,7 @@ def test_novels_whole(budget, epoch):
 
 @pytest.mark.parametrize("budget", [4096, 8192, 16384])
 @pytest.mark.parametrize("window", [256, 512, 1024, 2048])
-def test_windows_with_short_rests(budget, window):
+def test_full_windows_with_short_last_ones(budget, window):
     documents = np.random.default_rng(window).integers(2000, 3500, 70)
     lengths = [min(window, int(n) - start) for n in documents for start in range(0, int(n), window)]
     share, forwards, steps = padded(lengths, budget)
@@ -71,7 +71,7 @@ def test_windows_with_short_rests(budget, window):
 
 
 @pytest.mark.parametrize("budget", [4096, 16384])
-def test_mails_of_every_length(budget):
+def test_short_documents_of_every_length(budget):
     lengths = np.exp(np.random.default_rng(0).normal(5.5, 1.2, 1600)).astype(int).clip(10, 4096).tolist()
     assert padded(lengths, budget)[0] < 0.05
 

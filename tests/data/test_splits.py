@@ -18,7 +18,7 @@ class Memory:
 
 
 @pytest.mark.parametrize(("total", "apart"), [(2, 1), (9, 1), (10, 1), (70, 7), (101, 10)])
-def test_a_tenth_is_set_apart_by_seed_and_said(total, apart):
+def test_a_tenth_is_held_out_by_seed_and_reported(total, apart):
     one = load_documents(Memory(train=total), NER(), seed=1)
     again = load_documents(Memory(train=total), NER(), seed=1)
     ids = [d.id for d in one.train], [d.id for d in one.validation]
@@ -29,7 +29,7 @@ def test_a_tenth_is_set_apart_by_seed_and_said(total, apart):
     assert f"{apart} of {total}" in one.notes[0]
 
 
-def test_another_seed_sets_others_apart():
+def test_another_seed_holds_out_other_documents():
     documents = load_documents(Memory(train=100, validation=1), NER(), 1).train
     chosen = {tuple(d.id for d in set_apart(documents, seed)[1]) for seed in range(5)}
     assert len(chosen) == 5
@@ -49,14 +49,14 @@ def test_one_document_and_none():
     assert load_documents(Memory(test=1), NER(), 1).train == []
 
 
-def test_what_a_source_decided_is_said():
+def test_decisions_of_a_source_are_reported():
     source = Memory(train=10, validation=3)
     source.notes = ["a.jsonl: two things were left out.", "a.jsonl: two things were left out."]
     assert load_documents(source, NER(), 1).notes == ["a.jsonl: two things were left out."]
 
 
-def test_folds_deal_validation_and_test_documents_anew_and_leave_training_alone():
-    """Over all folds every document selects once, and is reported by all others."""
+def test_folds_redistribute_validation_and_test_documents_and_leave_training_alone():
+    """Each document is used for validation in one fold and for testing in all others."""
     whole = load_documents(Memory(train=5, validation=4, test=5), NER(), 1)
     others = {document.id for document in (*whole.validation, *whole.test)}
     selecting = []

@@ -53,13 +53,13 @@ def test_the_tenth_of_a_word_is_that_of_whole_numbers(place):
 
 
 @given(st.lists(st.integers(0, 5000), min_size=1))
-def test_many_values_at_once_are_as_one_by_one(values):
+def test_values_in_a_batch_get_the_same_bins_as_one_by_one(values):
     for size in sizes(DISTANCES, least=0):
         assert size.holds(np.asarray(values)).tolist() == [value in size for value in values]
 
 
 @pytest.mark.parametrize("num", [0, 3, 10, 47])
-def test_parts_that_are_cut_are_equal_and_all(num):
+def test_parts_are_equal_and_cover_everything(num):
     parts = cut(range(num))
     assert [item for part in parts for item in part] == list(range(num))
     assert max(map(len, parts)) - min(map(len, parts)) <= 1

@@ -1,4 +1,4 @@
-"""Files of scores: every statistic under every weighting, against libraries and against records written out."""
+"""Scores files: every statistic under weights, against libraries and against records repeated by weight."""
 
 import json
 import subprocess
@@ -98,12 +98,12 @@ def drawn(name, seed=0):
     return [ScoredRecord(f"{i}", f"record {i // 2}", {name: DRAWS[name](random)}) for i in range(NUM)]
 
 
-def test_every_statistic_is_looked_at():
+def test_every_statistic_is_tested():
     assert sorted(DRAWS) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_weights_are_records_that_occur_so_often(name):
+def test_weights_count_like_repeated_records(name):
     units = drawn(name)
     times = np.random.default_rng(1).multinomial(NUM, np.full(NUM, 1 / NUM), size=20)
     found = scores.figures(units, times.astype(np.float64))
@@ -115,7 +115,7 @@ def test_weights_are_records_that_occur_so_often(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_file_gives_every_figure_again(name, tmp_path):
+def test_every_figure_follows_from_a_file(name, tmp_path):
     units = drawn(name, seed=2)
     scores.write(tmp_path / "scores" / "test.jsonl", units)
     assert scores.metrics(scores.read(tmp_path / "scores" / "test.jsonl")) == scores.metrics(units)
@@ -123,7 +123,7 @@ def test_a_file_gives_every_figure_again(name, tmp_path):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_record_matters(name):
-    """A file that lacks any one record that scores otherwise than the rest has other figures."""
+    """Leaving out any record that scores differently from the rest changes the figures."""
     units = drawn(name)
     whole = scores.metrics(units)
     differs = [scores.metrics(units[:i] + units[i + 1 :]) != whole for i in range(NUM)]
@@ -131,7 +131,7 @@ def test_every_record_matters(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_weight_at_all_is_no_error(name):
+def test_zero_weights_are_no_error(name):
     found = scores.figures(drawn(name), np.zeros((2, NUM)))
     assert all(len(values) == 2 for values in found.values())
 

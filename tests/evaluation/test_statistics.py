@@ -94,7 +94,7 @@ def test_groups_are_drawn_with_all_of_their_cases():
     assert bootstrap_mean(values, groups) == bootstrap([[0, 100]] * 5 + [[100, 100]] * 5, ratio)
 
 
-def test_perplexity_stays_a_number():
+def test_perplexity_is_finite():
     assert perplexity(np.array([[6.0, 3.0], [1e6, 1.0], [0.0, 0.0]])) == pytest.approx([np.e**2, np.exp(700), 1])
 
 

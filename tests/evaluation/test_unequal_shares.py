@@ -1,7 +1,5 @@
-"""Figures that pool evidence, on documents, windows and mentions of unlike size, worked by hand.
-
-Where all shares are alike, the mean of means is the mean of all, and a wrong way of pooling cannot be told from the
-right one.
+"""Pooled figures on documents, windows and mentions of unequal size, worked out by hand. With equal sizes the mean of
+means is the overall mean, so that a wrong way of pooling would go unnoticed.
 """
 
 import math
@@ -54,7 +52,7 @@ def test_target_tokens_of_long_and_short_answers_count_alike(metric):
 
 
 def test_constraints_that_were_read_are_counted_over_all_prompts():
-    """Three of three in one prompt and none of one in the other: 3 of 4, not half."""
+    """Three of three in one prompt and none of one in the other: 3 of 4, not a half."""
     fields = {"constraints": Constraints(words=("lamp",)), "prompt": "x"}
     documents = [Document(str(i), fields, "o") for i in range(2)]
     answers = [written("lamp", 1, 1, ((0.1, True), (0.2, True), (0.3, True))), written("lamp", 1, 1, ((0.5, False),))]
@@ -62,7 +60,7 @@ def test_constraints_that_were_read_are_counted_over_all_prompts():
 
 
 def test_entities_of_long_and_short_documents_count_alike():
-    """Five of six are found in one document and none of one in the other, where a false one is."""
+    """Five of six are found in one document; in the other, none of one, and one false entity."""
     long, short = ["B-PER", "O"] * 6, ["B-PER", "O"]
     documents = [Document(str(i), {"tags": tags}, "o") for i, tags in enumerate((long, short))]
     answers = [["B-PER", "O"] * 5 + ["O", "O"], ["O", "B-PER"]]
@@ -75,8 +73,9 @@ def test_entities_of_long_and_short_documents_count_alike():
     assert scores.coverage_labels == pytest.approx(6 / 7)
 
 
-def test_windows_weigh_as_much_as_what_they_settle():
-    """12 tokens in windows of 8 that share 4: of the overlap each window settles two, so that 6 and 6; then 8 and 1."""
+def test_windows_are_weighted_by_the_tokens_they_contribute():
+    """12 tokens in windows of 8 that overlap by 4: each window contributes two tokens of the overlap, so 6 and 6; then
+    8 and 1."""
     encoded = Encoded(np.arange(12), np.arange(12), np.zeros(12, np.int64))
     part = Chunk(overlap_tokens=4)
     first, second = np.array([2.0, -1.0], np.float32), np.array([-3.0, 1.0], np.float32)

@@ -1,4 +1,4 @@
-"""The losses of fixed tiny runs: whatever moves them must be meant.
+"""The losses of fixed tiny runs: a change that moves them must be intended.
 
 Tolerance 1e-3 relative: other processors and thread counts round differently.
 """
@@ -25,7 +25,7 @@ GOLDEN = {
 
 
 @pytest.mark.parametrize("strategy", GOLDEN)
-def test_losses_are_what_they_were(strategy, tmp_path, monkeypatch):
+def test_losses_are_unchanged(strategy, tmp_path, monkeypatch):
     monkeypatch.setenv("CTXLAB_CACHE", str(tmp_path / "cache"))
     options = (*OPTIONS[strategy], f"strategy={strategy}", "optimizer.lr=3e-3", "trainer.log_every_steps=1")
     assert train(tmp_path / "run", *options) == 0

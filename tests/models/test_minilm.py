@@ -1,4 +1,4 @@
-"""MiniLM out of the installed package, with the published weights or not at all."""
+"""MiniLM from the installed package: the published weights, or a refusal."""
 
 import shutil
 from pathlib import Path
@@ -36,7 +36,7 @@ def test_is_the_published_model_with_a_new_head():
 
 @installed
 def test_the_weights_know_words_that_belong_together():
-    """A model with weights out of place would not: cat is nearer to dog than to parliament."""
+    """Cat is nearer to dog than to parliament, which misplaced weights would not give."""
     model, tokenizer = MiniLM().build("token_classification", LABELS), MiniLM().tokenizer()
     vectors = []
     for word in ("a cat", "a dog", "a parliament"):

@@ -1,4 +1,4 @@
-"""What reports call a model of the user's own."""
+"""The name of the user's own model in reports."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""SmolLM2 out of the installed package: converted once, whole or not at all, and right by other code's reckoning."""
+"""SmolLM2 from the installed package: converted once, completely or not at all, and equal to what other code reads."""
 
 import os
 import shutil
@@ -28,7 +28,7 @@ installed = pytest.mark.skipif(smollm2.find_spec(smollm2.PACKAGE) is None, reaso
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """A cache of these tests alone, filled by the first build; of several test processes the others wait for it."""
+    """A cache for these tests, filled by the first build; with several test processes the others wait for it."""
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     with pytest.MonkeyPatch.context() as patch:
@@ -59,7 +59,7 @@ def test_is_the_published_architecture(model):
 
 @installed
 def test_weights_are_those_that_the_reader_of_the_format_gives(store):
-    """The package gguf dequantises by itself; query and key rows are in another order there, so they are left out."""
+    """The gguf package dequantises on its own; its query and key rows are in another order, so they are left out."""
     import gguf
 
     package = Path(smollm2.find_spec(smollm2.PACKAGE).submodule_search_locations[0])
@@ -102,7 +102,7 @@ def test_its_tokenizer_keeps_digits_and_spaces_apart_and_gives_offsets(store):
 
 
 @installed
-def test_that_the_weights_are_4_bit_goes_with_them(model, store, tmp_path):
+def test_the_note_on_4_bit_weights_is_saved_with_them(model, store, tmp_path):
     assert "4-bit, dequantised" in model.config.weights_notes[0]
     small = SmolLM2().build("token_classification", ["O", "X"], lambda config: setattr(config, "use_cache", False))
     assert small.config.weights_notes == model.config.weights_notes
@@ -140,7 +140,7 @@ def test_is_converted_once_and_a_changed_byte_is_found(store, tmp_path, monkeypa
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """An installed package with a file of another content, and an empty cache."""
+    """An installed package whose file has other content, and an empty cache."""
     monkeypatch.setenv("CTXLAB_CACHE", str(tmp_path / "cache"))
     spec = SimpleNamespace(submodule_search_locations=[str(tmp_path)])
     monkeypatch.setattr(smollm2, "find_spec", lambda name: spec)

@@ -1,4 +1,4 @@
-"""What the tiny Llama has beside what all tiny models have: rotary positions with a base."""
+"""What only the tiny Llama has: rotary positions with a base."""
 
 import torch
 
@@ -12,8 +12,8 @@ def test_the_base_of_its_rotary_positions_is_an_option():
     assert torch.allclose(model.model.rotary_emb.inv_freq, 5e5 ** (-torch.arange(4) / 4))
 
 
-def test_what_is_changed_within_its_config_is_gone_in_the_next():
-    """The parameters of rotary positions are a dictionary of their own."""
+def test_changes_to_its_config_do_not_reach_the_next_model():
+    """The parameters of rotary positions are a dictionary, which configs must not share."""
     source = TinyLlama()
     source.build(HEAD, LABELS, lambda config: config.rope_parameters.update(rope_theta=77.0))
     model = source.build(HEAD, LABELS, lambda config: setattr(config, "hidden_act", "relu"))

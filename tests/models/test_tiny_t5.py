@@ -1,4 +1,4 @@
-"""What the tiny T5 has beside what all tiny models have: a decoder that writes, and no limit of length."""
+"""What only the tiny T5 has: a decoder that generates, and no maximum length."""
 
 import torch
 

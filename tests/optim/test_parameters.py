@@ -1,4 +1,4 @@
-"""Which weights decay; torch's own layers are the case."""
+"""Which weights decay, for torch's own layers."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Continuations of windows: held against plain forward passes one by one; whatever shares a batch."""
+"""Scores of continuations against separate forward passes, whatever shares the batch."""
 
 import numpy as np
 import pytest
@@ -82,6 +82,6 @@ def test_continuations_of_one_token_take_one_pass(model):
         handle.remove()
 
 
-def test_a_stem_that_begins_another_shares_its_pass():
+def test_a_continuation_that_begins_another_shares_its_pass():
     assert plan_passes([(), (1,), (1, 2), (3,), (1,)]) == [((1, 2), [0, 1, 2, 4]), ((3,), [3])]
     assert plan_passes([(), ()]) == [((), [0, 1])]

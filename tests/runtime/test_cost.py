@@ -1,7 +1,6 @@
-"""What a run costs: operations against torch's own counter and closed formulae, peaks of memory against pages taken.
-
-``FlopCounterMode`` watches the operations below autograd, and knows nothing of the functions that ours looks at. It
-sees attention only where that runs in the MATH kernel.
+"""Cost of a run: operations against torch's own counter and closed formulae, peak memory against allocated pages.
+``FlopCounterMode`` counts operations below autograd, independently of the functions that our counter hooks. It sees
+attention only where that runs in the MATH kernel.
 """
 
 import gc
@@ -117,7 +116,7 @@ class Adapted(torch.nn.Module):
 
 
 def test_adapters_on_all_matrices_cost_one_forward_pass_and_little_more_on_the_way_back():
-    """A frozen matrix sends a gradient through, and needs none itself: 1 of the 2 products of full tuning."""
+    """A frozen matrix passes the gradient on but needs none itself: 1 of the 2 products of full tuning."""
     model = tf.BertModel(
         tf.BertConfig(hidden_size=128, num_hidden_layers=6, num_attention_heads=4, intermediate_size=512,
                       vocab_size=50), add_pooling_layer=False,
@@ -189,8 +188,8 @@ def test_every_beam_and_every_token_that_is_generated_counts(kind, target_place,
     assert ours == theirs > 0
 
 
-def test_what_an_earlier_job_left_behind_is_let_go_of_first(monkeypatch):
-    """Half a model that holds on to itself, as hooks do, and small pieces that the allocator keeps."""
+def test_memory_of_an_earlier_job_is_released_first(monkeypatch):
+    """Part of a model in a reference cycle, as hooks create, and small blocks that the allocator keeps."""
     monkeypatch.setattr(cost, "gc", gc)
     before = MemoryMeter(torch.device("cpu")).peak_bytes()
     gc.disable()

@@ -1,4 +1,4 @@
-"""Device and precision: what is asked for, or one sentence."""
+"""Device and precision: the requested ones, or one sentence."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from ctxlab.runtime import device
 from ctxlab.runtime.device import make_accelerator
 
 
-def test_one_job_after_another_may_compute_otherwise():
+def test_successive_jobs_may_use_different_precisions():
     for precision, mixed in (("fp32", "no"), ("bf16", "bf16"), ("fp32", "no")):
         accelerator = make_accelerator("cpu", precision)
         assert (accelerator.device.type, accelerator.mixed_precision) == ("cpu", mixed)

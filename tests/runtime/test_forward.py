@@ -1,4 +1,4 @@
-"""Targets stand where the library's own models want them: losses against those that the library computes itself."""
+"""Targets are placed where the library's models expect them: losses against those that the library computes itself."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ ITEMS = [item([7, 21, 30, 9, 14], [40, 41, 3]), item([8, 6], [50]), item([5, 6, 
 
 
 def loss(model, target_place, items):
-    """As training sees it: (nats, tokens)."""
+    """The loss in training: (nats, tokens)."""
     strategy = make_strategy(compose("train", ["strategy=chunk"]).strategy)
     passes = Passes(strategy, model_call(model), 0, torch.device("cpu"), target_place)
     found = [vocabulary.cross_entropy(passed.outputs, passed.labels) for passed in passes.run(items)]

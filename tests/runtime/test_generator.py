@@ -1,4 +1,4 @@
-"""Text behind windows: held against a loop of plain forward passes; whatever shares a batch."""
+"""Generation after windows against a loop of plain forward passes, whatever shares the batch."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def models():
 
 
 def likeliest(model, target_place, ids, steps):
-    """Token by token by whole forward passes, without any cache."""
+    """Greedy tokens, each by a full forward pass without a cache."""
     read, written = torch.tensor(ids)[None], [model.config.decoder_start_token_id] if target_place == IN_DECODER else []
     start = len(written)
     logs = []
@@ -137,7 +137,7 @@ def test_what_is_generated_does_not_depend_on_the_batch(models, target_place, de
 
 
 def test_samples_follow_the_probabilities(models):
-    """The first token, over many seeds, against the model's own distribution."""
+    """The first token over many seeds, against the model's own distribution."""
     one = window(8, 0)
     with torch.inference_mode():
         expected = models[AFTER_WINDOW](torch.tensor(one.input_ids)[None]).logits[0, -1].softmax(-1).numpy()
@@ -153,7 +153,7 @@ def test_samples_follow_the_probabilities(models):
     assert np.abs(share - expected[top] / expected[top].sum()).max() < 0.1
 
 
-def test_what_goes_on_from_the_end_is_for_the_last_window():
+def test_targets_that_continue_the_document_belong_to_the_last_window():
     encoded = Encoded(
         np.arange(6), np.arange(6), np.full(6, -100), target=np.array([10, 2]), anchors=np.array([LAST, LAST])
     )

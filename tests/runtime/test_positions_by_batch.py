@@ -1,4 +1,4 @@
-"""Positions that depend on the longest window: no batch is shared by windows of unlike length, and no key is kept."""
+"""Positions that depend on the longest window: windows of unequal length share no batch, and no keys are cached."""
 
 from types import SimpleNamespace
 
@@ -26,7 +26,7 @@ TRAINED, LENGTH = 48, 160
 
 @pytest.fixture(scope="module", params=["dynamic_ntk", "longrope"])
 def opened(request):
-    """Model and strategy; windows within the trained length and beyond it have other angles."""
+    """Model and strategy whose angles differ for windows within and beyond the trained length."""
     words = ["strategy=chunk", f"strategy/positions={request.param}"]
     if request.param == "longrope":
         words += [f"strategy.positions.{name}=[{','.join(['1.5'] * 8)}]" for name in ("long_factor", "short_factor")]
@@ -68,8 +68,8 @@ def own_items(opened, encoded):
     return make_items(0, encoded, opened.strategy.reading.windows(encoded, LENGTH))
 
 
-def test_every_token_that_is_written_turns_all_keys_anew(opened):
-    """Oracle: a whole forward pass over the text so far for every token."""
+def test_every_generated_token_rotates_all_keys_again(opened):
+    """Oracle: a full forward pass over the text so far for every token."""
     task = SimpleNamespace(decoding=Decoding(max_new_tokens=8), stops=(3,), generates=True)
     bench = Workbench(
         task=task, tokenizer=SimpleNamespace(pad_token_id=0), model=opened.model, strategy=opened.strategy,

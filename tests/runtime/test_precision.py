@@ -1,4 +1,4 @@
-"""Heads whose outputs are ranked: under autocast they give what the head gives to the same states in fp64."""
+"""Heads whose outputs are ranked give, under autocast, what the same head gives for the same states in fp64."""
 
 import pytest
 import torch

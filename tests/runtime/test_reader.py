@@ -1,4 +1,4 @@
-"""Language models over windows that overlap: every token is told by the window that has most tokens before it."""
+"""Language models over overlapping windows: each token is predicted in the window with the most tokens before it."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def opened(task, source, *words):
 
 
 @pytest.mark.parametrize("words", [(), ("strategy.reading.merge=left",)])
-def test_each_token_costs_what_it_costs_after_all_that_the_stride_leaves_before_it(words):
+def test_each_token_is_predicted_with_all_the_context_that_the_stride_leaves(words):
     """Oracle: for each token one call of the model, over the first window of the stride that ends with it or later."""
     task = LM()
     strategy, model = opened(task, TinyLlama(hidden_size=32, num_layers=2), *words)
@@ -47,7 +47,7 @@ def test_each_token_costs_what_it_costs_after_all_that_the_stride_leaves_before_
         assert merged.outputs[place, 0] == pytest.approx(-float(logs[ids[place + 1]]), abs=1e-4)
 
 
-def test_a_rule_that_takes_context_away_is_refused():
+def test_a_rule_that_shortens_the_context_is_refused():
     for rule in ("mean", "central"):
         with pytest.raises(UserError, match=f"merge={rule} would score .*merge=left"):
             opened(LM(), TinyLlama(hidden_size=32, num_layers=1), f"strategy.reading.merge={rule}")
@@ -59,7 +59,7 @@ def test_a_rule_that_takes_context_away_is_refused():
     ids=["decoder", "encoder", "encoder and vocabulary"],
 )
 def test_by_default_a_token_has_the_context_that_the_model_sees(task, source, window):
-    """Token 24 has 24 tokens before it in the first window and 7 after, in the second one 12 and 19."""
+    """Token 24 has 24 tokens before it and 7 after it in the first window, 12 and 19 in the second."""
     if task.name == "ner":
         task.labels = ["O", "B-A"]
     strategy, _ = opened(task, source)

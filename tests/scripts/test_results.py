@@ -1,4 +1,4 @@
-"""The results page: what is kept of a run, and what is written of it."""
+"""The results page: which figures of a run are kept, and how they are written."""
 
 from dataclasses import replace
 
@@ -73,7 +73,7 @@ def test_jobs_without_figures_are_left_out():
     assert "0.900" in page([section(metrics=("auc",))], {"job": replace(kept(("auc",)), interval=None)})
 
 
-def test_the_page_in_the_repository_is_that_of_its_figures():
+def test_the_page_in_the_repository_matches_its_figures():
     found = {path.stem: Figures.load(path) for path in sorted(FOLDER.glob("*.json"))}
     assert PAGE.read_text(encoding="utf-8") == page(SECTIONS, found)
     names = [job.name for part in SECTIONS for job in part.jobs]
@@ -91,14 +91,14 @@ def rivals(*scores_and_intervals):
     return page([Section("Title", None, "About.", ("mrr",), jobs, rivals=tuple(found))], found)
 
 
-def test_the_page_says_which_strategy_is_worth_it_and_which_are_not_told_apart():
+def test_the_page_says_which_strategy_is_worth_it_and_which_cannot_be_distinguished():
     text = rivals((0.5, [0.4, 0.6]), (0.7, [0.61, 0.8]), (0.65, [0.5, 0.75]), (0.69, None))
     assert "**Which is worth it?** strategy 1 has the highest mrr, 0.700." in text
     assert "Lower by more than the intervals over documents: strategy 0 (0.500)." in text
     assert "since the intervals overlap: strategy 3 (0.690), strategy 2 (0.650)." in text
 
 
-def test_one_strategy_alone_is_no_answer():
+def test_one_strategy_alone_gives_no_conclusion():
     assert "Which is worth it" not in rivals((0.5, [0.4, 0.6]))
 
 

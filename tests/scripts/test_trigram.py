@@ -21,7 +21,7 @@ def test_by_hand():
 
 
 @pytest.mark.parametrize("before", [[], [0], [2, 1], [7, 7]])
-def test_probabilities_add_up_to_one(before):
+def test_probabilities_sum_to_one(before):
     model = Trigram([[0, 1, 2, 0, 1, 3, 2, 1], [4, 4, 1]], vocabulary_size=8)
     assert sum(model.probability(token, before) for token in range(8)) == pytest.approx(1)
 

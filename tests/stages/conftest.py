@@ -22,9 +22,8 @@ SMALL = (
 
 @pytest.fixture(scope="module", autouse=True)
 def no_pictures():
-    """Drawing takes a third of a small run: only what is ``drawn`` has pictures.
-
-    Of a module, so that one which imports this does not turn off the pictures of those after it.
+    """Turn off figures, which take a third of a small run, except with ``drawn``. Scoped to a module, so that importing
+    this fixture does not turn off the figures of later modules.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(finish, "draw", lambda *_: [])
@@ -34,7 +33,7 @@ def no_pictures():
 
 @contextmanager
 def drawn() -> Iterator[None]:
-    """Runs within have their pictures."""
+    """Runs with this fixture draw their figures."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(finish, "draw", plots.draw)
         patch.setattr(verify, "draw_reach", verification.draw_reach)
@@ -42,7 +41,7 @@ def drawn() -> Iterator[None]:
 
 
 def train(folder: Path, *options: str) -> int:
-    """``ctxlab train`` into ``folder`` with the small options, those given last winning; the exit status."""
+    """Exit status of ``ctxlab train`` into ``folder`` with small options, which ``options`` override."""
     given = {option.split("=")[0] for option in options}
     implied = {"data.documents", "data.validation_documents", "data.test_documents", "data.words_per_document",
                "data.evidence_distance"} if given & {"data.train_file", "data.path"} else set()  # fmt: skip
@@ -57,7 +56,7 @@ def result(folder: Path) -> dict:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory) -> Path:
-    """A finished run that tests must not change."""
+    """A finished run, which tests must not change."""
     folder = tmp_path_factory.mktemp("trained") / "run"
     with drawn():
         assert train(folder) == 0
@@ -66,7 +65,7 @@ def trained(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def refused(capsys) -> Callable[[Sequence[str]], str]:
-    """Run a command that must be refused; the sentence."""
+    """The message of a command that must be refused."""
 
     def run(words: Sequence[str]) -> str:
         capsys.readouterr()

@@ -1,4 +1,4 @@
-"""Trials as forks of the test process, which has all libraries in memory: a second instead of ten."""
+"""Trials as forks of the test process, which has loaded all libraries: a second instead of ten."""
 
 import multiprocessing
 import os
@@ -13,7 +13,7 @@ from ctxlab.cli import main
 
 
 class Forked:
-    """What ``process.start`` returns, for a command that runs in a fork."""
+    """Stands in for the result of ``process.start``, with the command in a fork."""
 
     def __init__(self, words, log: Path, env) -> None:
         log.parent.mkdir(exist_ok=True)

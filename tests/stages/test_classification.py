@@ -73,8 +73,8 @@ def test_a_checkpoint_loads_again_with_its_scores(name, runs, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["gpt2-chunk", "llama-xl", "nli-bert"])
-def test_answers_do_not_hang_on_the_batch(name, runs, tmp_path):
-    """Documents of different lengths side by side, padded behind, and each by itself."""
+def test_answers_do_not_depend_on_the_batch(name, runs, tmp_path):
+    """Documents of different lengths in one padded batch, and each by itself."""
     field = "premise" if "nli" in name else "text"
     label = {"nli": "neutral"}.get(name[:3], "acquitted")
     records = [

@@ -1,4 +1,4 @@
-"""What evaluation says that it cost, against torch's own counter and against what windows hold."""
+"""The reported cost of an evaluation, against torch's own counter and the contents of windows."""
 
 import json
 
@@ -26,7 +26,7 @@ CASES = {
 
 @pytest.fixture
 def evaluated(tmp_path, monkeypatch):
-    """Run ``ctxlab eval``: its result, and what torch counted while it read the split."""
+    """The result of ``ctxlab eval``, and what torch counted while it read the split."""
     counted = []
     evaluate = finish.evaluate
 
@@ -79,7 +79,7 @@ def test_every_training_step_is_counted(words, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("reading", ["truncate", "chunk"])
 def test_tokens_that_no_window_holds_are_not_read(reading, evaluated):
-    """``chunk`` without overlap reads each token once, ``truncate`` no more than fit; special tokens come on top."""
+    """``chunk`` without overlap reads each token once, ``truncate`` only those that fit, plus special tokens."""
     found, _, folder = evaluated("task=lm", "model=tiny_llama", f"strategy={reading}", "context=64")
     lines = [json.loads(line) for line in (folder / "predictions/validation.jsonl").read_text().splitlines()]
     tokens = [line["tokens"] for line in lines]

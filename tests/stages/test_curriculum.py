@@ -1,4 +1,4 @@
-"""Curricula through the real command: the context grows, the run resumes to the bit, the end is the whole context."""
+"""Curricula through the real command: the context grows to its full length, and a resumed run is bit-identical."""
 
 import json
 
@@ -25,7 +25,8 @@ def test_the_context_grows_by_shares_of_the_steps(tmp_path):
 
 @pytest.mark.parametrize("model", ["tiny_llama", pytest.param("tiny_bert", marks=pytest.mark.slow)])
 def test_a_growing_run_resumes_to_the_same_weights(model, tmp_path):
-    """Past the trained length, so that positions grow too; the second run loses all after its first checkpoint."""
+    """Beyond the trained length, so that positions grow too; the second run loses everything after its first
+    checkpoint."""
     positions = "tile" if model == "tiny_bert" else "yarn"
     options = (*GROWING, f"model={model}", "model.trained_length=64", f"strategy/positions={positions}")
     whole, cut = tmp_path / "whole", tmp_path / "cut"
@@ -50,7 +51,7 @@ def test_by_document_trains(tmp_path):
 
 @pytest.mark.slow
 def test_growing_reaches_the_loss_of_constant_at_lower_cost(tmp_path):
-    """As Press et al. 2021 report: the same tokens, less attention; cost as counted operations, as clocks are noisy."""
+    """As Press et al. 2021 report: the same tokens, less attention. Cost in counted operations, as clocks are noisy."""
     budget = ("task=lm", "model=tiny_llama", "tracking=none", "context=1024", "data.documents=60", "seed=2",
               "data.validation_documents=6", "data.test_documents=1", "data.words_per_document=1200",
               "trainer.max_tokens=1000000", "trainer.tokens_per_step=4096", "optimizer.lr=3e-3",
@@ -65,8 +66,8 @@ def test_growing_reaches_the_loss_of_constant_at_lower_cost(tmp_path):
     assert found["progressive"][1] < 0.85 * found["constant"][1]
 
 
-def test_a_stage_that_leaves_no_room_is_told_of(refused, tmp_path):
-    """Taking the context that the stage lacks for that of the run would not help."""
+def test_a_stage_without_room_for_tokens_is_named(refused, tmp_path):
+    """The stage's context is too short; a longer context for the run would not help."""
     options = ("task=nli", "model=tiny_bert", "tracking=none", "strategy=progressive", "context=96", "data.documents=3",
                "data.validation_documents=2", "data.test_documents=2", "data.words_per_document=60",
                "data.evidence_distance=[16]", "data.ambiguous_share=0.5")  # fmt: skip

@@ -1,4 +1,4 @@
-"""Models that somebody fine-tuned, without a run of ours: they answer as the run that they came from."""
+"""Models fine-tuned elsewhere, without a run directory, answer like the run that their weights came from."""
 
 import json
 import shutil

@@ -1,4 +1,5 @@
-"""Texts to order through the real command: train, eval, predict; a model as it is; whatever shares a batch."""
+"""Constrained generation through the real command: train, eval, predict, with and without training, whatever shares the
+batch."""
 
 import pytest
 
@@ -45,14 +46,14 @@ def test_scores_do_not_depend_on_the_batch(method, run, tmp_path):
 
 
 @pytest.mark.parametrize("model", ["tiny_llama", "tiny_gpt2"])
-def test_a_model_as_it_is_writes(model, tmp_path):
+def test_a_model_generates_without_training(model, tmp_path):
     options = [o for o in WRITES if not o.startswith(("model", "trainer", "context"))]
     assert main(["eval", *options, f"model={model}", "tracking=none", "data.validation_documents=2", "task.shots=1",
                  "context=512", f"hydra.run.dir={tmp_path / 'e'}"]) == 0  # fmt: skip
     assert result(tmp_path / "e")["metrics"]["validation"]["words"] >= 0
 
 
-def test_under_truncation_what_the_cut_part_asks_is_not_read(run, tmp_path):
+def test_under_truncation_constraints_in_the_cut_part_are_not_read(run, tmp_path):
     command = ["eval", f"run={run}", "split=test", "strategy=truncate", "context=32"]
     assert main([*command, f"hydra.run.dir={tmp_path / 'e'}"]) == 0
     assert result(tmp_path / "e")["coverage"]["test"]["labels"] < 1
@@ -70,7 +71,7 @@ def test_under_truncation_what_the_cut_part_asks_is_not_read(run, tmp_path):
         (["task/decoding=greed"], "greedy"),
     ],
 )
-def test_what_cannot_be_is_refused(options, sentence, refused):
+def test_what_cannot_work_is_refused(options, sentence, refused):
     given = {option.split("=")[0] for option in options}
     kept = [option for option in WRITES if option.split("=")[0] not in given]
     assert sentence in refused(["train", *kept, *options, "tracking=none"])

@@ -45,7 +45,7 @@ def plain(run, loader=AutoModelForCausalLM):
 @pytest.mark.parametrize("name", ["llama", "gpt2"])
 @pytest.mark.parametrize("context", [64, 256])
 def test_figures_are_those_of_the_plain_model(name, context, runs, tmp_path):
-    """Every window of the plain model by itself; a document of 150 words and one that is a single window."""
+    """The plain model on each window by itself, for a document of 150 words and one of a single window."""
     texts = ["The old captain sold rope, and it rained. " * 12, "Nothing stirred."]
     file = write(tmp_path / "a.jsonl", *({"text": text} for text in texts))
     found = evaluated(runs / name, tmp_path / "e", f"data.validation_file={file}", f"context={context}")
@@ -105,7 +105,8 @@ def test_a_truncated_evaluation_looks_no_better(runs, tmp_path):
 
 @pytest.mark.parametrize("options", [MLM, pytest.param(LM, marks=pytest.mark.slow)], ids=["mlm", "lm"])
 def test_training_resumes_to_the_same_weights(options, tmp_path):
-    """Two epochs and a bit, so that documents are masked anew; the second run loses all after its first checkpoint."""
+    """More than two epochs, so that documents are masked again; the second run loses everything after its first
+    checkpoint."""
     options = (*options, "trainer.max_steps=5", "trainer.save_every_steps=2", "trainer.keep_checkpoints=9",
                "trainer.tokens_per_step=512", "data.documents=2")  # fmt: skip
     whole, cut = tmp_path / "whole", tmp_path / "cut"
@@ -144,7 +145,7 @@ def test_predict_writes_the_perplexity_of_each_document(runs, tmp_path):
     assert record["asked"] == record["seen"] == record["tokens"] - 1
 
 
-def test_a_model_is_evaluated_as_it_is(tmp_path):
+def test_a_model_is_evaluated_without_training(tmp_path):
     file = write(tmp_path / "a.jsonl", {"text": "The old captain sold rope, and it rained. " * 12})
     command = ["eval", "task=lm", "model=tiny_llama", "strategy=chunk", "context=64", "tracking=none"]
     assert main([*command, f"data.validation_file={file}", f"hydra.run.dir={tmp_path / 'e'}"]) == 0
@@ -166,7 +167,7 @@ def test_what_cannot_work_is_refused(options, says, refused, tmp_path):
     assert says in refused(["eval", *options, "tracking=none", f"hydra.run.dir={tmp_path / 'e'}"])
 
 
-def test_weights_without_the_head_are_no_model_as_it_is(runs, capsys, tmp_path):
+def test_weights_without_the_head_are_refused_without_training(runs, capsys, tmp_path):
     from transformers import BertModel
 
     folder = tmp_path / "encoder"
@@ -180,7 +181,7 @@ def test_weights_without_the_head_are_no_model_as_it_is(runs, capsys, tmp_path):
 
 
 @pytest.mark.parametrize(("attention", "ahead"), [("lsh", True), ("local", False), ("structured", False)])
-def test_a_report_says_when_likelihoods_know_of_what_follows(attention, ahead, runs, tmp_path):
+def test_a_report_says_when_likelihoods_depend_on_later_tokens(attention, ahead, runs, tmp_path):
     found = evaluated(runs / "llama", tmp_path / "e", f"strategy/attention={attention}", "context=256")
     told = [note for note in found["notes"] if "chooses what a token attends to from the whole window" in note]
     assert bool(told) is ahead

@@ -63,7 +63,7 @@ def test_it_trains_and_eval_gives_the_same_scores(case, tmp_path):
         assert result(tmp_path / split)["metrics"][split] == result(run)["metrics"][split]
 
 
-def test_a_checkpoint_goes_on(case):
+def test_a_checkpoint_is_resumed(case):
     _, run = case
     assert main(["train", f"resume={run}", "trainer.max_steps=5"]) == 0
     assert result(run)["cost"]["train_steps"] == 5
@@ -125,7 +125,7 @@ def test_windows_and_memory_fill_what_the_model_was_trained_for(options, source,
     assert (parts.reading.longest(length), parts.num_positions(length)) == (window, taken)
 
 
-def test_yarn_stretches_for_window_and_cache_together():
+def test_yarn_scales_for_window_and_cache_together():
     options = ("strategy=transformer_xl", "strategy/positions=yarn", "strategy.reading.window=1024")
     parts = strategy("context=4096", *options)
     model, _ = assemble(parts, TinyLlama(), NER(["PER"]), Tuned(), 4096)

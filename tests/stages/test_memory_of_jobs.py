@@ -1,4 +1,4 @@
-"""Peak memory in a multirun, against that of the same run alone in a process."""
+"""Peak memory in a multirun, against that of the same run in a process of its own."""
 
 import json
 import subprocess

@@ -75,7 +75,7 @@ def test_a_model_that_would_ignore_the_attention_is_refused_but_reads_with_its_o
 
 @pytest.mark.parametrize("model", ["tiny_t5", "tiny_gpt2"])
 def test_relative_and_learned_positions_train_reload_and_score_alike(model, tmp_path):
-    """T5 with its encoder and its relative bias, at a length that it was never told of."""
+    """T5's encoder with its relative bias, at a length that its config does not mention."""
     positions = {"tiny_t5": "keep", "tiny_gpt2": "tile"}[model]
     options = (f"model={model}", f"strategy/positions={positions}", "strategy.attention.window=16", "context=512",
                "trainer.max_steps=2", "data.words_per_document=300")  # fmt: skip

@@ -91,8 +91,8 @@ def test_users_own_records(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_tiny_model_from_scratch_finds_the_key_if_the_strategy_reaches_it(tmp_path):
-    """The floor: 0.95 at 512 tokens within 300 seconds on two cores, and chance for what is cut off."""
+def test_a_tiny_model_from_scratch_finds_the_key_where_the_strategy_reaches_it(tmp_path):
+    """At least 0.95 at 512 tokens within 300 seconds on two cores, and chance where the evidence is cut off."""
     command = ["train", "+experiment=passkey_reach", "strategy=dense", "tracking=none"]
     assert main([*command, f"hydra.run.dir={tmp_path / 'run'}"]) == 0
     by_length = {row["length"]: row for row in result(tmp_path / "run")["breakdowns"]["test"]["by_length"]}

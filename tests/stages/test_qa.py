@@ -52,7 +52,7 @@ def test_a_checkpoint_is_scored_under_other_strategies(strategy, run, tmp_path):
 
 
 @pytest.mark.parametrize("strategy", ["rmt", "hierarchical"])
-def test_windows_that_something_links(strategy, tmp_path):
+def test_strategies_that_link_windows(strategy, tmp_path):
     options = (f"strategy={strategy}", "strategy.reading.window=32", "data.documents=1", "context=128")
     assert train(tmp_path / "run", *QA, *options, "trainer.max_steps=1") == 0
     assert result(tmp_path / "run")["coverage"]["validation"] == {"tokens": 1.0, "labels": 1.0, "characters": 1.0}

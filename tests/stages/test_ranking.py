@@ -63,7 +63,7 @@ def test_a_dialogue_that_ends_before_the_turn_that_is_asked_for_is_the_same_as_w
 
 @pytest.mark.slow  # that of test_classification.py goes through the same code
 def test_training_resumes_to_the_same_weights(tmp_path):
-    """Which of the other candidates an epoch takes is known again."""
+    """A resumed run draws the same negative candidates."""
     given = (*SHORT, *RUNS["recommendation"], "trainer.save_every_steps=1", "trainer.keep_checkpoints=9")
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     assert train(whole, *given) == 0
@@ -79,7 +79,7 @@ def test_training_resumes_to_the_same_weights(tmp_path):
 
 
 def test_candidates_are_drawn_within_a_split(tmp_path):
-    """A validation split set apart of the training dialogues draws from itself alone."""
+    """A validation split held out from the training dialogues draws candidates from itself alone."""
     talks = [
         {"id": f"t{n}", "turns": [{"speaker": "ab"[i % 2], "text": f"the sea {n} {i}"} for i in range(6)]}
         for n in range(20)

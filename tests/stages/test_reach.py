@@ -1,4 +1,4 @@
-"""The generated corpus measures reach: evidence further away than a strategy reads leaves it at chance."""
+"""The generated corpus measures reach: where the evidence lies beyond a strategy's reach, scores are at chance."""
 
 import importlib.util
 

@@ -1,4 +1,5 @@
-"""Readings through the real command: they train, reload with the same scores, predict, and say what they left out."""
+"""Readings through the real command: they train, reload with the same scores, predict, and report what they left
+out."""
 
 import json
 import shutil
@@ -107,8 +108,9 @@ def test_the_encoder_over_windows_is_trained_saved_and_needed(case, tmp_path, re
         assert saved["ctxlab_parts.reading.counts"].sum() > 500
 
 
-def test_the_runs_own_model_as_published_says_what_tells_least(tmp_path):
-    """It is the same before and after training, so that a checkpoint keeps what training kept."""
+def test_the_published_weights_of_the_model_choose_the_least_informative_tokens(tmp_path):
+    """The published weights give the same surprisal before and after training, so that a checkpoint keeps the same
+    tokens."""
     run = tmp_path / "run"
     options = ("strategy=selective_context", "strategy.reading.scorer=model", "model=tiny_llama")
     assert train(run, *options) == 0
@@ -117,7 +119,7 @@ def test_the_runs_own_model_as_published_says_what_tells_least(tmp_path):
     assert 0.45 < result(run)["coverage"]["validation"]["tokens"] < 0.55
 
 
-def test_a_checkpoint_without_frequencies_takes_the_documents_own(trained, tmp_path):
+def test_a_checkpoint_without_frequencies_uses_those_of_the_document(trained, tmp_path):
     words = ["eval", f"run={trained}", "strategy=selective_context", f"hydra.run.dir={tmp_path / 'e'}"]
     assert main(words) == 0
     assert "no token frequencies" in " ".join(result(tmp_path / "e")["notes"])

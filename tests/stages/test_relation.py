@@ -60,7 +60,7 @@ def test_facts_of_training_are_known_after_reloading(run, tmp_path):
 
 
 @pytest.mark.parametrize("strategy", ["rmt", "hierarchical"])
-def test_windows_that_something_links(strategy, tmp_path):
+def test_strategies_that_link_windows(strategy, tmp_path):
     options = (f"strategy={strategy}", "strategy.reading.window=32", "task.unknown_labels=miss", "context=128")
     assert train(tmp_path / "run", *RELATION, *options, "trainer.max_steps=1", "task.markers=true") == 0
     assert result(tmp_path / "run")["coverage"]["validation"] == {"tokens": 1.0, "labels": 1.0, "characters": 1.0}

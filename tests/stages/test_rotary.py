@@ -1,4 +1,5 @@
-"""Rotary positions through the real command: they take effect, reload alone, and what cannot work is refused."""
+"""Rotary positions through the real command: they take effect, reload without ctxlab, and what cannot work is
+refused."""
 
 import pytest
 from transformers import AutoModelForTokenClassification
@@ -92,7 +93,7 @@ def test_what_cannot_work_is_refused_with_what_does(options, parts, refused, tmp
 
 
 class Late(TinyLlama):
-    """A source that changes the config when the model is there already, as half of all scripts do."""
+    """A model source that changes the config after building the model, as many scripts do."""
 
     def build(self, head, labels, configure=None):
         model = super().build(head, labels)

@@ -1,4 +1,4 @@
-"""Commands on documents in other scripts: what is told of unknown characters, and a whole run on bytes."""
+"""Commands on documents in other scripts: warnings about unknown characters, and a whole run on bytes."""
 
 import json
 
@@ -26,7 +26,7 @@ def evaluate(path, run, *more):
                  "strategy=truncate", "tracking=none", f"hydra.run.dir={run}", *more])  # fmt: skip
 
 
-def test_unknown_characters_are_told_loudly_and_charged(chinese, tmp_path, capsys):
+def test_unknown_characters_are_warned_of_and_charged(chinese, tmp_path, capsys):
     assert evaluate(chinese, tmp_path / "run") == 0
     found = result(tmp_path / "run")
     assert found["language"] == "zh"

@@ -1,4 +1,4 @@
-"""Tasks done by text through the real command: prompted as the model is, and trained."""
+"""Tasks by prompting through the real command, without training and with it."""
 
 import json
 
@@ -59,7 +59,7 @@ def test_a_prompted_task_can_be_trained_and_reloads(tmp_path):
     assert result(tmp_path / "e")["metrics"]["test"] == result(run)["metrics"]["test"]
 
 
-def test_predict_takes_a_model_as_it_is(tmp_path, refused):
+def test_predict_takes_a_model_without_training(tmp_path, refused):
     source = write(tmp_path / "in.jsonl", {"id": "a", "text": "It rained. " * 30})
     output = tmp_path / "out.jsonl"
     command = ["predict", "model=tiny_llama", *TINY, "task=classification", "shots=0", "strategy=chunk", "context=64",
@@ -81,7 +81,7 @@ def test_predict_takes_a_model_as_it_is(tmp_path, refused):
         (["task=qa", "model=tiny_llama", "task.shots=1.5"], "task.shots=1.5"),
     ],
 )
-def test_what_cannot_be_is_refused(words, says, tmp_path, refused):
+def test_what_cannot_work_is_refused(words, says, tmp_path, refused):
     given = {word.split("=")[0] for word in words}
     short = [option for option in SHORT if option.split("=")[0] not in given]
     length = [] if "context" in given else ["context=128"]
@@ -95,8 +95,8 @@ def test_examples_need_training_documents(tmp_path, refused):
     assert "takes solved examples from training documents, but there are none" in says
 
 
-def test_examples_are_of_the_documents_that_training_would_take(tmp_path):
-    """Not of those that are set apart for validation; and what was moved in them is not counted twice."""
+def test_examples_come_from_the_documents_that_training_would_use(tmp_path):
+    """Documents held out for validation give no examples, and repairs in them are not counted twice."""
     records = [
         {"id": f"r{i}", "context": f"It rained in town {i}.", "question": "Where?",
          "answers": [{"text": f"town {i}", "answer_start": 0}]} for i in range(12)

@@ -64,8 +64,8 @@ def test_the_page_ends_in_the_smallest_value_that_is_enough(swept):
         assert (swept / name).read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_best_as_an_experiment_has_the_same_scores(swept, tmp_path):
-    """Run anew, under a budget of steps, with nothing but the file."""
+def test_the_best_trial_as_an_experiment_has_the_same_scores(swept, tmp_path):
+    """Run again from the experiment file alone, under a budget of steps."""
     record = study_file.read(swept)
     words = ["train", "--config-dir", str(swept / "conf"), "+experiment=best", "tracking=none"]
     assert main([*words, f"hydra.run.dir={tmp_path / 'again'}"]) == 0

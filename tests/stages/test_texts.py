@@ -17,7 +17,7 @@ def write(path, *records):
     return path
 
 
-def test_every_query_of_a_document_is_answered_by_itself(tmp_path):
+def test_every_query_of_a_document_is_answered_separately(tmp_path):
     run = tmp_path / "run"
     assert train(run, "task=summarization", "model=tiny_llama", "strategy=textrank", *SMALL) == 0
     assert {"overall", "by_length", "by_position"} <= set(result(run)["breakdowns"]["test"])
@@ -47,7 +47,7 @@ def test_what_the_reading_keeps_is_scored_without_a_model(model, tmp_path, monke
 
 
 @pytest.mark.parametrize(("model", "attention"), [("tiny_llama", "full"), ("tiny_llama", "local"), ("tiny_t5", "full")])
-def test_what_is_written_costs_operations(model, attention, tmp_path):
+def test_generation_counts_as_operations(model, attention, tmp_path):
     flops = []
     for tokens in (1, 9):
         given = ("task=summarization", f"model={model}", "strategy=truncate", f"strategy/attention={attention}",

@@ -48,7 +48,7 @@ def test_a_run_leaves_what_the_design_says(trained):
 
 
 def test_a_checkpoint_loads_without_ctxlab_and_gives_the_same_tags(trained):
-    """Full attention would differ, but a document within one window of local attention must not."""
+    """Full attention differs from local attention only beyond its window, so that a document within one must agree."""
     folder = trained / result(trained)["checkpoint"]
     model = AutoModelForTokenClassification.from_pretrained(folder).eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -73,7 +73,7 @@ def test_the_same_seed_gives_the_same_run_and_another_another(trained, tmp_path)
 
 
 def test_accumulation_changes_nothing_but_rounding(trained, tmp_path):
-    """Four forward passes a step against one: the same gradient, as no dropout draws differ."""
+    """Four forward passes a step against one: the same gradient, as there is no dropout."""
     assert train(tmp_path / "one", "model.dropout=0.0", "optimizer=sgd") == 0
     assert train(tmp_path / "four", "model.dropout=0.0", "optimizer=sgd", "trainer.tokens_per_forward=256") == 0
     one, four = weights(tmp_path / "one"), weights(tmp_path / "four")
@@ -132,7 +132,7 @@ def test_budgets_end_the_run_where_they_say(tmp_path):
 
 
 def test_early_stopping_stops_and_the_best_checkpoint_is_scored(tmp_path):
-    """A learning rate of nothing never gains: the first evaluation stays the best, and two more end the run."""
+    """Without a learning rate nothing improves: the first evaluation stays the best, and two more end the run."""
     options = (
         "optimizer.lr=0",
         "trainer.eval_every_steps=1",
@@ -145,7 +145,7 @@ def test_early_stopping_stops_and_the_best_checkpoint_is_scored(tmp_path):
     assert result(tmp_path / "run")["checkpoint"].endswith("step-00000001")
 
 
-def test_a_resumed_run_goes_on_and_a_finished_one_ends_at_once(trained, tmp_path):
+def test_a_stopped_run_resumes_and_a_finished_one_ends_at_once(trained, tmp_path):
     run = tmp_path / "elsewhere" / "moved run"
     shutil.copytree(trained, run)
     assert main(["train", f"resume={run}"]) == 0
@@ -155,7 +155,7 @@ def test_a_resumed_run_goes_on_and_a_finished_one_ends_at_once(trained, tmp_path
     assert [row["step"] for row in read_metrics(run / "metrics.jsonl") if row["kind"] == "train"] == [2, 4, 6]
 
 
-def test_a_signal_saves_and_says_how_to_go_on(tmp_path, capsys, monkeypatch):
+def test_a_signal_saves_and_says_how_to_resume(tmp_path, capsys, monkeypatch):
     from ctxlab.training.loop import Trainer
 
     step = Trainer._step
@@ -236,7 +236,7 @@ def test_weights_and_biases_gets_one_offline_run_with_the_scores(tmp_path, monke
 
 
 def test_the_best_weights_are_scored_and_not_the_last(tmp_path, capsys):
-    """A rate that ruins the model step by step: the last figures are far from the best ones."""
+    """A rate that ruins the model step by step: the last scores are far below the best ones."""
     options = ("task=lm", "model=tiny_llama", "strategy=chunk", "context=64", "optimizer.lr=0.3",
                "scheduler=constant", "scheduler.warmup_share=0", "trainer.eval_every_steps=1",
                "trainer.max_steps=2")  # fmt: skip
@@ -256,7 +256,7 @@ def test_the_best_weights_are_scored_and_not_the_last(tmp_path, capsys):
         assert (found == pytest.approx(result(run)["metrics"]["test"][figure], rel=1e-6)) == expected
 
 
-def test_notes_of_sanity_stand_beside_the_scores(tmp_path, capsys):
+def test_sanity_notes_appear_beside_the_scores(tmp_path, capsys):
     """One document, seen in training, in one step that a millisecond allows."""
     file = tmp_path / "data.jsonl"
     file.write_text(json.dumps({"id": "a", "tokens": ["Mara", "slept"], "tags": ["B-PER", "O"]}) + "\n")

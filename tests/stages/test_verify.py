@@ -1,4 +1,4 @@
-"""``ctxlab verify`` on every preset, on parts without one, on a run, and what it leaves."""
+"""``ctxlab verify`` on every preset, on parts without one, and on a run; and the files that it writes."""
 
 import json
 
@@ -20,7 +20,7 @@ MODELS = (
 
 
 def small(choices):
-    """Options that cut the sizes of the chosen parts to a sixteenth, for windows of some dozen tokens."""
+    """Options that reduce the sizes of the chosen parts to a sixteenth, for windows of some dozen tokens."""
     options = []
     for group, option in choices:
         for key, value in catalogue.read(catalogue.option_file(group, option)).items():
@@ -79,7 +79,7 @@ def test_the_encoder_of_a_t5(attention, tmp_path):
     assert main(["verify", *VERIFY, *words, *sizes, f"hydra.run.dir={tmp_path / 'run'}"]) == 0
 
 
-def test_what_it_leaves(tmp_path, capsys, monkeypatch):
+def test_the_files_that_it_writes(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")  # no name of a check is broken
     run = tmp_path / "run"
     with drawn():
@@ -108,7 +108,7 @@ def test_a_run_is_verified_under_its_own_strategy_and_another(trained, tmp_path)
     assert main(["verify", f"run={trained}", *sizes, *words, f"hydra.run.dir={other}"]) == 0
 
 
-def test_a_table_that_has_learned_is_not_held_against_its_start(tmp_path, capsys):
+def test_a_trained_table_is_not_compared_with_its_initial_rows(tmp_path, capsys):
     run, words = tmp_path / "run", ("model.trained_length=64", "strategy=dense", "context=128")
     given = {word.split("=")[0] for word in words}
     small_run = [word for word in SMALL if word.split("=")[0] not in given]

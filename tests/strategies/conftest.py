@@ -1,4 +1,4 @@
-"""Tiny random models of every architecture that the parts must work on."""
+"""Tiny random models of every architecture that the parts support."""
 
 from collections.abc import Callable
 from typing import Any

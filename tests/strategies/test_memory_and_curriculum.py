@@ -1,4 +1,4 @@
-"""The null parts do nothing, exactly; a curriculum grows as it says."""
+"""The null parts change nothing at all; curricula grow as configured."""
 
 from types import SimpleNamespace
 
@@ -44,7 +44,7 @@ def test_constant_and_by_document_never_grow(part):
     assert {part.length(progress / 10, 4096) for progress in range(11)} == {4096}
 
 
-def test_progressive_goes_up_by_shares_of_the_budget():
+def test_progressive_grows_by_shares_of_the_budget():
     part = Progressive(lengths=[0.125, 0.5, 1.0], shares=[0.5, 0.3, 0.2])
     found = [part.length(progress, 4096) for progress in (0, 0.499, 0.5, 0.79, 0.8, 0.99, 1.0)]
     assert found == [512, 512, 2048, 2048, 4096, 4096, 4096]
@@ -95,8 +95,8 @@ def test_tiled_positions_grow_from_what_was_learned():
 
 
 @pytest.mark.parametrize("part", [Linear(), Ntk(), Yarn()])
-def test_rotary_positions_stretch_only_as_far_as_the_stage_needs(part):
-    """At the trained length nothing is stretched, halfway as the part does there, and at the end as built."""
+def test_rotary_positions_are_scaled_only_as_far_as_the_stage_needs(part):
+    """No scaling at the trained length, halfway the part's scaling for that length, and at the end as built."""
 
     def build(length):
         model = TinyLlama(trained_length=64).build("token_classification", ["a"], lambda c: part.configure(c, length))
@@ -116,7 +116,7 @@ def test_rotary_positions_stretch_only_as_far_as_the_stage_needs(part):
     assert rotary.attention_scaling == built[1]
 
 
-def test_what_adapts_to_the_length_by_itself_is_left_alone():
+def test_positions_that_adapt_to_the_length_are_left_alone():
     part = DynamicNtk()
     model = TinyLlama(trained_length=64).build("token_classification", ["a"], lambda c: part.configure(c, 256))
     part.extend(model, 256)

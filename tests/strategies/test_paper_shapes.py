@@ -1,7 +1,6 @@
-"""What papers report of positions past the trained length, on tiny models trained for the purpose (minutes: slow).
-
-The text is the generated corpus in letters and pairs of letters: local order decides much, and names come back. Two
-languages of the tests' own ask for more: one looks things up all over a row, one copies from a fixed place before.
+"""What papers report on positions beyond the trained length, on tiny models trained for the purpose (minutes: slow).
+The text is the generated corpus in letters and pairs of letters, where local order decides much and names recur. Two
+artificial languages need more: one has look-ups across the whole row, one copies from a fixed distance.
 """
 
 import copy
@@ -46,7 +45,7 @@ def windows(tokens, length, count):
 
 
 def fit(model, steps, batch, lr=2e-3):
-    """Train on what ``batch()`` gives: inputs and labels."""
+    """Train on the inputs and labels from ``batch()``."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.01)
     model.train()
     for step in range(steps):
@@ -95,11 +94,12 @@ def perplexity(weights, part, validation, length):
 
 
 def test_rotary_positions_past_the_trained_length(llama, tokens):
-    """Without tuning, at eight times: YaRN and the dynamic base far better than keeping, YaRN far better than linear.
+    """Without tuning, at eight times the length: YaRN and dynamic NTK are far better than keeping positions, YaRN far
+    better than linear.
 
     The static NTK base is a little better at four times (measured 5.3 against 5.7). Published for large models (Peng et
-    al. 2023): the same order. Linear interpolation loses to keeping here: in this text the order of neighbouring
-    letters decides, which it blurs, and little is looked up far away; the next test has more of that.
+    al. 2023): the same order. Linear interpolation is worse than keeping here: the order of neighbouring letters
+    decides in this text, which it blurs, and few look-ups are distant; the next test has more of those.
     """
     _, validation = tokens
     kept = {length: perplexity(llama, None, validation, length) for length in (TRAINED, 4 * TRAINED, 8 * TRAINED)}
@@ -117,9 +117,8 @@ NEAR = 128
 
 
 def walks(rows, length):
-    """Tokens of a key and its value in this row; the key goes on by 1 or 2, often as the value three before says.
-
-    So a model looks values up all over the row, and tells steps by the order of its neighbours.
+    """Pairs of a key and its value in this row; the key advances by 1 or 2, often as the value three before says. So a
+    model looks values up across the row, and reads steps from the order of its neighbours.
     """
     table, now = torch.randint(0, VALUES, (rows, KEYS)), torch.randint(0, KEYS, (rows,))
     ruled, steps = torch.rand(rows, length) < RULED, torch.randint(0, 2, (rows, length))
@@ -133,7 +132,8 @@ def walks(rows, length):
 
 
 def walker_config():
-    """Theta is so small that the slowest frequency turns 0.4 times within the trained length: past it, none is safe."""
+    """Theta is so small that the slowest frequency turns 0.4 times within the trained length: beyond it, every
+    frequency leaves its trained range."""
     return LlamaConfig(
         vocab_size=KEYS * VALUES, hidden_size=64, num_attention_heads=2, intermediate_size=128, num_hidden_layers=2,
         max_position_embeddings=NEAR, use_cache=False, rope_parameters={"rope_type": "default", "rope_theta": 64.0},
@@ -167,11 +167,12 @@ def nats(weights, part, times):
 
 
 @pytest.mark.parametrize(("times", "share"), [(4, 0.5), (8, 0.9)])
-def test_stretched_rotary_positions_are_far_better_than_kept_ones(walker, times, share):
+def test_scaled_rotary_positions_are_far_better_than_kept_ones(walker, times, share):
     """Without tuning, by the nats that the length costs; the published order (Chen et al. 2023, Peng et al. 2023).
 
     Measured at four times 0.32 for keeping, 0.12 linear, 0.06 NTK, 0.05 dynamic and 0.04 YaRN, and at eight times 0.61,
-    0.11, 0.10, 0.09 and 0.08. Keeping fails as the slow frequencies that compare keys turn further than they ever did.
+    0.11, 0.10, 0.09 and 0.08. Keeping fails because the slow frequencies that compare keys turn beyond their trained
+    range.
     """
     trained = nats(walker, None, 1)
     parts = {"keep": None, "linear": Linear(), "ntk": Ntk(), "dynamic_ntk": DynamicNtk(), "yarn": Yarn()}
@@ -187,7 +188,8 @@ WINDOW = 15
 
 
 def lagged(rows, length):
-    """Each token is the one ``LAG`` places before it, but for a share of fresh ones: only positions tell which."""
+    """Each token repeats the one ``LAG`` places before it, except for a share of random ones: only positions say
+    which."""
     tokens = torch.randint(0, ALPHABET, (rows, length))
     copied = torch.rand(rows, length) > FRESH
     for place in range(LAG, length):
@@ -229,8 +231,8 @@ def test_tiled_positions_are_far_better_than_random_ones(gpt2, times):
     """Longformer (Beltagy et al. 2020) reports 2.65 against 10.3 bits at eight times, roberta-base, 512 trained ones.
 
     Here, without tuning too, 1.8 bits against 4.3 at four times and 1.9 against 4.4 at eight, of 1.8 at the trained
-    length and 5.0 without a model: a window of 15 tokens over 256 trained ones seldom lies over a seam. On the
-    generated text, with 64 trained positions and a window of 31, it was 3.7 against 4.2 at four times: half of them do.
+    length and 5.0 without a model: a window of 15 tokens seldom crosses a seam between copies of 256 trained positions.
+    On the generated text, with 64 trained positions and a window of 31, half of them do: 3.7 against 4.2 at four times.
     """
     trained, tiled, random = (bits(gpt2, part, n) for part, n in ((Tile(), 1), (Tile(), times), (Random(), times)))
     assert trained < 2.2

@@ -1,4 +1,4 @@
-"""Small tokenizers of each family, made on the spot."""
+"""Small tokenizers of each family, built in memory."""
 
 import pytest
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
@@ -57,5 +57,5 @@ def tokenizer():
 
 @pytest.fixture
 def nameless_tokenizer():
-    """One that drops some words and has no token to stand in."""
+    """A tokenizer that drops some words and has no unknown token to replace them."""
     return word_piece(unk_token=None)

@@ -105,7 +105,7 @@ def test_every_token_has_the_label_of_the_document(family):
 
 
 def test_sets_of_labels_survive_the_cache(tokenizer, tmp_path):
-    """Sixty-three labels are the bits of a number that 32 bits do not hold."""
+    """Sixty-three labels are stored as bits of one number, which 32 bits do not hold."""
     task = Classification(labels=[f"l{i}" for i in range(63)], multi_label=True)
     documents = parsed(task, {"text": "the town", "labels": ["l0", "l62"]}, {"text": "the", "labels": []})
     for _ in range(2):
@@ -150,7 +150,7 @@ def test_max_of_probabilities():
     assert combine.maximum(LOGITS, several=False) == pytest.approx(np.asarray([0.8, 0.6, 0.3]) / 1.7, rel=1e-5)
 
 
-def test_attention_weighs_by_entropy():
+def test_attention_weights_by_entropy():
     def weight(p):
         return 1 + sum(x * np.log(x) for x in p) / np.log(3)
 
@@ -184,7 +184,7 @@ def test_one_window_is_its_own_answer(rule, several):
     assert combine.RULES[rule](logits, several=several) == pytest.approx(expected, rel=1e-5)
 
 
-def test_nothing_read_is_no_answer(tokenizer):
+def test_without_a_read_window_there_is_no_answer(tokenizer):
     task = Classification(labels=["a", "b"])
     document = Document("d", {"text": "the town", "gold": ("a",)}, HERE)
     (encoded,) = task.encode([document], tokenizer)
@@ -203,7 +203,7 @@ KEYS = ("x", "y", "z")
 
 
 def documents(task, length=90):
-    """One for each class and place, with the word that tells it there."""
+    """One for each class and place, with the word that decides the class at that place."""
     made = []
     for place in (0, 17, 40, 55, length - 1):
         for key in KEYS:
@@ -218,7 +218,7 @@ def documents(task, length=90):
 
 
 class Knowing(torch.nn.Module):
-    """Sure of the class whose word it sees, undecided without."""
+    """Certain of the class whose word it sees, undecided without one."""
 
     def __init__(self, tokenizer, *, several):
         super().__init__()
@@ -251,7 +251,7 @@ def evaluated(task, strategy, *options, context=32, tokens_per_forward=128):
         ("chunk", ["strategy/reading=segments", "strategy.reading.window=16"], 64),
     ],
 )
-def test_a_model_that_knows_is_right_under_every_reading_that_covers(rule, several, strategy, options, context):
+def test_a_perfect_model_is_right_under_every_reading_that_covers(rule, several, strategy, options, context):
     found = evaluated(Classification(combine=rule, multi_label=several), strategy, *options, context=context)
     metrics = dict(found.scores.metrics)
     metrics.pop("calibration_error", None)
@@ -260,8 +260,8 @@ def test_a_model_that_knows_is_right_under_every_reading_that_covers(rule, sever
 
 
 @pytest.mark.parametrize("keep", ["head", "tail", "middle", "head_tail"])
-def test_evidence_that_is_cut_off_is_told_by_chance(keep):
-    """What is left is right; of the rest one in three is, as the first class is as good as any."""
+def test_where_evidence_is_cut_off_scores_are_at_chance(keep):
+    """Documents whose evidence was read are right; of the others one in three, as the first class is a guess."""
     found = evaluated(Classification(), "truncate", f"strategy.reading.keep={keep}")
     covered = found.coverage.labels
     assert 0 < covered < 1
@@ -270,7 +270,7 @@ def test_evidence_that_is_cut_off_is_told_by_chance(keep):
     assert several.scores.metrics["exact_match"] == pytest.approx(several.coverage.labels) == pytest.approx(covered)
 
 
-def test_answers_do_not_hang_on_the_batch():
+def test_answers_do_not_depend_on_the_batch():
     one, many = (evaluated(Classification(), "chunk", tokens_per_forward=n) for n in (1, 4096))
     for a, b in zip(one.predictions, many.predictions, strict=True):
         assert (a.answer.probabilities == b.answer.probabilities).all()

@@ -1,4 +1,4 @@
-"""Prompts with constraints: what is read of a record, and what is refused."""
+"""Prompts with constraints: reading records, and what is refused."""
 
 import pytest
 

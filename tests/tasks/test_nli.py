@@ -49,7 +49,7 @@ def test_the_hypothesis_stands_before_every_window(family):
         assert len(window) <= 40
 
 
-def test_texts_are_parted_as_the_tokenizer_does(tokenizer):
+def test_texts_are_separated_as_the_tokenizer_does(tokenizer):
     """The tests' own BERT has no template for two texts, the library's does."""
     from ctxlab.models.loading.tiny import make_tokenizer
 

@@ -1,4 +1,4 @@
-"""Probes as a task: records checked, answers chosen or marked."""
+"""The probe task: records are checked, answers chosen or marked."""
 
 import re
 
@@ -51,8 +51,8 @@ def test_answers_without_places_are_found_in_the_text():
 
 
 @pytest.mark.parametrize("wanted", [1, 2, 3])
-def test_as_many_words_are_given_as_are_asked_for(wanted):
-    """Also where everything is marked alike: nothing is to be gained by that."""
+def test_as_many_words_are_answered_as_the_question_asks_for(wanted):
+    """Also where everything has the same score, so that marking everything gains nothing."""
     task = Probe("marking")
     record = RECORD | {"text": "one two, Two three four", "answers": ["one", "two", "three"][:wanted]}
     document, tokens = encoded(task, record)
@@ -63,7 +63,7 @@ def test_as_many_words_are_given_as_are_asked_for(wanted):
     assert set(said) == set(record["answers"])
 
 
-def test_nothing_seen_is_nothing_said():
+def test_without_seen_tokens_nothing_is_answered():
     for form in ("marking", "classification"):
         task = Probe(form, labels=None if form == "marking" else ["12", "13"])
         document, tokens = encoded(task, RECORD | {"spans": [[11, 13]]})
@@ -72,7 +72,7 @@ def test_nothing_seen_is_nothing_said():
         assert (prediction.answer.text, list(prediction.seen)) == ("", [False])
 
 
-def test_the_closed_list_is_learned_whole_and_in_order():
+def test_the_closed_list_is_learned_completely_and_in_order():
     task = Probe()
     task.learn_labels([task.parse(RECORD | {"choices": ["7", "12", "100"]}, "here", gold=True)])
     assert task.labels == ["7", "12", "100"]
@@ -116,7 +116,7 @@ def test_bad_records_are_named(form, change, sentence):
         Probe(form).parse(RECORD | change, "f line 1", gold=True)
 
 
-def test_a_record_of_another_task_is_told():
+def test_a_record_of_another_task_is_named():
     with pytest.raises(UserError, match="it looks like a record for task=classification"):
         Probe().parse({"text": "a", "label": "b"}, "f line 1", gold=True)
 

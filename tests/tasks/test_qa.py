@@ -39,7 +39,7 @@ def encode(tokenizer, *questions, task=None):
 
 
 def perfect(labels):
-    """Outputs of a model that knows: (W, 2) as observed."""
+    """Observed outputs (W, 2) of a perfect model."""
     return np.stack([np.where(labels & bit, 10, -10) for bit in (STARTS, ENDS)], axis=-1).astype(np.float32)
 
 
@@ -91,7 +91,7 @@ def test_a_perfect_model_scores_its_coverage_where_something_is_cut(reading, len
 
 
 def test_sentences_are_selected_by_the_question(tokenizer):
-    """The last sentence alone has the word that is asked for."""
+    """Only the last sentence has the word in the question."""
     task = QA()
     (document,), (encoded,) = encode(tokenizer, question("time", "bad."), task=task)
     assert answered(task, document, encoded, Select("bm25"), 16).answer.text == "bad."
@@ -99,7 +99,7 @@ def test_sentences_are_selected_by_the_question(tokenizer):
 
 
 def with_pairs(tokenizer, pair):
-    """The tokenizer with a form for two texts, which the small ones lack."""
+    """The tokenizer with a template for two texts, which the small ones lack."""
     backend = tokenizer.backend_tokenizer
     special = [
         (token, backend.token_to_id(token)) for token in set(pair.split()) if backend.token_to_id(token) is not None
@@ -184,7 +184,7 @@ def test_scores_are_above_that_of_their_own_window():
 
 
 def decode(tokenizer, scores, seen=None, record=None, **options):
-    """The answer where tokens have ``{word: (start, end)}`` scores."""
+    """The answer decoded where the tokens of words have these (start, end) scores."""
     task = QA(**options)
     (document,) = parse(record or {"context": "town sold rope nobody bought", "question": "x?"}, gold=False)
     (encoded,) = task.encode([document], tokenizer)
@@ -198,7 +198,7 @@ def decode(tokenizer, scores, seen=None, record=None, **options):
     return task.decode(document, encoded, Merged(outputs, flags)), task, document
 
 
-def test_the_best_stretch_is_the_answer(tokenizer):
+def test_the_best_span_is_the_answer(tokenizer):
     found, *_ = decode(tokenizer, {"sold": (3, 0), "nobody": (0, 2), "town": (0, 9)})
     assert (found.answer.text, found.answer.score) == ("town", 9)
     found, *_ = decode(tokenizer, {"sold": (3, 0), "nobody": (0, 2)})
@@ -216,7 +216,7 @@ def test_the_longest_answer(tokenizer):
     assert decode(tokenizer, scores, max_answer_tokens=1)[0].answer.score == 5
 
 
-def test_nothing_is_read_across_what_was_not_seen(tokenizer):
+def test_no_answer_spans_unseen_tokens(tokenizer):
     scores = {"town": (5, 1), "rope": (0, 0), "bought": (0, 5)}
     found, *_ = decode(tokenizer, scores, seen=["rope"])
     assert found.answer.score == 6
@@ -316,7 +316,7 @@ def test_predictions_need_no_answers():
     assert json.dumps(parse(record, gold=False)[0].fields)
 
 
-def test_an_epoch_trains_on_a_stretch_around_the_answer(tokenizer):
+def test_an_epoch_trains_on_an_excerpt_around_the_answer(tokenizer):
     _, (encoded, none) = encode(tokenizer, question("x?", "town sold", id="1"), question("y?", id="2"))
     task = QA(stretch_tokens=12, no_answer_share=0.0)
     drawn = [task.resample(encoded, seed) for seed in range(50)]
@@ -367,7 +367,7 @@ def test_a_text_is_found_as_a_word_first(context, answer, start):
     assert document.fields["answers"] == [{"text": answer, "start": start, "end": start + len(answer)}]
 
 
-def test_yes_is_no_part_of_a_context():
+def test_yes_is_not_searched_for_in_the_context():
     for answer in ("no", "Yes", "true"):
         with pytest.raises(UserError, match=rf"'{answer}' .* is yes or no.*task=nli"):
             parse({"context": "There was no true afternoon. Yes.", "question": "?", "answers": [answer]})

@@ -218,7 +218,7 @@ def test_distances_of_a_document_of_many_mentions(monkeypatch):
 
 
 def test_the_loss_by_hand():
-    """One pair with the first of two relations, one with none; the threshold's score comes first."""
+    """One pair has the first of two relations, one has none; the threshold's score comes first."""
     scores = torch.tensor([[1.0, 2.0, 3.0], [0.5, -1.0, 0.0]])
     gold = torch.tensor([[True, False], [False, False]])
     e = math.exp
@@ -298,7 +298,7 @@ def test_many_windows_answer_as_one(length, overlap):
     assert all(many.seen)
 
 
-def test_a_shifted_threshold_gives_more_or_fewer():
+def test_a_shifted_threshold_gives_more_or_fewer_relations():
     task, (document,) = installed()
     (encoded,) = task.encode([document], TinyBert().tokenizer())
     found = {}
@@ -310,7 +310,7 @@ def test_a_shifted_threshold_gives_more_or_fewer():
 
 
 def perfect(task, document):
-    """Give the gold relations of the entities that were seen."""
+    """Answer with the gold relations of the entities that were seen."""
     gold = document.fields["relations"]
     task._above = lambda _, numbers: ([f for f in gold if f[0] in numbers and f[1] in numbers], [1.0] * len(gold))
 
@@ -331,7 +331,7 @@ def test_a_perfect_model_scores_what_it_covers_and_an_empty_one_nothing(reading,
     assert set(scores.metrics.values()) == {0}
 
 
-def test_nothing_seen_is_no_relation():
+def test_without_seen_entities_there_is_no_relation():
     task, (document,) = installed()
     (encoded,) = task.encode([document], TinyBert().tokenizer())
     prediction = task.decode(
@@ -353,7 +353,7 @@ def test_facts_of_training_are_known_by_any_pair_of_names():
     assert len(list(fact_hashes(document.fields, (0, 1, "x")))) == 4
 
 
-def test_the_line_of_a_document():
+def test_the_predictions_of_a_document():
     task, (document,) = installed()
     (encoded,) = task.encode([document], TinyBert().tokenizer())
     perfect(task, document)

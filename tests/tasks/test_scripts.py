@@ -1,4 +1,4 @@
-"""What tasks do with scripts that have no blanks, or marks: cases worked by hand, with byte and letter tokenizers."""
+"""Tasks on scripts without spaces or with combining marks: cases worked by hand, with byte and letter tokenizers."""
 
 from types import SimpleNamespace
 
@@ -28,7 +28,7 @@ TEXT = "鲸鱼在海里。密码是青龙。船在岸边。"
 
 
 def character_tokenizer(text="一二三鲸鱼在海里密码是青龙船岸边हिंदीथाcafesmol。,.?"):
-    """A BERT that lower-cases and strips marks: what it does not see is not in its offsets."""
+    """A BERT tokenizer that lower-cases and strips marks, so that its offsets leave them out."""
     tokens = dict.fromkeys(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *text, *(f"##{c}" for c in text)])
     return BertTokenizer(vocab={token: i for i, token in enumerate(tokens)}, do_lower_case=True)
 
@@ -70,7 +70,7 @@ def test_a_marked_word_goes_on_over_its_characters_and_stops_at_punctuation():
     assert best_words(TEXT, encoded, merged(encoded, np.ones((len(encoded), 1))), 1) == ["鲸鱼在海里"]
 
 
-def test_marking_everything_gives_no_long_text():
+def test_marking_everything_gives_a_short_text():
     text = "鲸" * 500
     encoded, _ = scored(BYTES, text, "鲸")
     (found,) = best_words(text, encoded, merged(encoded, np.ones((len(encoded), 1))), 1)
@@ -109,7 +109,7 @@ def test_characters_get_no_blank_in_byte_level_tokenizers():
     assert set(split.word_ids.tolist()) == set(range(5))
 
 
-def test_what_is_written_loses_an_unfinished_character():
+def test_generated_text_drops_an_unfinished_character():
     task = Summarization()
     task.for_kind("decoder")
     task.prepare(BYTES)
@@ -118,7 +118,7 @@ def test_what_is_written_loses_an_unfinished_character():
     assert texts == ["", "", "", "海", "海", "海", "海里"]
 
 
-def test_what_wordpiece_writes_has_no_invented_blanks():
+def test_generated_wordpieces_have_no_invented_blanks():
     tokenizer = character_tokenizer()
     assert invents_blanks(tokenizer)
     assert not invents_blanks(BYTES)

@@ -23,7 +23,7 @@ SMALL = {"documents": 3, "words_per_document": 120, "evidence_distance": [16, 40
 
 @pytest.fixture(scope="module")
 def letters():
-    """A tokenizer that gives back what it was given."""
+    """A tokenizer whose decoding returns the original text."""
     return byte_level("$A </s>", add_prefix_space=False)
 
 
@@ -75,7 +75,7 @@ def test_under_truncation_the_unread_part_is_missing(letters):
     assert scores.metrics["chrf"] == pytest.approx(5 * share / (4 + share), abs=0.01)  # all precise, so much recalled
 
 
-def test_sentences_go_where_their_number_or_their_share_says(letters):
+def test_sentences_are_aligned_by_number_or_by_share(letters):
     task = Translation()
     equal = {"source": "One two. Three four five six seven.", "target": "Eins, zwei, vier und noch mehr. Drei."}
     other = {"source": "One. Two. Three four five six.", "target": 'Er sagte: "Ja!" Dann war es still.'}
@@ -112,7 +112,7 @@ def test_a_perfect_summary_scores_one_in_windows_and_unread_ones_are_empty(lette
     assert 0 < truncated.coverage_labels < 1
 
 
-def test_the_query_is_ranked_by_and_what_is_kept_is_the_summary(letters):
+def test_sentences_are_ranked_by_the_query_and_the_kept_ones_are_the_summary(letters):
     task = Summarization(output="extract").for_kind("encoder")
     assert (task.runs_model, task.generates, task.head) == (False, False, "body")
     text = "Ada came. Bea said xyz.  Cid left at noon.\n\nDora knew xyz too. Eve did not."
@@ -202,7 +202,7 @@ def test_bad_records_of_translations(record, says):
         Translation().parse(record, "f line 3", gold=True)
 
 
-def test_options_that_cannot_be():
+def test_options_that_cannot_work():
     with pytest.raises(UserError, match=r"task\.output=cut is not one of write, extract"):
         Summarization(output="cut")
     with pytest.raises(UserError, match=r"task\.shots=2"):

@@ -1,4 +1,4 @@
-"""Answers: MLQA's and CMRC's rules, written anew here character by character, and values worked by hand."""
+"""Answers: MLQA's and CMRC's rules, reimplemented here character by character, and values worked by hand."""
 
 import string
 import unicodedata
@@ -25,7 +25,7 @@ def reference_words(text, language):
     st.text(st.sampled_from("天气京ひタก aeth.,。「」1 "), max_size=20),
     st.text(st.sampled_from("天气京ひタก aeth.,。「」1 "), max_size=20),
 )
-def test_the_rules_written_anew_agree(answer, gold):
+def test_the_reimplemented_rules_agree(answer, gold):
     given_words, wanted = reference_words(answer, "zh"), reference_words(gold, "zh")
     assert exact_match(answer, [gold], "zh") == float(given_words == wanted)
     common = sum((Counter(given_words) & Counter(wanted)).values())

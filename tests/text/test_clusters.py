@@ -1,4 +1,4 @@
-"""Grapheme clusters: the ``\\X`` of the regex library over the whole text is the oracle of every local look."""
+"""Grapheme clusters: the regex library's ``\\X`` over the whole text is the oracle of every local search."""
 
 import pytest
 import regex

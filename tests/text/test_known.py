@@ -1,4 +1,4 @@
-"""Characters behind known tokens, counted by hand."""
+"""Characters that known tokens cover, counted by hand."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ def ints(*values):
     return np.asarray(values, np.int64)
 
 
-def test_characters_behind_the_unknown_token_are_counted_without_white_space():
+def test_characters_of_unknown_tokens_are_counted_without_white_space():
     # "ab  北京 c"
     found = known_characters(ints(1, UNKNOWN, 2), ints(0, 4, 7), ints(2, 6, 8), UNKNOWN)
     assert found == Known(5, 2, 0)
@@ -31,7 +31,7 @@ def test_characters_whose_bytes_are_several_tokens_are_split_and_known():
     assert found.split_share == 2 / 3
 
 
-def test_a_word_with_an_unknown_token_is_lost_whole():
+def test_a_word_with_an_unknown_token_is_lost_completely():
     assert known_words(["ab", "北京城", "c"], ints(1, 2, UNKNOWN, 3), ints(0, 1, 1, 2), UNKNOWN) == Known(6, 3, 0)
     assert known_words(["ab"], ints(1), ints(0), None) == Known(2, 0, 0)
 

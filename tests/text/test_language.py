@@ -1,4 +1,4 @@
-"""The language that a script stands for."""
+"""The language that is inferred from a script."""
 
 import pytest
 

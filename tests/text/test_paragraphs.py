@@ -8,7 +8,7 @@ from ctxlab.text.paragraphs import blocks
 
 
 def read(text):
-    """Headings with a # in front, paragraphs as they are; a paragraph's own heading is parted by a bar."""
+    """Headings with a # in front, paragraphs as they are; a run-in heading is separated by a bar."""
     found = []
     for block in blocks(text):
         piece = text[block.start : block.end]

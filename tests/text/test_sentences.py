@@ -55,7 +55,7 @@ def test_every_terminator_of_unicode_that_is_not_latin_ends_a_sentence():
             assert len(cut(f"字{stop} 字")) == 2, hex(ord(stop))
 
 
-def test_abbreviations_of_a_language_that_is_told():
+def test_abbreviations_of_a_given_language():
     assert len(cut("Siehe Kap. Drei und Abs. Vier.", "de")) == 1
     assert len(cut("He made art. She left.")) == 2
     assert len(cut("Voir art. Trois.", "fr")) == 1
@@ -88,7 +88,7 @@ def test_sentences_are_the_text_and_none_is_blank(text):
 
 
 @given(st.text(st.sampled_from("ab. !?\n。字"), max_size=40), st.integers(0, 10))
-def test_a_part_of_a_text_is_cut_by_itself(text, start):
+def test_a_part_of_a_text_is_split_by_itself(text, start):
     start = min(start, len(text))
     places = list(sentence_starts(text, start, len(text)))
     assert all(start < place < len(text) for place in places)

@@ -1,4 +1,4 @@
-"""What a person is told of the time left."""
+"""The remaining time shown to the user."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from ctxlab.tracking import console
 from ctxlab.tracking.console import ProgressDisplay
 
 
-def test_time_left_is_judged_without_what_came_before_the_first_update(monkeypatch, capsys):
+def test_time_left_is_estimated_without_the_time_before_the_first_update(monkeypatch, capsys):
     clock = iter([0, 240, 240, 250, 250, 270, 270])
     monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))
     display = ProgressDisplay("train")
@@ -17,7 +17,7 @@ def test_time_left_is_judged_without_what_came_before_the_first_update(monkeypat
 
 
 @pytest.mark.parametrize("shares", [(0.0, 1.0), (0.5, 0.5)])
-def test_without_a_gain_or_at_the_end_it_says_what_was_spent(shares, monkeypatch, capsys):
+def test_without_progress_or_at_the_end_it_shows_the_time_spent(shares, monkeypatch, capsys):
     clock = iter([0, 10, 10, 65, 65])
     monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))
     display = ProgressDisplay("eval")

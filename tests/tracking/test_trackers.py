@@ -1,4 +1,4 @@
-"""metrics.jsonl is exact; trackers record for real, and cannot break a run."""
+"""metrics.jsonl is exact; trackers really record, and cannot break a run."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def test_rows_past_the_checkpoint_and_torn_lines_are_dropped(tmp_path):
     assert read_metrics(path) == [{"kind": "train", "step": step, "loss": 1 / step} for step in (1, 2, 3)]
 
 
-def test_floats_survive_to_the_bit(tmp_path):
+def test_floats_survive_bit_exactly(tmp_path):
     file = MetricsFile(tmp_path / "m.jsonl")
     file.log({"step": 1, "loss": 0.1 + 0.2})
     file.close()
@@ -157,7 +157,7 @@ def test_the_environment_says_what_wandb_may_do(environment, allowed):
     "forbidden", [{"WANDB_MODE": "offline"}, {"WANDB_MODE": "disabled"}, {"WANDB_DISABLED": "true"}]
 )
 def test_wandb_asks_no_server_where_the_environment_forbids_it(forbidden, tmp_path):
-    """A server on the loopback counts the requests of a process that has a key and asks for mode=online."""
+    """A local server counts the requests of a process that has a key and sets mode=online."""
     requests = []
 
     class Server(BaseHTTPRequestHandler):

@@ -1,7 +1,6 @@
-"""Trains, kills and resumes real processes; run by test_kill.py, which judges what this prints.
-
-Heavy libraries are imported once and every run is a fork, so that forty runs take a minute rather than ten. No tensor
-is touched before the forks: each child starts its own threads.
+"""Trains, kills and resumes real processes; run by test_kill.py, which checks its output. Heavy libraries are imported
+once and every run is a fork, so that forty runs take a minute rather than ten. No tensor is touched before the forks:
+each child starts its own threads.
 """
 
 import json
@@ -54,7 +53,7 @@ def ended(pid: int) -> bool:
 
 
 def kill_at(pid: int, run: Path, seconds: float, *, in_save: bool) -> tuple[bool, bool]:
-    """Kill after ``seconds`` of training, or inside the first save after that; (killed, inside a save)."""
+    """Kill after ``seconds`` of training, or during the first save after that; returns (killed, during a save)."""
     while not (run / "metrics.jsonl").exists():
         if ended(pid):
             return False, False

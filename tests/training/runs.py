@@ -1,4 +1,4 @@
-"""Training jobs as the command makes them, in this process and step by step."""
+"""Training jobs as the command builds them, in this process and step by step."""
 
 import signal
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ SMALL = (
 
 
 class Watching(AbstractContextManager["Watching"]):
-    """Keeps what it hears, and may end the run after a step as a cluster does."""
+    """A watcher that records what it receives, and may end the run after a step as a cluster would."""
 
     def __init__(self, stop_after: int | None = None) -> None:
         self.stop_after = stop_after
@@ -51,7 +51,7 @@ class Watching(AbstractContextManager["Watching"]):
 
 
 class Memory:
-    """Says that the process has had so many bytes."""
+    """A memory meter that reports a given peak."""
 
     def __init__(self, peak: int) -> None:
         self.peak = peak
@@ -62,7 +62,7 @@ class Memory:
 
 @dataclass
 class Job:
-    """A run that is ready to begin, or to go on."""
+    """A run that is ready to start or to resume."""
 
     parts: Parts
     bench: Workbench
@@ -72,7 +72,7 @@ class Job:
     watching: Watching
 
     def run(self) -> TrainState:
-        """To its end, or to where it is stopped."""
+        """Run to the end, or until it is stopped."""
         try:
             self.trainer.run(self.state)
         except Interrupted:
@@ -91,7 +91,7 @@ def make_job(
     peak: int = 0,
     change: Callable[[Parts], Parts] = lambda parts: parts,
 ) -> Job:
-    """What ``ctxlab train`` would run in ``folder``; later options win."""
+    """The run that ``ctxlab train`` would start in ``folder``; later options win."""
     folder.mkdir(exist_ok=True)
     parts = change(make_parts(compose("train", _last(options)), folder))
     if resume:
@@ -107,7 +107,7 @@ def make_job(
 
 
 def stopped_and_resumed(folder: Path, *options: str, stop_after: int) -> tuple[Job, Job]:
-    """The same run in two processes, as it were: the one that was stopped, and the one that went on to the end."""
+    """One run in two jobs: the one that was stopped, and the one that resumed it to the end."""
     first = make_job(folder, *options, stop_after=stop_after)
     first.run()
     assert first.state.step == stop_after
@@ -117,7 +117,7 @@ def stopped_and_resumed(folder: Path, *options: str, stop_after: int) -> tuple[J
 
 
 def with_objective(objective: Any) -> Callable[[Parts], Parts]:
-    """For ``change``: training minimises another objective."""
+    """A ``change`` for jobs: training minimises another objective."""
     return lambda parts: replace(parts, objective=objective)
 
 

@@ -1,4 +1,4 @@
-"""Budgets compose; what is not finite stops a run; signals are heard."""
+"""Budgets compose; non-finite losses stop a run; signals are handled."""
 
 import math
 import signal
@@ -12,7 +12,7 @@ from ctxlab.training.faults import StopRequest, check_finite
 from ctxlab.training.state import TrainState
 
 
-def test_the_nearest_limit_counts():
+def test_the_first_limit_to_be_reached_counts():
     state = TrainState(step=10, epochs=1.5, seconds=30.0, tokens=1000, flops=2e12)
     assert Budget(max_steps=100).progress(state) == 0.1
     assert Budget(max_epochs=3).progress(state) == 0.5
@@ -26,8 +26,8 @@ def test_the_nearest_limit_counts():
     assert Budget().progress(state) == 0.0
 
 
-def test_a_pass_that_is_read_in_thirds_is_whole():
-    """0.1 + 0.2 is not 0.3 to a computer: what rounding leaves must not cost a further step."""
+def test_three_thirds_of_a_pass_are_a_whole_pass():
+    """0.1 + 0.2 is not 0.3 in floating point: rounding must not cost a further step."""
     state = TrainState()
     for _ in range(10):
         state.count_step(10)
@@ -53,7 +53,7 @@ def test_a_figure_that_is_not_finite_names_step_and_documents(value):
     check_finite("loss", 1.0, 7, ["a"])
 
 
-def test_signals_are_heard_and_handlers_put_back():
+def test_signals_are_noticed_and_handlers_restored():
     former = signal.getsignal(signal.SIGTERM)
     with StopRequest().listening() as stop:
         assert stop.signal_number is None

@@ -1,15 +1,15 @@
-"""What a resumed run has otherwise."""
+"""The differences between a resumed run and its checkpoint."""
 
 from ctxlab.training.changes import changes
 
 BEFORE = {"trainer": {"max_steps": 4, "log_every_steps": 2}, "optimizer": {"lr": 0.1, "betas": [0.9, 0.99]}}
 
 
-def test_the_same_is_not_mentioned():
+def test_equal_values_are_not_mentioned():
     assert changes(BEFORE, BEFORE, 4) == []
 
 
-def test_what_is_another_is_named_with_its_step_and_both_values():
+def test_differences_are_named_with_their_step_and_both_values():
     now = {"trainer": {"max_steps": None, "log_every_steps": 9}, "optimizer": {"lr": 0.2, "betas": [0.9, 0.99]}}
     (sentence,) = changes(BEFORE, now, 4)
     for words in ("step 4 ", "trainer.max_steps=null (before: 4)", "optimizer.lr=0.2 (before: 0.1)"):

@@ -1,4 +1,4 @@
-"""Checkpoints are whole or not there, and damage is found."""
+"""Checkpoints are complete or absent, and damage is detected."""
 
 import errno
 import json
@@ -76,7 +76,7 @@ def test_rotation_keeps_the_best_and_the_newest(tmp_path):
     assert checkpoint.names(run) == ["step-00000002", "step-00000004", "step-00000005"]
 
 
-def test_a_pointer_cannot_lead_out_of_the_run(tmp_path):
+def test_a_pointer_cannot_lead_outside_the_run(tmp_path):
     run = make_run(tmp_path / "run" if (tmp_path / "run").mkdir() is None else tmp_path, [1])
     (run / "best.json").write_text(json.dumps({"checkpoint": "../../elsewhere"}))
     assert checkpoint.read_pointer(run, "best") is None

@@ -1,4 +1,4 @@
-"""An epoch is a pass over the documents, whatever a curriculum cuts it into: shares of a budget worked out by hand."""
+"""An epoch is a pass over the documents, however a curriculum divides it: shares of a budget worked out by hand."""
 
 from itertools import groupby, pairwise
 
@@ -12,7 +12,7 @@ GROWING = ("strategy=progressive", "context=128", "trainer.max_epochs=3", "train
 
 
 def counted(job, monkeypatch):
-    """The run without the model: where each step stands, and the tokens that it reads."""
+    """The run without the model: the state at each step, and the tokens that it reads."""
     read = []
 
     def step(state, epoch, progress):
@@ -43,7 +43,7 @@ def test_each_stage_has_its_share_of_an_epoch_budget(shares, tmp_path, monkeypat
     assert watching.epochs[-1] == pytest.approx(3, abs=0.1)
 
 
-def test_progress_never_falls_and_the_rate_comes_down_to_its_end(tmp_path, monkeypatch):
+def test_progress_never_falls_and_the_learning_rate_reaches_its_final_value(tmp_path, monkeypatch):
     job = make_job(tmp_path / "run", *GROWING)
     counted(job, monkeypatch)
     progress, rates = job.watching.progress, job.watching.rates
@@ -59,7 +59,7 @@ def test_an_epoch_reads_every_token_once(tmp_path, monkeypatch):
     assert sum(counted(job, monkeypatch)) == tokens
 
 
-def test_a_run_without_a_curriculum_has_whole_passes(tmp_path, monkeypatch):
+def test_a_run_without_a_curriculum_has_complete_passes(tmp_path, monkeypatch):
     job = make_job(tmp_path / "run", "trainer.max_epochs=2", "trainer.tokens_per_step=256")
     counted(job, monkeypatch)
     steps = len(job.trainer.job.stream.epoch(0, 64).steps)

@@ -10,7 +10,7 @@ from ctxlab.training.faults import StopRequest, check_finite
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_is_kept_and_the_handlers_come_back(number):
+def test_a_signal_is_noticed_and_the_handlers_are_restored(number):
     before = signal.getsignal(number)
     with StopRequest().listening() as request:
         assert request.signal_number is None
@@ -21,7 +21,7 @@ def test_a_signal_is_kept_and_the_handlers_come_back(number):
     assert signal.getsignal(number) == before
 
 
-def test_elsewhere_than_in_the_main_thread_nothing_is_changed():
+def test_outside_the_main_thread_nothing_is_changed():
     before, done = signal.getsignal(signal.SIGTERM), []
 
     def run():

@@ -1,4 +1,4 @@
-"""kill -9 at random points, some inside a save: every resumed run ends as the uninterrupted one, to the bit."""
+"""kill -9 at random points, some during a save: every resumed run ends bit-identical to the uninterrupted one."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What the loop counts and weighs: held against clocks and gradients that do not share its code."""
+"""What the loop counts and how it weighs losses, against clocks and gradients that do not share its code."""
 
 from itertools import count
 
@@ -14,7 +14,7 @@ from tests.training.runs import make_job
 
 @pytest.mark.parametrize("each", ["trainer.eval_every_steps=1", "trainer.save_every_steps=1"])
 def test_seconds_are_those_of_steps_alone(each, tmp_path, monkeypatch):
-    """A clock on which a look takes a second, and an evaluation or a save ten thousand."""
+    """A clock on which every reading takes a second, and an evaluation or a save ten thousand."""
     now = count()
     late = [0.0]
     monkeypatch.setattr(loop, "perf_counter", lambda: next(now) + late[0])

@@ -1,7 +1,6 @@
-"""Objectives beside the standard one fit into the loop: each is compared with the same step worked out by hand.
-
-A step of plain gradient descent with a learning rate of 1 moves the weights by the gradient that the loop found, so
-that what is compared is the gradient of a whole step (all in double precision but the loss of the task).
+"""Objectives other than the standard one work in the loop: each is compared with the same step worked out by hand. A
+step of plain gradient descent with a learning rate of 1 moves the weights by the gradient that the loop computed, so
+that the gradient of a whole step is compared (in double precision except for the task's loss).
 """
 
 import copy
@@ -47,7 +46,7 @@ LABELS = ["O", "B-X", "I-X"]
 
 
 class Quiet(nullcontext):
-    """A watcher that nobody looks at."""
+    """A watcher that ignores everything."""
 
     def step(self, *_: Any) -> None: ...
 
@@ -86,7 +85,7 @@ def recurrent(model: Any) -> Strategy:
 def stepped(
     folder: Path, objective: Objective, model: Any, documents: Sequence[Encoded] = DOCUMENTS, **settings: Any
 ) -> tuple[dict[str, torch.Tensor], TrainState]:
-    """The gradient of one step over all documents, by name, and where training then stands."""
+    """The gradient of one step over all documents, by name, and the state of training after it."""
     linked = documents is LONG
     strategy, length = recurrent(model) if linked else plain(), 200 if linked else WINDOW
     task = NER()
@@ -160,7 +159,7 @@ def test_the_standard_objective_is_the_mean_over_the_labels_of_the_step(tmp_path
 
 
 class Adversarial(Objective):
-    """One step along the gradient of the embeddings' output, ε long for each token."""
+    """Adversarial training: a step of length ε for each token along the gradient of the embeddings' output."""
 
     def __init__(self, epsilon: float = EPSILON) -> None:
         self.epsilon = epsilon
@@ -208,12 +207,12 @@ def test_an_adversarial_objective_reads_the_gradient_of_its_first_pass(tmp_path)
     assert state.tokens == 2 * sum(map(len, DOCUMENTS))  # both passes are paid for
 
 
-def test_without_a_push_the_adversary_is_the_standard_objective(tmp_path):
+def test_without_a_perturbation_adversarial_training_is_the_standard_objective(tmp_path):
     assert same(*(stepped(tmp_path / o, v, model())[0] for o, v in (("a", Adversarial(0.0)), ("b", Standard()))))
 
 
 class Twice(Objective):
-    """Every term twice, of the same pass or of another."""
+    """Every term twice, of the same forward pass or of another."""
 
     def __init__(self, again: bool) -> None:
         self.again = again
@@ -251,7 +250,7 @@ class Uncut(Objective):
             yield Term(task.loss(passed.outputs, passed.labels), replace(passed, cut=False))
 
 
-def test_what_an_objective_does_not_cut_is_not_lost(tmp_path):
+def test_an_objective_without_cuts_loses_nothing(tmp_path):
     assert same(*(stepped(tmp_path / o, v, model())[0] for o, v in (("uncut", Uncut()), ("cut", Standard()))))
 
 
@@ -289,14 +288,14 @@ def test_a_distilling_objective_runs_the_same_windows_through_its_teacher(tmp_pa
     assert same(found, gradient(hand, total / num_labels()))
 
 
-def test_there_is_nothing_to_learn_from_oneself(tmp_path):
+def test_distilling_a_model_into_itself_has_no_gradient(tmp_path):
     student = model()
     found, _ = stepped(tmp_path, Distilling(copy.deepcopy(student)), student)
     assert max(float(tensor.abs().max()) for tensor in found.values()) < 1e-15
 
 
 class TwoDraws(Objective):
-    """Two draws of dropout in one loss: cross entropy of both, and what they differ by (as R-Drop)."""
+    """Two draws of dropout in one loss: cross entropy of both, and their divergence (as in R-Drop)."""
 
     def step(self, passes, items, task) -> Iterator[Term]:
         for one, other in zip(passes.run(items), passes.run(items), strict=True):
@@ -318,7 +317,7 @@ def test_one_loss_over_two_passes_is_the_plain_one_without_dropout(tmp_path):
 
 
 class Choosy(Objective):
-    """Does not work with this model."""
+    """An objective that refuses every model."""
 
     def start(self, model):
         raise UserError("objective=choosy finds no dropout to draw: use model.dropout=0.1.")

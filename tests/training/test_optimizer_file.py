@@ -1,4 +1,4 @@
-"""Optimizer state survives the file to the bit, and training goes on exactly."""
+"""Optimizer state survives saving bit for bit, and training continues exactly."""
 
 import pytest
 import torch
@@ -32,7 +32,7 @@ def step(model, optimizer, index):
 
 
 @pytest.mark.parametrize("name", FACTORIES)
-def test_training_goes_on_to_the_bit(name, tmp_path):
+def test_training_continues_bit_identically(name, tmp_path):
     model, optimizer = make(name)
     for index in range(3):
         step(model, optimizer, index)

@@ -1,4 +1,4 @@
-"""A run that was stopped is the run that was not: every counter, every draw, every weight."""
+"""A stopped and resumed run equals an uninterrupted one: every counter, every random draw, every weight."""
 
 import json
 import random
@@ -26,7 +26,7 @@ OF_THE_PROCESS = {"resumed_from"}
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Every look at it is a second later."""
+    """A clock that advances by a second at every reading."""
     seconds = count()
     for name in ("perf_counter", "process_time"):
         monkeypatch.setattr(loop, name, lambda: float(next(seconds)))
@@ -81,7 +81,7 @@ DRAWS = {
 
 
 class Drawing(Standard):
-    """Keeps what each generator gives in every step."""
+    """Records a draw from each random generator in every step."""
 
     def __init__(self):
         self.drawn = []
@@ -110,7 +110,7 @@ def test_every_draw_differs_from_step_to_step_and_comes_back_on_resume(tmp_path)
 @pytest.mark.parametrize(
     "model", ["model=tiny_bert", "model=tiny_t5", "model=tiny_gpt2", "model=tiny_llama"],
 )  # fmt: skip
-def test_dropout_and_attention_dropout_go_on_after_a_resume(model, tmp_path):
+def test_dropout_and_attention_dropout_continue_after_a_resume(model, tmp_path):
     options = (model, "model.dropout=0.2", "model.attention_dropout=0.3", "trainer.max_steps=3")
     options = (*options, "task=lm") if model in ("model=tiny_gpt2", "model=tiny_llama") else options
     whole = make_job(tmp_path / "whole", *options)
@@ -123,7 +123,7 @@ def test_dropout_and_attention_dropout_go_on_after_a_resume(model, tmp_path):
     assert any(not torch.equal(expected[name], tensor) for name, tensor in without.weights().items())
 
 
-def test_what_a_resumed_run_does_otherwise_is_noted(tmp_path):
+def test_differences_of_a_resumed_run_are_noted(tmp_path):
     make_job(tmp_path, "trainer.max_steps=2").run()
     job = make_job(tmp_path, "trainer.max_steps=4", "optimizer.lr=0.5", "trainer.log_every_steps=1", resume=True)
     job.run()

@@ -1,4 +1,4 @@
-"""Where a run stands, counted by hand and through JSON."""
+"""The state of a run, counted by hand and through JSON."""
 
 import json
 from dataclasses import fields
@@ -8,7 +8,7 @@ import pytest
 from ctxlab.training.state import TrainState
 
 
-def test_passes_are_counted_as_far_as_they_were_read():
+def test_passes_are_counted_in_fractions():
     """Three of four steps, then a new pass at another length, two of two, and one of a third."""
     state = TrainState(length=64)
     for _ in range(3):
@@ -32,7 +32,7 @@ def test_every_field_goes_through_json():
 
 
 def test_an_older_file_and_a_newer_one_are_read():
-    """Passes were counted in whole ones once; a key of another version is of no concern."""
+    """Older versions counted whole passes; a key of a newer version is ignored."""
     state = TrainState.from_dict({"step": 7, "epoch": 2, "another": 1})
     assert (state.step, state.epoch, state.epochs_before, state.loss_sum) == (7, 2, 2.0, 0.0)
     assert TrainState.from_dict({"epoch": 2, "epochs_before": 1.5}).epochs_before == 1.5

@@ -1,4 +1,4 @@
-"""Steps of an epoch: a function of seed, epoch and length alone, over every token that can be learned once."""
+"""Steps of an epoch: a function of seed, epoch and length alone, which cover every labelled token once."""
 
 import numpy as np
 import pytest
@@ -43,7 +43,7 @@ def test_every_token_is_in_one_step_of_an_epoch(sort_all):
 
 
 def test_a_step_is_a_function_of_seed_epoch_and_length():
-    """A stream that begins in the middle has the same steps as one that came there."""
+    """A stream that starts in the middle of an epoch has the same steps as one that reached that point."""
     first = make()
     for index in range(3):
         first.epoch(index, 16)
@@ -70,7 +70,7 @@ def test_windows_are_read_again_only_where_length_or_documents_change():
     assert read[len(DOCUMENTS) :] == [8] * len(DOCUMENTS)
 
 
-def test_documents_are_drawn_anew_by_epoch_and_document():
+def test_draws_depend_on_epoch_and_document():
     seeds = {}
     for epoch in (0, 1):
         drawn = []

@@ -1,4 +1,4 @@
-"""Adapters of a tuning rule out of another distribution are saved, checked, loaded and resumed like weights."""
+"""Adapters from a tuning rule in a plug-in are saved, checked, loaded and resumed like weights."""
 
 import importlib
 import importlib.metadata
@@ -123,7 +123,7 @@ def evaluated(run, tmp_path_factory):
 
 
 def test_training_scores_the_best_checkpoint_as_eval_reads_it(run, evaluated):
-    """Training puts it back into the model at hand; eval builds a new one."""
+    """Training loads it into the current model; eval builds a new one."""
     assert json.loads((run / "best.json").read_text())["step"] == 2  # not the last one
     assert result(run)["checkpoint"].endswith(checkpoint.step_name(2))
     name = "predictions/validation.jsonl"
@@ -131,7 +131,7 @@ def test_training_scores_the_best_checkpoint_as_eval_reads_it(run, evaluated):
     assert result(run)["metrics"]["validation"] == result(evaluated)["metrics"]["validation"]
 
 
-def test_a_resumed_run_is_the_same_to_the_bit(run, tmp_path):
+def test_a_resumed_run_is_bit_identical(run, tmp_path):
     again = tmp_path / "again"
     shutil.copytree(run, again)
     for number in (3, 4):
@@ -171,7 +171,7 @@ def test_another_rule_is_refused(run, asked, refused, tmp_path):  # noqa: F811
 
 
 def small(rule, seed):
-    """A model with the rule in it, and every weight drawn anew."""
+    """A model with the rule applied and all weights drawn at random."""
     model = TinyBert(hidden_size=16, num_layers=1, num_heads=2, trained_length=32, name="tiny_bert", seed=1,
                      dropout=None, attention_dropout=0.0).build("token_classification", ["O", "B-X"])  # fmt: skip
     rule.install(model)
@@ -185,8 +185,8 @@ def low_rank():
     return importlib.import_module("my_rules.rules").LowRank()
 
 
-def test_saved_weights_go_back_into_a_model_that_learned_on(tmp_path):
-    """As training does to score its best checkpoint."""
+def test_saved_weights_load_into_a_model_trained_further(tmp_path):
+    """As in training, to score its best checkpoint."""
     saved, other, rule = small(low_rank(), 1), small(low_rank(), 2), low_rank()
     save_weights(saved, rule, tmp_path)
     Checkpointed(str(tmp_path)).load_weights(other, rule)
@@ -196,7 +196,7 @@ def test_saved_weights_go_back_into_a_model_that_learned_on(tmp_path):
 
 
 def test_a_run_without_adapters_is_refused_too(tmp_path):
-    """Adapters as they were drawn would be evaluated as if they had been trained."""
+    """Otherwise randomly initialised adapters would be evaluated as if they had been trained."""
     save_weights(small(Full(), 1), Full(), tmp_path)
     assert not (tmp_path / TUNING).exists()
     with pytest.raises(UserError, match=r"another tuning rule.* needs another"):

@@ -1,4 +1,4 @@
-"""Which windows are trained on: cases worked out by hand, and the weight that the loss gives to those left out."""
+"""Which windows are trained on: cases worked out by hand, and that the loss gives those left out no weight."""
 
 from types import SimpleNamespace
 
@@ -49,20 +49,20 @@ NONE = NO_LABEL
         ((NONE, NONE), [], [], []),
     ],
 )
-def test_what_links_windows_decides_which_are_needed(labels, alone, memory, joined):
+def test_memories_and_readings_decide_which_windows_are_needed(labels, alone, memory, joined):
     cases = [(strategy(), alone), (strategy(sequential=True), memory), (strategy(joins=True), joined)]
     for parts, expected in cases:
         assert window_chooser(parts, Any(), generates=False)(item(*labels)) == expected
 
 
-def test_where_a_task_writes_targets_decide():
+def test_targets_of_a_generative_task_decide_which_windows_are_needed():
     choose = window_chooser(strategy(), Any(), generates=True)
     assert choose(item(1, 1, 1, targets=[0, 4, 0])) == [1]
     assert choose(item(NONE, NONE, targets=[1, 0])) == [0]
     assert choose(item(1, 1)) == []
 
 
-def test_windows_are_left_out_with_all_that_is_theirs():
+def test_windows_are_left_out_with_all_of_their_fields():
     given = [item(NONE, 5, NONE), item(NONE), item(6)]
     kept, skipped = choose_windows(given, window_chooser(strategy(), Any(), generates=False))
     assert [(len(one), [row[0] for row in one.labels]) for one in kept] == [(2, [5]), (2, [6])]
@@ -88,8 +88,8 @@ WRITTEN = ("task=generation", "model=tiny_gpt2", "task.decoding.max_new_tokens=1
            "trainer.max_epochs=1")  # fmt: skip
 
 
-def test_what_goes_on_from_a_document_is_trained_on_at_its_end_alone(tmp_path, monkeypatch):
-    """Counted at the model itself: a row for each document, which has one text, and every token of it."""
+def test_targets_that_continue_a_document_are_trained_on_at_its_end_alone(tmp_path, monkeypatch):
+    """Counted at the model's inputs: one row for each document, which has one text, with all of its tokens."""
     job = make_job(tmp_path, *WRITTEN)
     monkeypatch.setattr(job.trainer, "_evaluate", lambda _: False)
     rows, tokens, forward = [], [], job.bench.model.forward
@@ -159,6 +159,6 @@ def test_what_is_left_out_has_no_weight_in_the_loss(name, tmp_path):
         (("task=qa", "task.no_answer_weight=0"), [0, 2, NONE], True),
     ],
 )
-def test_a_window_of_what_does_not_count_teaches_nothing(options, labels, teaches):
+def test_a_window_without_counted_labels_teaches_nothing(options, labels, teaches):
     task = build(compose("train", list(options)).task, Task)
     assert task.has_loss(np.array(labels)) == teaches

@@ -1,3 +1,3 @@
-"""Real runs here too: the fixtures of the stages' tests."""
+"""Real runs, with the fixtures of the stages' tests."""
 
 from tests.stages.conftest import no_pictures, refused, trained  # noqa: F401

@@ -1,4 +1,4 @@
-"""The check of every head by itself, on every attention part in every kind of model, and on heads that are wrong."""
+"""The check of each single head, on every attention part in every kind of model, and on faulty heads."""
 
 from dataclasses import replace
 
@@ -63,7 +63,7 @@ def part(name):
 
 @pytest.mark.parametrize("kind", MODELS)
 @pytest.mark.parametrize("name", catalogue.options("strategy/attention"))
-def test_the_heads_of_every_part_are_as_it_declares(name, kind):
+def test_the_heads_of_every_part_are_as_declared(name, kind):
     attention = part(name)
     if kind == "t5" and name in UNBIASED:
         pytest.skip("refuses this model")
@@ -71,7 +71,7 @@ def test_the_heads_of_every_part_are_as_it_declares(name, kind):
     assert check.passed is (True if attention.exact and not attention.looks_ahead else None), check.detail
 
 
-def test_keys_of_a_cache_are_told_from_those_of_the_window():
+def test_keys_of_a_cache_are_distinguished_from_those_of_the_window():
     memory = SegmentCache(8)
     check = check_heads(subject(part("full"), "llama", memory=memory, reading=Segments(16)))
     assert check.passed, check.detail
@@ -88,7 +88,7 @@ def test_swapped_halves_are_found(name, kind, monkeypatch):
     assert "head 1, token" in check.detail
 
 
-def test_a_head_too_few_is_found(monkeypatch):
+def test_a_missing_head_is_found(monkeypatch):
     attention = DynamicHeads(reference=24, least=1)
     assert check_heads(subject(attention)).passed
     honest = DynamicHeads.heads

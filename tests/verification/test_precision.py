@@ -1,4 +1,4 @@
-"""What verify measures in: casts to single precision inside a model are not taken, and nothing else changes."""
+"""The precision of verify: casts to single precision inside a model are suppressed, and nothing else changes."""
 
 import torch
 from transformers.models.llama.modeling_llama import LlamaRMSNorm
@@ -30,7 +30,7 @@ def test_the_norm_is_the_closed_formula():
             assert torch.allclose(norm(states), expected, rtol=1e-14, atol=0)
 
 
-def test_a_product_takes_the_finer_kind_and_single_precision_stays_itself():
+def test_a_product_has_the_higher_precision_and_single_precision_stays():
     fine, coarse = torch.eye(3, dtype=torch.float64), torch.eye(3)
     with KeepDouble():
         assert (fine @ coarse).dtype == torch.float64

@@ -1,4 +1,4 @@
-"""Parts that are broken on purpose: ``ctxlab verify`` names each, and passes the same command where nothing is."""
+"""Parts that are broken on purpose: ``ctxlab verify`` detects each, and passes the same command without the fault."""
 
 import json
 import tempfile
@@ -52,7 +52,7 @@ HAT = ("model=tiny_bert", "strategy=hierarchical", "strategy.reading.window=32")
 
 @pytest.fixture
 def failed(tmp_path, capsys):
-    """Run a command that must fail checks; their names, and what was found."""
+    """The failed checks of a command, which must fail: their names and details."""
 
     def run(*words):
         capsys.readouterr()
@@ -72,7 +72,7 @@ def failed(tmp_path, capsys):
 
 
 def patterned(allowed, window=8, num_global=1):
-    """Plans of another pattern than the declared one."""
+    """``plans`` whose kernel computes another pattern than the declared one."""
     return lambda part, length, lengths: (Plan(allowed, sliding(window, num_global)),)
 
 
@@ -85,7 +85,8 @@ STRUCTURED = ("model=tiny_llama", "task=lm", "strategy=chunk", "strategy/attenti
 
 
 def test_global_tokens_that_are_chosen_by_the_whole_window(failed, monkeypatch):
-    """As an encoder may choose them: the declared pattern changes with the tokens, so only causality shows it."""
+    """As an encoder may choose them: the declared pattern changes with the tokens, so that only the check of causality
+    finds it."""
     assert failed(*STRUCTURED) == {}
     monkeypatch.setattr(structured, "is_causal", lambda model: False)
     found = failed(*STRUCTURED)
@@ -101,7 +102,7 @@ def test_a_part_that_looks_ahead_passes_and_is_reported(tmp_path):
 
 
 @pytest.mark.parametrize("words", [STRIDED, YARN, RMT, HAT])
-def test_nothing_broken_fails_nothing(words, failed):
+def test_without_a_fault_nothing_fails(words, failed):
     assert failed(*words) == {}
 
 
@@ -212,7 +213,7 @@ def test_a_reading_whose_windows_are_too_long(failed, monkeypatch):
     assert "over 64" in failed("model=tiny_bert", "strategy=chunk", "context=64")["windows"]
 
 
-def test_outputs_that_go_back_to_the_wrong_tokens(failed, monkeypatch):
+def test_outputs_that_are_assigned_to_the_wrong_tokens(failed, monkeypatch):
     honest = Chunk.merge
 
     def shifted(part, windows, outputs, num_tokens):
@@ -258,7 +259,7 @@ def test_labels_that_are_lost_on_the_way(failed, monkeypatch):
 
 
 class Carrying(BaseMemory):
-    """The mean output of a window, through a matrix, is added to every output of the next."""
+    """The mean output of a window, times a matrix, is added to every output of the next."""
 
     gradient_windows = 2
 
@@ -300,7 +301,7 @@ class Mixing(Carrying):
 
 
 def remembering(monkeypatch, memory):
-    """Put a memory in the place of none."""
+    """Replace the null memory by ``memory``."""
     honest = make_parts.make_strategy
     monkeypatch.setattr(make_parts, "make_strategy", lambda node: replace(honest(node), memory=memory()))
 
@@ -322,7 +323,7 @@ def test_a_memory_that_crosses_documents(failed, monkeypatch):
     assert {"documents", "batches"} <= set(failed(*CARRIED))
 
 
-def test_memory_tokens_that_begin_anew_in_every_window(failed, monkeypatch):
+def test_memory_tokens_that_restart_in_every_window(failed, monkeypatch):
     honest = Recurrent.step
     monkeypatch.setattr(
         Recurrent, "step", lambda part, forward, inputs, state: (honest(part, forward, inputs, state)[0], state)
@@ -349,7 +350,7 @@ def test_a_memory_that_has_no_second_window(failed):
 
 
 def test_one_layer_that_looks_too_far(failed, monkeypatch):
-    """Through a global token everything is reached in two layers: only the layer by itself shows it."""
+    """Through a global token everything is reached in two layers, so that only the check of single layers finds it."""
 
     def beyond(module, args, output):
         states = output[0] if isinstance(output, tuple) else output
@@ -375,7 +376,7 @@ def test_a_checkpoint_that_forgets_a_part(failed, monkeypatch):
 
 
 def after(monkeypatch, change):
-    """Change the model once everything is in it."""
+    """Change the model after everything is installed."""
     honest = stage.open_bench
 
     def opened(*args, **kwargs):
@@ -387,7 +388,7 @@ def after(monkeypatch, change):
 
 
 def broken(monkeypatch, change):
-    """Change what the model is given."""
+    """Change the model's inputs."""
     after(monkeypatch, lambda m: m.register_forward_pre_hook(lambda _, a, k: change(a, k), with_kwargs=True))
 
 
@@ -431,7 +432,7 @@ def test_a_cache_that_is_a_key_short(failed, monkeypatch):
 
 
 def test_positions_with_a_gap_between_windows(failed, monkeypatch):
-    """Rotary positions count by differences: within a window all is right."""
+    """Rotary positions act by differences, so that within a window nothing is wrong."""
     honest = caches.forward_cached
 
     def gapped(forward, inputs, cached, start):
@@ -448,7 +449,7 @@ def test_outputs_that_are_no_mean_where_windows_overlap(failed, monkeypatch):
     assert failed(*OVERLAP, "strategy.reading.merge=mean") == {}
 
     def added(windows, outputs, num_tokens):
-        """Weights that add up to 1, and one of them is below 0."""
+        """Weights that add up to 1, one of them negative."""
         one, other = (
             merging.first(windows[::step], outputs[::step], num_tokens).outputs for step in (1, -1)
         )  # fmt: skip

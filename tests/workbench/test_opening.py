@@ -1,4 +1,4 @@
-"""In which order parts are told of one another, and what is refused before anything is read."""
+"""The order in which parts are set up, and what is refused before anything is read."""
 
 from dataclasses import replace
 from pathlib import Path

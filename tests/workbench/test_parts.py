@@ -1,4 +1,4 @@
-"""The one place where configuration becomes parts."""
+"""Building the parts from the configuration."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Notes of sanity: each on a case worked out by hand, and silence on the case beside it."""
+"""Sanity notes: each appears on a case worked out by hand, and not on a neighbouring one."""
 
 import numpy as np
 import pytest

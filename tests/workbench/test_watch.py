@@ -1,4 +1,4 @@
-"""What a display and a tracker are told of a run."""
+"""What the display and the tracker receive from a run."""
 
 from types import SimpleNamespace
 

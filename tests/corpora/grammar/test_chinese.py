@@ -1,4 +1,4 @@
-"""What the small Chinese grammar says; what it has in common with the English ones is tested in contracts."""
+"""The small Chinese grammar; what it shares with the English ones is tested in ``tests/contracts``."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Records as benchmarks have them, read by the tasks themselves."""
+"""Records in the formats of public benchmarks, read by the tasks themselves."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""CoQA as published and as on the hub; the right answers are read off the story by hand."""
+"""CoQA as published and as on the hub; the expected answers are taken from the story by hand."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Formats of other tools, as these write them; what they become is worked by hand, and read by the task itself."""
+"""Files as other tools write them; the expected records are worked out by hand, and read by the task itself."""
 
 import json
 
@@ -315,7 +315,7 @@ def test_yes_or_no_is_read_by_nli_and_named_by_qa(tmp_path, row):
         (QA(), {"question": "?", "answer": "x", "context": [["T", [3]]]}),
     ],
 )
-def test_what_is_not_whole_is_named_by_place(tmp_path, task, row):
+def test_incomplete_records_are_named_by_place(tmp_path, task, row):
     with pytest.raises(UserError, match=r"a\.jsonl line 1") as caught:
         read(tmp_path, task, row)
     assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""spaCy's forms of one text with two entities, written by hand as its documentation shows them."""
+"""spaCy's formats for one text with two entities, written by hand after its documentation."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Relations between spans as four tools write them; what they become is worked by hand from one sentence."""
+"""Relations between spans as four tools write them; the expected records are worked out by hand from one sentence."""
 
 import json
 
@@ -115,7 +115,7 @@ def test_texts_that_were_rejected_are_left_out(tmp_path):
         ({"relations": [{"from_id": 0}]}, "looks like annotated spans with relations but is incomplete"),
     ],
 )
-def test_what_is_not_whole_is_named(change, says, tmp_path):
+def test_incomplete_records_are_named(change, says, tmp_path):
     (tmp_path / "a.jsonl").write_text(json.dumps({**DOCCANO, **change}))
     with pytest.raises(UserError, match=rf"a\.jsonl line 1.*{says}"):
         parsed(tmp_path / "a.jsonl")

@@ -1,4 +1,4 @@
-"""brat's files; each right value is the text at the characters that brat names."""
+"""brat's files; the expected entities are the text at the character offsets in the annotations."""
 
 import pytest
 

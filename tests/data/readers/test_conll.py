@@ -1,4 +1,4 @@
-"""Columns in every layout, each worked by hand."""
+"""CoNLL columns in every layout, with expected values worked out by hand."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Encodings told from texts that Python's own codecs wrote."""
+"""Encodings recognised in texts that Python's own codecs wrote."""
 
 import pytest
 

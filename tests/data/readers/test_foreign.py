@@ -1,4 +1,4 @@
-"""Files of other programs are named, with a command that names the file and the one it makes."""
+"""Files of other programs are recognised, and the message gives a conversion command with both file names."""
 
 import pytest
 

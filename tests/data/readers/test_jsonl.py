@@ -1,4 +1,4 @@
-"""JSON in every shape that files have; the oracle is ``json.load`` of the same objects."""
+"""JSON in every layout that files use; the oracle is ``json.load`` of the same objects."""
 
 import bz2
 import gzip

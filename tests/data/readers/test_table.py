@@ -1,4 +1,4 @@
-"""Tables; the oracle is pandas, which wrote them or reads them too."""
+"""Tables; the oracle is pandas, which wrote them or also reads them."""
 
 import pandas as pd
 import pytest

@@ -101,7 +101,7 @@ DATED = [{"id": 12345678901234567890 + i, "text": "x", "label": f"2024-01-0{i + 
     ],
 )
 def test_local_text_files_keep_long_ids_and_dates(tmp_path, names):
-    """The library's own types have neither: its JSON reader fails on the ids, and makes dates of the labels."""
+    """The library's own JSON reader fails on such ids, and turns such labels into dates."""
     for file in names.values():
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).write_text("".join(json.dumps(row) + "\n" for row in DATED), encoding="utf-8")

@@ -67,7 +67,7 @@ def test_baselines():
 
 
 def test_bm25_by_hand():
-    """Two sentences of two and four words, of which the first has the word: idf ln 2, length 2 of a mean of 3."""
+    """Two sentences of two and four words, of which only the first has the word: idf ln 2, length 2, mean length 3."""
     index = sentences._index("Sold rope. He wept for wool.", "en")
     assert index.sizes.tolist() == [2, 4]
     found, other = index.scores(Counter(["rope", "salt"]))
@@ -143,7 +143,7 @@ def test_breakdowns_have_their_cases():
 
 
 def test_intervals_draw_records_and_not_questions():
-    """Ten questions of one record say no more of other records than one: there is no interval."""
+    """Ten questions about one record are one independent case, so there is no interval."""
     (row, *_) = rows(score(*[case(["rope"], "rope" if index % 2 else "") for index in range(10)]), "overall")
     assert (row["low"], row["f1"], row["high"]) == (None, 0.5, None)
     (row, *_) = rows(score(*[case(["rope"], "rope" if i % 2 else "", group=str(i)) for i in range(10)]), "overall")

@@ -34,7 +34,7 @@ def table(scores, name):
 
 
 def drawn(classes, num=60, seed=0):
-    """Gold, probabilities and answers of a model that knows something; some probabilities are equal."""
+    """Gold, probabilities and answers of a model better than chance, with ties among the probabilities."""
     random = np.random.default_rng(seed)
     gold = random.integers(len(classes), size=num)
     logits = random.normal(size=(num, len(classes))) + np.eye(len(classes))[gold]
@@ -98,7 +98,7 @@ def test_calibration_error_by_hand():
 
 
 def test_a_border_of_a_bin_belongs_to_the_lower_one():
-    """10 / 15 and 9.5 / 15 share the tenth bin, so that one right and one wrong answer make up for each other."""
+    """10 / 15 and 9.5 / 15 share the tenth bin, so that one right and one wrong answer balance."""
     answers = [verdict(("a",), [10 / 15, 5 / 15, 0]), verdict(("a",), [9.5 / 15, 5.5 / 15, 0])]
     value = np.float32(10 / 15).astype(float) + np.float32(9.5 / 15).astype(float)
     found = scored([("a",), ("b",)], answers).metrics

@@ -1,4 +1,4 @@
-"""What texts meet of their prompts, on cases worked by hand."""
+"""Which constraints of their prompts texts meet, on cases worked by hand."""
 
 import numpy as np
 import pytest

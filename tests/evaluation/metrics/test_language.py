@@ -85,7 +85,7 @@ def test_by_position_and_length():
     assert lengths == {"1–256": (1, 1), "257–512": (1, 3)}
 
 
-def test_words_that_evidence_tells():
+def test_words_that_evidence_decides():
     # Tokens of four characters from 1 on: the probe at 5 to 12 is two of them, the one at 13 to 15 a third.
     probes = ({"start": 5, "end": 12, "distance": 20}, {"start": 13, "end": 15, "distance": 600})
     answer = scores_of([1, 2, 3, 4], correct=[False, True, False, True])
@@ -106,7 +106,7 @@ def test_masked_tokens_have_a_pseudo_perplexity():
     assert found.metrics["pseudo_perplexity"] == pytest.approx(math.exp(2))
 
 
-def test_an_explosion_stays_a_number():
+def test_an_exploded_perplexity_is_finite():
     assert math.isfinite(score(scores_of([5000])).metrics["perplexity"])
 
 

@@ -1,4 +1,4 @@
-"""Scores of rankings, against scikit-learn, the script of MIND worked by hand, and all orders there are."""
+"""Ranking metrics against scikit-learn, against MIND's script worked by hand, and over all permutations."""
 
 from itertools import permutations
 
@@ -16,7 +16,7 @@ FIGURES = (*ranking.FIGURES, *choosing.FIGURES[1:])
 
 
 def verdict(score, *, tokens=100, seen=100, evidence=()):
-    """What says ``score`` as log odds; None is of a history that was not read."""
+    """The verdict whose log odds are ``score``; None is a history that was not read."""
     if score is None:
         return Verdict(CLASSES, (), np.zeros(2, np.float32), False, tokens, 0, evidence)
     share = 1 / (1 + np.exp(-score))
@@ -25,7 +25,7 @@ def verdict(score, *, tokens=100, seen=100, evidence=()):
 
 
 def scored(rankings, metric=ranking, **options):
-    """Scores of (labels, scores) a ranking; ``records`` names their records."""
+    """Metrics of rankings given as (labels, scores); ``records`` says which record each belongs to."""
     records = options.pop("records", None) or [str(i) for i in range(len(rankings))]
     probes = options.pop("probes", None)
     documents, predictions = [], []
@@ -131,7 +131,7 @@ def test_chance_is_the_mean_over_all_orders(labels):
 
 
 def test_intervals_draw_whole_records():
-    """Two records of many rankings, one right and one wrong: the interval is as wide as can be."""
+    """Two records of many rankings, one all right and one all wrong: the widest possible interval."""
     rankings = [([1, 0], [1.0, 0.0])] * 10 + [([1, 0], [0.0, 1.0])] * 10
     (row,) = [
         row for row in table(scored(rankings, records=["a"] * 10 + ["b"] * 10), "overall") if row["figure"] == "auc"
@@ -141,7 +141,7 @@ def test_intervals_draw_whole_records():
     assert 0.2 < row["low"] < 0.5 < row["high"] < 0.8
 
 
-def test_breakdowns_say_where_it_is_lost():
+def test_breakdowns_show_where_quality_is_lost():
     rankings = [([1, 0], [1.0, 0.0]), ([1, 0], [0.0, 1.0])]
     probes = [[{"at": 0.05, "seen": True, "distance": 20}], [{"at": 0.95, "seen": False, "distance": 300}]]
     found = scored(rankings, probes=probes, tokens=300)

@@ -89,7 +89,7 @@ def test_perfect_empty_and_nothing_to_find():
 
 
 def test_all_right_and_all_stated_in_training():
-    """Nothing is left of the precision, so that the score is 0, as in the published script."""
+    """No prediction is left for the precision, so the score is 0, as in the published script."""
     known = [case("x", 10, [[0], [5]], [(0, 1, "r")], [(0, 1, "r")], [(0, 1, "r")])]
     assert score(*zip(*known, strict=True)).metrics == {"precision": 1, "recall": 1, "f1": 1, "ign_f1": 0}
 

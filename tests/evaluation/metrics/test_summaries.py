@@ -1,4 +1,4 @@
-"""Figures of summaries, against rouge-score itself and hand-worked cases."""
+"""Summary metrics against rouge-score itself and hand-worked cases."""
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ def test_perfect_is_one_and_empty_is_none():
 
 
 def test_rouge_worked_by_hand():
-    """Three of four words, one of three pairs; the longest common part in order has three words."""
+    """Three of four words, one of three bigrams; the longest common subsequence has three words."""
     found = score([document(0, "red boats left home")], [prediction(0, "red boat went home")]).metrics
     assert (found["rouge1"], found["rouge2"], found["rougeL"]) == pytest.approx((3 / 4, 1 / 3, 3 / 4))
 
@@ -67,7 +67,7 @@ def test_baselines_have_as_many_words_as_the_model():
     assert len({row["length_ratio"] for row in rows}) == 1
 
 
-def test_which_tenth_a_summary_takes_up():
+def test_which_tenths_a_summary_covers():
     gold, given = "Sentence 7 tells of the lamp7 and boat7.", "Sentence 48 tells of the lamp48 and boat48."
     scores = score([document(0, gold)], [prediction(0, given)])
     rows = table(scores, "source_coverage")

@@ -1,4 +1,4 @@
-"""Figures of translations, against sacrebleu's own over the corpus and hand-worked cases."""
+"""Translation metrics against sacrebleu's over the corpus and hand-worked cases."""
 
 import numpy as np
 import pytest
@@ -68,7 +68,7 @@ def test_perfect_is_one_and_empty_is_none():
 
 
 def test_chrf_worked_by_hand():
-    """abc against abd: 2/3, 1/2 and 0 of the n-grams of each side are right; longer ones there are none."""
+    """abc against abd: 2/3, 1/2 and 0 of the n-grams of each side match; there are no longer ones."""
     assert chrf.chrf(chrf.counts("a b c", "abd")) == pytest.approx((2 / 3 + 1 / 2) / 3)
 
 

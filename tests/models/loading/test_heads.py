@@ -1,4 +1,5 @@
-"""Heads of every task: which are new, which must have been saved, and what outputs without names leave in a config."""
+"""Heads of every task: which are initialised anew, which must have been saved, and what unnamed outputs leave in a
+config."""
 
 import json
 import logging
@@ -37,7 +38,7 @@ def logits(model):
 
 
 @pytest.mark.parametrize("head", LANGUAGE)
-def test_a_language_model_gives_its_vocabulary_and_reloads_to_the_bit(head, tmp_path):
+def test_a_language_model_gives_its_vocabulary_and_reloads_bit_identically(head, tmp_path):
     model = LANGUAGE[head]().build(head, [])
     assert logits(model).shape == (1, 40, model.config.vocab_size)
     source = Checkpointed(save(model, tmp_path))
@@ -76,7 +77,7 @@ def test_labels_that_are_called_like_the_librarys_own(labels, tmp_path):
 
 
 def test_labels_of_another_task_do_not_stay(tmp_path):
-    """Nine tags in the config would make nine outputs out of a start and an end."""
+    """Nine tags left in the config would give nine outputs instead of a start and an end."""
     tagger = TinyBert().build("token_classification", [f"T{i}" for i in range(9)])
     model = Pretrained(save(tagger, tmp_path / "tagger")).build("question_answering", [])
     with torch.no_grad():
@@ -99,7 +100,7 @@ def test_a_masked_language_model_without_its_head_gets_a_new_one_and_says_so(tmp
         Checkpointed(path).build("masked_lm", [])
 
 
-def test_a_body_with_gaps_is_refused_under_a_new_head_too(tmp_path):
+def test_missing_body_weights_are_refused_under_a_new_head_too(tmp_path):
     path = save(TinyBert().build("masked_lm", []), tmp_path)
     weights = load_file(tmp_path / "model.safetensors")
     del weights["bert.encoder.layer.1.output.dense.weight"]
@@ -141,7 +142,7 @@ def test_an_architecture_without_the_head_is_one_sentence(head, source, tmp_path
 
 
 @pytest.mark.parametrize("source", [TinyBert, TinyLlama])
-def test_states_are_the_last_ones_and_reload_to_the_bit(source, tmp_path):
+def test_states_are_the_last_ones_and_reload_bit_identically(source, tmp_path):
     """The library's projection to labels is taken off, so that a checkpoint has no weights of it."""
     model = source().build("states", ["A", "B", "C"])
     found = logits(model)
@@ -175,7 +176,7 @@ def test_documents_of_a_decoder_without_padding_can_be_batched(tmp_path):
 
 
 def byte_level(folder, parts):
-    """A tokenizer without padding whose splitters stand in a row."""
+    """A tokenizer without a padding token, with a sequence of pre-tokenizers."""
     from tokenizers import Tokenizer, models, pre_tokenizers
 
     vocabulary = {"<|end|>": 0, "Ġ": 1, "a": 2, "b": 3, "Ġa": 4, "1": 5, "2": 6}
@@ -194,7 +195,7 @@ def test_a_tokenizer_without_padding_pads_with_the_end(tmp_path):
     assert len(tokenizer) == 7
 
 
-def test_words_begin_with_a_space_and_numbers_are_not_torn_apart_by_it(tmp_path):
+def test_words_begin_with_a_space_that_does_not_split_numbers(tmp_path):
     from tokenizers import pre_tokenizers
 
     tokenizer = byte_level(tmp_path, [pre_tokenizers.Digits(individual_digits=True)])

@@ -1,4 +1,4 @@
-"""Trained heads by the names of their labels; the oracle is the model as Transformers itself loads it."""
+"""Trained heads matched by the names of their labels; the oracle is the model as Transformers itself loads it."""
 
 import json
 
@@ -18,7 +18,7 @@ IDS = torch.arange(5, 45)[None]
 
 
 def saved(tmp_path, head, labels, source=TinyBert, **config):
-    """Folder of a model that another tool might have left, with a head that is no longer small."""
+    """Folder of a model as another tool might save it, with head weights far from their initial ones."""
     model = source().build(head, labels)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -85,8 +85,8 @@ def test_a_head_of_other_labels_is_not_taken_by_place(tmp_path, head, labels, as
     assert getattr(model, NEW_HEAD)
 
 
-def test_a_taggers_projection_is_no_classifiers(tmp_path):
-    """Of the same name and size, and without a pooler in front."""
+def test_the_projection_of_a_tagger_is_not_used_for_a_classifier(tmp_path):
+    """The projection has the same name and size, but no pooler before it."""
     path = saved(tmp_path, "token_classification", ["O", "B-X", "I-X"])
     model = Pretrained(path).build("sequence_classification", ["a", "b", "c"])
     assert float(model.classifier.weight.detach().std()) == pytest.approx(0.02, rel=0.5)
@@ -105,7 +105,7 @@ def test_outputs_without_names_go_by_number_or_place(tmp_path):
         assert "has no label names" in getattr(model.config, WEIGHTS_NOTES)[0]
 
 
-def test_what_a_model_says_of_its_head(tmp_path):
+def test_notes_on_the_head_of_a_model(tmp_path):
     path = saved(tmp_path, "token_classification", TAGS)
     assert Pretrained(path).head_labels("token_classification") == TAGS
     assert Pretrained(path).head_labels("sequence_classification") == []

@@ -1,4 +1,5 @@
-"""Characters of tokens of byte-level tokenizers; the oracle is the text: what a token covers is what it says."""
+"""Character offsets of byte-level tokenizers; the oracle is the text: a token decodes to the characters that it
+covers."""
 
 import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers

@@ -1,4 +1,4 @@
-"""The two vocabularies of tiny models: letters, with which any English text is read, and bytes, for every script."""
+"""The two vocabularies of tiny models: letters, enough for any English text, and bytes, for every script."""
 
 import string
 

@@ -1,4 +1,4 @@
-"""Tokens that were added to a tokenizer alone; the oracle is the model as it was, on ids that it had."""
+"""Tokens that were added to the tokenizer but not to the model; the oracle is the original model on its own ids."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What loads, what is refused, and what a loaded model and its tokenizer are like."""
+"""What loads, what is refused, and the state of a loaded model and its tokenizer."""
 
 import json
 import logging
@@ -108,7 +108,7 @@ def test_pickled_weights_are_not_loaded(saved):
 
 
 def test_code_beside_the_weights_never_runs(saved):
-    """Not even a question is asked: the type is unknown, so the model is refused."""
+    """Transformers does not even prompt for trust: the type is unknown, so the model is refused."""
     trap = saved / "ran"
     (saved / "configuration_trap.py").write_text(f"open({str(trap)!r}, 'w')\nclass TrapConfig: ...\n")
     config = json.loads((saved / "config.json").read_text())
@@ -255,7 +255,7 @@ def test_the_config_can_be_changed_before_the_model_is_built(headless):
 
 
 def dropouts(model):
-    """Rates in use after attention's are set apart."""
+    """The dropout rates in use outside attention."""
     attention = [m.p for n, m in model.named_modules() if n.endswith("attention.self.dropout")]
     others = [m.p for n, m in model.named_modules()
               if isinstance(m, torch.nn.Dropout) and not n.endswith("attention.self.dropout")]  # fmt: skip

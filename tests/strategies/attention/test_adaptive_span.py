@@ -33,7 +33,7 @@ def small_blocks():
 
 
 def dense(query, key, value, spans, ramp, seen, scaling):
-    """In float64: weights times their fade, brought to a sum of one; a query that sees nothing sees itself."""
+    """In float64: weights times the soft mask, normalised; a query without any key sees itself."""
     groups = query.shape[1] // key.shape[1]
     key, value = (tokens.repeat_interleave(groups, 1) for tokens in (key, value))
     index = torch.arange(key.shape[2])
@@ -47,7 +47,7 @@ def dense(query, key, value, spans, ramp, seen, scaling):
 
 
 def visible(length, causal, padding):
-    """(B, 1, L, L): what the model itself allows."""
+    """(B, 1, L, L): the pairs that the model itself allows."""
     index = torch.arange(length)
     seen = padding[:, None, None, :] & torch.ones(length, 1, dtype=torch.bool)
     return seen & (index <= index[:, None]) if causal else seen
@@ -114,14 +114,14 @@ def test_equals_dense_attention_under_the_soft_mask(case):
 
 
 def by_the_library(query, key, value, spans, tiles, *, ramp, scaling):
-    """As on another device than a CPU."""
+    """Take the code path of devices other than the CPU."""
     call = soft_span.SoftSpanCall(tiles, ramp, scaling or query.shape[-1] ** -0.5)
     return soft_span._by_the_library(query, key, value, spans, call, 0.0)
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(cases())
-def test_so_does_what_runs_elsewhere(case):
+def test_the_path_for_other_devices_equals_it_too(case):
     found, expected = run(case, by_the_library)
     assert_equal(found[:4], expected[:4])
     assert_close(found[4].double(), expected[4], atol=1e-5, rtol=1e-5)
@@ -143,7 +143,7 @@ def test_the_oracle_notices_a_span_that_is_off_by_one():
     assert all((ours - theirs).abs().max() > 1e-3 for ours, theirs in zip(found, expected, strict=True))
 
 
-def test_in_bf16_it_is_rounded_only_at_the_end():
+def test_in_bf16_rounding_happens_only_at_the_end():
     """The oracle starts from the same rounded inputs; 8 bits of mantissa remain."""
     found, expected = run(example(dtype=torch.bfloat16))
     for ours, theirs in zip(found, expected, strict=True):
@@ -246,7 +246,7 @@ def batch(length=90, lost=20, side="right"):
 
 
 def scatter(model):
-    """Give each head a span of its own."""
+    """Give each head a different span."""
     spans = added_modules.attached(model, "attention")
     torch.manual_seed(3)
     with torch.no_grad():
@@ -325,7 +325,7 @@ def test_null_takes_as_many_tokens_as_there_are_positions(tiny):
     assert model.config.ctxlab["attention"]["max_span"] == 200
 
 
-def test_what_is_declared_follows_the_widest_head(tiny):
+def test_the_declared_reach_follows_the_widest_head(tiny):
     query, key = torch.arange(90)[:, None], torch.arange(90)[None]
     one = part()
     assert one.allowed(query, key, 90)[0].sum() == 66
@@ -410,7 +410,7 @@ def test_spans_grow_where_more_of_the_text_helps():
 
 @pytest.mark.parametrize("kind", ["bert", "llama"])
 def test_a_checkpoint_keeps_the_spans(tiny, kind, tmp_path):
-    """In tokens: with another longest span in the new installation, too."""
+    """In tokens, even when it is installed with another longest span."""
     model = tiny(kind)
     part().install(model)
     spans = scatter(model)

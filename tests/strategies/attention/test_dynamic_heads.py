@@ -22,12 +22,12 @@ DECODERS = ["llama", "gpt2"]
 @pytest.mark.parametrize(
     ("length", "heads"), [(1, 12), (100, 12), (105, 11), (150, 8), (200, 6), (400, 3), (1000, 2), (10**6, 2)]
 )
-def test_heads_become_fewer_by_the_rule(length, heads):
+def test_the_number_of_heads_follows_the_rule(length, heads):
     assert DynamicHeads(reference=100, exponent=1.0, least=2).heads(length, 12) == heads
 
 
 @pytest.mark.parametrize(("exponent", "heads"), [(0.5, 6), (2.0, 1), (0.25, 8)])
-def test_the_exponent_says_how_fast(exponent, heads):
+def test_the_exponent_sets_how_fast_heads_become_fewer(exponent, heads):
     assert DynamicHeads(reference=100, exponent=exponent, least=1).heads(400, 12) == heads
 
 
@@ -89,7 +89,7 @@ def mask_of(case):
 
 
 def run(case, dtype=torch.float32):
-    """Outputs and gradients of the part and the oracle; of padding queries nothing is asked."""
+    """Outputs and gradients of the part and the oracle, padding queries aside."""
     torch.manual_seed(case.seed)
     batch = len(case.padding)
     inputs = [torch.randn(batch, case.length, heads, 5).transpose(1, 2).to(dtype)

@@ -135,7 +135,7 @@ def test_only_the_encoder_is_changed(kind):
 
 
 @pytest.mark.parametrize("kind", ["t5", "bart"])
-def test_saves_as_ever_and_reloads(kind, tmp_path):
+def test_saves_and_reloads_as_before(kind, tmp_path):
     model = seq2seq(kind)
     Local(6, 2).install(model)
     model.save_pretrained(tmp_path)
@@ -162,7 +162,7 @@ HEADS = {
 
 
 @pytest.mark.parametrize("head", HEADS)
-def test_goes_into_every_head(head):
+def test_works_with_every_head(head):
     """With a decoder or without; some heads read the end of the text."""
     model = HEADS[head]().eval()
     ids, mask, _ = batch()
@@ -184,7 +184,7 @@ def extra(model):
     return {"decoder_input_ids": batch()[0]} if takes and "Sequence" not in type(model).__name__ else {}
 
 
-def test_a_copy_reads_its_own_weights():
+def test_a_copy_uses_its_own_weights():
     model = seq2seq("t5")
     Local(6, 1).install(model)
     copied = copy.deepcopy(model)
@@ -254,7 +254,7 @@ def test_an_encoder_with_attention_of_its_own_is_refused_and_left_as_it_was():
 
 @pytest.mark.parametrize("missing", ["decoder", "layer"])
 def test_half_an_installation_is_refused(missing, monkeypatch):
-    """Planted faults: the decoder takes the pattern too, or a layer of the encoder goes its own way."""
+    """Planted faults: the decoder takes the pattern too, or a layer of the encoder bypasses it."""
     model = seq2seq("bart")
     if missing == "decoder":
         monkeypatch.setattr("ctxlab.strategies.attention.kernels.interface._give_config", lambda stack, config: None)

@@ -1,7 +1,6 @@
-"""Windows of others against ours: same weights, same outputs.
-
-Everything runs in fp32, and the outputs are of the order of one. The tolerance is 1e-5 (reached: 4e-6), for gradients
-1e-4 of the largest of a weight. What a window counts differs: see each test.
+"""Windowed attention of library models against ours: same weights, same outputs. Everything runs in fp32, with outputs
+of order one. Tolerance: 1e-5 (worst seen 4e-6), for gradients 1e-4 of a weight's largest. What a window's size counts
+differs between models: see each test.
 """
 
 import copy
@@ -26,13 +25,13 @@ def batch():
 
 
 def states(model):
-    """Last hidden states of the tokens that are there."""
+    """Last hidden states of the tokens that are not padding."""
     ids, mask = batch()
     return model(input_ids=ids, attention_mask=mask).last_hidden_state[mask.bool()]
 
 
 def check(ours, theirs):
-    """The same outputs and gradients of all weights that both have; and the window hides something."""
+    """Assert equal outputs and gradients of all shared weights, and that the window hides something."""
     full = copy.deepcopy(ours)
     Full().install(full)
     found, expected = states(ours), states(theirs)
@@ -64,8 +63,8 @@ def test_longformer(window):
 def test_longt5(radius):
     """``local_radius`` counts one side, as our window: a key is seen up to that distance, not one less.
 
-    LongT5 cuts blocks of radius + 1 tokens, gives each the block before and behind, and hides what lies further away
-    than the radius. Its relative bias is that of T5.
+    LongT5 cuts blocks of radius + 1 tokens, gives each the blocks before and after it, and hides keys beyond the
+    radius. Its relative bias is that of T5.
     """
     torch.manual_seed(0)
     theirs = tf.LongT5EncoderModel(

@@ -166,7 +166,7 @@ def test_equals_dense_attention_given_the_same_buckets():
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("causal", [False, True])
 def test_the_oracle_notices_planted_faults(causal, tied):
-    """A chunk one token longer, one more chunk behind, a round dropped."""
+    """A chunk one token longer, one more chunk looked back at, a round dropped."""
     part, case = Lsh(chunk=8, rounds=2, tied=tied), example(causal=causal)
     assert deviation(*run(part, case)) <= 1e-5
     for wrong in (

@@ -92,7 +92,7 @@ def test_bigbird_by_hand():
         assert len(random) == 8
 
 
-def test_random_blocks_are_different_far_and_a_function_of_seed_and_length():
+def test_random_blocks_are_distinct_distant_and_a_function_of_seed_and_length():
     table = draw(50, 3, 2, 7, 200)
     assert torch.equal(table, draw.__wrapped__(50, 3, 2, 7, 200))
     assert not torch.equal(table, draw(50, 3, 2, 8, 200))
@@ -111,7 +111,7 @@ def test_random_blocks_are_drawn_evenly():
     assert (counts[2:] - expected).abs().max() < 5 * expected**0.5
 
 
-def test_where_too_few_blocks_are_far_the_others_stay_empty():
+def test_where_too_few_blocks_are_distant_the_others_stay_empty():
     table = draw(4, 3, 1, 0, 16)
     assert [sorted(row) for row in table.tolist()] == [[-1, 2, 3], [-1, -1, 3], [-1, -1, 0], [-1, 0, 1]]
 
@@ -131,7 +131,7 @@ def test_sorting_by_remainder_and_back(length, even):
     assert torch.equal(tokens.grad.flatten(), torch.arange(length, dtype=torch.float32))
 
 
-def test_first_tokens_stay_in_front():
+def test_first_tokens_come_first():
     assert by_remainder(9, 3, num_first=2).tokens.tolist() == [0, 1, 3, 6, 4, 7, 2, 5, 8]
 
 

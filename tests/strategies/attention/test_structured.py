@@ -28,7 +28,7 @@ def marked(length, **places):
     return marks
 
 
-def test_each_source_gives_its_places_and_the_telling_ones_come_first():
+def test_each_source_gives_its_positions_and_the_salient_ones_come_first():
     marks = marked(100, sentences=[0, 10, 20, 30, 40], paragraphs=[0, 30], headings=[60], given=[99])
     ids = np.zeros(100, dtype=np.int64)
     every = ("sentences", "paragraphs", "headings", "given")
@@ -158,8 +158,8 @@ def test_a_decoder_sees_the_latest_named_tokens_before_its_neighbours(tiny):
 
 
 @pytest.mark.parametrize("at", [None, ["sentences"], ["paragraphs", "headings"], ["given"]])
-def test_nothing_before_a_changed_token_moves_in_a_causal_model(tiny, at):
-    """Tokens and marks after a place change, or are not there: what comes before gives the same to the last bit."""
+def test_nothing_before_a_changed_token_changes_in_a_causal_model(tiny, at):
+    """Tokens and marks after a position are changed or removed: the outputs before it stay bit-identical."""
     model = tiny("llama")
     Structured(at=at, window=4, max_global=3, num_salient=4).install(model)
     random = np.random.default_rng(0)
@@ -183,7 +183,7 @@ def test_salient_terms_that_a_decoder_was_asked_for_are_refused(tiny):
 
 
 @pytest.mark.parametrize("kind", ["bert", "llama", "t5"])
-def test_marks_go_through_a_whole_model(tiny, kind):
+def test_marks_take_effect_in_a_whole_model(tiny, kind):
     """Each row has its own marks; another mark changes the outputs, and a batch equals its rows alone."""
     model = tiny(kind)
     Structured(window=4, at=["given"], max_global=8, num_global=0).install(model)

@@ -33,7 +33,7 @@ def strategy(memory: Any, window: int) -> Strategy:
 
 
 def installed(model: Any, memory: Any, window: int) -> Strategy:
-    """The same, put into ``model``."""
+    """The same, installed in ``model``."""
     whole = strategy(memory, window)
     memory.install(model)
     return whole

@@ -1,4 +1,5 @@
-"""What every memory owes: nothing crosses documents, padding and company change nothing, reach is as declared."""
+"""Contract of all memories: nothing crosses documents, padding and batch neighbours change nothing, reach is as
+declared."""
 
 import numpy as np
 import pytest
@@ -49,12 +50,12 @@ def check_company(model, whole, lengths, frame, length):
         assert_close(outputs, read(whole, model, [one], length)[0], atol=1e-5, rtol=1e-5)
 
 
-def test_company_and_padding_change_nothing(case):
-    """Documents that end at different times, side by side: 25 drawn shapes for each of thirteen cases."""
+def test_batch_neighbours_and_padding_change_nothing(case):
+    """Documents of different lengths in one batch: 25 random shapes for each of thirteen cases."""
     check_company(*case)
 
 
-def test_a_row_of_windows_begins_anew_at_the_context(case):
+def test_a_sequence_of_windows_restarts_at_the_context(case):
     model, whole = case
     one, other = document(25, 0), document(25, 1)
     mixed = document(25, 0)
@@ -63,8 +64,8 @@ def test_a_row_of_windows_begins_anew_at_the_context(case):
     assert_close(outputs[12:], changed[12:], atol=0, rtol=0)
 
 
-def test_reach_is_what_is_declared(case):
-    """Another window of tokens, and which windows' outputs notice."""
+def test_reach_is_as_declared(case):
+    """One window's tokens are changed; compare which windows' outputs change."""
     model, whole = case
     num_windows, num_layers = 7, model.config.num_hidden_layers
     base = document(num_windows * W, 0)
@@ -115,7 +116,7 @@ def test_recurrent_needs_hidden_states_as_wide_as_embeddings(kind, tiny):
 
 def test_recurrent_needs_embeddings_that_stand_in_for_ids(tiny):
     class Blind(type(tiny("bert"))):
-        """Goes by ids alone."""
+        """Takes token ids only, no embeddings."""
 
         def forward(self, input_ids, attention_mask=None):
             return super().forward(input_ids, attention_mask)
@@ -127,7 +128,7 @@ def test_recurrent_needs_embeddings_that_stand_in_for_ids(tiny):
 @pytest.mark.parametrize("make", [SegmentCache, Sinks])
 def test_a_model_without_a_cache_is_refused(make, tiny):
     class Forgetful(type(tiny("llama"))):
-        """Takes a cache and leaves it empty."""
+        """Accepts a cache and leaves it empty."""
 
         def forward(self, input_ids, attention_mask=None, past_key_values=None, **given):
             return super().forward(input_ids)

@@ -1,4 +1,4 @@
-"""What the paper shows, on a tiny model trained for the purpose: memory carries a bit that chunking loses."""
+"""As in the paper, on a tiny model trained for the purpose: memory carries a bit that chunking loses."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ STAGES = ((1, 60), (2, 60), (4, 60), (8, 60))
 
 
 def document(num_windows: int, draw: np.random.Generator) -> Encoded:
-    """One of two signs first, noise, and last the token whose label says which it was."""
+    """One of two symbols, then noise, and last a token whose label is the first symbol."""
     ids = draw.integers(20, 30, num_windows * WINDOW)
     sign = int(draw.integers(2))
     ids[0], ids[-1] = SIGNS[sign], ASKED

@@ -1,4 +1,4 @@
-"""Recurrent memory against a loop written by hand, and no memory at all against windows that know nothing."""
+"""Recurrent memory against a loop written by hand, and memory of no tokens against independent windows."""
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ M, W = 3, 5
 
 
 def by_hand(model, encoded, *, causal: bool) -> torch.Tensor:
-    """Outputs on a document of whole windows, as the paper says it."""
+    """Outputs on a document of full windows, as in the paper."""
     embed, memory = model.get_input_embeddings(), attached(model, "memory").start[None]
     outputs = []
     for ids in torch.from_numpy(encoded.input_ids).split(W):
@@ -37,7 +37,7 @@ def by_hand(model, encoded, *, causal: bool) -> torch.Tensor:
     ("kind", "causal"),
     [("bert", False), ("roberta", False), ("distilbert", False), ("llama", True), ("gpt2", True)],
 )
-def test_it_is_the_loop_of_the_paper(kind, causal, tiny):
+def test_it_equals_the_loop_of_the_paper(kind, causal, tiny):
     model = tiny(kind)
     whole, encoded = installed(model, Recurrent(M), W), document(4 * W + 2)
     assert_close(read(whole, model, [encoded])[0], by_hand(model, encoded, causal=causal), atol=1e-5, rtol=1e-5)
@@ -65,7 +65,7 @@ def test_memory_of_no_tokens_is_chunk(kind, tiny):
 
 @pytest.mark.parametrize("kind", ["bert", "llama"])
 @pytest.mark.parametrize("bptt_windows", [1, 2, 3, 9])
-def test_the_gradient_reaches_as_many_windows_as_it_says(kind, bptt_windows, tiny):
+def test_the_gradient_reaches_the_configured_number_of_windows(kind, bptt_windows, tiny):
     model = tiny(kind)
     whole, num_windows, touched = installed(model, Recurrent(M, bptt_windows), W), 7, []
 
@@ -97,7 +97,7 @@ def test_the_first_memory_learns_and_stays_through_a_second_installation(tiny):
 
 
 def test_marks_of_tokens_move_with_them(tiny):
-    """An attention part that goes by marks finds none at the memory's places."""
+    """An attention part that uses marks finds none at the memory's positions."""
     model, seen = tiny("llama"), []
     whole = installed(model, Recurrent(2), W)
     inputs = {
@@ -115,7 +115,7 @@ def test_marks_of_tokens_move_with_them(tiny):
     assert seen == [([[0, 0, 1, 2, 4, 0, 0], [0, 0, 8, 1, 0, 0, 0]], [[1, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1, 0]])]
 
 
-def test_memory_is_as_large_as_token_embeddings(tiny):
+def test_memory_has_the_scale_of_token_embeddings(tiny):
     model = tiny("bert")
     installed(model, Recurrent(50), W)
     start, embeddings = attached(model, "memory").start.detach(), model.get_input_embeddings().weight.detach()

@@ -64,7 +64,7 @@ def test_it_equals_layers_that_are_run_by_hand(make, tiny):
 
 
 def test_segment_cache_equals_full_attention_under_a_mask(tiny):
-    """One pass over the document: a query sees its window up to itself, and so many tokens before the window."""
+    """One pass over the document: a query sees its window up to itself, and a number of tokens before the window."""
     model = tiny("llama")
 
     @settings(max_examples=200, deadline=None)
@@ -117,14 +117,14 @@ MODELS = {
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("memory", [lambda: SegmentCache(40), lambda: Sinks(4, 36)])
 def test_other_decoders_and_scaled_rotary_positions(name, memory):
-    """Halves or pairs turned, parts of a head, cosines multiplied by YaRN's factor: all the same to the cache."""
+    """Rotation of halves or pairs, of part of a head, with YaRN's factor: the cache works with each."""
     torch.manual_seed(0)
     model = tf.AutoModelForCausalLM.from_config(MODELS[name]).eval()
     encoded = document(40)
     assert_close(read(installed(model, memory(), 7), model, [encoded])[0], full(model, encoded), atol=1e-4, rtol=1e-4)
 
 
-def test_keys_that_are_turned_otherwise_are_refused(monkeypatch, tiny):
+def test_keys_with_another_rotation_are_refused(monkeypatch, tiny):
     model = tiny("llama")
     wrong = lambda query, key, cos, sin: (query, key * cos[:, None] - key * sin[:, None])  # noqa: E731
     monkeypatch.setattr("transformers.models.llama.modeling_llama.apply_rotary_pos_emb", wrong)
@@ -147,7 +147,7 @@ def sizes(state):
 
 @pytest.mark.parametrize("memory", [lambda: SegmentCache(9), lambda: SegmentCache(), lambda: Sinks(4, 8)])
 def test_the_cache_never_grows(memory, tiny):
-    """Sixty windows hold what three do."""
+    """The cache of sixty windows is as large as that of three."""
     model, seen = tiny("llama"), []
     whole = installed(model, memory(), 6)
     step = whole.memory.step
@@ -162,7 +162,7 @@ def test_the_cache_never_grows(memory, tiny):
 def decoded(memory, model, input_ids, num_tokens):
     """The likeliest next tokens (B, T) after ``input_ids`` (B, L), one at a time, under sinks.
 
-    What fits the cache is read at once, the rest token by token: no step sees more than the cache and one token.
+    Tokens that fit the cache are read at once, the rest one by one: no step sees more than the cache and one token.
     """
     fits = memory.num_sinks + memory.window
     unread = [input_ids[:, :fits], *(input_ids[:, i : i + 1] for i in range(fits, input_ids.shape[1]))]
@@ -195,7 +195,7 @@ def test_decoding_is_plain_generation_until_something_is_dropped(prompt, speaker
     assert decoded(memory, speaker, ids, 20).tolist() == expected[:, prompt:].tolist()
 
 
-def test_decoding_goes_on_at_constant_memory(speaker):
+def test_decoding_continues_at_constant_memory(speaker):
     """Five times the trained length after a prompt of twice it."""
     memory, seen = Sinks(4, 28), []
     memory.install(speaker)
@@ -214,7 +214,7 @@ def test_decoding_goes_on_at_constant_memory(speaker):
 
 
 def test_each_decoded_token_sees_sinks_and_latest_only(speaker):
-    """Against the whole text of what is seen, read anew for every token by a model of one layer."""
+    """Against a model of one layer that reads the visible tokens again for every new one."""
     config = tf.LlamaConfig(**{**ROTARY, "num_hidden_layers": 1})
     model = tf.LlamaForCausalLM(config).eval()
     memory = Sinks(2, 5)

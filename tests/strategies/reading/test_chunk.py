@@ -92,7 +92,7 @@ def test_truncate_windows(num_tokens, room, keep, added):
 
 
 def slow_merge(rule, windows, outputs, num_tokens):
-    """Token by token: which windows have it, and what the rule makes of them."""
+    """Merge token by token: the windows that contain it, combined by the rule."""
     merged = [None] * num_tokens
     for token in range(num_tokens):
         found = []
@@ -159,7 +159,7 @@ def test_without_overlap_every_token_is_seen_once():
 
 
 @pytest.mark.parametrize("rule", ["first", "mean", "central"])
-def test_a_long_document_is_put_together_from_its_windows(rule):
+def test_a_long_document_is_merged_from_its_windows(rule):
     encoded, part = document(100_000), Chunk(64, merge=rule)
     windows = part.windows(encoded, 512)
     outputs = [np.ones((len(window), 9), dtype=np.float32) for window in windows]
@@ -175,7 +175,7 @@ def test_a_document_without_tokens_has_no_windows():
         assert merged.outputs.shape[0] == merged.seen.shape[0] == 0
 
 
-def test_nothing_seen_is_nothing_seen():
+def test_tokens_of_no_window_are_unseen():
     merged = Chunk().merge([], [], 5)
     assert not merged.seen.any()
     assert merged.outputs.shape[0] == 5
@@ -215,7 +215,7 @@ READINGS = {"chunk": Chunk, "truncate": Truncate, "select": Select, "compress": 
     ("trained", "extended", "longest"),
     [(512, False, 512), (512, True, 4096), (None, False, 4096), (9999, False, 4096)],
 )
-def test_no_window_is_longer_than_the_trained_length_unless_positions_are_stretched(name, trained, extended, longest):
+def test_no_window_is_longer_than_the_trained_length_unless_positions_are_extended(name, trained, extended, longest):
     part = READINGS[name]()
     part.fit(trained, 0, 4096, extended=extended)
     encoded = document(5000)

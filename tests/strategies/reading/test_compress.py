@@ -1,4 +1,4 @@
-"""What tells least is left out: how much, which, and under whose frequencies."""
+"""The least informative tokens are left out: how many, which, and by whose frequencies."""
 
 import math
 from itertools import pairwise
@@ -69,7 +69,8 @@ def test_rare_tokens_stay_in_order():
 
 
 def test_the_frequencies_of_the_training_documents(tiny):
-    """A token that is rare here and common there tells little; counts come back with the weights."""
+    """A token that is rare in the document but common in training is uninformative; counts are saved with the
+    weights."""
     model, part = tiny("bert"), Compress(0.5, "token")
     part.install(model)
     encoded = document([[5, 6, 7, 7]])
@@ -88,7 +89,7 @@ def test_the_frequencies_of_the_training_documents(tiny):
     assert not list(attached(model, "reading").parameters())
 
 
-def test_counts_that_a_checkpoint_brings_stay(tiny, tmp_path):
+def test_counts_from_a_checkpoint_are_kept(tiny, tmp_path):
     model, part = tiny("bert"), Compress(0.5, "token")
     part.install(model)
     part.learn([document([[5, 5, 6]])], model)
@@ -111,7 +112,8 @@ def test_counts_survive_a_model_in_bf16(tiny):
 
 @pytest.mark.parametrize("num_tokens", [1, 2, 7, 8, 9, 12, 13, 29])
 def test_surprise_under_a_model_token_by_token(num_tokens):
-    """Windows of 8 that overlap by 4: each token told by the earliest window that holds it and one before it."""
+    """Windows of 8 that overlap by 4: each token is predicted in the earliest window that holds it and its
+    predecessor."""
     model, ids = language_model(), np.random.default_rng(1).integers(5, VOCABULARY, num_tokens)
     model.train()
     found = model_self_information(model, ids, 8)
@@ -146,7 +148,7 @@ def test_a_model_scores_a_document_once():
 
 
 @pytest.mark.parametrize("kind", ["bert", "llama", "t5"])
-def test_a_model_that_says_no_next_token_is_refused(kind, tiny):
+def test_a_model_without_next_token_predictions_is_refused(kind, tiny):
     with pytest.raises(UserError, match=r"scorer=model needs a causal model .* use strategy.reading.scorer=freq"):
         Compress(scorer="model").take_scorer(tiny(kind))
 

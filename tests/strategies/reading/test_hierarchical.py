@@ -1,4 +1,4 @@
-"""Windows that see each other by an encoder over their states: what reaches whom, and nothing else."""
+"""Windows linked by an encoder over their pooled states: exactly the intended windows influence each other."""
 
 import copy
 
@@ -37,7 +37,7 @@ def strategy(reading):
 
 
 def installed(model, *, trained=True, **options):
-    """The strategy, in ``model``; ``trained`` gives the last projection something to say."""
+    """The strategy installed in ``model``; ``trained`` makes the zero-initialised last projection non-zero."""
     whole = strategy(Hierarchical(WINDOW, **options))
     whole.reading.install(model)
     if trained:
@@ -66,8 +66,8 @@ def test_a_new_one_is_chunk_exactly(kind, tiny):
 
 
 @pytest.mark.parametrize("kind", [*ENCODERS, *DECODERS])
-def test_windows_reach_whom_they_should_and_nobody_else(kind, tiny):
-    """One token of each window after the other is changed, and every window of two groups is looked at."""
+def test_windows_influence_the_intended_ones_and_no_others(kind, tiny):
+    """One token of each window in turn is changed, and the outputs of all windows of two groups are compared."""
     model, inputs = tiny(kind), rows(7, WINDOW)
     groups = torch.tensor([0, 0, 0, 0, 1, 1, 1])
     reading = installed(model).reading
@@ -115,7 +115,7 @@ def test_rows_of_groups_may_be_mixed_and_without_groups_each_is_alone(tiny):
         assert_close(model(**inputs).logits, model(**inputs, groups=torch.arange(4)).logits)
 
 
-def test_a_document_longer_than_the_context_starts_anew(tiny):
+def test_a_document_longer_than_the_context_restarts(tiny):
     model = tiny("bert")
     whole = installed(model)
     one = document(40)
@@ -142,7 +142,7 @@ def reference(layer, width, heads):
 
 @pytest.mark.parametrize("causal", [False, True])
 def test_the_encoder_over_windows_against_the_librarys_layers(causal):
-    """Each group by itself, its states pooled by hand, through torch's own Transformer layers in training mode."""
+    """Each group by itself: states pooled by hand, then torch's own Transformer layers in training mode."""
     torch.manual_seed(0)
     width, heads, sizes = 12, 3, [4, 1, 3]
     ours = WindowEncoder(width, 2, heads, "mean", causal=causal)
@@ -172,13 +172,13 @@ def test_positions_tell_the_windows_apart():
     assert sinusoids(torch.arange(2), 5).shape == (2, 5)
 
 
-def test_what_is_pooled_hears_of_other_windows():
+def test_pooled_outputs_receive_information_from_other_windows():
     torch.manual_seed(0)
     model = tf.BertForSequenceClassification(tf.BertConfig(**BERT)).eval()
     check_pooled(model, rows(3, WINDOW))
 
 
-def test_what_reads_in_an_encoder_decoder_hears_of_other_windows():
+def test_the_encoder_of_an_encoder_decoder_receives_information_from_other_windows():
     torch.manual_seed(0)
     model = tf.T5ForConditionalGeneration(tf.T5Config(**T5, num_decoder_layers=1)).eval()
     check_pooled(model, {**rows(3, WINDOW), "decoder_input_ids": torch.zeros(3, 2, dtype=torch.long)})
@@ -210,7 +210,7 @@ def test_it_learns_under_bf16_autocast(kind, tiny):
     assert all(grad.any() for name, grad in grads.items() if name != "layers.0.qkv.bias")
 
 
-def test_installing_again_forgets_nothing_and_hooks_once(tiny):
+def test_installing_again_keeps_weights_and_hooks_once(tiny):
     model, inputs = tiny("bert"), {**rows(2, WINDOW), "groups": torch.tensor([0, 0])}
     installed(model)
     with torch.no_grad():
@@ -275,7 +275,7 @@ def test_windows_are_those_of_segments():
 @pytest.mark.slow
 @pytest.mark.parametrize("source", [TinyBert(dropout=0.0), TinyLlama(dropout=0.0)], ids=["encoder", "decoder"])
 def test_a_bit_is_carried_over_eight_windows(source):
-    """As with a memory; windows that know nothing of one another stay at a half (``test_memory_carries``)."""
+    """As with a memory; independent windows stay at a half (``test_memory_carries``)."""
     torch.manual_seed(0)
     task = NER(["ONE", "TWO"])
     task.labels = ["O", "ONE", "TWO"]

@@ -1,4 +1,4 @@
-"""Sentences that are kept: which, how many, in what order; ranks against other libraries and hand-worked cases."""
+"""Kept sentences: which, how many, in what order; rankings against other libraries and hand-worked cases."""
 
 import cProfile
 import dataclasses
@@ -36,7 +36,7 @@ def document(sentences, query=(), before=(101,), after=(102,)):
 
 
 def kept(part, encoded, length):
-    """Document tokens of its only window, whose frame is checked."""
+    """Document tokens of the only window, whose special tokens are checked."""
     windows = part.windows(encoded, length)
     if not len(encoded):
         assert windows == []
@@ -116,7 +116,7 @@ def test_centrality_is_the_sum_of_cosines_of_scikit_learn(written):
 
 
 def graph(written):
-    """Similarities of Mihalcea and Tarau, pair by pair."""
+    """The similarity of Mihalcea and Tarau, pair by pair."""
     made = networkx.Graph()
     made.add_nodes_from(range(len(written)))
     for i, one in enumerate(written):
@@ -136,7 +136,8 @@ def test_textrank_is_the_pagerank_of_networkx(written):
 
 
 def test_textrank_of_three_sentences_by_hand():
-    """Two equal ones hang on the third, which is joined to both: (1 − d)/3 + d·s and twice that half."""
+    """The first sentence shares a term with both others, which share none: they score (1 − d)/3 + d·s/2, where s is its
+    score."""
     scores = textrank(counts_of([[5, 6], [5, 7], [6, 8]]))
     middle = (0.15 / 3 + 2 * 0.85 * 0.15 / 3) / (1 - 0.85**2)
     np.testing.assert_allclose(scores, [middle, *([0.15 / 3 + 0.85 * middle / 2] * 2)], rtol=1e-8)
@@ -158,7 +159,7 @@ def test_bm25_takes_the_query_else_the_opening():
     assert kept(part, document(written, query=(31, 20)), 4 + 2) == [2, 3, 6, 7]
 
 
-def test_lead_is_the_head():
+def test_lead_keeps_the_first_sentences():
     encoded = document([[5, 6, 7], [8, 9], [10, 11, 12, 13]])
     for length in range(3, 13):
         assert kept(Select("lead"), encoded, length) == kept(Truncate("head"), encoded, length)
@@ -174,15 +175,15 @@ def test_random_depends_on_the_document_and_the_seed_only():
     assert kept(Select("random"), document(written), 12) != order[0]
 
 
-def test_what_everything_else_resembles_is_kept():
+def test_the_most_central_sentence_is_kept():
     written = [[50, 51, 52], [5, 6, 7], [60, 61, 62], [5, 6, 8], [5, 7, 9]]
     for method in ("centrality", "textrank"):
         assert kept(Select(method), document(written), 5) == [3, 4, 5]
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_of_twenty_thousand_tokens_a_window_is_filled(method):
-    """With few calls a sentence: a thousand of them compared in pairs, one by one, would be half a million."""
+def test_a_window_is_filled_from_twenty_thousand_tokens(method):
+    """In few calls a sentence; comparing a thousand of them pair by pair would take half a million."""
     rng = np.random.default_rng(0)
     ids = rng.zipf(1.3, 20_000) % 8000 + 5
     marks = np.zeros(len(ids), dtype=np.int64)
@@ -202,7 +203,7 @@ def test_a_document_is_ranked_once():
         kept(part, document([[5, 6], [6, 7], [7, 9]]), 4)
 
 
-def test_no_tokens_no_window():
+def test_a_document_without_tokens_has_no_window():
     assert kept(Select(), document([]), 10) == []
     assert not Select.contiguous
     assert not Select.covers
@@ -228,8 +229,9 @@ def test_no_room_beside_the_special_tokens():
         Select().windows(document([[5, 6]]), 2)
 
 
-def test_unknown_characters_are_told_apart_by_what_they_are():
-    """A tokenizer without Chinese: every character is one unknown token, and still the sentence asked for is kept."""
+def test_unknown_characters_are_distinguished_by_their_text():
+    """With a tokenizer without Chinese every character is one unknown token, and still the relevant sentence is
+    kept."""
     text = "山上有很多树木和花草。" * 3 + "青龙港的灯塔照亮海面。" + "冬天的雪下得很大很久。" * 3
     task = Summarization(output="extract")
     task.for_kind("encoder")

@@ -189,7 +189,7 @@ def test_a_long_candidate_is_cut_and_said_so(tokenizer):
 
 
 @pytest.mark.parametrize(("negatives", "expected"), [(1, 1), (4, 4), (None, 9), (20, 9)])
-def test_an_epoch_takes_so_many_others(negatives, expected, tokenizer):
+def test_an_epoch_takes_the_configured_number_of_negatives(negatives, expected, tokenizer):
     task = Recommendation(negatives=negatives)
     record = {"history": ["the town"], "candidates": list("abcdefghij"), "labels": [1] + [0] * 9}
     documents = [p for n in range(20) for p in task.expand(task.parse({**record, "id": n}, HERE, gold=True))]
@@ -214,7 +214,7 @@ def test_an_epoch_without_a_token_has_no_window_anywhere(tokenizer):
         assert reading.windows(task.resample(other, 0), 32) == []
 
 
-def test_scores_part_candidates_whose_probability_is_one(tokenizer):
+def test_scores_separate_candidates_whose_probability_is_one(tokenizer):
     task = Recommendation()
     document = task.expand(task.parse(USER, HERE, gold=True))[0]
     (encoded,) = task.encode([document], tokenizer)
@@ -276,7 +276,7 @@ def test_candidates_of_a_record():
     assert {(d.fields["record"], d.fields["group"], d.fields["turn"]) for d in documents} == {("d", "d@3", 3)}
 
 
-def test_a_prediction_goes_on_where_the_dialogue_ends():
+def test_a_prediction_continues_where_the_dialogue_ends():
     task = Dialogue()
     record = {"turns": TALK["turns"][:2], "candidates": ["times", "town"]}
     documents = split_documents(task, [task.parse(record, HERE, gold=False)])
@@ -289,7 +289,7 @@ def test_a_prediction_goes_on_where_the_dialogue_ends():
 
 
 def drawn(records=PLAIN, **options):
-    """Documents of each turn that is asked for."""
+    """One document for each turn to be predicted."""
     task = Dialogue(**{"candidates": 4, **options})
     groups = {}
     for document in split_documents(task, [task.parse(record, HERE, gold=True) for record in records]):
@@ -312,7 +312,7 @@ def test_candidates_are_drawn_from_other_dialogues():
     assert len(places) == 4
 
 
-def test_draws_hang_on_their_seed_and_the_dialogue_alone():
+def test_draws_depend_on_their_seed_and_the_dialogue_alone():
     def texts(groups):
         return {name: [d.fields["candidate"] for d in documents] for name, documents in groups.items()}
 
@@ -344,7 +344,7 @@ def test_too_few_other_turns_are_named():
     ("turns", "wanted", "expected"),
     [(10, 1, [9]), (10, 2, [4, 9]), (10, 3, [2, 5, 9]), (2, 1, [1]), (2, 5, [1]), (4, 9, [1, 2, 3])],
 )
-def test_turns_are_asked_for_at_even_places(turns, wanted, expected):
+def test_turns_to_predict_are_evenly_spaced(turns, wanted, expected):
     assert asked(turns, wanted) == expected
     groups = drawn([{"id": f"d{n}", "turns": [turn(f"{n} {i}") for i in range(turns)]} for n in range(4)],
                    candidates=2, turns_per_dialogue=wanted)  # fmt: skip

@@ -1,4 +1,4 @@
-"""The base of tasks that give every word a label: NER is one, others need no more than names."""
+"""The base of tasks that label every word: NER is one, others need only the names of their labels."""
 
 from dataclasses import replace
 
@@ -57,7 +57,7 @@ def test_a_word_that_was_not_seen_has_no_label(task, read):
     assert task.record(document, prediction) == RECORD | {"tags": ["low", "high", ""]}
 
 
-def test_every_label_weighs_the_same(task):
+def test_every_label_has_the_same_weight(task):
     outputs, labels = torch.tensor([[[2.0, 0.0], [0.0, 1.0], [5.0, 5.0]]]), torch.tensor([[0, 0, NO_LABEL]])
     loss = task.loss(outputs, labels)
     by_hand = np.log(1 + np.exp(-2)) + np.log(1 + np.exp(1))

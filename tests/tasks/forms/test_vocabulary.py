@@ -1,4 +1,4 @@
-"""The tasks lm and mlm: records, labels, masks, and what is kept of the logits."""
+"""The tasks lm and mlm: records, labels, masks, and the figures kept of the logits."""
 
 import json
 
@@ -198,7 +198,7 @@ def test_masked_tokens_that_were_not_read_are_charged(bert):
 
 @pytest.mark.parametrize("task", [LM, MLM])
 def test_blank_records_are_left_out_and_said(task):
-    """WikiText's rows: half of them are blank."""
+    """As in WikiText, where half of the rows are blank."""
     made = task(text_field="body")
     texts = ["", " = Boats = \n", " \n", "The boat left."]
     records = [Record({"body": text}, f"a row {row}") for row, text in enumerate(texts, start=1)]

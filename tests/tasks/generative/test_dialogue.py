@@ -1,4 +1,4 @@
-"""Response generation: which turns are predicted, for which speaker, after what; figures by hand."""
+"""Response generation: which turns are predicted, for which speaker, after which history; figures by hand."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def parts(turns=TURNS, kind="decoder", gold=True, **options):
     return task, task.expand(task.parse({"id": "d", "turns": turns}, "file line 1", gold=gold))
 
 
-def test_a_decoder_writes_the_last_turn_behind_its_speakers_letter():
+def test_a_decoder_generates_the_last_turn_after_the_letter_of_its_speaker():
     task, (document,) = parts()
     assert task.source(document) == "A: hello\nB: hi\nA: tea?"
     assert (task.cue(document), task.target(document), document.id) == ("B:", "yes", "d@4")
@@ -30,7 +30,7 @@ def test_a_decoder_writes_the_last_turn_behind_its_speakers_letter():
     assert encoded.room == task.decoding.max_new_tokens
 
 
-def test_without_gold_the_turn_comes_behind_all():
+def test_without_gold_the_turn_comes_after_all_others():
     task, (document,) = parts(gold=False)
     assert task.source(document).endswith("B: yes")
     assert (task.cue(document), task.target(document)) == ("A:", None)

@@ -1,4 +1,4 @@
-"""Probes for models that write: what windows are to write, and what is made of it."""
+"""Probes for generating models: the targets of windows, and the scores of what is generated."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def document(made, **options):
 
 
 @pytest.mark.parametrize("name", catalogue.options("probe"))
-def test_what_is_to_be_written_scores_1_and_nothing_scores_0(name):
+def test_the_target_scores_1_and_an_empty_text_0(name):
     made = task()
     asked, record = document(made, name=name)
     (encoded,) = made.encode([asked], TOKENIZER)
@@ -49,7 +49,7 @@ def test_what_is_to_be_written_scores_1_and_nothing_scores_0(name):
         assert score([asked], [made.decode(asked, encoded, merged)]).metrics["recall"] == recall
 
 
-def test_a_window_without_the_evidence_is_to_write_nothing():
+def test_the_target_of_a_window_without_the_evidence_is_empty():
     made = task()
     asked, record = document(made, name="passkey", depths=[1])
     (encoded,) = made.encode([asked], TOKENIZER)

@@ -1,4 +1,4 @@
-"""Labels by prompts: what is read, what is held against the model, and what is refused."""
+"""Labels by prompting: the prompt, how labels are scored, and what is refused."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def test_the_prompt_of_a_classification():
     assert encoded.room == max(map(len, task.continuations.token_ids)) + 1
 
 
-def test_the_prompt_of_an_inference_asks_behind_the_premise():
+def test_the_prompt_of_an_inference_asks_after_the_premise():
     task, tokenizer = made(NLI, labels=["yes", "no"]), make_tokenizer()
     document = task.parse({"premise": "it rains", "hypothesis": "it is wet", "label": "yes"}, "line", gold=True)
     task.prepare(tokenizer)
@@ -49,7 +49,7 @@ def test_the_prompt_of_an_inference_asks_behind_the_premise():
 
 
 @pytest.mark.parametrize(("labels", "ends"), [(["1", "10"], True), (["ham", "spam"], False)])
-def test_an_end_counts_where_a_label_begins_another(labels, ends):
+def test_the_end_token_counts_where_a_label_is_a_prefix_of_another(labels, ends):
     task, tokenizer = made(labels=labels), make_tokenizer()
     task.prepare(tokenizer)
     begins = any(
@@ -71,7 +71,7 @@ def test_labels_are_learnt_and_kept_where_they_are_given():
         task.check_labels(documents(made(), "c"))
 
 
-def test_the_answer_is_the_likeliest_label_by_its_share():
+def test_the_answer_is_the_most_likely_label_by_its_share():
     task, tokenizer = made(labels=["ham", "spam"]), make_tokenizer()
     task.prepare(tokenizer)
     (document,) = documents(task, "ham")
@@ -93,7 +93,7 @@ def test_other_kinds_read_no_prompts(task_class, kind):
         task_class(shots=0).for_kind(kind)
 
 
-def test_what_cannot_be_is_refused():
+def test_what_cannot_work_is_refused():
     with pytest.raises(UserError, match=r"task\.multi_label=true, as a prompt is answered by one label"):
         made(multi_label=True)
     with pytest.raises(UserError, match=r"task\.shots=-2 is negative"):

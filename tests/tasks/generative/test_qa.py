@@ -61,7 +61,7 @@ def told(task, document, encoded, reading, length, write=lambda target: target[:
     return task.decode(document, encoded, Merged(merged.outputs, merged.seen, texts))
 
 
-def test_encoders_point_and_others_write():
+def test_encoders_extract_and_others_generate():
     assert type(QA().for_kind("encoder")) is QA
     assert isinstance(written(), GenerativeQA)
     assert written().head == "causal_lm"
@@ -107,7 +107,7 @@ def test_a_perfect_model_scores_its_coverage_where_something_is_cut(keep, share,
     assert 0 < found.metrics["exact_match"] == found.metrics["f1"] == found.coverage_labels < 1
 
 
-def test_windows_without_all_of_the_answer_are_to_write_the_phrase(tokenizer):
+def test_the_target_of_windows_without_the_whole_answer_is_the_phrase(tokenizer):
     task = written("encoder_decoder", no_answer="not here")
     (document,), (encoded,) = encode(task, tokenizer, question("x?", "wool"))
     reading = Chunk(4)
@@ -120,7 +120,7 @@ def test_windows_without_all_of_the_answer_are_to_write_the_phrase(tokenizer):
     assert document.fields["group"] == "r"
 
 
-def test_the_question_stands_behind_for_a_decoder_and_in_front_for_others(tokenizer):
+def test_the_question_comes_after_the_text_for_a_decoder_and_before_it_for_others(tokenizer):
     for kind, place in (("decoder", "after"), ("encoder_decoder", "before")):
         _, (encoded,) = encode(written(kind, instruction="say or {no_answer}"), tokenizer, question("what is?"))
         assert "what is?" in tokenizer.decode(getattr(encoded, place))
@@ -138,7 +138,7 @@ def test_the_question_goes_on_from_the_context_without_a_space():
 
 
 @pytest.mark.parametrize(("behind", "bin_name"), [(True, "1–128"), (False, "513–2,048")])
-def test_the_distance_to_the_question_depends_on_where_it_stands(behind, bin_name):
+def test_the_distance_to_the_question_depends_on_its_position(behind, bin_name):
     (document,) = parse(written(), question("x?", "rope"))
     answer = Answer("rope", None, None, -1.0, 1000, 900, asked_after=behind)
     tables = answers.score([document], [Prediction("q", answer, [True])]).tables
@@ -152,7 +152,7 @@ def test_the_likeliest_answer_wins_over_the_phrase():
     assert task.combined(["unanswerable", "", "UNANSWERABLE"], [-0.1, -0.1, -9.0]) == ""
 
 
-def test_a_stretch_keeps_the_answer_or_knows_that_it_is_gone(tokenizer):
+def test_an_excerpt_keeps_the_answer_or_says_that_it_is_cut_off(tokenizer):
     task = QA(stretch_tokens=12, no_answer_share=0.5, decoding=DECODING).for_kind("encoder_decoder")
     _, (encoded,) = encode(task, tokenizer, question("x?", "wool"))
     kept = 0
@@ -248,7 +248,7 @@ def test_solved_examples_are_in_the_prompt_as_it_is_asked(tokenizer):
         ({"decoding": {"max_new_tokens": 0}}, "decoder", "max_new_tokens=0"),
     ],
 )
-def test_what_cannot_be_is_refused(options, kind, says):
+def test_what_cannot_work_is_refused(options, kind, says):
     with pytest.raises(UserError, match=says):
         written(kind, **options)
 

@@ -54,7 +54,7 @@ sentences = st.lists(st.lists(entities, min_size=1, max_size=4), min_size=1, max
 
 @given(sentences)
 def test_iob1_ends_with_its_sentence(given_sentences):
-    """The right entities are those that the tags were written from; seqeval reads the sentences one by one, too."""
+    """The expected entities are those that the tags were written from; seqeval also reads sentence by sentence."""
     tags, starts = begun(given_sentences)
     expected, position = [], 0
     for sentence in given_sentences:
@@ -71,7 +71,7 @@ def test_iob1_ends_with_its_sentence(given_sentences):
     assert one_by_one == expected
 
 
-def test_iob2_goes_on_past_a_cut_sentence():
+def test_iob2_continues_past_a_cut_sentence():
     # A splitter that cuts after "Mr." must not cut the name.
     assert repair(["B-X", "I-X", "O"], [0, 1]) == (["B-X", "I-X", "O"], 0)
     assert repair(["B-X", "I-X", "O", "I-Y"], [0, 1]) == (["B-X", "B-X", "O", "B-Y"], 2)

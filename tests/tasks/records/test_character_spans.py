@@ -1,4 +1,4 @@
-"""Entities by characters to tags of words: by hand, and back to the characters they came from."""
+"""Entities as character offsets to tags of words: by hand, and back to the same characters."""
 
 import pytest
 from hypothesis import given
@@ -33,7 +33,7 @@ def test_by_hand(spans, expected):
     assert [TEXT[a:b] for a, b in document.fields["offsets"]] == document.fields["tokens"]
 
 
-def test_what_was_left_out_or_cut_is_said_once():
+def test_left_out_or_cut_entities_are_reported_once():
     task = NER()
     for _ in range(2):
         overlapping = [{"start": 0, "end": 8, "label": "P"}, {"start": 4, "end": 6, "label": "Q"}]
@@ -45,7 +45,7 @@ def test_what_was_left_out_or_cut_is_said_once():
 
 
 @given(st.text("ab .é🚢", min_size=1, max_size=30), st.data())
-def test_entities_come_back_to_their_characters(text, data):
+def test_entities_are_mapped_back_to_their_characters(text, data):
     """Spans that share no character are all kept, whatever words they split."""
     borders = data.draw(st.lists(st.integers(0, len(text)), max_size=8, unique=True).map(sorted))
     marked = [(a, b) for a, b in zip(borders[::2], borders[1::2], strict=False) if text[a:b].strip()]

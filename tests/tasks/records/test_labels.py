@@ -1,4 +1,4 @@
-"""Columns of labels: what has no gold, what is a place, and what is one label in two spellings. Worked by hand."""
+"""Columns of labels: missing gold, indicator vectors, and two spellings of one label. Worked out by hand."""
 
 import json
 import math
@@ -12,7 +12,7 @@ from ctxlab.tasks.nli import NLI
 
 
 def gold(task, *labels, field="label"):
-    """What the task reads of records with these labels, and all of its classes."""
+    """The gold that the task reads from records with these labels, and all of its classes."""
     more = {"premise": "p", "hypothesis": "h"} if isinstance(task, NLI) else {"text": "x"}
     records = [Record({**more, field: label}, f"a.jsonl line {n}") for n, label in enumerate(labels, start=1)]
     documents = [task.parse(r.fields, r.origin, gold=True) for r in task.admit(records, gold=True)]
@@ -35,7 +35,7 @@ def one(*names):
         (Classification(), ["a", "-", "b", None], one("a", "b")),
     ],
 )
-def test_what_has_no_gold_label_is_left_out_and_said(task, labels, left):
+def test_records_without_a_gold_label_are_left_out_and_reported(task, labels, left):
     assert gold(task, *labels) == left
     (note,) = task.notes
     assert note.startswith(f"{len(labels) - len(left)} of {len(labels)} records have no gold label in 'label'")
@@ -59,7 +59,7 @@ def test_a_class_of_that_name_stays(task, labels):
     assert task.notes == []
 
 
-def test_minus_one_that_may_be_either_is_refused_with_both_ways_out():
+def test_an_ambiguous_minus_one_is_refused_with_both_solutions():
     with pytest.raises(UserError, match=r"-1 in the field 'label' of a\.jsonl line 3.*task\.labels=\[-1,0,1\].*remove"):
         gold(Classification(), 0, 1, -1)
 
@@ -73,7 +73,7 @@ PLACES = [[1, 0, 1], [0, 0, 0], [1, 0, 0]]
 
 
 @pytest.mark.parametrize("kind", [int, bool, float])
-def test_zeros_and_ones_are_places(kind):
+def test_zeros_and_ones_are_indicator_vectors(kind):
     task = Classification(multi_label=True)
     labels = [[kind(value) for value in row] for row in PLACES]
     assert gold(task, *labels, field="labels") == [("0", "2"), (), ("0",)]
@@ -84,7 +84,7 @@ def test_zeros_and_ones_are_places(kind):
     assert gold(named, *labels, field="labels") == [("a", "c"), (), ("a",)]
 
 
-def test_two_places_and_what_later_splits_hold():
+def test_indicator_vectors_of_two_and_of_other_lengths():
     task = Classification(multi_label=True)
     assert gold(task, [1, 0], [0, 1], field="labels") == one("0", "1")
     assert gold(task, [0, 1], [0, 1], field="labels") == one("1", "1")
@@ -101,14 +101,14 @@ def test_lists_of_classes_stay_lists_of_classes(labels):
     assert task.notes == []
 
 
-def test_white_space_and_accents_make_no_class():
+def test_white_space_and_unicode_forms_make_no_new_class():
     task = Classification()
     assert gold(task, "ham", "ham ", "\u00a0ham", "caf\u00e9", "cafe\u0301") == one("ham", "ham", "ham", "café", "café")
     assert "white space" in task.notes[0]
     assert Classification(labels=["ham ", "spam"]).labels == ["ham", "spam"]
 
 
-def test_capitals_make_a_class_and_are_said():
+def test_capitals_make_a_class_and_are_reported():
     task = Classification()
     assert gold(task, "HAM", "ham") == one("HAM", "ham")
     assert "'HAM' and 'ham' in 'label' differ in case only" in task.notes[0]

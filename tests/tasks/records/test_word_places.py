@@ -1,4 +1,4 @@
-"""Places of sentences and global words: lists of ascending word indices, and nothing else."""
+"""Starts of sentences and global words: lists of ascending word indices, and nothing else."""
 
 import numpy as np
 import pytest

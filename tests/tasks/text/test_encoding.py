@@ -1,4 +1,4 @@
-"""Plain text to tokens: cutting changes nothing, every character counts once, structure by its rules."""
+"""Plain text to tokens: splitting changes nothing, every character counts once, structure follows its rules."""
 
 import signal
 from functools import cache
@@ -99,11 +99,11 @@ def test_text_is_cut_where_it_can_be():
 
 
 @pytest.mark.parametrize("name", NOT_CUTTABLE)
-def test_what_might_change_is_read_in_one_piece(name):
+def test_texts_that_splitting_might_change_are_read_in_one_piece(name):
     assert not cuttable(NOT_CUTTABLE[name]())
 
 
-def test_a_tokenizer_is_looked_at_once(monkeypatch):
+def test_a_tokenizer_is_inspected_once(monkeypatch):
     looked = []
     monkeypatch.setattr(text_module, "_is_cuttable", lambda tokenizer: looked.append(tokenizer) or True)
     tokenizer = smollm()
@@ -118,7 +118,7 @@ def test_a_text_that_looks_across_a_blank_is_right_too():
     assert encode_text(tokenizer, text).input_ids.tolist() == tokenizer(text, add_special_tokens=False)["input_ids"]
 
 
-def test_the_blank_in_front_comes_once():
+def test_the_space_in_front_comes_once():
     tokenizer = smollm()
     before = tokenizer.backend_tokenizer.to_str()
     begin_words_with_a_space(tokenizer)
@@ -138,7 +138,7 @@ def test_each_character_counts_for_one_token():
 
 
 def marked(text, mark):
-    """First words of what is marked."""
+    """First words of the marked tokens."""
     tokenizer = byte_level("$A", add_prefix_space=False)
     found = encode_text(tokenizer, text)
     return [text[start:].split()[0] for start in found.starts[(found.marks & mark) > 0]]
@@ -195,13 +195,13 @@ def limited():
     signal.signal(signal.SIGVTALRM, former)
 
 
-def test_stops_without_end_take_no_square_time(limited):
-    """A second together; with the square of their number it would be hours."""
+def test_endless_full_stops_take_no_quadratic_time(limited):
+    """A second in all; in quadratic time it would be hours."""
     for text in ("." * 200_000 + "x", '."' * 100_000, "。" * 200_000, " " * 200_000 + "x", "\n" * 200_000 + "x"):
         assert encode_text(word_piece(), text).ends[-1] == len(text)
 
 
-def test_ends_never_fall_where_a_tokenizer_goes_back(monkeypatch):
+def test_ends_never_decrease_where_token_offsets_go_back(monkeypatch):
     """By hand: the second token lies within the first, so that it adds no character."""
 
     class GoingBack:

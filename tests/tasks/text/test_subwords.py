@@ -33,7 +33,7 @@ def test_words_are_read_as_in_running_text(family):
     assert split.replaced == []
 
 
-def test_slices_do_not_show(family, monkeypatch):
+def test_slicing_changes_nothing(family, monkeypatch):
     tokenizer, _, _ = family
     leading_space = needs_leading_space(tokenizer)
     whole = split_words(tokenizer, WORDS * 5, leading_space=leading_space)
@@ -56,11 +56,11 @@ def test_a_word_without_tokens_keeps_its_place(tokenizer, monkeypatch, words_per
     assert split.replaced == [0, 2, 3, 5]
 
 
-def test_a_document_of_nothing_but_such_words(tokenizer):
+def test_a_document_of_words_without_tokens(tokenizer):
     assert split_words(tokenizer, ["\u200b"] * 3, leading_space=False).word_ids.tolist() == [0, 1, 2]
 
 
-def test_no_token_to_stand_in(nameless_tokenizer):
+def test_a_tokenizer_without_an_unknown_token_is_refused(nameless_tokenizer):
     with pytest.raises(UserError, match="no unknown token"):
         split_words(nameless_tokenizer, ["\u200b"], leading_space=False)
 

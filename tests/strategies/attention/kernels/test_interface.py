@@ -35,7 +35,7 @@ def pattern(length, window, num_global, causal):
 
 
 def dense_mask(kind, mask, window, num_global):
-    """(B, 1, L, L) bool, or one for each kind of layer; rows that see nothing see themselves, so that none is NaN."""
+    """(B, 1, L, L) bool, or one for each kind of layer; rows without any key see themselves, so that none is NaN."""
     length = mask.shape[1]
     seen = pattern(length, window, num_global, kind in DECODERS)[None, None] & mask[:, None, None, :].bool()
     if kind == "modernbert":
@@ -104,7 +104,7 @@ def test_gradients_equal_a_dense_mask(tiny, kind):
 
 
 def test_packed_documents_do_not_see_each_other(tiny):
-    """The library finds packing in position ids that start anew; the pattern must keep it."""
+    """The library recognises packing by position ids that restart; the pattern must keep it."""
     model = tiny("llama")
     reference = copy.deepcopy(model)
     Local(window=6, num_global=1).install(model)
@@ -148,7 +148,7 @@ def test_deberta_is_refused_and_left_as_it_was(tiny):
 
 @pytest.mark.parametrize("missing", ["attention", "layer", "other", "mask"])
 def test_half_an_installation_is_refused(tiny, missing, monkeypatch):
-    """Planted faults: the attention function or the mask is never asked for, or one layer goes its own way."""
+    """Planted faults: the attention function or the mask function is never called, or one layer bypasses it."""
     part, model = Local(), tiny("bert")
     last = model.bert.encoder.layer[1].attention.self
     if missing == "attention":
@@ -199,7 +199,7 @@ def test_the_saved_config_says_what_was_installed(tiny, tmp_path):
         assert torch.equal(again.eval()(input_ids=ids).logits, model(input_ids=ids).logits)
 
 
-def test_full_puts_back_the_libraries_attention(tiny):
+def test_full_restores_the_attention_of_the_library(tiny):
     model, plain = tiny("bert"), tiny("bert")
     Local(window=4).install(model)
     Full().install(model)

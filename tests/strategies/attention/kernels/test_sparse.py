@@ -1,6 +1,6 @@
 """Every sparse part of ``conf/strategy/attention`` equals dense attention under its own declared pattern.
 
-A new part is tested by existing: its parameters are drawn small from the defaults of its YAML file.
+Parts are found by listing the folder; their parameters are drawn small from the defaults of the YAML files.
 """
 
 import copy
@@ -47,7 +47,7 @@ def choices(name):
 
 
 def small(name, **changes):
-    """The part with its defaults cut to a sixteenth, for windows of some dozen tokens."""
+    """The part with its defaults reduced to a sixteenth, for windows of some dozen tokens."""
     config = {
         key: value // 16 if isinstance(value, int) and value > 16 else value for key, value in CONFIGS[name].items()
     }
@@ -183,7 +183,7 @@ def relative_attention(num_heads):
 
 
 def run_biased(part, case, kind, dtype=torch.float32, dropout=0.0):
-    """As ``run``, with what the bias is made of among the inputs: weights by bucket, or (1 or B, 1 or H, L, L)."""
+    """As ``run``, with the source of the bias among the inputs: weights by bucket, or (1 or B, 1 or H, L, L)."""
     torch.manual_seed(case.seed)
     inputs = [torch.randn(case.batch, case.length, heads, 5).transpose(1, 2).to(dtype)
               for heads in (case.heads, case.key_heads, case.key_heads)]  # fmt: skip
@@ -215,7 +215,7 @@ BIASES = ["relative", "pairs", "pairs by batch", "pairs shared by heads"]
 
 @pytest.mark.parametrize("name", BIASED)
 def test_equals_dense_attention_with_a_bias(name):
-    """Outputs, and the gradients of queries, keys, values and of what the bias is made of."""
+    """Outputs, and the gradients of queries, keys, values and the source of the bias."""
 
     @settings(max_examples=30, deadline=None, derandomize=True)
     @given(parts(name), shapes(), st.sampled_from([*BIASES, "relative"]))
@@ -276,7 +276,7 @@ def example(**changes):
 
 
 def variants(name):
-    """One part for each way of choosing its text parameters."""
+    """One part for each combination of its text parameters."""
     texts = choices(name)
     return [small(name, **{key: value}) for key in texts for value in texts[key]] or [small(name)]
 
@@ -284,7 +284,7 @@ def variants(name):
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("name", PARTS)
 def test_real_shapes_run_in_blocks(name, causal):
-    """Otherwise the examples above would show nothing."""
+    """Otherwise the examples above would not exercise the blocks."""
     for part in variants(name):
         found, expected, mask = run(part, example(causal=causal))
         assert all(isinstance(plan.mask, BlockMask) for plan in mask.plans)

@@ -1,4 +1,4 @@
-"""Longer tables hold what they should, work, and reload from the saved folder alone."""
+"""Extended tables hold the expected rows, work, and reload from the saved folder alone."""
 
 import pytest
 import torch
@@ -54,7 +54,7 @@ def test_tile_repeats_the_trained_rows(tiny, kind):
 
 
 @pytest.mark.parametrize("kind", ["bert", "roberta"])
-def test_interpolate_stretches_the_trained_rows(tiny, kind):
+def test_interpolate_interpolates_the_trained_rows(tiny, kind):
     model, offset = tiny(kind, positions=11), OFFSET.get(kind, 0)
     before = rows(model)
     Interpolate().extend(model, 41)

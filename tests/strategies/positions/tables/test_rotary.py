@@ -1,4 +1,4 @@
-"""Scaled rotary positions: by closed formulae, against the library's functions, and shown active in real models."""
+"""Scaled rotary positions: by closed formulae, against the library's functions, and active in real models."""
 
 import copy
 import json
@@ -71,7 +71,7 @@ def build(config):
 
 
 def scaled(part, config, length):
-    """A model as a stage makes it: the config first, the model from it, the check last."""
+    """A model as a stage builds it: the config first, the model from it, the check last."""
     part.configure(config, length)
     model = build(config)
     part.extend(model, length)
@@ -123,7 +123,7 @@ def test_ntk_raises_the_base():
 
 @pytest.mark.parametrize("factor", [1, 2, 4])
 @pytest.mark.parametrize("length", [65, 100, 256])
-def test_dynamic_ntk_follows_the_window(factor, length):
+def test_dynamic_ntk_depends_on_the_window(factor, length):
     model = scaled(DynamicNtk(factor), llama(trained=64, dim=8), 256)
     logits(model, tokens(length))
     base = 1e4 * (factor * length / 64 - (factor - 1)) ** (8 / 6)
@@ -132,7 +132,8 @@ def test_dynamic_ntk_follows_the_window(factor, length):
 
 
 def test_yarn_by_hand():
-    """Of the eight frequencies two turn over 32 times in 2,048 tokens, and those from the seventh less than once."""
+    """Of the eight frequencies, the first two turn more than 32 times in 2,048 tokens, those from the seventh on less
+    than once."""
     model = scaled(Yarn(), llama(trained=2048, dim=16, theta=1e4), 8192)
     ratios = rotary_module(model).inv_freq.double().numpy() / trained_inv_freq(16, 1e4)
     np.testing.assert_allclose(ratios, [1, 1, 1, 0.8125, 0.625, 0.4375, 0.25, 0.25], rtol=1e-5)
@@ -140,7 +141,7 @@ def test_yarn_by_hand():
 
 
 def test_yarn_takes_other_bounds():
-    """Between 8 and 4 turns in 2,048 tokens lies no whole index but the ends: 3 stays, 4 is scaled."""
+    """No index lies strictly between 8 and 4 turns in 2,048 tokens: 3 stays, 4 is scaled."""
     model = scaled(Yarn(beta_fast=8, beta_slow=4), llama(trained=2048, dim=16, theta=1e4), 8192)
     ratios = rotary_module(model).inv_freq.double().numpy() / trained_inv_freq(16, 1e4)
     np.testing.assert_allclose(ratios, [1] * 4 + [0.25] * 4, rtol=1e-5)
@@ -199,7 +200,7 @@ def test_formulae_are_those_of_the_library(cls, dim, theta, trained, factor, len
     more=st.integers(1, 200),
     given_factor=st.floats(0, 4) | st.none(),
 )
-def test_every_factor_that_reaches_takes_effect_in_a_model(cls, half, trained, more, given_factor):
+def test_every_sufficient_factor_takes_effect_in_a_model(cls, half, trained, more, given_factor):
     length = trained + more
     factor = None if given_factor is None else length / trained + given_factor
     config = llama(trained, 2 * half, num_hidden_layers=1)
@@ -274,8 +275,8 @@ def test_the_other_parts_leave_configs_alone(part):
     assert config.to_dict() == before
 
 
-def test_an_extended_model_goes_further_from_what_it_was_trained_with():
-    """Twice by two is once by four, whatever the first method was."""
+def test_a_further_extension_counts_from_the_trained_positions():
+    """Twice by two equals once by four, whatever the first method was."""
     for first in PARTS:
         for second in PARTS:
             twice, once = llama(), llama()
@@ -331,7 +332,7 @@ def test_a_model_that_was_not_configured_is_refused(cls):
 
 @pytest.mark.parametrize("cls", PARTS)
 @pytest.mark.parametrize("fault", ["frequency", "scaling", "number"])
-def test_layers_that_use_something_else_are_found_out(cls, fault):
+def test_layers_that_use_other_frequencies_are_found_out(cls, fault):
     part = cls()
     model = scaled(part, llama(), 256)
     module = rotary_module(model)
@@ -365,7 +366,7 @@ def test_a_factor_below_one_is_refused(cls, factor):
 
 
 @pytest.mark.parametrize("cls", [Linear, Ntk, Yarn, Longrope])
-def test_a_factor_that_does_not_reach_is_refused(cls):
+def test_an_insufficient_factor_is_refused(cls):
     with pytest.raises(UserError, match=r"factor=2 reaches 128 tokens.* windows of 200: use 3\.13 or more, or null"):
         cls(2).configure(llama(), 200)
 
