@@ -87,30 +87,30 @@ def _parsed(word: str) -> Override:
     return OverridesParser.create().parse_override(word)
 
 
-def candidates(asked: CandidatesCommand, run_dir: Path) -> list[Candidate]:
+def candidates(command: CandidatesCommand, run_dir: Path) -> list[Candidate]:
     """Return every combination of the values, the first axis varying slowest; invalid ones say why.
 
     Args:
-        asked: The command of the comparison.
+        command: The command of the comparison.
         run_dir: Run directory of the comparison.
 
     Raises:
         UserError: There is nothing to compare.
     """
     combinations = [
-        [f"{key}={value}" for key, value in zip(asked.axes, values, strict=True)]
-        for values in product(*asked.axes.values())
+        [f"{key}={value}" for key, value in zip(command.axes, values, strict=True)]
+        for values in product(*command.axes.values())
     ]
     if len(combinations) < 2:
         raise UserError(
             "There is nothing to compare: give several values, as in context=512,4096 strategy=chunk,dense."
         )
-    return [_candidate(asked, words, run_dir) for words in combinations]
+    return [_candidate(command, words, run_dir) for words in combinations]
 
 
-def _candidate(asked: CandidatesCommand, words: Sequence[str], run_dir: Path) -> Candidate:
+def _candidate(command: CandidatesCommand, words: Sequence[str], run_dir: Path) -> Candidate:
     try:
-        config = hydra.compose(config_name=TRAIN, overrides=[*asked.shared, *words], return_hydra_config=True)
+        config = hydra.compose(config_name=TRAIN, overrides=[*command.shared, *words], return_hydra_config=True)
         strategy, length = config.hydra.runtime.choices["strategy"], config.context.length
         OmegaConf.set_struct(config, False)
         del config["hydra"]

@@ -116,13 +116,13 @@ def check_recomputing(model: Any, strategy: Strategy) -> None:
     Raises:
         UserError: The model or the memory does not allow it (checkpointing turns the KV cache off).
     """
-    asked = "trainer.activation_checkpointing=true"
+    setting = "trainer.activation_checkpointing=true"
     if not getattr(model, "supports_gradient_checkpointing", False):
-        raise UserError(f"{asked}: {type(model).__name__} does not support activation checkpointing: use false.")
+        raise UserError(f"{setting}: {type(model).__name__} does not support activation checkpointing: use false.")
     if strategy.memory.sequential and strategy.memory.num_cached != 0:
         raise UserError(
-            f"{asked} turns off the KV cache, in which strategy/memory={option(strategy.memory)} is stored: use false, "
-            "or strategy=rmt, whose memory is tokens."
+            f"{setting} turns off the KV cache, in which strategy/memory={option(strategy.memory)} is stored: use "
+            "false, or strategy=rmt, whose memory is tokens."
         )
 
 

@@ -108,10 +108,10 @@ def _at_chance(split: str, table: Table, chance: float) -> list[str]:
     figure, count = low - 1, low - 2
     if not table.rows or any(row[low] is not None and row[low] > chance for row in table.rows):
         return []
-    asked = sum(row[count] for row in table.rows)
-    mean = sum(row[count] * row[figure] for row in table.rows) / asked
+    total = sum(row[count] for row in table.rows)
+    mean = sum(row[count] * row[figure] for row in table.rows) / total
     return [
         f"Where the context is needed ({table.title[0].lower()}{table.title[1:]}), {table.columns[figure]} on the "
-        f"{split} split is {mean:.2f} over {asked:,} {table.columns[count]}, which does not differ from chance "
+        f"{split} split is {mean:.2f} over {total:,} {table.columns[count]}, which does not differ from chance "
         f"({chance:.2f})."
     ]

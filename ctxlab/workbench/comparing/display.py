@@ -7,16 +7,16 @@ from ctxlab.comparison.profile import Profile
 from ctxlab.reporting.tables import show
 from ctxlab.tracking.console import ProgressDisplay, clock, console
 from ctxlab.workbench.comparing.candidate_checks import CheckedCandidate
-from ctxlab.workbench.comparing.running import Cells, Progress
+from ctxlab.workbench.comparing.running import CellPlan, Progress
 
 
-def announce(found: Profile, checked: Sequence[CheckedCandidate], made: Cells, progress: Progress) -> None:
+def announce(found: Profile, checked: Sequence[CheckedCandidate], plan: CellPlan, progress: Progress) -> None:
     """Print documents, candidates, budget, and the estimated time of all cells.
 
     Args:
         found: Lengths of the documents.
         checked: Every candidate.
-        made: The cells.
+        plan: The cells and how to run them.
         progress: Has the estimated seconds of a cell of each candidate.
     """
     screen = console()
@@ -27,11 +27,11 @@ def announce(found: Profile, checked: Sequence[CheckedCandidate], made: Cells, p
             screen.print(f"{one.candidate.title}: not applicable: {one.refused}", soft_wrap=True)
         elif one.same_as:
             screen.print(f"{one.candidate.title}: the same computation as {one.same_as}, run once.", soft_wrap=True)
-    total = sum(progress.seconds[cell.candidate] for cell in made.plan)
-    threads = "1 thread" if made.num_threads == 1 else f"{made.num_threads} threads"
+    total = sum(progress.seconds[cell.candidate] for cell in plan.cells)
+    threads = "1 thread" if plan.num_threads == 1 else f"{plan.num_threads} threads"
     screen.print(
-        f"{len(made.plan)} cells, one at a time on {threads}; {made.budget.sentence}. All of them take about "
-        f"{clock(total)}, and are kept in {made.folder}",
+        f"{len(plan.cells)} cells, one at a time on {threads}; {plan.budget.sentence}. All of them take about "
+        f"{clock(total)}, and are kept in {plan.folder}",
         soft_wrap=True,
     )
 
@@ -39,8 +39,8 @@ def announce(found: Profile, checked: Sequence[CheckedCandidate], made: Cells, p
 class Display:
     """A context manager that shows how many cells are done, running and to come, and the time left."""
 
-    def __init__(self, made: Cells) -> None:
-        self._made = made
+    def __init__(self, plan: CellPlan) -> None:
+        self._plan = plan
         self._bar = ProgressDisplay("compare")
         self._is_terminal = console().is_terminal
         self._last = ""
@@ -59,7 +59,7 @@ class Display:
         facts = self._facts(progress)
         if self._is_terminal or facts != self._last:
             self._last = facts
-            share = 1 - (len(progress.to_come) + bool(progress.running)) / max(len(self._made.plan), 1)
+            share = 1 - (len(progress.to_come) + bool(progress.running)) / max(len(self._plan.cells), 1)
             self._bar.update(share, facts, line=True, left=f"{clock(progress.left)} left" if progress.left else None)
 
     def _facts(self, progress: Progress) -> str:

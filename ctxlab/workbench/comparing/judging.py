@@ -24,34 +24,34 @@ def conclude(session: Session) -> None:
     Raises:
         CheckFailed: A cell failed.
     """
-    made = session.made
-    titles = {key: one.title for key, one in made.candidates.items() if key not in session.over_limit}
-    found = [collect_results(made.folder, key, title, made.plan) for key, title in titles.items()]
+    plan = session.plan
+    titles = {key: one.title for key, one in plan.candidates.items() if key not in session.over_limit}
+    found = [collect_results(plan.folder, key, title, plan.cells) for key, title in titles.items()]
     ran = [one for one in found if isinstance(one, CandidateResults)]
     failed = [one for one in found if isinstance(one, Failed)]
     answer = _answer(session, ran, failed)
-    written = page.write(made.folder, answer)
-    log_report(session.parts.tracker, made.folder, written, session.parts.origin.config)
-    page.show(console(), answer, made.folder)
+    written = page.write(plan.folder, answer)
+    log_report(session.parts.tracker, plan.folder, written, session.parts.origin.config)
+    page.show(console(), answer, plan.folder)
     if failed:
         names = ", ".join(one.title for one in failed)
         raise CheckFailed(
             f"Cells of {names} failed; the others were compared. Mend that and go on with "
-            f"`ctxlab compare resume={made.folder}`."
+            f"`ctxlab compare resume={plan.folder}`."
         )
 
 
 def _answer(session: Session, ran: Sequence[CandidateResults], failed: Sequence[Failed]) -> page.Answer:
-    made, margin = session.made, session.options.margin
+    plan, margin = session.plan, session.options.margin
     baseline = _baseline(session, ran)
     board, why = _board(session, ran, baseline)
     refused = {one.candidate.title: one.refused for one in session.checked if one.refused}
-    over = {made.candidates[key].title: why for key, why in session.over_limit.items()}
+    over = {plan.candidates[key].title: why for key, why in session.over_limit.items()}
     return page.Answer(
         task=session.parts.task.name,
         model=session.parts.model.name,
         command=session.command,
-        budget=made.budget.sentence,
+        budget=plan.budget.sentence,
         seeds=session.seeds,
         margin=margin,
         profile=session.profile,
@@ -68,7 +68,7 @@ def _board(session: Session, ran: Sequence[CandidateResults], baseline: str) -> 
     """Verdicts, or why there are none."""
     if not ran:
         return None, []
-    rules, is_equal_time = Rules(margin=session.options.margin), session.made.budget.is_time
+    rules, is_equal_time = Rules(margin=session.options.margin), session.plan.budget.is_time
     try:
         return leaderboard(ran, baseline, rules, is_equal_time=is_equal_time), []
     except ValueError as error:  # a figure that some documents do not define
@@ -103,13 +103,13 @@ def _baseline(session: Session, ran: Sequence[CandidateResults]) -> str:
 
 def _stand_in(session: Session, baseline: str) -> Iterator[str]:
     if baseline != session.baseline:
-        titles = {key: one.title for key, one in session.made.candidates.items()}
+        titles = {key: one.title for key, one in session.plan.candidates.items()}
         yield (f"The baseline {titles[session.baseline]} could not be compared; {titles[baseline]} stands in for it.")
 
 
 def _waited(session: Session, ran: Sequence[CandidateResults]) -> Iterator[str]:
     """Cells that other processes took time from, where time is what candidates share."""
-    if not session.made.budget.is_time:
+    if not session.plan.budget.is_time:
         return
     shares = {
         folder.name: share
@@ -129,9 +129,9 @@ def _chosen(session: Session, ran: Sequence[CandidateResults]) -> Iterator[str]:
     """Learning rates that came out best on the documents that select."""
     if session.options.trials == 1:
         return
-    by_name = {cell.name: cell for cell in session.made.plan}
+    by_name = {cell.name: cell for cell in session.plan.cells}
     for one in ran:
-        parts = session.made.candidates[one.key].parts
+        parts = session.plan.candidates[one.key].parts
         assert parts is not None
         rates = [learning_rate(parts.optimizer.lr, by_name[folder.name].trial) for folder in one.folders]
         yield f"{one.title}: learning rate {', '.join(f'{rate:g}' for rate in rates)} chosen for its seeds in order."

@@ -23,16 +23,16 @@ SLOWED = ".waited"
 
 
 @dataclass(frozen=True, eq=False)
-class Cells:
+class CellPlan:
     """The cells of a comparison and how to run them."""
 
     folder: Path
     """Run directory of the comparison."""
-    asked: CandidatesCommand
+    command: CandidatesCommand
     candidates: Mapping[str, Candidate]
     """Key → candidate."""
-    plan: Sequence[Cell]
-    """Cells in the order in which they run."""
+    cells: Sequence[Cell]
+    """In the order in which they run."""
     budget: Budget
     num_folds: int | None
     first_seed: int
@@ -48,14 +48,14 @@ class Cells:
         assert candidate.parts is not None
         place = QuotedString(str(self.path(cell)), Quote.single).with_quotes()
         if run_state.state(self.path(cell)) is State.STARTED:
-            return ["train", *self.asked.flags, f"resume={place}"]
+            return ["train", *self.command.flags, f"resume={place}"]
         own = [f"seed={cell.seed}", f"data_seed={candidate.parts.data_seed}", self.budget.word]
         if cell.trial is not None:
             own.append(f"optimizer.lr={learning_rate(candidate.parts.optimizer.lr, cell.trial)}")
         if self.num_folds is not None:
             own += [f"folds={self.num_folds}", f"fold={(cell.seed - self.first_seed) % self.num_folds}"]
-        shared = [word for word in self.asked.shared if word.split("=")[0] not in ("seed", "data_seed")]
-        return ["train", *self.asked.flags, *shared, *candidate.words, *own, f"hydra.run.dir={place}"]
+        shared = [word for word in self.command.shared if word.split("=")[0] not in ("seed", "data_seed")]
+        return ["train", *self.command.flags, *shared, *candidate.words, *own, f"hydra.run.dir={place}"]
 
 
 @dataclass
@@ -92,12 +92,12 @@ class Progress:
 
 
 def run(
-    made: Cells, progress: Progress, show: Callable[[Progress], None], skip: Callable[[Cell, Result | None], bool]
+    plan: CellPlan, progress: Progress, show: Callable[[Progress], None], skip: Callable[[Cell, Result | None], bool]
 ) -> None:
     """Run every missing cell; with a budget of seconds, repeat once those that were slowed down.
 
     Args:
-        made: The cells.
+        plan: The cells and how to run them.
         progress: Is updated as cells run.
         show: Called whenever the progress changes, and several times a second.
         skip: Decides whether a cell is skipped; called before a cell, and with its result after it.
@@ -105,61 +105,63 @@ def run(
     Raises:
         Interrupted: A signal was received; finished cells are kept.
     """
-    progress.to_come = list(made.plan)
-    for cell in made.plan:
+    progress.to_come = list(plan.cells)
+    for cell in plan.cells:
         progress.to_come.remove(cell)
         if not skip(cell, None):
-            _run(made, cell, progress, show)
-            _record_outcome(made, cell, progress, skip)
-    if made.budget.is_time:
-        again = [cell for cell in made.plan if cell in progress.done and _had_to_wait(made, cell)]
+            _run(plan, cell, progress, show)
+            _record_outcome(plan, cell, progress, skip)
+    if plan.budget.is_time:
+        again = [cell for cell in plan.cells if cell in progress.done and _had_to_wait(plan, cell)]
         progress.to_come, progress.again = list(again), True
         for cell in again:
             progress.to_come.remove(cell)
-            made.path(cell).rename(made.path(cell).with_name(cell.name + SLOWED))
+            plan.path(cell).rename(plan.path(cell).with_name(cell.name + SLOWED))
             progress.done.remove(cell)
-            _run(made, cell, progress, show)
-            _record_outcome(made, cell, progress, skip)
+            _run(plan, cell, progress, show)
+            _record_outcome(plan, cell, progress, skip)
     show(progress)
 
 
-def _run(made: Cells, cell: Cell, progress: Progress, show: Callable[[Progress], None]) -> None:
-    path = made.path(cell)
+def _run(plan: CellPlan, cell: Cell, progress: Progress, show: Callable[[Progress], None]) -> None:
+    path = plan.path(cell)
     progress.running, progress.started = cell, time.monotonic()
     while run_state.is_locked(path) and run_state.state(path) is not State.DONE:
         show(progress)  # a process of an earlier, killed comparison is still working on it
         time.sleep(process.POLL_SECONDS)
     if run_state.state(path) is not State.DONE:
         path.parent.mkdir(exist_ok=True)
-        log = made.folder / cells.LOGS / f"{cell.name}.log"
-        process.run(made.words(cell), log, process.environment(made.num_threads), lambda: show(progress))
+        log = plan.folder / cells.LOGS / f"{cell.name}.log"
+        process.run(plan.words(cell), log, process.environment(plan.num_threads), lambda: show(progress))
         progress.spent.setdefault(cell.candidate, []).append(time.monotonic() - progress.started)
     progress.running = None
 
 
-def _record_outcome(made: Cells, cell: Cell, progress: Progress, skip: Callable[[Cell, Result | None], bool]) -> None:
+def _record_outcome(
+    plan: CellPlan, cell: Cell, progress: Progress, skip: Callable[[Cell, Result | None], bool]
+) -> None:
     """Record whether a cell succeeded, and remove the checkpoints of a finished one that are not needed."""
-    outcome = run_state.outcome(made.path(cell))
+    outcome = run_state.outcome(plan.path(cell))
     if isinstance(outcome, Result):
-        checkpoint.reduce_to_best(made.path(cell))
+        checkpoint.reduce_to_best(plan.path(cell))
         progress.done.append(cell)
         skip(cell, outcome)
     else:
         progress.failed.append(cell)
 
 
-def _had_to_wait(made: Cells, cell: Cell) -> bool:
+def _had_to_wait(plan: CellPlan, cell: Cell) -> bool:
     """Return whether other processes slowed the cell down and it has not been repeated yet."""
-    outcome = run_state.outcome(made.path(cell))
+    outcome = run_state.outcome(plan.path(cell))
     share = cells.cpu_share(outcome) if isinstance(outcome, Result) else None
-    again = made.path(cell).with_name(cell.name + SLOWED).exists()
+    again = plan.path(cell).with_name(cell.name + SLOWED).exists()
     return share is not None and share < cells.LOW_SHARE and not again
 
 
-def interrupted(stop: Interrupted, made: Cells, progress: Progress) -> Interrupted:
+def interrupted(stop: Interrupted, plan: CellPlan, progress: Progress) -> Interrupted:
     """Return an ``Interrupted`` whose message says how to continue."""
     return Interrupted(
         stop.signal_number,
-        f"Stopped with {len(progress.done)} of {len(made.plan)} cells done; continue with "
-        f"`ctxlab compare resume={made.folder}`.",
+        f"Stopped with {len(progress.done)} of {len(plan.cells)} cells done; continue with "
+        f"`ctxlab compare resume={plan.folder}`.",
     )

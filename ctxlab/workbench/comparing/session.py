@@ -43,7 +43,7 @@ class Session:
     profile: Profile
     baseline: str
     """Key of the baseline candidate."""
-    made: running.Cells
+    plan: running.CellPlan
     progress: running.Progress
     memory_bytes: int | None
     """What no cell may need more of."""
@@ -59,18 +59,18 @@ def prepare(parts: Parts) -> Session:
     """
     options: CompareOptions = parts.options
     budget, memory_bytes = Budget.of(options.budget, options.trials), parse_bytes(options.limit.memory)
-    asked = CandidatesCommand.of(options)
-    checked, corpus = _check(candidates(asked, parts.origin.run_dir))
+    command = CandidatesCommand.of(options)
+    checked, corpus = _check(candidates(command, parts.origin.run_dir))
     budget.check(checked)
     check_limit(options.limit.memory, memory_bytes, checked)
     runs = {one.candidate.key: one.candidate for one in checked if one.runs}
     baseline = plan.baseline(_named(options.baseline, checked), list(runs))
     seeds = [parts.seed + number for number in range(options.seeds)]
-    made = running.Cells(
+    cell_plan = running.CellPlan(
         folder=parts.origin.run_dir,
-        asked=asked,
+        command=command,
         candidates=runs,
-        plan=plan.cells(list(runs), seeds, options.trials),
+        cells=plan.cells(list(runs), seeds, options.trials),
         budget=budget,
         num_folds=_num_folds(parts, options, corpus),
         first_seed=parts.seed,
@@ -84,7 +84,7 @@ def prepare(parts: Parts) -> Session:
         checked=checked,
         profile=_profile(checked, corpus),
         baseline=baseline,
-        made=made,
+        plan=cell_plan,
         progress=running.Progress(_seconds(checked, budget, corpus)),
         memory_bytes=memory_bytes,
     )
@@ -154,7 +154,7 @@ def _command(origin: Origin) -> Sequence[str]:
 
 def announce(session: Session) -> None:
     """Say what the documents are like, which candidates run, and how long that takes."""
-    display.announce(session.profile, session.checked, session.made, session.progress)
+    display.announce(session.profile, session.checked, session.plan, session.progress)
 
 
 def train(session: Session) -> None:
@@ -163,11 +163,11 @@ def train(session: Session) -> None:
     Raises:
         Interrupted: A signal was received; the message says how to continue.
     """
-    with display.Display(session.made) as shown:
+    with display.Display(session.plan) as shown:
         try:
-            running.run(session.made, session.progress, shown.update, lambda cell, result: _skip(session, cell, result))
+            running.run(session.plan, session.progress, shown.update, lambda cell, result: _skip(session, cell, result))
         except Interrupted as stop:
-            raise running.interrupted(stop, session.made, session.progress) from None
+            raise running.interrupted(stop, session.plan, session.progress) from None
 
 
 def _skip(session: Session, cell: Cell, result: Result | None) -> bool:

@@ -29,13 +29,13 @@ class Parts:
     data_seed, optimizer = 1, Optimizer()
 
 
-def made(folder: Path, name: str = "steps", num_trials: int = 1, num_folds: int | None = None) -> running.Cells:
+def cell_plan(folder: Path, name: str = "steps", num_trials: int = 1, num_folds: int | None = None) -> running.CellPlan:
     candidates = {key: Candidate(key, key, [f"strategy={key}"], Parts()) for key in KEYS}
-    return running.Cells(
+    return running.CellPlan(
         folder=folder,
-        asked=CandidatesCommand([], ["model=tiny_bert", "seed=7"], {}),
+        command=CandidatesCommand([], ["model=tiny_bert", "seed=7"], {}),
         candidates=candidates,
-        plan=plan.cells(KEYS, [7, 8], num_trials),
+        cells=plan.cells(KEYS, [7, 8], num_trials),
         budget=Budget(name, 6, num_trials),
         num_folds=num_folds,
         first_seed=7,
@@ -86,10 +86,10 @@ class Machine:
         return 0
 
 
-def go(made, machine, monkeypatch, skip=lambda cell, outcome: False) -> running.Progress:
+def go(planned, machine, monkeypatch, skip=lambda cell, outcome: False) -> running.Progress:
     monkeypatch.setattr(process, "run", machine.run)
     progress = running.Progress(dict.fromkeys(KEYS, 1.0))
-    running.run(made, progress, lambda _: None, skip)
+    running.run(planned, progress, lambda _: None, skip)
     return progress
 
 
@@ -98,7 +98,7 @@ def test_killed_at_ten_moments_no_cell_is_finished_twice_and_none_is_missing(tmp
     machine = Machine(random.Random(seed).sample(range(1, 30), 10))
     for _ in range(11):
         try:
-            progress = go(made(tmp_path), machine, monkeypatch)
+            progress = go(cell_plan(tmp_path), machine, monkeypatch)
         except Killed:
             continue
         break
@@ -110,7 +110,7 @@ def test_killed_at_ten_moments_no_cell_is_finished_twice_and_none_is_missing(tmp
 
 def test_a_cell_is_a_training_run_with_its_own_seed_and_the_documents_of_all(tmp_path):
     cell = plan.Cell("dense-64", 8, 2)
-    words = made(tmp_path, num_trials=3, num_folds=4).words(cell)
+    words = cell_plan(tmp_path, num_trials=3, num_folds=4).words(cell)
     assert words == [
         "train", "model=tiny_bert", "strategy=dense-64", "seed=8", "data_seed=1", "trainer.max_steps=2",
         "optimizer.lr=0.0001", "folds=4", "fold=1", f"hydra.run.dir='{tmp_path}/cells/dense-64-seed-8-trial-2'",
@@ -121,14 +121,14 @@ def test_a_cell_that_had_to_wait_for_others_runs_once_more_at_the_end_under_seco
     machine = Machine(share=0.5)
     (tmp_path / "steps").mkdir()
     (tmp_path / "seconds").mkdir()
-    go(made(tmp_path / "steps"), machine, monkeypatch)
+    go(cell_plan(tmp_path / "steps"), machine, monkeypatch)
     assert len(machine.finished) == 6
     machine = Machine(share=0.5)
-    go(made(tmp_path / "seconds", "seconds"), machine, monkeypatch)
+    go(cell_plan(tmp_path / "seconds", "seconds"), machine, monkeypatch)
     assert machine.finished[:6] == machine.finished[6:]
     assert len(list((tmp_path / "seconds" / "cells").glob("*.waited"))) == 6
     again = Machine(share=0.5)
-    go(made(tmp_path / "seconds", "seconds"), again, monkeypatch)
+    go(cell_plan(tmp_path / "seconds", "seconds"), again, monkeypatch)
     assert again.finished == []
 
 
@@ -140,7 +140,7 @@ def test_a_cell_without_a_result_has_failed_and_the_rest_goes_on(tmp_path, monke
         return 2 if "dense-64-seed-7" in words[-1] else healthy(words, log, env, tick)
 
     machine.run = run
-    progress = go(made(tmp_path), machine, monkeypatch)
+    progress = go(cell_plan(tmp_path), machine, monkeypatch)
     assert [cell.name for cell in progress.failed] == ["dense-64-seed-7"]
     assert len(progress.done) == 5
 
@@ -154,7 +154,7 @@ def test_a_candidate_that_is_given_up_has_no_further_cells(tmp_path, monkeypatch
         return cell.candidate in given_up
 
     machine = Machine()
-    go(made(tmp_path), machine, monkeypatch, skip)
+    go(cell_plan(tmp_path), machine, monkeypatch, skip)
     assert sum(name.startswith("dense-128") for name in machine.finished) == 1
     assert len(machine.finished) == 5
 

@@ -11,7 +11,7 @@ from ctxlab.command.explain import explain
 from ctxlab.core.errors import Interrupted, UserError
 from ctxlab.workbench.comparing import running, session
 from ctxlab.workbench.corpus import Corpus
-from tests.workbench.comparing.test_running import KEYS, made
+from tests.workbench.comparing.test_running import KEYS, cell_plan
 
 
 def test_a_signal_ends_in_a_sentence_that_says_how_to_go_on(tmp_path, monkeypatch):
@@ -19,9 +19,9 @@ def test_a_signal_ends_in_a_sentence_that_says_how_to_go_on(tmp_path, monkeypatc
         raise Interrupted(signal.SIGTERM, "Stopped")
 
     monkeypatch.setattr(running, "run", stopped)
-    cells = made(tmp_path)
+    cells = cell_plan(tmp_path)
     with pytest.raises(Interrupted) as caught:
-        session.train(SimpleNamespace(made=cells, progress=running.Progress(dict.fromkeys(KEYS, 1.0))))
+        session.train(SimpleNamespace(plan=cells, progress=running.Progress(dict.fromkeys(KEYS, 1.0))))
     found = explain(caught.value)
     assert found.status == 128 + signal.SIGTERM
     assert found.sentence == f"Stopped with 0 of 6 cells done; continue with `ctxlab compare resume={tmp_path}`."
