@@ -36,7 +36,7 @@ DEFINITION = "ctxlab"
 """Attribute of a study with what must not change while it is searched."""
 
 FOLDER, MACHINE, REASON, STATUS, PRUNED_AT = "folder", "machine", "reason", "status", "pruned_at"
-"""Attributes of a trial: run directory, machine that it is on, why it failed, how, and the step at which it was cut."""
+"""Attributes of a trial: in a shared storage its run directory and machine; why it failed; where it was cut."""
 
 WAIT_SECONDS = 100
 """How long SQLite waits for another program that reads the file, such as a dashboard."""
@@ -224,7 +224,7 @@ class SharedStudy:
         handle = locks.take(lock_of(folder))
         if handle is None:
             return None
-        if FOLDER not in trial.user_attrs:
+        if not self.place.is_own and FOLDER not in trial.user_attrs:
             trial.set_user_attr(FOLDER, str(folder))
             trial.set_user_attr(MACHINE, socket.gethostname())
         point = {one.name: suggest(trial, one) for one in self._space.parameters}

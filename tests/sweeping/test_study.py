@@ -1,12 +1,14 @@
 """A study that processes share and leave: every trial once, under its own number, and never another study."""
 
 import multiprocessing
+import os
 import socket
 from itertools import product
 
 import optuna
 import pytest
 
+from ctxlab.core import locks
 from ctxlab.core.errors import UserError
 from ctxlab.sweeping import study as module
 from ctxlab.sweeping.samplers import Proposer
@@ -45,7 +47,7 @@ def test_a_trial_that_was_left_is_continued_under_its_own_number(tmp_path):
     assert (taken.number, taken.point, taken.folder) == (left.number, left.point, left.folder)
 
 
-@pytest.mark.parametrize("moment", ["ask", "suggest", "set_user_attr"])
+@pytest.mark.parametrize("moment", ["ask", "suggest"])
 def test_killed_while_it_asks_a_process_leaves_a_trial_that_another_completes(moment, tmp_path, monkeypatch):
     """Never one more than there should be, and no point twice."""
 
@@ -59,10 +61,8 @@ def test_killed_while_it_asks_a_process_leaves_a_trial_that_another_completes(mo
     with monkeypatch.context() as patch:
         if moment == "ask":
             patch.setattr(SharedStudy, "_begun", killed)
-        elif moment == "suggest":
-            patch.setattr(module, "suggest", killed)
         else:
-            patch.setattr(optuna.trial.Trial, "set_user_attr", killed)
+            patch.setattr(module, "suggest", killed)
         with pytest.raises(Killed):
             study.claim(8, ask=True)
     other = opened(tmp_path)
@@ -75,7 +75,7 @@ def test_killed_while_it_asks_a_process_leaves_a_trial_that_another_completes(mo
 
 
 def test_processes_that_open_a_fresh_study_at_once_share_it_and_repeat_nothing(tmp_path):
-    """Of two that do so with Optuna alone one dies, and with one seed they propose the same."""
+    """Of two that do so with Optuna alone one may die, and with one seed they propose the same."""
     context = multiprocessing.get_context("fork")
     barrier = context.Barrier(3)
 
@@ -92,6 +92,31 @@ def test_processes_that_open_a_fresh_study_at_once_share_it_and_repeat_nothing(t
     found = opened(tmp_path).trials()
     assert [trial.value for trial in found] == [0.1 * number for number in range(8)]
     assert len({tuple(trial.params.values()) for trial in found}) == 8
+
+
+def test_it_is_created_asked_and_told_behind_the_lock(tmp_path, monkeypatch):
+    """Of two processes that open a fresh SQLite study at once, one dies; not always, so that this looks at the lock."""
+    held = []
+
+    def watched(function):
+        def call(*args, **kwargs):
+            handle = locks.take(tmp_path / module.LOCK)
+            held.append(handle is None)
+            if handle is not None:
+                os.close(handle)
+            return function(*args, **kwargs)
+
+        return call
+
+    for owner, name in (
+        (optuna, "get_all_study_names"),
+        (optuna, "create_study"),
+        (optuna.Study, "ask"),
+        (optuna.Study, "tell"),
+    ):
+        monkeypatch.setattr(owner, name, watched(getattr(owner, name)))
+    worked(opened(tmp_path), 1)
+    assert held == [True] * 4
 
 
 def test_without_asking_only_what_was_left_is_taken(tmp_path):

@@ -214,7 +214,7 @@ def announce(made: Session) -> None:
     screen, size = console(), made.space.size
     points = "any number of points" if size is None else f"{size:,} points"
     for name, form in made.space.form.items():
-        screen.print(f"{name}: {form}", soft_wrap=True)
+        screen.print(f"{name}: {', '.join(f'{key} {value}' for key, value in form.items())}", soft_wrap=True)
     objectives = ", ".join(f"{one.direction} {one.name}" for one in made.objectives)
     threads = "1 thread" if made.num_threads == 1 else f"{made.num_threads} threads"
     at_once = "one at a time" if made.settings.workers == 1 else f"{made.settings.workers} at a time"

@@ -52,6 +52,7 @@ class Machine:
 class Process:
     def __init__(self, machine, words) -> None:
         self.machine, self.words, self.status = machine, words, None
+        self.ending, self.is_saved = None, False
         self.folder = Path(re.search(r"'(.*)'", words[-1])[1])
         self.number = int(self.folder.name)
         resumed = words[1].startswith("resume=")
@@ -60,7 +61,10 @@ class Process:
         machine.moment()
 
     def poll(self):
-        if self.status is None:
+        if self.ending is not None:  # it saves a checkpoint first
+            self.ending, self.status = (None, self.ending) if self.is_saved else (self.ending, None)
+            self.is_saved = True
+        elif self.status is None:
             self.machine.moment()
             self.step += 1
             hidden = self.folder / ".hydra"
@@ -87,7 +91,7 @@ class Process:
 
     def send_signal(self, number) -> None:
         self.machine.signals.append(number)
-        self.status = 128 + number
+        self.ending = 128 + number
 
     def kill(self) -> None:
         pass
