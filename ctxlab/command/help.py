@@ -36,7 +36,7 @@ STRATEGIES = (
     "ctxlab strategies [name …] [--markdown]: what each strategy and part does\n"
     "\n"
     "ctxlab strategies             all of them, a few lines each\n"
-    "ctxlab strategies yarn        one of them whole: parts, keys, cost, papers\n"
+    "ctxlab strategies yarn        one of them in full: parts, keys, cost, papers\n"
     "ctxlab strategies --markdown  all of them as tables, as in docs/strategies.md\n"
 )
 

@@ -31,9 +31,9 @@ class Bin:
     """Mean upper bound."""
 
 
-def bins(ran: CandidateResults, table: str) -> list[Bin]:
+def bins(candidate: CandidateResults, table: str) -> list[Bin]:
     """Return a breakdown of a candidate on the reported split; empty if its task has no such table."""
-    found = [result.breakdowns.get(ran.split, {}).get(table, ()) for result in ran.results]
+    found = [result.breakdowns.get(candidate.split, {}).get(table, ()) for result in candidate.results]
     names = dict.fromkeys(_name(row) for rows in found for row in rows)
     return [one for name in names if (one := _bin(name, [r for rows in found for r in rows if _name(r) == name]))]
 
@@ -69,12 +69,15 @@ def _number(value: Any) -> float:
 
 def table(candidates: Sequence[CandidateResults], name: str) -> Table | None:
     """Return a breakdown with a column for each candidate; None if no candidate has it."""
-    found = {ran.title: {one.name: one for one in bins(ran, name)} for ran in candidates}
+    found = {candidate.title: {one.name: one for one in bins(candidate, name)} for candidate in candidates}
     names = dict.fromkeys(name for own in found.values() for name in own)
     if not names:
         return None
     head = next(
-        next(iter(row)) for ran in candidates for row in ran.results[0].breakdowns[ran.split].get(name, ()) if row
+        next(iter(row))
+        for candidate in candidates
+        for row in candidate.results[0].breakdowns[candidate.split].get(name, ())
+        if row
     )
     rows = [(row, *(own[row].figure if row in own else None for own in found.values())) for row in names]
     return Table(name, WHERE[name], columns=(head, *found), rows=rows, note="means over seeds")
@@ -86,20 +89,20 @@ def sentences(candidates: Sequence[CandidateResults]) -> list[str]:
     A figure is better than chance if its interval is above it. Nothing is said if a task has no cases with known
     evidence, or if the score of guessing is unknown.
     """
-    chance = next((one for ran in candidates if (one := _chance(ran)) is not None), None)
+    chance = next((one for candidate in candidates if (one := _chance(candidate)) is not None), None)
     if chance is None:
         return []
     at_chance, found = [], []
-    for ran in candidates:
-        own = bins(ran, EVIDENCE)
+    for candidate in candidates:
+        own = bins(candidate, EVIDENCE)
         if not own:
             continue
         above = [one for one in own if one.low is not None and one.low > chance]
         if above:
-            found.append(_reach(ran.title, above[-1], own[-1], chance))
+            found.append(_reach(candidate.title, above[-1], own[-1], chance))
         else:
             mean = sum(one.cases * one.figure for one in own) / sum(one.cases for one in own)
-            at_chance.append(f"{ran.title} ({mean:.2f})")
+            at_chance.append(f"{candidate.title} ({mean:.2f})")
     if at_chance:
         found.append(
             f"On cases that need context, {', '.join(at_chance)} scored no better than chance ({chance:.2f}), near or "
@@ -108,8 +111,8 @@ def sentences(candidates: Sequence[CandidateResults]) -> list[str]:
     return found
 
 
-def _chance(ran: CandidateResults) -> float | None:
-    return ran.results[0].chances.get(ran.split, {}).get(EVIDENCE)
+def _chance(candidate: CandidateResults) -> float | None:
+    return candidate.results[0].chances.get(candidate.split, {}).get(EVIDENCE)
 
 
 def _reach(title: str, reached: Bin, farthest: Bin, chance: float) -> str:

@@ -16,7 +16,7 @@ from ctxlab.evaluation.statistics import Interval
 class Entry:
     """A candidate that has completed all of its cells."""
 
-    ran: CandidateResults
+    candidate: CandidateResults
     estimate: float
     """Mean of the primary metric over seeds."""
     by_seed: tuple[float, ...]
@@ -75,7 +75,7 @@ def leaderboard(
     compared = compare(found[index], others, rules) if others else None
     rows = {row.name: row for row in compared.rows} if compared else {}
     places = _places(candidates, found, rules) if others else {}
-    entries = [_entry(ran, one, rows, places) for ran, one in zip(candidates, found, strict=True)]
+    entries = [_entry(candidate, one, rows, places) for candidate, one in zip(candidates, found, strict=True)]
     sign = 1 if rules.lower_is_better else -1
     return Leaderboard(
         figure=figure,
@@ -89,15 +89,17 @@ def leaderboard(
     )
 
 
-def _entry(ran: CandidateResults, contender: Contender, rows: Mapping[str, Row], places: Mapping[str, Place]) -> Entry:
+def _entry(
+    candidate: CandidateResults, contender: Contender, rows: Mapping[str, Row], places: Mapping[str, Place]
+) -> Entry:
     each = contender.scored.each_seed()
     return Entry(
-        ran=ran,
+        candidate=candidate,
         estimate=float(each.mean()),
         by_seed=tuple(each.tolist()),
         interval=single_interval.interval(contender.scored),
-        row=rows.get(ran.title),
-        place=places.get(ran.title),
+        row=rows.get(candidate.title),
+        place=places.get(candidate.title),
     )
 
 

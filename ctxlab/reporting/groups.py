@@ -83,9 +83,9 @@ def compared(board: Leaderboard, task: str, read: Mapping[Path, RunDirectory]) -
     """
     candidates = [
         Candidate(
-            title=entry.ran.title,
-            runs=[read[folder] for folder in entry.ran.folders],
-            results=entry.ran,
+            title=entry.candidate.title,
+            runs=[read[folder] for folder in entry.candidate.folders],
+            results=entry.candidate,
             estimate=entry.estimate,
             interval=entry.interval,
             num_documents=board.num_documents,

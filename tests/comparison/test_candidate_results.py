@@ -99,7 +99,7 @@ def test_the_best_is_first_and_the_conclusion_is_about_the_cheapest(tmp_path):
         Rules(),
         is_equal_time=False,
     )
-    assert [entry.ran.key for entry in found.entries] == ["long", "chunk"]
+    assert [entry.candidate.key for entry in found.entries] == ["long", "chunk"]
     assert [round(entry.estimate, 6) for entry in found.entries] == [0.7, 0.5]
     assert found.entries[1].row is None
     assert round(found.entries[0].row.difference.estimate, 6) == 0.2

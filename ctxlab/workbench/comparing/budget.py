@@ -73,12 +73,13 @@ class Budget:
         return f"{self.amount:,g} {unit} of training for each candidate and seed{trials}"
 
     def step_cost(self, work: Work) -> float:
-        """What a step takes of the budget, estimated."""
+        """Return the estimated cost of a step, in units of the budget."""
         seconds = PASSES * work.step_tokens * work.seconds_per_token
         return {"seconds": seconds, "tokens": work.step_tokens, "flops": work.step_flops, "steps": 1.0}[self.name]
 
     def seconds(self, work: Work, scored_tokens: int) -> float:
-        """Of a cell, estimated: its start, at least one step of training, and the scoring of so many tokens."""
+        """Return the estimated seconds of a cell: its start, at least one training step, and scoring ``scored_tokens``
+        tokens."""
         step = PASSES * work.step_tokens * work.seconds_per_token
         num_steps = max(self.share / max(self.step_cost(work), TINY), 1.0)
         training = self.share if self.is_time else num_steps * step

@@ -64,6 +64,6 @@ class Display:
 
     def _facts(self, progress: Progress) -> str:
         failed = f", {len(progress.failed)} failed" if progress.failed else ""
-        again = " again, as it had to wait for other processes" if progress.again else ""
+        again = " again, as other processes slowed it down" if progress.again else ""
         running = f", running {progress.running.name}{again}" if progress.running else ""
         return f"{len(progress.done)} done{failed}{running}, {len(progress.to_come)} to come"

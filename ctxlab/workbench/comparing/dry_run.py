@@ -42,8 +42,8 @@ class DryRun:
     def equals(self, other: "DryRun") -> bool:
         """Return whether both are the same computation: the same windows, parts and outputs.
 
-        So positions that are stretched beyond the longest window make no difference, nor does an attention pattern in
-        which all pairs of a window attend.
+        So neither positions extended beyond the longest window make a difference, nor an attention pattern under which
+        all pairs of tokens of a window attend.
         """
         if self.plan != other.plan or self.outputs.shape != other.outputs.shape:
             return False

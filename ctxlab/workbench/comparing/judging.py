@@ -1,4 +1,4 @@
-"""A comparison after its cells have run: what they came to, written and printed."""
+"""The conclusion of a comparison after its cells have run: verdicts and notes, written and printed."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ from ctxlab.workbench.reporting.session import log_report
 
 
 def conclude(session: Session) -> None:
-    """Judge what there is, write it, and print it with the closing sentence last.
+    """Judge the available results, write them, and print them with the concluding sentence last.
 
     Raises:
         CheckFailed: A cell failed.
@@ -27,24 +27,24 @@ def conclude(session: Session) -> None:
     plan = session.plan
     titles = {key: one.title for key, one in plan.candidates.items() if key not in session.over_limit}
     found = [collect_results(plan.folder, key, title, plan.cells) for key, title in titles.items()]
-    ran = [one for one in found if isinstance(one, CandidateResults)]
+    completed = [one for one in found if isinstance(one, CandidateResults)]
     failed = [one for one in found if isinstance(one, Failed)]
-    answer = _answer(session, ran, failed)
+    answer = _answer(session, completed, failed)
     written = page.write(plan.folder, answer)
     log_report(session.parts.tracker, plan.folder, written, session.parts.origin.config)
     page.show(console(), answer, plan.folder)
     if failed:
         names = ", ".join(one.title for one in failed)
         raise CheckFailed(
-            f"Cells of {names} failed; the others were compared. Mend that and go on with "
+            f"Cells of {names} failed; the others were compared. Fix the cause and continue with "
             f"`ctxlab compare resume={plan.folder}`."
         )
 
 
-def _answer(session: Session, ran: Sequence[CandidateResults], failed: Sequence[Failed]) -> page.Answer:
+def _answer(session: Session, completed: Sequence[CandidateResults], failed: Sequence[Failed]) -> page.Answer:
     plan, margin = session.plan, session.options.margin
-    baseline = _baseline(session, ran)
-    board, why = _board(session, ran, baseline)
+    baseline = _baseline(session, completed)
+    board, why = _board(session, completed, baseline)
     refused = {one.candidate.title: one.refused for one in session.checked if one.refused}
     over = {plan.candidates[key].title: why for key, why in session.over_limit.items()}
     return page.Answer(
@@ -60,44 +60,52 @@ def _answer(session: Session, ran: Sequence[CandidateResults], failed: Sequence[
         refused=refused | over,
         same={one.candidate.title: one.same_as for one in session.checked if one.same_as},
         failed={one.title: one.sentence for one in failed},
-        notes=[*why, *_stand_in(session, baseline), *_waited(session, ran), *_chosen(session, ran), *_of_all(ran)],
+        notes=[
+            *why,
+            *_stand_in(session, baseline),
+            *_waited(session, completed),
+            *_chosen(session, completed),
+            *_of_all(completed),
+        ],
     )
 
 
-def _board(session: Session, ran: Sequence[CandidateResults], baseline: str) -> tuple[Leaderboard | None, list[str]]:
-    """Verdicts, or why there are none."""
-    if not ran:
+def _board(
+    session: Session, completed: Sequence[CandidateResults], baseline: str
+) -> tuple[Leaderboard | None, list[str]]:
+    """Return the leaderboard, or None and the reason."""
+    if not completed:
         return None, []
     rules, is_equal_time = Rules(margin=session.options.margin), session.plan.budget.is_time
     try:
-        return leaderboard(ran, baseline, rules, is_equal_time=is_equal_time), []
+        return leaderboard(completed, baseline, rules, is_equal_time=is_equal_time), []
     except ValueError as error:  # a figure that some documents do not define
         return None, [f"The candidates cannot be compared: {error}."]
 
 
 def _group(session: Session, board: Leaderboard | None) -> Group | None:
-    """Candidates with their runs, for tables and plots; None without verdicts."""
+    """Return the candidates with their runs, for tables and plots; None without a leaderboard."""
     if board is None:
         return None
     read = {
         folder: _run(folder, result)
         for entry in board.entries
-        for folder, result in zip(entry.ran.folders, entry.ran.results, strict=True)
+        for folder, result in zip(entry.candidate.folders, entry.candidate.results, strict=True)
     }
     return compared(board, session.parts.task.name, read)
 
 
 def _run(folder: Path, result: Result) -> RunDirectory:
-    """Return a cell with its settings; without these where they were damaged, as its scores count nevertheless."""
+    """Return a cell with its settings, or without them if they are damaged: its scores still count."""
     try:
         return read_run(folder)
     except UserError:
         return RunDirectory(folder, result, {})
 
 
-def _baseline(session: Session, ran: Sequence[CandidateResults]) -> str:
-    """Key of the baseline, or of the first candidate that has all of its cells where it has not."""
-    keys = [one.key for one in ran]
+def _baseline(session: Session, completed: Sequence[CandidateResults]) -> str:
+    """Return the key of the baseline, or of the first complete candidate if the baseline is incomplete."""
+    keys = [one.key for one in completed]
     return session.baseline if session.baseline in keys or not keys else keys[0]
 
 
@@ -107,37 +115,37 @@ def _stand_in(session: Session, baseline: str) -> Iterator[str]:
         yield (f"The baseline {titles[session.baseline]} could not be compared; {titles[baseline]} stands in for it.")
 
 
-def _waited(session: Session, ran: Sequence[CandidateResults]) -> Iterator[str]:
-    """Cells that other processes took time from, where time is what candidates share."""
+def _waited(session: Session, completed: Sequence[CandidateResults]) -> Iterator[str]:
+    """Yield a sentence on cells that other processes slowed down, with a budget of training time."""
     if not session.plan.budget.is_time:
         return
     shares = {
         folder.name: share
-        for one in ran
+        for one in completed
         for result, folder in zip(one.results, one.folders, strict=True)
         if (share := cells.cpu_share(result)) is not None and share < cells.LOW_SHARE
     }
     if shares:
         named = ", ".join(f"{name} ({share:.0%})" for name, share in shares.items())
         yield (
-            f"Other processes took time from these cells while they trained, even when they were run again, so that "
-            f"they did less work in their seconds than they could have: {named} of their threads' time."
+            "Other processes slowed down the training of these cells, even when they were repeated, so that they did "
+            f"less work in their budget of time: they had {named} of their threads' time."
         )
 
 
-def _chosen(session: Session, ran: Sequence[CandidateResults]) -> Iterator[str]:
-    """Learning rates that came out best on the documents that select."""
+def _chosen(session: Session, completed: Sequence[CandidateResults]) -> Iterator[str]:
+    """Yield the learning rates with the best scores on the selection documents."""
     if session.options.trials == 1:
         return
     by_name = {cell.name: cell for cell in session.plan.cells}
-    for one in ran:
+    for one in completed:
         parts = session.plan.candidates[one.key].parts
         assert parts is not None
         rates = [learning_rate(parts.optimizer.lr, by_name[folder.name].trial) for folder in one.folders]
         yield f"{one.title}: learning rate {', '.join(f'{rate:g}' for rate in rates)} chosen for its seeds in order."
 
 
-def _of_all(ran: Sequence[CandidateResults]) -> list[str]:
-    """What every cell says of its documents or its training."""
-    every = [result.notes for one in ran for result in one.results]
+def _of_all(completed: Sequence[CandidateResults]) -> list[str]:
+    """Return the notes on documents and training that all cells have in common."""
+    every = [result.notes for one in completed for result in one.results]
     return [note for note in dict.fromkeys(every[0] if every else ()) if all(note in notes for notes in every)]

@@ -89,12 +89,12 @@ def summary(board: Leaderboard) -> Table:
     """Return the table for the screen."""
     rows = [
         (
-            entry.ran.title,
+            entry.candidate.title,
             f"{entry.estimate:.3f}",
             _difference(entry),
             _verdict(entry),
-            f"{entry.ran.results[0].coverage[board.split].tokens:.0%}",
-            f"{entry.ran.milliseconds_per_document().mean():,.0f}",
+            f"{entry.candidate.results[0].coverage[board.split].tokens:.0%}",
+            f"{entry.candidate.milliseconds_per_document().mean():,.0f}",
         )
         for entry in board.entries
     ]
@@ -152,8 +152,8 @@ def _judged(group: Group) -> list[str]:
     ]
 
 
-def _rans(board: Leaderboard) -> list[CandidateResults]:
-    return [entry.ran for entry in board.entries]
+def _candidates_of(board: Leaderboard) -> list[CandidateResults]:
+    return [entry.candidate for entry in board.entries]
 
 
 def index(answer: Answer) -> Report:
@@ -187,7 +187,7 @@ def sentences(answer: Answer) -> list[str]:
 
 def _of_verdicts(board: Leaderboard) -> list[str]:
     """Return sentences on context use, detectable differences, and the scope of the verdicts."""
-    found = context_use.sentences(_rans(board))
+    found = context_use.sentences(_candidates_of(board))
     rows = board.comparison.rows if board.comparison else ()
     found += dict.fromkeys(row.unreachable for row in rows if row.unreachable)
     sizes = [row.detectable for row in rows if row.verdict is Verdict.UNDECIDED and row.detectable is not None]
@@ -244,20 +244,20 @@ def _candidates(answer: Answer) -> list[dict[str, Any]]:
 
 
 def _candidate(entry: Entry, board: Leaderboard) -> dict[str, Any]:
-    ran, row = entry.ran, entry.row
+    candidate, row = entry.candidate, entry.row
     return {
-        "candidate": ran.title,
-        "key": ran.key,
+        "candidate": candidate.title,
+        "key": candidate.key,
         "status": "compared",
-        "strategy": ran.results[0].strategy,
-        "context_length": ran.results[0].context_length,
-        "runs": [folder.name for folder in ran.folders],
+        "strategy": candidate.results[0].strategy,
+        "context_length": candidate.results[0].context_length,
+        "runs": [folder.name for folder in candidate.folders],
         board.figure: entry.estimate,
         "by_seed": list(entry.by_seed),
         "low": entry.interval.low,
         "high": entry.interval.high,
-        "coverage": asdict(ran.results[0].coverage[board.split]),
-        "cost": {name: values.tolist() for name, values in ran.costs().items()},
+        "coverage": asdict(candidate.results[0].coverage[board.split]),
+        "cost": {name: values.tolist() for name, values in candidate.costs().items()},
         "standing": asdict(entry.place) if entry.place else None,
         "difference": None
         if row is None

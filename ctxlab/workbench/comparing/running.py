@@ -69,7 +69,7 @@ class Progress:
     running: Cell | None = None
     to_come: list[Cell] = field(default_factory=list)
     again: bool = False
-    """Whether what runs had to wait for other processes before."""
+    """Whether the running cell is repeated, because other processes slowed it down."""
     started: float = 0.0
     """Start of the running cell, on the monotonic clock."""
     spent: dict[str, list[float]] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""A comparison before anything runs, and its cells while they run."""
+"""A comparison: its preparation, and running its cells."""
 
 import json
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ class Session:
     """The state of a comparison."""
 
     command: Sequence[str]
-    """With which the comparison began."""
+    """The command that started the comparison."""
     parts: Parts
     options: CompareOptions
     seeds: Sequence[int]
@@ -46,7 +46,7 @@ class Session:
     plan: running.CellPlan
     progress: running.Progress
     memory_bytes: int | None
-    """What no cell may need more of."""
+    """Memory that no cell may exceed."""
     over_limit: dict[str, str] = field(default_factory=dict)
     """Key of a candidate → why it was dropped."""
 
@@ -91,7 +91,7 @@ def prepare(parts: Parts) -> Session:
 
 
 def _check(found: Sequence[Candidate]) -> tuple[list[CheckedCandidate], Corpus]:
-    """Every candidate, with a progress display; refuses two of one name."""
+    """Check every candidate, with a progress display; refuse two of one name."""
     keys = [one.key for one in found]
     twice = next((key for key in keys if keys.count(key) > 1), None)
     if twice is not None:
@@ -108,7 +108,7 @@ def _check(found: Sequence[Candidate]) -> tuple[list[CheckedCandidate], Corpus]:
 
 
 def _named(baseline: str | None, checked: Sequence[CheckedCandidate]) -> str | None:
-    """The key of the candidate that the baseline's key stands for; raises UserError if that cannot be trained."""
+    """Return the key of the baseline, or of the same computation under another key; UserError if it is refused."""
     keys = {one.candidate.title: one.candidate.key for one in checked}
     for one in checked:
         if one.candidate.key == baseline and one.refused:
@@ -124,13 +124,13 @@ def _profile(checked: Sequence[CheckedCandidate], corpus: Corpus) -> Profile:
 
 
 def _seconds(checked: Sequence[CheckedCandidate], budget: Budget, corpus: Corpus) -> dict[str, float]:
-    """Of a cell of each candidate, estimated."""
+    """Return the estimated seconds of a cell for each candidate."""
     tokens = corpus.num_scored_tokens()
     return {one.candidate.key: budget.seconds(one.work, tokens) for one in checked if one.work is not None}
 
 
 def _num_folds(parts: Parts, options: CompareOptions, corpus: Corpus) -> int | None:
-    """Folds of the documents that are not trained on; None where the split that is reported chooses nothing."""
+    """Return the number of folds; None if the reported split is not used for selection."""
     if parts.hold_out is not None:
         return parts.hold_out.num_folds
     num, has_test = len(corpus.by_split["validation"]), bool(corpus.by_split["test"])
@@ -153,7 +153,7 @@ def _command(origin: Origin) -> Sequence[str]:
 
 
 def announce(session: Session) -> None:
-    """Say what the documents are like, which candidates run, and how long that takes."""
+    """Print the lengths of documents, the candidates that run, and the estimated time."""
     display.announce(session.profile, session.checked, session.plan, session.progress)
 
 
