@@ -141,7 +141,7 @@ def states(session):
     return [trial.state for trial in session.study.trials()]
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(1))
 def test_killed_at_ten_moments_every_trial_is_finished_once(tmp_path, monkeypatch, seed):
     """Of six trials with about six moments each; what a killed command had locked, the system has unlocked."""
     machine = Machine(random.Random(seed).sample(range(1, 36), 10))
