@@ -24,7 +24,7 @@ REPEATED = ".waited"
 """Suffix of the folder of a cell that was repeated, as other processes had slowed it down."""
 
 MOST_POINTS = 60
-"""Largest number of points of a curve; more cannot be told apart."""
+"""Largest number of points of a curve; more cannot be distinguished."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -69,9 +69,9 @@ def curves(several: Sequence[Curve], across: str, figure: str) -> Markup:
     drawn = []
     for one in shown:
         places = [(x(at), y(value)) for at, value in one.points]
-        told = f"{one.title} · {figure} {short(round(one.points[-1][1], 4))} at {short(one.points[-1][0])} {across}"
+        tooltip = f"{one.title} · {figure} {short(round(one.points[-1][1], 4))} at {short(one.points[-1][0])} {across}"
         style = f"curve c{one.look.color % NUM_COLORS}"
-        drawn.append(element("g", path(places, "line"), point(one.look, places[-1], told), class_=style))
+        drawn.append(element("g", path(places, "line"), point(one.look, places[-1], tooltip), class_=style))
     return plot(f"{figure} by {across}", axes(x, y, (across, figure)), *drawn)
 
 
@@ -81,7 +81,7 @@ def bins(several: Sequence[Binned], names: Sequence[str], across: str, figure: s
     Args:
         several: Candidates.
         names: Names of the bins, in order.
-        across: What bins are of.
+        across: Label of the horizontal axis, such as the length.
         figure: Name of the figure.
         level: Level that is drawn as a horizontal line; None for none.
     """

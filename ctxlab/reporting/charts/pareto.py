@@ -68,7 +68,7 @@ def _mark(one: Series, x: Scale, y: Scale, cost: str, *, on_front: bool, whisker
     at, place = x(one.costs[cost]), y(one.value.figure)
     ends = one.value.ends if whiskers else None
     interval = [line((at, y.inside(ends[0])), (at, y.inside(ends[1])), "whisker")] if ends else []
-    return point(one.look, (at, place), one.told(f"{cost} {short(one.costs[cost])}"), *interval, hollow=not on_front)
+    return point(one.look, (at, place), one.tooltip(f"{cost} {short(one.costs[cost])}"), *interval, hollow=not on_front)
 
 
 def _steps(best: Sequence[Series], places: Mapping[str, Place]) -> Markup:

@@ -61,7 +61,7 @@ def _row(one: Series, x: Scale, top: float) -> Markup:
         text(_cut(one.title), (SIDE, top + 16), "name"),
         text(one.value.words, (WIDTH - SIDE, top + 16), "name", "end"),
     ]
-    mark = point(one.look, (x(one.value.figure), at), one.told(), interval)
+    mark = point(one.look, (x(one.value.figure), at), one.tooltip(), interval)
     return element("g", *names, mark, class_=f"row c{one.look.color % NUM_COLORS}")
 
 

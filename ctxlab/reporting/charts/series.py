@@ -1,4 +1,4 @@
-"""What plots show of a candidate."""
+"""A candidate as plots show it: its values and their range."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -59,10 +59,10 @@ class Series:
     costs: Mapping[str, float] = field(default_factory=dict)
     """Name of a cost with its unit → mean over seeds."""
     more: str = ""
-    """What is told of it beside title and value, such as its verdict."""
+    """Further lines of its tooltip, such as its verdict."""
 
-    def told(self, *details: str) -> str:
-        """Return what is told when it is pointed at."""
+    def tooltip(self, *details: str) -> str:
+        """Return the text of its tooltip."""
         return " · ".join(part for part in (self.title, self.value.words, *details, self.more) if part)
 
 

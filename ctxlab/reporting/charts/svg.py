@@ -30,7 +30,7 @@ OUTLINES = (
 
 
 Place = tuple[float, float]
-"""Coordinates of a point, to the right and down."""
+"""Coordinates of a point, from the left and from the top."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +77,21 @@ def outline(marker: int, at: Place, size: float = SIZE) -> str:
     return OUTLINES[marker % len(OUTLINES)].format(x=x, y=y, s=size, **rounded)
 
 
-def point(look: Look, at: Place, told: str, *others: str, hollow: bool = False) -> Markup:
+def point(look: Look, at: Place, tooltip: str, *others: str, hollow: bool = False) -> Markup:
     """Return a marker that can be pointed at and focused.
 
     Args:
         look: Colour and marker.
         at: Its place.
-        told: What is told of it when it is pointed at, and by a screen reader.
+        tooltip: Text of its tooltip, which screen readers also read.
         others: Further elements that belong to it, such as its interval.
         hollow: Whether the marker is drawn without filling.
     """
     mark = element("path", d=outline(look.marker, at), class_="hollow" if hollow else "solid")
     style = f"point c{look.color % NUM_COLORS}"
-    return element("g", element("title", told), *others, mark, class_=style, tabindex="-1", role="img", aria_label=told)
+    return element(
+        "g", element("title", tooltip), *others, mark, class_=style, tabindex="-1", role="img", aria_label=tooltip
+    )
 
 
 def path(points: Iterable[Place], style: str) -> Markup:
@@ -123,7 +125,7 @@ def plot(title: str, *content: str, height: float = HEIGHT) -> Markup:
 
 
 def looks(keys: Sequence[tuple[str, str]]) -> list[Look]:
-    """Return a look for each candidate: a colour for each strategy and a marker for each context, if these tell all.
+    """Return a look for each candidate: colour by strategy and marker by context, if these distinguish all.
 
     Args:
         keys: Strategy and context of each candidate.

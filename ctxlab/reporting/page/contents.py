@@ -1,4 +1,4 @@
-"""What a report says, before it is written as HTML, Markdown or CSV."""
+"""The content of a report, before it is written as HTML, Markdown or CSV."""
 
 import os
 import shlex
@@ -28,7 +28,7 @@ class Section:
 
     title: str
     documents: str
-    """What tells its documents from those of other sections of the task; empty if there is one."""
+    """What distinguishes its documents from those of other sections of the task; empty if there is one."""
     facts: str
     """What was scored, in a line."""
     conclusions: Sequence[str]

@@ -114,7 +114,7 @@ def _of_best(group: Group) -> str:
 
 
 def breakdowns(group: Group) -> dict[str, str]:
-    """Return the breakdowns that candidates have → what they are by."""
+    """Return the breakdowns that candidates have → their titles."""
     results = [result for one in group.candidates for result in one.results.results]
     tables = {name for one in results for name in one.breakdowns.get(group.split, {})}
     return {name: context_use.WHERE[name] for name in context_use.BREAKDOWNS if name in tables}

@@ -1,4 +1,4 @@
-"""The report as one HTML file that needs nothing else and may load nothing else."""
+"""The report as one self-contained HTML file, which may not load anything."""
 
 import base64
 import hashlib
@@ -19,7 +19,7 @@ from ctxlab.reporting.tables import cell
 FOLDER = "templates"
 
 LEGEND = 24
-"""Largest number of candidates in the legend; more are named when they are pointed at."""
+"""Largest number of candidates in the legend; others have their names in tooltips."""
 
 
 def html(report: Report) -> str:

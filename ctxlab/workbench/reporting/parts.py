@@ -1,4 +1,4 @@
-"""What a report is made of; like ``workbench.parts``, but without a task and a model, so that it needs no torch."""
+"""The parts of a report; like ``workbench.parts``, but without a task and a model, so that it needs no torch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

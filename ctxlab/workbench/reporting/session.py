@@ -1,4 +1,4 @@
-"""Making a report: read, write, tell, and log."""
+"""Making a report: reading runs, writing the page, printing a summary, and logging the files."""
 
 import os
 from collections.abc import Mapping, Sequence

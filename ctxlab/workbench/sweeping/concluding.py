@@ -1,4 +1,4 @@
-"""A sweep after its trials: what they came to, written and printed."""
+"""The outcome of a sweep after its trials, written and printed."""
 
 import os
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""How far a sweep has come."""
+"""Progress of a sweep."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from ctxlab.workbench.sweeping.session import Session
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Trials of a sweep by what became of them."""
+    """Trials of a sweep by their state."""
 
     num_trials: int
     num_finished: int
@@ -28,7 +28,7 @@ class Progress:
 
     @property
     def num_told(self) -> int:
-        """Trials that are done, whatever became of them."""
+        """Trials that are done, with or without a result."""
         return self.num_finished + self.num_pruned + self.num_failed
 
 

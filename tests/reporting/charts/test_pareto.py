@@ -37,7 +37,7 @@ def test_the_front_is_what_no_cheaper_candidate_reaches(lower):
 
 
 def points(drawn):
-    """The places of the markers of a plot, which must be well-formed, and what is told of them."""
+    """The places of the markers of a plot, which must be well-formed, and their tooltips."""
     tree = Tree.fromstring(str(drawn).replace('xmlns="http://www.w3.org/2000/svg"', ""))
     return {one.get("aria-label"): one for one in tree.iter("g") if one.get("class", "").startswith("point")}
 

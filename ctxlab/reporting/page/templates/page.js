@@ -25,14 +25,14 @@ for (const header of document.querySelectorAll("thead th")) {
   button.addEventListener("click", () => sortBy(header, header.cellIndex));
   header.append(button);
 }
-// What a point stands for is told where it is pointed at or focused; arrow keys lead from point to point.
+// The tooltip of a point is shown while it is pointed at or focused; arrow keys lead from point to point.
 const tip = document.createElement("div");
 tip.className = "tip";
 tip.hidden = true;
 document.body.append(tip);
-let told = null;
-function tell(point) {
-  told = point;
+let shown = null;
+function showTip(point) {
+  shown = point;
   tip.textContent = point.getAttribute("aria-label");
   tip.hidden = false;
   const at = point.querySelector("path").getBoundingClientRect();
@@ -41,15 +41,15 @@ function tell(point) {
   tip.style.left = Math.max(8, left) + "px";
   tip.style.top = (above < 8 ? at.bottom + 8 : above) + "px";
 }
-const hide = () => { told = null; tip.hidden = true; };
+const hide = () => { shown = null; tip.hidden = true; };
 for (const plot of document.querySelectorAll(".plot")) {
   const points = [...plot.querySelectorAll(".point")];
   points.forEach((point, index) => {
     point.querySelector("title").remove();
     point.setAttribute("tabindex", index ? "-1" : "0");
-    point.addEventListener("pointerenter", () => tell(point));
+    point.addEventListener("pointerenter", () => showTip(point));
     point.addEventListener("pointerleave", hide);
-    point.addEventListener("focus", () => tell(point));
+    point.addEventListener("focus", () => showTip(point));
     point.addEventListener("blur", hide);
     point.addEventListener("keydown", event => {
       const step = {ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1}[event.key];
@@ -63,5 +63,5 @@ for (const plot of document.querySelectorAll(".plot")) {
     });
   });
 }
-// A point that is focused is scrolled into view, and what is told of it goes along.
-addEventListener("scroll", () => { if (told) tell(told); }, {passive: true});
+// A focused point is scrolled into view, and its tooltip moves with it.
+addEventListener("scroll", () => { if (shown) showTip(shown); }, {passive: true});
