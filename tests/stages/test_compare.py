@@ -184,44 +184,5 @@ def test_what_cannot_be_compared_is_said_in_one_sentence_and_leaves_nothing(word
     assert not list(Path().glob("outputs/compare/*/*"))
 
 
-def table(folder: Path) -> dict[str, list[float]]:
-    rows = json.loads((folder / "comparison.json").read_text())["candidates"]
-    return {row["candidate"]: row["by_seed"] for row in rows if row["status"] == "compared"}
-
-
-def killed_in_a_cell(command: list[str], folder: Path, delay_seconds: float) -> bool:
-    """Kill the command so long after it began a cell; False where it ended before."""
-    began = {path: path.stat().st_size for path in folder.glob("logs/*.log")}
-    process = subprocess.Popen([sys.executable, "-m", "ctxlab", *command])
-    while process.poll() is None:
-        if any(began.get(path) != path.stat().st_size for path in folder.glob("logs/*.log")):
-            break
-        time.sleep(0.05)
-    time.sleep(delay_seconds)
-    ended = process.poll() is not None
-    process.kill()
-    process.wait()
-    return not ended
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("budget", ["budget.steps=4", "budget.tokens=6000", "budget.flops=3e9"])
-def test_killed_in_ten_cells_the_table_is_the_same(budget, tmp_path):
-    """Against a comparison that nobody disturbed; cells save after every step, and some are killed before the first."""
-    given = [word for word in WORDS if not word.startswith(("budget", "seeds"))]
-    words = [*given, "seeds=3", budget, "trainer.save_every_steps=1"]
-    undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
-    assert main([*words, f"hydra.run.dir={undisturbed}"]) == 0
-    command = [*words, f"hydra.run.dir={disturbed}"]
-    num_killed = 0
-    for number in range(10):
-        num_killed += killed_in_a_cell(command, disturbed, 0.4 * number)
-        command = ["compare", f"resume={disturbed}"]
-    assert main(["compare", f"resume={disturbed}"]) == 0
-    assert num_killed == 10
-    assert table(disturbed) == table(undisturbed)
-    assert set(results(disturbed)) == set(results(undisturbed))
-
-
 def test_names_of_cells_are_safe(compared):
     assert all(re.fullmatch(r"[\w.=-]+", name) for name in CELLS)

@@ -45,7 +45,7 @@ def wait_for(path: Path, process: subprocess.Popen) -> None:
         time.sleep(0.2)
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_killed_ten_times_every_trial_is_finished_once(tmp_path):
     """Against the space: each of its eight points once, by what SQLite itself says, not by our reading of it."""
     (tmp_path / "space.yaml").write_text(SPACE)

@@ -25,7 +25,7 @@ def outcome(run: Path) -> tuple:
     return files, rows, scores
 
 
-@pytest.mark.parametrize("points", [2, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("points", [2, pytest.param(20, marks=pytest.mark.faults)])
 def test_kills_change_nothing(points, tmp_path):
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CTXLAB_CACHE": str(tmp_path / "cache")}
     command = [sys.executable, str(Path(__file__).with_name("kill_driver.py")), str(tmp_path), str(points)]
