@@ -1,4 +1,4 @@
-"""Several values of a key in one command, as ``ctxlab compare`` takes them."""
+"""Several values of a key in one command, as ``ctxlab compare`` and ``ctxlab plan`` take them."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from ctxlab.command.overrides import quoted
 from ctxlab.config import catalogue
 from ctxlab.core.errors import UserError
 
-STAGES = ("compare",)
+STAGES = ("compare", "plan")
 """Stages that take several values of a key in one job."""
 
 KEY = "candidates"
@@ -25,11 +25,15 @@ SINGLE = {
     "trials": "give one",
     "folds": "give one",
     "resume": "give one comparison",
+    "device": "give one, and plan again for another",
 }
 """Keys that can have only one value in a comparison → what to write."""
 
 SAME_FOR_ALL = ("data", "budget", "limit", "tracking", "trainer.max_", "trainer.device", "trainer.precision")
 """Prefixes of keys whose values must be the same for all candidates to be comparable."""
+
+PLANNED = ("trainer.device", "trainer.precision")
+"""Those that may differ in a plan."""
 
 
 def collected(overrides: Sequence[Override]) -> list[str]:
@@ -46,8 +50,10 @@ def collected(overrides: Sequence[Override]) -> list[str]:
     return [*lines, f"++{KEY}={{{axes}}}"]
 
 
-def check(override: Override) -> None:
+def check(stage: str, override: Override) -> None:
     """Refuse several values of a key that can have only one in a comparison.
+
+    A plan compares costs and no scores, so that precisions and devices may differ.
 
     Raises:
         UserError: naming the override.
@@ -57,7 +63,8 @@ def check(override: Override) -> None:
         return
     if key in SINGLE:
         raise UserError(f"{line} has several values: {SINGLE[key]}.")
-    if key.startswith(SAME_FOR_ALL) or override.is_hydra_override():
+    same = [name for name in SAME_FOR_ALL if stage != "plan" or name not in PLANNED]
+    if key.startswith(tuple(same)) or override.is_hydra_override():
         raise UserError(f"{line} has several values, and a comparison needs the same for all candidates: give one.")
     if override.package is not None or str(line).startswith(("+", "~")):
         raise UserError(f"{line} has several values, which is possible only without + and ~: write {key}=….")

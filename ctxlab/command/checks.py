@@ -24,14 +24,14 @@ def check_form(stage: str, overrides: Sequence[Override], *, multirun: bool) -> 
     if multirun and stage in positional.KEYS:
         raise UserError(f"ctxlab {stage} writes one page for all directories: leave out -m.")
     if multirun and stage in axes.STAGES:
-        raise UserError(f"ctxlab {stage} trains all of its candidates by itself: leave out -m.")
+        raise UserError(f"ctxlab {stage} goes through all of its candidates by itself: leave out -m.")
     if multirun and stage == "sweep":
         raise UserError("ctxlab sweep runs all of its trials by itself: leave out -m.")
     for override in overrides:
         if override.key_or_group == "stage":
             raise UserError(f"{override.input_line} cannot be set: the stage is the first word, as in ctxlab {stage}.")
         if stage in axes.STAGES:
-            axes.check(override)
+            axes.check(stage, override)
         elif override.is_sweep_override() and stage == "sweep":
             values = str(override.input_line).partition("=")[2]
             raise UserError(

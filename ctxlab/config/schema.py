@@ -101,7 +101,7 @@ class VerifyOptions:
 
 @dataclass
 class BudgetConfig:
-    """Training budget of every cell of a comparison; exactly one must be given."""
+    """Training budget of every candidate; at most one may be given."""
 
     seconds: float | None = MISSING
     tokens: int | None = MISSING
@@ -111,7 +111,7 @@ class BudgetConfig:
 
 @dataclass
 class LimitConfig:
-    """Limits that no cell of a comparison may exceed."""
+    """Limits that no candidate may exceed."""
 
     memory: str | None = MISSING
 
@@ -127,6 +127,33 @@ class CompareOptions:
     limit: LimitConfig = field(default_factory=LimitConfig)
     trials: int = MISSING
     margin: float = MISSING
+
+
+@dataclass
+class DeviceConfig:
+    """``conf/device``, where each key is explained."""
+
+    name: str = MISSING
+    memory_gib: float | None = MISSING
+    half_tflops: float | None = MISSING
+    single_tflops: float | None = MISSING
+    bandwidth_gbs: float | None = MISSING
+    bf16: bool | None = MISSING
+
+
+@dataclass
+class PlanOptions:
+    """Options of ``ctxlab plan`` only."""
+
+    candidates: dict[str, Any] = MISSING
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
+    limit: LimitConfig = field(default_factory=LimitConfig)
+    device: DeviceConfig = field(default_factory=DeviceConfig)
+
+
+@dataclass
+class PlanConfig(PlanOptions, RunConfig):
+    """Root of ``ctxlab plan``."""
 
 
 @dataclass
@@ -202,6 +229,7 @@ SCHEMAS = {
     "compare_schema": CompareConfig,
     "report_schema": ReportConfig,
     "sweep_schema": SweepConfig,
+    "plan_schema": PlanConfig,
 }
 """Schemas by the names in the primary configs."""
 
@@ -212,6 +240,7 @@ OPTIONS: dict[str, type] = {
     "compare": CompareOptions,
     "report": ReportOptions,
     "sweep": SweepOptions,
+    "plan": PlanOptions,
 }
 """Stage → class of its own options."""
 
@@ -246,6 +275,10 @@ LEAST = {
 
 POSITIVE = (
     "budget.seconds",
+    "device.memory_gib",
+    "device.half_tflops",
+    "device.single_tflops",
+    "device.bandwidth_gbs",
     "budget.flops",
     "margin",
     "sweep.timeout",

@@ -3,7 +3,8 @@
 Sizes come from the config, everything else from the modules. The *reading* part of an encoder-decoder is its encoder.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -206,6 +207,29 @@ def decoder_layers(model: Any) -> list[torch.nn.Module]:
         return []
     counts = [getattr(model.config, name) for name in DECODER_LAYERS if hasattr(model.config, name)]
     return _stack(model.get_decoder(), counts[0]) if counts else []
+
+
+@contextmanager
+def first_layers(model: Any) -> Iterator[int]:
+    """Leave only the first layer of ``model``, and of its decoder, until the end of the block.
+
+    Yields the number of layers that one of them stands for: 1 where the layers are not found, and nothing changes.
+    """
+    found = [layers(model), decoder_layers(model)]
+    lists = [_list(model, stack) for stack in found if stack]
+    rest = [list(one)[1:] for one in lists]
+    try:
+        for one in lists:
+            del one[1:]
+        yield max(len(found[0]), 1)
+    finally:
+        for one, removed in zip(lists, rest, strict=True):
+            one.extend(removed)
+
+
+def _list(model: Any, stack: list[torch.nn.Module]) -> torch.nn.ModuleList:
+    """Return the list of modules that holds the layers of ``stack``."""
+    return next(one for one in model.modules() if isinstance(one, torch.nn.ModuleList) and list(one) == stack)
 
 
 def _stack(module: Any, count: int) -> list[torch.nn.Module]:

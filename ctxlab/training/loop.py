@@ -171,11 +171,11 @@ class Trainer:
         indices = epoch.steps[state.batch]
         ids = [self.job.document_ids[epoch.items[i].document] for i in indices]
         with FlopCounter() as counter:
-            loss, weight = self._accumulate(state, epoch, indices)
+            loss, weight = self.accumulate(state, epoch, indices)
         state.flops += counter.total
         check_finite("loss", loss, state.step, ids)
         if weight > 0:  # a step without a weighted label has nothing to learn from
-            state.gradient_norm = self._apply(weight, state.step, ids)
+            state.gradient_norm = self.apply(weight, state.step, ids)
         self.optimizer.zero_grad()
         state.loss_sum += loss
         state.loss_weight += weight
@@ -183,7 +183,7 @@ class Trainer:
         state.seconds += perf_counter() - started
         state.cpu_seconds += process_time() - cpu_started
 
-    def _accumulate(self, state: TrainState, epoch: Epoch, indices: Any) -> tuple[float, float]:
+    def accumulate(self, state: TrainState, epoch: Epoch, indices: Any) -> tuple[float, float]:
         """Run forward and backward over the groups of a step; returns the sums of the loss and of its weights."""
         total = weight = 0.0
         for items in self._forward_groups(epoch, indices):
@@ -216,7 +216,7 @@ class Trainer:
         for group in split_forward(indices, sizes, limit):
             yield [epoch.items[i] for i in group]
 
-    def _apply(self, weight: float, step: int, ids: list[str]) -> float:
+    def apply(self, weight: float, step: int, ids: list[str]) -> float:
         """Divide the gradients by the weight of the whole step, check, clip, and change the weights."""
         for parameter in self.trainable:
             if parameter.grad is not None:

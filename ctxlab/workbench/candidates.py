@@ -15,14 +15,14 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ctxlab.config import preflight
-from ctxlab.config.schema import CompareOptions
+from ctxlab.config.schema import CompareOptions, PlanOptions
 from ctxlab.core.errors import UserError
 from ctxlab.workbench.parts import Parts, make_parts
 
 TRAIN = "train"
 """Stage that the cells run."""
 
-OWN = ("candidates", "seeds", "baseline", "budget", "limit", "trials", "margin", "resume", "folds", "fold")
+OWN = ("device", "candidates", "seeds", "baseline", "budget", "limit", "trials", "margin", "resume", "folds", "fold")
 """Keys of the comparison itself, which are not passed to its cells."""
 
 BUDGETS = ("max_seconds", "max_tokens", "max_flops", "max_steps", "max_epochs")
@@ -60,8 +60,8 @@ class CandidatesCommand:
     """Key → its values, each as it would be written for a single run."""
 
     @classmethod
-    def of(cls, options: CompareOptions) -> "CandidatesCommand":
-        """Read the command from the running Hydra job.
+    def of(cls, options: CompareOptions | PlanOptions, *, budgets: bool = False) -> "CandidatesCommand":
+        """Read the command from the running Hydra job; ``budgets`` allows the limits of ``trainer``.
 
         Raises:
             UserError: An override would limit the cells in addition to the budget.
@@ -69,7 +69,7 @@ class CandidatesCommand:
         found = HydraConfig.get()
         overrides = [_parsed(word) for word in found.overrides.task]
         for override in overrides:
-            if override.key_or_group in {f"trainer.{name}" for name in BUDGETS}:
+            if not budgets and override.key_or_group in {f"trainer.{name}" for name in BUDGETS}:
                 raise UserError(
                     f"{override.input_line} would limit the cells in addition to their budget: give budget.seconds, "
                     "budget.tokens, budget.flops or budget.steps instead."
@@ -87,12 +87,13 @@ def _parsed(word: str) -> Override:
     return OverridesParser.create().parse_override(word)
 
 
-def candidates(command: CandidatesCommand, run_dir: Path) -> list[Candidate]:
+def candidates(command: CandidatesCommand, run_dir: Path, least: int = 2) -> list[Candidate]:
     """Return every combination of the values, the first axis varying slowest; invalid ones say why.
 
     Args:
         command: The command of the comparison.
         run_dir: Run directory of the comparison.
+        least: Fewest candidates.
 
     Raises:
         UserError: There is nothing to compare.
@@ -101,7 +102,7 @@ def candidates(command: CandidatesCommand, run_dir: Path) -> list[Candidate]:
         [f"{key}={value}" for key, value in zip(command.axes, values, strict=True)]
         for values in product(*command.axes.values())
     ]
-    if len(combinations) < 2:
+    if len(combinations) < least:
         raise UserError(
             "There is nothing to compare: give several values, as in context=512,4096 strategy=chunk,dense."
         )

@@ -10,11 +10,14 @@ from ctxlab.config import annotations, catalogue
 from ctxlab.config.build import locate
 
 FILES = [(group, option) for group in catalogue.groups() for option in catalogue.options(group)]
-WITHOUT_TARGET = {"context", "trainer", "experiment", "strategy", "probe", "sweep", "task/decoding"}
+WITHOUT_TARGET = {"context", "trainer", "experiment", "strategy", "probe", "sweep", "task/decoding", "device"}
 """Groups of plain values, or that only compose parts; names of ``probe`` are those of classes, see its own tests."""
 
 WITHIN = {"task/decoding": ["task=translation"]}
 """What has to be chosen for a group to be there."""
+
+STAGES = {"sweep": "sweep", "device": "plan"}
+"""Group → the stage that has it; all others are groups of ``train`` too."""
 
 
 def ids(pair):
@@ -29,7 +32,7 @@ def test_a_file_explains_itself_composes_and_fits_its_class(pair):
     assert len(catalogue.summary(path)) >= 10
     assert [key.name for key in catalogue.keys(path) if not key.comment and key.value] == []
     prefix = "+" if group == "experiment" else ""
-    config = compose("sweep" if group == "sweep" else "train", [*WITHIN.get(group, ()), f"{prefix}{group}='{option}'"])
+    config = compose(STAGES.get(group, "train"), [*WITHIN.get(group, ()), f"{prefix}{group}='{option}'"])
     OmegaConf.to_container(config, resolve=True)
     content = catalogue.read(path)
     if "_target_" in content:

@@ -64,7 +64,7 @@ def test_every_pass_of_an_evaluation_is_counted(case, evaluated):
 )
 def test_every_training_step_is_counted(words, tmp_path, monkeypatch):
     counted = []
-    accumulate = Trainer._accumulate
+    accumulate = Trainer.accumulate
 
     def watched(*args, **options):
         with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
@@ -72,7 +72,7 @@ def test_every_training_step_is_counted(words, tmp_path, monkeypatch):
         counted.append(counter.get_total_flops())
         return given
 
-    monkeypatch.setattr(Trainer, "_accumulate", watched)
+    monkeypatch.setattr(Trainer, "accumulate", watched)
     assert train(tmp_path / "run", "trainer.max_steps=2", *words) == 0
     assert result(tmp_path / "run")["cost"]["flops"] == sum(counted) > 0
 

@@ -58,14 +58,14 @@ def test_an_auxiliary_loss_is_weighted_like_the_main_one(tokens_per_forward, tmp
     items = [epoch.items[i] for i in epoch.steps[0]]
     assert len({int((one.labels[0] != NO_LABEL).sum()) for one in items}) > 1  # shares are unequal
     found = {}
-    apply = job.trainer._apply
+    apply = job.trainer.apply
 
     def spied(*given):
         norm = apply(*given)
         found.update({name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None})
         return norm
 
-    monkeypatch.setattr(job.trainer, "_apply", spied)
+    monkeypatch.setattr(job.trainer, "apply", spied)
     scores, labels = [], []
     for one in items:
         batch = collate([one.windows[0]], [one.labels[0]], 0)

@@ -1,0 +1,57 @@
+"""The memory of a process while tensors are created and freed, which on a CPU exceeds that of the tensors.
+
+Tensors on a CPU come from ``malloc``. Large ones have pages of their own, returned when they are freed; smaller ones
+lie on the heap, where holes between them stay in memory until the end of the run (glibc, malloc/malloc.c, "dynamic
+threshold adjustment"; other allocators behave alike).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+MAPPED_BYTES = 2**25 - 2**16
+"""Size from which a tensor has pages of its own: the most that the dynamic threshold allows."""
+
+HOLES = 0.25
+"""Holes of the heap as a fraction of the tensors on it; 0.17 to 0.30 were measured (see docs/plan.md)."""
+
+Event = tuple[int, bool]
+"""Index of a tensor, and whether it is created (else it is freed)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """The largest memory of a training step, without weights."""
+
+    tensor_bytes: float
+    """Bytes of all tensors at the same time."""
+    heap_bytes: float
+    """The same of tensors on the heap alone."""
+    mapped_bytes: float
+    """The same of tensors with pages of their own."""
+
+    @property
+    def process_bytes(self) -> float:
+        """Return the bytes of the process, to which tensors on the heap and others add at different times."""
+        return self.heap_bytes * (1 + HOLES) + self.mapped_bytes
+
+
+def peak(events: Iterable[Event], sizes: Sequence[float], kept: Sequence[float]) -> Peak:
+    """Return the peak of a step.
+
+    Args:
+        events: What happens to the tensors that the step creates, in order.
+        sizes: Their bytes.
+        kept: Bytes of each tensor that exists all the time, such as the optimizer's states.
+    """
+    total = float(sum(kept))
+    mapped = float(sum(size for size in kept if size >= MAPPED_BYTES))
+    most = Peak(total, total - mapped, mapped)
+    for index, is_created in events:
+        change = sizes[index] if is_created else -sizes[index]
+        total += change
+        mapped += change if sizes[index] >= MAPPED_BYTES else 0.0
+        if is_created:
+            most = Peak(
+                max(most.tensor_bytes, total), max(most.heap_bytes, total - mapped), max(most.mapped_bytes, mapped)
+            )
+    return most

@@ -1,0 +1,220 @@
+"""Measuring a candidate on a few short training steps, and one layer at the length of the run.
+
+The steps are those of the training loop. Real windows, cut to a few hundred tokens, show how memory and operations grow
+with tokens and with pairs of attention. Most of the time is spent in the layers, so that one of them is timed at the
+length of the run itself, or as near to it as about a second allows.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from time import perf_counter
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import torch
+
+from ctxlab.core.passes import Item
+from ctxlab.core.types import Document
+from ctxlab.optim.parameters import count_parameters
+from ctxlab.planning import growth, heap
+from ctxlab.planning.measured import Measured
+from ctxlab.planning.shape import CONSTANT, PAIRS, TARGETS, TOKENS, Shape
+from ctxlab.runtime.cost import FlopCounter, MemoryMeter
+from ctxlab.runtime.forward import IN_DECODER
+from ctxlab.runtime.live_tensors import LiveTensors
+from ctxlab.training.loop import Trainer
+from ctxlab.training.state import TrainState
+from ctxlab.training.stream import Epoch
+from ctxlab.workbench.bench import Workbench
+from ctxlab.workbench.meter import start_meter
+from ctxlab.workbench.parts import Parts
+from ctxlab.workbench.planning import shapes
+from ctxlab.workbench.planning.timing import pass_seconds
+from ctxlab.workbench.trainer import Validation, make_trainer
+
+WORK = (TOKENS, PAIRS, TARGETS)
+"""Terms of floating point operations."""
+
+MEMORY = (TOKENS, CONSTANT, PAIRS, TARGETS)
+"""Terms of memory; with measurements of two lengths, growth with the pairs cannot be told from a constant."""
+
+SHORT_TOKENS = 512
+"""Tokens of the longest short window."""
+
+SHORT_LINKED_TOKENS = 256
+"""The same where several linked windows are measured."""
+
+MOST_LINKED = 4
+"""Linked windows that are measured together, at most."""
+
+LEVEL = 0.95
+"""Fraction of the pairs per token of the longest window from which they count as level."""
+
+
+class Unwatched:
+    """An observer of training that does nothing."""
+
+    def __enter__(self) -> "Unwatched":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def step(self, progress: float, state: TrainState) -> None:
+        """Do nothing."""
+
+    def row(self, row: Mapping[str, Any]) -> None:
+        """Do nothing."""
+
+
+def measure(parts: Parts, bench: Workbench, documents: Sequence[Document]) -> Measured:
+    """Measure a candidate; its weights change, and the workbench must not be used afterwards.
+
+    Raises:
+        UserError: Training is not possible with these parts or documents.
+    """
+    trainer = make_trainer(
+        parts,
+        bench,
+        documents,
+        validation=Validation(bench, ()),
+        watcher=Unwatched(),
+        memory=start_meter(bench),
+    )
+    trainer.job.objective.start(bench.model)
+    epoch = trainer.job.stream.epoch(0, bench.strategy.curriculum.length(1.0, bench.length))
+    load = shapes.load(trainer, epoch)
+    live = LiveTensors([*bench.model.parameters(), *bench.model.buffers()])
+    plain = list(_short_items(trainer, epoch, padded=False))
+    _step(trainer, plain[0], live)  # creates the optimizer's states
+    other_bytes = MemoryMeter(trainer.accelerator.device).peak_bytes() - live.live_bytes
+    steps = [_step(trainer, items, live) for items in plain]
+    peaks = {False: _peak_by_shape(trainer, plain, steps)}
+    if any(shapes.is_padded(trainer, items) for items in shapes.groups(trainer, epoch)):
+        padded = list(_short_items(trainer, epoch, padded=True))
+        peaks[True] = _peak_by_shape(trainer, padded, [_step(trainer, items, live) for items in padded])
+    terms = np.asarray([shapes.group_shapes(trainer, one)[0].terms for one in plain])
+    flops = growth.fit(terms, np.asarray([[step.flops] for step in steps]), WORK)[:, 0]
+    created = growth.fit(terms, np.asarray([[sum(step.sizes)] for step in steps]), MEMORY)[:, 0]
+    return Measured(
+        parameters=count_parameters(bench.model),
+        trainable_parameters=count_parameters(bench.model, trainable=True),
+        weight_bytes=sum(tensor.nbytes for tensor in (*bench.model.parameters(), *bench.model.buffers())),
+        state_bytes=sum(_states(trainer)),
+        load=load,
+        peaks=_largest_peaks(trainer, epoch, peaks),
+        other_bytes=max(other_bytes, 0),
+        flops=flops.tolist(),
+        pass_seconds=pass_seconds(trainer, epoch, plain[-1], flops).tolist(),
+        update_seconds=steps[-1].update_seconds,
+        created_bytes=created.tolist(),
+        operations=len(steps[-1].sizes),
+        precision=bench.accelerator.mixed_precision.replace("no", "fp32"),
+    )
+
+
+def _short_items(trainer: Trainer, epoch: Epoch, *, padded: bool) -> Iterator[list[Item]]:
+    """Yield the items of each short step, cut from the longest item of the epoch.
+
+    Args:
+        trainer: The loop.
+        epoch: An epoch of the run.
+        padded: Whether the rows of a step differ in length: some kernels and masks then need more memory.
+    """
+    strategy = trainer.job.strategy
+    item = max(epoch.items, key=trainer.passes.size)
+    longest = max(map(len, item.windows))
+    if strategy.memory.sequential or strategy.reading.joins:
+        num_windows = min(len(item.windows), strategy.memory.gradient_windows, MOST_LINKED)
+        widths = _fractions(min(longest, SHORT_LINKED_TOKENS))
+    else:
+        num_windows, widths = 1, _widths(strategy.attention.pairs, longest)
+    # With targets in a decoder, another number of rows tells their memory from a constant.
+    is_decoded = trainer.job.target_place == IN_DECODER
+    for num_rows, width in [(1 + is_decoded, width) for width in widths] + [(3, widths[0])] * is_decoded:
+        rows = [width] * num_rows
+        if padded and width > 1:
+            rows = [*rows, width - 1]
+        yield [shapes.shortened(item, num_windows, row) for row in rows]
+
+
+def _widths(pairs: Callable[[int], int], longest: int) -> list[int]:
+    """Return the widths of short windows.
+
+    Attention over a limited span costs the same per token from some width on, which two widths show. Otherwise three
+    are needed, to tell growth with the tokens from growth with the pairs.
+
+    Args:
+        pairs: Pairs of attention by width.
+        longest: Width of the longest window of the run.
+    """
+    for width in (SHORT_TOKENS // 2, SHORT_TOKENS, 2 * SHORT_TOKENS):
+        if 1.5 * width <= longest and pairs(width) / width > LEVEL * pairs(longest) / longest:
+            return [width, width * 3 // 2]
+    return _fractions(min(longest, SHORT_TOKENS))
+
+
+def _fractions(width: int) -> list[int]:
+    """Return a quarter, half and the whole of a width."""
+    return sorted({max(width // part, 1) for part in (4, 2, 1)})
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Figures of one short step."""
+
+    sizes: list[int]
+    """Bytes of each tensor that it creates."""
+    events: list[tuple[int, bool]]
+    """When each of them is created and freed, see ``LiveTensors``."""
+    flops: float
+    update_seconds: float
+
+
+def _step(trainer: Trainer, items: Sequence[Item], live: LiveTensors) -> Step:
+    epoch = shapes.short_epoch(items)
+    live.begin()
+    with live:
+        with FlopCounter() as counter:
+            _, weight = trainer.accumulate(TrainState(), epoch, epoch.steps[0])
+        started = perf_counter()
+        trainer.apply(max(weight, 1.0), 0, [])
+        trainer.optimizer.zero_grad()
+        seconds = perf_counter() - started
+    return Step(list(live.sizes), list(live.events), counter.total, seconds)
+
+
+def _states(trainer: Trainer) -> list[int]:
+    """Return the bytes of each of the optimizer's states."""
+    states = trainer.job.optimizer.state.values()
+    return [value.nbytes for state in states for value in state.values() if isinstance(value, torch.Tensor)]
+
+
+def _peak_by_shape(
+    trainer: Trainer, items: Sequence[Sequence[Item]], steps: Sequence[Step]
+) -> Callable[[Shape], heap.Peak]:
+    """Return the function from the shape of a forward pass to the peak memory of its step, without weights.
+
+    The size of every tensor is extrapolated on its own. Where steps differ in their operations, the peak is.
+    """
+    points = np.asarray([max(shapes.group_shapes(trainer, one)[1]).terms for one in items])
+    events, kept = steps[-1].events, _states(trainer)
+    if all(step.events == events for step in steps):
+        sizes = growth.fit(points, np.asarray([step.sizes for step in steps], dtype=np.float64), MEMORY)
+        return lambda shape: heap.peak(events, (shape.terms @ sizes).tolist(), kept)
+    found = [heap.peak(step.events, step.sizes, kept) for step in steps]
+    peaks = growth.fit(points, np.asarray([astuple(one) for one in found]), MEMORY)
+    return lambda shape: heap.Peak(*(shape.terms @ peaks).tolist())
+
+
+def _largest_peaks(
+    trainer: Trainer, epoch: Epoch, peaks: Mapping[bool, Callable[[Shape], heap.Peak]]
+) -> dict[int, heap.Peak]:
+    """Return the peak memory of training by tokens of a forward pass; ``peaks`` are those without and with padding."""
+    return {
+        limit: max((peaks[padded](shape) for padded, shape in largest), key=lambda one: one.process_bytes)
+        for limit, largest in shapes.held(trainer, epoch).items()
+    }

@@ -1,0 +1,130 @@
+"""The shapes of the forward passes of training, from the items of an epoch, and short versions of its items."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ctxlab.core.passes import Item
+from ctxlab.core.strategy import Strategy
+from ctxlab.data.sampler import split_forward
+from ctxlab.planning.shape import Load, Shape, largest
+from ctxlab.runtime.forward import IN_DECODER
+from ctxlab.training.loop import Trainer
+from ctxlab.training.stream import Epoch
+from ctxlab.training.window_selection import SkippedWindows
+
+HALVINGS = 12
+"""Number of smaller values of ``trainer.tokens_per_forward`` that are looked at."""
+
+
+def load(trainer: Trainer, epoch: Epoch) -> Load:
+    """Return the work of an epoch, as the loop divides it into steps and forward passes."""
+    whole = sum((group_shapes(trainer, items)[0].terms for items in groups(trainer, epoch)), np.zeros(4))
+    num_steps = len(epoch.steps)
+    return Load(
+        steps_per_epoch=num_steps,
+        tokens_per_step=float(sum(epoch.lengths) / num_steps),
+        terms_per_step=(whole / num_steps).tolist(),
+        longest_window=max(len(window) for item in epoch.items for window in item.windows),
+    )
+
+
+def held(trainer: Trainer, epoch: Epoch) -> dict[int, list[tuple[bool, Shape]]]:
+    """Return tokens per forward pass → the largest shapes that are in memory at a time, and whether they have padding.
+
+    The first entry is the run's own; each of the others has half the tokens of the one before it, down to a single
+    item.
+    """
+    least = min(map(trainer.passes.size, epoch.items))
+    limit = own_limit(trainer)
+    is_own_padded = any(is_padded(trainer, items) for items in groups(trainer, epoch))
+    found: dict[int, list[tuple[bool, Shape]]] = {}
+    while not found or (limit >= least and len(found) <= HALVINGS):
+        shapes: dict[bool, set[Shape]] = {False: set(), True: set()}
+        for items in groups(trainer, epoch, limit):
+            shapes[is_own_padded and is_padded(trainer, items)].update(group_shapes(trainer, items)[1])
+        found[limit] = [(padded, shape) for padded, some in shapes.items() for shape in largest(some)]
+        limit //= 2
+    return found
+
+
+def is_padded(trainer: Trainer, items: Sequence[Item]) -> bool:
+    """Return whether items of unequal length share a forward pass."""
+    return len({trainer.passes.size(item) for item in items}) > 1
+
+
+def own_limit(trainer: Trainer) -> int:
+    """Return the tokens of one forward pass of the run."""
+    return trainer.settings.tokens_per_forward or trainer.settings.tokens_per_step
+
+
+def group_shapes(trainer: Trainer, items: Sequence[Item]) -> tuple[Shape, list[Shape]]:
+    """Return the shape of all that a group of items computes, and the shapes of what is in memory at the same time."""
+    memory = trainer.job.strategy.memory
+    passes = list(_passes(trainer, items))
+    whole = sum(passes, Shape(0, 0))
+    if not memory.sequential:
+        return whole, passes
+    width = memory.gradient_windows
+    runs = [passes[start : start + width] for start in range(0, len(passes), width)]
+    return whole, [sum(run, Shape(0, 0)) for run in runs]
+
+
+def _passes(trainer: Trainer, items: Sequence[Item]) -> Iterator[Shape]:
+    """Yield the shape of each forward pass over ``items``, see ``runtime.forward.Passes.run``."""
+    strategy, target_place = trainer.job.strategy, trainer.job.target_place
+    sizes = [[_sizes(item, place, target_place) for place in range(len(item.windows))] for item in items]
+    if strategy.memory.sequential:
+        for step in range(max(map(len, sizes))):
+            yield _pass(strategy, [row[step] for row in sizes if step < len(row)])
+    elif strategy.positions.by_batch:
+        groups: dict[tuple[tuple[int, int], ...], list[tuple[int, int]]] = {}
+        for row in sizes:
+            groups.setdefault(tuple(row), []).extend(row)
+        for group in groups.values():
+            yield _pass(strategy, group)
+    else:
+        yield _pass(strategy, [size for row in sizes for size in row])
+
+
+def _sizes(item: Item, place: int, target_place: str | None) -> tuple[int, int]:
+    """Return the tokens of a window, and those of its target in a decoder."""
+    width, target = len(item.windows[place]), len(item.targets[place]) if target_place else 0
+    if target_place == IN_DECODER:
+        return width, max(target, 1)
+    return width + max(target - 1, 0), 0
+
+
+def _pass(strategy: Strategy, sizes: Sequence[tuple[int, int]]) -> Shape:
+    width = max(width for width, _ in sizes) + strategy.memory.num_added
+    target = max(target for _, target in sizes)
+    pairs = strategy.attention.pairs(width) + target * (target + width)
+    return Shape(len(sizes) * width, len(sizes) * pairs, len(sizes) * target)
+
+
+def groups(trainer: Trainer, epoch: Epoch, tokens_per_forward: int | None = None) -> Iterator[list[Item]]:
+    """Yield the items of each forward pass of an epoch, in the run's passes or in others."""
+    sizes = [trainer.passes.size(item) for item in epoch.items]
+    for step in epoch.steps:
+        for group in split_forward(step, sizes, tokens_per_forward or own_limit(trainer)):
+            yield [epoch.items[i] for i in group]
+
+
+def shortened(item: Item, num_windows: int, width: int) -> Item:
+    """Return an item with only its first windows, each cut to its first ``width`` tokens."""
+    return replace(
+        item,
+        windows=[
+            replace(window, input_ids=window.input_ids[:width], token_index=window.token_index[:width])
+            for window in item.windows[:num_windows]
+        ],
+        labels=[labels[:width] for labels in item.labels[:num_windows]],
+        marks=[marks[:width] for marks in item.marks[:num_windows]],
+        targets=item.targets[:num_windows],
+    )
+
+
+def short_epoch(items: Sequence[Item]) -> Epoch:
+    """Return an epoch of one step with these items."""
+    return Epoch(items, [len(item) for item in items], [range(len(items))], SkippedWindows(0, 0, 0, 0))

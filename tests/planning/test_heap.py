@@ -1,0 +1,20 @@
+"""Peaks of worked examples."""
+
+from ctxlab.planning.heap import HOLES, MAPPED_BYTES, Peak, peak
+
+
+def test_the_peak_is_the_most_that_is_alive_at_once():
+    events = [(0, True), (1, True), (0, False), (2, True), (1, False)]
+    assert peak(events, [100, 50, 70], [10, 20]) == Peak(180, 180, 0)
+
+
+def test_what_is_on_the_heap_and_what_has_pages_of_its_own_peak_at_different_times():
+    """100 bytes on the heap are freed before the large tensor comes."""
+    large = MAPPED_BYTES
+    found = peak([(0, True), (0, False), (1, True)], [100, large], [])
+    assert found == Peak(large, 100, large)
+    assert found.process_bytes == 100 * (1 + HOLES) + large
+
+
+def test_large_states_have_pages_of_their_own_all_the_time():
+    assert peak([(0, True)], [100], [MAPPED_BYTES, 5]) == Peak(MAPPED_BYTES + 105, 105, MAPPED_BYTES)

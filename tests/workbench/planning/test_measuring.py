@@ -1,0 +1,108 @@
+"""Short steps of candidates against their longest passes: torch's counter of operations, tensors, closed formulas."""
+
+import pytest
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from ctxlab.command.compose import compose
+from ctxlab.core.architecture import first_layers, layers
+from ctxlab.data.splits import load_documents
+from ctxlab.runtime.cost import MemoryMeter
+from ctxlab.runtime.live_tensors import LiveTensors
+from ctxlab.training.state import TrainState
+from ctxlab.workbench.opening import open_bench
+from ctxlab.workbench.parts import make_parts
+from ctxlab.workbench.planning import measuring, shapes
+from ctxlab.workbench.trainer import Validation, make_trainer
+
+SMALL = (
+    "task=ner", "model=tiny_bert", "tracking=none", "data.documents=4", "data.validation_documents=1",
+    "data.test_documents=1", "data.words_per_document=800", "data.evidence_distance=[40]", "trainer.precision=fp32",
+    "trainer.device=cpu",
+)  # fmt: skip
+
+
+def opened(tmp_path, *options: str):
+    given = {option.split("=")[0] for option in options}
+    words = [*(word for word in SMALL if word.split("=")[0] not in given), *options]
+    parts = make_parts(compose("train", words), tmp_path)
+
+    def load(task):
+        return load_documents(parts.data, task, parts.data_seed, parts.hold_out)
+
+    found = open_bench(parts, load, scored=("train",), learns=True, trains=True)
+    return parts, found.bench, found.documents.train
+
+
+def passes(parts, bench, documents):
+    """The loop of a run, and the items of each of its passes, those of equal shapes once."""
+    meter = MemoryMeter(torch.device("cpu"))
+    trainer = make_trainer(
+        parts, bench, documents, validation=Validation(bench, ()), watcher=measuring.Unwatched(), memory=meter
+    )
+    epoch = trainer.job.stream.epoch(0, bench.length)
+    return trainer, {
+        (shapes.group_shapes(trainer, items)[0], shapes.is_padded(trainer, items)): items
+        for items in shapes.groups(trainer, epoch)
+    }
+
+
+def actual(trainer, groups):
+    """Operations by torch's own counter, and the most bytes of tensors that are alive, of each pass as a step."""
+    model = trainer.job.model
+    live = LiveTensors([*model.parameters(), *model.buffers()])
+    flops, peaks = [], []
+    for number, items in enumerate(groups):
+        epoch = shapes.short_epoch(items)
+        for _ in range(2 if number == 0 else 1):  # Adam's states come after the first
+            live.begin()
+            with live:
+                trainer.accumulate(TrainState(), epoch, epoch.steps[0])
+                trainer.apply(1.0, 0, [])
+                trainer.optimizer.zero_grad()
+        peaks.append(live.peak_bytes)
+        with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+            trainer.accumulate(TrainState(), epoch, epoch.steps[0])
+        trainer.optimizer.zero_grad()
+        flops.append(counter.get_total_flops())
+    return flops, peaks
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("strategy=chunk", "context.length=64"),
+        ("strategy=dense", "context.length=1000", "trainer.tokens_per_step=3000"),
+        ("strategy=dense", "context.length=600", "trainer.precision=bf16"),
+        ("strategy=longformer", "context.length=1000", "strategy.attention.window=16", "tuning=head"),
+        ("strategy=rmt", "context.length=400", "strategy.reading.window=64"),
+    ],
+    ids=lambda options: f"{options[0]}-{options[-1]}",
+)
+def test_operations_are_within_one_per_cent_of_torchs_counter_and_memory_is_that_of_the_tensors(options, tmp_path):
+    """Measured on windows of at most 512 tokens."""
+    found = measuring.measure(*opened(tmp_path, *options))
+    trainer, groups = passes(*opened(tmp_path, *options))
+    flops, peaks = actual(trainer, groups.values())
+    for (shape, _), counted in zip(groups, flops, strict=True):
+        assert shape.terms @ found.flops == pytest.approx(counted, rel=0.01)
+    assert found.tensor_bytes() == pytest.approx(max(peaks), rel=0.02)
+    trained = [p for p in trainer.job.model.parameters() if p.requires_grad]
+    assert found.trainable_parameters == sum(p.numel() for p in trained)
+    assert found.state_bytes == sum(2 * 4 * p.numel() + 4 for p in trained)  # moments and a count
+    assert found.weight_bytes >= 4 * found.parameters
+
+
+def test_one_layer_is_left_and_all_come_back(tmp_path):
+    _, bench, _ = opened(tmp_path, "strategy=chunk", "context.length=64")
+    before, calls = layers(bench.model), []
+    handles = [layer.register_forward_hook(lambda *_: calls.append(1)) for layer in before]
+    with first_layers(bench.model) as count:
+        bench.model(torch.zeros(1, 4, dtype=torch.long))
+    assert (len(calls), count) == (1, len(before))
+    assert layers(bench.model) == before
+    bench.model(torch.zeros(1, 4, dtype=torch.long))
+    assert len(calls) == 1 + len(before)
+    for handle in handles:
+        handle.remove()
