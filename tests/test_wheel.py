@@ -52,3 +52,5 @@ def test_the_wheel_trains_in_an_empty_folder(tmp_path):
     assert "report" in out
     (result,) = (tmp_path / "outputs" / "train" / "ner-longformer-128").glob("*/result.json")
     assert json.loads(result.read_text())["cost"]["train_steps"] == 1
+    run([python, "-m", "ctxlab", "report", "outputs", "output=page"], tmp_path, **libraries)
+    assert "longformer at 128" in (tmp_path / "page" / "index.html").read_text()
