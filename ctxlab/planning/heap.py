@@ -29,6 +29,12 @@ class Peak:
     mapped_bytes: float
     """The same of tensors with pages of their own."""
 
+    def beside(self, sizes: Iterable[float]) -> "Peak":
+        """Return the peak with tensors of these sizes in memory all the time, in addition."""
+        given = list(sizes)
+        mapped = sum(size for size in given if size >= MAPPED_BYTES)
+        return Peak(self.tensor_bytes + sum(given), self.heap_bytes + sum(given) - mapped, self.mapped_bytes + mapped)
+
     @property
     def process_bytes(self) -> float:
         """Return the bytes of the process, to which tensors on the heap and others add at different times."""
@@ -43,9 +49,8 @@ def peak(events: Iterable[Event], sizes: Sequence[float], kept: Sequence[float])
         sizes: Their bytes.
         kept: Bytes of each tensor that exists all the time, such as the optimizer's states.
     """
-    total = float(sum(kept))
-    mapped = float(sum(size for size in kept if size >= MAPPED_BYTES))
-    most = Peak(total, total - mapped, mapped)
+    total = mapped = 0.0
+    most = Peak(0.0, 0.0, 0.0)
     for index, is_created in events:
         change = sizes[index] if is_created else -sizes[index]
         total += change
@@ -54,4 +59,4 @@ def peak(events: Iterable[Event], sizes: Sequence[float], kept: Sequence[float])
             most = Peak(
                 max(most.tensor_bytes, total), max(most.heap_bytes, total - mapped), max(most.mapped_bytes, mapped)
             )
-    return most
+    return most.beside(kept)

@@ -24,6 +24,7 @@ MEASUREMENTS = (
     "layers",
     "training",
     "memory",
+    "plan",
     "loop",
     "startup",
     "lm",

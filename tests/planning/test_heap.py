@@ -18,3 +18,7 @@ def test_what_is_on_the_heap_and_what_has_pages_of_its_own_peak_at_different_tim
 
 def test_large_states_have_pages_of_their_own_all_the_time():
     assert peak([(0, True)], [100], [MAPPED_BYTES, 5]) == Peak(MAPPED_BYTES + 105, 105, MAPPED_BYTES)
+
+
+def test_gradients_beside_a_peak_add_to_it():
+    assert Peak(10, 4, 6).beside([1, MAPPED_BYTES]) == Peak(11 + MAPPED_BYTES, 5, 6 + MAPPED_BYTES)

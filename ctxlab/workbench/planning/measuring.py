@@ -214,7 +214,13 @@ def _largest_peaks(
     trainer: Trainer, epoch: Epoch, peaks: Mapping[bool, Callable[[Shape], heap.Peak]]
 ) -> dict[int, heap.Peak]:
     """Return the peak memory of training by tokens of a forward pass; ``peaks`` are those without and with padding."""
+    gradients = [p.nbytes for p in trainer.job.model.parameters() if p.requires_grad]
+
+    def of(one: shapes.Held) -> heap.Peak:
+        own = peaks[one.padded](one.shape)
+        return own.beside(gradients) if one.later else own
+
     return {
-        limit: max((peaks[padded](shape) for padded, shape in largest), key=lambda one: one.process_bytes)
+        limit: max(map(of, largest), key=lambda one: one.process_bytes)
         for limit, largest in shapes.held(trainer, epoch).items()
     }

@@ -1,7 +1,8 @@
 """The shapes of the forward passes of training, from the items of an epoch, and short versions of its items."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,8 +31,19 @@ def load(trainer: Trainer, epoch: Epoch) -> Load:
     )
 
 
-def held(trainer: Trainer, epoch: Epoch) -> dict[int, list[tuple[bool, Shape]]]:
-    """Return tokens per forward pass → the largest shapes that are in memory at a time, and whether they have padding.
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A shape whose activations are in memory at the same time."""
+
+    shape: Shape
+    padded: bool
+    """Whether its rows differ in length."""
+    later: bool
+    """Whether gradients of an earlier backward pass of its step are in memory too."""
+
+
+def held(trainer: Trainer, epoch: Epoch) -> dict[int, list[Held]]:
+    """Return tokens per forward pass → the largest shapes that are in memory at a time.
 
     The first entry is the run's own; each of the others has half the tokens of the one before it, down to a single
     item.
@@ -39,12 +51,16 @@ def held(trainer: Trainer, epoch: Epoch) -> dict[int, list[tuple[bool, Shape]]]:
     least = min(map(trainer.passes.size, epoch.items))
     limit = own_limit(trainer)
     is_own_padded = any(is_padded(trainer, items) for items in groups(trainer, epoch))
-    found: dict[int, list[tuple[bool, Shape]]] = {}
+    found: dict[int, list[Held]] = {}
     while not found or (limit >= least and len(found) <= HALVINGS):
-        shapes: dict[bool, set[Shape]] = {False: set(), True: set()}
-        for items in groups(trainer, epoch, limit):
-            shapes[is_own_padded and is_padded(trainer, items)].update(group_shapes(trainer, items)[1])
-        found[limit] = [(padded, shape) for padded, some in shapes.items() for shape in largest(some)]
+        shapes: dict[tuple[bool, bool], set[Shape]] = defaultdict(set)
+        for step in epoch.steps:
+            is_first = True
+            for items in _groups(trainer, epoch, step, limit):
+                for shape in group_shapes(trainer, items)[1]:
+                    shapes[is_own_padded and is_padded(trainer, items), not is_first].add(shape)
+                    is_first = False
+        found[limit] = [Held(shape, *kind) for kind, some in shapes.items() for shape in largest(some)]
         limit //= 2
     return found
 
@@ -103,12 +119,24 @@ def _pass(strategy: Strategy, sizes: Sequence[tuple[int, int]]) -> Shape:
     return Shape(len(sizes) * width, len(sizes) * pairs, len(sizes) * target)
 
 
-def groups(trainer: Trainer, epoch: Epoch, tokens_per_forward: int | None = None) -> Iterator[list[Item]]:
-    """Yield the items of each forward pass of an epoch, in the run's passes or in others."""
-    sizes = [trainer.passes.size(item) for item in epoch.items]
+def groups(trainer: Trainer, epoch: Epoch) -> Iterator[list[Item]]:
+    """Yield the items of each forward pass of an epoch."""
     for step in epoch.steps:
-        for group in split_forward(step, sizes, tokens_per_forward or own_limit(trainer)):
-            yield [epoch.items[i] for i in group]
+        yield from _groups(trainer, epoch, step, own_limit(trainer))
+
+
+def _groups(trainer: Trainer, epoch: Epoch, step: Sequence[int], tokens_per_forward: int) -> Iterator[list[Item]]:
+    """Yield the items of each forward pass of a step, as the loop divides it.
+
+    Args:
+        trainer: The loop.
+        epoch: The epoch of the step.
+        step: Indices of its items.
+        tokens_per_forward: Most tokens of a pass.
+    """
+    sizes = {i: trainer.passes.size(epoch.items[i]) for i in step}
+    for group in split_forward(step, sizes, tokens_per_forward):
+        yield [epoch.items[i] for i in group]
 
 
 def shortened(item: Item, num_windows: int, width: int) -> Item:

@@ -106,3 +106,20 @@ def test_one_layer_is_left_and_all_come_back(tmp_path):
     assert len(calls) == 1 + len(before)
     for handle in handles:
         handle.remove()
+
+
+def test_gradients_of_earlier_passes_of_a_step_are_in_memory_beside_later_ones(tmp_path):
+    """Two passes of half the tokens need a pass of half the tokens and the gradients."""
+    options = ("strategy=chunk", "context.length=512", "trainer.tokens_per_step=1024", "data.words_per_document=2000")
+    found = measuring.measure(*opened(tmp_path, *options, "trainer.tokens_per_forward=512"))
+    trainer, _ = passes(*opened(tmp_path, *options, "trainer.tokens_per_forward=512"))
+    epoch, model = trainer.job.stream.epoch(0, 512), trainer.job.model
+    step = max(range(len(epoch.steps)), key=lambda index: sum(len(epoch.items[i]) for i in epoch.steps[index]))
+    live = LiveTensors([*model.parameters(), *model.buffers()])
+    for _ in range(2):
+        live.begin()
+        with live:
+            trainer.accumulate(TrainState(), epoch, epoch.steps[step])
+            trainer.apply(1.0, 0, [])
+            trainer.optimizer.zero_grad()
+    assert found.tensor_bytes() == pytest.approx(live.peak_bytes, rel=0.03)
