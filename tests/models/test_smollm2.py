@@ -1,5 +1,6 @@
 """SmolLM2 from the installed package: converted once, completely or not at all, and equal to what other code reads."""
 
+import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+from transformers import AutoTokenizer
 
 from ctxlab.core import cache
 from ctxlab.core.architecture import describe
@@ -18,12 +20,18 @@ from ctxlab.models import smollm2
 from ctxlab.models.loading import weights as loading
 from ctxlab.models.loading.checkpointed import Checkpointed
 from ctxlab.models.smollm2 import SmolLM2
+from tests.models.loading.gguf_file import small_llama, write
 
 TEXT = (
     "The lighthouse keeper climbed the stairs every evening to light the lamp. When the storm came in 1984, the ships "
     "in the bay could see the light from many miles away, and none of them was lost."
 )
-installed = pytest.mark.skipif(smollm2.find_spec(smollm2.PACKAGE) is None, reason="SmolLM2 is not installed")
+here = pytest.mark.skipif(smollm2.find_spec(smollm2.PACKAGE) is None, reason="SmolLM2 is not installed")
+
+
+def installed(test):
+    """Needs the converted weights: half a minute, so that by default a small file is converted in their place."""
+    return here(pytest.mark.slow(test))
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +49,22 @@ def store(tmp_path_factory):
 @pytest.fixture(scope="module")
 def model(store):
     return SmolLM2().build("causal_lm", [])
+
+
+@here
+def test_the_package_holds_the_known_file():
+    package = Path(smollm2.find_spec(smollm2.PACKAGE).submodule_search_locations[0])
+    assert hashlib.sha256((package / smollm2.FILE).read_bytes()).hexdigest() == smollm2.SHA256
+
+
+def test_a_small_file_of_the_same_form_is_converted(tmp_path):
+    """Its tokenizer splits every digit and keeps spaces apart; that weights are 4-bit is said in the config."""
+    smollm2._convert(write(tmp_path / "small.gguf", small_llama()), tmp_path)
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+    assert tokenizer("In 1984,  the th").tokens() == [*"In", *("Ġ", "1", "9", "8", "4", ","), *("Ġ", "Ġth", "e", "Ġth")]
+    model = SmolLM2(path=str(tmp_path)).build("token_classification", ["O", "X"])
+    assert "4-bit, dequantised" in model.config.weights_notes[0]
+    assert "quantization_config" not in (tmp_path / "config.json").read_text()
 
 
 @installed

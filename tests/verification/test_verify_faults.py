@@ -38,7 +38,8 @@ from ctxlab.tasks.ner import NER
 from ctxlab.workbench import parts as make_parts
 
 SMALL = ("task=ner", "tracking=none", "data.words_per_document=60", "data.validation_documents=2", "data.documents=1",
-         "data.test_documents=1", "data.evidence_distance=[20]", "blocks=12", "tokens=20", "context=96")  # fmt: skip
+         "data.test_documents=1", "data.evidence_distance=[20]", "context=96", "blocks=8", "tokens=12",
+         "documents=1")  # fmt: skip
 LOCAL = ("model=tiny_bert", "model.trained_length=64", "strategy=longformer", "strategy.attention.window=8")
 LLAMA = ("model=tiny_llama", "strategy=longformer", "strategy.attention.window=8")
 STRIDED = ("model=tiny_bert", "strategy=sparse_transformer", "strategy.attention.window=4",
