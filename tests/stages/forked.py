@@ -1,4 +1,4 @@
-"""Trials as forks of the test process, which has loaded all libraries: a second instead of ten."""
+"""Trials and cells as forks of the test process, which has loaded all libraries: a second instead of ten."""
 
 import multiprocessing
 import os
@@ -23,6 +23,10 @@ class Forked:
 
     def poll(self) -> int | None:
         return None if self._process.is_alive() else self._process.exitcode
+
+    @property
+    def returncode(self) -> int | None:
+        return self.poll()
 
     def send_signal(self, number: int) -> None:
         os.kill(self._process.pid, number)

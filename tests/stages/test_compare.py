@@ -1,6 +1,7 @@
 """``ctxlab compare``: killed while it runs, gone on with, and read whole."""
 
 import html
+import io
 import json
 import re
 import shutil
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,8 @@ import pytest
 from ctxlab.cli import main
 from ctxlab.core.result import read
 from ctxlab.training import checkpoint
+from ctxlab.workbench.cells import process
+from tests.stages.forked import Forked
 
 SMALL = [
     "model=tiny_bert", "seeds=1", "budget.steps=2", "data.documents=2", "data.validation_documents=1",
@@ -47,14 +51,18 @@ def results(folder: Path) -> dict[str, int]:
 
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory) -> tuple[Path, dict[str, int], str]:
-    """A comparison that was killed in its second cell and gone on with: directory, what was done, what it printed."""
+    """A comparison that was killed in its second cell and gone on with: directory, what was done, what it printed.
+
+    The process that is killed is a real one and so is its cell; those of the second run are forks, which is quicker.
+    """
     folder = tmp_path_factory.mktemp("compared") / "run"
     before = killed_after(WORDS, folder, 1)
-    done = subprocess.run(
-        [sys.executable, "-m", "ctxlab", "compare", f"resume={folder}"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr + done.stdout
-    return folder, before, done.stdout
+    shown = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(shown):
+        patch.setattr(process, "start", Forked)
+        patch.setattr("ctxlab.workbench.finish.draw", lambda *_: [])
+        assert main(["compare", f"resume={folder}"]) == 0
+    return folder, before, shown.getvalue()
 
 
 def test_what_was_done_before_a_kill_is_not_done_again_and_nothing_is_missing(compared):
@@ -148,7 +156,7 @@ def test_only_resume_can_be_said_to_a_comparison_that_goes_on(compared, capsys):
     assert "leave out seeds=2" in capsys.readouterr().err
 
 
-def test_a_cell_that_fails_has_a_row_and_the_others_are_compared(compared, tmp_path, capsys):
+def test_a_cell_that_fails_has_a_row_and_the_others_are_compared(compared, tmp_path, capsys, monkeypatch):
     """One cell has lost its result, and cannot run again as its directory is not to be written."""
     folder = tmp_path / "run"
     shutil.copytree(compared[0], folder)
@@ -156,6 +164,7 @@ def test_a_cell_that_fails_has_a_row_and_the_others_are_compared(compared, tmp_p
     (broken / "result.json").unlink()
     for path in (broken / ".hydra").glob("overrides.yaml"):
         path.write_text("- model=nonsense\n")
+    monkeypatch.setattr(process, "start", Forked)
     assert main(["compare", f"resume={folder}"]) == 1
     found = capsys.readouterr()
     assert "Cells of longformer at 400 failed; the others were compared." in found.err
