@@ -6,7 +6,8 @@ Tolerance 1e-3 relative: other processors and thread counts round differently.
 import pytest
 
 from ctxlab.tracking.metrics_file import read_metrics
-from tests.stages.conftest import train
+from tests.stages.conftest import SMALL
+from tests.training.runs import make_job
 
 OPTIONS = {
     "truncate": ("context=128",),
@@ -28,6 +29,6 @@ GOLDEN = {
 def test_losses_are_unchanged(strategy, tmp_path, monkeypatch):
     monkeypatch.setenv("CTXLAB_CACHE", str(tmp_path / "cache"))
     options = (*OPTIONS[strategy], f"strategy={strategy}", "optimizer.lr=3e-3", "trainer.log_every_steps=1")
-    assert train(tmp_path / "run", *options) == 0
+    make_job(tmp_path / "run", *SMALL, *options).run()
     losses = [row["loss"] for row in read_metrics(tmp_path / "run" / "metrics.jsonl") if row["kind"] == "train"]
     assert losses == pytest.approx(GOLDEN[strategy], rel=1e-3)

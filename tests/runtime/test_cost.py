@@ -14,7 +14,6 @@ import transformers as tf
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from ctxlab.command.compose import compose
 from ctxlab.config import catalogue
 from ctxlab.config.build import build
 from ctxlab.core.errors import UserError
@@ -145,7 +144,7 @@ def test_layers_that_are_computed_twice_count_twice():
 @pytest.mark.parametrize("name", sorted(p.stem for p in ATTENTION.glob("*.yaml")))
 @pytest.mark.parametrize("kind", ["bert", "llama", "t5"])
 def test_every_attention_part_costs_what_its_kernel_computes(kind, name):
-    part = build(compose("train", [f"strategy/attention={name}"]).strategy.attention, Attention)
+    part = build(catalogue.read(catalogue.option_file("strategy/attention", name)), Attention)
     model = MODELS[kind]()
     try:
         part.install(model)
@@ -158,7 +157,7 @@ def test_every_attention_part_costs_what_its_kernel_computes(kind, name):
 @pytest.mark.parametrize("name", ["segment_cache", "sinks"])
 def test_keys_in_a_cache_cost_what_they_are_compared_with(name):
     model = MODELS["llama"]()
-    memory = build(compose("train", [f"strategy/memory={name}"]).strategy.memory, Memory)
+    memory = build(catalogue.read(catalogue.option_file("strategy/memory", name)), Memory)
     memory.fit(32)
     memory.install(model)
     inputs = {"input_ids": torch.full((1, 32), 7), "attention_mask": torch.ones(1, 32, dtype=torch.long)}

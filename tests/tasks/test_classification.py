@@ -1,5 +1,6 @@
 """The task classification: records, labels, loss, and how windows become one answer."""
 
+from functools import cache
 from types import SimpleNamespace
 
 import numpy as np
@@ -229,11 +230,16 @@ class Knowing(torch.nn.Module):
         return SimpleNamespace(logits=40.0 * seen - (0.5 if self.several else 0.0))
 
 
+@cache
+def parts_of(strategy, *options):
+    return make_strategy(compose("train", [f"strategy={strategy}", *options]).strategy)
+
+
 def evaluated(task, strategy, *options, context=32, tokens_per_forward=128):
     tokenizer = word_piece()
     split = documents(task)
     task.learn_labels(split)
-    parts = make_strategy(compose("train", [f"strategy={strategy}", *options]).strategy)
+    parts = parts_of(strategy, *options)
     model = Knowing(tokenizer, several=task.primary_metric == "micro_f1")
     reader = Reader(model, parts, context, tokens_per_forward, 0, torch.device("cpu"), task.reduce_outputs)
     return evaluate(reader, task, split, task.encode(split, tokenizer))
