@@ -14,7 +14,7 @@ from ctxlab.data.sources.generated import Generated
 
 MODELS = {"encoder": "tiny_bert", "decoder": "tiny_llama", "encoder_decoder": "tiny_t5"}
 TINY = (
-    "tracking=none", "model.hidden_size=32", "model.num_layers=1", "data.documents=2", "data.validation_documents=2",
+    "tracking=none", "model.hidden_size=32", "model.num_layers=1", "data.documents=2", "data.validation_documents=1",
     "data.test_documents=2", "data.words_per_document=60", "data.evidence_distance=[16]", "data.ambiguous_share=0.5",
     "trainer.max_steps=1", "trainer.tokens_per_step=512", "trainer.precision=fp32", "probe.lengths=[64]",
 )  # fmt: skip
@@ -71,7 +71,7 @@ def supports(task: str, kind: str) -> bool:
 def records(task: str) -> list[dict[str, Any]]:
     """The test split of a tiny run, as the generated corpus makes it."""
     probe = catalogue.read(catalogue.option_file("probe", "passkey")) | {"lengths": [64]}
-    corpus = Generated(2, 2, 2, words_per_document=60, ambiguous_share=0.5, evidence_distance=[16], probe=probe)
+    corpus = Generated(2, 1, 2, words_per_document=60, ambiguous_share=0.5, evidence_distance=[16], probe=probe)
     return [record.fields for record in corpus.load(task, "test", seed=1)]
 
 

@@ -13,6 +13,8 @@ from ctxlab.config import catalogue
 from ctxlab.core.errors import UserError
 from ctxlab.core.result import read
 from ctxlab.evaluation import scores
+from ctxlab.reporting import plots
+from ctxlab.workbench import finish
 from ctxlab.workbench.fit import check_kind
 from tests.contracts.task_runs import (
     MODELS,
@@ -48,6 +50,7 @@ def works(sentence):
 def test_a_task_trains_scores_predicts_and_reloads(task, kind, strategy, tmp_path, capsys, monkeypatch):
     run = tmp_path / "run"
     capsys.readouterr()
+    monkeypatch.setattr(finish, "draw", lambda folder, tables, _: plots.draw(folder, {"test": tables["test"]}))
     status = main([*command(task, MODELS[kind], strategy), f"hydra.run.dir={run}"])
     if status:
         assert_refused(status, capsys.readouterr().err)
@@ -64,7 +67,7 @@ def test_a_task_trains_scores_predicts_and_reloads(task, kind, strategy, tmp_pat
     if strategy == "chunk":
         assert found["coverage"]["test"] == {"tokens": 1.0, "labels": 1.0, "characters": 1.0}
     assert (run / "test.png").is_file()
-    monkeypatch.setattr("ctxlab.workbench.finish.draw", lambda *_: [])  # once is enough
+    monkeypatch.setattr(finish, "draw", lambda *_: [])  # once is enough
     answers = lines(run / "predictions" / "test.jsonl")
     again = evaluated(run, tmp_path / "single", "trainer.tokens_per_forward=1")  # reloaded, and one window at a time
     assert_alike(lines(again / "predictions" / "test.jsonl"), answers)
