@@ -1,6 +1,7 @@
 """Every YAML file of every group says what it is for, composes, and matches the class that it names."""
 
 import inspect
+from itertools import zip_longest
 
 import pytest
 from omegaconf import OmegaConf
@@ -20,25 +21,47 @@ STAGES = {"sweep": "sweep", "device": "plan"}
 """Group → the stage that has it; all others are groups of ``train`` too."""
 
 
+APART = {"experiment", "task/decoding"}
+"""Groups whose options choose those of other groups, or are there with some of these alone."""
+
+
 def ids(pair):
     return "/".join(pair) if isinstance(pair, tuple) else pair
 
 
 @pytest.mark.parametrize("pair", FILES, ids=ids)
-def test_a_file_explains_itself_composes_and_fits_its_class(pair):
+def test_a_file_explains_itself_and_fits_its_class(pair):
     group, option = pair
     path = catalogue.option_file(group, option)
     assert path.read_text().splitlines()[0].startswith("# ")
     assert len(catalogue.summary(path)) >= 10
     assert [key.name for key in catalogue.keys(path) if not key.comment and key.value] == []
-    prefix = "+" if group == "experiment" else ""
-    config = compose(STAGES.get(group, "train"), [*WITHIN.get(group, ()), f"{prefix}{group}='{option}'"])
-    OmegaConf.to_container(config, resolve=True)
     content = catalogue.read(path)
     if "_target_" in content:
         assert_fits_its_class(group, content, {name.split("/")[-1] for name, _ in catalogue.defaults(path, group)})
     else:
         assert group in WITHOUT_TARGET
+
+
+def rows():
+    """Every file in a command, few commands: one file of each group in each, but a preset apart from its parts."""
+    words = {group: [] for group in catalogue.groups()}
+    for group, option in FILES:
+        words[group].append([*WITHIN.get(group, ()), f"{'+' if group == 'experiment' else ''}{group}='{option}'"])
+    parts = [group for group in words if group.startswith("strategy/")]
+    others = [group for group in words if group not in {*APART, *STAGES, *parts}]
+    for groups in ([one] for one in words if one in {*APART, *STAGES}):
+        yield from ((STAGES.get(groups[0], "train"), file) for file in words[groups[0]])
+    for groups in (others, parts):
+        for row in zip_longest(*(words[group] for group in groups), fillvalue=()):
+            yield "train", [word for file in row for word in file]
+
+
+@pytest.mark.parametrize(
+    ("stage", "words"), list(rows()), ids=lambda given: " ".join(given) if isinstance(given, list) else given
+)
+def test_files_compose(stage, words):
+    OmegaConf.to_container(compose(stage, words), resolve=True)
 
 
 def assert_fits_its_class(group, content, parts):

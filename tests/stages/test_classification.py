@@ -1,4 +1,4 @@
-"""Classification and inference through the real command, on encoders and decoders."""
+"""Classification through the real command, on encoders and decoders."""
 
 import json
 import shutil
@@ -14,12 +14,9 @@ from tests.stages.conftest import drawn, result, train
 SHORT = ("context=64", "data.words_per_document=70", "data.evidence_distance=[20]", "trainer.max_steps=2",
          "trainer.tokens_per_step=512")  # fmt: skip
 RUNS = {
-    "bert-longformer": ("task=classification", "model=tiny_bert", "strategy=longformer", "context=256"),
     "bert-truncate": ("task=classification", "model=tiny_bert", "strategy=truncate"),
     "gpt2-chunk": ("task=classification", "model=tiny_gpt2", "strategy=chunk", "task.combine=attention"),
     "llama-xl": ("task=classification", "model=tiny_llama", "strategy=transformer_xl", "strategy.reading.window=32"),
-    "nli-bert": ("task=nli", "model=tiny_bert", "strategy=longformer", "context=256"),
-    "nli-llama": ("task=nli", "model=tiny_llama", "strategy=chunk", "task.combine=max"),
 }
 
 
@@ -59,7 +56,7 @@ def evaluated(run, folder, *options):
     return result(folder)
 
 
-@pytest.mark.parametrize("name", ["bert-truncate", "gpt2-chunk", "llama-xl", "nli-bert"])
+@pytest.mark.parametrize("name", ["gpt2-chunk", "llama-xl"])
 def test_a_checkpoint_loads_again_with_its_scores(name, runs, tmp_path):
     before = result(runs[name])
     with drawn():
@@ -68,19 +65,14 @@ def test_a_checkpoint_loads_again_with_its_scores(name, runs, tmp_path):
     assert set(found["metrics"]["test"]) >= {"accuracy", "macro_f1", "micro_f1", "calibration_error"}
     assert {"overall", "per_class", "by_length", "by_position"} <= set(found["breakdowns"]["test"])
     assert (tmp_path / "e" / "test.png").is_file()
-    if "truncate" not in name:
-        assert found["coverage"]["test"] == {"tokens": 1.0, "labels": 1.0, "characters": 1.0}
+    assert found["coverage"]["test"] == {"tokens": 1.0, "labels": 1.0, "characters": 1.0}
 
 
-@pytest.mark.parametrize("name", ["gpt2-chunk", "llama-xl", "nli-bert"])
+@pytest.mark.parametrize("name", ["gpt2-chunk", "llama-xl"])
 def test_answers_do_not_depend_on_the_batch(name, runs, tmp_path):
     """Documents of different lengths in one padded batch, and each by itself."""
-    field = "premise" if "nli" in name else "text"
-    label = {"nli": "neutral"}.get(name[:3], "acquitted")
-    records = [
-        {"id": str(n), field: "The old captain sold rope, and it rained. " * n, "hypothesis": "It rained.",
-         "label": label} for n in (1, 2, 3, 5, 9)
-    ]  # fmt: skip
+    text = "The old captain sold rope, and it rained. "
+    records = [{"id": str(n), "text": text * n, "label": "acquitted"} for n in (1, 2, 3, 5, 9)]
     file = write(tmp_path / "a.jsonl", *records)
     for size in (1, 512):
         given = (f"data.validation_file={file}", f"trainer.tokens_per_forward={size}")
@@ -106,23 +98,6 @@ def test_a_document_of_one_window_is_what_the_plain_model_says(name, runs, tmp_p
     assert names == ["acquitted", "adjourned", "convicted"]
     assert [found["probabilities"][n] for n in names] == pytest.approx(expected.tolist(), abs=1e-5)
     assert (found["id"], found["label"], found["share_read"]) == ("note", names[int(expected.argmax())], 1.0)
-
-
-@pytest.mark.parametrize("name", ["nli-llama", pytest.param("bert-longformer", marks=pytest.mark.slow)])
-def test_training_resumes_to_the_same_weights(name, tmp_path):
-    given = (*options(name), "trainer.save_every_steps=1", "trainer.keep_checkpoints=9")
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    assert train(whole, *given) == 0
-    assert train(cut, *given) == 0
-    (cut / "checkpoints" / "step-00000002" / "manifest.json").unlink()
-    assert main(["train", f"resume={cut}"]) == 0
-    assert result(cut)["resumed_from"] == "step-00000001"
-    one, other = (
-        json.loads((folder / "checkpoints/step-00000002/manifest.json").read_text())["model.safetensors"]
-        for folder in (whole, cut)
-    )
-    assert one == other
-    assert result(whole)["metrics"] == result(cut)["metrics"]
 
 
 def test_several_labels_a_document(tmp_path):

@@ -23,27 +23,6 @@ def test_the_context_grows_by_shares_of_the_steps(tmp_path):
     assert result(tmp_path / "run")["coverage"]["test"]["tokens"] == 1.0
 
 
-@pytest.mark.parametrize("model", ["tiny_llama", pytest.param("tiny_bert", marks=pytest.mark.slow)])
-def test_a_growing_run_resumes_to_the_same_weights(model, tmp_path):
-    """Beyond the trained length, so that positions grow too; the second run loses everything after its first
-    checkpoint."""
-    positions = "tile" if model == "tiny_bert" else "yarn"
-    options = (*GROWING, f"model={model}", "model.trained_length=64", f"strategy/positions={positions}")
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    assert train(whole, *options) == 0
-    assert train(cut, *options, "trainer.max_steps=8") == 0
-    for name in ("step-00000004", "step-00000006", "step-00000008"):
-        manifest = cut / "checkpoints" / name / "manifest.json"
-        manifest.unlink()
-    assert main(["train", f"resume={cut}"]) == 0
-    assert result(cut)["resumed_from"] == "step-00000003"
-    digests = [
-        json.loads((folder / "checkpoints/step-00000008/manifest.json").read_text())["model.safetensors"]
-        for folder in (whole, cut)
-    ]
-    assert digests[0] == digests[1]
-
-
 def test_by_document_trains(tmp_path):
     assert train(tmp_path / "run", "strategy=chunk", "strategy/curriculum=by_document") == 0
     assert result(tmp_path / "run")["cost"]["padding_share"] <= 0.05

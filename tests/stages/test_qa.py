@@ -97,25 +97,6 @@ def test_predict_needs_no_answers(run, tmp_path):
         assert line["answer"] == text[line["start"] : line["end"]]
 
 
-@pytest.mark.slow  # that of test_classification.py goes through the same code
-def test_training_resumes_to_the_same_weights(tmp_path):
-    options = (*QA, "trainer.max_steps=5", "trainer.save_every_steps=2", "trainer.keep_checkpoints=9",
-               "task.stretch_tokens=40", "trainer.tokens_per_step=256")  # fmt: skip
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    assert train(whole, *options) == 0
-    assert train(cut, *options) == 0
-    for name in ("step-00000004", "step-00000005"):
-        (cut / "checkpoints" / name / "manifest.json").unlink()
-    assert main(["train", f"resume={cut}"]) == 0
-    assert result(cut)["resumed_from"] == "step-00000002"
-    one, other = (
-        json.loads((folder / "checkpoints/step-00000005/manifest.json").read_text())["model.safetensors"]
-        for folder in (whole, cut)
-    )
-    assert one == other
-    assert result(whole)["metrics"] == result(cut)["metrics"]
-
-
 def test_a_file_of_another_task_is_refused(tmp_path, refused):
     file = write(tmp_path / "ner.jsonl", {"tokens": ["a"], "tags": ["O"]})
     says = refused(

@@ -61,23 +61,6 @@ def test_a_dialogue_that_ends_before_the_turn_that_is_asked_for_is_the_same_as_w
     assert all(0 < line["probability"] < 1 for line in found)
 
 
-@pytest.mark.slow  # that of test_classification.py goes through the same code
-def test_training_resumes_to_the_same_weights(tmp_path):
-    """A resumed run draws the same negative candidates."""
-    given = (*SHORT, *RUNS["recommendation"], "trainer.save_every_steps=1", "trainer.keep_checkpoints=9")
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    assert train(whole, *given) == 0
-    assert train(cut, *given) == 0
-    (cut / "checkpoints" / "step-00000002" / "manifest.json").unlink()
-    assert main(["train", f"resume={cut}"]) == 0
-    assert result(cut)["resumed_from"] == "step-00000001"
-    one, other = (
-        json.loads((folder / "checkpoints/step-00000002/manifest.json").read_text())["model.safetensors"]
-        for folder in (whole, cut)
-    )
-    assert one == other
-
-
 def test_candidates_are_drawn_within_a_split(tmp_path):
     """A validation split held out from the training dialogues draws candidates from itself alone."""
     talks = [

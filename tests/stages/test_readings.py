@@ -2,10 +2,8 @@
 out."""
 
 import json
-import shutil
 
 import pytest
-import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForTokenClassification
 
@@ -60,17 +58,6 @@ def test_predict_answers_every_word(case, tmp_path):
         main(["predict", f"run={run}", f"input={source}", f"output={output}", f"hydra.run.dir={tmp_path / 'p'}"]) == 0
     )
     assert [len(json.loads(line)["tags"]) for line in output.read_text().splitlines()] == [600, 1]
-
-
-def test_a_run_that_lost_its_last_step_resumes_to_the_same_weights(case, tmp_path):
-    _, run = case
-    cut, last = tmp_path / "cut", "checkpoints/step-00000002"
-    shutil.copytree(run, cut)
-    (cut / last / "manifest.json").unlink()
-    assert main(["train", f"resume={cut}"]) == 0
-    assert result(cut)["resumed_from"] == "step-00000001"
-    expected, again = (load_file(folder / last / "model.safetensors") for folder in (run, cut))
-    assert all(torch.equal(tensor, again[name]) for name, tensor in expected.items())
 
 
 def test_what_is_left_out_is_missed_and_reported(case):

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-import torch
 from safetensors.torch import load_file
 
 from ctxlab.cli import main
@@ -85,23 +84,6 @@ def test_predict_needs_no_relations(run, tmp_path):
     lines = [json.loads(line) for line in output.read_text().splitlines()]
     assert [line["id"] for line in lines] == ["a", "b"]
     assert lines[1]["relations"] == []
-
-
-@pytest.mark.slow  # that of test_classification.py goes through the same code
-def test_training_resumes_to_the_same_weights(tmp_path):
-    options = (*RELATION, "trainer.max_steps=3", "trainer.save_every_steps=1", "trainer.keep_checkpoints=9",
-               "trainer.tokens_per_step=128")  # fmt: skip
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    assert train(whole, *options) == 0
-    assert train(cut, *options) == 0
-    for name in ("step-00000002", "step-00000003"):
-        (cut / "checkpoints" / name / "manifest.json").unlink()
-    assert main(["train", f"resume={cut}"]) == 0
-    assert result(cut)["resumed_from"] == "step-00000001"
-    one, other = (load_file(f / "checkpoints/step-00000003/model.safetensors") for f in (whole, cut))
-    assert one.keys() == other.keys()
-    assert all(torch.equal(one[name], other[name]) for name in one)
-    assert result(whole)["metrics"] == result(cut)["metrics"]
 
 
 def test_what_cannot_be_read_is_refused(tmp_path, refused):
