@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ctxlab.config.schema import BudgetConfig
 from ctxlab.core.errors import UserError
-from ctxlab.workbench.comparing.candidate_checks import PASSES, CheckedCandidate, Work
+from ctxlab.workbench.comparing.candidate_checks import CheckedCandidate, Work
 
 START_SECONDS = 8.0
 """Start-up time of a new process, before its first step."""
@@ -74,15 +74,15 @@ class Budget:
 
     def step_cost(self, work: Work) -> float:
         """Return the estimated cost of a step, in units of the budget."""
-        seconds = PASSES * work.step_tokens * work.seconds_per_token
-        return {"seconds": seconds, "tokens": work.step_tokens, "flops": work.step_flops, "steps": 1.0}[self.name]
+        return {"seconds": work.step_seconds, "tokens": work.step_tokens, "flops": work.step_flops, "steps": 1.0}[
+            self.name
+        ]
 
     def seconds(self, work: Work, scored_tokens: int) -> float:
         """Return the estimated seconds of a cell: its start, at least one training step, and scoring ``scored_tokens``
         tokens."""
-        step = PASSES * work.step_tokens * work.seconds_per_token
         num_steps = max(self.share / max(self.step_cost(work), TINY), 1.0)
-        training = self.share if self.is_time else num_steps * step
+        training = self.share if self.is_time else num_steps * work.step_seconds
         return START_SECONDS + training + scored_tokens * work.seconds_per_token
 
     def check(self, found: Sequence[CheckedCandidate]) -> None:

@@ -1,20 +1,18 @@
-"""Checks of every candidate on the real model and documents before training: validity, duplicates, cost."""
+"""Checks of every candidate on the real model and documents before training: validity, duplicates, cost by its plan."""
 
 import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from ctxlab.core.errors import UserError
 from ctxlab.data.splits import load_documents
-from ctxlab.optim.parameters import count_parameters
-from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.candidates import Candidate
 from ctxlab.workbench.comparing.dry_run import DryRun, dry_run
 from ctxlab.workbench.corpus import Corpus
 from ctxlab.workbench.opening import Opened, open_bench
 from ctxlab.workbench.parts import Parts
+from ctxlab.workbench.planning import stored
+from ctxlab.workbench.planning.measuring import measure
 
 SPLITS = ("train", "validation", "test")
 
@@ -24,14 +22,19 @@ PASSES = 3
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Work of a candidate, estimated from its windows and a timed forward pass."""
+    """Work of a candidate, from its plan (``ctxlab plan``)."""
 
     step_tokens: float
     """Mean tokens of a training step."""
     step_flops: float
-    seconds_per_token: float
-    """Seconds of a forward pass per token."""
-    learning_parameters: int
+    step_seconds: float
+    peak_bytes: int
+    """Peak memory of a cell."""
+
+    @property
+    def seconds_per_token(self) -> float:
+        """Return the seconds of a forward pass per token, without training."""
+        return self.step_seconds / (PASSES * max(self.step_tokens, 1.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,13 +73,14 @@ def check(
         try:
             if candidate.parts is None:
                 raise UserError(candidate.refused)
-            bench, own = _open(candidate.parts)
-            corpus = corpus or own
+            opened, own = _open(candidate.parts)
+            bench, corpus = opened.bench, corpus or own
             passed = dry_run(bench, candidate.parts.strategy, own)
             twin = next((title for title, other in before.items() if other.equals(passed)), "")
             before.setdefault(candidate.title, passed)
-            found.append(CheckedCandidate(candidate, same_as=twin, work=_work(bench, own, passed)))
-            del bench
+            work = None if twin else _work(candidate.parts, opened)
+            found.append(CheckedCandidate(candidate, same_as=twin, work=work))
+            del opened, bench
         except UserError as error:
             found.append(CheckedCandidate(candidate, refused=str(error)))
         gc.collect()  # only one model in memory at a time
@@ -86,8 +90,8 @@ def check(
     return found, corpus
 
 
-def _open(parts: Parts) -> tuple[Workbench, Corpus]:
-    opened: Opened = open_bench(
+def _open(parts: Parts) -> tuple[Opened, Corpus]:
+    opened = open_bench(
         parts,
         lambda task: load_documents(parts.data, task, parts.data_seed, parts.hold_out),
         scored=SPLITS,
@@ -96,18 +100,15 @@ def _open(parts: Parts) -> tuple[Workbench, Corpus]:
     )
     labels = opened.bench.task.labels
     encoded = {split: opened.bench.encode(opened.documents.of(split)) for split in SPLITS}
-    return opened.bench, Corpus(encoded, labels.index("O") if "O" in labels else None)
+    return opened, Corpus(encoded, labels.index("O") if "O" in labels else None)
 
 
-def _work(bench: Workbench, corpus: Corpus, passed: DryRun) -> Work:
-    """Estimate the work over all training windows, without padding."""
-    read = [bench.strategy.reading.windows(document, bench.length) for document in corpus.by_split["train"]]
-    widths = np.asarray([len(window) for windows in read for window in windows], dtype=np.float64)
-    num_steps = max(widths.sum() / max(bench.settings.tokens_per_step, widths.mean()), 1.0)
-    step_tokens = float(widths.sum() / num_steps)
+def _work(parts: Parts, opened: Opened) -> Work:
+    """Return the figures of the plan, which is measured if it is not in the cache; the weights then change."""
+    found = stored.measured(parts, lambda: measure(parts, opened.bench, opened.documents.train))
     return Work(
-        step_tokens=step_tokens,
-        step_flops=PASSES * step_tokens * passed.flops_per_token,
-        seconds_per_token=passed.seconds_per_token,
-        learning_parameters=count_parameters(bench.model, trainable=True),
+        step_tokens=found.load.tokens_per_step,
+        step_flops=found.flops_per_step,
+        step_seconds=found.seconds_per_step,
+        peak_bytes=found.peak_bytes(),
     )

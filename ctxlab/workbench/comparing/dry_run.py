@@ -1,9 +1,8 @@
-"""A forward pass of an untrained candidate over the longest document, to detect duplicates and estimate cost."""
+"""A forward pass of an untrained candidate over the longest document, to detect duplicates."""
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ import torch
 
 from ctxlab.core.strategy import Attention, Strategy
 from ctxlab.core.types import Encoded, FloatArray
-from ctxlab.runtime.cost import FlopCounter
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.corpus import Corpus
 
@@ -36,8 +34,6 @@ class DryRun:
     """Description of the computation, without its positions."""
     outputs: FloatArray
     """Outputs of the model for the document; empty if the task generates text, which takes long."""
-    seconds_per_token: float
-    flops_per_token: float
 
     def equals(self, other: "DryRun") -> bool:
         """Return whether both are the same computation: the same windows, parts and outputs.
@@ -60,16 +56,11 @@ def dry_run(bench: Workbench, configured: Strategy, corpus: Corpus) -> DryRun:
         corpus: Documents of the comparison.
     """
     longest = corpus.longest(LONGEST)
-    document = longest[0]
-    with FlopCounter() as counter:
-        started = perf_counter()
-        (merged,) = bench.reader().read([document])
-        seconds = perf_counter() - started
+    (merged,) = bench.reader().read(longest[:1])
     plan = _plan(bench, configured, longest)
     if bench.task.generates or not bench.task.runs_model:
         plan += f" {_settings(configured.positions)} {bench.length}"
-    tokens = max(len(document), 1)
-    return DryRun(plan, merged.outputs, seconds / tokens, counter.total / tokens)
+    return DryRun(plan, merged.outputs)
 
 
 def _plan(bench: Workbench, configured: Strategy, documents: Sequence[Encoded]) -> str:

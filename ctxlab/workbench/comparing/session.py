@@ -18,7 +18,7 @@ from ctxlab.workbench.candidates import Candidate, CandidatesCommand, candidates
 from ctxlab.workbench.comparing import display, running
 from ctxlab.workbench.comparing.budget import Budget
 from ctxlab.workbench.comparing.candidate_checks import CheckedCandidate, check
-from ctxlab.workbench.comparing.limit import check_limit
+from ctxlab.workbench.comparing.limit import within_limit
 from ctxlab.workbench.corpus import Corpus
 from ctxlab.workbench.memory_limit import parse_bytes
 from ctxlab.workbench.parts import Origin, Parts
@@ -62,7 +62,7 @@ def prepare(parts: Parts) -> Session:
     command = CandidatesCommand.of(options)
     checked, corpus = _check(candidates(command, parts.origin.run_dir))
     budget.check(checked)
-    check_limit(options.limit.memory, memory_bytes, checked)
+    checked = within_limit(options.limit.memory, memory_bytes, checked)
     runs = {one.candidate.key: one.candidate for one in checked if one.runs}
     baseline = plan.baseline(_named(options.baseline, checked), list(runs))
     seeds = [parts.seed + number for number in range(options.seeds)]

@@ -1,5 +1,7 @@
 """Budgets of a comparison: one, shared by trials, and enough for a step."""
 
+from dataclasses import replace
+
 import pytest
 
 from ctxlab.config.schema import BudgetConfig
@@ -7,9 +9,9 @@ from ctxlab.core.errors import UserError
 from ctxlab.workbench.candidates import Candidate
 from ctxlab.workbench.comparing.budget import START_SECONDS, Budget
 from ctxlab.workbench.comparing.candidate_checks import CheckedCandidate, Work
-from ctxlab.workbench.comparing.limit import ADAM_BYTES, check_limit
+from ctxlab.workbench.comparing.limit import within_limit
 
-WORK = Work(step_tokens=1000, step_flops=1e9, seconds_per_token=0.001, learning_parameters=1000)
+WORK = Work(step_tokens=1000, step_flops=1e9, step_seconds=3.0, peak_bytes=1000)
 
 
 def given(**budget: float) -> BudgetConfig:
@@ -63,7 +65,12 @@ def test_seconds_of_a_cell_are_its_start_three_passes_a_step_and_the_scoring():
     assert Budget.of(given(seconds=60), 2).seconds(WORK, 2000) == pytest.approx(START_SECONDS + 30 + 2)
 
 
-def test_a_limit_below_weights_gradients_and_moments_is_refused():
-    check_limit("16kB", 1000 * ADAM_BYTES, [checked(WORK)])
-    with pytest.raises(UserError, match=r"limit\.memory=15kB can be met by no candidate"):
-        check_limit("15kB", 15_000, [checked(WORK)])
+def test_a_limit_refuses_what_certainly_exceeds_it_and_is_refused_if_that_is_all():
+    larger = replace(WORK, peak_bytes=3000)
+    found = within_limit("1kB", 1000, [checked(WORK), checked(larger)])
+    assert [one.refused[:18] for one in found] == ["", "it needs about 0 M"]
+    assert [one.runs for one in found] == [True, False]
+    assert within_limit(None, None, found) == found
+    assert not within_limit("900B", 900, [checked(WORK)])[0].refused  # predictions may be a tenth too high
+    with pytest.raises(UserError, match=r"limit\.memory=899 can be met by no candidate: the smallest needs about"):
+        within_limit("899", 899, [checked(WORK), checked(larger)])
