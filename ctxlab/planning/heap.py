@@ -6,13 +6,16 @@ threshold adjustment"; other allocators behave alike).
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MAPPED_BYTES = 2**25 - 2**16
 """Size from which a tensor has pages of its own: the most that the dynamic threshold allows."""
 
 HOLES = 0.25
 """Holes of the heap as a fraction of the tensors on it; 0.17 to 0.30 were measured (see docs/plan.md)."""
+
+HOLES_RECOMPUTED = 0.6
+"""The same with activation checkpointing, where layers are computed again between tensors that stay."""
 
 Event = tuple[int, bool]
 """Index of a tensor, and whether it is created (else it is freed)."""
@@ -28,17 +31,24 @@ class Peak:
     """The same of tensors on the heap alone."""
     mapped_bytes: float
     """The same of tensors with pages of their own."""
+    holes: float = HOLES
+    """Holes of the heap as a fraction of the tensors on it."""
 
     def beside(self, sizes: Iterable[float]) -> "Peak":
         """Return the peak with tensors of these sizes in memory all the time, in addition."""
         given = list(sizes)
         mapped = sum(size for size in given if size >= MAPPED_BYTES)
-        return Peak(self.tensor_bytes + sum(given), self.heap_bytes + sum(given) - mapped, self.mapped_bytes + mapped)
+        return replace(
+            self,
+            tensor_bytes=self.tensor_bytes + sum(given),
+            heap_bytes=self.heap_bytes + sum(given) - mapped,
+            mapped_bytes=self.mapped_bytes + mapped,
+        )
 
     @property
     def process_bytes(self) -> float:
         """Return the bytes of the process, to which tensors on the heap and others add at different times."""
-        return self.heap_bytes * (1 + HOLES) + self.mapped_bytes
+        return self.heap_bytes * (1 + self.holes) + self.mapped_bytes
 
 
 def peak(events: Iterable[Event], sizes: Sequence[float], kept: Sequence[float]) -> Peak:

@@ -6,7 +6,7 @@ length of the run itself, or as near to it as about a second allows.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from time import perf_counter
 from types import TracebackType
 from typing import Any
@@ -206,7 +206,7 @@ def _peak_by_shape(
         sizes = growth.fit(points, np.asarray([step.sizes for step in steps], dtype=np.float64), MEMORY)
         return lambda shape: heap.peak(events, (shape.terms @ sizes).tolist(), kept)
     found = [heap.peak(step.events, step.sizes, kept) for step in steps]
-    peaks = growth.fit(points, np.asarray([astuple(one) for one in found]), MEMORY)
+    peaks = growth.fit(points, np.asarray([astuple(one)[:3] for one in found]), MEMORY)
     return lambda shape: heap.Peak(*(shape.terms @ peaks).tolist())
 
 
@@ -218,6 +218,8 @@ def _largest_peaks(
 
     def of(one: shapes.Held) -> heap.Peak:
         own = peaks[one.padded](one.shape)
+        if trainer.settings.activation_checkpointing:
+            own = replace(own, holes=heap.HOLES_RECOMPUTED)
         return own.beside(gradients) if one.later else own
 
     return {
