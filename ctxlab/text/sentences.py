@@ -20,6 +20,7 @@ from itertools import pairwise
 import regex
 
 from ctxlab.text.clusters import end_of
+from ctxlab.text.language import by_script
 from ctxlab.text.units import is_single
 
 MOST_CHARACTERS, MOST_SINGLE = 2000, 400
@@ -29,13 +30,16 @@ LEAST_UNSTOPPED = 10
 """Minimum characters of a Thai or Lao phrase that a blank ends; names of two words are shorter."""
 
 COMMON = (
-    r"Mr|Mrs|Ms|Dr|St|Prof|Capt|Col|Gen|Lt|Rev|Hon|Sr|Jr|No|vs|e\.g|i\.e"  # English
+    r"Mr|Mrs|Ms|Dr|St|Prof|Capt|Col|Gen|Lt|Rev|Hon|Sr|Jr|vs|e\.g|i\.e"  # English
     r"|bzw|usw|evtl|ggf|vgl|Nr|Hr|Abb|Aufl|Jh|inkl|zzgl|sog|Mio|Mrd|Dipl"  # German
     r"|Mme|Mmes|Mlle|Ste|Sra|Srta|Dra|Ud|Uds|pág|núm|Sig|Dott|Avv|Exmo"  # Romance
     r"|dhr|mevr|drs|bijv|enz|blz|itd|itp|inż|mgr|bkz"  # Dutch, Polish, Turkish
     r"|гг|др|пр|т\. ?е|т\. ?д|т\. ?п|т\. ?к|им|ул|стр|рис|руб|тыс|млн|млрд|\p{Lu}"  # Russian, and initials
 )
 """Abbreviations after which a full stop does not end a sentence, in every language: none is an English word."""
+
+BEFORE_NUMBERS = r"[Nn]os?|Figs?|Tabs?|Eqs?|Secs?|Ch|Vol|pp?|cf|Art|Kap|Abs|Bd|pág|págs|рис|с|гл"
+"""Abbreviations only where a digit follows: "No. 5" continues, and "No. He stayed." has two sentences."""
 
 ABBREVIATIONS = {
     "de": r"ca|Str|Fr|Abs|Bd|geb|gest|Tel|Ing|St|Art|Kap|Anm|Hrsg",
@@ -49,7 +53,7 @@ ABBREVIATIONS = {
     "sv": r"bl\.a|t\.ex|m\.fl|dvs|kl|nr",
     "tr": r"Av|Sn|vb|no",
 }
-"""More abbreviations by ``task.language``: some of them are words of other languages."""
+"""More abbreviations by language: some of them are words of other languages."""
 
 _MONTHS = (
     r"Jan|Jänner|Feb|März|Apr|Mai|Juni|Juli|Aug|Sept|Okt|Nov|Dez|Jahrhundert|Jh|januar|februar|mars|april|maj|mai|juni|"
@@ -101,6 +105,18 @@ def _day() -> "regex.Pattern[str]":
 
 
 @cache
+def _day_after() -> "regex.Pattern[str]":
+    """Match a month after the number of a day, or a year after both: "1. 5. 1990"."""
+    return regex.compile(r"\d{1,2}\.|(?<=\b\d{1,2}\.\s\d{1,2}\.\s)\d{4}\b")
+
+
+@cache
+def _quotative() -> "regex.Pattern[str]":
+    """Match the Japanese particle after a quotation within a sentence: 「行こう。」と言った."""
+    return regex.compile(r"と(?![てもこきり])|って")
+
+
+@cache
 def _month() -> "regex.Pattern[str]":
     return regex.compile(_MONTHS)
 
@@ -109,6 +125,17 @@ def _month() -> "regex.Pattern[str]":
 def _numbered() -> "regex.Pattern[str]":
     """Match a German article before a number, an ordinal: "der 2. Weltkrieg"."""
     return regex.compile(r"(?<!\w)(?:der|dem|des|das|im|vom|zum|zur|beim)\s\d{1,3}$")
+
+
+@cache
+def _before_number() -> "regex.Pattern[str]":
+    return regex.compile(rf"(?<![\w\p{{M}}])(?:{BEFORE_NUMBERS})$", regex.V1)
+
+
+@cache
+def _year() -> "regex.Pattern[str]":
+    """Match the Russian abbreviation of "year" or "century" after its number, which may end a sentence."""
+    return regex.compile(r"[\dIVX]\s?[гв]{1,2}$")
 
 
 @cache
@@ -124,9 +151,9 @@ def sentence_starts(text: str, start: int = 0, end: int | None = None, language:
         text: Running text.
         start: Start of the first sentence.
         end: End of the last sentence; None is the end of the text.
-        language: Language whose abbreviations are added (``task.language``).
+        language: Language whose abbreviations are added (``task.language``); else that of the script.
     """
-    end = len(text) if end is None else end
+    end, language = len(text) if end is None else end, language or by_script(text)
     begin = start
     for place in _stops(text, start, end, language):
         yield from _capped(text, begin, place)
@@ -165,7 +192,9 @@ def _ends(text: str, start: int, stop: re.Match[str], language: str, length: int
     if groups.get("blank") is not None:
         return length >= LEAST_UNSTOPPED
     if groups["other"] is not None:
-        return not (stop["other"] == "\uff0e" and text[stop.end() : stop.end() + 1].isdigit())  # a full-width decimal
+        if stop["other"] == "\uff0e" and text[stop.end() : stop.end() + 1].isdigit():  # a full-width decimal
+            return False
+        return not (text[stop.end() - 1] in "」』" and _quotative().match(text, stop.end()))
     if text[stop.start()] in ";\u037e" and not re.match(f"[{_GREEK}]", text[max(stop.start() - 1, 0)]):
         return False
     return not _continues(text, start, stop, language)
@@ -180,9 +209,13 @@ def _continues(text: str, start: int, stop: re.Match[str], language: str) -> boo
         return False
     before = text[max(start, at - 12) : at]
     if _abbreviated(language).search(before):
+        return not _year().search(before)
+    if text[place : place + 1].isdigit() and _before_number().search(before):
         return True
     if _day().search(before):
-        return _month().match(text, place) is not None or _numbered().search(before) is not None
+        return any(pattern.match(text, place) for pattern in (_month(), _day_after())) or bool(
+            _numbered().search(before)
+        )
     is_letter = before[-1:].isalpha() and not before[-2:-1].isalnum()
     return is_letter and _letter_pair().match(text, place) is not None
 
