@@ -54,6 +54,7 @@ def check_names(stage: str, overrides: Sequence[Override]) -> None:
     groups = catalogue.groups()
     for override in ours:
         _check_group(stage, override, groups)
+        _check_removal(stage, override)
     if any(override.package is not None for override in ours):
         return  # options may then live anywhere
     known = selected.keys(stage, [str(override.input_line) for override in ours])
@@ -79,6 +80,16 @@ def _check_group(stage: str, override: Override, groups: list[str]) -> None:
         raise UserError(
             f"{override.input_line} would replace the whole group: "
             f"write {group}={override.get_value_string()} to choose an option."
+        )
+
+
+def _check_removal(stage: str, override: Override) -> None:
+    """Refuse to remove a whole section, which every run has."""
+    key = override.key_or_group
+    if override.is_delete() and key.replace(".", "/") in suggestions.stage_groups(stage):
+        group = key.replace(".", "/")
+        raise UserError(
+            f"{override.input_line} would remove a part of every run: choose another with {group}=<option>."
         )
 
 

@@ -19,6 +19,10 @@ GOOD = 0.75
 """Similarity from which a name counts as a misspelling of another."""
 
 
+LEAST_BEGINNING = 5
+"""Minimum length of the beginning of a name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """An unknown name as written on the command line."""
@@ -53,9 +57,12 @@ def key(stage: str, written: Written, known: Collection[str]) -> Suggestion | No
     name = folded(written.key.replace("/", "."))
     groups = stage_groups(stage)
     values = [one for one in known if not any(other.startswith(f"{one}.") for other in known)]
-    for found in (_ends(name, values), _group_ends(name, groups)):
-        if found:
-            return Suggestion([f"{one}={written.value}" for one in found]) if len(found) <= MANY else None
+    found = _ends(name, values)
+    if found:
+        return Suggestion([f"{one}={written.value}" for one in found]) if len(found) <= MANY else None
+    for group in _group_ends(name, groups):
+        elsewhere = None if written.value in catalogue.options(group) else option(stage, group, written.value)
+        return elsewhere or Suggestion([f"{group}={written.value}"])
     return _synonym(name, written.value) or _of_another_option(name, written.value, groups) or _of_a_stage(stage, name)
 
 
@@ -66,13 +73,24 @@ def option(stage: str, group: str, text: str) -> Suggestion | None:
         return Suggestion([f"{group}={name}"], "names are written in lower case, with underscores")
     if name in ("all", "*"):
         return Suggestion([f"-m {group}=glob(*)"], "one job for each")
-    foreign = synonyms.OPTIONS.get(group, {}).get(name)
+    foreign = _foreign(synonyms.OPTIONS.get(group, {}), name)
     if foreign in options:
         return Suggestion([f"{group}={foreign}"])
+    joined = [one for one in options if one.replace("_", "") == name.replace("_", "")]
+    if joined:
+        return Suggestion([f"{group}={joined[0]}"])
     elsewhere = _others(stage, group, name)
     if elsewhere:
         return Suggestion([f"{other}={name}" for other in elsewhere], f"an option of {either(elsewhere)}")
     return _path(group, text, options)
+
+
+def _foreign(names: Mapping[str, str], name: str) -> str | None:
+    """Return the option for a name of other programs, or for the beginning of one or several that mean the same."""
+    if name in names or len(name) < LEAST_BEGINNING:
+        return names.get(name)
+    meant = {ours for other, ours in names.items() if other.startswith(name)}
+    return meant.pop() if len(meant) == 1 else None
 
 
 def stage_groups(stage: str) -> list[str]:

@@ -273,6 +273,9 @@ LEAST = {
 }
 """Minimum of integer keys."""
 
+SIZES = ("model.hidden_size", "model.num_layers", "model.num_heads", "model.trained_length")
+"""Integer keys of some options, with a minimum of 1."""
+
 POSITIVE = (
     "budget.seconds",
     "device.memory_gib",
@@ -334,6 +337,10 @@ def validate(config: DictConfig) -> None:
     _check_required(config)
     _check_ranges(config)
     _check_choices(config)
+    _check_betas(config)
+    _check_heads(config)
+    if config.get("folds", 0) is None and config.get("fold"):
+        raise UserError(f"fold={config.fold} needs a number of folds: give folds=<number> too.")
     if "trainer" in config:
         _check_trainer(config.trainer)
 
@@ -345,9 +352,9 @@ def _check_required(config: DictConfig) -> None:
 
 
 def _check_ranges(config: DictConfig) -> None:
-    for key, least in LEAST.items():
+    for key, least in (LEAST | dict.fromkeys(SIZES, 1)).items():
         value = OmegaConf.select(config, key)
-        if value is not None and value < least:
+        if isinstance(value, (int, float)) and value < least:
             raise UserError(f"{key}={value} is too small: give a whole number of at least {least}.")
     for key in POSITIVE:
         value = OmegaConf.select(config, key)
@@ -369,6 +376,20 @@ def _check_choices(config: DictConfig) -> None:
         value = OmegaConf.select(config, key)
         if value is not None and value not in choices:
             raise UserError(f"{key}={value} is not known: use {', '.join(choices[:-1])} or {choices[-1]}.")
+
+
+def _check_betas(config: DictConfig) -> None:
+    betas = OmegaConf.select(config, "optimizer.betas")
+    if betas is not None and (len(betas) != 2 or not all(isinstance(b, (int, float)) and 0 <= b < 1 for b in betas)):
+        raise UserError(f"optimizer.betas={list(betas)} are not two numbers from 0 to below 1, such as [0.9,0.999].")
+
+
+def _check_heads(config: DictConfig) -> None:
+    size, heads = (OmegaConf.select(config, f"model.{key}") for key in ("hidden_size", "num_heads"))
+    if size is not None and heads is not None and size % heads:
+        raise UserError(
+            f"model.num_heads={heads} does not divide model.hidden_size={size}: every head has the same width."
+        )
 
 
 def _check_trainer(trainer: DictConfig) -> None:

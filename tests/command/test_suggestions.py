@@ -19,6 +19,14 @@ LED = [
     (["max_len=128"], "write context=128."),
     (["trainer.eval_every_epochs=1"], "write trainer.eval_every_steps=<steps> (evaluations are counted in"),
     (["attention=bigbird"], "write strategy/attention=bigbird."),
+    (["attention=longformer"], "write strategy=longformer (an option of strategy)."),
+    (["memory=rmt"], "write strategy=rmt (an option of strategy)."),
+    (["positions=none"], "write strategy/positions=keep."),
+    (["task=named_entity"], "write task=ner."),
+    (["model=TinyBert"], "write model=tiny_bert."),
+    (["~trainer"], "~trainer would remove a part of every run: choose another with trainer=<option>."),
+    (["~strategy.attention"], "~strategy.attention would remove a part of every run"),
+    (["~strategy/attention"], "choose another with strategy/attention=<option>."),
     (["strategy.window=64"], "write strategy.attention.window=64."),
     (["decoding=beam", "task=qa"], "write task/decoding=beam."),
     (["strategy=local"], "write strategy/attention=local (an option of strategy/attention)."),
@@ -76,6 +84,11 @@ LED = [
     (["model.path=./nowhere"], "model.path=./nowhere does not exist"),
     (["data.path=/no/corpus"], "data.path=/no/corpus does not exist"),
     (["context=15"], "context=15 is too small"),
+    (["optimizer.betas=[0.9]"], "optimizer.betas=[0.9] are not two numbers from 0 to below 1"),
+    (["optimizer.betas=[0.9,1]"], "optimizer.betas=[0.9, 1] are not two numbers"),
+    (["model=tiny_bert", "model.num_heads=3"], "model.num_heads=3 does not divide model.hidden_size=64"),
+    (["model=tiny_bert", "model.trained_length=0"], "model.trained_length=0 is too small"),
+    (["fold=3"], "fold=3 needs a number of folds: give folds=<number> too."),
 ]  # fmt: skip
 
 
