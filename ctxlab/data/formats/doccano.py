@@ -48,4 +48,26 @@ def _span(one: Any) -> dict[str, Any]:
     return {"start": start, "end": end, "label": one.get("label")}
 
 
+def has_texts(fields: Fields) -> bool:
+    """A ``text`` whose ``label`` is a list of texts: classes, or what was written for it."""
+    label = fields.get("label")
+    is_texts = isinstance(label, list) and all(isinstance(one, str) for one in label)
+    return isinstance(fields.get("text"), str) and is_texts and "labels" not in fields
+
+
+def of_texts(record: Record, task: str, tally: Tally) -> Iterator[Record]:
+    """The classes of a text as ``labels``, and the only one as ``label``; or the first text that was written for it."""
+    given = record.fields["label"]
+    if task == "classification":
+        only = {"label": given[0]} if len(given) == 1 else {}
+        yield with_fields(record, labels=given, **only)
+    elif not given:
+        tally.add("{n} texts of doccano have nothing written for them and were left out.")
+    elif task == "summarization":
+        yield with_fields(record, document=record.fields["text"], summary=given[0])
+    else:
+        yield with_fields(record, source=record.fields["text"], target=given[0])
+
+
 FORMAT = Format("doccano", frozenset({"ner"}), recognises, convert)
+TEXTS = Format("doccano", frozenset({"classification", "summarization", "translation"}), has_texts, of_texts)

@@ -1,17 +1,19 @@
-"""HotpotQA and similar data sets (2WikiMultihopQA): a question over several titled paragraphs of sentences."""
+"""HotpotQA and similar data sets (2WikiMultihopQA, MuSiQue): a question over several titled paragraphs."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ctxlab.core.data import Record
-from ctxlab.data.formats.base import Fields, Format, with_fields
+from ctxlab.data.formats.base import Fields, Format, is_list_of, with_fields
 from ctxlab.data.readers.tally import Tally
 
 YES_NO = frozenset({"yes", "no"})
 
 
 def recognises(fields: Fields) -> bool:
-    """Return whether ``context`` is pairs of title and sentences, or, as on the hub, one list of each."""
+    """Return whether ``context`` is pairs of title and sentences, one list of each (hub), or there are MuSiQue's paragraphs."""
+    if is_list_of(fields.get("paragraphs"), "title", "paragraph_text"):
+        return "question" in fields
     context = fields.get("context")
     if isinstance(context, dict):
         return context.keys() == {"title", "sentences"}
@@ -29,7 +31,7 @@ def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
     Questions answered yes or no are left out, because such an answer does not occur in the texts.
     """
     del task
-    fields = record.fields
+    fields = _of_musique(record.fields) if "paragraphs" in record.fields else record.fields
     answer = fields.get("answer")
     if isinstance(answer, str) and answer.strip().casefold() in YES_NO:
         tally.add(
@@ -39,13 +41,24 @@ def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
     paragraphs = _paragraphs(fields["context"])
     texts = [f"{title}\n{''.join(_spaced(sentences))}" for title, sentences in paragraphs]
     given = {"contexts": texts, "question": fields["question"], "id": fields.get("_id", fields.get("id"))}
-    if answer is not None:
+    if fields.get("answerable") is False:
+        given["answers"] = []
+    elif answer is not None:
         place = _place(answer, paragraphs, texts, _supporting(fields.get("supporting_facts")))
         if place is None:
             tally.add("{n} questions of HotpotQA have an answer that does not occur in the texts, and were left out.")
             return
         given["answers"] = [{"text": answer, "context": place[0], "answer_start": place[1]}]
-    yield with_fields(record, **given)
+    kept = {name: value for name, value in record.fields.items() if name != "paragraphs"}
+    yield with_fields(Record(kept, record.origin), **given)
+
+
+def _of_musique(fields: Fields) -> dict[str, Any]:
+    """Return the fields of MuSiQue, whose paragraphs are one text each, as those of HotpotQA."""
+    pairs = [[one["title"], [one["paragraph_text"]]] for one in fields["paragraphs"]]
+    facts = [[one["title"], 0] for one in fields["paragraphs"] if one.get("is_supporting")]
+    rest = {name: value for name, value in fields.items() if name != "paragraphs"}
+    return {**rest, "context": pairs, "supporting_facts": facts}
 
 
 def _paragraphs(context: Any) -> list[tuple[str, list[str]]]:

@@ -21,6 +21,7 @@ from ctxlab.data.formats import (
     spacy,
     squad,
     standoff,
+    words_and_spans,
     yes_no,
 )
 from ctxlab.data.formats.base import Format
@@ -36,7 +37,11 @@ FORMATS: tuple[Format, ...] = (
     label_studio.FORMAT,
     spacy.FORMAT,
     prodigy.FORMAT,
+    prodigy.CLASS,
     doccano.FORMAT,
+    doccano.TEXTS,
+    words_and_spans.SPERT,
+    words_and_spans.DYGIE,
     spaced_words.FORMAT,
     language_pairs.FORMAT,
     chat.FORMAT,

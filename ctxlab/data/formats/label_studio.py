@@ -10,9 +10,8 @@ from ctxlab.data.readers.tally import Tally
 
 
 def recognises(fields: Fields) -> bool:
-    """Return whether there are ``data`` and ``annotations`` (or ``completions``), or JSON-MIN's spans with
-    ``labels``."""
-    return is_task(fields) or _min_key(fields) is not None
+    """Return whether there are ``data`` and ``annotations`` (or ``completions``), or JSON-MIN's spans or choices."""
+    return is_task(fields) or _min_key(fields) is not None or _chosen(fields) is not None
 
 
 def is_task(fields: Fields) -> bool:
@@ -35,6 +34,10 @@ def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
     if key is not None:
         yield Record({**name, "text": fields["text"], "spans": [span_of(one) for one in fields[key]]}, record.origin)
         return
+    choices = _chosen(fields)
+    if choices is not None:
+        yield Record({**name, "text": fields["text"], "label": choices[0], "labels": choices}, record.origin)
+        return
     found: dict[str, Any] = {**name, "text": text_of(fields["data"], record.origin)}
     results = results_of(fields)
     if results is None:
@@ -52,6 +55,14 @@ def _min_key(fields: Fields) -> str | None:
     if not isinstance(fields.get("text"), str):
         return None
     return next((key for key, value in fields.items() if is_list_of(value, "start", "end", "labels")), None)
+
+
+def _chosen(fields: Fields) -> list[str] | None:
+    """JSON-MIN's choices, where several could be chosen; a single one is a text under the name of the question."""
+    if not isinstance(fields.get("text"), str):
+        return None
+    values = (value.get("choices") for value in fields.values() if isinstance(value, Mapping))
+    return next((list(one) for one in values if isinstance(one, list) and one), None)
 
 
 def text_of(data: Mapping[str, Any], origin: str) -> str:

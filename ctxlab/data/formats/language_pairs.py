@@ -16,7 +16,10 @@ def recognises(fields: Fields) -> bool:
 def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
     """Yield the record with a field per language; the first two are the source and the target."""
     del task
-    texts = {name: text for name, text in record.fields["translation"].items() if text is not None}
+    given = record.fields["translation"]
+    if given.keys() == {"language", "translation"}:  # texts of variable languages on the hub
+        given = dict(zip(given["language"], given["translation"], strict=True))
+    texts = {name: text for name, text in given.items() if text is not None}
     if len(texts) < 2:
         raise UserError(f"The field 'translation' of {record.origin} has {len(texts)} languages: give at least two.")
     source, target = list(texts)[:2]

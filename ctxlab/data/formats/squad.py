@@ -10,7 +10,8 @@ from ctxlab.data.readers.tally import Tally
 
 def recognises(fields: Fields) -> bool:
     """Return whether this is an article with ``paragraphs``, or a paragraph with ``qas``."""
-    return is_list_of(fields.get("paragraphs")) or _is_paragraph(fields)
+    paragraphs = fields.get("paragraphs")
+    return is_list_of(paragraphs, "context") or is_list_of(paragraphs, "qas") or _is_paragraph(fields)
 
 
 def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:

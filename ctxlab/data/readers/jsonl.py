@@ -183,6 +183,10 @@ def _object(one: Value, path: Path) -> dict[str, Any]:
     fields = spacy.pair(one.value)
     if fields is not None:
         return fields
+    if isinstance(one.value, str):
+        return {"text": one.value}
+    if isinstance(one.value, list) and one.value and all(isinstance(turn, str) for turn in one.value):
+        return {"dialog": one.value}
     raise UserError(
         f"{path.parent / one.origin} is a JSON {type(one.value).__name__}: write JSON objects "
         '(such as {"tokens": [...], "tags": [...]}), one per line or as a list.'

@@ -36,6 +36,9 @@ READERS = {
 }
 """Extension → module under ``ctxlab/data/readers``; ``.gz``, ``.bz2`` and ``.xz`` may follow the extension."""
 
+COLUMNS = frozenset({".train", ".testa", ".testb", ".dev", ".test", ".valid", ".tags", ".col"})
+"""Extensions of column files that are named by their split, as CoNLL 2003's ``eng.train``."""
+
 PLAIN = ".txt"
 """Extension of plain text, one document per file, unless it has columns and the task tags words."""
 
@@ -129,7 +132,8 @@ def _reader(path: Path, task_name: str) -> str:
 
 def _known(path: Path) -> str | None:
     extension = bare(path).suffix.lower()
-    return READERS.get(extension, "conll" if extension.endswith("conll") else None)  # .v4_gold_conll of OntoNotes
+    is_columns = extension.endswith("conll") or extension in COLUMNS  # .v4_gold_conll of OntoNotes
+    return READERS.get(extension, "conll" if is_columns else None)
 
 
 def _check(path: Path) -> None:

@@ -15,6 +15,10 @@ from ctxlab.core.errors import UserError
 from ctxlab.data.readers.text import read_text
 from ctxlab.data.readers.unpacked import bare
 from ctxlab.data.readers.word_rows import WORDS, as_documents
+from ctxlab.text.units import words
+
+MOST_WORDS = 5
+"""Most words of a column's name; a first line with more is a document and no header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,8 @@ def read(path: Path) -> list[Record]:
     """Return one record per row, with fields named by the header.
 
     Cells are text. A column whose cells are all lists or objects, in JSON or Python notation, is parsed. A file whose
-    header has semicolons and no comma is separated by semicolons.
+    header has no comma may be separated by semicolons, tabs or bars. A first column without a name, which pandas writes
+    for the number of a row, is left out.
 
     Raises:
         UserError: A row differs from the header in length, or the header repeats or lacks a name.
@@ -37,6 +42,8 @@ def read(path: Path) -> list[Record]:
     found = _rows(path)
     if not found:
         raise UserError(f"{path} is empty: put at least one document into it, or name another file.")
+    if len(found[0].cells) > 1 and not found[0].cells[0].strip():
+        found = [Row(row.line, row.cells[1:]) for row in found]
     header, *rows = found
     names = [name.strip() for name in header.cells]
     _check_header(names, path)
@@ -68,7 +75,7 @@ def _rows(path: Path) -> list[Row]:
         except csv.Error:  # a quotation mark that is a character of its text
             quoted, ragged = _split(text, "\t", csv.QUOTE_NONE)
     else:
-        separator = ";" if "," not in first and ";" in first else "\t" if "," not in first and "\t" in first else ","
+        separator = next((mark for mark in ",;\t|" if mark in first), ",")
         quoted, ragged = _split(text, separator, csv.QUOTE_MINIMAL)
     if ragged is not None:
         raise UserError(
@@ -101,10 +108,11 @@ def _long_cells() -> Iterator[None]:
 
 
 def _check_header(names: Sequence[str], path: Path) -> None:
-    if "" in names or len(set(names)) < len(names):
+    is_data = any(len(words(name)) > MOST_WORDS or name.endswith((".", "!", "?", "。")) for name in names)
+    if is_data or "" in names or len(set(names)) < len(names):
         raise UserError(
-            f"The first line of {path} ({', '.join(names)[:80]}) lacks or repeats column names: begin the file with "
-            "a header such as text,label."
+            f"The first line of {path} ({', '.join(names)[:80]}) is no header: begin the file with the names of its "
+            "columns, each once, such as text,label."
         )
 
 

@@ -1,5 +1,6 @@
 """BIO tags: ``B-X`` begins an entity of type X, ``I-X`` continues it, ``O`` is outside."""
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,9 @@ SCHEMES = {
     "BIOES": frozenset("ES"), "BMES": frozenset("MES"), "BILOU": frozenset("LU"), "BMEWO": frozenset("MEW"),
 }  # fmt: skip
 """Prefixes of other schemes besides ``B`` and ``I``, by the scheme's name."""
+
+
+_UNDERSCORED = re.compile(r"[BIESLUMW]_.")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -30,6 +34,9 @@ def from_scheme(tags: Sequence[str]) -> tuple[list[str], str]:
 
     BMES (or BMEWO, of Chinese corpora), BIOES and BILOU also mark the last word of an entity and the only one.
     """
+    if any(_UNDERSCORED.match(tag) for tag in tags) and all(tag == OUTSIDE or _UNDERSCORED.match(tag) for tag in tags):
+        tags = [tag.replace("_", "-", 1) for tag in tags]
+        return found if (found := from_scheme(tags))[1] else (tags, "BIO with underscores")
     prefixes = {tag[0] for tag in tags if tag[1:2] == "-"}
     scheme = next((name for name, own in SCHEMES.items() if prefixes & own and prefixes <= own | {"B", "I"}), "")
     if not scheme or not all(tag == OUTSIDE or len(tag) > 2 for tag in tags):

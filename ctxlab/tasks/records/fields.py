@@ -40,8 +40,12 @@ def _tasks() -> dict[str, type[Task]]:
 
 
 def nearest(record: Mapping[str, Any], field: str) -> str:
-    """Return the field of ``record`` whose name is most similar to ``field``, to suggest it."""
-    present = [name for name in record if name != "id"]
+    """Return the field of ``record`` whose name is most similar to ``field``, to suggest it.
+
+    A field that a task reads under its own name is not suggested for another.
+    """
+    taken = {name for _, fields in _declared_fields() for name in fields} | {"id", "sentence_starts"}
+    present = [name for name in record if name not in taken]
     return (difflib.get_close_matches(field, present, n=1, cutoff=0.4) or ["<field>"])[0]
 
 

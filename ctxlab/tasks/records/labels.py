@@ -63,7 +63,7 @@ class LabelReader:
         if len(kept) < len(records):
             self._note(
                 f"{len(records) - len(kept):,} of {len(records):,} records have no gold label in '{self.field}' "
-                "(null, '-' or -1) and were left out."
+                "(null, empty, '-' or -1) and were left out."
             )
         self._note_spelling(value for value in values if not _is_one_of(value, no_gold))
         return kept
@@ -228,11 +228,11 @@ def _is_int(name: str) -> bool:
 
 
 def _is_one_of(value: Any, no_gold: Sequence[Any]) -> bool:
-    """Whether a label is missing: null, NaN, or one of ``no_gold``."""
+    """Whether a label is missing: null, NaN, blank as the empty cell of a table, or one of ``no_gold``."""
     if value is None or value != value:
         return True
     if isinstance(value, str):
-        return _clean(value) in no_gold
+        return not value.strip() or _clean(value) in no_gold
     return _is_number(value) and not isinstance(value, bool) and int(value) in no_gold
 
 

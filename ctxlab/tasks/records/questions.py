@@ -348,7 +348,7 @@ def _only_place(text: str, context: str) -> int | None:
 def _given_start(answer: Mapping[str, Any], place: str, starts: Sequence[int], origin: str) -> int | None:
     """Return the first character in the joined context; ``context`` is the text that ``answer_start`` counts in."""
     start = answer.get("answer_start")
-    if start is None:
+    if start is None or start == -1:  # -1 is "not known" (DuReader)
         return None
     text = answer.get("context", 0)
     for name, value in (("answer_start", start), ("context", text)):

@@ -196,6 +196,26 @@ def test_hotpotqa_counts_through_the_sentences(tmp_path):
     assert document.fields["answers"] == [{"text": "Lund", "start": start, "end": start + 4}]
 
 
+def test_musique_is_read_as_hotpotqa(tmp_path):
+    paragraphs = [
+        {"idx": 0, "title": "Ferry", "paragraph_text": "The ferry left Lund.", "is_supporting": False},
+        {"idx": 1, "title": "Tarn", "paragraph_text": "Ora Lund steered.", "is_supporting": True},
+    ]
+    row = {"id": "m", "paragraphs": paragraphs, "question": "Who?", "answer": "Lund", "answerable": True}
+    first, second = read(tmp_path, QA(), row, {**row, "id": "n", "answerable": False})
+    text = "Ferry\nThe ferry left Lund.\n\nTarn\nOra Lund steered."
+    assert first.fields["context"] == second.fields["context"] == text
+    assert [answer["start"] for answer in first.fields["answers"]] == [text.index("Lund steered")]
+    assert second.fields["answers"] == []
+
+
+def test_an_answer_at_minus_one_is_looked_for(tmp_path):
+    """As in DuReader, in SQuAD's format."""
+    asked = [{"id": "1", "question": "Who?", "answers": [{"text": "Ora Lund", "answer_start": -1}]}]
+    (document,) = read(tmp_path, QA(), {"paragraphs": [{"context": CONTEXT, "qas": asked}]})
+    assert document.fields["answers"] == [{"text": "Ora Lund", "start": 29, "end": 37}]
+
+
 def test_docred_counts_words_through_the_document(tmp_path):
     row = {
         "title": "A",
@@ -231,6 +251,8 @@ def test_docred_counts_words_through_the_document(tmp_path):
         {"dialog": ["hello there", "good day"]},
         {"instruction": "hello there", "input": "", "output": "good day"},
         {"instruction": "hello", "input": "there", "output": "good day"},
+        {"instruction": "hello", "context": "there", "response": "good day", "category": "x"},
+        {"prompt": "hello there", "completion": "good day"},
     ],
 )  # fmt: skip
 def test_chats_are_turns(tmp_path, row):
@@ -238,6 +260,16 @@ def test_chats_are_turns(tmp_path, row):
     (document,) = read(tmp_path, task, row)
     assert document.fields["history"].split() == ["A:", "hello", "there"]
     assert (document.fields["speaker"], document.fields["reply"]) == ("B", "good day")
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_dialogues_that_are_lists_of_texts(tmp_path, lines):
+    """As LCCC has them: one list of all, or one a line."""
+    dialogues = [["你好", "你好呀"], ["在吗", "在", "好"]]
+    content = "".join(json.dumps(one) + "\n" for one in dialogues) if lines else json.dumps(dialogues)
+    (tmp_path / "a.json").write_text(content)
+    found = [[turn["text"] for turn in record.fields["turns"]] for record in read_file(tmp_path / "a.json", "dialogue")]
+    assert found == dialogues
 
 
 def test_a_picture_in_a_message_is_refused_by_place(tmp_path):
@@ -272,6 +304,53 @@ def test_summaries_under_other_names(tmp_path, row):
     assert (document.fields["document"], document.fields["summary"]) == ("A boat left.", "It left.")
 
 
+def test_translations_of_variable_languages(tmp_path):
+    row = {"translation": {"language": ["en", "th"], "translation": ["The boat left.", "เรือออกไปแล้ว"]}}
+    (document,) = read(tmp_path, Translation(), row)
+    assert (document.fields["source"], document.fields["target"]) == ("The boat left.", "เรือออกไปแล้ว")
+
+
+def test_a_list_of_texts_is_a_text_each(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(["one", "two"]))
+    assert [record.fields["text"] for record in read_file(path, "lm")] == ["one", "two"]
+
+
+CLASSES = {
+    "doccano": [{"id": 1, "text": "a", "label": ["ham"]}, {"id": 2, "text": "b", "label": ["spam"]}],
+    "Prodigy": [
+        {"text": "a", "label": "ham", "answer": "accept"},
+        {"text": "x", "label": "ham", "answer": "reject"},
+        {"text": "b", "label": "spam", "answer": "accept"},
+    ],
+    "Prodigy's choice": [
+        {"text": "a", "options": [{"id": "ham"}, {"id": "spam"}], "accept": ["ham"], "answer": "accept"},
+        {"text": "b", "options": [{"id": "ham"}, {"id": "spam"}], "accept": ["spam"], "answer": "accept"},
+        {"text": "c", "options": [{"id": "ham"}, {"id": "spam"}], "accept": ["spam"], "answer": "ignore"},
+    ],
+    "Label Studio, JSON-MIN": [
+        {"id": 1, "text": "a", "mood": {"choices": ["ham"]}},
+        {"id": 2, "text": "b", "mood": {"choices": ["spam"]}},
+    ],
+}
+
+
+@pytest.mark.parametrize("tool", CLASSES)
+@pytest.mark.parametrize("several", [False, True])
+def test_classes_of_texts(tmp_path, tool, several):
+    found = read(tmp_path, Classification(multi_label=several), *CLASSES[tool])
+    assert [(one.fields["text"], one.fields["gold"]) for one in found] == [("a", ("ham",)), ("b", ("spam",))]
+
+
+def test_what_doccano_has_written_for_a_text(tmp_path):
+    row, notes = {"id": 1, "text": "A boat left.", "label": ["It left."]}, []
+    (summary,) = read(tmp_path, Summarization(), row, {"id": 2, "text": "x", "label": []}, notes=notes)
+    assert (summary.fields["document"], summary.fields["summary"]) == ("A boat left.", "It left.")
+    assert notes == ["a.jsonl: 1 texts of doccano have nothing written for them and were left out."]
+    (pair,) = read(tmp_path, Translation(), row)
+    assert (pair.fields["source"], pair.fields["target"]) == ("A boat left.", "It left.")
+
+
 def test_a_field_that_was_named_is_still_there(tmp_path):
     (document,) = read(tmp_path, Summarization(document_field="article"), {"article": "a b", "highlights": "a"})
     assert document.fields["document"] == "a b"
@@ -285,7 +364,7 @@ def test_pairs_under_other_names_and_without_agreement(tmp_path):
         ("p", "h", ("entailment",)),
         ("p", "h", ("neutral",)),
     ]
-    assert task.notes == ["1 of 3 records have no gold label in 'label' (null, '-' or -1) and were left out."]
+    assert task.notes == ["1 of 3 records have no gold label in 'label' (null, empty, '-' or -1) and were left out."]
 
 
 @pytest.mark.parametrize(

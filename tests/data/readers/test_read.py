@@ -1,3 +1,4 @@
+import gzip
 import json
 import stat
 
@@ -85,6 +86,14 @@ def test_folders_and_unknown_extensions_are_refused(tmp_path):
         read_file(tmp_path)
     with pytest.raises(UserError, match=r"'\.docm'.*\.parquet"):
         read_file(write(tmp_path / "a.docm", "x"))
+
+
+@pytest.mark.parametrize("name", ["eng.train", "eng.testa", "dev.tags.gz", "eng.test"])
+def test_columns_that_are_named_by_their_split(tmp_path, name):
+    content = b"-DOCSTART- -X- -X- O\n\nOra NNP B-NP B-PER\nran VBD B-VP O\n"
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    (record,) = read_file(tmp_path / name, "ner")
+    assert (record.fields["tokens"], record.fields["tags"]) == (["Ora", "ran"], ["B-PER", "O"])
 
 
 def test_a_file_without_permission_is_refused(tmp_path):

@@ -55,7 +55,9 @@ def test_a_word_a_row(tmp_path):
     [
         ("a.csv", "text,label\ngood day, friend,ham\n", "line 2 has 3 cells where the header has 2"),
         ("a.tsv", "text\tlabel\na\tb\tc\n", "line 2 has 3 cells"),
-        ("a.csv", "text,text\na,b\n", "lacks or repeats column names"),
+        ("a.csv", "text,text\na,b\n", r"\(text, text\) is no header: begin the file with the names"),
+        ("a.csv", "what a fine day this is,ham\nno it is not,spam\n", "is no header"),
+        ("a.csv", "今天很好。,ham\n不好。,spam\n", "is no header"),
         ("a.csv", "text,label\n", "no row"),
         ("a.csv", "", "empty"),
     ],
@@ -64,6 +66,21 @@ def test_ragged_tables_are_named_by_line(tmp_path, name, content, says):
     (tmp_path / name).write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match=says):
         read_file(tmp_path / name, "classification")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        ",text,label\n0,good day,ham\n1,go,spam\n",
+        "text|label\ngood day|ham\ngo|spam\n",
+        "text\tlabel\ngood day\tham\ngo\tspam\n",
+    ],
+    ids=["numbers of rows as pandas writes them", "bars", "tabs"],
+)
+def test_other_forms_of_a_table(tmp_path, content):
+    (tmp_path / "a.csv").write_text(content, encoding="utf-8")
+    found = [record.fields for record in read_file(tmp_path / "a.csv", "classification")]
+    assert found == [{"id": "a-0", "text": "good day", "label": "ham"}, {"id": "a-1", "text": "go", "label": "spam"}]
 
 
 def test_columns_with_tabs_are_no_table(tmp_path):

@@ -89,6 +89,9 @@ def test_iob2_continues_past_a_cut_sentence():
         ("B-A E-B", "B-A B-B", "BIOES"),
         ("B-A I-A O", "B-A I-A O", ""),
         ("Q-A E-A", "Q-A E-A", ""),
+        ("B_A I_A O B_B_C", "B-A I-A O B-B_C", "BIO with underscores"),
+        ("B_A M_A E_A S_B", "B-A I-A I-A B-B", "BMES"),
+        ("B_A I-A", "B_A I-A", ""),
         ("O", "O", ""),
     ],
 )

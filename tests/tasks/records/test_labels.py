@@ -33,6 +33,7 @@ def one(*names):
         (NLI(), ["a", None, "b"], one("a", "b")),
         (NLI(), [0.0, math.nan, 1.0], one("0", "1")),
         (Classification(), ["a", "-", "b", None], one("a", "b")),
+        (Classification(), ["a", "", "b", " "], one("a", "b")),
     ],
 )
 def test_records_without_a_gold_label_are_left_out_and_reported(task, labels, left):
