@@ -20,7 +20,7 @@ class TinyGpt2(Tiny):
         dropout: float | None = None,
         attention_dropout: float = 0.0,
         name: str = "tiny_gpt2",
-        vocabulary: str = "letters",
+        vocabulary: str = "bytes",
     ) -> None:
         """Store the sizes.
 

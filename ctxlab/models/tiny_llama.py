@@ -21,7 +21,7 @@ class TinyLlama(Tiny):
         dropout: float | None = None,
         attention_dropout: float = 0.0,
         name: str = "tiny_llama",
-        vocabulary: str = "letters",
+        vocabulary: str = "bytes",
     ) -> None:
         """Store the sizes.
 

@@ -19,7 +19,7 @@ class TinyT5(Tiny):
         dropout: float | None = None,
         attention_dropout: float = 0.0,
         name: str = "tiny_t5",
-        vocabulary: str = "letters",
+        vocabulary: str = "bytes",
     ) -> None:
         """Store the sizes.
 

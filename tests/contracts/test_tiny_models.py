@@ -144,5 +144,5 @@ def test_has_a_row_for_every_token_of_either_vocabulary(name):
         one = source(name, vocabulary=vocabulary)
         model = one.build(WRITES[EXPECTED[name][0]], [])
         assert model.get_input_embeddings().num_embeddings == len(one.tokenizer())
-    with pytest.raises(UserError, match=r"model.vocabulary=words is not one of letters, bytes"):
+    with pytest.raises(UserError, match=r"model.vocabulary=words is not one of bytes, letters"):
         source(name, vocabulary="words")

@@ -13,7 +13,7 @@ def test_classifies_with_its_encoder_at_any_length():
 
 
 def test_writes_with_its_decoder():
-    ids, source = vocabulary(), TinyT5(num_layers=1)
+    ids, source = vocabulary(), TinyT5(num_layers=1, vocabulary="letters")
     model = source.build("seq2seq_lm", [])
     text = source.tokenizer()("a tale of two cities", return_tensors="pt").input_ids
     written = model.generate(text, max_new_tokens=4, do_sample=False)

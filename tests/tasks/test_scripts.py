@@ -39,7 +39,7 @@ def merged(encoded, outputs):
 
 def test_word_ids_of_characters_are_one_each():
     pieces = encode_text(BYTES, "在海里 ab")
-    assert pieces.word_ids.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 2, 3, 3]  # a blank by itself is with the word before
+    assert pieces.word_ids.tolist() == [0, *[0] * 3, *[1] * 3, *[2] * 3, 3]  # the blank before a text is a token
 
 
 def test_an_answer_keeps_the_marks_that_the_tokenizer_strips():
@@ -105,7 +105,7 @@ def test_an_entity_is_cut_from_running_text():
 def test_characters_get_no_blank_in_byte_level_tokenizers():
     words = ["用", "iPhone", "拍", "照", "。"]
     split = split_words(BYTES, words, leading_space=needs_leading_space(BYTES))
-    assert BYTES.decode(split.input_ids.tolist()) == "用 iPhone 拍照。"
+    assert BYTES.decode(split.input_ids.tolist()) == " 用 iPhone 拍照。"  # as in running text
     assert set(split.word_ids.tolist()) == set(range(5))
 
 
@@ -115,7 +115,7 @@ def test_generated_text_drops_an_unfinished_character():
     task.prepare(BYTES)
     ids = np.asarray(BYTES("海里", add_special_tokens=False)["input_ids"])
     texts = [task.text_of(SimpleNamespace(token_ids=ids[:count])) for count in range(len(ids) + 1)]
-    assert texts == ["", "", "", "海", "海", "海", "海里"]
+    assert texts == ["", "", "", "", "海", "海", "海", "海里"]  # the blank before a text is a token
 
 
 def test_generated_wordpieces_have_no_invented_blanks():
@@ -152,9 +152,9 @@ def test_kept_characters_are_there_once_and_without_blanks():
     (document,) = task.expand(task.parse({"id": "1", "document": TEXT, "summary": "x"}, "here", gold=True))
     (encoded,) = task.encode([document], BYTES)
     seen = np.ones(len(encoded), bool)
-    seen[4] = False  # the second byte of 鱼
+    seen[5] = False  # the second byte of 鱼, after the blank before the text
     assert kept_text(TEXT, encoded, SimpleNamespace(seen=seen)) == TEXT.replace("。", "。\n").strip()
-    seen[3:6] = False
+    seen[4:7] = False
     assert kept_text(TEXT, encoded, SimpleNamespace(seen=seen)).startswith("鲸在海里")
 
 

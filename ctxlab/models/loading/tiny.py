@@ -28,7 +28,7 @@ class Tiny(ModelSource, ABC):
     """
 
     def __init__(
-        self, *, name: str, seed: int, dropout: float | None, attention_dropout: float, vocabulary: str = "letters"
+        self, *, name: str, seed: int, dropout: float | None, attention_dropout: float, vocabulary: str = "bytes"
     ) -> None:
         """Check and store the options.
 
@@ -54,7 +54,7 @@ class Tiny(ModelSource, ABC):
         return kind_of(self._config())
 
     def tokenizer(self) -> Any:
-        """Return the tokenizer of all tiny models: WordPiece of English letters, or bytes of any script."""
+        """Return the tokenizer of all tiny models: bytes of any script, or WordPiece of English letters."""
         return VOCABULARIES[self.vocabulary]()
 
     def build(self, head: str, labels: Sequence[str], configure: Configure | None = None) -> Any:
@@ -80,10 +80,15 @@ def make_tokenizer() -> Any:
 
 
 def make_byte_tokenizer() -> Any:
-    """Build a tokenizer with one token per byte: nothing is unknown, and a Chinese character is three tokens."""
-    symbols = [*SPECIAL, *sorted(pre_tokenizers.ByteLevel.alphabet())]
-    tokenizer = Tokenizer(models.BPE(vocab={symbol: index for index, symbol in enumerate(symbols)}, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    """Build a byte-level BPE tokenizer: nothing is unknown in any script, and a Chinese character is three tokens.
+
+    Pairs of lower-case letters are merged, at the start of a word with the blank before it, so that English text has
+    about half as many tokens as bytes. Texts begin with a blank, as with every byte-level tokenizer that is loaded.
+    """
+    bytes_, merges = sorted(pre_tokenizers.ByteLevel.alphabet()), byte_merges()
+    symbols = [*SPECIAL, *bytes_, *("".join(pair) for pair in merges)]
+    tokenizer = Tokenizer(models.BPE(vocab={symbol: index for index, symbol in enumerate(symbols)}, merges=merges))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     tokenizer.decoder = decoders.ByteLevel()
     ends = [(name, symbols.index(name)) for name in ("[CLS]", "[SEP]")]
     tokenizer.post_processor = processors.TemplateProcessing(
@@ -93,7 +98,15 @@ def make_byte_tokenizer() -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=NO_LIMIT, **dict(names))
 
 
-VOCABULARIES: dict[str, Callable[[], Any]] = {"letters": make_tokenizer, "bytes": make_byte_tokenizer}
+def byte_merges() -> list[tuple[str, str]]:
+    """Return the merges of bytes: a blank with a letter, these with a second letter, and pairs of letters."""
+    blank = "Ġ"  # the symbol of the blank's byte
+    starts = [(blank, letter) for letter in string.ascii_letters]
+    pairs = list(product(string.ascii_lowercase, repeat=2))
+    return [*starts, *((blank + first, second) for first, second in pairs), *pairs]
+
+
+VOCABULARIES: dict[str, Callable[[], Any]] = {"bytes": make_byte_tokenizer, "letters": make_tokenizer}
 """Values of ``model.vocabulary``."""
 
 

@@ -37,7 +37,7 @@ from ctxlab.tasks.generative.decoding import checked_decoding
 from ctxlab.tasks.generative.prompts import Prompt, end_of_text, ids_of
 from ctxlab.tasks.records.evidence import evidence_of
 from ctxlab.tasks.text.encoding import Pieces, encode_text, invents_blanks, query_of
-from ctxlab.tasks.text.subwords import frame
+from ctxlab.tasks.text.subwords import frame, without_prefix
 from ctxlab.text.clusters import whole
 from ctxlab.text.units import first_words, needs_blank, without_invented_blanks
 
@@ -255,7 +255,7 @@ class GenerativeTask(BaseTask, ABC):
         pieces = []
         for left, (piece, at) in zip(["x", *(piece for piece, _ in rendered)], rendered, strict=False):
             blank = " " if needs_blank(left, piece) else ""  # there is none between Chinese sentences
-            pieces.append((ids_of(tokenizer, blank + piece), at))
+            pieces.append((ids_of(tokenizer if blank else without_prefix(tokenizer), blank + piece), at))
         end = [end_of_text(tokenizer)]
         if pieces:
             pieces.append((end, self.anchor))

@@ -31,8 +31,13 @@ def test_a_name_that_promises_what_is_not_there_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("first", "what"), [(b"PK\x03\x04x", "a zip archive or an Excel workbook"), (b"PAR1x", "a Parquet file"), (b"%PDF-1.7", "a PDF")]
-)  # fmt: skip
+    ("first", "what"),
+    [
+        (b"PK\x03\x04x", "a zip archive or an Excel workbook"),
+        (b"PAR1x", "a Parquet file"),
+        (b"%PDF-1.7", "a PDF"),
+    ],
+)
 def test_files_of_other_programs_are_named(tmp_path, first, what):
     (tmp_path / "a.csv").write_bytes(first)
     with pytest.raises(UserError, match=f"is {what} and no text"):

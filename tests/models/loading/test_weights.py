@@ -14,6 +14,9 @@ from ctxlab.models.loading.checkpointed import Checkpointed
 from ctxlab.models.loading.heads import auto_class
 from ctxlab.models.pretrained import Pretrained
 from ctxlab.models.tiny_bert import TinyBert
+from ctxlab.models.tiny_gpt2 import TinyGpt2
+from ctxlab.models.tiny_llama import TinyLlama
+from ctxlab.models.tiny_t5 import TinyT5
 
 HEAD = "token_classification"
 LABELS = ["O", "B-PER", "I-PER"]
@@ -22,7 +25,7 @@ LABELS = ["O", "B-PER", "I-PER"]
 @pytest.fixture
 def saved(tmp_path):
     """Folder of a tiny model with its head, and its tokenizer."""
-    source = TinyBert(hidden_size=32, trained_length=64)
+    source = TinyBert(hidden_size=32, trained_length=64, vocabulary="letters")
     source.build(HEAD, LABELS).save_pretrained(tmp_path / "model")
     source.tokenizer().save_pretrained(tmp_path / "model")
     return tmp_path / "model"
@@ -43,13 +46,29 @@ def logits(model):
 
 def test_a_checkpoint_reloads_to_the_same_logits(saved):
     model = Checkpointed(str(saved)).build(HEAD, LABELS)
-    assert torch.equal(logits(model), logits(TinyBert(hidden_size=32, trained_length=64).build(HEAD, LABELS)))
+    assert torch.equal(
+        logits(model), logits(TinyBert(hidden_size=32, trained_length=64, vocabulary="letters").build(HEAD, LABELS))
+    )
     assert not model.training
     assert {weight.dtype for weight in model.parameters()} == {torch.float32}
     assert model.config.id2label == dict(enumerate(LABELS))
     assert Checkpointed(str(saved)).labels() == LABELS
     text = "The Élan of 42 quick-brown foxes"
-    assert Checkpointed(str(saved)).tokenizer()(text).input_ids == TinyBert().tokenizer()(text).input_ids
+    tokenizer = TinyBert(vocabulary="letters").tokenizer()
+    assert Checkpointed(str(saved)).tokenizer()(text).input_ids == tokenizer(text).input_ids
+
+
+@pytest.mark.parametrize("source", [TinyBert, TinyLlama, TinyGpt2, TinyT5])
+@pytest.mark.parametrize("vocabulary", ["bytes", "letters"])
+@pytest.mark.parametrize("text", ["The Élan of 42", " and then", "北京 is", ["The", "fox", "北", "京"]])
+def test_a_run_and_its_checkpoint_read_the_same_tokens(source, vocabulary, text, tmp_path):
+    made = source(vocabulary=vocabulary, hidden_size=32)
+    made.build(HEAD, LABELS).config.save_pretrained(tmp_path)
+    tokenizer = made.tokenizer()
+    tokenizer.save_pretrained(tmp_path)
+    split = isinstance(text, list)
+    loaded = Pretrained(str(tmp_path)).tokenizer()
+    assert loaded(text, is_split_into_words=split).input_ids == tokenizer(text, is_split_into_words=split).input_ids
 
 
 def test_a_checkpoint_of_other_labels_is_refused(saved):
@@ -185,7 +204,7 @@ def test_no_tokenizer_at_all(saved):
 
 
 def test_nothing_in_a_saved_tokenizer_cuts_or_pads(saved):
-    backend = TinyBert().tokenizer().backend_tokenizer
+    backend = TinyBert(vocabulary="letters").tokenizer().backend_tokenizer
     backend.enable_truncation(8)
     backend.enable_padding(length=10)
     tf.PreTrainedTokenizerFast(
