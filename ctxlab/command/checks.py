@@ -41,6 +41,8 @@ def check_form(stage: str, overrides: Sequence[Override], *, multirun: bool) -> 
         elif override.is_sweep_override() and not multirun:
             key = override.key_or_group
             otherwise = "" if key in catalogue.groups() else f", or write {key}=[…] for a list"
+            if " " in override.get_value_string().strip():
+                otherwise = f", or put a text in quotes: \"{key}='…'\""
             raise UserError(f"{override.input_line} has several values: add -m to run one job for each{otherwise}.")
 
 

@@ -19,6 +19,11 @@ OF_TRAINING = (
     "tuning",
     "objective",
     "experiment",
+    *(f"task.{key}" for key in ("labels", "multi_label", "mode", "form", "width", "block", "markers")),
+    *(
+        f"task.{key}"
+        for key in ("outside_weight", "negatives", "no_answer_weight", "no_answer_share", "stretch_tokens")
+    ),
     "trainer.max_steps",
     "trainer.max_epochs",
     "trainer.max_seconds",

@@ -38,7 +38,10 @@ def _readable(word: str) -> Iterator[str]:
     value without quotes and list characters, such as ``notes(1).jsonl`` or ``a=b``.
     """
     key, equals, value = word.partition("=")
-    if not equals or not key.isascii() or "'" in value or '"' in value:
+    if not equals or not key.isascii() or '"' in value or value.startswith("'"):
+        return
+    if "'" in value:  # an apostrophe
+        yield f"{key}={_in_quotes(value)}"
         return
     parts = re.split(r"([\[\]{},:])", value)
     yield f"{key}={''.join(part if part.isascii() else _in_quotes(part) for part in parts)}"
@@ -55,6 +58,9 @@ def _refusal(word: str, error: HydraException) -> UserError:
         wide = word.replace("\N{FULLWIDTH EQUALS SIGN}", "=")
         instead = f"write {wide}" if wide != word else "write key=value without blanks, or ~key to remove one"
         return UserError(f"'{word}' is not an override: {instead}.")
+    key = word.partition("=")[0].lstrip("+~")
+    if not key.isascii():
+        raise UserError(f"There is no key {key}: keys are written in ASCII letters, such as data.train_file=….")
     reason = str(error).splitlines()
     detail = next((line for line in reason if not line.startswith(("Error parsing", "See "))), "it does not parse")
     return UserError(

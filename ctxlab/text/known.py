@@ -108,9 +108,10 @@ def notes(known: Known, where: str) -> list[str]:
     if share <= NOTED:
         if known.split_share <= LOUD:
             return []
+        unknown = "few characters are" if known.unknown else "no character is"
         return [
-            f"The tokenizer has no single token for {known.split_share:.1%} of the characters of {where} and encodes "
-            "each as several tokens: fewer of them than of English characters fit a context."
+            f"The tokenizer encodes {known.split_share:.1%} of the characters of {where} as several tokens each: "
+            f"{unknown} unknown to it, but fewer of them than of English characters fit a context."
         ]
     said = (
         f"the tokenizer reads {known.unknown:,} of {known.characters:,} characters ({share:.1%}) of {where} as unknown"

@@ -233,6 +233,8 @@ def resumable(run: Run) -> None:
         (["trainer.max_flops=1e9"], "trainer.max_flops=null"),
         (["optimizer.lr=1"], "optimizer.lr="),
         (["tuning=head"], "tuning=full"),
+        (["task.labels=[X]"], "task.labels=null"),
+        (["task.outside_weight=0"], "task.outside_weight=1.0"),
         (["-m", "seed=3,4"], "seed=3"),
         (["~model.path"], "model.path=null"),
     ],

@@ -43,6 +43,7 @@ def test_thai_translations_count_characters():
     assert 0 < translated(target[:-4], target).metrics["ter"] < 0.5
     signature = {row[0]: row[-1] for row in translated(target, target).tables[0].rows}
     assert "tok:char" in signature["bleu"]
+    assert signature["ter"].endswith("|units:characters|parts:32")
 
 
 def test_the_language_that_is_given_chooses_the_tokenizer():

@@ -108,10 +108,11 @@ class _Metrics:
         self.chrf, self.ter = CHRF(), TER(asian_support=asian, normalized=asian)
 
     def signature(self, name: str) -> str:
-        """Return the library's signature, which exists only after a corpus was scored."""
+        """Return the library's signature, for TER with the units and parts that texts are split into before."""
         metric: Any = getattr(self, name)
-        metric.corpus_score(["a"], [["a"]])
-        return str(metric.get_signature())
+        metric.corpus_score(["a"], [["a"]])  # it exists only after a corpus was scored
+        units = "|units:characters" if self.language in TOKENIZERS else ""
+        return f"{metric.get_signature()}{f'{units}|parts:{WHOLE_WORDS}' if name == 'ter' else ''}"
 
 
 def _case(document: Document, prediction: Prediction, library: _Metrics) -> _Case:

@@ -58,7 +58,8 @@ def test_figures_are_those_of_sacrebleu(given):
     for name, metric in (("chrf", sacrebleu.CHRF()), ("bleu", sacrebleu.BLEU()), ("ter", sacrebleu.TER())):
         assert scores.metrics[name] == pytest.approx(metric.corpus_score(given, [GOLD]).score / 100, abs=1e-9)
         (row,) = [row for row in table(scores, "overall") if row["score"] == name]
-        assert row["signature"] == str(metric.get_signature())
+        assert row["signature"].removesuffix("|parts:32") == str(metric.get_signature())
+        assert row["signature"].endswith("|parts:32") == (name == "ter")
         assert row["low"] - 1e-9 <= row["value"] <= row["high"] + 1e-9
 
 
