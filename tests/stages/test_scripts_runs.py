@@ -27,10 +27,10 @@ def evaluate(path, run, *more):
 
 
 def test_unknown_characters_are_warned_of_and_charged(chinese, tmp_path, capsys):
-    assert evaluate(chinese, tmp_path / "run") == 0
+    assert evaluate(chinese, tmp_path / "run", "model.vocabulary=letters") == 0
     found = result(tmp_path / "run")
     assert found["language"] == "zh"
-    assert found["coverage"]["validation"]["characters"] < 0.2  # the tiny vocabulary has no Chinese character
+    assert found["coverage"]["validation"]["characters"] < 0.2  # it has no Chinese character
     assert any(note.startswith("WARNING") and "unknown" in note for note in found["notes"])
     assert any("'content' as 'text'" in note for note in found["notes"])
     assert found["metrics"]["validation"]["bits_per_character"] > 5
@@ -38,7 +38,7 @@ def test_unknown_characters_are_warned_of_and_charged(chinese, tmp_path, capsys)
 
 
 def test_bytes_know_every_character_and_say_what_they_cost(chinese, tmp_path):
-    assert evaluate(chinese, tmp_path / "run", "model.vocabulary=bytes", "task.language=ja") == 0
+    assert evaluate(chinese, tmp_path / "run", "task.language=ja") == 0
     found = result(tmp_path / "run")
     assert found["language"] == "ja"
     assert found["coverage"]["validation"]["characters"] == 1
@@ -48,7 +48,7 @@ def test_bytes_know_every_character_and_say_what_they_cost(chinese, tmp_path):
 def test_a_run_on_the_chinese_grammar(tmp_path):
     run, output = tmp_path / "run", tmp_path / "out.jsonl"
     words = ["data.language=zh", "data.documents=4", "data.validation_documents=2", "data.test_documents=0"]
-    assert main(["train", "model=tiny_bert", "model.vocabulary=bytes", "task=ner", "context=256", "strategy=chunk",
+    assert main(["train", "model=tiny_bert", "task=ner", "context=256", "strategy=chunk",
                  "trainer.max_steps=2", "tracking=none", "data.words_per_document=120", "data.evidence_distance=[16]",
                  f"hydra.run.dir={run}", *words]) == 0  # fmt: skip
     assert result(run)["language"] == "zh"
