@@ -12,7 +12,7 @@ from ctxlab.config import catalogue
 from ctxlab.config.build import locate
 from ctxlab.core.architecture import describe, num_heads
 from ctxlab.core.errors import UserError
-from ctxlab.models.loading.tiny import Tiny, make_tokenizer
+from ctxlab.models.loading.tiny import Tiny, make_byte_tokenizer
 
 EXPECTED = {
     "tiny_bert": ("encoder", "learned"),
@@ -130,12 +130,12 @@ def test_the_config_can_be_changed_before_the_model_is_built(name):
 
 def test_reads_with_the_tokenizer_of_the_tiny_models(name):
     text = "The Élan of 42 quick-brown foxes"
-    assert source(name).tokenizer()(text).input_ids == make_tokenizer()(text).input_ids
+    assert source(name).tokenizer()(text).input_ids == make_byte_tokenizer()(text).input_ids
     config = source(name).build(WRITES[EXPECTED[name][0]], []).config
-    assert config.vocab_size == len(make_tokenizer())
-    assert config.pad_token_id == make_tokenizer().pad_token_id
+    assert config.vocab_size == len(make_byte_tokenizer())
+    assert config.pad_token_id == make_byte_tokenizer().pad_token_id
     if EXPECTED[name][0] != "encoder":
-        ends = make_tokenizer().cls_token_id, make_tokenizer().sep_token_id
+        ends = make_byte_tokenizer().cls_token_id, make_byte_tokenizer().sep_token_id
         assert (config.bos_token_id, config.eos_token_id) == ends
 
 

@@ -19,7 +19,7 @@ def recognises(fields: Fields) -> bool:
 
 
 def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
-    """Yield a dialogue of two turns: the instruction with its input below it, and the output."""
+    """Yield a dialogue of two turns: the instruction with its input below it, and what follows."""
     del task, tally
     fields = record.fields
     asked = "\n\n".join(str(fields[name]) for name in (*ASKED, *MORE) if fields.get(name))

@@ -49,14 +49,14 @@ def _span(one: Any) -> dict[str, Any]:
 
 
 def has_texts(fields: Fields) -> bool:
-    """A ``text`` whose ``label`` is a list of texts: classes, or what was written for it."""
+    """Return whether there is a ``text`` whose ``label`` is a list of texts: classes, or what was written for it."""
     label = fields.get("label")
     is_texts = isinstance(label, list) and all(isinstance(one, str) for one in label)
     return isinstance(fields.get("text"), str) and is_texts and "labels" not in fields
 
 
 def of_texts(record: Record, task: str, tally: Tally) -> Iterator[Record]:
-    """The classes of a text as ``labels``, and the only one as ``label``; or the first text that was written for it."""
+    """Yield the classes as ``labels``, and an only one as ``label``; for other tasks the first text written."""
     given = record.fields["label"]
     if task == "classification":
         only = {"label": given[0]} if len(given) == 1 else {}

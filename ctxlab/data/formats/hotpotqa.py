@@ -11,7 +11,7 @@ YES_NO = frozenset({"yes", "no"})
 
 
 def recognises(fields: Fields) -> bool:
-    """Return whether ``context`` is pairs of title and sentences, one list of each (hub), or there are MuSiQue's paragraphs."""
+    """Return whether ``context`` is pairs of title and sentences, or one list of each, or this is MuSiQue's."""
     if is_list_of(fields.get("paragraphs"), "title", "paragraph_text"):
         return "question" in fields
     context = fields.get("context")

@@ -58,7 +58,7 @@ def _min_key(fields: Fields) -> str | None:
 
 
 def _chosen(fields: Fields) -> list[str] | None:
-    """JSON-MIN's choices, where several could be chosen; a single one is a text under the name of the question."""
+    """Return JSON-MIN's choices, where several could be chosen; a single one is a text named by the question."""
     if not isinstance(fields.get("text"), str):
         return None
     values = (value.get("choices") for value in fields.values() if isinstance(value, Mapping))

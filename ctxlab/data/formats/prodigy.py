@@ -33,13 +33,13 @@ def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
 
 
 def has_class(fields: Fields) -> bool:
-    """A ``text`` with an ``answer``, and a ``label`` it was asked about or ``options`` to choose from."""
+    """Return whether there are a ``text``, an ``answer``, and a ``label`` in question or ``options`` to choose from."""
     asked = isinstance(fields.get("label"), str) or is_list_of(fields.get("options"), "id")
     return isinstance(fields.get("text"), str) and "answer" in fields and asked
 
 
 def of_class(record: Record, task: str, tally: Tally) -> Iterator[Record]:
-    """The label of an accepted text, or the options that were chosen.
+    """Yield the label of an accepted text, or the options that were chosen.
 
     That a label was rejected says only what a text is not, so that the text is left out.
     """

@@ -12,12 +12,12 @@ NESTED = "{n} entities overlap another one and were left out: BIO tags cannot re
 
 
 def is_spert(fields: Fields) -> bool:
-    """Words, entities with one ``start`` and ``end`` each, and no tags."""
+    """Return whether there are words, entities with one ``start`` and ``end`` each, and no tags."""
     return "tags" not in fields and is_list_of(fields.get("entities"), "type", "start", "end") and "tokens" in fields
 
 
 def of_spert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
-    """Ends are not included; relations name entities by their places in the list."""
+    """Yield tags, or entities and relations; ends are not included, and relations name entities by their index."""
     fields = record.fields
     spans = [(one["start"], one["end"], one["type"]) for one in fields["entities"]]
     if task == "ner":
@@ -29,12 +29,15 @@ def of_spert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
 
 
 def is_dygie(fields: Fields) -> bool:
-    """Lists of sentences and of their entities."""
+    """Return whether there are lists of sentences and of their entities."""
     return "tokens" not in fields and _are_lists(fields.get("sentences")) and _are_lists(fields.get("ner"))
 
 
 def of_dygie(record: Record, task: str, tally: Tally) -> Iterator[Record]:
-    """Places count through the document, and ends are included; spans of one cluster are mentions of one entity."""
+    """Yield tags, or entities and relations, for the whole document.
+
+    Words are counted from its start, and ends are included; spans of one cluster are mentions of one entity.
+    """
     fields = record.fields
     words = list(chain.from_iterable(fields["sentences"]))
     spans = {(start, end + 1): label for start, end, label, *_ in chain.from_iterable(fields["ner"])}

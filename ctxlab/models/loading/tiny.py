@@ -102,7 +102,7 @@ def byte_merges() -> list[tuple[str, str]]:
     """Return the merges of bytes: a blank with a letter, these with a second letter, and pairs of letters."""
     blank = "Ġ"  # the symbol of the blank's byte
     starts = [(blank, letter) for letter in string.ascii_letters]
-    pairs = list(product(string.ascii_lowercase, repeat=2))
+    pairs = list(product(string.ascii_lowercase, string.ascii_lowercase))
     return [*starts, *((blank + first, second) for first, second in pairs), *pairs]
 
 

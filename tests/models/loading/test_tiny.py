@@ -55,7 +55,6 @@ def test_bytes_give_every_script_back_and_know_all_of_it():
     assert len(tokenizer) == 5 + 256 + 52 + 2 * 26**2  # special tokens, bytes, and what is merged
 
 
-
 def test_letters_do_not_know_other_scripts():
     assert unknown_id(TOKENIZER) == TOKENIZER.unk_token_id
     assert TOKENIZER.unk_token_id in encode_text(TOKENIZER, "北京").input_ids
