@@ -36,6 +36,12 @@ def test_lists_in_cells(tmp_path):
         assert [(r.fields["tokens"], r.fields["tags"]) for r in records] == list(zip(*rows.values(), strict=True))
 
 
+def test_a_cell_may_be_a_novel(tmp_path):
+    (tmp_path / "a.csv").write_text(f"text,label\n{'word ' * 40_000},x\n", encoding="utf-8")
+    (record,) = read_file(tmp_path / "a.csv", "classification")
+    assert len(record.fields["text"]) == 200_000
+
+
 def test_a_word_a_row(tmp_path):
     (tmp_path / "a.csv").write_text(
         "Sentence #,Word,POS,Tag\nSentence: 1,Ora,NNP,B-per\n,met,VBD,O\n,Lund,NNP,B-per\nSentence: 2,Tarn,NNP,B-geo\n",
