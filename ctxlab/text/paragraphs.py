@@ -1,8 +1,8 @@
 """Paragraphs and headings of a plain text, found by simple rules.
 
-- A **block** is a run of lines that are not blank. In Chinese and Japanese, whose texts often have no blank lines, a
-  line indented by an ideographic space begins a new block, and so do a numbered heading and, where most lines of the
-  run end in a stop, every line.
+- A **block** is a run of lines that are not blank. Many texts have no blank lines. So where most lines of a run end in a
+  stop, or are Thai or Lao, which have none, every line begins a new block; elsewhere a numbered heading of Chinese or
+  Japanese does, and a line indented by an ideographic space.
 - A **heading** is a line of at most 60 characters at the beginning of a block that has a letter and (a) is alone
   between blank lines, does not begin with a quotation mark and ends without a stop, or (b) has only capitals though
   its script has lower case, or (c) begins like "Chapter 4", "BOOK II", "# …", "第三回", "二、", "(四)",
@@ -22,6 +22,9 @@ HEADING_CHARACTERS = 60
 LINES_WITH_STOPS = 0.8
 """Fraction of a run's lines that end in a stop from which on each line is a paragraph."""
 
+LEAST_LINES = 3
+"""Minimum number of such lines, as one or two may end in a stop by chance; Chinese and Japanese need no minimum."""
+
 _LINE = re.compile(r"[^\n]*\n?")
 _NUMBER = r"(?:[ivxlcdm]+|\d+)\b"
 _NUMERAL = "〇零一二三四五六七八九十百千两兩"
@@ -32,15 +35,17 @@ _PARTED = re.compile(
 _NUMBERED = re.compile(
     rf"(?:(?:chapter|part|book|section|act|scene|volume|letter|appendix)\s+{_NUMBER}|#)"
     rf"|(?:kapitel|teil|abschnitt|buch|band|akt|szene|anhang|hoofdstuk|deel)\s+{_NUMBER}"
-    rf"|(?:chapitre|partie|livre|tome|acte|scène|annexe)\s+{_NUMBER}"
+    rf"|(?:chapitre|partie|livre|tome|acte|scène|annexe)\s+(?:{_NUMBER}|premi[èe]re?\b)"
     rf"|(?:cap[íi]tulo|capitolo|parte|libro|livro|secci[óo]n|seção|tomo|acto|ato|atto|escena|scena)\s+{_NUMBER}"
     rf"|(?:глава|часть|книга|том|раздел|розділ|частина|κεφάλαιο|μέρος|rozdział|część|bölüm|kısım|chương|phần)\s+{_NUMBER}"
     r"|제\s*\d+\s*[장절편부회]|(?:บทที่|ตอนที่|ภาคที่|ບົດທີ)\s*\d+|(?:अध्याय|भाग|खंड|অধ্যায়|அத்தியாயம்)\s*\d+"
-    r"|(?:الفصل|الباب|الجزء|فصل|باب|פרק|חלק)\s+\S+|(?:အခန်း|ជំពូក)\s*\(?\d+",
+    r"|(?:الفصل|الباب|الجزء|فصل|باب|פרק|חלק)\s+\S+|(?:အခန်း|ជំពូក|អធ្យាយ)\s*\(?\d+",
     re.IGNORECASE,
 )
 _ENDS = ".!?:;,…。！？：；，、।॥؟۔؛،։።။។｡༎།"
-_ENDED = re.compile(r"[。！？!?…｡][」』”’）)》]*$")
+_ENDED = re.compile(r"[.!?…。！？｡।॥؟۔։።။។༎།][\"'»”’」』）)》\]]*$")
+_WIDE_STOP = re.compile("[。！？｡]")
+_UNSTOPPED = re.compile("[\u0e01-\u0eff]")
 _QUOTES = "\"'“‘„‚«»‹›「『"
 
 
@@ -84,20 +89,35 @@ def _runs(text: str) -> Iterator[tuple[int, int]]:
 def _parts(text: str, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
     """Yield first and last character (not included) of each block of a run, and whether it is a numbered heading."""
     run = text[start:end]
-    if run.isascii() or "\n" not in run.rstrip("\n"):
+    if "\n" not in run.rstrip("\n"):
         yield start, end, False
         return
     lines = [(start + match.start(), match.group()) for match in _LINE.finditer(run) if match.group()]
-    headings = [_is_parted(line) for _, line in lines]
-    bodies = [line for (_, line), is_heading in zip(lines, headings, strict=True) if not is_heading]
-    ended = sum(_ENDED.search(line.rstrip()[-8:]) is not None for line in bodies)
-    each_line = ended >= LINES_WITH_STOPS * len(bodies)
+    numbered = [_is_parted(line) or _is_numbered(line) for _, line in lines]
+    bodies = [line for (_, line), is_heading in zip(lines, numbered, strict=True) if not is_heading]
+    enough = len(bodies) >= LEAST_LINES or _WIDE_STOP.search(run) is not None
+    each_line = enough and sum(map(_is_whole, bodies)) >= LINES_WITH_STOPS * len(bodies)
+    if run.isascii() and not each_line:
+        yield start, end, False
+        return
+    headings = numbered if each_line else [_is_parted(line) for _, line in lines]
     begin, is_heading = start, headings[0]
     for (place, line), heading in zip(lines[1:], headings[1:], strict=True):
         if heading or is_heading or line.startswith("\u3000") or each_line:
             yield begin, place, is_heading
             begin, is_heading = place + len(line) - len(line.lstrip()), heading
     yield begin, end, is_heading
+
+
+def _is_whole(line: str) -> bool:
+    """Whether a line of a run is a paragraph: it ends in a stop, or most of it is in a script without stops."""
+    bare = line.strip()
+    return _ENDED.search(bare[-8:]) is not None or 2 * len(_UNSTOPPED.findall(bare[:80])) > len(bare[:80])
+
+
+def _is_numbered(line: str) -> bool:
+    bare = line.strip()
+    return len(bare) <= HEADING_CHARACTERS and bare[-1] not in _ENDS and _NUMBERED.match(bare) is not None
 
 
 def _is_parted(line: str) -> bool:

@@ -52,6 +52,30 @@ def test_blocks_by_hand(text, expected):
     assert read(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "sentence"),
+    [
+        ("제1장 출항", "제2장 폭풍", "배는 항구를 떠났다."),
+        ("บทที่ 1", "บทที่ 2", "เรือออกจากท่าเมื่อวานนี้"),
+        ("अध्याय 1", "अध्याय 2", "जहाज़ बंदरगाह से निकला।"),
+        ("Глава 1", "Глава 2", "Корабль вышел из порта."),
+        ("الفصل الأول", "الفصل الثاني", "خرجت السفينة من الميناء."),
+        ("باب اول", "باب دوم", "جہاز بندرگاہ سے نکلا۔"),
+        ("អធ្យាយ ១", "អធ្យាយ ២", "នាវាចាកចេញ។"),
+        ("Chapitre premier", "Chapitre II", "Le navire quitta le port."),
+        ("CHAPTER I", "CHAPTER II", 'She said: "The ship left."'),
+    ],
+)
+def test_lines_that_end_in_stops_are_paragraphs_in_every_script(first, second, sentence):
+    text = "\n".join([first, sentence, sentence, second, sentence])
+    assert read(text) == [f"#{first}", sentence, sentence, f"#{second}", sentence]
+
+
+def test_lines_that_are_broken_by_width_are_one_paragraph():
+    text = "The ship left the port before\nnoon. Nobody saw it go, and\nthe sea was calm.\nPart 2 of the\ntale begins here."
+    assert read(text) == [text]
+
+
 @given(st.text(st.sampled_from("第三章一、。！\n \u3000aB字#1“"), max_size=60))
 def test_every_visible_character_is_in_one_block(text):
     found = list(blocks(text))
