@@ -1,8 +1,8 @@
 """Paragraphs and headings of a plain text, found by simple rules.
 
-- A **block** is a run of lines that are not blank. Many texts have no blank lines. So where most lines of a run end in a
-  stop, or are Thai or Lao, which have none, every line begins a new block; elsewhere a numbered heading of Chinese or
-  Japanese does, and a line indented by an ideographic space.
+- A **block** is a run of lines that are not blank. Many texts have no blank lines. So where most lines of a run end in
+  a stop, or are Thai or Lao, which have none, every line begins a new block; elsewhere a numbered heading of Chinese
+  or Japanese does, and a line indented by an ideographic space.
 - A **heading** is a line of at most 60 characters at the beginning of a block that has a letter and (a) is alone
   between blank lines, does not begin with a quotation mark and ends without a stop, or (b) has only capitals though
   its script has lower case, or (c) begins like "Chapter 4", "BOOK II", "# …", "第三回", "二、", "(四)",

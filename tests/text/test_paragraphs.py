@@ -72,7 +72,7 @@ def test_lines_that_end_in_stops_are_paragraphs_in_every_script(first, second, s
 
 
 def test_lines_that_are_broken_by_width_are_one_paragraph():
-    text = "The ship left the port before\nnoon. Nobody saw it go, and\nthe sea was calm.\nPart 2 of the\ntale begins here."
+    text = "The ship left the port before\nnoon. Nobody saw it go, and\nall was calm.\nPart 2 of the\ntale begins."
     assert read(text) == [text]
 
 
