@@ -92,6 +92,9 @@ def _fault(steps: list[Step], most: int) -> str:
                 f"window {w} has {step.num_cached:,} cached keys of the {read:,} tokens before it, but {wanted:,} are "
                 "declared"
             )
+        start = int(step.positions[0])
+        if start not in (read, step.num_cached):  # counted from the document's start, or from the first cached key
+            return f"window {w} begins at position {start:,}, but {read:,} tokens come before it"
         if bool((step.positions.diff() != 1).any()):
             return f"positions within window {w} have a gap"
         read += step.tokens

@@ -28,7 +28,7 @@ from ctxlab.optim.tuning.full import Full
 from ctxlab.optim.tuning.head import Head
 from ctxlab.optim.tuning.top_k import TopK
 from ctxlab.runtime import cost
-from ctxlab.runtime.cost import FlopCounter, MemoryMeter
+from ctxlab.runtime.cost import RULES, FlopCounter, MemoryMeter
 from ctxlab.runtime.forward import AFTER_WINDOW, IN_DECODER
 from ctxlab.runtime.generator import TextGenerator
 
@@ -83,6 +83,36 @@ def test_a_training_step_costs_what_torch_counts(kind, tuning):
     except UserError:
         pytest.skip("refused on this model, whose head is its embeddings")
     ours, theirs = both(step(model, given(kind)))
+    assert ours == theirs > 0
+
+
+def drawn(*shape):
+    return torch.randn(*shape, requires_grad=True)
+
+
+PRODUCTS = {
+    "linear": lambda: torch.nn.functional.linear(drawn(3, 5), drawn(7, 5)),
+    "matmul": lambda: torch.matmul(drawn(2, 3, 5), drawn(5, 4)),
+    "mm": lambda: torch.mm(drawn(3, 5), drawn(5, 4)),
+    "bmm": lambda: torch.bmm(drawn(2, 3, 5), drawn(2, 5, 4)),
+    "__matmul__": lambda: drawn(3, 5) @ drawn(5, 4),
+    "__rmatmul__": lambda: drawn(5, 4).__rmatmul__(drawn(3, 5)),
+    "addmm": lambda: torch.addmm(drawn(4), drawn(3, 5), drawn(5, 4)),
+    "baddbmm": lambda: torch.baddbmm(drawn(2, 3, 4), drawn(2, 3, 5), drawn(2, 5, 4)),
+    "einsum": lambda: torch.einsum("bid,bjd->bij", drawn(2, 3, 5), drawn(2, 4, 5)),
+    "scaled_dot_product_attention": lambda: torch.nn.functional.scaled_dot_product_attention(
+        drawn(2, 2, 3, 8), drawn(2, 2, 6, 8), drawn(2, 2, 6, 8)
+    ),
+}
+
+
+def test_every_rule_has_a_product():
+    assert set(PRODUCTS) == set(RULES)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_every_product_costs_what_torch_counts(name):
+    ours, theirs = both(lambda: PRODUCTS[name]().sum().backward())
     assert ours == theirs > 0
 
 

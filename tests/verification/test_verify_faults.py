@@ -440,7 +440,9 @@ def test_positions_with_a_gap_between_windows(failed, monkeypatch):
         return honest(forward, inputs, cached, start if cached is None else start + 1)
 
     monkeypatch.setattr(segment_cache, "forward_cached", gapped)
-    assert set(failed(*XL)) == {"cached keys"}
+    found = failed(*XL)
+    assert set(found) == {"cached keys"}
+    assert "window 1 begins at position 33, but 32 tokens come before it" in found["cached keys"]
 
 
 OVERLAP = ("model=tiny_bert", "strategy=chunk", "context=64", "strategy.reading.overlap_tokens=13")
