@@ -111,7 +111,7 @@ def notes(known: Known, where: str) -> list[str]:
         unknown = "few characters are" if known.unknown else "no character is"
         return [
             f"The tokenizer encodes {known.split_share:.1%} of the characters of {where} as several tokens each: "
-            f"{unknown} unknown to it, but fewer of them than of English characters fit a context."
+            f"{unknown} unknown to it, but fewer of them than of English letters fit a context."
         ]
     said = (
         f"the tokenizer reads {known.unknown:,} of {known.characters:,} characters ({share:.1%}) of {where} as unknown"
