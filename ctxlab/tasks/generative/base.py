@@ -8,6 +8,7 @@ Shape legend: L tokens of a document, T tokens of a target, B windows of a batch
 vocabulary.
 """
 
+import math
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -39,6 +40,7 @@ from ctxlab.tasks.records.evidence import evidence_of
 from ctxlab.tasks.text.encoding import Pieces, encode_text, invents_blanks, query_of
 from ctxlab.tasks.text.subwords import frame, without_prefix
 from ctxlab.text.clusters import whole
+from ctxlab.text.known import known_characters, unknown_id
 from ctxlab.text.units import first_words, needs_blank, without_invented_blanks
 
 HEADS = {"decoder": "causal_lm", "encoder_decoder": "seq2seq_lm"}
@@ -124,6 +126,7 @@ class GenerativeTask(BaseTask, ABC):
         self._pool: Sequence[Document] = ()
         self._seed = 0
         self._tokenizer: Any = None
+        self._unknown_id: int | None = None
 
     @abstractmethod
     def source(self, document: Document) -> str:
@@ -235,8 +238,8 @@ class GenerativeTask(BaseTask, ABC):
         return (self.kind, prompt, self.decoding.max_new_tokens, *drawn)
 
     def prepare(self, tokenizer: Any) -> None:
-        """Keep the tokenizer to decode generated tokens, and the tokens that end a text."""
-        self._tokenizer = tokenizer
+        """Keep the tokenizer to decode generated tokens, its unknown token, and the tokens that end a text."""
+        self._tokenizer, self._unknown_id = tokenizer, unknown_id(tokenizer)
         self.stops = (end_of_text(tokenizer), *self.more_stops(tokenizer))
 
     def more_stops(self, tokenizer: Any) -> tuple[int, ...]:
@@ -303,8 +306,14 @@ class GenerativeTask(BaseTask, ABC):
         return vocabulary.cross_entropy(outputs, labels)
 
     def reduce_outputs(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Reduce outputs (B, W, V) to (B, W, 2); see ``vocabulary.reduce_outputs``."""
-        return vocabulary.reduce_outputs(outputs, labels)
+        """Reduce outputs (B, W, V) to (B, W, 2); see ``vocabulary.reduce_outputs``.
+
+        An unknown token costs nothing here: ``_cost`` charges its characters.
+        """
+        reduced = vocabulary.reduce_outputs(outputs, labels)
+        if self._unknown_id is not None:
+            reduced[..., 0].masked_fill_(labels == self._unknown_id, 0.0)
+        return reduced
 
     def text_of(self, written: GeneratedTokens) -> str:
         """Decode the tokens of a window, without an incomplete last character or blanks between single characters."""
@@ -319,17 +328,34 @@ class GenerativeTask(BaseTask, ABC):
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
         """Return the ``GeneratedText`` of all windows; empty where nothing was read."""
         texts, scores = [self.text_of(w) for w in merged.generated], [w.score for w in merged.generated]
+        nll, num_asked = self._cost(document, encoded, merged)
         answer = GeneratedText(
             self.combined(texts, scores),
             tuple(texts),
             scores=tuple(scores),
-            target_nll=merged.target_nll,
-            num_asked=merged.num_asked,
+            target_nll=nll,
+            num_asked=num_asked,
             seen=merged.seen,
             starts=encoded.starts,
             evidence=evidence_of(document, encoded, merged),
         )
         return Prediction(document.id, answer, self.seen_parts(document, encoded, merged))
+
+    def _cost(self, document: Document, encoded: Encoded, merged: Merged) -> tuple[float, int]:
+        """Return the nats and the number of target tokens; nothing where they were not asked for.
+
+        As in language modelling, every token of a document of which nothing was read, and every character that is
+        covered by an unknown token, costs log V, so that neither looks like a perfect prediction.
+        """
+        num_tokens = len(encoded.target)
+        if num_tokens and not merged.seen.any():
+            return num_tokens * math.log(len(self._tokenizer)), num_tokens
+        if self._unknown_id is None or self._unknown_id not in encoded.target:
+            return merged.target_nll, merged.num_asked
+        uniform = math.log(len(self._tokenizer))
+        texts = (piece for piece, _ in self.anchors(document, encoded.starts))
+        lost = sum(_unknown_characters(self._tokenizer, text, self._unknown_id) for text in texts)
+        return merged.target_nll + uniform * lost * merged.num_asked / num_tokens, merged.num_asked
 
     def seen_parts(self, document: Document, encoded: Encoded, merged: Merged) -> list[bool]:
         """Return which parts of the answer could be known: by default all of it, where anything was read."""
@@ -340,3 +366,9 @@ class GenerativeTask(BaseTask, ABC):
         """Return the text, and the fraction of the document that was read."""
         answer: GeneratedText = prediction.answer
         return {"id": document.id, "text": answer.text, "share_read": round(float(answer.seen.mean()), 4)}
+
+
+def _unknown_characters(tokenizer: Any, text: str, unknown: int) -> int:
+    """Return the number of characters of ``text`` that the tokenizer does not know."""
+    pieces = encode_text(tokenizer, text)
+    return known_characters(pieces.input_ids, pieces.starts, pieces.ends, unknown).unknown

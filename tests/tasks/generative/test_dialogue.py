@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 
 from ctxlab.core.errors import UserError
-from ctxlab.core.types import Document, Prediction
+from ctxlab.core.types import Document, Merged, Prediction
 from ctxlab.evaluation.metrics.replies import score
 from ctxlab.models.loading.tiny import make_tokenizer
 from ctxlab.tasks.dialogue import Dialogue
@@ -28,6 +29,36 @@ def test_a_decoder_generates_the_last_turn_after_the_letter_of_its_speaker():
     assert tokenizer.decode(encoded.after) == "b :"
     assert tokenizer.decode(encoded.target) == "yes [SEP]"
     assert encoded.room == task.decoding.max_new_tokens
+
+
+@pytest.mark.parametrize(
+    ("reply", "seen", "nats"),
+    [
+        ("yes", True, lambda v: 5.0),
+        ("мир", True, lambda v: 5.0 + 3 * np.log(v)),  # one unknown token of three characters
+        ("yes", False, lambda v: 3 * np.log(v)),  # "ye", "##s" and the end
+    ],
+)
+def test_what_was_not_read_or_is_unknown_costs_a_uniform_guess(reply, seen, nats):
+    task, (document,) = parts([*TURNS[:3], {"speaker": "bob", "text": reply}])
+    tokenizer = make_tokenizer()
+    task.prepare(tokenizer)
+    (encoded,) = task.encode([document], tokenizer)
+    asked = len(encoded.target)
+    merged = Merged(
+        np.zeros((len(encoded), 0), np.float32), np.full(len(encoded), seen), target_nll=5.0, num_asked=asked
+    )
+    answer = task.decode(document, encoded, merged).answer
+    assert (answer.target_nll, answer.num_asked) == (pytest.approx(nats(len(tokenizer))), asked)
+
+
+def test_an_unknown_token_costs_nothing_by_itself():
+    task, _ = parts()
+    tokenizer = make_tokenizer()
+    task.prepare(tokenizer)
+    labels = torch.tensor([[tokenizer.unk_token_id, tokenizer.sep_token_id]])
+    found = task.reduce_outputs(torch.zeros(1, 2, len(tokenizer)), labels)[0, :, 0]
+    assert found.tolist() == pytest.approx([0.0, np.log(len(tokenizer))])
 
 
 def test_without_gold_the_turn_comes_after_all_others():
