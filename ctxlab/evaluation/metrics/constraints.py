@@ -3,7 +3,8 @@
 - **Constraints met** is the mean over documents of the fraction of a document's constraints that its text meets; **all
   met** is the fraction of documents whose text meets all. A word is met where it occurs as a whole word in any case, a
   topic where one of its words does, a length where the number of words is within the limits. An empty text meets none.
-- **Perplexity** is exp of the mean negative log likelihood of the tokens of the records' own texts, if any.
+- **Perplexity** is exp of the mean negative log likelihood of the tokens of the records' own texts, if any; tokens of a
+  prompt of which nothing was read, and unknown characters, are charged the uniform distribution.
 - **Repetition** is the fraction of 4-grams that occurred earlier in the same text; **distinct-1** and **distinct-2**
   are the fractions of distinct unigrams and bigrams over all texts.
 """

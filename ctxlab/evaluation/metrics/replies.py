@@ -4,7 +4,7 @@
 - **Distinct-1** and **distinct-2** are the fractions of distinct unigrams and bigrams over all generated turns,
   **repetition** is the fraction of 4-grams that occurred earlier in the same turn.
 
-A turn without any history that was read is left out of the perplexity, which is noted.
+Tokens of a turn of whose history nothing was read, and unknown characters, are charged the uniform distribution.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,8 +39,8 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
     found = metrics(records)
     tables = [_overall(found, costs, groups), *_breakdowns(documents, answers, costs, groups)]
     seen = [all(read for _, read in answer.evidence) if answer.evidence else answer.is_read for answer in answers]
-    unread = sum(not answer.num_asked for answer in answers)
-    note = f"{unread:,} of {len(answers):,} turns have no history that was read: perplexity leaves them out."
+    unread = sum(not answer.is_read for answer in answers)
+    note = f"{unread:,} of {len(answers):,} turns have no history that was read: perplexity charges a uniform guess."
     return Scores(found, float(np.mean(seen)), tables=tables, notes=[note] if unread else [], records=records)
 
 
