@@ -21,7 +21,7 @@ LATIN = {
     "Hungarian": ("Az őrült hölgy tűz mellett ült, és esni fog az eső.", "cp1250"),
     "Romanian": ("Băiatul a mers la şcoală şi a învăţat toată ziua.", "cp1250"),
     "Croatian": ("Čovjek je došao kući i sjeo na žutu stolicu; đak uči.", "cp1250"),
-    "Turkish": ("İşte bugün hava çok soğuk, insanlar çay içiyor.", "cp1254"),
+    "Turkish": ("Bugün hava çok soğuk, bu yüzden insanlar evde çay içiyor. İşte şimdi.", "cp1254"),
     "Lithuanian": ("Šiandien šalta, todėl žmonės sėdi namuose ir geria arbatą.", "cp1257"),
     "Latvian": ("Šodien ir ļoti auksts, tāpēc cilvēki sēž mājās un dzer tēju.", "cp1257"),
     "Estonian": ("Täna on külm, sellepärast joovad inimesed õhtul šokolaadi.", "cp1257"),
