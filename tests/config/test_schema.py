@@ -91,6 +91,6 @@ def test_a_stage_has_every_key_of_its_schema(stage):
 
 
 def test_limits_are_of_keys_that_exist():
-    stages = ("eval", "predict", "verify", "compare", "sweep")
+    stages = ("eval", "predict", "verify", "compare", "sweep", "plan")
     keys = {"split", *(key for stage in stages for key in catalogue.tree(stage))}
     assert {*schema.LEAST, *schema.POSITIVE, *schema.CHOICES, *schema.REQUIRED} <= keys
