@@ -3,11 +3,14 @@
 import re
 from pathlib import Path
 
-from ctxlab.data.readers.read import READERS
+from ctxlab.data.readers.read import PLAIN, READERS
 from ctxlab.data.readers.unpacked import bare
 
-TYPELESS = frozenset({".json", ".jsonl", ".ndjson", ".csv", ".tsv"})
-"""Formats for which the library would guess types: ids of 20 digits are too large for it, and texts that look
+COLUMNS = frozenset(extension for extension, reader in READERS.items() if reader == "conll") - {PLAIN}
+"""Formats of columns, of which the library would make a document per line."""
+
+TYPELESS = COLUMNS | {".json", ".jsonl", ".ndjson", ".csv", ".tsv"}
+"""Formats for which the library would also guess types: ids of 20 digits are too large for it, and texts that look
 like dates become dates."""
 
 Aliases = dict[str, tuple[str, ...]]

@@ -112,6 +112,15 @@ def test_local_text_files_keep_long_ids_and_dates(tmp_path, names):
     assert source.load("classification", "test", 1) is None
 
 
+def test_a_folder_of_columns_is_read_as_columns(tmp_path):
+    (tmp_path / "train.conll").write_text("Ora B-PER\nran O\n\nTarn B-LOC\n")
+    (tmp_path / "dev.iob2").write_text("Tarn B-LOC\n")
+    source = Hub(str(tmp_path))
+    (record,) = source.load("ner", "train", 1)
+    assert record.fields["tokens"] == ["Ora", "ran", "Tarn"]
+    assert [one.fields["tags"] for one in source.load("ner", "validation", 1)] == [["B-LOC"]]
+
+
 def test_shards_of_a_split_are_one(tmp_path):
     for part, row in enumerate(DATED):
         (tmp_path / f"train-{part}.jsonl").write_text(json.dumps(row), encoding="utf-8")
