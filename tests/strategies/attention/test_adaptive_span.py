@@ -104,7 +104,7 @@ def assert_equal(found, expected, tolerance=1e-5):
         assert_close(ours.double(), theirs, atol=tolerance, rtol=0)
 
 
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(cases())
 def test_equals_dense_attention_under_the_soft_mask(case):
     """The spans' gradient adds up hundreds of pairs: its tolerance is relative where it is large."""
@@ -119,7 +119,7 @@ def by_the_library(query, key, value, spans, tiles, *, ramp, scaling):
     return soft_span._by_the_library(query, key, value, spans, call, 0.0)
 
 
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(cases())
 def test_the_path_for_other_devices_equals_it_too(case):
     found, expected = run(case, by_the_library)

@@ -100,7 +100,7 @@ def run(case, dtype):
     return [part.double() for part in found], [expected, *(tensor.grad for tensor in theirs)], mask.plans[0].mask
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(cases())
 def test_equals_dense_attention_in_fp32(case):
     found, expected, _ = run(case, torch.float32)
@@ -108,7 +108,7 @@ def test_equals_dense_attention_in_fp32(case):
         assert_close(ours, theirs, atol=1e-5, rtol=0)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(cases())
 def test_equals_dense_attention_in_bf16(case):
     """Tolerance: 8 bits of mantissa; worst of 3,000 shapes 0.018 of the largest value, where blocks of one token add up

@@ -154,7 +154,7 @@ def deviation(found, expected):
 
 
 def test_equals_dense_attention_given_the_same_buckets():
-    @settings(max_examples=80, deadline=None, derandomize=True)
+    @settings(max_examples=200, deadline=None, derandomize=True)
     @given(parts(), cases())
     def check(part, case):
         for ours, theirs in zip(*run(part, case), strict=True):

@@ -110,7 +110,7 @@ def run(case, wrong=0):
 def test_equals_dense_attention_under_the_pattern_of_each_window():
     blocked = 0
 
-    @settings(max_examples=80, deadline=None, derandomize=True)
+    @settings(max_examples=200, deadline=None, derandomize=True)
     @given(cases())
     def check(case):
         nonlocal blocked

@@ -50,7 +50,7 @@ def test_memory_of_no_tokens_is_chunk(kind, tiny):
     whole = installed(model, Recurrent(0), 7)
     chunk = Strategy("chunk", Chunk(), Keep(), Full(), NoMemory(), Constant())
 
-    @settings(max_examples=80, deadline=None)
+    @settings(max_examples=200, deadline=None)
     @given(num_tokens=st.integers(0, 40), window=st.integers(5, 20), frame=st.booleans(), seed=st.integers(0, 9))
     def check(num_tokens, window, frame, seed):
         whole.reading.window = window

@@ -51,7 +51,7 @@ def by_hand(model, ids, window, first, last):
 def test_it_equals_layers_that_are_run_by_hand(make, tiny):
     model = tiny("llama")
 
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=35, deadline=None)
     @given(num_tokens=st.integers(1, 40), window=st.integers(1, 12))
     def check(num_tokens, window):
         memory = make(window)
@@ -67,7 +67,7 @@ def test_segment_cache_equals_full_attention_under_a_mask(tiny):
     """One pass over the document: a query sees its window up to itself, and a number of tokens before the window."""
     model = tiny("llama")
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=200, deadline=None)
     @given(num_tokens=st.integers(1, 40), window=st.integers(4, 15), tokens=st.none() | st.integers(1, 25))
     def check(num_tokens, window, tokens):
         whole = installed(model, SegmentCache(tokens), window)
@@ -89,7 +89,7 @@ def full(model, encoded):
 def test_nothing_dropped_is_full_attention(tiny):
     model = tiny("llama")
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=200, deadline=None)
     @given(num_tokens=st.integers(1, 40), window=st.integers(4, 20), num_sinks=st.integers(0, 9), cache=st.booleans())
     def check(num_tokens, window, num_sinks, cache):
         memory = SegmentCache(num_tokens) if cache else Sinks(num_sinks, max(num_tokens - num_sinks, 1))

@@ -161,7 +161,7 @@ def run(part, case, dtype=torch.float32):
 
 @pytest.mark.parametrize("name", PARTS)
 def test_equals_dense_attention_in_fp32(name):
-    @settings(max_examples=80, deadline=None, derandomize=True)
+    @settings(max_examples=200, deadline=None, derandomize=True)
     @given(parts(name), shapes())
     def check(part, case):
         found, expected, _ = run(part, case)

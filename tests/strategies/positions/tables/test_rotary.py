@@ -176,7 +176,7 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("cls", PARTS)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(**SHAPES)
 def test_formulae_are_those_of_the_library(cls, dim, theta, trained, factor, length):
     part, rope = cls(), Rope(theta, dim, trained, factor)
