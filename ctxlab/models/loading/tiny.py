@@ -3,6 +3,7 @@
 import string
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import BertTokenizer, PreTrainedTokenizerFast
 
+from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import ModelSource
 from ctxlab.core.quiet import quiet
@@ -21,29 +23,35 @@ SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 MORE_PUNCTUATION = "“”‘’«»–—…•°€£§"
 
 
+@dataclass(kw_only=True, eq=False)
 class Tiny(ModelSource, ABC):
     """A model with random weights that depend on ``seed`` and not on torch's global seed.
 
-    A subclass defines its sizes and creates the config of its architecture.
+    A subclass creates the config of its architecture from these sizes, and may add options of its own.
     """
 
-    def __init__(
-        self, *, name: str, seed: int, dropout: float | None, attention_dropout: float, vocabulary: str = "bytes"
-    ) -> None:
-        """Check and store the options.
+    hidden_size: int = 64
+    """Width of the hidden states."""
+    num_layers: int = 2
+    """Transformer layers; of encoder and decoder each, where there are both."""
+    num_heads: int = 2
+    """Attention heads of a layer; divides ``hidden_size``."""
+    seed: int = 0
+    """Seed of the random weights."""
+    dropout: float | None = None
+    """Rate on hidden states, 0 to 1; None means 0.1."""
+    attention_dropout: float = 0.0
+    """Rate on attention probabilities, 0 to 1; above 0 long windows are over 20 times slower on a CPU."""
+    name: str = ""
+    """Name in results; that of the option where it is empty."""
+    vocabulary: str = "bytes"
+    """``letters`` (pieces of English words) or ``bytes`` (one token per byte, any script)."""
 
-        Args:
-            name: Name in results.
-            seed: Seed of the random weights.
-            dropout: Rate on hidden states, 0 to 1; None for the subclass's default.
-            attention_dropout: Rate on attention probabilities, 0 to 1; above 0 long windows are over 20 times
-                slower on a CPU.
-            vocabulary: A key of ``VOCABULARIES``.
-        """
-        if vocabulary not in VOCABULARIES:
-            raise UserError(f"model.vocabulary={vocabulary} is not one of {', '.join(VOCABULARIES)}.")
-        self.name, self.seed, self.vocabulary = name, seed, vocabulary
-        self.dropout, self.attention_dropout = dropout, attention_dropout
+    def __post_init__(self) -> None:
+        """Choose the name; raises UserError where there is no such vocabulary."""
+        if self.vocabulary not in VOCABULARIES:
+            raise UserError(f"model.vocabulary={self.vocabulary} is not one of {', '.join(VOCABULARIES)}.")
+        self.name = self.name or option(self)
 
     @abstractmethod
     def config(self, **tokens: Any) -> Any:
