@@ -13,7 +13,7 @@ from ctxlab.core.strategy import ModelKind
 from ctxlab.core.types import HEADS, Table
 from ctxlab.strategies.attention.kernels import masks
 from ctxlab.strategies.attention.kernels.base import BaseAttention
-from ctxlab.strategies.attention.kernels.interface import install, refuse_unknown
+from ctxlab.strategies.attention.kernels.interface import called_causally, install, refuse_unknown
 from ctxlab.strategies.attention.kernels.soft_span import Tiles, num_pairs, reach, soft_span_attention
 from ctxlab.strategies.attention.kernels.sparse import at_least
 
@@ -157,7 +157,7 @@ class AdaptiveSpan(BaseAttention):
         """Map (B, H, L, D) to (B, L, H, D); called by the library's attention interface."""
         refuse_unknown(kwargs)
         if not isinstance(attention_mask, Tiles):
-            causal = bool(getattr(module, "is_causal", True) if is_causal is None else is_causal)
+            causal = called_causally(module, is_causal)
             attention_mask = Tiles(masks.from_tensor(query, key, attention_mask, causal))
         own: LayerSpans = getattr(module, SPAN)
         spans = own.spans.by_layer()[own.layer]

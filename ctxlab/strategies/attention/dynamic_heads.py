@@ -13,7 +13,7 @@ from ctxlab.core.architecture import num_heads
 from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import ModelKind, Pattern
 from ctxlab.strategies.attention.kernels.base import BaseAttention
-from ctxlab.strategies.attention.kernels.interface import install, refuse_unknown
+from ctxlab.strategies.attention.kernels.interface import called_causally, install, refuse_unknown
 from ctxlab.strategies.attention.kernels.masks import LibraryMask, library_mask
 from ctxlab.strategies.attention.kernels.sparse import at_least
 
@@ -75,25 +75,9 @@ class DynamicHeads(BaseAttention):
         return torch.ones(torch.broadcast_shapes(query.shape, key.shape), dtype=torch.bool, device=query.device)
 
     def pattern_of_head(self, inputs: Mapping[str, torch.Tensor], row: int, head: int, num_heads: int) -> Pattern:
-        """Return ``allowed_by_head`` of this head, the same for all windows."""
+        """Return all pairs, or none where the head is omitted, which depends on the length."""
         del inputs, row
-        return lambda query, key, length: self.allowed_by_head(
-            query, key, length=length, head=head, num_heads=num_heads
-        )
-
-    def allowed_by_head(
-        self, query: torch.Tensor, key: torch.Tensor, length: int, head: int, num_heads: int
-    ) -> torch.Tensor:
-        """Declare all pairs, or none for an omitted head.
-
-        Args:
-            query: Query indices.
-            key: Key indices that broadcast against them.
-            length: Tokens of the window.
-            head: Query head, counted from 0.
-            num_heads: Query heads of the layer.
-        """
-        return self.allowed(query, key, length) & (head < self.heads(length, num_heads))
+        return lambda query, key, length: self.allowed(query, key, length) & (head < self.heads(length, num_heads))
 
     def pairs(self, length: int) -> int:
         """Return the pairs on average over the model's heads; before ``install``, over ``UNKNOWN_HEADS``."""
@@ -137,7 +121,7 @@ class DynamicHeads(BaseAttention):
         """Map (B, H, L, D) to (B, L, H, D); called by the library's attention interface."""
         refuse_unknown(kwargs)
         batch = attention_mask if isinstance(attention_mask, Batch) else Batch(attention_mask, [key.shape[2]])
-        causal = bool(getattr(module, "is_causal", True) if is_causal is None else is_causal)
+        causal = called_causally(module, is_causal)
         causal = causal and batch.mask is None and query.shape[2] > 1
         counts = [self.heads(length, query.shape[1]) for length in batch.lengths]
         output = value.new_zeros(*query.transpose(1, 2).shape[:3], value.shape[-1])  # (B, L, H, D)

@@ -13,7 +13,7 @@ from ctxlab.strategies.attention.kernels.base import BaseAttention
 from ctxlab.strategies.attention.kernels.blocks import Layout, sdpa
 from ctxlab.strategies.attention.kernels.chunks import cut
 from ctxlab.strategies.attention.kernels.hashing import hash_tokens, num_buckets
-from ctxlab.strategies.attention.kernels.interface import install, refuse_unknown
+from ctxlab.strategies.attention.kernels.interface import called_causally, install, refuse_unknown
 from ctxlab.strategies.attention.kernels.masks import DenseMask, LibraryMask
 from ctxlab.strategies.attention.kernels.rounds import attend_in_rounds
 from ctxlab.strategies.attention.kernels.sparse import at_least
@@ -154,7 +154,7 @@ class Lsh(BaseAttention):
         """Map (B, H, L, D) to (B, L, H, D); called by the library's attention interface."""
         refuse_unknown(kwargs)
         if isinstance(attention_mask, torch.Tensor) or attention_mask is None:
-            causal = bool(getattr(module, "is_causal", True) if is_causal is None else is_causal)
+            causal = called_causally(module, is_causal)
             attention_mask = self._prepare(masks.from_tensor(query, key, attention_mask, causal))
         if isinstance(attention_mask, DenseMask):
             dense = sdpa(query, key, value, attention_mask.pairs, dropout=dropout, scaling=scaling)

@@ -171,7 +171,7 @@ def test_what_is_declared():
     part = DynamicHeads(reference=10, least=1)
     query, key = torch.arange(20)[:, None], torch.arange(20)[None]
     assert part.allowed(query, key, 20).all()
-    shown = [part.allowed_by_head(query, key, 20, head, 4) for head in range(4)]
+    shown = [part.pattern_of_head({}, 0, head, 4)(query, key, 20) for head in range(4)]
     assert [bool(one.all()) for one in shown] == [True, True, False, False]
     assert not shown[2].any()
 

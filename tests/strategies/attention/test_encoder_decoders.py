@@ -60,7 +60,8 @@ def batch():
 def seen(part, mask):
     """(B, H, L, L): what each head may see; a query that sees nothing sees itself."""
     index = torch.arange(LENGTH)
-    heads = [part.allowed_by_head(index[:, None], index[None], LENGTH, head, 4) for head in range(4)]
+    patterns = [part.allowed if part.wants_marks else part.pattern_of_head({}, 0, head, 4) for head in range(4)]
+    heads = [pattern(index[:, None], index[None], LENGTH) for pattern in patterns]
     pairs = torch.stack(heads)[None] & mask[:, None, None, :].bool()
     return pairs | (~pairs.any(-1, keepdim=True) & torch.eye(LENGTH, dtype=torch.bool))
 

@@ -21,7 +21,7 @@ def keys_of(part, query, length=LENGTH, head=None):
     """Keys that ``query`` may see."""
     key = torch.arange(length)
     one = torch.tensor([query])
-    seen = part.allowed(one, key, length) if head is None else part.allowed_by_head(one, key, length, head, 5)
+    seen = (part.allowed if head is None else part.pattern_of_head({}, 0, head, 5))(one, key, length)
     return set(key[seen].tolist())
 
 

@@ -47,7 +47,7 @@ def check_company(model, whole, lengths, frame, length):
     documents = [document(num, seed, **special) for seed, num in enumerate(lengths)]
     together = read(whole, model, documents, length)
     for one, outputs in zip(documents, together, strict=True):
-        assert_close(outputs, read(whole, model, [one], length)[0], atol=1e-5, rtol=1e-5)
+        assert_close(outputs, read(whole, model, [one], length)[0], atol=1e-4, rtol=1e-3)
 
 
 def test_batch_neighbours_and_padding_change_nothing(case):

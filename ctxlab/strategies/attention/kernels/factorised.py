@@ -38,27 +38,12 @@ class Factorised(Sparse, ABC):
         return self.near(query, key) | self.far(query, key)
 
     def pattern_of_head(self, inputs: Mapping[str, torch.Tensor], row: int, head: int, num_heads: int) -> Pattern:
-        """Return ``allowed_by_head`` of this head, the same for all windows."""
+        """Return the first pattern for the first num_heads // 2 heads and the second for the others; merged: both."""
         del inputs, row
-        return lambda query, key, length: self.allowed_by_head(
-            query, key, length=length, head=head, num_heads=num_heads
-        )
-
-    def allowed_by_head(
-        self, query: torch.Tensor, key: torch.Tensor, length: int, head: int, num_heads: int
-    ) -> torch.Tensor:
-        """Declare the first pattern for the first num_heads // 2 heads and the second for the others; merged: both.
-
-        Args:
-            query: Query indices.
-            key: Key indices that broadcast against them.
-            length: Tokens of the window.
-            head: Query head, counted from 0.
-            num_heads: Query heads of the layer.
-        """
         if self.heads == "merged":
-            return self.allowed(query, key, length)
-        return self.near(query, key) if head < num_heads // 2 else self.far(query, key)
+            return self.allowed
+        one = self.near if head < num_heads // 2 else self.far
+        return lambda query, key, _: one(query, key)
 
     def install(self, model: Any) -> None:
         """Install the pattern as usual.

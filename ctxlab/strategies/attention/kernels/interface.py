@@ -73,6 +73,11 @@ def refuse_unknown(kwargs: Mapping[str, Any]) -> None:
             raise NotImplementedError(f"the model passes `{name}`, which blocked attention does not compute")
 
 
+def called_causally(module: torch.nn.Module, is_causal: bool | None) -> bool:
+    """Return whether a call of the attention interface is causal: as it says, else as its module does."""
+    return bool(getattr(module, "is_causal", True) if is_causal is None else is_causal)
+
+
 def _incompatible(model: Any, name: str, why: str) -> UserError:
     return UserError(
         f"attention `{name}` would not take effect on model type `{model.config.model_type}` ({why}); "

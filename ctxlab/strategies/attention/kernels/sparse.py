@@ -11,7 +11,7 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import ModelKind
 from ctxlab.strategies.attention.kernels import masks
 from ctxlab.strategies.attention.kernels.base import BaseAttention
-from ctxlab.strategies.attention.kernels.interface import install, refuse_unknown
+from ctxlab.strategies.attention.kernels.interface import called_causally, install, refuse_unknown
 from ctxlab.strategies.attention.kernels.masks import LibraryMask
 from ctxlab.strategies.attention.kernels.plan import Plan, PreparedPlan, PreparedPlans, attend_by_heads
 from ctxlab.strategies.attention.kernels.relative import RelativeBias, as_bias
@@ -39,21 +39,6 @@ class Sparse(BaseAttention, ABC):
             length: Tokens of the batch's windows, padding included.
             lengths: Tokens of each document, or a single number where all are equal.
         """
-
-    def allowed_by_head(
-        self, query: torch.Tensor, key: torch.Tensor, length: int, head: int, num_heads: int
-    ) -> torch.Tensor:
-        """Declare the pattern of query head ``head`` (from 0) of ``num_heads``.
-
-        Args:
-            query: Query indices.
-            key: Key indices that broadcast against them.
-            length: Tokens of the window.
-            head: Query head, counted from 0.
-            num_heads: Query heads of the layer.
-        """
-        del head, num_heads
-        return self.allowed(query, key, length)
 
     def pairs(self, length: int) -> int:
         """Return the pairs that the kernel computes for one head on average, in a model that is not causal."""
@@ -102,7 +87,7 @@ class Sparse(BaseAttention, ABC):
         """Map (B, H, L, D) to (B, L, H, D); called by the library's attention interface."""
         refuse_unknown(kwargs)
         if isinstance(attention_mask, torch.Tensor) or attention_mask is None:
-            causal = bool(getattr(module, "is_causal", True) if is_causal is None else is_causal)
+            causal = called_causally(module, is_causal)
             attention_mask = self._prepare(masks.from_tensor(query, key, attention_mask, causal))
         plans = attention_mask.plans
         if position_bias is not None:

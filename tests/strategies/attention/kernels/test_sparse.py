@@ -65,6 +65,11 @@ def small_blocks():
         yield
 
 
+def of_head(part, head, num_heads):
+    """The declared pattern of a head, where it does not depend on the tokens."""
+    return part.allowed if part.wants_marks else part.pattern_of_head({}, 0, head, num_heads)
+
+
 def declared(part, length, num_heads, causal, padding, inputs=None):
     """(B, H, L, L): what each head of each window may see; a query that sees nothing sees itself."""
     query, key = torch.arange(length)[:, None], torch.arange(length)[None]
@@ -75,7 +80,7 @@ def declared(part, length, num_heads, causal, padding, inputs=None):
             if part.wants_marks and inputs is not None:
                 seen[row, head] = part.pattern(inputs, row)(query, key, end)
             else:
-                seen[row, head] = part.allowed_by_head(query, key, end, head, num_heads)
+                seen[row, head] = of_head(part, head, num_heads)(query, key, end)
     seen &= padding[:, None, None, :]
     seen &= (key <= query) if causal else torch.tensor(True)
     return seen | (~seen.any(-1, keepdim=True) & torch.eye(length, dtype=torch.bool))
@@ -107,7 +112,8 @@ def parts(draw, name):
 
 @st.composite
 def shapes(draw):
-    length, batch = draw(st.integers(1, 90)), draw(st.integers(1, 3))
+    length = draw(st.integers(1, 90) | st.integers(50, 90))  # long ones more often: short ones fit in one block
+    batch = draw(st.integers(1, 3))
     key_heads = draw(st.sampled_from([1, 2, 3]))
     padding = torch.ones(batch, length, dtype=torch.bool)
     side = draw(st.sampled_from(["none", "right", "right", "left"]))
@@ -161,12 +167,12 @@ def run(part, case, dtype=torch.float32):
 
 @pytest.mark.parametrize("name", PARTS)
 def test_equals_dense_attention_in_fp32(name):
-    @settings(max_examples=200, deadline=None, derandomize=True)
+    @settings(max_examples=120, deadline=None, derandomize=True)
     @given(parts(name), shapes())
     def check(part, case):
         found, expected, _ = run(part, case)
         for ours, theirs in zip(found, expected, strict=True):
-            assert_close(ours, theirs, atol=1e-5, rtol=0)
+            assert_close(ours, theirs, atol=1e-5, rtol=1e-6)
 
     check()
 
@@ -324,7 +330,7 @@ def test_hides_something_and_shows_something(name):
 def test_allowed_is_what_any_head_may(name):
     query, key = torch.arange(90)[:, None], torch.arange(90)[None]
     for part in variants(name):
-        heads = torch.stack([part.allowed_by_head(query, key, 90, head, 5) for head in range(5)])
+        heads = torch.stack([of_head(part, head, 5)(query, key, 90) for head in range(5)])
         assert torch.equal(part.allowed(query, key, 90), heads.any(0))
 
 
@@ -351,7 +357,7 @@ def test_pairs_counts_what_the_kernel_computes(name):
             merged = part.parameters.get("heads") == "merged"
             assert part.pairs(length) == sum(computed) // (1 if merged else len(plans))
             query, key = torch.arange(length)[:, None], torch.arange(length)[None]
-            allowed = [part.allowed_by_head(query, key, length, head, 2).sum() for head in range(2)]
+            allowed = [of_head(part, head, 2)(query, key, length).sum() for head in range(2)]
             assert part.pairs(length) >= int(sum(allowed)) // 2
 
 
