@@ -56,14 +56,8 @@ class Classification(DocumentClassifier):
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Check text and labels of a record; with ``gold=False`` the text is enough."""
-        fields: dict[str, Any] = {
-            "text": text_of(record, self._text_field, option="task.text_field", origin=origin, task=self.name)
-        }
-        if gold:
-            fields["gold"] = self.gold(record, origin)
-        if record.get("probes") is not None:
-            fields["probes"] = record["probes"]
-        return Document(str(record.get("id", origin)), fields, origin)
+        fields = {"text": text_of(record, self._text_field, option="task.text_field", origin=origin, task=self.name)}
+        return self.document(record, fields, origin, gold=gold)
 
     def text(self, document: Document) -> str:
         """Return the document's text."""

@@ -61,17 +61,13 @@ class NLI(DocumentClassifier):
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Check both texts and the label of a record; with ``gold=False`` the texts are enough."""
-        fields: dict[str, Any] = {
+        fields = {
             "premise": text_of(record, self._premise_field, option="task.premise_field", origin=origin, task=self.name),
             "hypothesis": text_of(
                 record, self._hypothesis_field, option="task.hypothesis_field", origin=origin, task=self.name
             ),
         }
-        if gold:
-            fields["gold"] = self.gold(record, origin)
-        if record.get("probes") is not None:
-            fields["probes"] = record["probes"]
-        return Document(str(record.get("id", origin)), fields, origin)
+        return self.document(record, fields, origin, gold=gold)
 
     def text(self, document: Document) -> str:
         """Return the premise."""

@@ -125,6 +125,7 @@ TOGETHER = {
     "tasks/forms/marking": "tasks/test_scripts",
     "tasks/forms/mention_labels": "tasks/test_relation",
     "tasks/forms/perplexity_fields": "tasks/forms/test_vocabulary",
+    "tasks/forms/token_predictor": "tasks/forms/test_vocabulary",
     "tasks/lm": "tasks/forms/test_vocabulary",
     "tasks/mlm": "tasks/forms/test_vocabulary",
     "tasks/recommendation": "tasks/forms/test_ranking",

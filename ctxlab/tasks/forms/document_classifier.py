@@ -103,6 +103,19 @@ class DocumentClassifier(BaseTask, ABC):
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Check a record and return its document."""
 
+    def document(self, record: Mapping[str, Any], fields: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
+        """Return the document of a record.
+
+        Args:
+            record: The record, from which labels and evidence are taken.
+            fields: What the task has checked of it.
+            origin: Place of the record, for messages.
+            gold: Whether its labels are needed.
+        """
+        labels = {"gold": self.gold(record, origin)} if gold else {}
+        evidence = {} if record.get("probes") is None else {"probes": record["probes"]}
+        return Document(str(record.get("id", origin)), {**fields, **labels, **evidence}, origin)
+
     @abstractmethod
     def text(self, document: Document) -> str:
         """Return the text that is split into windows."""
