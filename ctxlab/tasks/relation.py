@@ -30,7 +30,7 @@ from ctxlab.tasks.forms.mention_labels import (
     word_marks,
 )
 from ctxlab.tasks.forms.pair_classifier import Entities, PairClassifier, adaptive_threshold
-from ctxlab.tasks.records.fields import check_word_places, check_words, lookalike, nearest
+from ctxlab.tasks.records.fields import check_word_places, check_words, missing
 from ctxlab.tasks.records.mentions import Answer, Fact, entities_of, fact_hashes, listed, relations_of
 from ctxlab.tasks.text.subwords import frame, needs_leading_space, split_words
 from ctxlab.text.language import checked
@@ -123,13 +123,14 @@ class Relation(BaseTask):
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Check words, entities and relations of a record; with ``gold=False`` no relations are needed."""
-        wanted = (self._tokens_field, self._entities_field, *((self._relations_field,) if gold else ()))
-        for name in wanted:
-            if record.get(name) is None:
-                raise self._missing(record, name, origin)
+        record = {name: value for name, value in record.items() if value is not None}
+        for kind in ("tokens", "entities", *(["relations"] if gold else [])):
+            name, option = getattr(self, f"_{kind}_field"), f"task.{kind}_field"
+            if name not in record:
+                raise missing(record, name, origin=origin, task=self.name, option=option)
         tokens = listed(record[self._tokens_field], self._tokens_field, origin)
         check_words(tokens, origin)
-        fields: dict[str, Any] = {name: record[name] for name in KEPT_FIELDS if record.get(name) is not None}
+        fields: dict[str, Any] = {name: record[name] for name in KEPT_FIELDS if name in record}
         for name in fields:
             fields[name] = check_word_places(fields[name], name, len(tokens), origin)
         fields["tokens"] = tokens
@@ -138,21 +139,6 @@ class Relation(BaseTask):
             fields["relations"] = relations_of(record, self._relations_field, len(fields["entities"]), origin)
             fields["key"] = self._remember(fields, origin)
         return Document(str(record.get("id", origin)), fields, origin)
-
-    def _missing(self, record: Mapping[str, Any], name: str, origin: str) -> UserError:
-        other = lookalike(record, self.name)
-        if other:
-            return UserError(
-                f"{origin} has no field '{name}'; it looks like a record for task={other}: use a file for "
-                "task=relation."
-            )
-        options = ("tokens_field", "entities_field", "relations_field")
-        option = next(option for option in options if getattr(self, f"_{option}") == name)
-        present = ", ".join(field for field in record if field != "id" and record[field] is not None)
-        return UserError(
-            f"{origin} has no field '{name}', only {present or 'an id'}: "
-            f"name the right one with task.{option}={nearest(record, name)}."
-        )
 
     def _remember(self, fields: Mapping[str, Any], origin: str) -> int:
         """Store what the loss needs under a key that labels contain; equal content has the same key."""

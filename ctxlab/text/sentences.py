@@ -15,7 +15,6 @@ Every pattern visits a character a bounded number of times, so that the time is 
 import re
 from collections.abc import Iterator
 from functools import cache, lru_cache
-from itertools import pairwise
 
 import regex
 
@@ -160,14 +159,6 @@ def sentence_starts(text: str, start: int = 0, end: int | None = None, language:
         yield place
         begin = place
     yield from _capped(text, begin, end)
-
-
-def sentence_spans(text: str, language: str = "") -> list[tuple[int, int]]:
-    """Return first and last character (not included) of the sentences of one paragraph, with white space after them."""
-    first = len(text) - len(text.lstrip())
-    if first == len(text):
-        return []
-    return list(pairwise([first, *sentence_starts(text, first, None, language), len(text)]))
 
 
 def _stops(text: str, start: int, end: int, language: str) -> Iterator[int]:

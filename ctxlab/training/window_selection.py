@@ -7,9 +7,6 @@ from ctxlab.core.passes import Item
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
 
-IsUseful = Callable[[Item, int], bool]
-"""Whether a window of an item, by its index, has anything that enters the loss."""
-
 Choose = Callable[[Item], list[int]]
 """Returns the indices of an item's windows that training needs; empty if none has a label or target."""
 

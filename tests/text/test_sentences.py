@@ -1,11 +1,19 @@
 """Sentences in every script, worked by hand; Unicode's own list of terminators."""
 
+from itertools import pairwise
+
 import pytest
 import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctxlab.text.sentences import MOST_CHARACTERS, MOST_SINGLE, sentence_spans, sentence_starts
+from ctxlab.text.sentences import MOST_CHARACTERS, MOST_SINGLE, sentence_starts
+
+
+def sentence_spans(text, language=""):
+    """First and last character (not included) of the sentences of one paragraph, with white space after them."""
+    first = len(text) - len(text.lstrip())
+    return list(pairwise([first, *sentence_starts(text, first, None, language), len(text)])) if text.strip() else []
 
 
 def cut(text, language=""):

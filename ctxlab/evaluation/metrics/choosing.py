@@ -9,9 +9,6 @@ from ctxlab.core.types import Document, Prediction, Scores
 from ctxlab.evaluation.metrics.ranking import scored
 from ctxlab.evaluation.sufficient import response_ranks
 
-FIGURES = response_ranks.STATISTIC.ranked_by
-"""Figures of task=dialogue; breakdowns show the first."""
-
 
 def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> Scores:
     """Compute the figures over all predicted turns; see ``ranking.scored``."""

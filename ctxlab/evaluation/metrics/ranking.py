@@ -42,10 +42,6 @@ LENGTH_BINS = LENGTHS[:-1]
 BEYOND = 1e6
 """Log odds beyond those of any model: unread candidates get -BEYOND if chosen and BEYOND otherwise, maximally wrong."""
 
-
-FIGURES = recommended_ranks.STATISTIC.ranked_by
-"""Figures of task=recommendation; breakdowns show the first."""
-
 _INTERVAL = interval_note("records")
 
 

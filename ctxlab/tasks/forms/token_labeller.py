@@ -15,7 +15,7 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.task import Loss
 from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Prediction
 from ctxlab.tasks.forms.base import BaseTask
-from ctxlab.tasks.records.fields import check_word_places, check_words, kind, lookalike, nearest
+from ctxlab.tasks.records.fields import check_word_places, check_words, kind, missing
 from ctxlab.tasks.text.subwords import Subwords, frame, needs_leading_space, split_words
 from ctxlab.tasks.text.words import words_of
 from ctxlab.text.language import checked
@@ -114,26 +114,13 @@ class TokenLabeller(BaseTask, ABC):
 
     def _list(self, record: Mapping[str, Any], name: str, origin: str, gold: bool) -> list[Any]:
         if name not in record:
-            raise UserError(self._missing(record, name, origin, gold))
+            option = {self._tokens_field: "task.tokens_field", self._tags_field: "task.tags_field"}[name]
+            also = "" if gold else f" (or a text in '{self._text_field}')"
+            raise missing(record, name, origin=origin, task=self.name, option=option, also=also)
         value = record[name]
         if not isinstance(value, list | tuple | np.ndarray):
             raise UserError(f"The field '{name}' of {origin} is {kind(value)}: give a list with one entry per word.")
         return list(value)
-
-    def _missing(self, record: Mapping[str, Any], name: str, origin: str, gold: bool) -> str:
-        present = [field for field in record if field != "id"]
-        other = lookalike(record, self.name)
-        if other:
-            return (
-                f"{origin} has no field '{name}'; it looks like a record for task={other}: "
-                f"use a file for task={self.name}."
-            )
-        option = {self._tokens_field: "tokens_field", self._tags_field: "tags_field"}[name]
-        text = "" if gold else f" (or a text in '{self._text_field}')"
-        return (
-            f"{origin} has no field '{name}'{text}, only {', '.join(present) or 'an id'}: "
-            f"name the right one with task.{option}={nearest(record, name)}."
-        )
 
     def learn_labels(self, documents: Sequence[Document]) -> None:
         """Fix the labels from the training documents, unless ``labels`` were given."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ctxlab.core.errors import UserError
-from ctxlab.tasks.records.fields import check_characters, kind, lookalike, nearest
+from ctxlab.tasks.records.fields import check_characters, kind, missing
 from ctxlab.text.units import squeezed
 
 KINDS = {bool: "truth values", int: "whole numbers"}
@@ -43,16 +43,7 @@ def list_of(record: Mapping[str, Any], field: str, option: str, origin: str, tas
         UserError: It is missing, no list, or empty.
     """
     if field not in record:
-        other = lookalike(record, task)
-        if other:
-            raise UserError(
-                f"{origin} has no field '{field}'; it looks like a record for task={other}: use a file for task={task}."
-            )
-        present = ", ".join(name for name in record if name != "id")
-        raise UserError(
-            f"{origin} has no field '{field}', only {present or 'an id'}: "
-            f"name the right one with {option}={nearest(record, field)}."
-        )
+        raise missing(record, field, origin=origin, task=task, option=option)
     value = record[field]
     if not isinstance(value, list | tuple | np.ndarray):
         raise UserError(f"The field '{field}' of {origin} is {kind(value)}: give a list.")

@@ -63,7 +63,7 @@ def text_of(record: Mapping[str, Any], field: str, option: str, origin: str, tas
         UserError: It is missing, not a text, blank, or contains half of a surrogate pair.
     """
     if field not in record:
-        raise _no_text(record, field, option=option, origin=origin, task=task)
+        raise missing(record, field, origin=origin, task=task, option=option)
     text = record[field]
     if not isinstance(text, str):
         raise UserError(f"The field '{field}' of {origin} is {kind(text)}: give the document's text.")
@@ -73,17 +73,28 @@ def text_of(record: Mapping[str, Any], field: str, option: str, origin: str, tas
     return text
 
 
-def _no_text(record: Mapping[str, Any], field: str, option: str, origin: str, task: str) -> UserError:
+def missing(
+    record: Mapping[str, Any], field: str, *, origin: str, task: str, option: str = "", also: str = "", advice: str = ""
+) -> UserError:
+    """Return the error of a record without ``field``, which names what it has or the task that it looks made for.
+
+    Args:
+        record: A raw record.
+        field: The field that it should have.
+        origin: Place of the record.
+        task: Name of the task that reads the record.
+        option: Key that sets ``field``, to name the most similar field of the record with it.
+        also: What is said after the field, such as another one that would do.
+        advice: What to do, where no option sets ``field``.
+    """
     other = lookalike(record, task)
     if other:
         return UserError(
             f"{origin} has no field '{field}'; it looks like a record for task={other}: use a file for task={task}."
         )
     present = ", ".join(name for name in record if name != "id")
-    return UserError(
-        f"{origin} has no field '{field}', only {present or 'an id'}: "
-        f"name the right one with {option}={nearest(record, field)}."
-    )
+    advice = advice or f"name the right one with {option}={nearest(record, field)}"
+    return UserError(f"{origin} has no field '{field}'{also}, only {present or 'an id'}: {advice}.")
 
 
 def not_blank(records: Sequence[Record], field: str, notes: list[str]) -> list[Record]:

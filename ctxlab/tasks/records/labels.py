@@ -6,7 +6,7 @@ from typing import Any
 
 from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
-from ctxlab.tasks.records.fields import kind, lookalike, nearest
+from ctxlab.tasks.records.fields import kind, missing
 from ctxlab.text.units import squeezed
 
 KINDS = {str: "text", int: "whole numbers", bool: "truth values"}
@@ -149,7 +149,7 @@ class LabelReader:
             UserError: The field is missing, of the wrong type, or has a label that ``task.labels`` does not list.
         """
         if self.field not in record:
-            raise self._missing(record, origin)
+            raise missing(record, self.field, origin=origin, task=self._task, option="task.label_field")
         value = record[self.field]
         if self._several and not isinstance(value, list | tuple):
             raise UserError(
@@ -198,19 +198,6 @@ class LabelReader:
                 f"[{','.join(self._allowed)}]: add it there, or remove the document from the file."
             )
         return name
-
-    def _missing(self, record: Mapping[str, Any], origin: str) -> UserError:
-        other = lookalike(record, self._task)
-        if other:
-            return UserError(
-                f"{origin} has no field '{self.field}'; it looks like a record for task={other}: "
-                f"use a file for task={self._task}."
-            )
-        present = ", ".join(name for name in record if name != "id")
-        return UserError(
-            f"{origin} has no field '{self.field}', only {present or 'an id'}: "
-            f"name the right one with task.label_field={nearest(record, self.field)}."
-        )
 
 
 def _clean(text: str) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import Document, Encoded
-from ctxlab.tasks.records.fields import check_characters, kind, lookalike, nearest, text_of
+from ctxlab.tasks.records.fields import check_characters, kind, missing, nearest, text_of
 from ctxlab.tasks.text.encoding import Pieces
 from ctxlab.text.answers import OVERLAPS
 from ctxlab.text.units import find_words
@@ -240,16 +240,8 @@ def questions_of(
 def _flat(record: Mapping[str, Any], origin: str) -> Mapping[str, Any]:
     if "question" in record:
         return record
-    other = lookalike(record, "qa")
-    if other:
-        raise UserError(
-            f"{origin} has no field 'questions'; it looks like a record for task={other}: use a file for task=qa."
-        )
-    present = ", ".join(name for name in record if name != "id")
-    raise UserError(
-        f"{origin} has no field 'questions' or 'question', only {present or 'an id'}: "
-        f"rename '{nearest(record, 'questions')}' if it contains them."
-    )
+    advice = f"rename '{nearest(record, 'questions')}' if it contains them"
+    raise missing(record, "questions", origin=origin, task="qa", also=" or 'question'", advice=advice)
 
 
 def _question_id(question: Mapping[str, Any], index: int) -> str:

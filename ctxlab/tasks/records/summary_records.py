@@ -7,7 +7,7 @@ import numpy as np
 
 from ctxlab.core.errors import UserError
 from ctxlab.tasks.records.evidence import checked_evidence
-from ctxlab.tasks.records.fields import check_characters, kind, lookalike
+from ctxlab.tasks.records.fields import check_characters, kind, missing
 
 
 def summaries_of(record: Mapping[str, Any], name: str, text: str, origin: str, *, gold: bool) -> list[dict[str, Any]]:
@@ -73,7 +73,7 @@ def _text(value: Any, field: str, origin: str) -> str:
 
 
 def _missing(one: Mapping[str, Any], place: str, origin: str) -> UserError:
-    other = None if place else lookalike(one, "summarization")
-    looks = f"; it looks like a record for task={other}" if other else ""
-    wanted = f"'{place}summary'" if place else "'summaries' or 'summary'"
-    return UserError(f"{origin} has no field {wanted}{looks}: give the summary.")
+    if place:
+        return UserError(f"{origin} has no field '{place}summary': give the summary.")
+    advice = "give the summary"
+    return missing(one, "summaries", origin=origin, task="summarization", also=" or 'summary'", advice=advice)

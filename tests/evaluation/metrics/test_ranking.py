@@ -9,10 +9,11 @@ from sklearn import metrics
 from ctxlab.core.types import Document, Prediction
 from ctxlab.evaluation.metrics import choosing, ranking
 from ctxlab.evaluation.ranks import rank
+from ctxlab.evaluation.sufficient import recommended_ranks, response_ranks
 from ctxlab.tasks.forms.document_classifier import Verdict
 from ctxlab.tasks.forms.ranking import CLASSES
 
-FIGURES = (*ranking.FIGURES, *choosing.FIGURES[1:])
+FIGURES = (*recommended_ranks.STATISTIC.ranked_by, *response_ranks.STATISTIC.ranked_by[1:])
 
 
 def verdict(score, *, tokens=100, seen=100, evidence=()):
