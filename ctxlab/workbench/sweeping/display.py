@@ -10,8 +10,8 @@ from ctxlab.workbench.sweeping.session import Session
 class Display:
     """A context manager that shows how many trials are done and running, the best so far, and the time left."""
 
-    def __init__(self, made: Session) -> None:
-        self._figure = made.objectives[0].name
+    def __init__(self, session: Session) -> None:
+        self._figure = session.objectives[0].name
         self._bar = ProgressDisplay("sweep")
         self._is_terminal = console().is_terminal
         self._last = ""

@@ -32,32 +32,32 @@ class Progress:
         return self.num_finished + self.num_pruned + self.num_failed
 
 
-def progress_of(made: Session, running: Sequence[int], before: Progress | None = None) -> Progress:
+def progress_of(session: Session, running: Sequence[int], before: Progress | None = None) -> Progress:
     """Count the trials of a study.
 
     Args:
-        made: The sweep.
+        session: The sweep.
         running: Numbers of the trials that this command runs.
         before: The last progress, if any.
     """
-    trials = made.study.trials()
+    trials = session.study.trials()
     by_state = {state: [trial for trial in trials if trial.state is state] for state in TrialState}
     finished = by_state[TrialState.COMPLETE]
     num_told = len(finished) + len(by_state[TrialState.PRUNED]) + len(by_state[TrialState.FAIL])
     return Progress(
-        num_trials=made.num_trials,
+        num_trials=session.num_trials,
         num_finished=len(finished),
         num_pruned=len(by_state[TrialState.PRUNED]),
         num_failed=len(by_state[TrialState.FAIL]),
         running=list(running),
         num_elsewhere=len(by_state[TrialState.RUNNING]) - len(running),
-        best=_best(made, finished),
-        seconds_left=_left(finished, max(made.num_trials - num_told, 0), made.settings.workers),
+        best=_best(session, finished),
+        seconds_left=_left(finished, max(session.num_trials - num_told, 0), session.settings.workers),
     )
 
 
-def _best(made: Session, finished: Sequence[FrozenTrial]) -> tuple[int, float] | None:
-    sign = -1 if made.objectives[0].lower_is_better else 1
+def _best(session: Session, finished: Sequence[FrozenTrial]) -> tuple[int, float] | None:
+    sign = -1 if session.objectives[0].lower_is_better else 1
     found = max(finished, key=lambda trial: sign * trial.values[0], default=None)
     return None if found is None else (found.number, found.values[0])
 

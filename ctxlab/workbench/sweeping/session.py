@@ -86,7 +86,7 @@ def prepare(parts: Parts) -> Session:
     fixed, notes = _fixed(parts)
     if not any(word.startswith("tracking=") for word in shared):
         shared = [*shared, f"tracking={found.runtime.choices['tracking']}"]
-    made = Session(
+    session = Session(
         parts=parts,
         settings=settings,
         margin=options.margin,
@@ -101,21 +101,21 @@ def prepare(parts: Parts) -> Session:
         num_threads=max(torch.get_num_threads() // settings.workers, 1),
         notes=notes,
     )
-    study.open(_definition(made), [one.direction for one in objectives])
-    _keep(made, place)
-    return made
+    study.open(_definition(session), [one.direction for one in objectives])
+    _keep(session, place)
+    return session
 
 
-def _definition(made: Session) -> dict[str, Any]:
+def _definition(session: Session) -> dict[str, Any]:
     """Return what a study is, so that another one is never continued by mistake."""
     return {
-        "task": made.parts.task.name,
-        "space": made.space.form,
-        "sampler": made.settings.sampler,
-        "objectives": {one.name: one.direction for one in made.objectives},
-        "prune": made.settings.prune,
-        "overrides": sorted(word for word in made.shared if not word.startswith(IN_PLACE)),
-        **made.fixed,
+        "task": session.parts.task.name,
+        "space": session.space.form,
+        "sampler": session.settings.sampler,
+        "objectives": {one.name: one.direction for one in session.objectives},
+        "prune": session.settings.prune,
+        "overrides": sorted(word for word in session.shared if not word.startswith(IN_PLACE)),
+        **session.fixed,
     }
 
 
@@ -199,31 +199,31 @@ def _command(origin: Origin, place: Place) -> Sequence[str]:
     return words
 
 
-def _keep(made: Session, place: Place) -> None:
+def _keep(session: Session, place: Place) -> None:
     """Keep command and space of an opened study, so that the sweep can be continued without its file."""
-    if not (made.folder / COMMAND).is_file():
-        write_json(made.folder / COMMAND, {"command": list(made.command), "storage": place.title})
-    path = made.folder / command.SPACE
+    if not (session.folder / COMMAND).is_file():
+        write_json(session.folder / COMMAND, {"command": list(session.command), "storage": place.title})
+    path = session.folder / command.SPACE
     if not path.is_file():
-        lines = [f"{name}: {json.dumps(form, ensure_ascii=False)}\n" for name, form in made.space.form.items()]
+        lines = [f"{name}: {json.dumps(form, ensure_ascii=False)}\n" for name, form in session.space.form.items()]
         write_text(path, f"# The space of this sweep\n{''.join(lines)}")
 
 
-def announce(made: Session) -> None:
+def announce(session: Session) -> None:
     """Print what is searched, how, and by what trials are chosen."""
-    screen, size = console(), made.space.size
+    screen, size = console(), session.space.size
     points = "any number of points" if size is None else f"{size:,} points"
-    for name, form in made.space.form.items():
+    for name, form in session.space.form.items():
         screen.print(f"{name}: {', '.join(f'{key} {value}' for key, value in form.items())}", soft_wrap=True)
-    objectives = ", ".join(f"{one.direction} {one.name}" for one in made.objectives)
-    threads = "1 thread" if made.num_threads == 1 else f"{made.num_threads} threads"
-    at_once = "one at a time" if made.settings.workers == 1 else f"{made.settings.workers} at a time"
+    objectives = ", ".join(f"{one.direction} {one.name}" for one in session.objectives)
+    threads = "1 thread" if session.num_threads == 1 else f"{session.num_threads} threads"
+    at_once = "one at a time" if session.settings.workers == 1 else f"{session.settings.workers} at a time"
     screen.print(
-        f"{made.num_trials} trials of {points} by {made.settings.sampler}, {at_once} on {threads} each: {objectives} "
-        f"on the {SPLIT} split. All is kept in {made.folder}",
+        f"{session.num_trials} trials of {points} by {session.settings.sampler}, {at_once} on {threads} each: "
+        f"{objectives} on the {SPLIT} split. All is kept in {session.folder}",
         soft_wrap=True,
     )
-    if made.settings.n_trials and size is not None and made.settings.n_trials > size:
-        screen.print(f"sweep.n_trials={made.settings.n_trials} is more than there are points: each is tried once.")
-    for note in made.notes:
+    if session.settings.n_trials and size is not None and session.settings.n_trials > size:
+        screen.print(f"sweep.n_trials={session.settings.n_trials} is more than there are points: each is tried once.")
+    for note in session.notes:
         screen.print(f"note: {note}", soft_wrap=True)

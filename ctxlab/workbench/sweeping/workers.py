@@ -47,7 +47,7 @@ class Slot:
     """Whether the process was asked to end."""
 
 
-def train(made: Session) -> None:
+def train(session: Session) -> None:
     """Run every missing trial.
 
     Raises:
@@ -55,22 +55,22 @@ def train(made: Session) -> None:
         CheckFailed: The first trials all failed.
         UserError: A trial does not report an objective.
     """
-    workers = Workers(made)
-    with Display(made) as shown:
+    workers = Workers(session)
+    with Display(session) as shown:
         workers.run(shown.update)
 
 
 class Workers:
     """The workers of one command; all run in this process, and their trials in others."""
 
-    def __init__(self, made: Session) -> None:
-        self._made, self._study = made, made.study
+    def __init__(self, session: Session) -> None:
+        self._session, self._study = session, session.study
         self._slots: list[Slot] = []
-        self._deadline = time.monotonic() + (made.settings.timeout or math.inf)
+        self._deadline = time.monotonic() + (session.settings.timeout or math.inf)
         self._is_full = False
         """Whether there was nothing to claim when a worker last asked."""
         self._watched = 0.0
-        self._progress = progress_of(made, [])
+        self._progress = progress_of(session, [])
 
     def run(self, show: Callable[[Progress], None]) -> None:
         """Work until no trial is left to claim."""
@@ -95,8 +95,8 @@ class Workers:
 
     def _fill(self) -> None:
         """Give every free worker a trial."""
-        while len(self._slots) < self._made.settings.workers and not self._is_full:
-            claimed = self._study.claim(self._made.num_trials, ask=time.monotonic() < self._deadline)
+        while len(self._slots) < self._session.settings.workers and not self._is_full:
+            claimed = self._study.claim(self._session.num_trials, ask=time.monotonic() < self._deadline)
             if claimed is None:
                 self._is_full = True
                 return
@@ -104,7 +104,7 @@ class Workers:
             self._changed()
 
     def _changed(self) -> None:
-        self._progress = progress_of(self._made, [slot.claimed.number for slot in self._slots], self._progress)
+        self._progress = progress_of(self._session, [slot.claimed.number for slot in self._slots], self._progress)
 
     def _advance(self, slot: Slot, *, is_stopping: bool) -> None:
         """Start the process of a trial, or see what became of it."""
@@ -131,24 +131,24 @@ class Workers:
             self._start(slot)
 
     def _start(self, slot: Slot) -> None:
-        made, claimed = self._made, slot.claimed
+        session, claimed = self._session, slot.claimed
         folder = claimed.folder
         slot.last = checkpoint.read_pointer(folder, "latest")
         if run_state.state(folder) is State.STARTED and not checkpoint.names(folder):
             shutil.rmtree(folder)  # killed while it began: what it left of its configuration may be cut short
         if run_state.state(folder) is State.STARTED:
-            words = command.resumed_words(made.flags, folder)
+            words = command.resumed_words(session.flags, folder)
         else:
             words = command.trial_words(
-                flags=made.flags,
-                shared=made.shared,
-                space=made.space,
+                flags=session.flags,
+                shared=session.shared,
+                space=session.space,
                 point=claimed.point,
-                fixed=made.fixed,
+                fixed=session.fixed,
                 folder=folder,
             )
-        log = made.folder / LOGS / f"{claimed.number:04d}.log"
-        slot.running = process.start(words, log, process.environment(made.num_threads))
+        log = session.folder / LOGS / f"{claimed.number:04d}.log"
+        slot.running = process.start(words, log, process.environment(session.num_threads))
 
     def _ended_without_result(self, slot: Slot, status: int, *, is_stopping: bool) -> None:
         claimed = slot.claimed
@@ -161,14 +161,14 @@ class Workers:
             slot.num_kills = 1 if is_further else slot.num_kills + 1
             if slot.num_kills < failures.KILLS:
                 return  # it is started again
-        log = self._made.folder / LOGS / f"{claimed.number:04d}.log"
+        log = self._session.folder / LOGS / f"{claimed.number:04d}.log"
         found = failures.failure(claimed.folder, log, status)
         self._study.fail(claimed, found.reason, found.status)
         self._leave(slot)
         if not self._progress.num_finished and self._progress.num_failed >= failures.FIRST:
             raise CheckFailed(
-                f"The first {self._progress.num_failed} trials failed, the last one because: {found.reason} Mend that "
-                "and start another sweep."
+                f"The first {self._progress.num_failed} trials failed, the last one because: {found.reason} Fix the "
+                "cause and start another sweep."
             )
 
     def _finish(self, slot: Slot) -> None:
@@ -178,7 +178,7 @@ class Workers:
         if isinstance(outcome, Result):
             checkpoint.reduce_to_best(claimed.folder)
             try:
-                values = [one.of(outcome) for one in self._made.objectives]
+                values = [one.of(outcome) for one in self._session.objectives]
             except UserError as error:
                 self._study.fail(claimed, str(error), failures.FAILED)
                 self._leave(slot)
@@ -186,7 +186,7 @@ class Workers:
             if all(map(math.isfinite, values)):
                 self._study.finish(claimed, values)
             else:
-                names = ", ".join(one.name for one in self._made.objectives)
+                names = ", ".join(one.name for one in self._session.objectives)
                 self._study.fail(claimed, f"its {names} is not a number", failures.FAILED)
         else:
             self._study.fail(claimed, outcome, failures.FAILED)
@@ -201,10 +201,10 @@ class Workers:
 
     def _watch(self) -> None:
         """Tell the scores of running trials at their steps, and cut short those that are worse than the median."""
-        if not self._made.settings.prune or time.monotonic() - self._watched < WATCH_SECONDS:
+        if not self._session.settings.prune or time.monotonic() - self._watched < WATCH_SECONDS:
             return
         self._watched = time.monotonic()
-        (objective,) = self._made.objectives
+        (objective,) = self._session.objectives
         for slot in self._slots:
             path = slot.claimed.folder / "metrics.jsonl"
             if slot.running is None or slot.claimed.pruned_at is not None or not path.is_file():
@@ -214,7 +214,7 @@ class Workers:
                     self._report(slot, row["step"], row[objective.name])
 
     def _is_rung(self, slot: Slot, row: dict[str, float]) -> bool:
-        trainer = self._made.parts.trainer
+        trainer = self._session.parts.trainer
         assert trainer.eval_every_steps is not None
         assert trainer.max_steps is not None
         step = row["step"]
@@ -253,6 +253,6 @@ class Workers:
         done = self._progress
         return Interrupted(
             number,
-            f"Stopped with {done.num_told} of {self._made.num_trials} trials done, those that ran are saved; continue "
-            f"with `ctxlab sweep resume={self._made.folder}`.",
+            f"Stopped with {done.num_told} of {self._session.num_trials} trials done, those that ran are saved; "
+            f"continue with `ctxlab sweep resume={self._session.folder}`.",
         )
