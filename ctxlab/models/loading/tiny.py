@@ -107,11 +107,12 @@ def make_byte_tokenizer() -> Any:
 
 
 def byte_merges() -> list[tuple[str, str]]:
-    """Return the merges of bytes: a blank with a letter, these with a second letter, and pairs of letters."""
+    """Return the merges of bytes: a blank with a letter or digit, these with a second letter, and pairs of letters."""
     blank = "Ġ"  # the symbol of the blank's byte
-    starts = [(blank, letter) for letter in string.ascii_letters]
+    starts = [(blank, letter) for letter in string.ascii_letters + string.digits]
     pairs = list(product(string.ascii_lowercase, string.ascii_lowercase))
-    return [*starts, *((blank + first, second) for first, second in pairs), *pairs]
+    words = product(string.ascii_letters, string.ascii_lowercase)
+    return [*starts, *((blank + first, second) for first, second in words), *pairs]
 
 
 VOCABULARIES: dict[str, Callable[[], Any]] = {"bytes": make_byte_tokenizer, "letters": make_tokenizer}

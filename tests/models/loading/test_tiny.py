@@ -52,7 +52,7 @@ def test_bytes_give_every_script_back_and_know_all_of_it():
     assert unknown_id(tokenizer) is None
     assert tokenizer.pad_token_id == 0
     assert tokenizer("a")["input_ids"][0] == tokenizer.cls_token_id
-    assert len(tokenizer) == 5 + 256 + 52 + 2 * 26**2  # special tokens, bytes, and what is merged
+    assert len(tokenizer) == 5 + 256 + 62 + 3 * 26**2  # special tokens, bytes, and what is merged
 
 
 def test_letters_do_not_know_other_scripts():
