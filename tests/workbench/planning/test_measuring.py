@@ -19,7 +19,7 @@ from ctxlab.workbench.trainer import Validation, make_trainer
 SMALL = (
     "task=ner", "model=tiny_bert", "tracking=none", "data.documents=4", "data.validation_documents=1",
     "data.test_documents=1", "data.words_per_document=800", "data.evidence_distance=[40]", "trainer.precision=fp32",
-    "trainer.device=cpu",
+    "trainer.device=cpu", "model.vocabulary=letters",
 )  # fmt: skip
 
 
