@@ -166,7 +166,10 @@ class Attention(Component, ABC):
     wants_marks: bool
     """Whether the model's inputs must include ``marks`` (B, W) of the tokens (such as ``core.types.SENTENCE``)."""
     caches: bool
-    """Whether a decoder with this attention may generate with a KV cache, one new token at a time."""
+    """Whether pairs of tokens attend to each other or not however the text goes on, so that a decoder may generate with
+    a KV cache, one new token at a time."""
+    shifts: bool
+    """Whether padding before a text changes nothing, so that a decoder may continue texts of unequal length together."""
     looks_ahead: bool
     """Whether the choice of attending pairs depends on the whole window, so that later tokens influence earlier ones
     even in a causal model."""

@@ -43,6 +43,8 @@ class TextGenerator:
 
     It must be False if keys or the attention pattern change as the text grows.
     """
+    padded: bool
+    """Whether windows of unequal length may share a batch; it must be False if padding changes the attention pattern."""
     device: torch.device
 
     def generate(
@@ -52,13 +54,21 @@ class TextGenerator:
 
         Windows of similar length share a batch.
         """
-        sizes = [len(window) + self.decoding.max_new_tokens for window in windows]
-        groups = split_forward(range(len(windows)), sizes, self.tokens_per_forward) if self.cached else _single(windows)
         generated: dict[int, GeneratedTokens] = {}
-        for group in groups:
+        for group in self._groups([len(window) for window in windows]):
             generated.update(zip(group, self._batch([windows[i] for i in group]), strict=True))
             done(sum(len(windows[i]) for i in group))
         return [generated[i] for i in range(len(windows))]
+
+    def _groups(self, lengths: Sequence[int]) -> list[list[int]]:
+        """Return the windows, of ``lengths`` tokens, of each batch."""
+        if not self.cached:
+            return [[i] for i in range(len(lengths))]
+        alike: dict[int, list[int]] = {}
+        for i, length in enumerate(lengths):
+            alike.setdefault(0 if self.padded else length, []).append(i)
+        sizes = [length + self.decoding.max_new_tokens for length in lengths]
+        return [group for chosen in alike.values() for group in split_forward(chosen, sizes, self.tokens_per_forward)]
 
     @torch.inference_mode()
     def _batch(self, windows: Sequence[Window]) -> list[GeneratedTokens]:
@@ -126,7 +136,3 @@ def _left_pad(windows: Sequence[Window], pad_id: int) -> dict[str, torch.Tensor]
     """Return left-padded ``input_ids`` and ``attention_mask``, int64 (B, W), so that rows end with their last token."""
     flipped = [Window(window.input_ids[::-1].copy(), window.token_index[::-1]) for window in windows]
     return {name: rows.flip(1) for name, rows in collate(flipped, None, pad_id).items()}
-
-
-def _single(windows: Sequence[Window]) -> list[list[int]]:
-    return [[i] for i in range(len(windows))]

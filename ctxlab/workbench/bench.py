@@ -67,8 +67,8 @@ class Workbench:
 
     def _generator(self) -> TextGenerator:
         target_place = _TARGET_PLACES[self.facts.kind]
-        # The pattern of an encoder-decoder applies to its source, which does not grow during generation.
-        keeps_pattern = target_place == IN_DECODER or self.strategy.attention.caches
+        # The pattern of an encoder-decoder applies to its source, which is padded at its end and does not grow.
+        attention, is_source = self.strategy.attention, target_place == IN_DECODER
         return TextGenerator(
             model=self.model,
             decoding=self.task.decoding,
@@ -76,6 +76,7 @@ class Workbench:
             stops=self.task.stops,
             pad_id=self.tokenizer.pad_token_id,
             tokens_per_forward=self._tokens_per_forward,
-            cached=keeps_pattern and not self.strategy.positions.by_batch,
+            cached=(is_source or attention.caches) and not self.strategy.positions.by_batch,
+            padded=is_source or attention.shifts,
             device=self.accelerator.device,
         )

@@ -24,9 +24,9 @@ def window(length, seed):
     return Window(ids, np.arange(length))
 
 
-def generator(model, target_place, budget=10_000, cached=True, **decoding):
+def generator(model, target_place, budget=10_000, cached=True, padded=True, **decoding):
     return TextGenerator(
-        model, Decoding(**{"max_new_tokens": 6, **decoding}), target_place, STOPS, 0, budget, cached, CPU
+        model, Decoding(**{"max_new_tokens": 6, **decoding}), target_place, STOPS, 0, budget, cached, padded, CPU
     )
 
 
@@ -73,6 +73,19 @@ PATTERNS = {
 """Small enough that in no text every token sees every other."""
 
 
+def attention(pattern):
+    words = [f"strategy/attention={pattern}", *(f"strategy.attention.{word}" for word in PATTERNS[pattern])]
+    return build(compose("train", words).strategy.attention, Attention)
+
+
+def sharpened(model):
+    """Attention of a new model is so flat that another pattern would hardly show."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(4)
+    return model
+
+
 def small_bart():
     config = tf.BartConfig(
         vocab_size=220, d_model=32, encoder_layers=2, decoder_layers=2, encoder_attention_heads=4,
@@ -90,13 +103,8 @@ def test_an_encoder_decoder_writes_what_the_library_writes_for_each_text_alone(n
     if name == "bart":
         model = small_bart()
     else:
-        model = TinyT5(hidden_size=32, num_layers=2).build("seq2seq_lm", [])
-        with torch.no_grad():
-            for parameter in model.parameters():
-                parameter.mul_(4)  # attention of a new model is so flat that another pattern would hardly show
-        pattern = name.split()[1]
-        words = [f"strategy/attention={pattern}", *(f"strategy.attention.{word}" for word in PATTERNS[pattern])]
-        build(compose("train", words).strategy.attention, Attention).install(model)
+        model = sharpened(TinyT5(hidden_size=32, num_layers=2).build("seq2seq_lm", []))
+        attention(name.split()[1]).install(model)
     windows = [window(length, seed) for seed, length in enumerate((9, 80, 23, 180, 180, 41, 64))]
     given = generator(model, IN_DECODER).generate(windows)
     for one, written in zip(windows, given, strict=True):
@@ -121,6 +129,31 @@ def test_greedy_is_the_likeliest_token_each_time(models, target_place, cached):
         ids, score = likeliest(models[target_place], target_place, one.input_ids, 6)
         assert written.token_ids.tolist() == ids
         assert written.score == pytest.approx(score, abs=1e-4)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_sparse_decoder_writes_what_it_would_if_it_read_the_whole_text_for_every_token(pattern):
+    part = attention(pattern)
+    model = sharpened(TinyLlama(hidden_size=32, num_layers=2).build("causal_lm", []))
+    part.install(model)
+    windows = [window(length, seed) for seed, length in enumerate((9, 80, 23, 80, 41))]
+    writer = generator(model, AFTER_WINDOW, cached=part.caches, padded=part.shifts, max_new_tokens=12)
+    for one, written in zip(windows, writer.generate(windows), strict=True):
+        ids, score = likeliest(model, AFTER_WINDOW, one.input_ids, 12)
+        assert written.token_ids.tolist() == ids
+        assert written.score == pytest.approx(score, abs=1e-3)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_cache_is_used_where_pairs_stay_as_they_are_while_the_text_grows(pattern):
+    part = attention(pattern)
+    place = torch.arange(60)
+    whole = part.allowed(place[:, None], place[None], 60).tril()
+    same = [
+        bool((part.allowed(place[:size, None], place[None, :size], size).tril() == whole[:size, :size]).all())
+        for size in (12, 18, 36, 48)
+    ]
+    assert part.caches == all(same)
 
 
 @pytest.mark.parametrize("target_place", [AFTER_WINDOW, IN_DECODER])

@@ -21,6 +21,8 @@ class Dilated(Sparse):
     global tokens are the first of every window and use the trained projections.
     """
 
+    caches = True
+
     def __init__(self, window: int = 128, dilation: int = 2, num_global: int = 1) -> None:
         """Take the attended tokens on each side, the step between them, and the number of global tokens."""
         at_least(1, "tokens on each side that a token attends to", window=window)

@@ -27,6 +27,8 @@ class Fixed(Factorised):
     each head attends to both at once.
     """
 
+    caches = True
+
     def __init__(self, stride: int = 512, num_summary: int = 4, heads: Heads = "split") -> None:
         """Take the tokens of a segment, its number of summary tokens, and whether heads are split or merged."""
         at_least(1, "tokens of a segment", stride=stride)

@@ -17,6 +17,7 @@ class Full(BaseAttention):
     """
 
     caches = True
+    shifts = True
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
 
     def allowed(self, query: torch.Tensor, key: torch.Tensor, length: int) -> torch.Tensor:

@@ -16,6 +16,8 @@ class Local(Sparse):
     tokens on each side, so Longformer's ``attention_window`` is twice this number.
     """
 
+    caches = True
+
     def __init__(self, window: int = 128, num_global: int = 1) -> None:
         """Take ``window`` tokens on each side, and the first ``num_global`` tokens of a window as global ones."""
         at_least(1, "tokens on each side that a token attends to", window=window)

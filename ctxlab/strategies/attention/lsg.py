@@ -19,6 +19,8 @@ class Lsg(Sparse):
     and use the trained projections.
     """
 
+    caches = True
+
     def __init__(self, window: int = 128, reach: int = 512, step: int = 4, num_global: int = 1) -> None:
         """Build the part.
 

@@ -27,6 +27,8 @@ class Strided(Factorised):
     materialised (but not L × L).
     """
 
+    caches = True
+
     def __init__(self, window: int = 128, stride: int = 128, heads: Heads = "split") -> None:
         """Take the tokens on each side, the stride, and whether heads are split between the patterns or merged."""
         at_least(1, "tokens on each side that a token attends to", window=window)

@@ -18,6 +18,7 @@ class BaseAttention(Attention, ABC):
 
     wants_marks = False
     caches = False
+    shifts = False
     looks_ahead = False
     reweights = False
 
