@@ -1,15 +1,15 @@
 """The size of what a forward pass computes, in the terms that its cost is linear in."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 Terms = npt.NDArray[np.float64]
-"""One, tokens, pairs and target tokens, in this order."""
+"""One, tokens, pairs, target tokens and the pairs of one row, in this order."""
 
-CONSTANT, TOKENS, PAIRS, TARGETS = 0, 1, 2, 3
+CONSTANT, TOKENS, PAIRS, TARGETS, ROW_PAIRS = range(5)
 """Indices of the terms."""
 
 
@@ -23,18 +23,20 @@ class Shape:
     """Pairs of query and key that one head of one layer computes."""
     targets: int = 0
     """Tokens of the decoder of an encoder-decoder."""
+    row_pairs: int = 0
+    """Pairs of one row: the size of what all rows share, such as a pattern of attention."""
 
     @property
     def terms(self) -> Terms:
-        """Return (1, tokens, pairs, targets), by which costs are extrapolated."""
-        return np.asarray([1.0, self.tokens, self.pairs, self.targets])
+        """Return (1, tokens, pairs, targets, row_pairs), by which costs are extrapolated."""
+        return np.asarray([1.0, *astuple(self)])
 
     def __add__(self, other: "Shape") -> "Shape":
-        return Shape(self.tokens + other.tokens, self.pairs + other.pairs, self.targets + other.targets)
+        return Shape(*(own + more for own, more in zip(astuple(self), astuple(other), strict=True)))
 
     def covers(self, other: "Shape") -> bool:
         """Return whether no term of ``other`` is larger."""
-        return self.tokens >= other.tokens and self.pairs >= other.pairs and self.targets >= other.targets
+        return bool((self.terms >= other.terms).all())
 
 
 def largest(shapes: Iterable[Shape]) -> list[Shape]:

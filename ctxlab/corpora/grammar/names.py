@@ -28,9 +28,15 @@ def split_of(name: str) -> str:
     return next(split for split in SPLITS if value < _BOUNDS[split])
 
 
-@cache
 def names(split: str) -> tuple[str, ...]:
     """Return all names of a split, in a fixed order."""
+    return _names_by_split()[split]
+
+
+@cache
+def _names_by_split() -> dict[str, tuple[str, ...]]:
     middles = ("", *_MIDDLE.split())
-    every = {"".join(parts) for parts in product(_FIRST.split(), middles, _LAST.split())}
-    return tuple(sorted(name for name in every if split_of(name) == split))
+    found: dict[str, list[str]] = {split: [] for split in SPLITS}
+    for name in sorted({"".join(parts) for parts in product(_FIRST.split(), middles, _LAST.split())}):
+        found[split_of(name)].append(name)
+    return {split: tuple(some) for split, some in found.items()}

@@ -19,7 +19,7 @@ from ctxlab.core.types import Document
 from ctxlab.optim.parameters import count_parameters
 from ctxlab.planning import growth, heap
 from ctxlab.planning.measured import Measured
-from ctxlab.planning.shape import CONSTANT, PAIRS, TARGETS, TOKENS, Shape
+from ctxlab.planning.shape import CONSTANT, PAIRS, ROW_PAIRS, TARGETS, TOKENS, Shape
 from ctxlab.runtime.cost import FlopCounter, MemoryMeter
 from ctxlab.runtime.forward import IN_DECODER
 from ctxlab.runtime.live_tensors import LiveTensors
@@ -36,7 +36,7 @@ from ctxlab.workbench.trainer import Validation, make_trainer
 WORK = (TOKENS, PAIRS, TARGETS)
 """Terms of floating point operations."""
 
-MEMORY = (TOKENS, CONSTANT, PAIRS, TARGETS)
+MEMORY = (TOKENS, CONSTANT, PAIRS, TARGETS, ROW_PAIRS)
 """Terms of memory; with measurements of two lengths, growth with the pairs cannot be told from a constant."""
 
 SHORT_TOKENS = 512
@@ -47,6 +47,9 @@ SHORT_LINKED_TOKENS = 256
 
 MOST_LINKED = 4
 """Linked windows that are measured together, at most."""
+
+LEVEL_WIDTHS = ((256, 400), (512, 800), (768, 1000), (1024, 1600))
+"""Tokens of two short windows of level attention, the second not in whole blocks: pairs then differ from tokens."""
 
 LEVEL = 0.95
 """Fraction of the pairs per token of the longest window from which they count as level."""
@@ -108,10 +111,10 @@ def measure(parts: Parts, bench: Workbench, documents: Sequence[Document]) -> Me
         peaks=_largest_peaks(trainer, epoch, peaks),
         other_bytes=max(other_bytes, 0),
         flops=flops.tolist(),
-        pass_seconds=pass_seconds(trainer, epoch, plain[-1], flops).tolist(),
-        update_seconds=steps[-1].update_seconds,
+        pass_seconds=pass_seconds(trainer, epoch, max(plain, key=_tokens), flops).tolist(),
+        update_seconds=min(step.update_seconds for step in steps),
         created_bytes=created.tolist(),
-        operations=len(steps[-1].sizes),
+        operations=len(steps[0].sizes),
         precision=bench.accelerator.mixed_precision.replace("no", "fp32"),
     )
 
@@ -132,9 +135,12 @@ def _short_items(trainer: Trainer, epoch: Epoch, *, padded: bool) -> Iterator[li
         widths = _fractions(min(longest, SHORT_LINKED_TOKENS))
     else:
         num_windows, widths = 1, _widths(strategy.attention.pairs, longest)
-    # With targets in a decoder, another number of rows tells their memory from a constant.
     is_decoded = trainer.job.target_place == IN_DECODER
-    for num_rows, width in [(1 + is_decoded, width) for width in widths] + [(3, widths[0])] * is_decoded:
+    sizes = [(1 + is_decoded, width) for width in widths]
+    if is_decoded or any(len(items) > 1 for items in shapes.groups(trainer, epoch)):
+        # Another number of rows tells what grows with them from what they share, and targets from a constant.
+        sizes.append((2 + is_decoded, widths[0]))
+    for num_rows, width in sizes:
         rows = [width] * num_rows
         if padded and width > 1:
             rows = [*rows, width - 1]
@@ -144,16 +150,17 @@ def _short_items(trainer: Trainer, epoch: Epoch, *, padded: bool) -> Iterator[li
 def _widths(pairs: Callable[[int], int], longest: int) -> list[int]:
     """Return the widths of short windows.
 
-    Attention over a limited span costs the same per token from some width on, which two widths show. Otherwise three
-    are needed, to tell growth with the tokens from growth with the pairs.
+    Attention over a limited span costs the same per token from some width on, which two widths show that are cut into
+    blocks as the longest is. Otherwise three are needed, to tell growth with the tokens from growth with the pairs.
 
     Args:
         pairs: Pairs of attention by width.
         longest: Width of the longest window of the run.
     """
-    for width in (SHORT_TOKENS // 2, SHORT_TOKENS, 2 * SHORT_TOKENS):
-        if 1.5 * width <= longest and pairs(width) / width > LEVEL * pairs(longest) / longest:
-            return [width, width * 3 // 2]
+    for width, wider in LEVEL_WIDTHS:
+        in_blocks = pairs(width) < width**2 or pairs(longest) == longest**2
+        if wider <= longest and in_blocks and pairs(width) / width > LEVEL * pairs(longest) / longest:
+            return [width, wider]
     return _fractions(min(longest, SHORT_TOKENS))
 
 
@@ -187,6 +194,10 @@ def _step(trainer: Trainer, items: Sequence[Item], live: LiveTensors) -> Step:
     return Step(list(live.sizes), list(live.events), counter.total, seconds)
 
 
+def _tokens(items: Sequence[Item]) -> int:
+    return sum(len(window) for item in items for window in item.windows)
+
+
 def _states(trainer: Trainer) -> list[int]:
     """Return the bytes of each of the optimizer's states."""
     states = trainer.job.optimizer.state.values()
@@ -198,12 +209,15 @@ def _peak_by_shape(
 ) -> Callable[[Shape], heap.Peak]:
     """Return the function from the shape of a forward pass to the peak memory of its step, without weights.
 
-    The size of every tensor is extrapolated on its own. Where steps differ in their operations, the peak is.
+    The size of every tensor is extrapolated on its own. Where steps of the same rows differ in their operations, the
+    peak is; a step of other rows that differs in them is left out.
     """
     points = np.asarray([max(shapes.group_shapes(trainer, one)[1]).terms for one in items])
-    events, kept = steps[-1].events, _states(trainer)
-    if all(step.events == events for step in steps):
-        sizes = growth.fit(points, np.asarray([step.sizes for step in steps], dtype=np.float64), MEMORY)
+    events, kept = steps[0].events, _states(trainer)
+    alike = [step.events == events for step in steps]
+    if all(same for same, one in zip(alike, items, strict=True) if len(one) == len(items[0])):
+        found_sizes = [step.sizes for step, same in zip(steps, alike, strict=True) if same]
+        sizes = growth.fit(points[alike], np.asarray(found_sizes, dtype=np.float64), MEMORY)
         return lambda shape: heap.peak(events, (shape.terms @ sizes).tolist(), kept)
     found = [heap.peak(step.events, step.sizes, kept) for step in steps]
     peaks = growth.fit(points, np.asarray([astuple(one)[:3] for one in found]), MEMORY)

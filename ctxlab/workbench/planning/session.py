@@ -104,8 +104,6 @@ def plan(parts: Parts) -> Plan:
     prices = Prices(device, limit_bytes, lambda one: given or _limits(one))
     found = candidates(CandidatesCommand.of(options, budgets=not given), parts.origin.run_dir, least=1)
     rows = _rows(found, prices)
-    if given and not any(row.applicable for row in rows):
-        rows = list(rows)
     _check(rows, options.budget)
     return Plan(
         origin=parts.origin,

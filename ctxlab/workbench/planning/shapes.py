@@ -21,7 +21,7 @@ HALVINGS = 12
 
 def load(trainer: Trainer, epoch: Epoch) -> Load:
     """Return the work of an epoch, as the loop divides it into steps and forward passes."""
-    whole = sum((group_shapes(trainer, items)[0].terms for items in groups(trainer, epoch)), np.zeros(4))
+    whole = np.sum([group_shapes(trainer, items)[0].terms for items in groups(trainer, epoch)], axis=0)
     num_steps = len(epoch.steps)
     return Load(
         steps_per_epoch=num_steps,
@@ -116,7 +116,7 @@ def _pass(strategy: Strategy, sizes: Sequence[tuple[int, int]]) -> Shape:
     width = max(width for width, _ in sizes) + strategy.memory.num_added
     target = max(target for _, target in sizes)
     pairs = strategy.attention.pairs(width) + target * (target + width)
-    return Shape(len(sizes) * width, len(sizes) * pairs, len(sizes) * target)
+    return Shape(len(sizes) * width, len(sizes) * pairs, len(sizes) * target, pairs)
 
 
 def groups(trainer: Trainer, epoch: Epoch) -> Iterator[list[Item]]:

@@ -35,7 +35,9 @@ def pass_seconds(trainer: Trainer, epoch: Epoch, short: Sequence[Item], flops: T
     near = shapes.group_shapes(trainer, short)[0].terms
     with first_layers(trainer.job.model) as num_layers:
         if num_layers == 1:
-            return np.asarray([0.0, *(whole / near[TOKENS], 0.0, 0.0)])
+            found = np.zeros_like(near)
+            found[TOKENS] = whole / near[TOKENS]
+            return found
         one = _seconds(trainer, short)
         rate = float(flops @ near) / whole
         long = _affordable(trainer, epoch, flops / num_layers, LAYER_SECONDS * rate)

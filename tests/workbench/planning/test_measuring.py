@@ -77,6 +77,8 @@ def actual(trainer, groups):
         ("strategy=dense", "context.length=600", "trainer.precision=bf16"),
         ("strategy=longformer", "context.length=1000", "strategy.attention.window=16", "tuning=head"),
         ("strategy=rmt", "context.length=400", "strategy.reading.window=64"),
+        ("strategy=bigbird", "context.length=1024", "trainer.tokens_per_step=4096", "data.words_per_document=2000"),
+        ("strategy=transformer_xl", "task=lm", "model=tiny_llama", "trainer.tokens_per_step=512", "context.length=128"),
     ],
     ids=lambda options: f"{options[0]}-{options[-1]}",
 )
