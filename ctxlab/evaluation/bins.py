@@ -64,7 +64,12 @@ class Tenth:
         return f"{100 * self.index // PARTS}–{100 * (self.index + 1) // PARTS} %"
 
     def __contains__(self, share: float) -> bool:
-        return min(int(share * PARTS), PARTS - 1) == self.index
+        return tenth_of(share) == self.index
+
+
+def tenth_of(share: float) -> int:
+    """Return the index of the bin of a relative position."""
+    return min(int(share * PARTS), PARTS - 1)
 
 
 TENTHS = tuple(Tenth(index) for index in range(PARTS))

@@ -5,7 +5,7 @@ The per-type table, averages included, is seqeval's in strict IOB2 mode; figures
 
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ctxlab.core.types import Document, Prediction, ScoredRecord, Scores, Table
-from ctxlab.evaluation.bins import DISTANCES, LENGTHS, TENTHS, Size, Tenth, by_size, sizes
+from ctxlab.evaluation.bins import DISTANCES, LENGTHS, TENTHS, Size, Tenth, by_size, sizes, tenth_of
 from ctxlab.evaluation.breakdown import Breakdown, estimate, named, picked
 from ctxlab.evaluation.scores import metrics
 from ctxlab.evaluation.statistics import f1, interval_note, ratio
@@ -169,9 +169,10 @@ def _breakdowns(cases: Sequence[_Case]) -> list[Table]:
     def of_documents(chosen: Sequence[_Case]) -> Sequence[Any]:
         return len(chosen), *_f1_row([_counts(case.gold, case.predicted) for case in chosen])
 
+    starting = [(_by_tenth(case, case.gold), _by_tenth(case, case.predicted)) for case in cases]
+
     def inside(tenth: Tenth) -> Sequence[Any]:
-        return _f1_row([_counts(*(_starting_in(case, found, tenth) for found in (case.gold, case.predicted)))
-                        for case in cases])  # fmt: skip
+        return _f1_row([_counts(gold[tenth.index], predicted[tenth.index]) for gold, predicted in starting])
 
     columns = ("entities", "f1", "low", "high")
     lengths = Breakdown(("documents", *columns), of_documents, interval_note())
@@ -186,11 +187,15 @@ def _breakdowns(cases: Sequence[_Case]) -> list[Table]:
     ]
 
 
-def _starting_in(case: _Case, found: frozenset[Span], tenth: Tenth) -> frozenset[Span]:
-    return frozenset(span for span in found if span.start / case.num_words in tenth)
+def _by_tenth(case: _Case, found: frozenset[Span]) -> list[set[Span]]:
+    """Return the entities that start in each tenth of the document."""
+    places: list[set[Span]] = [set() for _ in TENTHS]
+    for span in found:
+        places[tenth_of(span.start / case.num_words)].add(span)
+    return places
 
 
-def _counts(gold: frozenset[Span], predicted: frozenset[Span]) -> tuple[int, int, int]:
+def _counts(gold: Set[Span], predicted: Set[Span]) -> tuple[int, int, int]:
     return len(gold & predicted), len(predicted), len(gold)
 
 
