@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ctxlab.command import completion, help, screen
 from ctxlab.config import catalogue
 from ctxlab.config.nearest import suggestion
-from ctxlab.core.errors import UserError
+from ctxlab.core.errors import Interrupted, UserError
 
 TRACEBACK = "CTXLAB_TRACEBACK"
 """Environment variable that shows tracebacks if it is 1."""
@@ -19,7 +19,8 @@ HELP_FLAGS = ("-h", "--help")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status.
 
-    The status is 0, 1 for an unexpected error or a failed check, 2 for a mistake of the user, 130 for Ctrl-C.
+    The status is 0, 1 for an unexpected error or a failed check, 2 for a mistake of the user, 3 for training that
+    diverged, 130, 143 or 75 after Ctrl-C, SIGTERM or SIGUSR1.
 
     Args:
         argv: Words after the program's name; None for those of the process.
@@ -39,7 +40,7 @@ def _run(words: list[str]) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("Interrupted.\n")
         return 130
-    except Exception as error:
+    except (Exception, Interrupted) as error:
         return _report(error)
 
 
@@ -55,6 +56,14 @@ def _dispatch(words: list[str]) -> int:
         return _completion(rest)
     if first == "strategies":
         return _strategies(rest)
+    if first == "runs":
+        from ctxlab.command import runs
+
+        return runs.run(rest)
+    if first == "doctor":
+        from ctxlab.command import doctor
+
+        return doctor.run(rest)
     _check_stage(first)
     from ctxlab.command.launch import launch  # with Hydra, which help and completion do without
 

@@ -47,7 +47,10 @@ compdef _ctxlab ctxlab
 """,
 }
 
-COMMANDS = ("completion", "help", "strategies", "--help", "--version")
+HELPED = ("completion", "doctor", "runs", "strategies")
+"""Commands that are not stages and have a help of their own."""
+
+COMMANDS = (*HELPED, "help", "--help", "--version")
 """First words that are not stages."""
 
 SWITCH_VALUES = ("true", "false")
@@ -73,7 +76,7 @@ def query(line: str) -> list[str]:
     if before[0] == "completion":
         return _beginning(last, SCRIPTS)
     if before == ["help"]:
-        return _beginning(last, [*catalogue.stages(), "completion", "strategies"])
+        return _beginning(last, [*catalogue.stages(), *HELPED])
     if before[0] == "strategies":
         return _beginning(last, catalogue.options("strategy"))
     if before[0] not in catalogue.stages():

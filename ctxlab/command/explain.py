@@ -2,13 +2,14 @@
 
 import errno
 import re
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException, ValidationError
 
 from ctxlab.config.nearest import suggestion
-from ctxlab.core.errors import CheckFailed, Interrupted, UserError
+from ctxlab.core.errors import CheckFailed, Diverged, Interrupted, UserError
 
 MISTAKE = 2
 """Exit status of mistakes that the user can fix."""
@@ -18,8 +19,14 @@ UNEXPECTED = 1
 FAILED = 1
 """Exit status of a failed check."""
 
+DIVERGED = 3
+"""Exit status of training whose numbers are not finite."""
+
 SIGNALLED = 128
 """Added to the number of the signal that ended a program, as shells do (Ctrl-C gives 130)."""
+
+TRY_AGAIN = 75
+"""Exit status after SIGUSR1, by which a scheduler says that it will start the job again (``EX_TEMPFAIL`` of BSD)."""
 
 FIXES = {
     errno.ENOSPC: "free some space or write elsewhere",
@@ -56,7 +63,9 @@ def explain(error: BaseException) -> Explanation:
         if isinstance(link, UserError):
             return Explanation(_line(str(link)), MISTAKE)
         if isinstance(link, Interrupted):
-            return Explanation(_line(str(link)), SIGNALLED + link.signal_number)
+            return Explanation(_line(str(link)), _signal_status(link.signal_number))
+        if isinstance(link, Diverged):
+            return Explanation(_line(str(link)), DIVERGED)
         if isinstance(link, CheckFailed):
             return Explanation(_line(str(link)), FAILED)
     for link in [] if _is_from_a_stage(error) else chain:
@@ -69,6 +78,10 @@ def explain(error: BaseException) -> Explanation:
             return Explanation(sentence, MISTAKE)
     text = _line(str(error)) or "no message"
     return Explanation(f"Unexpected {type(error).__name__}: {text}", UNEXPECTED, unexpected=True)
+
+
+def _signal_status(number: int) -> int:
+    return TRY_AGAIN if number == signal.SIGUSR1 else SIGNALLED + number
 
 
 def is_mistake(error: BaseException) -> bool:

@@ -34,6 +34,8 @@ OF_TRAINING = (
     "trainer.log_every_steps",
     "trainer.keep_checkpoints",
     "trainer.clip_norm",
+    "trainer.spike_factor",
+    "trainer.skip_spikes",
     "trainer.activation_checkpointing",
     "trainer.early_stopping_patience",
 )

@@ -40,7 +40,21 @@ STRATEGIES = (
     "ctxlab strategies --markdown  all of them as tables, as in docs/strategies.md\n"
 )
 
-COMMANDS = {"completion": COMPLETION, "strategies": STRATEGIES}
+RUNS = (
+    "ctxlab runs [folder] [--clean]: what ran, where, and how it ended, the newest first\n"
+    "\n"
+    "ctxlab runs                   the runs in outputs\n"
+    "ctxlab runs outputs --clean   remove the directories of runs that never began\n"
+)
+
+DOCTOR = (
+    "ctxlab doctor [run directory]: what is there, what is wrong, and what to do\n"
+    "\n"
+    "ctxlab doctor                 this machine: device, precision, cores, memory, disk, models, W&B\n"
+    "ctxlab doctor outputs/…       every checkpoint of a run, checked, and how to continue it\n"
+)
+
+COMMANDS = {"completion": COMPLETION, "strategies": STRATEGIES, "runs": RUNS, "doctor": DOCTOR}
 """Commands that are not stages → their help."""
 
 
@@ -58,6 +72,8 @@ def overview() -> str:
         ("<stage> --help", "groups, options, keys and examples of a stage; also ctxlab help <stage>"),
         ("<stage> task=qa --help", "keys of the options that are chosen"),
         ("completion bash", 'print completion, for eval "$(ctxlab completion bash)"; also zsh'),
+        ("runs [folder]", "what ran, where, and how it ended; --clean removes what never began"),
+        ("doctor [run]", "what this machine, or a run directory, has and lacks, with fixes"),
         ("strategies [name]", "every strategy and part: what it does, paper, models, cost, when not to use it"),
         ("--version", "print the version"),
     ]

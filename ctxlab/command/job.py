@@ -18,6 +18,7 @@ from ctxlab.command.explain import explain
 from ctxlab.command.stage_error import StageError
 from ctxlab.config import preflight
 from ctxlab.config.redact import redact_file, redact_yaml, secrets_in
+from ctxlab.core import signals
 from ctxlab.core.errors import Interrupted
 from ctxlab.core.files import write_json, write_text
 
@@ -48,15 +49,27 @@ def job(config: DictConfig) -> None:
     hydra = HydraConfig.get()
     run_dir = Path(hydra.runtime.output_dir)
     try:
-        _prepare(config, run_dir)
-        stage = _stage(str(hydra.job.config_name))
-        stage.run(_parts(config, run_dir))
+        with signals.raising():
+            _prepare(config, run_dir)
+            stage = _stage(str(hydra.job.config_name))
+            stage.run(_parts(config, run_dir))
         (run_dir / FINISHED).parent.mkdir(exist_ok=True)
         (run_dir / FINISHED).touch()
+    except Interrupted as error:
+        stop = error if str(error) else Interrupted(error.signal_number, _how_to_continue(run_dir))
+        _record(stop, run_dir)
+        raise StageError(stop) from error
     except Exception as error:
         _record(error, run_dir)
-        if hydra.mode != RunMode.MULTIRUN or isinstance(error, Interrupted):
+        if hydra.mode != RunMode.MULTIRUN:
             raise StageError(error) from error
+
+
+def _how_to_continue(run_dir: Path) -> str:
+    """Return what to do after a signal at a place where the stage has nothing to add."""
+    if any((run_dir / "checkpoints").glob("step-*")):
+        return f"Stopped; continue from the last checkpoint with `ctxlab train resume={run_dir}`."
+    return "Stopped before anything was saved: give the command again."
 
 
 def _prepare(config: DictConfig, run_dir: Path) -> None:
@@ -84,7 +97,7 @@ def _stage(name: str) -> ModuleType:
     return importlib.import_module(f"ctxlab.stages.{name}")
 
 
-def _record(error: Exception, run_dir: Path) -> None:
+def _record(error: BaseException, run_dir: Path) -> None:
     """Write the sentence to ``failure.json`` and the traceback to the log; a full disk must not hide the error."""
     log.info("%s", "".join(traceback.format_exception(error)))
     explanation = explain(error)

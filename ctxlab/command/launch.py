@@ -21,6 +21,7 @@ from ctxlab.command.stage_error import StageError
 from ctxlab.command.sweep import summarise
 from ctxlab.config.catalogue import conf_dir
 from ctxlab.config.redact import MASK, is_secret, redact, redact_file, redact_yaml
+from ctxlab.core.errors import Interrupted, UserError
 from ctxlab.core.invocation import recorded_command
 
 SHOWING = {"--cfg", "--info", "--hydra-help", "--version"}
@@ -33,6 +34,7 @@ def launch(stage: str, words: Sequence[str]) -> int:
     Raises:
         Exception: any error, for the command line to explain.
     """
+    _refuse_ranks()
     arguments = flags.split(words, stage)
     overrides = front.rewrite(stage, arguments)
     with recorded_command(redact(["ctxlab", stage, *words])), _process(stage, [*arguments.flags, *overrides]):
@@ -41,6 +43,20 @@ def launch(stage: str, words: Sequence[str]) -> int:
             _show(main, arguments.flags)
             return 0
         return _run(main)
+
+
+def _refuse_ranks() -> None:
+    """Refuse to be one of several processes, each of which would be a whole run in a directory of its own.
+
+    Raises:
+        UserError: ``WORLD_SIZE`` of torchrun or another starter is above 1.
+    """
+    ranks = os.environ.get("WORLD_SIZE", "")
+    if ranks.isdecimal() and int(ranks) > 1:
+        raise UserError(
+            f"{ranks} processes were started (WORLD_SIZE), but a run uses one for now: start ctxlab itself rather than "
+            "torchrun or accelerate launch."
+        )
 
 
 def _run(main: Callable[[], object]) -> int:
@@ -54,7 +70,7 @@ def _run(main: Callable[[], object]) -> int:
         error = other
     status = _finish(CLAIMS.sweep) if CLAIMS.sweep is not None else 0
     if error is not None:
-        if isinstance(error, KeyboardInterrupt) or is_mistake(error):
+        if isinstance(error, (KeyboardInterrupt, Interrupted)) or is_mistake(error):
             CLAIMS.withdraw()
         raise error  # outside the handler, so that its chain of causes is unchanged
     return status

@@ -16,10 +16,8 @@ from omegaconf import DictConfig
 from ctxlab.command import space_check
 from ctxlab.command.stage_error import StageError
 from ctxlab.config import preflight
+from ctxlab.core import run_state
 from ctxlab.core.errors import UserError
-
-BARE = ("config.yaml", "failure.json", "metrics.jsonl", "study.lock", "wandb")
-"""Files of a run that has not started to work, besides logs and Hydra's folder; metrics only if empty."""
 
 REPLACING = ("report",)
 """Stages whose output may be written again into the same folder: it follows from its inputs alone."""
@@ -53,7 +51,7 @@ class Claims:
 
     def withdraw(self) -> None:
         """Remove the directory of a run that never started to work, and the folders created for it."""
-        if self.run is None or not self._hidden or not _is_bare(self.run, self._hidden):
+        if self.run is None or not self._hidden or not run_state.is_bare(self.run, self._hidden):
             return
         for path in self.run.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -82,16 +80,6 @@ class Claims:
             os.close(self._locks.pop())
         self.run = self.sweep = None
         self._made, self._hidden = [], ""
-
-
-def _is_bare(folder: Path, hidden: str) -> bool:
-    """Return whether nothing in the run directory is worth keeping."""
-    for path in folder.iterdir():
-        if path.name == "metrics.jsonl" and path.stat().st_size:
-            return False
-        if path.name not in (*BARE, hidden) and path.suffix != ".log":
-            return False
-    return True
 
 
 CLAIMS = Claims()

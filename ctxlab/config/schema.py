@@ -38,6 +38,8 @@ class TrainerConfig:
     device: str = MISSING
     num_workers: int = MISSING
     clip_norm: float | None = MISSING
+    spike_factor: float | None = MISSING
+    skip_spikes: bool = MISSING
     activation_checkpointing: bool = MISSING
     early_stopping_patience: int | None = MISSING
 
@@ -288,6 +290,7 @@ POSITIVE = (
     "trainer.max_seconds",
     "trainer.max_flops",
     "trainer.clip_norm",
+    "trainer.spike_factor",
 )
 
 RANGES = {

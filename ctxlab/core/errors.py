@@ -1,4 +1,4 @@
-"""Exceptions that end a run early: a mistake that the user can fix, a failed check, or a signal."""
+"""Exceptions that end a run early: a mistake that the user can fix, a failed check, divergence, or a signal."""
 
 
 class UserError(Exception):
@@ -12,9 +12,16 @@ class CheckFailed(Exception):  # noqa: N818 - the program works; what it checked
     """A check failed; the command line prints the sentence and exits with status 1."""
 
 
-class Interrupted(Exception):  # noqa: N818 - nothing went wrong
-    """A signal stopped the process; progress is saved, and the message says how to continue."""
+class Diverged(Exception):  # noqa: N818 - the program works; training does not
+    """A number of training is not finite; the command line prints the sentence and exits with status 3."""
 
-    def __init__(self, signal_number: int, message: str) -> None:
+
+class Interrupted(BaseException):
+    """A signal stopped the process; the message says how to continue, or is empty where that is not known yet.
+
+    It is no Exception, as libraries catch those that they do not know.
+    """
+
+    def __init__(self, signal_number: int, message: str = "") -> None:
         super().__init__(message)
         self.signal_number = signal_number

@@ -46,6 +46,8 @@ class Cost:
     padding_share: float | None = None
     peak_memory_bytes: int | None = None
     flops: float | None = None
+    matrix_rate_share: float | None = None
+    """Operations per second of training, else of evaluation, over those of this machine's matrix products."""
     parameters: int | None = None
     trainable_parameters: int | None = None
 

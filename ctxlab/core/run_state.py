@@ -15,6 +15,10 @@ FAILURE = "failure.json"
 """File in the run directory of a failed run that contains the error message."""
 
 
+BARE = ("config.yaml", "failure.json", "metrics.jsonl", "study.lock", "wandb")
+"""Files of a run that has not started to work, besides logs and Hydra's folder; metrics only if empty."""
+
+
 class State(StrEnum):
     """Progress of a run."""
 
@@ -65,3 +69,18 @@ def outcome(folder: Path) -> Result | str:
         return read(folder)
     except UserError as error:
         return str(error)
+
+
+def is_bare(folder: Path, hidden: str = ".hydra") -> bool:
+    """Return whether nothing in the run directory is worth keeping.
+
+    Args:
+        folder: The run directory.
+        hidden: Name of Hydra's folder in it.
+    """
+    for path in folder.iterdir():
+        if path.name == "metrics.jsonl" and path.stat().st_size:
+            return False
+        if path.name not in (*BARE, hidden) and path.suffix != ".log":
+            return False
+    return True

@@ -169,7 +169,7 @@ class Attention(Component, ABC):
     """Whether pairs of tokens attend to each other or not however the text goes on, so that a decoder may generate with
     a KV cache, one new token at a time."""
     shifts: bool
-    """Whether padding before a text changes nothing, so that a decoder may continue texts of unequal length together."""
+    """Whether padding before a text changes nothing, so that texts of unequal length may be continued together."""
     looks_ahead: bool
     """Whether the choice of attending pairs depends on the whole window, so that later tokens influence earlier ones
     even in a causal model."""

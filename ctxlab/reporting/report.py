@@ -36,6 +36,7 @@ def _cost_rows(cost: Cost) -> list[tuple[str, Any]]:
         "padding_share": lambda v: f"{v:.2%}",
         "peak_memory_bytes": lambda v: f"{v / 2**30:.2f} GiB",
         "flops": lambda v: f"{v:.3g} (estimated)",
+        "matrix_rate_share": lambda v: f"{v:.1%} of this machine's matrix products per second",
         "parameters": lambda v: f"{v:,}",
         "trainable_parameters": lambda v: f"{v:,}",
     }

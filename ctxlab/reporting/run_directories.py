@@ -83,7 +83,7 @@ def find_runs(folders: Sequence[Path]) -> Found:
     for folder in folders:
         _check(folder)
         before = len(runs), len(skipped)
-        for path in _run_directories(folder):
+        for path in run_directories(folder):
             sentence = _conclusion(path)
             if sentence:
                 conclusions[str(path)] = sentence
@@ -105,7 +105,7 @@ def _check(folder: Path) -> None:
     raise UserError(f"{folder} does not exist: give a run directory, or a folder that contains runs, such as outputs.")
 
 
-def _run_directories(folder: Path) -> Iterator[Path]:
+def run_directories(folder: Path) -> Iterator[Path]:
     """Yield the directories that are or were to become runs, in alphabetical order."""
     for name, inside, files in os.walk(folder):
         path = Path(name)

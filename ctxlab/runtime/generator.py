@@ -18,6 +18,7 @@ from ctxlab.core.types import GeneratedTokens, IntArray, Window
 from ctxlab.data.sampler import split_forward
 from ctxlab.runtime.collate import collate
 from ctxlab.runtime.forward import IN_DECODER, unwrapped
+from ctxlab.runtime.memory import run_within
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +45,7 @@ class TextGenerator:
     It must be False if keys or the attention pattern change as the text grows.
     """
     padded: bool
-    """Whether windows of unequal length may share a batch; it must be False if padding changes the attention pattern."""
+    """Whether windows of unequal length may share a batch; it must be False if the pattern depends on padding."""
     device: torch.device
 
     def generate(
@@ -55,9 +56,13 @@ class TextGenerator:
         Windows of similar length share a batch.
         """
         generated: dict[int, GeneratedTokens] = {}
-        for group in self._groups([len(window) for window in windows]):
+        lengths = [len(window) for window in windows]
+
+        def run(group: Sequence[int]) -> None:
             generated.update(zip(group, self._batch([windows[i] for i in group]), strict=True))
-            done(sum(len(windows[i]) for i in group))
+            done(sum(lengths[i] for i in group))
+
+        run_within(self._groups(lengths), lengths, run)
         return [generated[i] for i in range(len(windows))]
 
     def _groups(self, lengths: Sequence[int]) -> list[list[int]]:

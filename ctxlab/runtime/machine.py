@@ -30,10 +30,19 @@ def description(device: torch.device) -> str:
     return f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads"
 
 
+def available_bytes() -> int | None:
+    """Return the memory that programs can still use, on the machine as a whole; None where it cannot be told."""
+    return _of_meminfo("MemAvailable")
+
+
 def _machine() -> int | None:
+    return _of_meminfo("MemTotal")
+
+
+def _of_meminfo(name: str) -> int | None:
     with suppress(OSError):
         for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("MemTotal:"):
+            if line.startswith(f"{name}:"):
                 return int("".join(letter for letter in line if letter.isdecimal())) * 1024
     return None
 

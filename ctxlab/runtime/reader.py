@@ -13,6 +13,7 @@ from ctxlab.core.types import NO_LABEL, Encoded, FloatArray, Merged, Window
 from ctxlab.data.sampler import split_forward
 from ctxlab.runtime.forward import Passes, make_items, model_call
 from ctxlab.runtime.generator import TextGenerator
+from ctxlab.runtime.memory import run_within
 
 _TOKENS_AT_ONCE = 1 << 19
 """Approximate tokens per group of documents, whose outputs are in memory before they are merged."""
@@ -90,12 +91,18 @@ class Reader:
         )
         costs = [(0.0, 0)] * len(items)
         known = [i for i, item in enumerate(items) if any(map(len, item.targets))]
-        for group in split_forward(known, [passes.size(item) for item in items], self.tokens_per_forward):
+        sizes = [passes.size(item) for item in items]
+
+        def run(group: Sequence[int]) -> None:
+            for item in group:
+                costs[item] = (0.0, 0)
             for passed in passes.run([items[i] for i in group]):
                 asked = passed.labels != NO_LABEL
                 nats = (self.reduce_outputs(passed.outputs, passed.labels)[..., 0].float() * asked).sum(dim=1)
                 for (i, _), cost, count in zip(passed.rows, nats.tolist(), asked.sum(dim=1).tolist(), strict=True):
                     costs[group[i]] = costs[group[i]][0] + cost, costs[group[i]][1] + count
+
+        run_within(split_forward(known, sizes, self.tokens_per_forward), sizes, run)
         return costs
 
     @torch.inference_mode()
@@ -104,7 +111,8 @@ class Reader:
         passes = Passes(self.strategy, model_call(self.model), self.pad_id, self.device)
         sizes = [passes.size(item) for item in items]
         outputs: list[list[FloatArray]] = [[] for _ in items]
-        for group in split_forward(range(len(items)), sizes, self.tokens_per_forward):
+
+        def run(group: Sequence[int]) -> None:
             for passed in passes.run([items[i] for i in group]):
                 kept = self.reduce_outputs(passed.outputs, passed.labels).float().cpu().numpy()
                 for (i, w), row in zip(passed.rows, kept, strict=True):
@@ -112,6 +120,8 @@ class Reader:
                     outputs[item] = outputs[item] or _room(items[item], row.shape[-1])
                     outputs[item][w][:] = row[: len(outputs[item][w])]
                 done(passed.tokens)
+
+        run_within(split_forward(range(len(items)), sizes, self.tokens_per_forward), sizes, run)
         return outputs
 
 

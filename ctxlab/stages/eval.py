@@ -62,6 +62,7 @@ def evaluation_cost(opened: Opened, split: Split, peak_bytes: int) -> Cost:
         tokens_per_second=evaluation.tokens / evaluation.seconds,
         peak_memory_bytes=peak_bytes,
         flops=evaluation.flops,
+        matrix_rate_share=bench.matrix_rate_share(evaluation.flops, evaluation.seconds),
         parameters=count_parameters(bench.model),
         trainable_parameters=count_parameters(bench.model, trainable=True),
     )

@@ -139,6 +139,7 @@ def training_cost(bench: Workbench, state: TrainState, peak_bytes: int, scored: 
         padding_share=1 - state.tokens / state.padded_tokens if state.padded_tokens else 0.0,
         peak_memory_bytes=peak_bytes,
         flops=state.flops,
+        matrix_rate_share=bench.matrix_rate_share(state.flops, state.seconds),
         parameters=count_parameters(bench.model),
         trainable_parameters=count_parameters(bench.model, trainable=True),
     )

@@ -1,38 +1,11 @@
-"""Signals and non-finite values during training, handled before they do harm."""
+"""Values that are not finite, found before they reach the weights or a checkpoint."""
 
 import math
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Iterable, Sequence
 
-from ctxlab.core.errors import UserError
+import torch
 
-
-class StopRequest:
-    """Set by SIGTERM (from a cluster) or SIGINT (Ctrl-C); the loop checks it between steps."""
-
-    signal_number: int | None = None
-
-    def _receive(self, number: int, _frame: FrameType | None) -> None:
-        if self.signal_number is not None:  # a second Ctrl-C does not wait for the save
-            raise KeyboardInterrupt
-        self.signal_number = number
-
-    @contextmanager
-    def listening(self) -> Iterator["StopRequest"]:
-        """Handle signals until the end of the block, then restore the previous handlers."""
-        former = {}
-        try:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                former[number] = signal.signal(number, self._receive)
-        except ValueError:  # not the main thread, which alone can handle signals
-            pass
-        try:
-            yield self
-        finally:
-            for number, handler in former.items():
-                signal.signal(number, handler)
+from ctxlab.core.errors import Diverged
 
 
 def check_finite(name: str, value: float, step: int, document_ids: Sequence[str]) -> None:
@@ -45,11 +18,29 @@ def check_finite(name: str, value: float, step: int, document_ids: Sequence[str]
         document_ids: Documents of its batch; the first five are named.
 
     Raises:
-        UserError: names the step and the documents.
+        Diverged: names the step and the documents.
     """
     if not math.isfinite(value):
         shown = ", ".join(list(dict.fromkeys(document_ids))[:5])
-        raise UserError(
+        raise Diverged(
             f"The {name} is {value} at step {step} (documents {shown}); the weights are unchanged since the step "
             "before: lower optimizer.lr, set trainer.precision=fp32, or check these documents."
         )
+
+
+def check_weights(weights: Iterable[tuple[str, torch.Tensor]], step: int) -> None:
+    """Refuse to save weights that are not finite, so that the last checkpoint can always be continued from.
+
+    Args:
+        weights: Name and values of each.
+        step: Number of steps done.
+
+    Raises:
+        Diverged: names the first of them.
+    """
+    for name, values in weights:
+        if values.is_floating_point() and not bool(torch.isfinite(values.sum(dtype=torch.float64))):
+            raise Diverged(
+                f"{name} is not finite after step {step}, so that no checkpoint of it is written; continue from the "
+                "one before with a lower optimizer.lr."
+            )

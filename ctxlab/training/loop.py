@@ -5,10 +5,10 @@ gradients by the labels of the whole step, checks, clips and applies them. Rando
 is seeded by (seed, step), so that a checkpoint needs no generator state and a resumed run is bit-identical.
 """
 
-import json
+import logging
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
@@ -18,26 +18,24 @@ import torch
 from accelerate import Accelerator
 
 from ctxlab.core.errors import Interrupted, UserError
-from ctxlab.core.files import write_json, write_text
 from ctxlab.core.passes import Item, Passed
+from ctxlab.core.signals import StopRequest, raising
 from ctxlab.core.task import Loss
 from ctxlab.data.sampler import split_forward
-from ctxlab.models.loading.checkpointed import save_tokenizer, save_weights
 from ctxlab.runtime.cost import FlopCounter
 from ctxlab.runtime.forward import Passes, model_call
+from ctxlab.runtime.memory import half, ran_out
 from ctxlab.tracking.metrics_file import MetricsFile
-from ctxlab.training import checkpoint
+from ctxlab.training import checkpoint, saving, spikes
 from ctxlab.training.budget import Budget
 from ctxlab.training.changes import changes
-from ctxlab.training.faults import StopRequest, check_finite
+from ctxlab.training.faults import check_finite
 from ctxlab.training.job import Job, Watcher
-from ctxlab.training.model_card import FILE as CARD
-from ctxlab.training.model_card import card
-from ctxlab.training.optimizer_file import load_optimizer, save_optimizer
+from ctxlab.training.optimizer_file import load_optimizer
 from ctxlab.training.state import TrainState
 from ctxlab.training.stream import Epoch
 
-STATE = "state.json"
+log = logging.getLogger(__name__)
 
 
 class Trainer:
@@ -57,11 +55,13 @@ class Trainer:
             target_place=job.target_place,
         )
         self._logged = (0, 0.0)
+        self._running: list[Item] = []
+        """Items of the latest forward pass."""
 
     def resume(self, folder: Path, state: TrainState) -> None:
         """Restore optimizer and loss scaler from ``folder`` (weights are loaded with the model)."""
         load_optimizer(self.job.optimizer, folder / checkpoint.OPTIMIZER)
-        saved = read_state_file(folder)
+        saved = saving.read_state_file(folder)
         state.notes.extend(changes(saved.get("configuration", {}), self.job.configuration, state.step))
         scaler = saved.get("scaler")
         if scaler and self.accelerator.scaler is not None:
@@ -74,8 +74,9 @@ class Trainer:
         """Train until the budget is spent, early stopping applies, or a signal is received.
 
         Raises:
-            Interrupted: A signal was received; a checkpoint was written first.
-            UserError: A loss or gradient is not finite, or a checkpoint cannot be written.
+            Interrupted: A signal was received; a checkpoint was written first, unless a second one came meanwhile.
+            Diverged: A loss, gradient or weight is not finite.
+            UserError: A checkpoint cannot be written.
         """
         resumed = state.step > 0
         kept = state.step if resumed else -1
@@ -91,13 +92,17 @@ class Trainer:
     def notes(self, state: TrainState) -> list[str]:
         """Return the notes of a run that has ended at ``state``, for its report."""
         skipped = self._epoch(state).skipped.note()
-        return [*state.notes, *([skipped] if skipped else [])]
+        jumps = spikes.note(state, self.settings.spike_factor or 0.0, skipped=self.settings.skip_spikes)
+        return [*state.notes, *([skipped] if skipped else []), *jumps]
 
     def _loop(self, state: TrainState, stop: StopRequest) -> None:
         self._logged = (state.tokens, state.seconds)
         saved_at = state.step
         self._position(state)
         self._grow(state.length, state.length)
+        if state.step and _due(state.step, self.settings.eval_every_steps) and self._evaluate(state, stop):
+            self._save(state)  # an evaluation that a signal ended is made up for
+        self._end_if_asked(state, stop)
         while True:
             with FlopCounter() as counter:  # a reading may run a model to select the content of a window
                 epoch, progress = self._position(state)
@@ -108,21 +113,26 @@ class Trainer:
             self.watcher.step(self.budget.progress(state), state)
             if state.step % self.settings.log_every_steps == 0:
                 self._log_step(state)
-            due = _due(state.step, self.settings.eval_every_steps) and self._evaluate(state)
+            due = _due(state.step, self.settings.eval_every_steps) and self._evaluate(state, stop)
             if due or _due(state.step, self.settings.save_every_steps) or stop.signal_number is not None:
                 self._save(state)
                 saved_at = state.step
-            if stop.signal_number is not None:
-                raise Interrupted(
-                    stop.signal_number,
-                    f"Stopped at step {state.step}, saved; continue with `ctxlab train resume={self.job.run_dir}`.",
-                )
+            self._end_if_asked(state, stop)
         if state.loss_weight:
             self._log_step(state)
-        evaluated = self._evaluate(state)
+        evaluated = self._evaluate(state, stop)
         self._grow(state.length, self.job.context_length)
         if evaluated or saved_at != state.step or not checkpoint.names(self.job.run_dir):
             self._save(state)
+        self._end_if_asked(state, stop)
+
+    def _end_if_asked(self, state: TrainState, stop: StopRequest) -> None:
+        """Raise Interrupted after a signal; the state is saved."""
+        if stop.signal_number is not None:
+            raise Interrupted(
+                stop.signal_number,
+                f"Stopped at step {state.step}, saved; continue with `ctxlab train resume={self.job.run_dir}`.",
+            )
 
     def _position(self, state: TrainState) -> tuple[Epoch, float]:
         """Return the epoch of the next step, and the fraction of the budget spent before it."""
@@ -170,12 +180,10 @@ class Trainer:
             group["lr"] = state.learning_rate
         indices = epoch.steps[state.batch]
         ids = [self.job.document_ids[epoch.items[i].document] for i in indices]
-        with FlopCounter() as counter:
-            loss, weight = self.accumulate(state, epoch, indices)
-        state.flops += counter.total
+        loss, weight = self._accumulate_within_memory(state, epoch, indices)
         check_finite("loss", loss, state.step, ids)
         if weight > 0:  # a step without a weighted label has nothing to learn from
-            state.gradient_norm = self.apply(weight, state.step, ids)
+            state.gradient_norm = self.apply(weight, state.step, ids, lambda norm: self._is_skipped(norm, state))
         self.optimizer.zero_grad()
         state.loss_sum += loss
         state.loss_weight += weight
@@ -183,10 +191,53 @@ class Trainer:
         state.seconds += perf_counter() - started
         state.cpu_seconds += process_time() - cpu_started
 
+    def _accumulate_within_memory(self, state: TrainState, epoch: Epoch, indices: Sequence[int]) -> tuple[float, float]:
+        """Accumulate a step; where memory runs out, again with passes of half the tokens, which are kept from then on.
+
+        Raises:
+            UserError: A single document does not fit the memory.
+        """
+        before = state.tokens, state.padded_tokens
+        while True:
+            try:
+                with FlopCounter() as counter:
+                    sums = self.accumulate(state, epoch, indices)
+                state.flops += counter.total
+                return sums
+            except (RuntimeError, MemoryError) as error:
+                if not ran_out(error):
+                    raise
+            # Outside of the handler: the error holds the tensors of the pass.
+            state.tokens, state.padded_tokens = before
+            self.optimizer.zero_grad()
+            names = [self.job.document_ids[item.document] for item in self._running]
+            state.tokens_per_forward = half([self.passes.size(item) for item in self._running], names)
+            if self.accelerator.device.type == "cuda":
+                torch.cuda.empty_cache()
+            self._note_smaller_passes(state)
+            seed_step(self.job.seed, state.step)
+
+    def _note_smaller_passes(self, state: TrainState) -> None:
+        note = (
+            f"Memory ran out at step {state.step}: from there on a forward pass has at most "
+            f"{state.tokens_per_forward:,} tokens, and a step as many as before."
+        )
+        log.warning("%s", note)
+        state.notes = [*(one for one in state.notes if not one.startswith("Memory ran out")), note]
+
+    def _is_skipped(self, norm: float, state: TrainState) -> bool:
+        """Return whether a gradient of this norm is not applied; spikes are logged."""
+        usual = state.usual_norm
+        if not spikes.is_spike(norm, self.settings.spike_factor, state):
+            return False
+        self._log(state, "spike", gradient_norm=norm, usual_norm=usual)
+        return self.settings.skip_spikes
+
     def accumulate(self, state: TrainState, epoch: Epoch, indices: Any) -> tuple[float, float]:
         """Run forward and backward over the groups of a step; returns the sums of the loss and of its weights."""
         total = weight = 0.0
-        for items in self._forward_groups(epoch, indices):
+        for items in self._forward_groups(epoch, indices, state.tokens_per_forward):
+            self._running = items
             carried: torch.Tensor | None = None
             for term in self.job.objective.step(self.passes, items, self.job.task):
                 loss = self._penalized(term.loss)
@@ -210,21 +261,36 @@ class Trainer:
         state.tokens += passed.tokens
         state.padded_tokens += len(passed.rows) * passed.width
 
-    def _forward_groups(self, epoch: Epoch, indices: Sequence[int]) -> Iterator[list[Item]]:
-        limit = self.settings.tokens_per_forward or self.settings.tokens_per_step
+    def _forward_groups(
+        self, epoch: Epoch, indices: Sequence[int], tokens_per_forward: int | None
+    ) -> Iterator[list[Item]]:
+        limit = tokens_per_forward or self.settings.tokens_per_forward or self.settings.tokens_per_step
         sizes = {i: self.passes.size(epoch.items[i]) for i in indices}
         for group in split_forward(indices, sizes, limit):
             yield [epoch.items[i] for i in group]
 
-    def apply(self, weight: float, step: int, ids: list[str]) -> float:
-        """Divide the gradients by the weight of the whole step, check, clip, and change the weights."""
+    def apply(
+        self, weight: float, step: int, ids: list[str], is_skipped: Callable[[float], bool] = lambda _: False
+    ) -> float:
+        """Divide the gradients by the weight of the whole step, check, clip, and change the weights.
+
+        Args:
+            weight: Sum of the weights of the step's losses.
+            step: Number of the step.
+            ids: Documents of the step.
+            is_skipped: Decides by the gradient's norm whether the weights stay as they are.
+
+        Returns:
+            The gradient's norm before clipping.
+        """
         for parameter in self.trainable:
             if parameter.grad is not None:
                 parameter.grad.div_(weight)
         norm = float(self.accelerator.clip_grad_norm_(self.trainable, self.settings.clip_norm or math.inf))
         if self.accelerator.scaler is None:  # the fp16 scaler skips such steps itself and lowers its scale
             check_finite("gradient norm", norm, step, ids)
-        self.optimizer.step()
+        if not is_skipped(norm):
+            self.optimizer.step()
         return norm
 
     def _log_step(self, state: TrainState) -> None:
@@ -250,15 +316,25 @@ class Trainer:
         self.metrics.log(row)
         self.watcher.row(row)
 
-    def _evaluate(self, state: TrainState) -> bool:
-        """Score the validation split and record the best step; False if already done or without such a split."""
-        if self.job.evaluate is None or state.evaluated_step == state.step:
+    def _evaluate(self, state: TrainState, stop: StopRequest) -> bool:
+        """Score the validation split and record the best step.
+
+        Returns:
+            False if that was done already, if there is no such split, or if a signal ended it.
+        """
+        if self.job.evaluate is None or state.evaluated_step == state.step or stop.signal_number is not None:
             return False
         self.job.model.eval()
         self._grow(state.length, self.job.context_length)  # evaluation uses the full context
-        scores = self.job.evaluate()
-        self._grow(state.length, state.length)
-        self.job.model.train()
+        try:
+            with raising():
+                scores = self.job.evaluate()
+        except Interrupted as signal:
+            stop.signal_number = signal.signal_number
+            return False
+        finally:
+            self._grow(state.length, state.length)
+            self.job.model.train()
         self._log(state, "validation", **scores)
         state.evaluated_step = state.step
         score, lower = scores[self.job.task.primary_metric], self.job.task.lower_is_better
@@ -274,30 +350,7 @@ class Trainer:
 
     def _save(self, state: TrainState) -> None:
         self.metrics.sync()
-        state.peak_memory_bytes = max(state.peak_memory_bytes, self.job.peak_bytes())
-        run_dir = self.job.run_dir
-        name = checkpoint.save(run_dir, state.step, lambda folder: self._write(folder, state))
-        checkpoint.write_pointer(run_dir, "latest", name, step=state.step)
-        if state.best_step == state.step:
-            checkpoint.write_pointer(run_dir, "best", name, step=state.step, metric=state.best_metric)
-        checkpoint.rotate(run_dir, self.settings.keep_checkpoints)
-
-    def _write(self, folder: Path, state: TrainState) -> None:
-        job, length = self.job, self.job.context_length
-        save_weights(job.model, job.tuning, folder)
-        save_tokenizer(job.tokenizer, job.strategy.reading.longest(length), folder)
-        page = card(job.task, job.strategy, model=type(job.model).__name__, context_length=length, step=state.step)
-        write_text(folder / CARD, page)
-        save_optimizer(job.optimizer, folder / checkpoint.OPTIMIZER)
-        scaler = self.accelerator.scaler
-        values = {
-            "state": state.to_dict(),
-            "task": self.job.task.name,
-            "context_length": self.job.context_length,
-            "configuration": dict(self.job.configuration),
-            "scaler": scaler.state_dict() if scaler is not None else None,
-        }
-        write_json(folder / STATE, values)
+        saving.save(self.job, state, self.accelerator.scaler)
 
 
 def seed_step(seed: int, step: int) -> None:
@@ -306,12 +359,6 @@ def seed_step(seed: int, step: int) -> None:
     random.seed(drawn)
     np.random.seed(drawn)
     torch.manual_seed(drawn)
-
-
-def read_state_file(folder: Path) -> dict[str, Any]:
-    """Read ``state.json`` of a checkpoint: ``state``, ``task``, ``context_length``, ``configuration``, ``scaler``."""
-    values: dict[str, Any] = json.loads((folder / STATE).read_text(encoding="utf-8"))
-    return values
 
 
 def _due(step: int, every: int | None) -> bool:

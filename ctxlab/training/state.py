@@ -37,6 +37,14 @@ class TrainState:
     """Learning rate of the last step."""
     gradient_norm: float = 0.0
     """Gradient norm of the last step, before clipping."""
+    usual_norm: float = 0.0
+    """Running mean of gradient norms, without spikes."""
+    usual_steps: int = 0
+    """Steps in that mean."""
+    spikes: int = 0
+    """Steps whose gradient norm was a spike."""
+    tokens_per_forward: int | None = None
+    """Most tokens of a forward pass since the memory ran out; None as long as it did not."""
     best_metric: float | None = None
     best_step: int | None = None
     evaluated_step: int | None = None

@@ -14,6 +14,7 @@ from ctxlab.data.encode import encode_documents
 from ctxlab.runtime.chooser import Chooser
 from ctxlab.runtime.forward import AFTER_WINDOW, IN_DECODER
 from ctxlab.runtime.generator import TextGenerator
+from ctxlab.runtime.matrix_rate import matrix_rate
 from ctxlab.runtime.reader import Reader
 
 _TARGET_PLACES = {"decoder": AFTER_WINDOW, "encoder_decoder": IN_DECODER}
@@ -55,6 +56,13 @@ class Workbench:
             scores_target=self.task.scores_target,
             runs_model=self.task.runs_model,
         )
+
+    def matrix_rate_share(self, flops: float, seconds: float) -> float | None:
+        """Return operations per second over those of this machine's matrix products; None for work without any."""
+        if not flops or not seconds:
+            return None
+        precision = self.accelerator.mixed_precision.replace("no", "fp32")
+        return flops / seconds / matrix_rate(self.accelerator.device, precision)
 
     @property
     def target_place(self) -> str | None:

@@ -18,7 +18,7 @@ from ctxlab.models.loading.heads import NEW, POOLED
 from ctxlab.models.loading.vocabulary import check_vocabulary
 from ctxlab.runtime.device import make_accelerator
 from ctxlab.training import checkpoint
-from ctxlab.training.loop import read_state_file
+from ctxlab.training.saving import read_state_file
 from ctxlab.training.state import TrainState
 from ctxlab.workbench.assemble import assemble, seed_everything
 from ctxlab.workbench.bench import Workbench

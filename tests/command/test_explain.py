@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ctxlab.command.explain import explain, is_mistake
-from ctxlab.core.errors import CheckFailed, Interrupted, UserError
+from ctxlab.core.errors import CheckFailed, Diverged, Interrupted, UserError
 
 
 def raised(*errors):
@@ -48,6 +48,11 @@ def test_what_another_error_was_raised_from_none_is_not_explained():
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_with_the_status_that_shells_give_it(number):
     assert explain(raised(Interrupted(number, "stopped"))).status == 128 + number
+
+
+def test_a_scheduler_that_warns_and_training_that_diverges_have_a_status_of_their_own():
+    assert explain(raised(Interrupted(signal.SIGUSR1, "stopped"))).status == 75
+    assert explain(raised(Diverged("the loss is nan"))).status == 3
 
 
 def test_a_failed_check_is_no_mistake_and_no_fault_of_ours():

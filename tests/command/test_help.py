@@ -6,6 +6,7 @@ import pytest
 
 from ctxlab.command import help as help_pages
 from ctxlab.command import screen
+from ctxlab.command.completion import HELPED
 from ctxlab.config import catalogue
 
 STAGES = ("train", "eval", "predict", "verify")
@@ -104,10 +105,18 @@ def test_help_for_an_option_that_is_not_there(ctxlab):
 
 
 @pytest.mark.parametrize(
-    "words", [["completion", "--help"], ["help", "completion"], ["strategies", "-h"], ["help", "strategies"]]
+    "words",
+    [
+        ["completion", "--help"],
+        ["help", "completion"],
+        ["strategies", "-h"],
+        ["help", "strategies"],
+        ["help", "runs"],
+        ["doctor", "--help"],
+    ],
 )
 def test_commands_that_are_no_stages_have_help_too(lines, words):
-    name = next(word for word in words if word in ("completion", "strategies"))
+    name = next(word for word in words if word in HELPED)
     assert lines(*words)[0].startswith(f"ctxlab {name} ")
 
 

@@ -17,7 +17,9 @@ MEASURED = Measured(
     trainable_parameters=10,
     weight_bytes=40,
     state_bytes=80,
-    load=Load(steps_per_epoch=5, tokens_per_step=90.0, terms_per_step=[2.0, 100.0, 1000.0, 0.0, 500.0], longest_window=60),
+    load=Load(
+        steps_per_epoch=5, tokens_per_step=90.0, terms_per_step=[2.0, 100.0, 1000.0, 0.0, 500.0], longest_window=60
+    ),
     peaks={100: Peak(400, 300, 100), 50: Peak(250, 200, 50)},
     other_bytes=1000,
     flops=[0.0, 6.0, 2.0, 0.0, 0.0],

@@ -64,12 +64,12 @@ def trained(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def refused(capsys) -> Callable[[Sequence[str]], str]:
+def refused(capsys) -> Callable[..., str]:
     """The message of a command that must be refused."""
 
-    def run(words: Sequence[str]) -> str:
+    def run(words: Sequence[str], status: int = 2) -> str:
         capsys.readouterr()
-        assert main(list(words)) == 2
+        assert main(list(words)) == status
         error = capsys.readouterr().err.strip()
         assert "Traceback" not in error
         *warnings, sentence = error.splitlines()

@@ -32,7 +32,7 @@ def test_a_run_leaves_what_the_design_says(trained):
     assert {"stage", "task", "model", "strategy", "context_length", "seed", "metrics", "primary_metric", "coverage",
             "cost", "checkpoint", "git_sha", "versions", "resumed_from"} <= set(found)  # fmt: skip
     assert {"train_tokens", "train_seconds", "tokens_per_second", "peak_memory_bytes", "flops", "parameters",
-            "trainable_parameters"} <= set(found["cost"])  # fmt: skip
+            "trainable_parameters", "matrix_rate_share"} <= set(found["cost"])  # fmt: skip
     assert found["command"] == ["ctxlab", "train", *SMALL, f"hydra.run.dir={trained}"]
     assert (found["version"], found["lower_is_better"]) == (VERSION, False)
     assert set(found["metrics"]) == set(found["coverage"]) == {"validation", "test"}
@@ -180,7 +180,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_change(tmp_path, ref
              "trainer.save_every_steps=1", "trainer.max_steps=9", f"hydra.run.dir={run}"]  # fmt: skip
     words = [word for index, word in enumerate(words) if word.split("=")[0] not in
              {later.split("=")[0] for later in words[index + 1 :]}]  # fmt: skip
-    error = refused(["train", *words])
+    error = refused(["train", *words], status=3)
     assert "at step" in error
     assert "generated-train" in error
     assert json.loads((run / "failure.json").read_text())["error"] == error

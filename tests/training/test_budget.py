@@ -1,14 +1,8 @@
-"""Budgets compose; non-finite losses stop a run; signals are handled."""
+"""Budgets compose."""
 
-import math
-import signal
 from types import SimpleNamespace
 
-import pytest
-
-from ctxlab.core.errors import UserError
 from ctxlab.training.budget import Budget
-from ctxlab.training.faults import StopRequest, check_finite
 from ctxlab.training.state import TrainState
 
 
@@ -44,21 +38,3 @@ def test_without_any_limit_a_run_has_three_epochs():
     assert Budget.of(SimpleNamespace(**limits)) == Budget(max_epochs=3)
     for name in LIMITS:
         assert Budget.of(SimpleNamespace(**{**limits, name: 9})) == Budget(**{name: 9})
-
-
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_a_figure_that_is_not_finite_names_step_and_documents(value):
-    with pytest.raises(UserError, match=r"loss is .* at step 7 \(documents a, b\)"):
-        check_finite("loss", value, 7, ["a", "b", "a"])
-    check_finite("loss", 1.0, 7, ["a"])
-
-
-def test_signals_are_noticed_and_handlers_restored():
-    former = signal.getsignal(signal.SIGTERM)
-    with StopRequest().listening() as stop:
-        assert stop.signal_number is None
-        signal.raise_signal(signal.SIGTERM)
-        assert stop.signal_number == signal.SIGTERM
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-    assert signal.getsignal(signal.SIGTERM) == former

@@ -23,7 +23,7 @@ def counted(job, monkeypatch):
 
     monkeypatch.setattr(job.trainer, "_step", step)
     monkeypatch.setattr(job.trainer, "_save", lambda _: None)
-    monkeypatch.setattr(job.trainer, "_evaluate", lambda _: False)
+    monkeypatch.setattr(job.trainer, "_evaluate", lambda *_: False)
     job.run()
     return read
 

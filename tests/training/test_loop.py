@@ -38,9 +38,9 @@ def test_a_slow_evaluation_leaves_a_budget_of_seconds_alone(tmp_path, monkeypatc
     job = make_job(tmp_path, "trainer.max_seconds=4.5", "trainer.eval_every_steps=1")
     evaluate = job.trainer._evaluate
 
-    def slow(state):
+    def slow(state, stop):
         late[0] += 10_000.0
-        return evaluate(state)
+        return evaluate(state, stop)
 
     monkeypatch.setattr(job.trainer, "_evaluate", slow)
     assert job.run().step == 5

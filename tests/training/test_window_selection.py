@@ -91,7 +91,7 @@ WRITTEN = ("task=generation", "model=tiny_gpt2", "task.decoding.max_new_tokens=1
 def test_targets_that_continue_a_document_are_trained_on_at_its_end_alone(tmp_path, monkeypatch):
     """Counted at the model's inputs: one row for each document, which has one text, with all of its tokens."""
     job = make_job(tmp_path, *WRITTEN)
-    monkeypatch.setattr(job.trainer, "_evaluate", lambda _: False)
+    monkeypatch.setattr(job.trainer, "_evaluate", lambda *_: False)
     rows, tokens, forward = [], [], job.bench.model.forward
 
     def spied(*args, **inputs):

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ctxlab.core.errors import Interrupted
-from ctxlab.training.faults import StopRequest
+from ctxlab.core.signals import StopRequest
 
 POLL_SECONDS = 0.2
 
@@ -66,7 +66,7 @@ def run(words: Sequence[str], log: Path, env: Mapping[str, str], tick: Callable[
         process = start(words, log, env)
         try:
             _wait(process, stop, tick)
-        except KeyboardInterrupt:
+        except Interrupted:
             process.kill()
             process.wait()
             raise

@@ -13,12 +13,12 @@ from ctxlab.core import run_state
 from ctxlab.core.errors import CheckFailed, Interrupted, UserError
 from ctxlab.core.result import FILE, Result
 from ctxlab.core.run_state import State
+from ctxlab.core.signals import StopRequest
 from ctxlab.sweeping import command
 from ctxlab.sweeping.objectives import SPLIT
 from ctxlab.sweeping.study import Claimed, lock_of
 from ctxlab.tracking.metrics_file import read_metrics
 from ctxlab.training import checkpoint
-from ctxlab.training.faults import StopRequest
 from ctxlab.workbench.cells import process
 from ctxlab.workbench.sweeping import failures
 from ctxlab.workbench.sweeping.display import Display

@@ -1,0 +1,61 @@
+"""Saving a training run: a checkpoint with everything that is needed to continue it to the bit."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ctxlab.core.files import write_json, write_text
+from ctxlab.models.loading.checkpointed import save_tokenizer, save_weights
+from ctxlab.training import checkpoint
+from ctxlab.training.faults import check_weights
+from ctxlab.training.job import Job
+from ctxlab.training.model_card import FILE as CARD
+from ctxlab.training.model_card import card
+from ctxlab.training.optimizer_file import save_optimizer
+from ctxlab.training.state import TrainState
+
+STATE = "state.json"
+
+
+def save(job: Job, state: TrainState, scaler: Any) -> None:
+    """Write a checkpoint, make it the latest one, and remove those that are not kept.
+
+    Args:
+        job: The run.
+        state: Its state.
+        scaler: Loss scaler of fp16; None without one.
+
+    Raises:
+        Diverged: A weight is not finite.
+        UserError: The disk is full or not writable.
+    """
+    check_weights(job.model.named_parameters(), state.step)
+    state.peak_memory_bytes = max(state.peak_memory_bytes, job.peak_bytes())
+    name = checkpoint.save(job.run_dir, state.step, lambda folder: _write(folder, job, state, scaler))
+    checkpoint.write_pointer(job.run_dir, "latest", name, step=state.step)
+    if state.best_step == state.step:
+        checkpoint.write_pointer(job.run_dir, "best", name, step=state.step, metric=state.best_metric)
+    checkpoint.rotate(job.run_dir, job.settings.keep_checkpoints)
+
+
+def _write(folder: Path, job: Job, state: TrainState, scaler: Any) -> None:
+    save_weights(job.model, job.tuning, folder)
+    save_tokenizer(job.tokenizer, job.strategy.reading.longest(job.context_length), folder)
+    model = type(job.model).__name__
+    page = card(job.task, job.strategy, model=model, context_length=job.context_length, step=state.step)
+    write_text(folder / CARD, page)
+    save_optimizer(job.optimizer, folder / checkpoint.OPTIMIZER)
+    values = {
+        "state": state.to_dict(),
+        "task": job.task.name,
+        "context_length": job.context_length,
+        "configuration": dict(job.configuration),
+        "scaler": scaler.state_dict() if scaler is not None else None,
+    }
+    write_json(folder / STATE, values)
+
+
+def read_state_file(folder: Path) -> dict[str, Any]:
+    """Read ``state.json`` of a checkpoint: ``state``, ``task``, ``context_length``, ``configuration``, ``scaler``."""
+    values: dict[str, Any] = json.loads((folder / STATE).read_text(encoding="utf-8"))
+    return values

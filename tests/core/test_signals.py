@@ -1,0 +1,52 @@
+"""Signals are noted, or raised at once; afterwards everything is as before."""
+
+import contextlib
+import signal
+import threading
+
+import pytest
+
+from ctxlab.core.errors import Interrupted
+from ctxlab.core.signals import STOPPING, StopRequest, raising
+
+
+@pytest.mark.parametrize("number", STOPPING)
+def test_a_signal_is_noticed_and_the_handlers_are_restored(number):
+    before = signal.getsignal(number)
+    with StopRequest().listening() as request:
+        assert request.signal_number is None
+        signal.raise_signal(number)
+        assert request.signal_number == number
+        with pytest.raises(Interrupted) as stop:
+            signal.raise_signal(signal.SIGINT)  # a second one does not wait
+        assert stop.value.signal_number == number
+    assert signal.getsignal(number) == before
+
+
+@pytest.mark.parametrize("number", STOPPING)
+def test_work_that_is_easily_repeated_ends_at_once_whatever_libraries_catch(number):
+    before = signal.getsignal(number)
+
+    def catches_all() -> None:
+        with contextlib.suppress(Exception):
+            signal.raise_signal(number)
+
+    with StopRequest().listening() as outer, raising(), pytest.raises(Interrupted) as stop:
+        catches_all()
+    assert stop.value.signal_number == number
+    assert outer.signal_number is None
+    assert signal.getsignal(number) == before
+
+
+def test_outside_the_main_thread_nothing_is_changed():
+    before, done = signal.getsignal(signal.SIGTERM), []
+
+    def run():
+        with StopRequest().listening() as request:
+            done.append(request.signal_number)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert done == [None]
+    assert signal.getsignal(signal.SIGTERM) == before
