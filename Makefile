@@ -8,7 +8,7 @@ ONLY ?=
 BENCH_DATA ?= ../shared/data
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow test-faults check format bench results docs train-ner sweep-smoke clean
+.PHONY: help setup run test test-slow test-faults check format bench results docs reliability train-ner sweep-smoke clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ results: $(STAMP) ## every task on its real corpus (two hours); writes docs/resu
 
 docs: $(STAMP) ## put the last bench's figures into the parts' files and write docs/strategies.md from them
 	$(BIN)/python -m scripts.docs
+
+reliability: $(STAMP) ## the tests with real faults; writes docs/reliability.md
+	$(BIN)/python -m scripts.reliability
 
 train-ner: $(STAMP) ## a short training run that a CI can afford (about a minute)
 	$(BIN)/ctxlab train task=ner context=1024 model=tiny_bert trainer.max_steps=20 tracking=none $(RUN_OPTIONS)

@@ -1,8 +1,10 @@
 """Shared by all tests: commands that start quickly, and a command line whose stages are replaced by fakes."""
 
 import importlib
+import json
 import os
 import sys
+from collections.abc import Callable
 from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +87,18 @@ def small_runs_are_quick():
         patch.setattr(cost, "gc", SimpleNamespace(collect=lambda: 0))
         patch.setattr(os, "fsync", lambda handle: None)
         yield
+
+
+@pytest.fixture
+def promise() -> Callable[[str, str, str], None]:
+    """Record what is promised, how it was tested, and the figure, for ``docs/reliability.md``."""
+
+    def record(promised: str, tested: str, figure: str) -> None:
+        if "CTXLAB_PROMISES" in os.environ:
+            with Path(os.environ["CTXLAB_PROMISES"]).open("a", encoding="utf-8") as file:
+                file.write(json.dumps([promised, tested, figure]) + "\n")
+
+    return record
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -21,7 +21,9 @@ def saved(tmp_path_factory):
 
 
 @pytest.mark.parametrize("pointer", ["latest", "best"])
-def test_every_flipped_bit_and_every_cut_is_found_and_the_last_whole_checkpoint_is_used(saved, tmp_path, pointer):
+def test_every_flipped_bit_and_every_cut_is_found_and_the_last_whole_checkpoint_is_used(
+    saved, tmp_path, pointer, promise
+):
     run = tmp_path / "run"
     shutil.copytree(saved, run)
     first, last = checkpoint.names(run)
@@ -47,3 +49,9 @@ def test_every_flipped_bit_and_every_cut_is_found_and_the_last_whole_checkpoint_
         path.write_bytes(whole)
     assert fault(folder) is None
     assert checkpoint.find(run, pointer).name == last
+    if pointer == "latest":
+        promise(
+            "a damaged checkpoint is never used",
+            f"{FLIPS} flipped bits and {CUTS} cuts over every file of a checkpoint",
+            f"{FLIPS + CUTS} of {FLIPS + CUTS} found and named, the one before used",
+        )

@@ -62,15 +62,22 @@ def check_runs(facts: dict) -> None:
         pytest.param(20, GROWING, marks=pytest.mark.faults, id="20 points, a curriculum"),
     ],
 )
-def test_kills_change_nothing(points, options, tmp_path):
+def test_kills_change_nothing(points, options, tmp_path, promise):
     facts = drive("kill", tmp_path, points, options)
     assert facts["killed"] >= points * 3 // 4, facts  # the others had ended before their moment came
     assert facts["inside"] >= points // 6, facts
     check_runs(facts)
+    if points >= 20:
+        what = {(): "", MEMORY: ", with a memory", GROWING: ", with a curriculum"}[options]
+        promise(
+            f"`kill -9` loses at most the steps since the last checkpoint{what}",
+            f"{points} runs killed at random moments, {facts['inside']} inside a save",
+            f"{points} of {points} continue and end bit-identical: weights, optimizer, `metrics.jsonl`, scores",
+        )
 
 
 @pytest.mark.parametrize("points", [3, pytest.param(21, marks=pytest.mark.faults)])
-def test_signals_stop_a_run_anywhere_and_change_nothing(points, tmp_path):
+def test_signals_stop_a_run_anywhere_and_change_nothing(points, tmp_path, promise):
     facts = drive("stop", tmp_path, points, ())
     assert len(facts["stopped"]) >= points * 3 // 4, facts
     wanted = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGUSR1: 75}
@@ -78,3 +85,9 @@ def test_signals_stop_a_run_anywhere_and_change_nothing(points, tmp_path):
     assert all(status in (wanted[number], -number) for number, status in facts["stopped"]), facts
     assert facts["late"] < 10, facts
     check_runs(facts)
+    if points >= 20:
+        promise(
+            "SIGTERM, SIGINT and SIGUSR1 stop a run cleanly, with status 143, 130 and 75",
+            f"{len(facts['stopped'])} signals at random moments, from loading to the closing evaluation",
+            f"ended after {facts['late']:.1f} s at most; all continue and end bit-identical",
+        )

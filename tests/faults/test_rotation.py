@@ -49,7 +49,7 @@ def moment(monkeypatch):
 
 
 @pytest.mark.parametrize("sequences", [40, pytest.param(1000, marks=pytest.mark.faults)])
-def test_random_sequences_of_saves_scores_and_failures(sequences, tmp_path, moment):
+def test_random_sequences_of_saves_scores_and_failures(sequences, tmp_path, moment, promise):
     for number in range(sequences):
         draw, run = random.Random(number), tmp_path / str(number)
         run.mkdir()
@@ -74,6 +74,12 @@ def test_random_sequences_of_saves_scores_and_failures(sequences, tmp_path, mome
             elif state.best_step == step:
                 state.best_step = None  # as in a run that is resumed from the checkpoint before
             check(run, whole, kept)
+    if sequences >= 1000:
+        promise(
+            "rotation keeps the best and the newest whole checkpoint",
+            f"{sequences:,} random sequences of saves, scores, full disks and kills",
+            "both there after each of them",
+        )
 
 
 def check(run, whole, kept):

@@ -1,0 +1,43 @@
+"""``make reliability``: run the tests with real faults, and write ``docs/reliability.md`` from what they came to."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+PAGE = Path("docs/reliability.md")
+
+TESTS = (
+    "tests/faults",
+    "tests/training/test_interrupted.py",
+    "tests/stages/test_compare_kill.py",
+    "tests/stages/test_sweep_kill.py",
+)
+
+HEAD = """# What happens when something fails
+
+Written by `make reliability`, which runs the tests that kill processes, damage files, fill disks and take memory away.
+A faster part of them is in `make test`; all of them are `make test-faults`.
+
+| promise | how it is tested | figure |
+|---|---|---|
+"""
+
+
+def main() -> int:
+    """Run the tests and write the page if all of them pass; returns their exit status."""
+    with tempfile.TemporaryDirectory() as folder:
+        promises = Path(folder) / "promises.jsonl"
+        command = [sys.executable, "-m", "pytest", "-m", "faults or not faults", *TESTS]
+        status = subprocess.run(command, check=False, env={**os.environ, "CTXLAB_PROMISES": str(promises)}).returncode
+        if status == 0:
+            rows = [json.loads(line) for line in promises.read_text(encoding="utf-8").splitlines()]
+            PAGE.write_text(HEAD + "".join(f"| {' | '.join(row)} |\n" for row in rows), encoding="utf-8")
+            print(f"written: {PAGE}")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
