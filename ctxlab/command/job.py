@@ -18,7 +18,7 @@ from ctxlab.command.explain import explain
 from ctxlab.command.stage_error import StageError
 from ctxlab.config import preflight
 from ctxlab.config.redact import redact_file, redact_yaml, secrets_in
-from ctxlab.core import signals
+from ctxlab.core import run_state, signals
 from ctxlab.core.errors import Interrupted
 from ctxlab.core.files import write_json, write_text
 
@@ -31,6 +31,9 @@ PARTS = "ctxlab.workbench.parts"
 
 OTHER_PARTS = {"report": "ctxlab.workbench.reporting.parts"}
 """Stages without task and model → the module that builds their parts."""
+
+CONTINUED = ("train", "compare", "sweep")
+"""Stages with ``resume=``."""
 
 FINISHED = ".hydra/finished"
 """Empty file that marks a finished stage."""
@@ -56,7 +59,7 @@ def job(config: DictConfig) -> None:
         (run_dir / FINISHED).parent.mkdir(exist_ok=True)
         (run_dir / FINISHED).touch()
     except Interrupted as error:
-        stop = error if str(error) else Interrupted(error.signal_number, _how_to_continue(run_dir))
+        stop = error if str(error) else Interrupted(error.signal_number, _how_to_continue(str(config.stage), run_dir))
         _record(stop, run_dir)
         raise StageError(stop) from error
     except Exception as error:
@@ -65,11 +68,11 @@ def job(config: DictConfig) -> None:
             raise StageError(error) from error
 
 
-def _how_to_continue(run_dir: Path) -> str:
+def _how_to_continue(stage: str, run_dir: Path) -> str:
     """Return what to do after a signal at a place where the stage has nothing to add."""
-    if any((run_dir / "checkpoints").glob("step-*")):
-        return f"Stopped; continue from the last checkpoint with `ctxlab train resume={run_dir}`."
-    return "Stopped before anything was saved: give the command again."
+    if stage in CONTINUED and not run_state.is_bare(run_dir):
+        return f"Stopped; continue with `ctxlab {stage} resume={run_dir}`."
+    return "Stopped; nothing is lost: give the command again."
 
 
 def _prepare(config: DictConfig, run_dir: Path) -> None:
