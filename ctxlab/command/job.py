@@ -24,8 +24,6 @@ from ctxlab.core.files import write_json, write_text
 
 log = logging.getLogger(__name__)
 
-FAILURE = "failure.json"
-
 PARTS = "ctxlab.workbench.parts"
 """Module that builds the parts of a stage with a task and a model."""
 
@@ -34,9 +32,6 @@ OTHER_PARTS = {"report": "ctxlab.workbench.reporting.parts"}
 
 CONTINUED = ("train", "compare", "sweep")
 """Stages with ``resume=``."""
-
-FINISHED = ".hydra/finished"
-"""Empty file that marks a finished stage."""
 
 register()  # processes of other launchers import this module first
 
@@ -56,8 +51,8 @@ def job(config: DictConfig) -> None:
             _prepare(config, run_dir)
             stage = _stage(str(hydra.job.config_name))
             stage.run(_parts(config, run_dir))
-        (run_dir / FINISHED).parent.mkdir(exist_ok=True)
-        (run_dir / FINISHED).touch()
+        (run_dir / run_state.FINISHED).parent.mkdir(exist_ok=True)
+        (run_dir / run_state.FINISHED).touch()
     except Interrupted as error:
         stop = error if str(error) else Interrupted(error.signal_number, _how_to_continue(str(config.stage), run_dir))
         _record(stop, run_dir)
@@ -77,7 +72,7 @@ def _how_to_continue(stage: str, run_dir: Path) -> str:
 
 def _prepare(config: DictConfig, run_dir: Path) -> None:
     """Remove secrets and traces of an earlier failure from the directory, then check the values."""
-    for name in (FAILURE, FINISHED):
+    for name in (run_state.FAILURE, run_state.FINISHED):
         (run_dir / name).unlink(missing_ok=True)
     secrets = secrets_in(OmegaConf.to_container(config, resolve=False))
     for path in _hydra_files(run_dir):
@@ -106,4 +101,4 @@ def _record(error: BaseException, run_dir: Path) -> None:
     explanation = explain(error)
     failure = {"error": explanation.sentence, "type": type(error).__name__, "exit_status": explanation.status}
     with contextlib.suppress(OSError):
-        write_json(run_dir / FAILURE, failure)
+        write_json(run_dir / run_state.FAILURE, failure)

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ctxlab.command.explain import MISTAKE, UNEXPECTED
-from ctxlab.command.job import FAILURE, FINISHED
 from ctxlab.command.sweep_table import Row, fitting, given, shared, varied
 from ctxlab.core.errors import UserError
 from ctxlab.core.result import FILE, Cost, Outcome, Result, preferred, read_outcome
+from ctxlab.core.run_state import FAILURE, FINISHED
 
 CSV = "sweep.csv"
 

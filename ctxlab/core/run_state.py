@@ -15,6 +15,9 @@ FAILURE = "failure.json"
 """File in the run directory of a failed run that contains the error message."""
 
 
+FINISHED = ".hydra/finished"
+"""Empty file that marks a finished stage."""
+
 BARE = ("config.yaml", "failure.json", "metrics.jsonl", "study.lock", "wandb")
 """Files of a run that has not started to work, besides logs and Hydra's folder; metrics only if empty."""
 

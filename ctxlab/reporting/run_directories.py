@@ -10,10 +10,9 @@ from typing import Any
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.result import FILE, Result, Verification, read_outcome
+from ctxlab.core.run_state import FAILURE
 from ctxlab.reporting.settings import settings
 from ctxlab.tracking.metrics_file import read_metrics
-
-FAILURE = "failure.json"
 
 COMPARISON = "comparison.json"
 

@@ -15,9 +15,6 @@ from ctxlab.core.types import Table
 from ctxlab.reporting.run_directories import run_directories
 from ctxlab.training import checkpoint
 
-FINISHED = ".hydra/finished"
-"""Empty file that marks a finished stage."""
-
 RECORD = ".hydra/hydra.yaml"
 """File of Hydra with the command of a run."""
 
@@ -70,7 +67,7 @@ def _end(folder: Path, *, is_running: bool) -> tuple[str, str]:
         return "every check passes" if outcome.passed else f"checks fail: {', '.join(outcome.failed)}", ""
     if is_running:
         return "running", ""
-    if (folder / FINISHED).is_file():
+    if (folder / run_state.FINISHED).is_file():
         return "finished", ""
     saved = checkpoint.names(folder)
     at = f"; {saved[-1]} can be continued" if saved else ""
