@@ -41,17 +41,17 @@ STRATEGIES = (
 )
 
 RUNS = (
-    "ctxlab runs [folder] [--clean]: what ran, where, and how it ended, the newest first\n"
+    "ctxlab runs [folder] [--clean]: what ran, where, and how it ended\n"
     "\n"
-    "ctxlab runs                   the runs in outputs\n"
+    "ctxlab runs                   the runs in outputs, the newest first\n"
     "ctxlab runs outputs --clean   remove the directories of runs that never began\n"
 )
 
 DOCTOR = (
     "ctxlab doctor [run directory]: what is there, what is wrong, and what to do\n"
     "\n"
-    "ctxlab doctor                 this machine: device, precision, cores, memory, disk, models, W&B\n"
-    "ctxlab doctor outputs/…       every checkpoint of a run, checked, and how to continue it\n"
+    "ctxlab doctor                 this machine: device, cores, memory, disk, models\n"
+    "ctxlab doctor outputs/…       every checkpoint of a run, and how to continue\n"
 )
 
 COMMANDS = {"completion": COMPLETION, "strategies": STRATEGIES, "runs": RUNS, "doctor": DOCTOR}
