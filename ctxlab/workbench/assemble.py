@@ -12,6 +12,7 @@ from ctxlab.core.model import WEIGHTS_NOTES, ModelFacts, ModelSource
 from ctxlab.core.optim import Tuning
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
+from ctxlab.runtime.dropout import use_words
 from ctxlab.runtime.precision import make_head_exact
 from ctxlab.workbench.fit import check_fit, check_task, fit_lengths, window_notes
 
@@ -54,6 +55,7 @@ def assemble(
     task.notes.extend(window_notes(strategy, facts, length))
     task.install(model)
     make_head_exact(model, task.head)
+    use_words(model)
     tuning.install(model)
     return model, facts
 

@@ -1,5 +1,6 @@
-"""Duration and score of the main job, ``make run``, once everything is installed."""
+"""Duration and scores of the main job, ``make run``, once everything is installed."""
 
+import json
 import re
 import shlex
 import tempfile
@@ -7,7 +8,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from ctxlab.core.result import read
 from scripts.bench.timing import ctxlab, row
 
 
@@ -20,8 +20,10 @@ def measure(_: Path) -> list[dict[str, Any]]:
         started = perf_counter()
         ctxlab(*shlex.split(recipe[1]), f"hydra.run.dir={run}")
         minutes = (perf_counter() - started) / 60
-        result = read(run)
+        found = json.loads((run / "comparison.json").read_text())["candidates"]
+    scores = {one["key"]: one["f1"] for one in found if one["status"] == "compared"}
     return [
         row("main job of `make run`, minutes", minutes, at_most=5),
-        row("… strict F1 on the built-in corpus", result.metrics["validation"]["f1"], at_least=0.85),
+        row("… strict F1 where whole documents are read", max(scores.values()), at_least=0.75),
+        row("… over windows without a name and its sentence", max(scores.values()) - scores["chunk-64"], at_least=0.1),
     ]

@@ -70,7 +70,10 @@ def _plan(bench: Workbench, configured: Strategy, documents: Sequence[Encoded]) 
     read = [(window.begins, window.input_ids.tobytes()) for row in windows for window in row]
     lengths = [min(strategy.curriculum.length(share, bench.length), longest) for share in SHARES]
     attention = "full" if _is_full(strategy.attention, longest) else _settings(configured.attention)
-    settings = f"{_settings(configured.reading)} {attention} {_settings(configured.memory)}"
+    # Where every document is one window, a reading that adds no layers has nothing to divide and nothing to merge.
+    is_whole = all(len(row) == 1 for row in windows) and not strategy.reading.joins
+    reading = "whole" if is_whole else _settings(configured.reading)
+    settings = f"{reading} {attention} {_settings(configured.memory)}"
     digest = hashlib.sha256(repr(read).encode()).hexdigest()
     return f"{digest} {lengths} {strategy.curriculum.sorts} {settings}"
 

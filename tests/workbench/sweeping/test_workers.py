@@ -16,7 +16,7 @@ from ctxlab.sweeping.objectives import Objective
 from ctxlab.sweeping.samplers import Proposer
 from ctxlab.sweeping.space import read_space
 from ctxlab.sweeping.study import Place, SharedStudy
-from ctxlab.training.faults import StopRequest
+from ctxlab.core.signals import StopRequest
 from ctxlab.workbench.cells import process
 from ctxlab.workbench.sweeping import failures, workers
 from ctxlab.workbench.sweeping.session import Session
