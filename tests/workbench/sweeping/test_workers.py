@@ -12,11 +12,11 @@ from optuna.trial import TrialState
 
 from ctxlab.config.schema import SweepSettings
 from ctxlab.core.errors import CheckFailed, Interrupted, UserError
+from ctxlab.core.signals import StopRequest
 from ctxlab.sweeping.objectives import Objective
 from ctxlab.sweeping.samplers import Proposer
 from ctxlab.sweeping.space import read_space
 from ctxlab.sweeping.study import Place, SharedStudy
-from ctxlab.core.signals import StopRequest
 from ctxlab.workbench.cells import process
 from ctxlab.workbench.sweeping import failures, workers
 from ctxlab.workbench.sweeping.session import Session
