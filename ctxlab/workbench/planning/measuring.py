@@ -39,11 +39,11 @@ WORK = (TOKENS, PAIRS, TARGETS)
 MEMORY = (TOKENS, CONSTANT, PAIRS, TARGETS, ROW_PAIRS)
 """Terms of memory; with measurements of two lengths, growth with the pairs cannot be told from a constant."""
 
-SHORT_TOKENS = 512
-"""Tokens of the longest short window."""
+SHORT_TOKENS = 256
+"""Tokens of the longest short window, from whose shorter ones memory and operations are extrapolated."""
 
-SHORT_LINKED_TOKENS = 256
-"""The same where several linked windows are measured."""
+TIMED_TOKENS = 512
+"""Tokens of the short window that is timed."""
 
 MOST_LINKED = 4
 """Linked windows that are measured together, at most."""
@@ -111,7 +111,7 @@ def measure(parts: Parts, bench: Workbench, documents: Sequence[Document]) -> Me
         peaks=_largest_peaks(trainer, epoch, peaks),
         other_bytes=max(other_bytes, 0),
         flops=flops.tolist(),
-        pass_seconds=pass_seconds(trainer, epoch, max(plain, key=_tokens), flops).tolist(),
+        pass_seconds=pass_seconds(trainer, epoch, _timed(trainer, epoch), flops).tolist(),
         update_seconds=min(step.update_seconds for step in steps),
         created_bytes=created.tolist(),
         operations=len(steps[0].sizes),
@@ -132,7 +132,7 @@ def _short_items(trainer: Trainer, epoch: Epoch, *, padded: bool) -> Iterator[li
     longest = max(map(len, item.windows))
     if strategy.memory.sequential or strategy.reading.joins:
         num_windows = min(len(item.windows), strategy.memory.gradient_windows, MOST_LINKED)
-        widths = _fractions(min(longest, SHORT_LINKED_TOKENS))
+        widths = _fractions(min(longest, SHORT_TOKENS))
     else:
         num_windows, widths = 1, _widths(strategy.attention.pairs, longest)
     is_decoded = trainer.job.target_place == IN_DECODER
@@ -194,8 +194,13 @@ def _step(trainer: Trainer, items: Sequence[Item], live: LiveTensors) -> Step:
     return Step(list(live.sizes), list(live.events), counter.total, seconds)
 
 
-def _tokens(items: Sequence[Item]) -> int:
-    return sum(len(window) for item in items for window in item.windows)
+def _timed(trainer: Trainer, epoch: Epoch) -> list[Item]:
+    """Return the items of the short step that is timed, cut from the longest item of the epoch."""
+    item = max(epoch.items, key=trainer.passes.size)
+    memory, reading = trainer.job.strategy.memory, trainer.job.strategy.reading
+    is_linked = memory.sequential or reading.joins
+    num_windows = min(len(item.windows), memory.gradient_windows, MOST_LINKED) if is_linked else 1
+    return [shapes.shortened(item, num_windows, TIMED_TOKENS // num_windows)]
 
 
 def _states(trainer: Trainer) -> list[int]:

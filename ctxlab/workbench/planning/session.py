@@ -138,6 +138,7 @@ def _measure(parts: Parts) -> Measured:
     found = measure(parts, opened.bench, opened.documents.train)
     del opened
     gc.collect()  # only one model in memory at a time
+    gc.freeze()  # what is alive now are the libraries: later collections need not look at them
     return found
 
 
@@ -148,6 +149,7 @@ def _rows(found: Sequence[Candidate], prices: Prices) -> list[Row]:
         for number, candidate in enumerate(found, 1):
             known.append((candidate, _try(candidate, prices)))
             shown.update(number / len(found), f"{number} of {len(found)}")
+        gc.unfreeze()
         others = [(one, result) for one, result in known if isinstance(result, Measured)]
         return [
             _refused(one, str(result)) if isinstance(result, UserError) else _row(one, result, prices, others)

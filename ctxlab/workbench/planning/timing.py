@@ -18,7 +18,7 @@ from ctxlab.workbench.planning import shapes
 LAYER_SECONDS = 0.8
 """Estimated seconds that one layer may take; longer passes are cut, and extrapolated from there."""
 
-QUICK_SECONDS = 0.5
+QUICK_SECONDS = 0.15
 """Passes up to this long are timed twice: the first one compiles kernels for its shape."""
 
 
