@@ -75,7 +75,12 @@ def leaderboard(
     compared = compare(found[index], others, rules) if others else None
     rows = {row.name: row for row in compared.rows} if compared else {}
     places = _places(candidates, found, rules) if others else {}
-    entries = [_entry(candidate, one, rows, places) for candidate, one in zip(candidates, found, strict=True)]
+    # Every figure of which more is better is a share, unless a plug-in's values say otherwise.
+    is_share = not rules.lower_is_better and all(0 <= value <= 1 for one in found for value in one.scored.each_seed())
+    entries = [
+        _entry(candidate, one, rows, places, is_share=is_share)
+        for candidate, one in zip(candidates, found, strict=True)
+    ]
     sign = 1 if rules.lower_is_better else -1
     return Leaderboard(
         figure=figure,
@@ -90,14 +95,19 @@ def leaderboard(
 
 
 def _entry(
-    candidate: CandidateResults, contender: Contender, rows: Mapping[str, Row], places: Mapping[str, Place]
+    candidate: CandidateResults,
+    contender: Contender,
+    rows: Mapping[str, Row],
+    places: Mapping[str, Place],
+    *,
+    is_share: bool,
 ) -> Entry:
     each = contender.scored.each_seed()
     return Entry(
         candidate=candidate,
         estimate=float(each.mean()),
         by_seed=tuple(each.tolist()),
-        interval=single_interval.interval(contender.scored),
+        interval=single_interval.interval(contender.scored, is_share=is_share),
         row=rows.get(candidate.title),
         place=places.get(candidate.title),
     )

@@ -31,6 +31,14 @@ class Zero(Scored):
         return np.zeros(self.num_documents, bool)
 
 
-def interval(scored: Scored) -> Interval:
-    """Return the interval of a figure for new documents and new seeds."""
-    return difference(scored, Zero(scored)).interval
+def interval(scored: Scored, *, is_share: bool) -> Interval:
+    """Return the interval of a figure for new documents and new seeds.
+
+    Args:
+        scored: The figure's counts.
+        is_share: Whether the figure lies between 0 and 1; Student's interval does not know that, and is cut there.
+    """
+    found = difference(scored, Zero(scored)).interval
+    if not is_share or found.low is None or found.high is None:
+        return found
+    return Interval(max(found.low, 0.0), min(found.high, 1.0))
