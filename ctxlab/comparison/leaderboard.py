@@ -75,10 +75,8 @@ def leaderboard(
     compared = compare(found[index], others, rules) if others else None
     rows = {row.name: row for row in compared.rows} if compared else {}
     places = _places(candidates, found, rules) if others else {}
-    # Every figure of which more is better is a share, unless a plug-in's values say otherwise.
-    is_share = not rules.lower_is_better and all(0 <= value <= 1 for one in found for value in one.scored.each_seed())
     entries = [
-        _entry(candidate, one, rows, places, is_share=is_share)
+        _entry(candidate, one, rows, places, lower_is_better=rules.lower_is_better)
         for candidate, one in zip(candidates, found, strict=True)
     ]
     sign = 1 if rules.lower_is_better else -1
@@ -100,14 +98,14 @@ def _entry(
     rows: Mapping[str, Row],
     places: Mapping[str, Place],
     *,
-    is_share: bool,
+    lower_is_better: bool,
 ) -> Entry:
     each = contender.scored.each_seed()
     return Entry(
         candidate=candidate,
         estimate=float(each.mean()),
         by_seed=tuple(each.tolist()),
-        interval=single_interval.interval(contender.scored, is_share=is_share),
+        interval=single_interval.interval(contender.scored, lower_is_better=lower_is_better),
         row=rows.get(candidate.title),
         place=places.get(candidate.title),
     )

@@ -31,14 +31,18 @@ class Zero(Scored):
         return np.zeros(self.num_documents, bool)
 
 
-def interval(scored: Scored, *, is_share: bool) -> Interval:
+def interval(scored: Scored, *, lower_is_better: bool) -> Interval:
     """Return the interval of a figure for new documents and new seeds.
+
+    Every figure of which more is better is a share, unless a plug-in's values say otherwise. Student's interval does
+    not know that, and is cut at 0 and 1.
 
     Args:
         scored: The figure's counts.
-        is_share: Whether the figure lies between 0 and 1; Student's interval does not know that, and is cut there.
+        lower_is_better: Whether less of it is better.
     """
     found = difference(scored, Zero(scored)).interval
+    is_share = not lower_is_better and all(0 <= value <= 1 for value in scored.each_seed())
     if not is_share or found.low is None or found.high is None:
         return found
     return Interval(max(found.low, 0.0), min(found.high, 1.0))

@@ -14,8 +14,12 @@ MAPPED_BYTES = 2**25 - 2**16
 HOLES = 0.25
 """Holes of the heap as a fraction of the tensors on it; 0.17 to 0.30 were measured (see docs/plan.md)."""
 
-HOLES_RECOMPUTED = 0.6
-"""The same with activation checkpointing, where layers are computed again between tensors that stay."""
+HOLES_SCATTERED = 0.85
+"""The same where tensors that stay lie between many that do not: with activation checkpointing, whose layers are
+computed again, and where only some weights are trained."""
+
+LATER_BYTES = 16 * 2**20
+"""What libraries and threads allocate after the first step."""
 
 Event = tuple[int, bool]
 """Index of a tensor, and whether it is created (else it is freed)."""

@@ -172,7 +172,7 @@ def _candidate(runs: Sequence[RunDirectory], title: str, notes: list[str]) -> Ca
     try:
         found = contenders({title: results.scores()}, outcomes[0].primary_metric)[0].scored
         num_documents = found.num_documents
-        interval = single_interval.interval(found)
+        interval = single_interval.interval(found, lower_is_better=bool(outcomes[0].lower_is_better))
     except (UserError, ValueError) as error:
         notes.append(f"{title} has no interval: {error}")
     return Candidate(title, runs, results, estimate=estimate, interval=interval, num_documents=num_documents)

@@ -51,7 +51,9 @@ def _past_run(folder: Path) -> PastRun:
     is_running = run_state.is_locked(folder)
     ended, score = _end(folder, is_running=is_running)
     never_began = not is_running and run_state.is_bare(folder)
-    return PastRun(folder, _command(folder), ended, score, _started(folder), never_began)
+    return PastRun(
+        folder, _command(folder), ended=ended, score=score, started=_started(folder), never_began=never_began
+    )
 
 
 def _end(folder: Path, *, is_running: bool) -> tuple[str, str]:

@@ -10,7 +10,7 @@ def test_the_interval_of_a_share_ends_at_1():
     """Two seeds of which one is perfect have an interval that reaches far above 1."""
     good, perfect = [[9, 10, 10]] * 6, [[10, 10, 10]] * 6
     (one,) = contenders(np.asarray([[good, perfect]], dtype=float))
-    whole = single_interval.interval(one.scored, is_share=False)
-    cut = single_interval.interval(one.scored, is_share=True)
+    whole = single_interval.interval(one.scored, lower_is_better=True)
+    cut = single_interval.interval(one.scored, lower_is_better=False)
     assert whole.low < 0.95 < 1 < whole.high
     assert (cut.low, cut.high) == (max(whole.low, 0), 1)

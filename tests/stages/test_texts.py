@@ -46,7 +46,10 @@ def test_what_the_reading_keeps_is_scored_without_a_model(model, tmp_path, monke
     assert found["coverage"]["validation"]["tokens"] < 0.5
 
 
-@pytest.mark.parametrize(("model", "attention"), [("tiny_llama", "full"), ("tiny_llama", "local"), ("tiny_t5", "full")])
+@pytest.mark.parametrize(
+    ("model", "attention"),
+    [("tiny_llama", "full"), ("tiny_llama", "local"), ("tiny_llama", "time_mask"), ("tiny_t5", "full")],
+)
 def test_generation_counts_as_operations(model, attention, tmp_path):
     flops = []
     for tokens in (1, 9):
@@ -54,7 +57,7 @@ def test_generation_counts_as_operations(model, attention, tmp_path):
                  *SMALL[1:5], "context=512", f"task.decoding.max_new_tokens={tokens}", "tracking=none")  # fmt: skip
         assert main(["eval", *given, f"hydra.run.dir={tmp_path / str(tokens)}"]) == 0
         flops.append(result(tmp_path / str(tokens))["cost"]["flops"])
-    if attention == "local":  # every token reads the window anew
+    if attention == "time_mask":  # every token reads the window anew
         assert flops[1] > 4 * flops[0]
     else:
         assert flops[0] < flops[1] < 1.5 * flops[0]

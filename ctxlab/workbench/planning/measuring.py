@@ -109,7 +109,7 @@ def measure(parts: Parts, bench: Workbench, documents: Sequence[Document]) -> Me
         state_bytes=sum(_states(trainer)),
         load=load,
         peaks=_largest_peaks(trainer, epoch, peaks),
-        other_bytes=max(other_bytes, 0),
+        other_bytes=max(other_bytes, 0) + heap.LATER_BYTES,
         flops=flops.tolist(),
         pass_seconds=pass_seconds(trainer, epoch, _timed(trainer, epoch), flops).tolist(),
         update_seconds=min(step.update_seconds for step in steps),
@@ -233,12 +233,14 @@ def _largest_peaks(
     trainer: Trainer, epoch: Epoch, peaks: Mapping[bool, Callable[[Shape], heap.Peak]]
 ) -> dict[int, heap.Peak]:
     """Return the peak memory of training by tokens of a forward pass; ``peaks`` are those without and with padding."""
-    gradients = [p.nbytes for p in trainer.job.model.parameters() if p.requires_grad]
+    weights = list(trainer.job.model.parameters())
+    gradients = [p.nbytes for p in weights if p.requires_grad]
+    is_scattered = trainer.settings.activation_checkpointing or len(gradients) < len(weights)
 
     def of(one: shapes.Held) -> heap.Peak:
         own = peaks[one.padded](one.shape)
-        if trainer.settings.activation_checkpointing:
-            own = replace(own, holes=heap.HOLES_RECOMPUTED)
+        if is_scattered:
+            own = replace(own, holes=heap.HOLES_SCATTERED)
         return own.beside(gradients) if one.later else own
 
     return {
