@@ -44,11 +44,12 @@ def raising() -> Iterator[None]:
 
 @contextmanager
 def _handled(receive: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Handle signals by ``receive`` until the end of the block, then as before."""
+    """Handle signals by ``receive`` until the end of the block, then as before; ignored ones stay ignored."""
     former = {}
     try:
         for number in STOPPING:
-            former[number] = signal.signal(number, receive)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as in a job that a shell started in the background
+                former[number] = signal.signal(number, receive)
     except ValueError:  # not the main thread, which alone can handle signals
         pass
     try:

@@ -38,6 +38,18 @@ def test_work_that_is_easily_repeated_ends_at_once_whatever_libraries_catch(numb
     assert signal.getsignal(number) == before
 
 
+def test_signals_that_are_ignored_stay_ignored():
+    """As SIGINT is in a job that a shell started in the background."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with StopRequest().listening() as request, raising():
+            signal.raise_signal(signal.SIGINT)
+        assert request.signal_number is None
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_outside_the_main_thread_nothing_is_changed():
     before, done = signal.getsignal(signal.SIGTERM), []
 

@@ -39,6 +39,9 @@ def start(argv: list[str], log: Path) -> int:
     with log.open("ab") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
+    for number in SIGNALS:  # a shell that starts tests in the background has SIGINT ignored
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     code = 1
     try:
         code = main(argv)
