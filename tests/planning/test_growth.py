@@ -33,3 +33,11 @@ def test_each_quantity_is_fitted_for_itself():
 
 def test_shapes_that_others_cover_are_left_out():
     assert largest([Shape(10, 5), Shape(4, 9), Shape(3, 9), Shape(10, 5)]) == [Shape(10, 5), Shape(4, 9)]
+
+
+def test_what_rows_share_is_told_from_what_each_of_them_has():
+    """One row at two widths, and two rows at one of them, tell a mask of a pass from the scores of its rows."""
+    shapes = [Shape(256, 1000, 0, 1000), Shape(400, 1700, 0, 1700), Shape(512, 2000, 0, 1000)]
+    shared, own = [8.0 * one.row_pairs for one in shapes], [3.0 * one.pairs for one in shapes]
+    found = fit(np.asarray([one.terms for one in shapes]), np.asarray([shared, own]).T, range(5))
+    assert Shape(4096, 40_000, 0, 10_000).terms @ found == pytest.approx([80_000, 120_000])

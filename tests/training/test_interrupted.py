@@ -83,6 +83,24 @@ def test_where_memory_runs_out_passes_get_smaller_and_steps_stay(tmp_path, monke
     assert f"at most {limit}" in note
 
 
+def test_what_was_read_before_memory_ran_out_is_not_counted_twice(tmp_path, monkeypatch):
+    options = (*LARGE_PASSES, "trainer.tokens_per_forward=128")
+    plain = make_job(tmp_path / "plain", *options)
+    plain.run()
+    run, calls = Passes.run, []
+
+    def once(self, items):
+        calls.append(items)
+        if len(calls) == 2:  # after a pass that fitted
+            raise MemoryError
+        return run(self, items)
+
+    monkeypatch.setattr(Passes, "run", once)
+    job = make_job(tmp_path / "run", *options)
+    job.run()
+    assert (job.state.tokens, job.state.step) == (plain.state.tokens, plain.state.step)
+
+
 def test_a_document_that_fits_no_memory_is_named(tmp_path, monkeypatch):
     runs_out(monkeypatch, most=10)
     job = make_job(tmp_path / "run", *LARGE_PASSES)

@@ -89,6 +89,7 @@ def test_operations_are_within_one_per_cent_of_torchs_counter_and_memory_is_that
     flops, peaks = actual(trainer, groups.values())
     for (shape, _), counted in zip(groups, flops, strict=True):
         assert shape.terms @ found.flops == pytest.approx(counted, rel=0.01)
+        assert 0 < shape.row_pairs <= shape.pairs
     assert found.tensor_bytes() == pytest.approx(max(peaks), rel=0.025)
     trained = [p for p in trainer.job.model.parameters() if p.requires_grad]
     assert found.trainable_parameters == sum(p.numel() for p in trained)
