@@ -10,6 +10,15 @@ from ctxlab.core.errors import Interrupted
 from ctxlab.core.signals import STOPPING, StopRequest, raising
 
 
+@pytest.fixture(autouse=True)
+def not_ignored():
+    """Tests that a shell started in the background have SIGINT ignored."""
+    before = {number: signal.signal(number, signal.default_int_handler) for number in STOPPING}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize("number", STOPPING)
 def test_a_signal_is_noticed_and_the_handlers_are_restored(number):
     before = signal.getsignal(number)
