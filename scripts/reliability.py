@@ -18,7 +18,7 @@ TESTS = (
 
 HEAD = """# What happens when something fails
 
-Written by `make reliability`, which runs the tests that kill processes, damage files, fill disks and take memory away.
+Written by `make reliability`, which runs the tests that kill processes, damage files and take memory away.
 A faster part of them is in `make test`; all of them are `make test-faults`.
 
 | promise | how it is tested | figure |
