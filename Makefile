@@ -25,7 +25,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $(STAMP)
 
 run: $(STAMP) ## the main job: how much context do these documents need, and which strategy? about 4 minutes
-	$(BIN)/ctxlab compare +experiment=ner_context context=64,256 strategy=truncate,chunk seeds=1 budget.seconds=60 $(RUN_OPTIONS)
+	$(BIN)/ctxlab compare +experiment=ner_context context=64,256 strategy=truncate,chunk seeds=1 budget.tokens=240000 $(RUN_OPTIONS)
 
 test: $(STAMP) ## the default tests, 6 minutes on two quiet cores
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
