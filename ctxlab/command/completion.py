@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 
+from ctxlab.command import help as help_pages
 from ctxlab.command import selected, suggestions
 from ctxlab.command.flags import CFG_PARTS, INFO_TOPICS, LONG, REFUSED
 from ctxlab.config import catalogue
@@ -47,10 +48,7 @@ compdef _ctxlab ctxlab
 """,
 }
 
-HELPED = ("completion", "doctor", "runs", "strategies")
-"""Commands that are not stages and have a help of their own."""
-
-COMMANDS = (*HELPED, "help", "--help", "--version")
+COMMANDS = (*help_pages.COMMANDS, "help", "--help", "--version")
 """First words that are not stages."""
 
 SWITCH_VALUES = ("true", "false")
@@ -76,7 +74,7 @@ def query(line: str) -> list[str]:
     if before[0] == "completion":
         return _beginning(last, SCRIPTS)
     if before == ["help"]:
-        return _beginning(last, [*catalogue.stages(), *HELPED])
+        return _beginning(last, [*catalogue.stages(), *help_pages.COMMANDS])
     if before[0] == "strategies":
         return _beginning(last, catalogue.options("strategy"))
     if before[0] not in catalogue.stages():

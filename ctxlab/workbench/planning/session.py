@@ -103,7 +103,10 @@ def plan(parts: Parts) -> Plan:
     given = {name: float(amount) for name, amount in vars(options.budget).items() if amount is not None}
     prices = Prices(device, limit_bytes, lambda one: given or _limits(one))
     found = candidates(CandidatesCommand.of(options, budgets=not given), parts.origin.run_dir, least=1)
-    rows = _rows(found, prices)
+    try:
+        rows = _rows(found, prices)
+    finally:
+        gc.unfreeze()
     _check(rows, options.budget)
     return Plan(
         origin=parts.origin,
@@ -149,7 +152,6 @@ def _rows(found: Sequence[Candidate], prices: Prices) -> list[Row]:
         for number, candidate in enumerate(found, 1):
             known.append((candidate, _try(candidate, prices)))
             shown.update(number / len(found), f"{number} of {len(found)}")
-        gc.unfreeze()
         others = [(one, result) for one, result in known if isinstance(result, Measured)]
         return [
             _refused(one, str(result)) if isinstance(result, UserError) else _row(one, result, prices, others)
