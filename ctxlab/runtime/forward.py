@@ -13,7 +13,7 @@ import torch
 from ctxlab.core.passes import Item, Passed, PassRunner
 from ctxlab.core.strategy import Forward, Strategy
 from ctxlab.core.types import ADDED, LAST, NO_LABEL, Encoded, IntArray, Window
-from ctxlab.runtime.collate import collate, right_pad
+from ctxlab.runtime.collate import collate, few_widths, right_pad
 
 
 def make_items(document: int, encoded: Encoded, windows: Sequence[Window]) -> list[Item]:
@@ -74,7 +74,13 @@ class Passes(PassRunner):
     """
 
     def __init__(
-        self, strategy: Strategy, forward: Forward, pad_id: int, device: torch.device, target_place: str | None = None
+        self,
+        strategy: Strategy,
+        forward: Forward,
+        pad_id: int,
+        device: torch.device,
+        target_place: str | None = None,
+        context_length: int | None = None,
     ) -> None:
         """Store what a pass needs.
 
@@ -84,15 +90,22 @@ class Passes(PassRunner):
             pad_id: Token id that windows are padded with.
             device: Where the model is.
             target_place: ``AFTER_WINDOW`` or ``IN_DECODER`` for a task that generates text; None for others.
+            context_length: Tokens up to which windows are padded to one of few widths, as training needs; None pads
+                them to the longest of their pass.
         """
         self._strategy, self._forward, self._pad_id, self._device = strategy, forward, pad_id, device
         self._target_place = target_place
+        self._context_length = None if strategy.positions.by_batch else context_length
+
+    def width(self, longest: int) -> int:
+        """Return the tokens of a row, with padding, of a pass whose longest window has ``longest`` tokens."""
+        return longest if self._context_length is None else few_widths(longest, self._context_length)
 
     def size(self, item: Item) -> int:
         """Return the number of tokens of an item whose activations are in memory at the same time."""
         memory = self._strategy.memory
         held = range(len(item.windows))[: memory.gradient_windows if memory.sequential else None]
-        return sum(self._tokens(item, window) + memory.num_added for window in held)
+        return sum(self.width(self._tokens(item, window)) + memory.num_added for window in held)
 
     def run(self, items: Sequence[Item]) -> Iterator[Passed]:
         """Yield one pass over all windows of ``items``; with a memory, one pass over the n-th windows for each n.
@@ -134,7 +147,12 @@ class Passes(PassRunner):
     def through(self, model: Any, strategy: Strategy) -> "Passes":
         """Return passes of the same items through another model."""
         return Passes(
-            strategy, model_call(model), pad_id=self._pad_id, device=self._device, target_place=self._target_place
+            strategy,
+            model_call(model),
+            pad_id=self._pad_id,
+            device=self._device,
+            target_place=self._target_place,
+            context_length=self._context_length,
         )
 
     def _inputs(
@@ -147,7 +165,7 @@ class Passes(PassRunner):
         targets = [items[i].targets[w] for i, w in rows] if self._target_place else []
         if self._target_place == AFTER_WINDOW:
             windows, labels = map(list, zip(*map(append_target, windows, targets), strict=True))
-        batch = collate(windows, labels, self._pad_id, marks)
+        batch = collate(windows, labels, self._pad_id, marks, least=self.width(max(map(len, windows))))
         if self._target_place == IN_DECODER:
             # If no window of the pass has a target, the decoder still needs a start token.
             batch["labels"] = batch[TARGETS] = right_pad(targets, NO_LABEL, least=1)
@@ -173,7 +191,7 @@ class Passes(PassRunner):
         cut: bool,
     ) -> Passed:
         sizes = [self._tokens(items[i], w) for i, w in rows]
-        return Passed(outputs, labels, rows=rows, tokens=sum(sizes), width=max(sizes), cut=cut)
+        return Passed(outputs, labels, rows=rows, tokens=sum(sizes), width=self.width(max(sizes)), cut=cut)
 
 
 def append_target(window: Window, target: IntArray) -> tuple[Window, IntArray]:

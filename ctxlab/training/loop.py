@@ -53,6 +53,7 @@ class Trainer:
             pad_id=job.tokenizer.pad_token_id,
             device=accelerator.device,
             target_place=job.target_place,
+            context_length=job.context_length,
         )
         self._logged = (0, 0.0)
         self._running: list[Item] = []

@@ -8,7 +8,9 @@ from torch.nn import functional
 
 from ctxlab.core.types import NO_LABEL
 from ctxlab.runtime.collate import collate
+from ctxlab.runtime.forward import Passes, model_call
 from ctxlab.training import loop
+from ctxlab.training.state import TrainState
 from tests.training.runs import make_job
 
 
@@ -80,3 +82,48 @@ def test_an_auxiliary_loss_is_weighted_like_the_main_one(tokens_per_forward, tmp
     assert float(expected["ctxlab_parts.attention.shares"].min()) > 0.7  # the penalty is seen in it
     for name, gradient in expected.items():
         assert torch.allclose(found[name], gradient, atol=1e-5, rtol=1e-4), name
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("strategy=chunk",),
+        ("strategy=longformer", "strategy.attention.window=16"),
+        ("strategy=chunk", "strategy/attention=lsh", "strategy.attention.chunk=16"),
+        ("strategy=rmt",),
+        ("strategy=hierarchical",),
+        ("task=lm", "model=tiny_llama", "strategy=transformer_xl"),
+        ("task=lm", "model=tiny_llama", "strategy=chunk", "strategy/positions=dynamic_ntk"),
+        ("task=summarization", "model=tiny_t5", "strategy=chunk"),
+    ],
+)
+def test_padding_to_few_widths_changes_no_gradient(words, tmp_path):
+    """Remainders of documents after windows of 250 tokens, each alone in its pass, without padding and as in training."""
+    job = make_job(
+        tmp_path, *words, "context=250", "model.dropout=0.0", "trainer.clip_norm=null", "data.words_per_document=171",
+        "trainer.tokens_per_forward=250",
+    )  # fmt: skip
+    trainer, model = job.trainer, job.bench.model
+    model.eval()
+    epoch = trainer.job.stream.epoch(0, 250)
+    found = []
+    for context_length in (None, 250):
+        trainer.passes = Passes(
+            trainer.job.strategy,
+            model_call(model),
+            pad_id=trainer.job.tokenizer.pad_token_id,
+            device=torch.device("cpu"),
+            target_place=trainer.job.target_place,
+            context_length=context_length,
+        )
+        state = TrainState()
+        loop.seed_step(1, 0)
+        loss, weight = trainer.accumulate(state, epoch, range(len(epoch.items)))
+        gradients = torch.cat([p.grad.flatten() for p in trainer.trainable if p.grad is not None])
+        found.append((loss, weight, state.tokens, gradients.clone(), state.padded_tokens))
+        trainer.optimizer.zero_grad()
+    (loss, weight, tokens, gradients, least), (*others, padded) = found
+    assert others[:3] == [pytest.approx(loss, rel=1e-5), weight, tokens]
+    torch.testing.assert_close(others[3], gradients, rtol=1e-4, atol=1e-5 * float(gradients.abs().max()))
+    by_batch = trainer.job.strategy.positions.by_batch
+    assert (padded == least) if by_batch else least < padded <= 1.04 * least

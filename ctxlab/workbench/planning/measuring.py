@@ -48,7 +48,7 @@ TIMED_TOKENS = 512
 MOST_LINKED = 4
 """Linked windows that are measured together, at most."""
 
-LEVEL_WIDTHS = ((256, 400), (512, 800), (768, 1000), (1024, 1600))
+LEVEL_WIDTHS = ((256, 400), (512, 800), (768, 992), (1024, 1600))
 """Tokens of two short windows of level attention, the second not in whole blocks: pairs then differ from tokens."""
 
 LEVEL = 0.95

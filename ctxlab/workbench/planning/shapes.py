@@ -10,7 +10,7 @@ from ctxlab.core.passes import Item
 from ctxlab.core.strategy import Strategy
 from ctxlab.data.sampler import split_forward
 from ctxlab.planning.shape import Load, Shape, largest
-from ctxlab.runtime.forward import IN_DECODER
+from ctxlab.runtime.forward import IN_DECODER, Passes
 from ctxlab.training.loop import Trainer
 from ctxlab.training.stream import Epoch
 from ctxlab.training.window_selection import SkippedWindows
@@ -66,8 +66,9 @@ def held(trainer: Trainer, epoch: Epoch) -> dict[int, list[Held]]:
 
 
 def is_padded(trainer: Trainer, items: Sequence[Item]) -> bool:
-    """Return whether items of unequal length share a forward pass."""
-    return len({trainer.passes.size(item) for item in items}) > 1
+    """Return whether a forward pass over ``items`` has padding."""
+    widths = [len(window) for item in items for window in item.windows]
+    return len({trainer.passes.size(item) for item in items}) > 1 or trainer.passes.width(max(widths)) > max(widths)
 
 
 def own_limit(trainer: Trainer) -> int:
@@ -89,19 +90,19 @@ def group_shapes(trainer: Trainer, items: Sequence[Item]) -> tuple[Shape, list[S
 
 def _passes(trainer: Trainer, items: Sequence[Item]) -> Iterator[Shape]:
     """Yield the shape of each forward pass over ``items``, see ``runtime.forward.Passes.run``."""
-    strategy, target_place = trainer.job.strategy, trainer.job.target_place
+    strategy, passes, target_place = trainer.job.strategy, trainer.passes, trainer.job.target_place
     sizes = [[_sizes(item, place, target_place) for place in range(len(item.windows))] for item in items]
     if strategy.memory.sequential:
         for step in range(max(map(len, sizes))):
-            yield _pass(strategy, [row[step] for row in sizes if step < len(row)])
+            yield _pass(strategy, passes, [row[step] for row in sizes if step < len(row)])
     elif strategy.positions.by_batch:
         groups: dict[tuple[tuple[int, int], ...], list[tuple[int, int]]] = {}
         for row in sizes:
             groups.setdefault(tuple(row), []).extend(row)
         for group in groups.values():
-            yield _pass(strategy, group)
+            yield _pass(strategy, passes, group)
     else:
-        yield _pass(strategy, [size for row in sizes for size in row])
+        yield _pass(strategy, passes, [size for row in sizes for size in row])
 
 
 def _sizes(item: Item, place: int, target_place: str | None) -> tuple[int, int]:
@@ -112,8 +113,8 @@ def _sizes(item: Item, place: int, target_place: str | None) -> tuple[int, int]:
     return width + max(target - 1, 0), 0
 
 
-def _pass(strategy: Strategy, sizes: Sequence[tuple[int, int]]) -> Shape:
-    width = max(width for width, _ in sizes) + strategy.memory.num_added
+def _pass(strategy: Strategy, passes: Passes, sizes: Sequence[tuple[int, int]]) -> Shape:
+    width = passes.width(max(width for width, _ in sizes)) + strategy.memory.num_added
     target = max(target for _, target in sizes)
     pairs = strategy.attention.pairs(width) + target * (target + width)
     return Shape(len(sizes) * width, len(sizes) * pairs, len(sizes) * target, pairs)
