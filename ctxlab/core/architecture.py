@@ -210,17 +210,17 @@ def decoder_layers(model: Any) -> list[torch.nn.Module]:
 
 
 @contextmanager
-def first_layers(model: Any) -> Iterator[int]:
-    """Leave only the first layer of ``model``, and of its decoder, until the end of the block.
+def first_layers(model: Any, count: int) -> Iterator[int]:
+    """Leave only the first ``count`` layers of ``model``, and of its decoder, until the end of the block.
 
-    Yields the number of layers that one of them stands for: 1 where the layers are not found, and nothing changes.
+    Yields the number of layers that it has; 1 where they are not found, and nothing changes.
     """
     found = [layers(model), decoder_layers(model)]
     lists = [_list(model, stack) for stack in found if stack]
-    rest = [list(one)[1:] for one in lists]
+    rest = [list(one)[count:] for one in lists]
     try:
         for one in lists:
-            del one[1:]
+            del one[count:]
         yield max(len(found[0]), 1)
     finally:
         for one, removed in zip(lists, rest, strict=True):

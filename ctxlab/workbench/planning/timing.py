@@ -1,4 +1,4 @@
-"""The seconds of forward and backward passes: of all layers at a short length, of one at the length of the run."""
+"""The seconds of forward and backward passes: of all layers at a short length, of two at the length of the run."""
 
 from collections.abc import Sequence
 from time import perf_counter
@@ -8,14 +8,17 @@ import numpy as np
 from ctxlab.core.architecture import first_layers
 from ctxlab.core.passes import Item
 from ctxlab.planning import growth
-from ctxlab.planning.shape import PAIRS, TOKENS, Terms
+from ctxlab.planning.shape import CONSTANT, PAIRS, TOKENS, Terms
 from ctxlab.runtime.cost import FlopCounter
 from ctxlab.training.loop import Trainer
 from ctxlab.training.state import TrainState
 from ctxlab.training.stream import Epoch
 from ctxlab.workbench.planning import shapes
 
-LAYER_SECONDS = 0.8
+TERMS = (TOKENS, PAIRS, CONSTANT)
+"""Terms of time: short passes take longer per token, as the program itself takes time."""
+
+LAYER_SECONDS = 0.5
 """Estimated seconds that one layer may take; longer passes are cut, and extrapolated from there."""
 
 QUICK_SECONDS = 0.15
@@ -25,6 +28,8 @@ QUICK_SECONDS = 0.15
 def pass_seconds(trainer: Trainer, epoch: Epoch, short: Sequence[Item], flops: Terms) -> Terms:
     """Return the coefficients of the seconds of a forward pass and its backward pass.
 
+    At the length of the run, the second layer counts as often as the model has layers after the first.
+
     Args:
         trainer: The loop, after steps with ``short``.
         epoch: Its largest forward pass is that of the run.
@@ -33,21 +38,16 @@ def pass_seconds(trainer: Trainer, epoch: Epoch, short: Sequence[Item], flops: T
     """
     whole = _seconds(trainer, short)
     near = shapes.group_shapes(trainer, short)[0].terms
-    with first_layers(trainer.job.model) as num_layers:
-        if num_layers == 1:
-            found = np.zeros_like(near)
-            found[TOKENS] = whole / near[TOKENS]
-            return found
-        one = _seconds(trainer, short)
-        rate = float(flops @ near) / whole
-        long = _affordable(trainer, epoch, flops / num_layers, LAYER_SECONDS * rate)
+    with first_layers(trainer.job.model, 1) as num_layers:
+        most = LAYER_SECONDS * float(flops @ near) / whole
+        long = _affordable(trainer, epoch, flops / num_layers, most)
         far = shapes.group_shapes(trainer, long)[0].terms
-        other = max((num_layers * one - whole) / (num_layers - 1), 0.0) / near[TOKENS]  # embeddings, head and loss
-        layers = [one - other * near[TOKENS], _seconds(trainer, long) - other * far[TOKENS]]
-    layer = growth.fit(np.asarray([near, far]), np.maximum(layers, 0.0)[:, None], (TOKENS, PAIRS))[:, 0]
-    found = num_layers * layer
-    found[TOKENS] += other
-    return found
+        one = _seconds(trainer, long)
+    if num_layers > 1:
+        with first_layers(trainer.job.model, 2):
+            two = _seconds(trainer, long)
+        one += (num_layers - 1) * max(two - one, 0.0)
+    return growth.fit(np.asarray([near, far]), np.asarray([[whole], [one]]), TERMS)[:, 0]
 
 
 def _seconds(trainer: Trainer, items: Sequence[Item]) -> float:

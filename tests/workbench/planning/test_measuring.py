@@ -97,16 +97,17 @@ def test_operations_are_within_one_per_cent_of_torchs_counter_and_memory_is_that
     assert found.weight_bytes >= 4 * found.parameters
 
 
-def test_one_layer_is_left_and_all_come_back(tmp_path):
-    _, bench, _ = opened(tmp_path, "strategy=chunk", "context.length=64")
+@pytest.mark.parametrize("left", [1, 2])
+def test_some_layers_are_left_and_all_come_back(left, tmp_path):
+    _, bench, _ = opened(tmp_path, "strategy=chunk", "context.length=64", "model.num_layers=3")
     before, calls = layers(bench.model), []
     handles = [layer.register_forward_hook(lambda *_: calls.append(1)) for layer in before]
-    with first_layers(bench.model) as count:
+    with first_layers(bench.model, left) as count:
         bench.model(torch.zeros(1, 4, dtype=torch.long))
-    assert (len(calls), count) == (1, len(before))
+    assert (len(calls), count) == (left, len(before))
     assert layers(bench.model) == before
     bench.model(torch.zeros(1, 4, dtype=torch.long))
-    assert len(calls) == 1 + len(before)
+    assert len(calls) == left + len(before)
     for handle in handles:
         handle.remove()
 
