@@ -11,12 +11,15 @@ from dataclasses import dataclass, replace
 MAPPED_BYTES = 2**25 - 2**16
 """Size from which a tensor has pages of its own: the most that the dynamic threshold allows."""
 
-HOLES = 0.25
-"""Holes of the heap as a fraction of the tensors on it; 0.17 to 0.30 were measured (see docs/plan.md)."""
+HOLES_SHARE = 0.12
+"""Holes as a fraction of what comes and goes on the heap, however much that is (these three fit docs/plan.md)."""
 
-HOLES_SCATTERED = 0.85
-"""The same where tensors that stay lie between many that do not: with activation checkpointing, whose layers are
-computed again, and where only some weights are trained."""
+HOLES, HOLES_SCATTERED = 0.8, 1.6
+"""Further holes as a fraction of it up to ``MOST_HOLES_BYTES``; the second where tensors that stay lie between many
+that do not: with activation checkpointing, whose layers are computed again, and where only some weights are trained."""
+
+MOST_HOLES_BYTES = 190 * 2**20
+"""The most that these further holes come to."""
 
 LATER_BYTES = 16 * 2**20
 """What libraries and threads allocate after the first step."""
@@ -35,8 +38,10 @@ class Peak:
     """The same of tensors on the heap alone."""
     mapped_bytes: float
     """The same of tensors with pages of their own."""
+    lasting_bytes: float = 0.0
+    """What of ``heap_bytes`` is there all the time."""
     holes: float = HOLES
-    """Holes of the heap as a fraction of the tensors on it."""
+    """``HOLES`` or ``HOLES_SCATTERED``."""
 
     def beside(self, sizes: Iterable[float]) -> "Peak":
         """Return the peak with tensors of these sizes in memory all the time, in addition."""
@@ -47,12 +52,15 @@ class Peak:
             tensor_bytes=self.tensor_bytes + sum(given),
             heap_bytes=self.heap_bytes + sum(given) - mapped,
             mapped_bytes=self.mapped_bytes + mapped,
+            lasting_bytes=self.lasting_bytes + sum(given) - mapped,
         )
 
     @property
     def process_bytes(self) -> float:
         """Return the bytes of the process, to which tensors on the heap and others add at different times."""
-        return self.heap_bytes * (1 + self.holes) + self.mapped_bytes
+        passing = self.heap_bytes - self.lasting_bytes
+        holes = HOLES_SHARE * passing + min(self.holes * passing, MOST_HOLES_BYTES)
+        return self.heap_bytes + holes + self.mapped_bytes
 
 
 def peak(events: Iterable[Event], sizes: Sequence[float], kept: Sequence[float]) -> Peak:

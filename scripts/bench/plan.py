@@ -47,7 +47,7 @@ CELLS = (
 )
 """Overrides of each cell."""
 
-STEPS, COLD_STEPS = 8, 3
+STEPS, COLD_STEPS = 16, 3
 """Steps of a training run, and those of them that make states and kernels and are not timed."""
 
 LOW, PEAK, INCREASE, TIME = 0.03, 0.10, 0.15, 0.25

@@ -225,7 +225,7 @@ def _peak_by_shape(
         sizes = growth.fit(points[alike], np.asarray(found_sizes, dtype=np.float64), MEMORY)
         return lambda shape: heap.peak(events, (shape.terms @ sizes).tolist(), kept)
     found = [heap.peak(step.events, step.sizes, kept) for step in steps]
-    peaks = growth.fit(points, np.asarray([astuple(one)[:3] for one in found]), MEMORY)
+    peaks = growth.fit(points, np.asarray([astuple(one)[:4] for one in found]), MEMORY)
     return lambda shape: heap.Peak(*(shape.terms @ peaks).tolist())
 
 
