@@ -7,6 +7,7 @@ length of the run itself, or as near to it as about a second allows.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
+from statistics import median
 from time import perf_counter
 from types import TracebackType
 from typing import Any
@@ -112,7 +113,7 @@ def measure(parts: Parts, bench: Workbench, documents: Sequence[Document]) -> Me
         other_bytes=max(other_bytes, 0) + heap.LATER_BYTES,
         flops=flops.tolist(),
         pass_seconds=pass_seconds(trainer, epoch, _timed(trainer, epoch), flops).tolist(),
-        update_seconds=min(step.update_seconds for step in steps),
+        update_seconds=median(step.update_seconds for step in steps),
         created_bytes=created.tolist(),
         operations=len(steps[0].sizes),
         precision=bench.accelerator.mixed_precision.replace("no", "fp32"),

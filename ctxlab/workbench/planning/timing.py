@@ -1,4 +1,4 @@
-"""The seconds of forward and backward passes: of all layers at a short length, of two at the length of the run."""
+"""The seconds of forward and backward passes: of all layers at a short length, of some at the length of the run."""
 
 from collections.abc import Sequence
 from time import perf_counter
@@ -18,17 +18,20 @@ from ctxlab.workbench.planning import shapes
 TERMS = (TOKENS, PAIRS, CONSTANT)
 """Terms of time: short passes take longer per token, as the program itself takes time."""
 
-LAYER_SECONDS = 0.5
-"""Estimated seconds that one layer may take; longer passes are cut, and extrapolated from there."""
+PART = 4
+"""One in so many layers is timed at the length of the run, at least two of them."""
+
+PART_SECONDS = 1.0
+"""Estimated seconds that these layers may take; longer passes are cut, and extrapolated from there."""
 
 QUICK_SECONDS = 0.15
-"""Passes up to this long are timed twice: the first one compiles kernels for its shape."""
+"""Passes up to this long are timed twice in any case."""
 
 
 def pass_seconds(trainer: Trainer, epoch: Epoch, short: Sequence[Item], flops: Terms) -> Terms:
     """Return the coefficients of the seconds of a forward pass and its backward pass.
 
-    At the length of the run, the second layer counts as often as the model has layers after the first.
+    At the length of the run, the layers that are not timed count as the timed ones after the first do.
 
     Args:
         trainer: The loop, after steps with ``short``.
@@ -38,23 +41,30 @@ def pass_seconds(trainer: Trainer, epoch: Epoch, short: Sequence[Item], flops: T
     """
     whole = _seconds(trainer, short)
     near = shapes.group_shapes(trainer, short)[0].terms
+    rate = float(flops @ near) / whole
     with first_layers(trainer.job.model, 1) as num_layers:
-        most = LAYER_SECONDS * float(flops @ near) / whole
-        long = _affordable(trainer, epoch, flops / num_layers, most)
+        timed = max(num_layers // PART, 2)
+        long = _affordable(trainer, epoch, flops * min(timed / num_layers, 1.0), PART_SECONDS * rate)
         far = shapes.group_shapes(trainer, long)[0].terms
-        one = _seconds(trainer, long)
+        seconds = _seconds(trainer, long, is_new=True)
     if num_layers > 1:
-        with first_layers(trainer.job.model, 2):
-            two = _seconds(trainer, long)
-        one += (num_layers - 1) * max(two - one, 0.0)
-    return growth.fit(np.asarray([near, far]), np.asarray([[whole], [one]]), TERMS)[:, 0]
+        with first_layers(trainer.job.model, timed):
+            some = _seconds(trainer, long)
+        seconds += (num_layers - 1) * max(some - seconds, 0.0) / (timed - 1)
+    return growth.fit(np.asarray([near, far]), np.asarray([[whole], [seconds]]), TERMS)[:, 0]
 
 
-def _seconds(trainer: Trainer, items: Sequence[Item]) -> float:
-    """Return the seconds of the forward and backward passes of a step, the better of two where they are quick."""
+def _seconds(trainer: Trainer, items: Sequence[Item], *, is_new: bool = False) -> float:
+    """Return the seconds of the forward and backward passes of a step, the better of two where they are quick.
+
+    Args:
+        trainer: The loop.
+        items: Items of the step.
+        is_new: Whether passes of their shape come for the first time, which compiles kernels: the first is not timed.
+    """
     epoch = shapes.short_epoch(items)
     found: list[float] = []
-    while not found or (len(found) < 2 and found[0] < QUICK_SECONDS):
+    while not found or (len(found) < 2 and (is_new or found[0] < QUICK_SECONDS)):
         started = perf_counter()
         with FlopCounter():  # as in training
             trainer.accumulate(TrainState(), epoch, epoch.steps[0])
@@ -63,11 +73,11 @@ def _seconds(trainer: Trainer, items: Sequence[Item]) -> float:
     return min(found)
 
 
-def _affordable(trainer: Trainer, epoch: Epoch, layer_flops: Terms, most: float) -> list[Item]:
-    """Return the items of the epoch's largest forward pass, cut until one layer takes at most ``most`` operations."""
+def _affordable(trainer: Trainer, epoch: Epoch, flops: Terms, most: float) -> list[Item]:
+    """Return the items of the epoch's largest forward pass, cut until it takes at most ``most`` operations."""
 
     def cost(items: Sequence[Item]) -> float:
-        return float(layer_flops @ shapes.group_shapes(trainer, items)[0].terms)
+        return float(flops @ shapes.group_shapes(trainer, items)[0].terms)
 
     items = max(shapes.groups(trainer, epoch), key=cost)
     while cost(items) > most:
