@@ -14,12 +14,10 @@ MAPPED_BYTES = 2**25 - 2**16
 HOLES_SHARE = 0.12
 """Holes as a fraction of what comes and goes on the heap, however much that is (these three fit docs/plan.md)."""
 
-HOLES, HOLES_SCATTERED = 0.8, 1.6
-"""Further holes as a fraction of it up to ``MOST_HOLES_BYTES``; the second where tensors that stay lie between many
-that do not: with activation checkpointing, whose layers are computed again, and where only some weights are trained."""
-
-MOST_HOLES_BYTES = 190 * 2**20
-"""The most that these further holes come to."""
+HOLES, HOLES_SCATTERED = (0.8, 190 * 2**20), (1.6, 240 * 2**20)
+"""Further holes: a fraction of it, and the bytes that they come to at most. The second where tensors that stay lie
+between many that do not: with activation checkpointing, whose layers are computed again, and where only some weights
+are trained."""
 
 LATER_BYTES = 16 * 2**20
 """What libraries and threads allocate after the first step."""
@@ -40,7 +38,7 @@ class Peak:
     """The same of tensors with pages of their own."""
     lasting_bytes: float = 0.0
     """What of ``heap_bytes`` is there all the time."""
-    holes: float = HOLES
+    holes: tuple[float, float] = HOLES
     """``HOLES`` or ``HOLES_SCATTERED``."""
 
     def beside(self, sizes: Iterable[float]) -> "Peak":
@@ -59,7 +57,8 @@ class Peak:
     def process_bytes(self) -> float:
         """Return the bytes of the process, to which tensors on the heap and others add at different times."""
         passing = self.heap_bytes - self.lasting_bytes
-        holes = HOLES_SHARE * passing + min(self.holes * passing, MOST_HOLES_BYTES)
+        share, most = self.holes
+        holes = HOLES_SHARE * passing + min(share * passing, most)
         return self.heap_bytes + holes + self.mapped_bytes
 
 

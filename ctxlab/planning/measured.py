@@ -89,7 +89,7 @@ def as_dict(measured: Measured) -> dict[str, Any]:
 
 def from_dict(plain: Mapping[str, Any]) -> Measured:
     """Read plain data; raises ValueError, TypeError or KeyError if it is not what ``as_dict`` returns."""
-    peaks = {int(limit): Peak(**peak) for limit, peak in plain["peaks"]}
+    peaks = {int(limit): Peak(**{**peak, "holes": tuple(peak["holes"])}) for limit, peak in plain["peaks"]}
     found = Measured(**{**plain, "load": Load(**plain["load"]), "peaks": peaks})
     figures = [found.flops_per_step, found.seconds_per_step, found.created_bytes_per_step, float(found.peak_bytes())]
     if not np.isfinite(figures).all() or min(figures) < 0 or found.checkpoint_bytes < 0:

@@ -10,7 +10,6 @@ import torch
 
 from ctxlab.core.types import NO_LABEL, IntArray, Window
 
-
 WIDTH_BITS = 6
 """Significant bits of a width in training: at most 1/32 of a pass is padding for it."""
 

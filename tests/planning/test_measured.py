@@ -41,8 +41,8 @@ def test_costs_of_a_step_are_sums_over_its_terms():
 
 def test_the_process_has_weights_libraries_tensors_and_holes():
     assert MEASURED.tensor_bytes() == 440
-    assert MEASURED.peak_bytes() == 40 + 1000 + 100 + int(300 * (1 + HOLES_SHARE + HOLES))
-    assert MEASURED.peak_bytes(50) == 40 + 1000 + 50 + int(200 * (1 + HOLES_SHARE + HOLES))
+    assert MEASURED.peak_bytes() == 40 + 1000 + 100 + int(300 * (1 + HOLES_SHARE + HOLES[0]))
+    assert MEASURED.peak_bytes(50) == 40 + 1000 + 50 + int(200 * (1 + HOLES_SHARE + HOLES[0]))
 
 
 def test_it_comes_back_from_json_and_what_is_damaged_does_not():

@@ -98,7 +98,7 @@ def test_an_auxiliary_loss_is_weighted_like_the_main_one(tokens_per_forward, tmp
     ],
 )
 def test_padding_to_few_widths_changes_no_gradient(words, tmp_path):
-    """Remainders of documents after windows of 250 tokens, each alone in its pass, without padding and as in training."""
+    """Remainders after windows of 250 tokens, each alone in its pass, without padding and as in training."""
     job = make_job(
         tmp_path, *words, "context=250", "model.dropout=0.0", "trainer.clip_norm=null", "data.words_per_document=171",
         "trainer.tokens_per_forward=250",

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from time import perf_counter
 
 import numpy as np
+import torch
 
-from ctxlab.core.architecture import first_layers
+from ctxlab.core.architecture import decoder_layers, first_layers, layers
 from ctxlab.core.passes import Item
 from ctxlab.planning import growth
 from ctxlab.planning.shape import CONSTANT, PAIRS, TOKENS, Terms
@@ -19,7 +20,7 @@ TERMS = (TOKENS, PAIRS, CONSTANT)
 """Terms of time: short passes take longer per token, as the program itself takes time."""
 
 PART = 4
-"""One in so many layers is timed at the length of the run, at least two of them."""
+"""One in so many layers is timed at the length of the run, at least two of them; all where only some are trained."""
 
 PART_SECONDS = 1.0
 """Estimated seconds that these layers may take; longer passes are cut, and extrapolated from there."""
@@ -42,16 +43,22 @@ def pass_seconds(trainer: Trainer, epoch: Epoch, short: Sequence[Item], flops: T
     whole = _seconds(trainer, short)
     near = shapes.group_shapes(trainer, short)[0].terms
     rate = float(flops @ near) / whole
-    with first_layers(trainer.job.model, 1) as num_layers:
-        timed = max(num_layers // PART, 2)
+    model = trainer.job.model
+    is_uneven = len({_learns(layer) for layer in (*layers(model), *decoder_layers(model))}) > 1
+    with first_layers(model, 1) as num_layers:
+        timed = num_layers if is_uneven else max(num_layers // PART, 2)
         long = _affordable(trainer, epoch, flops * min(timed / num_layers, 1.0), PART_SECONDS * rate)
         far = shapes.group_shapes(trainer, long)[0].terms
         seconds = _seconds(trainer, long, is_new=True)
-    if num_layers > 1:
-        with first_layers(trainer.job.model, timed):
+    if timed > 1:
+        with first_layers(model, timed):
             some = _seconds(trainer, long)
         seconds += (num_layers - 1) * max(some - seconds, 0.0) / (timed - 1)
     return growth.fit(np.asarray([near, far]), np.asarray([[whole], [seconds]]), TERMS)[:, 0]
+
+
+def _learns(layer: torch.nn.Module) -> bool:
+    return any(parameter.requires_grad for parameter in layer.parameters())
 
 
 def _seconds(trainer: Trainer, items: Sequence[Item], *, is_new: bool = False) -> float:
