@@ -126,7 +126,8 @@ def _report(error: BaseException) -> int:
         traceback.print_exception(error)
     explanation = explain(error)
     hint = f" ({TRACEBACK}=1 shows the traceback.)" if explanation.unexpected and not wanted else ""
-    sys.stderr.write(f"{explanation.sentence}{hint}\n")
+    if explanation.sentence:
+        sys.stderr.write(f"{explanation.sentence}{hint}\n")
     return explanation.status
 
 

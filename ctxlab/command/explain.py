@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException, ValidationError
 
 from ctxlab.config.nearest import suggestion
-from ctxlab.core.errors import CheckFailed, Diverged, Interrupted, UserError
+from ctxlab.core.errors import CheckFailed, Diverged, Interrupted, ProcessLost, Reported, UserError
 
 MISTAKE = 2
 """Exit status of mistakes that the user can fix."""
@@ -66,8 +66,10 @@ def explain(error: BaseException) -> Explanation:
             return Explanation(_line(str(link)), _signal_status(link.signal_number))
         if isinstance(link, Diverged):
             return Explanation(_line(str(link)), DIVERGED)
-        if isinstance(link, CheckFailed):
+        if isinstance(link, (CheckFailed, ProcessLost)):
             return Explanation(_line(str(link)), FAILED)
+        if isinstance(link, Reported):
+            return Explanation("", link.status)
     for link in [] if _is_from_a_stage(error) else chain:
         sentence = _composition(link)
         if sentence:
@@ -86,7 +88,9 @@ def _signal_status(number: int) -> int:
 
 def is_mistake(error: BaseException) -> bool:
     """Return whether the user can fix it by another command, so that the empty run directory is not worth keeping."""
-    return any(isinstance(link, UserError) for link in _chain(error))
+    return any(
+        isinstance(link, UserError) or (isinstance(link, Reported) and link.status == MISTAKE) for link in _chain(error)
+    )
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

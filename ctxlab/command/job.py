@@ -4,22 +4,24 @@ import contextlib
 import importlib
 import logging
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
-from ctxlab.command.compose import register
+from ctxlab.command import team
+from ctxlab.command.compose import compose, register
 from ctxlab.command.explain import explain
+from ctxlab.command.run_directory import CLAIMS
 from ctxlab.command.stage_error import StageError
 from ctxlab.config import preflight
 from ctxlab.config.redact import redact_file, redact_yaml, secrets_in
 from ctxlab.core import run_state, signals
-from ctxlab.core.errors import Interrupted
+from ctxlab.core.errors import Interrupted, Reported
 from ctxlab.core.files import write_json, write_text
 
 log = logging.getLogger(__name__)
@@ -49,8 +51,12 @@ def job(config: DictConfig) -> None:
     try:
         with signals.raising():
             _prepare(config, run_dir)
-            stage = _stage(str(hydra.job.config_name))
-            stage.run(_parts(config, run_dir))
+            if team.wants_more(config):
+                CLAIMS.unlock()  # they lock the directory themselves
+                team.start(config, run_dir)
+            else:
+                team.TEAM.tell(config, run_dir)
+                _stage(str(hydra.job.config_name)).run(_parts(config, run_dir))
         (run_dir / run_state.FINISHED).parent.mkdir(exist_ok=True)
         (run_dir / run_state.FINISHED).touch()
     except Interrupted as error:
@@ -58,9 +64,29 @@ def job(config: DictConfig) -> None:
         _record(stop, run_dir)
         raise StageError(stop) from error
     except Exception as error:
-        _record(error, run_dir)
+        if not isinstance(error, Reported):
+            _record(error, run_dir)
         if hydra.mode != RunMode.MULTIRUN:
             raise StageError(error) from error
+
+
+def follow(values: Mapping[str, Any], run_dir: Path) -> None:
+    """Run the stage as one of several processes, of which the first has prepared the directory.
+
+    Args:
+        values: The first process's configuration.
+        run_dir: The directory of the run.
+
+    Raises:
+        Exception: whatever the stage raises.
+    """
+    config = compose(str(values["stage"]), [])  # has the types
+    with open_dict(config):
+        for key, value in values.items():
+            is_typed = OmegaConf.is_config(config[key]) and OmegaConf.get_type(config, key) is not dict
+            config[key] = OmegaConf.merge(config[key], value) if is_typed else value
+    with signals.raising():
+        _stage(str(config.stage)).run(_parts(config, run_dir))
 
 
 def _how_to_continue(stage: str, run_dir: Path) -> str:

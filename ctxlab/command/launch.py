@@ -12,16 +12,17 @@ import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 
-from ctxlab.command import flags, front
+from ctxlab.command import flags, front, team
 from ctxlab.command.compose import VERSION_BASE
 from ctxlab.command.explain import is_mistake
-from ctxlab.command.job import job
+from ctxlab.command.job import follow, job
 from ctxlab.command.run_directory import CLAIMS
 from ctxlab.command.stage_error import StageError
 from ctxlab.command.sweep import summarise
 from ctxlab.config.catalogue import conf_dir
 from ctxlab.config.redact import MASK, is_secret, redact, redact_file, redact_yaml
-from ctxlab.core.errors import Interrupted, UserError
+from ctxlab.core import world
+from ctxlab.core.errors import Interrupted
 from ctxlab.core.invocation import recorded_command
 
 SHOWING = {"--cfg", "--info", "--hydra-help", "--version"}
@@ -29,12 +30,17 @@ SHOWING = {"--cfg", "--info", "--hydra-help", "--version"}
 
 
 def launch(stage: str, words: Sequence[str]) -> int:
-    """Run ``ctxlab <stage> <words>`` and return its exit status.
+    """Run ``ctxlab <stage> <words>``, as one of several processes if torchrun has started them; returns its status.
 
     Raises:
         Exception: any error, for the command line to explain.
     """
-    _refuse_ranks()
+    if world.size() > 1:
+        return team.launch(stage, words, _launch, follow)
+    return _launch(stage, words)
+
+
+def _launch(stage: str, words: Sequence[str]) -> int:
     arguments = flags.split(words, stage)
     overrides = front.rewrite(stage, arguments)
     with recorded_command(redact(["ctxlab", stage, *words])), _process(stage, [*arguments.flags, *overrides]):
@@ -43,20 +49,6 @@ def launch(stage: str, words: Sequence[str]) -> int:
             _show(main, arguments.flags)
             return 0
         return _run(main)
-
-
-def _refuse_ranks() -> None:
-    """Refuse to be one of several processes, each of which would be a whole run in a directory of its own.
-
-    Raises:
-        UserError: ``WORLD_SIZE`` of torchrun or another starter is above 1.
-    """
-    ranks = os.environ.get("WORLD_SIZE", "")
-    if ranks.isdecimal() and int(ranks) > 1:
-        raise UserError(
-            f"{ranks} processes were started (WORLD_SIZE), but a run uses one for now: start ctxlab itself rather than "
-            "torchrun or accelerate launch."
-        )
 
 
 def _run(main: Callable[[], object]) -> int:

@@ -74,10 +74,14 @@ class Claims:
             time.sleep(0.1)
         self._locks.append(handle)
 
-    def release(self) -> None:
-        """Release all claims."""
+    def unlock(self) -> None:
+        """Unlock what this process has locked, for processes that it starts."""
         while self._locks:
             os.close(self._locks.pop())
+
+    def release(self) -> None:
+        """Release all claims."""
+        self.unlock()
         self.run = self.sweep = None
         self._made, self._hidden = [], ""
 

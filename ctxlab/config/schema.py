@@ -37,6 +37,8 @@ class TrainerConfig:
     precision: str = MISSING
     device: str = MISSING
     num_workers: int = MISSING
+    processes: int = MISSING
+    lanes: int | None = MISSING
     clip_norm: float | None = MISSING
     spike_factor: float | None = MISSING
     skip_spikes: bool = MISSING

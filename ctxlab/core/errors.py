@@ -16,6 +16,18 @@ class Diverged(Exception):  # noqa: N818 - the program works; training does not
     """A number of training is not finite; the command line prints the sentence and exits with status 3."""
 
 
+class ProcessLost(Exception):  # noqa: N818 - this process works; another one of its run has ended
+    """Another process of the run ended; the first one prints the sentence and exits with status 1."""
+
+
+class Reported(Exception):  # noqa: N818 - the error itself was told by another process
+    """A process of the run has failed and said why; the command line only exits with its status."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"A process of the run ended with status {status}.")
+        self.status = status
+
+
 class Interrupted(BaseException):
     """A signal stopped the process; the message says how to continue, or is empty where that is not known yet.
 

@@ -1,10 +1,17 @@
 """Device and precision of a model, by accelerate."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
 from ctxlab.core.errors import UserError
+
+STARTERS = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+"""Environment variables by which accelerate notices other processes."""
 
 
 def make_accelerator(device: str, precision: str) -> Accelerator:
@@ -13,7 +20,7 @@ def make_accelerator(device: str, precision: str) -> Accelerator:
     ``auto`` chooses bf16 if the hardware multiplies it natively, else fp32.
 
     Raises:
-        UserError: The device is missing or does not support the precision, or several processes were started.
+        UserError: The device is missing or does not support the precision.
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError("trainer.device=cuda finds no CUDA device; use trainer.device=auto or cpu.")
@@ -23,13 +30,18 @@ def make_accelerator(device: str, precision: str) -> Accelerator:
     if precision == "auto":
         precision = "bf16" if _multiplies_bf16(on_cuda) else "fp32"
     AcceleratorState._reset_state(reset_partial_state=True)  # jobs of one multirun may differ in precision
-    accelerator = Accelerator(cpu=device == "cpu", mixed_precision="no" if precision == "fp32" else precision)
-    if accelerator.num_processes > 1:
-        raise UserError(
-            f"{accelerator.num_processes} processes were started, but a run uses one for now; start ctxlab itself "
-            "rather than torchrun or accelerate launch."
-        )
-    return accelerator
+    with _alone():
+        return Accelerator(cpu=device == "cpu", mixed_precision="no" if precision == "fp32" else precision)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Hide the other processes of the run from accelerate, whose wrapper cannot share uneven steps."""
+    hidden = {name: os.environ.pop(name) for name in STARTERS if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
 
 
 def _multiplies_bf16(on_cuda: bool) -> bool:

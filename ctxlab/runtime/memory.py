@@ -7,6 +7,14 @@ from accelerate.utils.memory import should_reduce_batch_size
 from ctxlab.core.errors import UserError
 
 
+class LackOfMemory(Exception):  # noqa: N818 - it is mended by smaller passes
+    """The forward passes of a step do not fit the memory; ``tokens_per_forward`` is what to try next."""
+
+    def __init__(self, tokens_per_forward: int) -> None:
+        super().__init__(tokens_per_forward)
+        self.tokens_per_forward = tokens_per_forward
+
+
 def ran_out(error: Exception) -> bool:
     """Return whether an error says that there is no memory left, on a device or in the process."""
     return isinstance(error, MemoryError) or should_reduce_batch_size(error)

@@ -51,6 +51,8 @@ def run(parts: Parts) -> None:
         if opened.checkpoint is not None:
             trainer.resume(opened.checkpoint, state)
         trainer.run(state)
+        if not trainer.ranks.leads:  # the first process scores and reports
+            return
         bench.task.notes.extend(trainer.notes(state))
         bench.task.notes.extend(sanity.of_training(state, trainer.budget, parts.schedule, bench.length))
         result = _score(parts, validation, test=splits.test, state=state, memory=memory, shown=shown)

@@ -2,13 +2,18 @@
 
 One step takes the windows of (seed, epoch, step), runs forward and backward in groups that fit memory, divides the
 gradients by the labels of the whole step, checks, clips and applies them. Randomness (dropout, draws of an objective)
-is seeded by (seed, step), so that a checkpoint needs no generator state and a resumed run is bit-identical.
+is seeded by (seed, step, pass), so that a checkpoint needs no generator state and a resumed run is bit-identical.
+
+Several processes are one run: each computes its lanes of every step, and all apply the same sum of gradients. The first
+one alone evaluates and writes.
 """
 
 import logging
 import math
+import os
 import random
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import astuple
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
@@ -18,15 +23,16 @@ import torch
 from accelerate import Accelerator
 
 from ctxlab.core.errors import Interrupted, UserError
-from ctxlab.core.passes import Item, Passed
+from ctxlab.core.passes import Item
 from ctxlab.core.signals import StopRequest, raising
 from ctxlab.core.task import Loss
 from ctxlab.data.sampler import split_forward
 from ctxlab.runtime.cost import FlopCounter
 from ctxlab.runtime.forward import Passes, model_call
-from ctxlab.runtime.memory import half, ran_out
+from ctxlab.runtime.memory import LackOfMemory, half, ran_out
+from ctxlab.runtime.ranks import current
 from ctxlab.tracking.metrics_file import MetricsFile
-from ctxlab.training import checkpoint, saving, spikes
+from ctxlab.training import checkpoint, lanes, saving, spikes
 from ctxlab.training.budget import Budget
 from ctxlab.training.changes import changes
 from ctxlab.training.faults import check_finite
@@ -47,6 +53,9 @@ class Trainer:
         self.budget = Budget.of(job.settings)
         self.model, self.optimizer = accelerator.prepare(job.model, job.optimizer)
         self.trainable = [p for p in job.model.parameters() if p.requires_grad]
+        self.ranks = current()
+        self.num_lanes = lanes.count(job.settings.lanes, self.ranks.size)
+        self.ranks.copy([*job.model.parameters(), *job.model.buffers()])
         self.passes = Passes(
             job.strategy,
             model_call(self.model),
@@ -58,6 +67,9 @@ class Trainer:
         self._logged = (0, 0.0)
         self._running: list[Item] = []
         """Items of the latest forward pass."""
+        self._stop = StopRequest()
+        self._agreed_signal: int | None = None
+        """A signal that some process has received, as all of them know since the latest step."""
 
     def resume(self, folder: Path, state: TrainState) -> None:
         """Restore optimizer and loss scaler from ``folder`` (weights are loaded with the model)."""
@@ -67,7 +79,7 @@ class Trainer:
         scaler = saved.get("scaler")
         if scaler and self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(scaler)
-        if state.best_step is not None:  # the run may have died between a save and its pointer
+        if state.best_step is not None and self.ranks.leads:  # the run may have died between a save and its pointer
             best = checkpoint.step_name(state.best_step)
             checkpoint.write_pointer(self.job.run_dir, "best", best, step=state.best_step, metric=state.best_metric)
 
@@ -82,10 +94,11 @@ class Trainer:
         resumed = state.step > 0
         kept = state.step if resumed else -1
         self.job.objective.start(self.job.model)
-        self.metrics = MetricsFile(self.job.run_dir / "metrics.jsonl", keep_until_step=kept)
+        path = self.job.run_dir / "metrics.jsonl" if self.ranks.leads else Path(os.devnull)
+        self.metrics = MetricsFile(path, keep_until_step=kept if self.ranks.leads else None)
         try:
-            with self.watcher, StopRequest().listening() as stop:
-                self._loop(state, stop)
+            with self.watcher, self._stop.listening():
+                self._loop(state)
         finally:
             self.metrics.close()
         return state
@@ -96,14 +109,14 @@ class Trainer:
         jumps = spikes.note(state, self.settings.spike_factor or 0.0, skipped=self.settings.skip_spikes)
         return [*state.notes, *([skipped] if skipped else []), *jumps]
 
-    def _loop(self, state: TrainState, stop: StopRequest) -> None:
+    def _loop(self, state: TrainState) -> None:
         self._logged = (state.tokens, state.seconds)
         saved_at = state.step
         self._position(state)
         self._grow(state.length, state.length)
-        if state.step and _due(state.step, self.settings.eval_every_steps) and self._evaluate(state, stop):
+        if state.step and _due(state.step, self.settings.eval_every_steps) and self._evaluate(state):
             self._save(state)  # an evaluation that a signal ended is made up for
-        self._end_if_asked(state, stop)
+        self._end_if_asked(state)
         while True:
             with FlopCounter() as counter:  # a reading may run a model to select the content of a window
                 epoch, progress = self._position(state)
@@ -114,24 +127,29 @@ class Trainer:
             self.watcher.step(self.budget.progress(state), state)
             if state.step % self.settings.log_every_steps == 0:
                 self._log_step(state)
-            due = _due(state.step, self.settings.eval_every_steps) and self._evaluate(state, stop)
-            if due or _due(state.step, self.settings.save_every_steps) or stop.signal_number is not None:
+            due = _due(state.step, self.settings.eval_every_steps) and self._evaluate(state)
+            if due or _due(state.step, self.settings.save_every_steps) or self._signal is not None:
                 self._save(state)
                 saved_at = state.step
-            self._end_if_asked(state, stop)
+            self._end_if_asked(state)
         if state.loss_weight:
             self._log_step(state)
-        evaluated = self._evaluate(state, stop)
+        evaluated = self._evaluate(state)
         self._grow(state.length, self.job.context_length)
         if evaluated or saved_at != state.step or not checkpoint.names(self.job.run_dir):
             self._save(state)
-        self._end_if_asked(state, stop)
+        self._end_if_asked(state)
 
-    def _end_if_asked(self, state: TrainState, stop: StopRequest) -> None:
+    @property
+    def _signal(self) -> int | None:
+        """Return the signal that ends the run; with several processes, all of them know of it."""
+        return self._stop.signal_number if self.ranks.size == 1 else self._agreed_signal
+
+    def _end_if_asked(self, state: TrainState) -> None:
         """Raise Interrupted after a signal; the state is saved."""
-        if stop.signal_number is not None:
+        if self._signal is not None:
             raise Interrupted(
-                stop.signal_number,
+                self._signal,
                 f"Stopped at step {state.step}, saved; continue with `ctxlab train resume={self.job.run_dir}`.",
             )
 
@@ -181,42 +199,29 @@ class Trainer:
             group["lr"] = state.learning_rate
         indices = epoch.steps[state.batch]
         ids = [self.job.document_ids[epoch.items[i].document] for i in indices]
-        loss, weight = self._accumulate_within_memory(state, epoch, indices)
-        check_finite("loss", loss, state.step, ids)
-        if weight > 0:  # a step without a weighted label has nothing to learn from
-            state.gradient_norm = self.apply(weight, state.step, ids, lambda norm: self._is_skipped(norm, state))
+        sums = self._accumulate_within_memory(state, epoch, indices)
+        if sums.weight > 0:  # a step without a weighted label has nothing to learn from
+            state.gradient_norm = self.apply(sums.weight, state.step, ids, lambda norm: self._is_skipped(norm, state))
         self.optimizer.zero_grad()
-        state.loss_sum += loss
-        state.loss_weight += weight
+        state.add(sums)
         state.count_step(len(epoch.steps))
-        state.seconds += perf_counter() - started
-        state.cpu_seconds += process_time() - cpu_started
+        seconds, cpu_seconds = self.ranks.told([perf_counter() - started, process_time() - cpu_started])
+        state.seconds += seconds
+        state.cpu_seconds += cpu_seconds
 
-    def _accumulate_within_memory(self, state: TrainState, epoch: Epoch, indices: Sequence[int]) -> tuple[float, float]:
+    def _accumulate_within_memory(self, state: TrainState, epoch: Epoch, indices: Sequence[int]) -> lanes.Sums:
         """Accumulate a step; where memory runs out, again with passes of half the tokens, which are kept from then on.
 
         Raises:
             UserError: A single document does not fit the memory.
+            Diverged: The loss of a lane is not finite.
         """
-        before = state.tokens, state.padded_tokens
         while True:
             try:
-                with FlopCounter() as counter:
-                    sums = self.accumulate(state, epoch, indices)
-                state.flops += counter.total
-                return sums
-            except (RuntimeError, MemoryError) as error:
-                if not ran_out(error):
-                    raise
-            # Outside of the handler: the error holds the tensors of the pass.
-            state.tokens, state.padded_tokens = before
-            self.optimizer.zero_grad()
-            names = [self.job.document_ids[item.document] for item in self._running]
-            state.tokens_per_forward = half([self.passes.size(item) for item in self._running], names)
-            if self.accelerator.device.type == "cuda":
-                torch.cuda.empty_cache()
-            self._note_smaller_passes(state)
-            seed_step(self.job.seed, state.step)
+                return self.accumulate(epoch, indices, state.step, state.tokens_per_forward)
+            except LackOfMemory as lack:
+                state.tokens_per_forward = lack.tokens_per_forward
+                self._note_smaller_passes(state)
 
     def _note_smaller_passes(self, state: TrainState) -> None:
         note = (
@@ -234,33 +239,111 @@ class Trainer:
         self._log(state, "spike", gradient_norm=norm, usual_norm=usual)
         return self.settings.skip_spikes
 
-    def accumulate(self, state: TrainState, epoch: Epoch, indices: Any) -> tuple[float, float]:
-        """Run forward and backward over the groups of a step; returns the sums of the loss and of its weights."""
-        total = weight = 0.0
-        for items in self._forward_groups(epoch, indices, state.tokens_per_forward):
-            self._running = items
-            carried: torch.Tensor | None = None
-            for term in self.job.objective.step(self.passes, items, self.job.task):
-                loss = self._penalized(term.loss)
-                carried = loss if carried is None else carried + loss
-                if term.passed.cut:
-                    self.accelerator.backward(carried)
-                    carried = None
-                total += term.loss.total.item()
-                weight += term.loss.weight.item()
-                self._count(state, term.passed)
-            if carried is not None:  # the last passes of the objective were not cut
+    def accumulate(
+        self, epoch: Epoch, indices: Sequence[int], step: int = 0, tokens_per_forward: int | None = None
+    ) -> lanes.Sums:
+        """Run forward and backward over the passes of a step, each process over those of its lanes.
+
+        Args:
+            epoch: The epoch of the step.
+            indices: Its items.
+            step: Its number, which seeds the passes.
+            tokens_per_forward: Most tokens of a pass; None for those of the configuration.
+
+        Returns:
+            The sums over all lanes of all processes, whose gradients every parameter then has.
+
+        Raises:
+            LackOfMemory: The passes of some process are too large for its memory.
+            UserError: A single document does not fit the memory.
+            Diverged: The loss of a lane is not finite.
+        """
+        groups = list(self._forward_groups(epoch, indices, tokens_per_forward))
+        costs = [float(sum(map(self.passes.size, items))) for items in groups]
+        dealt = lanes.share(costs, self.num_lanes)
+        gradients = lanes.Gradients(self.trainable) if self.num_lanes > 1 else None
+        found, has_memory = [], True
+        try:
+            for lane in range(self.ranks.rank, self.num_lanes, self.ranks.size):
+                found.append(self._lane(groups, dealt[lane], step))
+                if gradients is not None:
+                    gradients.add_lane()
+        except (RuntimeError, MemoryError) as error:
+            if not ran_out(error):
+                raise
+            has_memory = False
+        sums = self._agree(found, 0 if has_memory else self._smaller_passes())
+        if gradients is not None:
+            gradients.share(self.ranks)
+        for lane, row in enumerate(sums):
+            ids = [self.job.document_ids[item.document] for number in dealt[lane] for item in groups[number]]
+            check_finite("loss", row[0], step, ids)
+        return lanes.total(sums)
+
+    def _smaller_passes(self) -> int:
+        """Free the memory of a step that did not fit, and return the tokens of passes of half the size.
+
+        Raises:
+            UserError: A single document does not fit the memory.
+        """
+        self.optimizer.zero_grad()
+        if self.accelerator.device.type == "cuda":
+            torch.cuda.empty_cache()
+        names = [self.job.document_ids[item.document] for item in self._running]
+        return half([self.passes.size(item) for item in self._running], names)
+
+    def _agree(self, found: Sequence[lanes.Sums], smaller: int) -> Any:
+        """Return the figures of all lanes (lanes, figures), in their order, and learn of signals to other processes.
+
+        Args:
+            found: Sums of this process's lanes.
+            smaller: Tokens of a forward pass that it has memory for; 0 if it has enough.
+
+        Raises:
+            LackOfMemory: Some process has not enough.
+        """
+        count = self.num_lanes // self.ranks.size
+        own = [figure for one in found for figure in astuple(one)]
+        own += [0.0] * (count * lanes.FIGURES - len(own))
+        table = self.ranks.table([float(self._stop.signal_number or 0), float(smaller), *own])
+        self._agreed_signal = int(table[:, 0].max()) or None
+        limits = table[table[:, 1] > 0, 1]
+        if len(limits):
+            self.optimizer.zero_grad()
+            raise LackOfMemory(int(limits.min()))
+        # Lane l belongs to process l mod size.
+        return table[:, 2:].reshape(self.ranks.size, count, lanes.FIGURES).swapaxes(0, 1).reshape(-1, lanes.FIGURES)
+
+    def _lane(self, groups: Sequence[list[Item]], numbers: Sequence[int], step: int) -> lanes.Sums:
+        """Run forward and backward over the passes of a lane; a pass draws the same numbers in every lane."""
+        sums = lanes.Sums()
+        with FlopCounter() as counter:
+            for number in numbers:
+                seed_pass(self.job.seed, step, number)
+                self._accumulate_pass(groups[number], sums)
+        sums.flops = counter.total
+        return sums
+
+    def _accumulate_pass(self, items: list[Item], sums: lanes.Sums) -> None:
+        self._running = items
+        carried: torch.Tensor | None = None
+        for term in self.job.objective.step(self.passes, items, self.job.task):
+            loss = self._penalized(term.loss)
+            carried = loss if carried is None else carried + loss
+            if term.passed.cut:
                 self.accelerator.backward(carried)
-        return total, weight
+                carried = None
+            sums.loss += term.loss.total.item()
+            sums.weight += term.loss.weight.item()
+            sums.tokens += term.passed.tokens
+            sums.padded_tokens += len(term.passed.rows) * term.passed.width
+        if carried is not None:  # the last passes of the objective were not cut
+            self.accelerator.backward(carried)
 
     def _penalized(self, loss: Loss) -> torch.Tensor:
         """Return the loss summed over labels, plus the attention's penalty for each of them."""
         penalty = self.job.strategy.attention.penalty(self.job.model)
         return loss.total if penalty is None else loss.total + penalty * loss.weight
-
-    def _count(self, state: TrainState, passed: Passed) -> None:
-        state.tokens += passed.tokens
-        state.padded_tokens += len(passed.rows) * passed.width
 
     def _forward_groups(
         self, epoch: Epoch, indices: Sequence[int], tokens_per_forward: int | None
@@ -317,25 +400,18 @@ class Trainer:
         self.metrics.log(row)
         self.watcher.row(row)
 
-    def _evaluate(self, state: TrainState, stop: StopRequest) -> bool:
+    def _evaluate(self, state: TrainState) -> bool:
         """Score the validation split and record the best step.
 
         Returns:
             False if that was done already, if there is no such split, or if a signal ended it.
         """
-        if self.job.evaluate is None or state.evaluated_step == state.step or stop.signal_number is not None:
+        if self.job.evaluate is None or state.evaluated_step == state.step or self._signal is not None:
             return False
-        self.job.model.eval()
-        self._grow(state.length, self.job.context_length)  # evaluation uses the full context
-        try:
-            with raising():
-                scores = self.job.evaluate()
-        except Interrupted as signal:
-            stop.signal_number = signal.signal_number
+        scores = self.ranks.told(self._scores(state) if self.ranks.leads else None)
+        if scores is None:  # a signal ended it
+            self._agreed_signal = self.ranks.told(self._stop.signal_number)
             return False
-        finally:
-            self._grow(state.length, state.length)
-            self.job.model.train()
         self._log(state, "validation", **scores)
         state.evaluated_step = state.step
         score, lower = scores[self.job.task.primary_metric], self.job.task.lower_is_better
@@ -345,18 +421,43 @@ class Trainer:
             state.evaluations_without_gain += 1
         return True
 
+    def _scores(self, state: TrainState) -> dict[str, float] | None:
+        """Score the validation split; None if a signal ends it."""
+        assert self.job.evaluate is not None
+        self.job.model.eval()
+        self._grow(state.length, self.job.context_length)  # evaluation uses the full context
+        try:
+            with raising():
+                return self.job.evaluate()
+        except Interrupted as signal:
+            self._stop.signal_number = signal.signal_number
+            return None
+        finally:
+            self._grow(state.length, state.length)
+            self.job.model.train()
+
     def _out_of_patience(self, state: TrainState) -> bool:
         patience = self.settings.early_stopping_patience
         return patience is not None and state.evaluations_without_gain >= patience
 
     def _save(self, state: TrainState) -> None:
-        self.metrics.sync()
-        saving.save(self.job, state, self.accelerator.scaler)
+        if self.ranks.leads:
+            self.metrics.sync()
+            saving.save(self.job, state, self.accelerator.scaler)
 
 
 def seed_step(seed: int, step: int) -> None:
     """Seed every global generator for a step, so that a resumed run draws the same numbers."""
-    drawn = int(np.random.SeedSequence((seed, step)).generate_state(1)[0])
+    _seed(seed, step)
+
+
+def seed_pass(seed: int, step: int, number: int) -> None:
+    """Seed every global generator for a pass of a step, so that it draws the same numbers in whatever process."""
+    _seed(seed, step, number + 1)
+
+
+def _seed(*numbers: int) -> None:
+    drawn = int(np.random.SeedSequence(numbers).generate_state(1)[0])
     random.seed(drawn)
     np.random.seed(drawn)
     torch.manual_seed(drawn)

@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from ctxlab.training.lanes import Sums
+
 
 @dataclass
 class TrainState:
@@ -68,6 +70,14 @@ class TrainState:
         self.step += 1
         self.batch += 1
         self.epochs = self.epochs_before + self.batch / steps_in_pass
+
+    def add(self, sums: Sums) -> None:
+        """Add what the passes of a step came to."""
+        self.loss_sum += sums.loss
+        self.loss_weight += sums.weight
+        self.tokens += int(sums.tokens)
+        self.padded_tokens += int(sums.padded_tokens)
+        self.flops += sums.flops
 
     def to_dict(self) -> dict[str, Any]:
         """Return the state as JSON data."""

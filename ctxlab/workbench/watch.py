@@ -7,8 +7,10 @@ from typing import Any
 from ctxlab.core.tracking import RunInfo, Tracker
 from ctxlab.data.splits import Splits
 from ctxlab.runtime.cost import MemoryMeter
+from ctxlab.runtime.ranks import current
 from ctxlab.tracking.console import ProgressDisplay, console, gibibytes, say
 from ctxlab.tracking.guarded import Guarded
+from ctxlab.tracking.none import NoTracking
 from ctxlab.training.state import TrainState
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.parts import Parts
@@ -52,8 +54,8 @@ class TrainingWatcher:
 
 
 def open_tracker(parts: Parts, state: TrainState) -> Tracker:
-    """Start the configured tracker; a resumed run continues under its old id."""
-    tracker, origin = Guarded(parts.tracker), parts.origin
+    """Start the configured tracker in the first process; a resumed run continues under its old id."""
+    tracker, origin = Guarded(parts.tracker if current().leads else NoTracking()), parts.origin
     name = f"{origin.stage}-{parts.task.name}-{parts.strategy.name}-{parts.length}-{origin.run_dir.name[-6:]}"
     info = RunInfo(run_dir=origin.run_dir, name=name, group=origin.group, config=origin.config, run_id=state.tracker_id)
     state.tracker_id = tracker.start(info)

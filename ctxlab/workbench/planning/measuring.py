@@ -187,7 +187,7 @@ def _step(trainer: Trainer, items: Sequence[Item], live: LiveTensors) -> Step:
     live.begin()
     with live:
         with FlopCounter() as counter:
-            _, weight = trainer.accumulate(TrainState(), epoch, epoch.steps[0])
+            weight = trainer.accumulate(epoch, epoch.steps[0]).weight
         started = perf_counter()
         trainer.apply(max(weight, 1.0), 0, [])
         trainer.optimizer.zero_grad()

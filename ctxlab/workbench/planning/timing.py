@@ -12,7 +12,6 @@ from ctxlab.planning import growth
 from ctxlab.planning.shape import CONSTANT, PAIRS, TOKENS, Terms
 from ctxlab.runtime.cost import FlopCounter
 from ctxlab.training.loop import Trainer
-from ctxlab.training.state import TrainState
 from ctxlab.training.stream import Epoch
 from ctxlab.workbench.planning import shapes
 
@@ -74,7 +73,7 @@ def _seconds(trainer: Trainer, items: Sequence[Item], *, is_new: bool = False) -
     while not found or (len(found) < 2 and (is_new or found[0] < QUICK_SECONDS)):
         started = perf_counter()
         with FlopCounter():  # as in training
-            trainer.accumulate(TrainState(), epoch, epoch.steps[0])
+            trainer.accumulate(epoch, epoch.steps[0])
         found.append(perf_counter() - started)
         trainer.optimizer.zero_grad()
     return min(found)

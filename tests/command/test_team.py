@@ -1,0 +1,64 @@
+"""Which processes may work on one run; with real ones in tests/faults/test_ranks.py."""
+
+import numpy as np
+import pytest
+from omegaconf import OmegaConf
+
+from ctxlab.command import team
+from ctxlab.core.errors import UserError
+
+SAME, OTHER = np.array([[1.0], [1.0]]), np.array([[1.0], [2.0]])
+
+
+@pytest.mark.parametrize(
+    ("stage", "words", "sums", "problem"),
+    [
+        ("train", ["task=ner"], SAME, ""),
+        ("eval", [], SAME, "2 processes were started (WORLD_SIZE), but ctxlab eval uses one"),
+        ("train", ["-m", "seed=1,2"], SAME, "use trainer.processes=2"),
+        ("train", [], OTHER, "different command lines"),
+    ],
+)
+def test_problems(stage, words, sums, problem, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    found = team._problem(stage, words, sums)
+    assert problem in found if problem else found == ""
+
+
+@pytest.mark.parametrize(
+    ("stage", "wanted", "there", "starts"),
+    [
+        ("train", 1, 1, False),
+        ("train", 2, 1, True),
+        ("train", 2, 2, False),
+        ("train", 1, 2, False),
+        ("eval", 2, 1, False),
+    ],
+)
+def test_who_starts_the_processes(stage, wanted, there, starts, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", str(there))
+    assert team.wants_more(OmegaConf.create({"stage": stage, "trainer": {"processes": wanted}})) is starts
+
+
+def test_processes_that_do_not_fit_are_refused(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UserError, match=r"trainer\.processes=4, but torchrun has started 2"):
+        team.wants_more(OmegaConf.create({"stage": "train", "trainer": {"processes": 4}}))
+
+
+def test_a_follower_is_silent_where_the_first_process_has_failed_alike(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setattr(team, "FOLLOWERS_WAIT", 0.2)
+
+    def fails(*_):
+        print("shown by the first process")
+        raise UserError("No such file.")
+
+    work = {"config": {}, "run_dir": str(tmp_path)}
+    (tmp_path / "failure.json").write_text('{"error": "No such file."}')
+    assert team._follow(work, fails) == 2
+    assert capsys.readouterr() == ("", "")
+    (tmp_path / "failure.json").write_text('{"error": "Something else."}')
+    assert team._follow(work, fails) == 2
+    assert capsys.readouterr().err == "Process 1: No such file.\n"
+    assert team._follow(None, fails) == 2
