@@ -1,7 +1,9 @@
 """What the loop counts and how it weighs losses, against clocks and gradients that do not share its code."""
 
 from itertools import count
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional
@@ -9,7 +11,9 @@ from torch.nn import functional
 from ctxlab.core.types import NO_LABEL
 from ctxlab.runtime.collate import collate
 from ctxlab.runtime.forward import Passes, model_call
+from ctxlab.runtime.memory import LackOfMemory
 from ctxlab.training import loop
+from ctxlab.training.lanes import Sums
 from tests.training.runs import make_job
 
 
@@ -124,3 +128,37 @@ def test_padding_to_few_widths_changes_no_gradient(words, tmp_path):
     torch.testing.assert_close(others[3], gradients, rtol=1e-4, atol=1e-5 * float(gradients.abs().max()))
     by_batch = trainer.job.strategy.positions.by_batch
     assert (padded == least) if by_batch else least < padded <= 1.04 * least
+
+
+def test_every_pass_of_a_step_draws_other_numbers_whatever_its_lane(tmp_path, monkeypatch):
+    found = {}
+    for lanes in (1, 2, 3):
+        job = make_job(tmp_path / str(lanes), f"trainer.lanes={lanes}", "trainer.tokens_per_forward=64")
+        drawn = found[lanes] = {}
+
+        def draw(items, sums, drawn=drawn):
+            drawn[min(item.document for item in items), len(drawn)] = float(torch.rand(1))
+
+        monkeypatch.setattr(job.trainer, "_accumulate_pass", draw)
+        epoch = job.trainer.job.stream.epoch(0, 64)
+        for parameter in job.trainer.trainable:
+            parameter.grad = torch.zeros_like(parameter)
+        job.trainer.accumulate(epoch, epoch.steps[0], step=3)
+    draws = [sorted(drawn.values()) for drawn in found.values()]
+    assert len(set(draws[0])) == len(draws[0]) > 3
+    assert draws[0] == draws[1] == draws[2]
+
+
+def test_lanes_of_several_processes_come_in_their_order(tmp_path):
+    """Lane l belongs to process l mod 2."""
+    job = make_job(tmp_path, "trainer.lanes=4")
+    rest = (1, 2, 3, 4)
+    others = np.array([[0, 0, 10.0, *rest, 12.0, *rest], [15, 0, 11.0, *rest, 13.0, *rest]])
+    job.trainer.ranks = SimpleNamespace(rank=0, size=2, table=lambda own: others)
+    sums = job.trainer._agree([Sums(10.0, 1, 2, 3, 4), Sums(12.0, 1, 2, 3, 4)], 0)
+    assert sums[:, 0].tolist() == [10, 11, 12, 13]
+    assert job.trainer._signal == 15
+    others[1, 1] = 640
+    with pytest.raises(LackOfMemory) as lack:
+        job.trainer._agree([], 0)
+    assert lack.value.tokens_per_forward == 640
