@@ -63,7 +63,7 @@ def explain(error: BaseException) -> Explanation:
         if isinstance(link, UserError):
             return Explanation(_line(str(link)), MISTAKE)
         if isinstance(link, Interrupted):
-            return Explanation(_line(str(link)), _signal_status(link.signal_number))
+            return Explanation("" if link.is_told else _line(str(link)), _signal_status(link.signal_number))
         if isinstance(link, Diverged):
             return Explanation(_line(str(link)), DIVERGED)
         if isinstance(link, (CheckFailed, ProcessLost)):

@@ -60,8 +60,10 @@ def job(config: DictConfig) -> None:
         (run_dir / run_state.FINISHED).parent.mkdir(exist_ok=True)
         (run_dir / run_state.FINISHED).touch()
     except Interrupted as error:
-        stop = error if str(error) else Interrupted(error.signal_number, _how_to_continue(str(config.stage), run_dir))
-        _record(stop, run_dir)
+        message = str(error) or _how_to_continue(str(config.stage), run_dir)
+        stop = Interrupted(error.signal_number, message, is_told=error.is_told)
+        if not stop.is_told:
+            _record(stop, run_dir)
         raise StageError(stop) from error
     except Exception as error:
         if not isinstance(error, Reported):

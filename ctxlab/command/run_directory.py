@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 
 from ctxlab.command import space_check
 from ctxlab.command.stage_error import StageError
+from ctxlab.command.team import check_launcher
 from ctxlab.config import preflight
 from ctxlab.core import run_state
 from ctxlab.core.errors import UserError
@@ -179,6 +180,7 @@ class RunDirectory(Callback):
         """Claim the directory of the multirun."""
         try:
             HydraConfig.instance().set_config(config)
+            check_launcher(config)
             folder = Path(config.hydra.sweep.dir).absolute()
             claim(folder, "hydra.sweep.dir", "multirun.yaml")
             CLAIMS.sweep = folder

@@ -145,6 +145,21 @@ def _is_told(sentence: str, run_dir: Path) -> bool:
     return False
 
 
+def check_launcher(config: DictConfig) -> None:
+    """Refuse a launcher that would start every job several times in one directory.
+
+    Raises:
+        UserError: ``hydra.launcher`` asks for several tasks or nodes a job.
+    """
+    for key, instead in (("tasks_per_node", "use trainer.processes={}"), ("nodes", "start torchrun on {} nodes")):
+        count = OmegaConf.select(config, f"hydra.launcher.{key}", default=1)
+        if isinstance(count, int) and count > 1:
+            raise UserError(
+                f"hydra.launcher.{key}={count} starts every job {count} times in one directory: set it to 1, and "
+                f"{instead.format(count)}."
+            )
+
+
 def wants_more(config: DictConfig) -> bool:
     """Return whether the run is to be started on several processes by this one.
 

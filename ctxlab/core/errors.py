@@ -34,6 +34,7 @@ class Interrupted(BaseException):
     It is no Exception, as libraries catch those that they do not know.
     """
 
-    def __init__(self, signal_number: int, message: str = "") -> None:
+    def __init__(self, signal_number: int, message: str = "", *, is_told: bool = False) -> None:
         super().__init__(message)
-        self.signal_number = signal_number
+        self.signal_number, self.is_told = signal_number, is_told
+        """The signal, and whether another process has said how to continue."""

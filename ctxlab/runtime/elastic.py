@@ -19,6 +19,8 @@ STOPPED_WITHIN = 600
 
 THREADS = "OMP_NUM_THREADS"
 
+LOGGERS = "torch.distributed.elastic"
+
 
 def run(words: Sequence[str], processes: int) -> int:
     """Run ``ctxlab <words>`` on several processes that share this machine's cores; returns their exit status.
@@ -26,7 +28,8 @@ def run(words: Sequence[str], processes: int) -> int:
     Raises:
         Interrupted: A signal was received; the processes have saved and ended.
     """
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # the processes say what happens
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith(LOGGERS)]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # the processes say what happens
     os.environ.setdefault(THREADS, str(max(torch.get_num_threads() // processes, 1)))
     config = LaunchConfig(
         min_nodes=1,
@@ -42,7 +45,7 @@ def run(words: Sequence[str], processes: int) -> int:
     try:
         elastic_launch(config, sys.executable)("-m", "ctxlab", *words)
     except SignalException as stop:
-        raise Interrupted(int(signal.Signals(stop.sigval))) from None
+        raise Interrupted(int(signal.Signals(stop.sigval)), is_told=True) from None
     except ChildFailedError as failed:
         return _status([failure.exitcode for failure in failed.failures.values()])
     return 0

@@ -62,3 +62,17 @@ def test_a_follower_is_silent_where_the_first_process_has_failed_alike(tmp_path,
     assert team._follow(work, fails) == 2
     assert capsys.readouterr().err == "Process 1: No such file.\n"
     assert team._follow(None, fails) == 2
+
+
+@pytest.mark.parametrize(
+    ("launcher", "sentence"),
+    [
+        ({"tasks_per_node": 2}, "hydra.launcher.tasks_per_node=2 starts every job 2 times .* trainer.processes=2"),
+        ({"nodes": 4}, "hydra.launcher.nodes=4 .* start torchrun on 4 nodes"),
+    ],
+)
+def test_a_launcher_that_starts_a_job_twice_is_refused(launcher, sentence):
+    with pytest.raises(UserError, match=sentence):
+        team.check_launcher(OmegaConf.create({"hydra": {"launcher": launcher}}))
+    team.check_launcher(OmegaConf.create({"hydra": {"launcher": {"tasks_per_node": 1, "n_jobs": 4}}}))
+    team.check_launcher(OmegaConf.create({"hydra": {"launcher": {}}}))

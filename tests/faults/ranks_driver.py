@@ -48,7 +48,7 @@ def start(words: list[str], log: Path, environment: dict[str, str]) -> int:
 
 
 def run(case: dict, folder: Path) -> dict:
-    """Run a case to its end; a case with ``strike`` gets a signal in one process after some steps."""
+    """Run a case to its end; with ``strike`` one process gets a signal, so many seconds after a step was logged."""
     run_dir, log = folder / case.get("run", case["name"]), folder / f"{case['name']}.log"
     size, address = case["size"], {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
     pids = []
@@ -58,8 +58,9 @@ def run(case: dict, folder: Path) -> dict:
         environment = {**ranked, **case.get("environment", {}).get(str(rank), {})}
         pids.append(start([word.format(folder=folder) for word in words], log, environment))
     if "strike" in case:
-        rank, number, step = case["strike"]
+        rank, number, step, seconds = case["strike"]
         wait_for(run_dir, step)
+        time.sleep(seconds)
         os.kill(pids[rank], getattr(signal, number))
     began = time.monotonic()
     codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
@@ -67,7 +68,7 @@ def run(case: dict, folder: Path) -> dict:
 
 
 def wait_for(run_dir: Path, step: int) -> None:
-    """Wait until the run has logged ``step``, and a moment."""
+    """Wait until the run has logged ``step``."""
     give_up = time.monotonic() + 60
     while time.monotonic() < give_up:
         try:

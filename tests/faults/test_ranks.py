@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -30,6 +31,9 @@ KINDS = {
     "unused weights": ["strategy=chunk", "tuning=top_k", "trainer.clip_norm=null"],
 }
 """Runs whose steps differ in their passes; in the fourth some steps have fewer passes than there are processes."""
+
+
+RESTARTS = 10
 
 
 def given(kind: str, name: str, *words: str) -> list[str]:
@@ -119,33 +123,38 @@ loop.Trainer._lane = lane
 
 
 @pytest.mark.faults
-def test_all_processes_stop_at_the_same_step(tmp_path, promise):
-    """A signal to one of them, and one that ends: the rest is as in an uninterrupted run."""
-    whole = {"name": "whole", "size": 2, "words": given("chunk", "whole")}
-    cases = [whole]
-    for rank in (0, 1):
-        for number in ("SIGTERM", "SIGKILL"):
-            name = f"{number}-{rank}"
-            cases.append({"name": name, "size": 2, "words": given("chunk", name), "strike": [rank, number, 5]})
-            resume = ["train", f"resume={{folder}}/{name}"]
-            cases.append({"name": f"{name}-resumed", "run": name, "size": 2, "words": resume})
+def test_all_processes_stop_together_and_nothing_is_lost(tmp_path, promise):
+    """SIGTERM to one of them, and one that is killed, at random moments: the rest is as in an uninterrupted run."""
+    random = Random(7)
+    strikes = {
+        f"{number}-{rank}-{point}": [rank, number, random.randint(1, 10), random.uniform(0, 0.1)]
+        for number, points in (("SIGTERM", 2), ("SIGKILL", 10))
+        for rank in (0, 1)
+        for point in range(points)
+    }
+    cases = [{"name": "whole", "size": 2, "words": given("chunk", "whole")}]
+    for name, strike in strikes.items():
+        cases.append({"name": name, "size": 2, "words": given("chunk", name), "strike": strike})
+        resume = ["train", f"resume={{folder}}/{name}"]
+        cases.append({"name": f"{name}-resumed", "run": name, "size": 2, "words": resume})
     found = drive(tmp_path, cases)
-    for rank in (0, 1):
-        stopped, killed = found[f"SIGTERM-{rank}"], found[f"SIGKILL-{rank}"]
-        assert stopped["codes"] == [143, 143], stopped["log"]
-        assert stopped["log"].count("continue with `ctxlab train resume=") == 1
-        assert killed["codes"][rank] == -9
-        assert killed["codes"][1 - rank] == 1, killed["log"]
-        assert killed["seconds"] < 30
-        for name in ("SIGTERM", "SIGKILL"):
-            run = tmp_path / f"{name}-{rank}"
-            assert found[f"{name}-{rank}-resumed"]["codes"] == [0, 0], found[f"{name}-{rank}-resumed"]["log"]
-            assert (weights(run), rows(run)) == (weights(tmp_path / "whole"), rows(tmp_path / "whole")), run.name
+    expected = weights(tmp_path / "whole"), rows(tmp_path / "whole")
+    for name, (rank, number, *_) in strikes.items():
+        stopped = found[name]
+        if number == "SIGTERM":
+            assert stopped["codes"] == [143, 143], stopped["log"]
+            assert stopped["log"].count("continue with `ctxlab train resume=") == 1
+        else:
+            assert stopped["codes"][rank] == -9
+            assert stopped["codes"][1 - rank] == 1, stopped["log"]
+        assert stopped["seconds"] < 30
+        assert found[f"{name}-resumed"]["codes"] == [0, 0], found[f"{name}-resumed"]["log"]
+        assert (weights(tmp_path / name), rows(tmp_path / name)) == expected, name
     promise(
         "a signal to one of several processes stops all of them, and `kill -9` of any loses only the steps since the "
         "last checkpoint",
-        "two processes, each of which gets SIGTERM and `kill -9`",
-        "status 143 in both and after `kill -9` 1 in the other; 4 of 4 continue and end bit-identical",
+        "two processes: SIGTERM to one (4 times), `kill -9` of one (10 times each) at random moments",
+        "status 143 in both, and after `kill -9` 1 in the other; 24 of 24 continue and end bit-identical",
     )
 
 
@@ -154,8 +163,13 @@ def test_runs_move_between_one_process_and_two(tmp_path, promise):
     resume = ["train", "resume={folder}/moved"]
     cases = [
         {"name": "whole", "size": 1, "words": given("chunk", "whole", "trainer.lanes=2")},
-        {"name": "moved", "size": 1, "words": given("chunk", "moved", "trainer.lanes=2"), "strike": [0, "SIGTERM", 3]},
-        {"name": "on", "run": "moved", "size": 2, "words": resume, "strike": [1, "SIGTERM", 7]},
+        {
+            "name": "moved",
+            "size": 1,
+            "words": given("chunk", "moved", "trainer.lanes=2"),
+            "strike": [0, "SIGTERM", 3, 0.0],
+        },
+        {"name": "on", "run": "moved", "size": 2, "words": resume, "strike": [1, "SIGTERM", 7, 0.0]},
         {"name": "back", "run": "moved", "size": 1, "words": resume},
     ]
     found = drive(tmp_path, cases)
@@ -232,21 +246,25 @@ def test_a_run_starts_its_processes_itself(tmp_path):
 @pytest.mark.faults
 def test_torchrun_continues_after_a_killed_process(tmp_path, promise):
     """In the same directory, from the last whole checkpoint."""
-    run = tmp_path / "run"
-    words = [word.format(folder=tmp_path) for word in given("chunk", "run")]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CTXLAB_CACHE": str(tmp_path / "cache")}
     starter = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--max-restarts=1"]
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen([*starter, "-m", "ctxlab", *words], stdout=log, stderr=log, env=environment)
-        ranks_driver.wait_for(run, 6)
-        workers = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True)
-        os.kill(int(workers.stdout.split()[0]), signal.SIGKILL)
-        assert process.wait(timeout=300) == 0, (tmp_path / "log").read_text()
     found = drive(tmp_path, [{"name": "whole", "size": 2, "words": given("chunk", "whole")}])
     assert found["whole"]["codes"] == [0, 0]
-    assert (weights(run), rows(run)) == (weights(tmp_path / "whole"), rows(tmp_path / "whole"))
+    random = Random(3)
+    for point in range(RESTARTS):
+        run, log = tmp_path / str(point), tmp_path / f"{point}.log"
+        words = [word.format(folder=tmp_path) for word in given("chunk", str(point))]
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [*starter, "-m", "ctxlab", *words], stdout=output, stderr=output, env=environment
+            )
+            ranks_driver.wait_for(run, random.randint(1, 10))
+            workers = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True)
+            os.kill(int(random.choice(workers.stdout.split())), signal.SIGKILL)
+            assert process.wait(timeout=300) == 0, log.read_text()
+        assert (weights(run), rows(run)) == (weights(tmp_path / "whole"), rows(tmp_path / "whole")), log.read_text()
     promise(
         "torchrun --max-restarts continues a run after a process was killed",
-        "one of two processes killed",
-        "goes on in the same directory from its last checkpoint and ends bit-identical",
+        f"one of two processes killed at a random moment, {RESTARTS} times",
+        f"{RESTARTS} of {RESTARTS} go on in the same directory from the last checkpoint and end bit-identical",
     )
