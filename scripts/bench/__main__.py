@@ -31,6 +31,7 @@ MEASUREMENTS = (
     "streaming",
     "litbank",
     "main_job",
+    "before",
 )
 FOLDER = Path("outputs/bench")
 
