@@ -1,4 +1,4 @@
-"""This build against an earlier one, checked out beside it: both run the same commands in turn, each in its own process.
+"""This build against an earlier one that is checked out beside it: both run the same commands in turn.
 
 The libraries are those of this environment for both.
 """
@@ -146,25 +146,7 @@ def _ratio(now: Sequence[float], before: Sequence[float]) -> float:
 def _write(path: Path, lengths: Sequence[int]) -> None:
     """Write documents of so many words."""
     draw = random.Random(0)
-    words = [
-        "the",
-        "of",
-        "and",
-        "to",
-        "in",
-        "a",
-        "river",
-        "city",
-        "council",
-        "said",
-        "Berlin",
-        "Anna",
-        "on",
-        "long",
-        "report",
-        "about",
-        "water",
-    ]
+    words = ("the", "of", "and", "to", "in", "a", "river", "city", "council", "said", "Berlin", "Anna", "on", "long")
     with path.open("w", encoding="utf-8") as file:
         for number, length in enumerate(lengths):
             tokens = [draw.choice(words) for _ in range(length)]
