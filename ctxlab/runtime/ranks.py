@@ -87,7 +87,13 @@ def join() -> Ranks:
         if torch.cuda.is_available():
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
             backend = "cpu:gloo,cuda:nccl"
-        dist.init_process_group(backend, timeout=PATIENCE)
+        lasting = _lasting_store()
+        if lasting is None:
+            dist.init_process_group(backend, timeout=PATIENCE)
+        else:  # it still has the addresses of processes before a restart, which refuse connections
+            store = dist.PrefixStore(f"ctxlab/start-{world.restarts()}", lasting)  # type: ignore[attr-defined]
+            size = world.size()
+            dist.init_process_group(backend, store=store, rank=world.rank(), world_size=size, timeout=PATIENCE)
     return current()
 
 
