@@ -16,6 +16,7 @@ from ctxlab.training import checkpoint
 from ctxlab.training.state import TrainState
 from ctxlab.workbench import sanity
 from ctxlab.workbench.bench import Workbench
+from ctxlab.workbench.disk import check_space
 from ctxlab.workbench.finish import Split, make_result, score_split, write_outputs
 from ctxlab.workbench.meter import start_meter
 from ctxlab.workbench.opening import open_bench
@@ -44,6 +45,7 @@ def run(parts: Parts) -> None:
         trainer = make_trainer(
             parts, bench, documents=splits.train, validation=validation, watcher=watcher, memory=memory
         )
+        check_space(parts, trainer, state)
         encoded = {name: bench.encode(splits.of(name)) for name in ("train", *sanity.SCORED)}
         bench.task.notes.extend(sanity.of_documents(splits, encoded, bench.length))
         announce(bench, splits)
