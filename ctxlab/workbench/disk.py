@@ -1,8 +1,13 @@
-"""Refusing, before training, a run whose checkpoints cannot fit the disk."""
+"""A full disk: refused before training where the checkpoints cannot fit it, and explained where it fills up later."""
 
+import errno
 import math
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
+from ctxlab.core import run_state
 from ctxlab.core.errors import UserError
 from ctxlab.optim.parameters import weight_bytes
 from ctxlab.optim.state_size import state_bytes
@@ -11,6 +16,33 @@ from ctxlab.training import checkpoint
 from ctxlab.training.loop import Trainer
 from ctxlab.training.state import TrainState
 from ctxlab.workbench.parts import Parts
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""Errors of the system where no more can be written."""
+
+NO_SPACE = "No space left on device"
+"""What libraries with I/O code of their own say."""
+
+
+@contextmanager
+def explained(run_dir: Path) -> Iterator[None]:
+    """Turn a full disk into a sentence that says how to continue the run.
+
+    Raises:
+        UserError: No more can be written.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # libraries wrap a full disk in errors of their own
+        number, place = getattr(error, "errno", None), getattr(error, "filename", None) or run_dir
+        if number not in FULL and NO_SPACE not in str(error):
+            raise
+        reason = getattr(error, "strerror", None) or NO_SPACE
+        raise UserError(
+            f"{place} cannot be written ({reason}); free some space, then {run_state.way_on(run_dir)}."
+        ) from error
 
 
 def check_space(parts: Parts, trainer: Trainer, state: TrainState) -> None:
