@@ -32,8 +32,8 @@ CHECKPOINT_BYTES, LARGEST_FILE, OUTPUT_BYTES = 3_960_000, 2_540_000, 240_000
 
 def leave(disk: Path, free_bytes: int, *, mounted: bool) -> None:
     """Leave ``free_bytes`` on the disk, or let no file grow beyond them."""
-    if not mounted:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (free_bytes, resource.RLIM_INFINITY))
+    if not mounted:  # room is left for what the command prints into files of its own
+        resource.setrlimit(resource.RLIMIT_FSIZE, (max(free_bytes, 16_000), resource.RLIM_INFINITY))
         return
     facts = os.statvfs(disk)
     with (disk / BALLAST).open("wb") as file:
@@ -76,7 +76,7 @@ def moments(count: int, *, mounted: bool) -> list[tuple[int | None, int]]:
     late = max(count * 3 // 10, 1)
     early, size = count - late, CHECKPOINT_BYTES if mounted else LARGEST_FILE
     saves = [(number % SAVES, size * number // early) for number in range(early)]
-    return [*saves, *((None, OUTPUT_BYTES * number // (late if mounted else 5 * late)) for number in range(late))]
+    return [*saves, *((None, OUTPUT_BYTES * number // (late if mounted else 8 * late)) for number in range(late))]
 
 
 def whole_checkpoints(run: Path) -> list[str]:
@@ -93,7 +93,7 @@ def is_whole(folder: Path) -> bool:
 def fill_one(disk: Path, logs: Path, index: int, moment: tuple[int | None, int], mounted: bool) -> dict[str, Any]:
     """Train until the disk is full, make space, and resume."""
     saves, free_bytes = moment
-    run, log, errors = disk / f"run-{index}", logs / "log.txt", logs / f"errors-{index}.txt"
+    run, log, errors = disk / f"run-{index}", logs / f"log-{index}.txt", logs / f"errors-{index}.txt"
     fill = partial(leave, disk, free_bytes, mounted=mounted)
     prepare = partial(fill_before_outputs, fill) if saves is None else partial(fill_after_save, saves, fill)
     code = finish(start(["train", *OPTIONS, f"hydra.run.dir={run}"], log, errors, prepare))

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -168,7 +169,7 @@ def test_a_run_that_cannot_fit_is_refused_within_two_seconds(tmp_path, promise):
                          num_key_value_heads=3, vocab_size=49152, num_labels=3)  # fmt: skip
     model = AutoModelForTokenClassification.from_config(config)
     job = make_job(tmp_path / "run", "trainer.max_steps=500", "trainer.save_every_steps=100")
-    job.trainer.job.model = model
+    job.trainer.job = replace(job.trainer.job, model=model)
     parameters = sum(p.numel() for p in model.parameters())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(disk.shutil, "disk_usage", lambda path: SimpleNamespace(free=512 * 2**20))
