@@ -31,6 +31,7 @@ TRY_AGAIN = 75
 FIXES = {
     errno.ENOSPC: "free some space or write elsewhere",
     errno.EDQUOT: "free some space or write elsewhere",
+    errno.EFBIG: "raise the limit with ulimit -f, or write elsewhere",
     errno.EACCES: "ask for the permission or use another path",
     errno.EPERM: "ask for the permission or use another path",
     errno.EROFS: "write elsewhere",

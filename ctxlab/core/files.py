@@ -12,7 +12,11 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace ``path`` by ``text``, atomically and synced to disk."""
+    """Replace ``path`` by ``text``, atomically and synced to disk.
+
+    Raises:
+        OSError: It cannot be written, or the disk is full; names ``path``.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("w", encoding="utf-8") as file:
@@ -20,6 +24,9 @@ def write_text(path: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        error.filename = str(path)  # not the temporary file; and writes name none
+        raise
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)

@@ -87,3 +87,8 @@ def is_bare(folder: Path, hidden: str = ".hydra") -> bool:
         if path.name not in (*BARE, hidden) and path.suffix != ".log":
             return False
     return True
+
+
+def way_on(folder: Path) -> str:
+    """Return what to do once a training run can continue: resume it, or begin again if nothing of it is kept."""
+    return "give the command again" if is_bare(folder) else f"continue with `ctxlab train resume={folder}`"

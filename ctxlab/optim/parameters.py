@@ -18,3 +18,8 @@ def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[s
 def count_parameters(model: torch.nn.Module, *, trainable: bool = False) -> int:
     """Return the number of weights, or of trainable ones."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad or not trainable)
+
+
+def weight_bytes(model: torch.nn.Module) -> int:
+    """Return the bytes of all weights and buffers."""
+    return sum(tensor.nbytes for tensor in (*model.parameters(), *model.buffers()))

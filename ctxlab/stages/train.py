@@ -7,6 +7,7 @@ import torch
 from ctxlab.core.errors import UserError
 from ctxlab.core.result import Cost, Result, as_dict
 from ctxlab.core.task import Task
+from ctxlab.core.tracking import Tracker
 from ctxlab.core.types import Document
 from ctxlab.data.splits import Splits, load_documents
 from ctxlab.models.loading.checkpointed import Checkpointed
@@ -14,11 +15,11 @@ from ctxlab.optim.parameters import count_parameters
 from ctxlab.runtime.cost import MemoryMeter
 from ctxlab.training import checkpoint
 from ctxlab.training.state import TrainState
-from ctxlab.workbench import sanity
+from ctxlab.workbench import disk, sanity
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.finish import Split, make_result, score_split, write_outputs
 from ctxlab.workbench.meter import start_meter
-from ctxlab.workbench.opening import open_bench
+from ctxlab.workbench.opening import Opened, open_bench
 from ctxlab.workbench.parts import Parts
 from ctxlab.workbench.trainer import Validation, make_trainer
 from ctxlab.workbench.watch import TrainingWatcher, announce, open_tracker
@@ -34,31 +35,43 @@ def run(parts: Parts) -> None:
         trains=True,
         refuse=_refuse,
     )
-    bench, splits, state = opened.bench, opened.documents, opened.state
-    memory = start_meter(bench)
-    tracker = open_tracker(parts, state)
+    memory = start_meter(opened.bench)
+    tracker = open_tracker(parts, opened.state)
     result = None
     try:
-        validation = Validation(bench, splits.validation)
-        watcher = TrainingWatcher(tracker, memory)
-        trainer = make_trainer(
-            parts, bench, documents=splits.train, validation=validation, watcher=watcher, memory=memory
-        )
-        encoded = {name: bench.encode(splits.of(name)) for name in ("train", *sanity.SCORED)}
-        bench.task.notes.extend(sanity.of_documents(splits, encoded, bench.length))
-        announce(bench, splits)
-        shown = tuple(bench.task.notes)
-        if opened.checkpoint is not None:
-            trainer.resume(opened.checkpoint, state)
-        trainer.run(state)
-        if not trainer.ranks.leads:  # the first process scores and reports
-            return
-        bench.task.notes.extend(trainer.notes(state))
-        bench.task.notes.extend(sanity.of_training(state, trainer.budget, parts.schedule, bench.length))
-        result = _score(parts, validation, test=splits.test, state=state, memory=memory, shown=shown)
+        with disk.explained(parts.origin.run_dir):
+            result = _train(parts, opened, tracker, memory)
     finally:
         report = parts.origin.run_dir / "report.md"
         tracker.finish(as_dict(result) if result else None, report if result and report.exists() else None)
+
+
+def _train(parts: Parts, opened: Opened, tracker: Tracker, memory: MemoryMeter) -> Result | None:
+    """Train what was opened to the end of the budget, and score it; of several processes the first one does that.
+
+    Args:
+        parts: The run.
+        opened: Workbench, documents and state to train from.
+        tracker: Receives the figures.
+        memory: Meter started with the run.
+    """
+    bench, splits, state = opened.bench, opened.documents, opened.state
+    validation = Validation(bench, splits.validation)
+    watcher = TrainingWatcher(tracker, memory)
+    trainer = make_trainer(parts, bench, documents=splits.train, validation=validation, watcher=watcher, memory=memory)
+    disk.check_space(parts, trainer, state)
+    encoded = {name: bench.encode(splits.of(name)) for name in ("train", *sanity.SCORED)}
+    bench.task.notes.extend(sanity.of_documents(splits, encoded, bench.length))
+    announce(bench, splits)
+    shown = tuple(bench.task.notes)
+    if opened.checkpoint is not None:
+        trainer.resume(opened.checkpoint, state)
+    trainer.run(state)
+    if not trainer.ranks.leads:
+        return None
+    bench.task.notes.extend(trainer.notes(state))
+    bench.task.notes.extend(sanity.of_training(state, trainer.budget, parts.schedule, bench.length))
+    return _score(parts, validation, test=splits.test, state=state, memory=memory, shown=shown)
 
 
 def _refuse(task: Task) -> None:

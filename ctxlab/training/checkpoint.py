@@ -14,6 +14,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
+from ctxlab.core import run_state
 from ctxlab.core.errors import UserError
 from ctxlab.core.files import write_json
 from ctxlab.core.folders import MANIFEST, fault, write_whole
@@ -44,7 +45,7 @@ def save(run_dir: Path, step: int, write: Callable[[Path], None]) -> str:
         reason = getattr(error, "strerror", None) or error
         raise UserError(
             f"The checkpoint of step {step} cannot be written to {root} ({reason}); free some space or "
-            f"choose another hydra.run.dir, then continue with `ctxlab train resume={run_dir}`."
+            f"move {run_dir} to another disk, then {run_state.way_on(run_dir)}."
         ) from error
     return final.name
 

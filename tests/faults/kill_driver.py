@@ -9,6 +9,7 @@ import random
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import accelerate  # noqa: F401
@@ -32,18 +33,20 @@ OPTIONS = [
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 
-def start(argv: list[str], log: Path) -> int:
+def start(argv: list[str], log: Path, errors: Path | None = None, prepare: Callable[[], None] = lambda: None) -> int:
+    """Run a command in a fork, after ``prepare``; returns its id. Errors go into the log, or a file of theirs."""
     pid = os.fork()
     if pid:
         return pid
-    with log.open("ab") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
+    with log.open("ab") as out, (errors or log).open("ab") as err:
+        os.dup2(out.fileno(), 1)
+        os.dup2(err.fileno(), 2)
     for number in SIGNALS:  # a shell that starts tests in the background has SIGINT ignored
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     code = 1
     try:
+        prepare()
         code = main(argv)
     finally:
         sys.stdout.flush()

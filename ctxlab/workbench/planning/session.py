@@ -10,6 +10,7 @@ from ctxlab.config.schema import BudgetConfig, DeviceConfig, PlanOptions
 from ctxlab.core.errors import UserError
 from ctxlab.data.splits import load_documents
 from ctxlab.planning import device as roofline
+from ctxlab.planning import disk
 from ctxlab.planning.device import Device
 from ctxlab.planning.measured import Measured
 from ctxlab.planning.row import Row
@@ -208,7 +209,9 @@ def _row(candidate: Candidate, found: Measured, prices: Prices, others: Sequence
         if fits is False
         else ""
     )
-    kept = parts.trainer.keep_checkpoints + 2  # besides the newest: the best, and one that is being written
+    setting = parts.trainer
+    saves = disk.num_saves(whole.steps, setting.save_every_steps, setting.eval_every_steps)
+    kept = disk.num_at_once(setting.keep_checkpoints, saves, has_best=setting.eval_every_steps is not None)
     return Row(
         candidate=candidate.key,
         title=candidate.title,
@@ -225,7 +228,7 @@ def _row(candidate: Candidate, found: Measured, prices: Prices, others: Sequence
         peak_memory_bytes=int((memory[0] * memory[1]) ** 0.5),
         peak_memory_bytes_range=memory if prices.device else None,
         tensor_bytes=found.tensor_bytes(),
-        disk_bytes=found.checkpoint_bytes * min(kept, whole.steps // parts.trainer.save_every_steps + 1),
+        disk_bytes=found.checkpoint_bytes * kept,
         tokens_per_step=found.load.tokens_per_step,
         flops_per_step=found.flops_per_step,
         seconds_per_step=seconds,
