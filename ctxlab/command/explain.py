@@ -11,6 +11,7 @@ import yaml
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException, ValidationError
 
 from ctxlab.config.nearest import suggestion
+from ctxlab.config.redact import redact
 from ctxlab.core.errors import CheckFailed, Diverged, Interrupted, UserError
 
 MISTAKE = 2
@@ -176,8 +177,8 @@ def _system(error: BaseException) -> str | None:
 
 
 def _line(text: str) -> str:
-    """Join the lines of a text, with what would command a terminal or turn a line around written out."""
-    joined = " ".join(text.split())
+    """Join the lines of a text, without secrets, and with what would command a terminal or turn a line written out."""
+    joined = str(redact(" ".join(text.split())))
     return joined if joined.isprintable() else "".join(map(_shown, joined))
 
 

@@ -27,7 +27,7 @@ IN_PROCESS = re.compile(r"hydra\._internal\.core_plugins\.basic_launcher\.|hydra
 
 LOGS = ("job_logging", "hydra_logging")
 CLASSES = frozenset({"logging.StreamHandler", "logging.FileHandler", "logging.NullHandler", "logging.Formatter",
-                     "colorlog.ColoredFormatter"})  # fmt: skip
+                     "colorlog.ColoredFormatter", "ctxlab.command.log_format.WithoutSecrets"})  # fmt: skip
 """What a configuration of logging may create."""
 
 STREAMS = frozenset({"ext://sys.stdout", "ext://sys.stderr"})

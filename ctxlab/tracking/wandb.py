@@ -2,11 +2,14 @@
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ctxlab.core.errors import UserError
+from ctxlab.core.invocation import command
 from ctxlab.core.tracking import RunInfo, Tracker
 from ctxlab.tracking.flat import flatten_numbers
 
@@ -54,6 +57,12 @@ class Wandb(Tracker):
         import wandb
 
         wandb.setup(settings=wandb.Settings(silent=True))  # notices on saved files follow these settings, not the run's
+        with _recorded_arguments():
+            return self._opened(info, mode)
+
+    def _opened(self, info: RunInfo, mode: str) -> Any:
+        import wandb
+
         return wandb.init(
             project=self.project,
             entity=self.entity,
@@ -98,6 +107,17 @@ class Wandb(Tracker):
             for picture in sorted(report.parent.glob("*.png")):
                 self._run.save(str(picture), base_path=str(picture.parent), policy="now")
         self._run.finish(exit_code=0 if result is not None else 1)
+
+
+@contextmanager
+def _recorded_arguments() -> Iterator[None]:
+    """Let W&B, which keeps the words of the command, see those without secrets."""
+    before = sys.argv
+    sys.argv = command() or before[:1]
+    try:
+        yield
+    finally:
+        sys.argv = before
 
 
 def mode_allowed(environment: Mapping[str, str]) -> str:

@@ -125,7 +125,8 @@ def cases(values, first=2):
 TARGETS = (
     "os.system", "os.mkdir", "os.makedirs", "builtins.eval", "builtins.exec", "builtins.open", "subprocess.Popen",
     "subprocess.run", "pathlib.Path.touch", "shutil.rmtree", "importlib.import_module", "runpy.run_path",
-    "pickle.loads", "torch.load", "hydra.utils.call", "hydra.utils.instantiate", "ctxlab.cli.os.system", "ctxlab.cli.main",
+    "pickle.loads", "torch.load", "hydra.utils.call", "hydra.utils.instantiate", "ctxlab.cli.os.system",
+    "ctxlab.cli.main",
     "ctxlab.core.files.write_text", "ctxlab.tasks.ner.re.compile", "ctxlab.models.minilm.NER.__init__",
     "ctxlab.tasks..os.system", "ctxlab.tasks.ner.NER.__class__.__base__", f"{CANARY}.Thing", "os:system", "", "a b",
     "ctxlab.command.run_directory.RunDirectory", "ctxlab.config.build.importlib.import_module", "\u202emetsys.so",
@@ -348,7 +349,8 @@ def test_files_of_a_run_that_are_not_data(ctxlab, sent, place, name, text, stage
 
 
 LINKS = ("config.yaml", "train.log", "metrics.jsonl", "result.json", "failure.json", "latest.json", "best.json",
-         "report.md", "checkpoints", "predictions", "scores", "wandb", "logs", ".hydra/config.yaml", ".hydra")  # fmt: skip
+         "report.md", "checkpoints", "predictions", "scores", "wandb", "logs", ".hydra",
+         ".hydra/config.yaml")  # fmt: skip
 
 
 @pytest.mark.parametrize("name", cases(LINKS, 3))
