@@ -11,7 +11,7 @@ import yaml
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException, ValidationError
 
 from ctxlab.config.nearest import suggestion
-from ctxlab.config.redact import redact
+from ctxlab.config.redact import masked
 from ctxlab.core.errors import CheckFailed, Diverged, Interrupted, UserError
 
 MISTAKE = 2
@@ -178,7 +178,7 @@ def _system(error: BaseException) -> str | None:
 
 def _line(text: str) -> str:
     """Join the lines of a text, without secrets, and with what would command a terminal or turn a line written out."""
-    joined = str(redact(" ".join(text.split())))
+    joined = masked(" ".join(text.split()))
     return joined if joined.isprintable() else "".join(map(_shown, joined))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from ctxlab.config import catalogue
 from ctxlab.config.redact import IN_ENVIRONMENT, IN_URL, environment_secrets, secrets_in
 from ctxlab.core import plugins
 from ctxlab.core.errors import UserError
@@ -54,6 +55,7 @@ def check(config: DictConfig) -> None:
         _check_log(tree.get(name) or {}, f"hydra.{name}")
     _check_names(config)
     _check_choices(tree)
+    _check_labels(config, tree)
     _check_environment(tree)
     _check_secrets(config, tree)
 
@@ -129,7 +131,7 @@ def _resolved(config: DictConfig, key: str) -> Any:
         return OmegaConf.select(config, key)
     except OmegaConfBaseException:
         parent, _, name = key.rpartition(".")
-        node = OmegaConf.select(config, parent)._get_node(name)
+        node = OmegaConf.select(config, parent)._get_node(name) if parent else config._get_node(name)
         return None if node is None else node._value()
 
 
@@ -138,6 +140,22 @@ def _check_choices(tree: Mapping[str, Any]) -> None:
     for group, option in ((tree.get("runtime") or {}).get("choices") or {}).items():
         if _leads_out(str(option)) or _leads_out(str(group)):
             raise UserError(f"{group}={option} is refused: an option is a file in the folder {group}, without '..'.")
+
+
+def _check_labels(config: DictConfig, tree: Mapping[str, Any]) -> None:
+    """Refuse another ``name`` than that of the option: results, pages and folders are labelled by it."""
+    for group, option in ((tree.get("runtime") or {}).get("choices") or {}).items():
+        if group.startswith("hydra") or "@" in group or not isinstance(option, str):
+            continue
+        name = _resolved(config, f"{group.replace('/', '.')}.name")
+        if name in (None, option):
+            continue
+        path = catalogue.option_file(group, option)
+        if path.is_file() and catalogue.read(path).get("name") == option:
+            raise UserError(
+                f"{group}.name={name} cannot be set: results are labelled by it, and this is {group}={option}; "
+                "leave it out."
+            )
 
 
 def _check_environment(tree: Mapping[str, Any]) -> None:
