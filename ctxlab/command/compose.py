@@ -2,9 +2,11 @@
 
 import secrets
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, wraps
+from typing import Any
 
 import hydra
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
@@ -12,6 +14,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 
 from ctxlab.command import flags, front
+from ctxlab.config import machinery
 from ctxlab.config.catalogue import conf_dir
 from ctxlab.config.schema import SCHEMAS
 from ctxlab.core import plugins
@@ -36,11 +39,35 @@ class OptionsOfPlugins(SearchPathPlugin):
 
 @cache
 def register() -> None:
-    """Once for a process, make the schemas, resolvers and further folders known that the primary configs need."""
+    """Once for a process, make the schemas, resolvers and further folders known that the primary configs need.
+
+    From then on Hydra's own part of every configuration of ctxlab is checked when it is loaded.
+    """
+    _guard()
     Plugins.instance().register(OptionsOfPlugins)
     for name, schema in SCHEMAS.items():
         ConfigStore.instance().store(name=name, node=schema, provider="ctxlab")
     OmegaConf.register_new_resolver("run_suffix", run_suffix, replace=True, use_cache=True)
+
+
+def _guard() -> None:
+    """Check what Hydra loads before it acts on it: it has no place for this, as callbacks are created before.
+
+    The patch stays for the whole process, as other launchers load configurations of jobs in processes of their own.
+    Configurations of other programs in this process are not checked.
+    """
+    load, ours = ConfigLoaderImpl.load_configuration, str(conf_dir())
+
+    @wraps(load)
+    def checked(loader: ConfigLoaderImpl, config_name: str | None, *args: Any, **kwargs: Any) -> DictConfig:
+        config = load(loader, config_name, *args, **kwargs)
+        if config_name is not None and any(
+            str(one.path).removeprefix("file://") == ours for one in loader.get_search_path().get_path()
+        ):
+            machinery.check(config)
+        return config
+
+    ConfigLoaderImpl.load_configuration = checked  # type: ignore[method-assign,assignment]
 
 
 def run_suffix() -> str:

@@ -3,12 +3,15 @@
 import errno
 import re
 import signal
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import yaml
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException, ValidationError
 
 from ctxlab.config.nearest import suggestion
+from ctxlab.config.redact import masked
 from ctxlab.core.errors import CheckFailed, Diverged, Interrupted, ProcessLost, Reported, UserError
 
 MISTAKE = 2
@@ -43,6 +46,9 @@ FIXES = {
     errno.EMFILE: "close some or raise the limit with ulimit -n",
 }
 """System errors that the user can fix → how."""
+
+HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Categories of characters that are not seen but change what is."""
 
 KINDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false", "String": "a text"}
 
@@ -123,9 +129,26 @@ def _composition(error: BaseException) -> str | None:
         return where + str(error.msg or error).splitlines()[0]
     if type(error).__module__ == "hydra.errors" and "Error merging override" not in str(error):
         return _line(re.sub(r"\n?(Config s|S)earch path:.*|\nSee http\S+.*", "", str(error), flags=re.DOTALL))
+    if isinstance(error, ValueError) and str(error).startswith("Unable to configure "):  # by Python's logging
+        return (
+            f"hydra.job_logging or hydra.hydra_logging is wrong: {_line(str(error))[0].lower()}{_line(str(error))[1:]}."
+        )
+    if isinstance(error, ValueError) and str(error).startswith("Exceeds the limit"):
+        return f"A number of the configuration has thousands of digits: {_line(str(error)).split(';')[0]}."
+    if isinstance(error, RecursionError):
+        return "The configuration contains itself, or is nested too deep: write it without a YAML anchor inside itself."
+    if isinstance(error, yaml.YAMLError):
+        return _not_yaml(error)
     if isinstance(error, ValueError) and str(error).startswith(("Config group override", "force-add of config groups")):
         return _line(str(error))
     return None
+
+
+def _not_yaml(error: yaml.YAMLError) -> str:
+    """Return the place and the reason; tags such as ``!!python/object`` are not known either, and not obeyed."""
+    mark = getattr(error, "problem_mark", None)
+    where = f"{mark.name} line {mark.line + 1}" if mark is not None else "A file of the configuration"
+    return f"{where} is not YAML that can be read ({_line(str(getattr(error, 'problem', None) or error))}): correct it."
 
 
 def _unknown_key(error: OmegaConfBaseException) -> str:
@@ -151,11 +174,18 @@ def _system(error: BaseException) -> str | None:
         names = [str(name) for name in (error.filename, error.filename2) if name is not None]
         where = f" ({' → '.join(names)})" if names else ""
         return f"{error.strerror}{where}: {FIXES[error.errno]}."
+    if isinstance(error, ValueError) and "embedded null byte" in str(error):
+        return "A path contains the character NUL, which no name has: leave it out."
     if "No space left on device" in str(error):  # libraries with I/O code of their own raise other errors
         return f"No space left on device: {FIXES[errno.ENOSPC]}."
     return None
 
 
 def _line(text: str) -> str:
-    """Join the lines of a text."""
-    return " ".join(text.split())
+    """Join the lines of a text, without secrets, and with what would command a terminal or turn a line written out."""
+    joined = masked(" ".join(text.split()))
+    return joined if joined.isprintable() else "".join(map(_shown, joined))
+
+
+def _shown(letter: str) -> str:
+    return letter if letter.isprintable() or unicodedata.category(letter) not in HIDDEN else ascii(letter)[1:-1]

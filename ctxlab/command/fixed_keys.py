@@ -41,6 +41,15 @@ OF_TRAINING = (
 )
 """Groups and keys of training, fixed for a stage that uses a trained run."""
 
+OF_SPLITS = ("folds", "fold")
+"""Keys that divide the documents: with others, some that were trained on or selected by would be scored."""
+
+OF_HELD_OUT = ("data_seed", "data.max_documents")
+"""Keys by which documents are held out of training documents; generated ones are drawn for each split instead."""
+
+SCORED_FILES = ("data.validation_file", "data.test_file", "data", "data.path", "input")
+"""Keys that name other documents to be scored."""
+
 OPEN = ("trainer", "scheduler", "optimizer.lr", "tracking")
 """Groups and keys that a resumed run may change: they take effect from there on, as its report notes."""
 
@@ -75,7 +84,7 @@ def open_overrides(origin: Start, asked: Sequence[Override]) -> list[Override]:
     kept = []
     for override in asked:
         key = override.key_or_group
-        if key == origin.key or key == "hydra" or override.is_hydra_override() or not _is_fixed(origin, key):
+        if key == origin.key or key == "hydra" or override.is_hydra_override() or not _is_fixed(origin, key, asked):
             kept.append(override)
             continue
         before = _recorded(origin, override)
@@ -84,9 +93,12 @@ def open_overrides(origin: Start, asked: Sequence[Override]) -> list[Override]:
     return kept
 
 
-def _is_fixed(origin: Start, key: str) -> bool:
+def _is_fixed(origin: Start, key: str, asked: Sequence[Override]) -> bool:
     if origin.key == "run":
-        return _within(key, OF_TRAINING)
+        held_out = origin.choices.get("data") != "generated" and not any(
+            other.key_or_group in SCORED_FILES for other in asked
+        )
+        return _within(key, (*OF_TRAINING, *OF_SPLITS, *(OF_HELD_OUT if held_out else ())))
     if origin.stage == "sweep":
         return not _within(key, OPEN_IN_SWEEP)
     return _within(key, FIXED) or not _within(key, OPEN)

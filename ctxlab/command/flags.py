@@ -29,6 +29,7 @@ INFO_TOPICS = ("all", "config", "defaults", "defaults-tree", "plugins", "searchp
 """Values of ``--info``, the only flag whose value may be left out."""
 
 REFUSED = {
+    "--config-path": "the stages have their own configuration: name a folder of further options with --config-dir",
     "--experimental-rerun": "it would load a pickle, which may run code: repeat the overrides of the run instead",
     "--config-name": "the stage determines the configuration",
     "--shell-completion": 'write eval "$(ctxlab completion bash)" instead',

@@ -22,6 +22,8 @@ def parse(words: Iterable[str]) -> list[Override]:
 
 
 def _parse(parser: OverridesParser, word: str) -> Override:
+    if "\0" in word:
+        raise UserError(f"{word[:60]} contains the character NUL, which no name has: leave it out.")
     try:
         return parser.parse_override(word)
     except HydraException as error:
@@ -29,6 +31,8 @@ def _parse(parser: OverridesParser, word: str) -> Override:
             with contextlib.suppress(HydraException):
                 return parser.parse_override(readable)
         raise _refusal(word, error) from error
+    except ValueError as error:  # a number with thousands of digits
+        raise UserError(f"{word[:60]}… is not an override that can be read ({error}): give a shorter value.") from None
 
 
 def _readable(word: str) -> Iterator[str]:

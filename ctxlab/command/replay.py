@@ -3,6 +3,7 @@
 The composition is then the run's plus the user's changes, so that ``--cfg`` and directory names are correct too.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,24 +77,46 @@ def _recorded(key: str, named: str, folder: Path, stage: str) -> Start:
     """Read the run of ``stage`` in ``folder``."""
     if not folder.is_dir():
         raise UserError(f"{named} does not exist: give the directory of a {RESUMED[stage]}, such as {_example(stage)}.")
-    hydra = _read(folder / ".hydra" / "hydra.yaml", named).get("hydra") or {}
-    found = (hydra.get("job") or {}).get("config_name")
+    hydra = _mapping(_read(folder / ".hydra" / "hydra.yaml", named, dict).get("hydra"))
+    runtime, found = _mapping(hydra.get("runtime")), _mapping(hydra.get("job")).get("config_name")
     if found != stage:
         raise UserError(f"{named} is a run of ctxlab {found}: give the directory of a {RESUMED[stage]}.")
-    words = _read(folder / ".hydra" / "overrides.yaml", named)
-    cwd = Path(str((hydra.get("runtime") or {}).get("cwd", ".")))
+    if key == "resume":
+        _refuse_links(folder, named)
+    words = _read(folder / ".hydra" / "overrides.yaml", named, list)
+    cwd = Path(str(runtime.get("cwd", ".")))
     overrides = parse(str(word) for word in words)
     return Start(
         key=key,
         stage=stage,
         folder=folder,
         overrides=[_absolute(override, cwd) for override in overrides if _replayable(override)],
-        choices=(hydra.get("runtime") or {}).get("choices") or {},
-        config=_read(folder / ".hydra" / "config.yaml", named),
+        choices=_mapping(runtime.get("choices")),
+        config=_read(folder / ".hydra" / "config.yaml", named, dict),
     )
 
 
-def _read(path: Path, named: str) -> Any:
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _refuse_links(folder: Path, named: str) -> None:
+    """Refuse to continue a run with a link to somewhere else, through which its files would be written.
+
+    Raises:
+        UserError: Names the link.
+    """
+    root = folder.resolve()
+    for place, folders, files in os.walk(folder):
+        for path in (Path(place) / name for name in (*folders, *files)):
+            if path.is_symlink() and not path.resolve().is_relative_to(root):
+                raise UserError(
+                    f"{named} cannot be continued: {path} is a link out of it, through which other files would be "
+                    "written; put in its place what it points to."
+                )
+
+
+def _read(path: Path, named: str, kind: type) -> Any:
     import yaml
 
     if not path.is_file():
@@ -105,9 +128,12 @@ def _read(path: Path, named: str) -> Any:
         )
         raise UserError(f"{named} is not the directory of a run: {hint}.")
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8")) or kind()
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UserError(f"{named} cannot be read: {path} is damaged.") from error
+    if not isinstance(loaded, kind):
+        raise UserError(f"{named} cannot be read: {path} is damaged.")
+    return loaded
 
 
 def _example(stage: str) -> str:

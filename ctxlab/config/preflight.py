@@ -27,10 +27,23 @@ def check(config: DictConfig) -> None:
     Raises:
         UserError: names the first invalid key, its value and the allowed values.
     """
+    _refuse_special(OmegaConf.to_container(config, resolve=False), "")
     schema.validate(config)
     for place, node in _components(config, ""):
         _check_component(place, node)
     _check_paths(config)
+
+
+def _refuse_special(tree: Any, place: str, *, in_list: bool = False) -> None:
+    """Refuse the keys of Hydra that change how something is called, and components in lists, which nothing builds."""
+    items = tree.items() if isinstance(tree, Mapping) else enumerate(tree) if isinstance(tree, list) else ()
+    for key, value in items:
+        if key == "hydra" and not place:
+            continue
+        if key in build.SPECIAL and (in_list or key != "_target_"):
+            where = f"{place}: " if place else ""
+            raise UserError(f"{where}{key} is refused: a component has one _target_ and plain values.")
+        _refuse_special(value, f"{place}.{key}" if place else str(key), in_list=in_list or isinstance(tree, list))
 
 
 def _components(node: DictConfig, place: str) -> Iterator[tuple[str, DictConfig]]:

@@ -63,6 +63,13 @@ def redact(tree: Any, secrets: Collection[str] = ()) -> Any:
     return _masked(tree, sorted(known, key=len, reverse=True))
 
 
+def masked(text: str) -> str:
+    """Return a sentence without the secrets of the environment and the passwords of URLs."""
+    for secret in sorted(environment_secrets(), key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return IN_URL.sub(rf"\1:{MASK}@", text)
+
+
 def _values(tree: Any) -> set[str]:
     """Return the values of keys with secret names, and of overrides of such keys."""
     if isinstance(tree, Mapping):

@@ -1,5 +1,6 @@
-"""Unique ids of the documents of a split."""
+"""Unique ids of the documents of a split, and texts that consist of characters."""
 
+import json
 from collections.abc import Sequence
 
 from ctxlab.core.data import Record
@@ -10,10 +11,11 @@ def identified(records: Sequence[Record], stem: str) -> list[Record]:
     """Return the records, each with an ``id``: its own as text, or ``<stem>-<index>`` if it has none.
 
     Raises:
-        UserError: Two records have the same id.
+        UserError: Two records have the same id, or a record has half of a surrogate pair at any place.
     """
     named, places = [], dict[str, str]()
     for index, record in enumerate(records):
+        _check_characters(record)
         given = record.fields.get("id")
         name = f"{stem}-{index}" if given is None or given == "" else str(given)
         if name in places:
@@ -23,6 +25,19 @@ def identified(records: Sequence[Record], stem: str) -> list[Record]:
         places[name] = record.origin
         named.append(Record({**record.fields, "id": name}, record.origin))
     return named
+
+
+def _check_characters(record: Record) -> None:
+    """Refuse half of a surrogate pair anywhere: it can neither be tokenised nor written to a file of results."""
+    try:
+        json.dumps(record.fields, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"{record.origin} contains half of a surrogate pair ({error.object[error.start]!r}), which is not a "
+            "character: correct the escape in the file."
+        ) from None
+    except RecursionError:
+        raise UserError(f"{record.origin} is nested too deep to be read: remove the nested value.") from None
 
 
 def check_max_documents(max_documents: int | None) -> None:

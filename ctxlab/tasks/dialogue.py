@@ -12,7 +12,7 @@ from ctxlab.tasks.forms.ranking import Ranking, candidate_documents
 from ctxlab.tasks.generative.dialogue import GenerativeDialogue
 from ctxlab.tasks.generative.prompts import Prompt
 from ctxlab.tasks.records.candidates import bare, candidates_of
-from ctxlab.tasks.records.turns import EmptyTurns, Turn, asked, format_turns, places_in, turns_of
+from ctxlab.tasks.records.turns import EmptyTurns, Turn, asked, format_turns, places_in, probes_of, turns_of
 from ctxlab.text.language import checked
 
 MODES = ("choose", "write")
@@ -107,7 +107,7 @@ class Dialogue(Ranking):
         """
         turns, left_out = turns_of(record, self._turns_field, origin, self.name)
         self._empty.add(left_out, self.notes)
-        fields: dict[str, Any] = {"turns": turns, "probes": record.get("probes")}
+        fields: dict[str, Any] = {"turns": turns, "probes": probes_of(record, turns, origin)}
         has_next = True
         if record.get(self._candidates_field) is not None:
             fields["candidates"] = candidates_of(

@@ -8,6 +8,7 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.types import Document
 from ctxlab.tasks.generative.base import GenerativeTask
 from ctxlab.tasks.generative.prompts import Prompt
+from ctxlab.tasks.records.evidence import evidence_field
 from ctxlab.tasks.records.fields import kind, text_of
 from ctxlab.text.language import checked
 from ctxlab.text.units import last_words, squeezed
@@ -81,8 +82,7 @@ class Generation(GenerativeTask):
             fields["constraints"] = read_constraints(record, self._constraints_field, origin)
         if gold and record.get(self._text_field) is not None:
             fields["text"] = text_of(record, self._text_field, option="task.text_field", origin=origin, task=self.name)
-        if record.get("probes") is not None:
-            fields["probes"] = record["probes"]
+        fields |= evidence_field(record, len(prompt), origin)
         return Document(str(record.get("id", origin)), fields, origin)
 
     def source(self, document: Document) -> str:

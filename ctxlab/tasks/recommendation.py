@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ctxlab.core.types import Document
-from ctxlab.tasks.forms.ranking import Ranking, candidate_documents, evidence_field
+from ctxlab.tasks.forms.ranking import Ranking, candidate_documents
 from ctxlab.tasks.records.candidates import ChosenReader, candidates_of, texts_of
+from ctxlab.tasks.records.evidence import evidence_field
 from ctxlab.text.language import checked
 
 BETWEEN = "\n\n"
@@ -52,13 +53,16 @@ class Recommendation(Ranking):
         candidates = candidates_of(
             record, self._candidates_field, option="task.candidates_field", origin=origin, task=self.name
         )
-        fields: dict[str, Any] = {"history": BETWEEN.join(history), "candidates": candidates, **evidence_field(record)}
+        text = BETWEEN.join(history)
+        fields: dict[str, Any] = {"history": text, "candidates": candidates}
+        fields |= evidence_field(record, len(text), origin)
         if gold:
             fields["labels"] = self._chosen.read(record, len(candidates), origin)
         return Document(str(record.get("id", origin)), fields, origin)
 
     def expand(self, document: Document) -> list[Document]:
         """Return one document per candidate."""
-        fields, more = document.fields, evidence_field(document.fields)
+        fields = document.fields
+        more = {name: fields[name] for name in ("probes",) if name in fields}
         shared = (fields["history"], fields["candidates"], fields.get("labels"), document.origin)
         return candidate_documents(document.id, document.id, *shared, **more)

@@ -4,12 +4,15 @@ import contextlib
 import json
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ctxlab.core.errors import UserError
+from ctxlab.core.invocation import command
 from ctxlab.core.tracking import RunInfo, Tracker
 from ctxlab.tracking.deadline import Late, within
 from ctxlab.tracking.flat import flatten_numbers
@@ -70,6 +73,12 @@ class Wandb(Tracker):
         import wandb
 
         wandb.setup(settings=wandb.Settings(silent=True))  # notices on saved files follow these settings, not the run's
+        with _recorded_arguments():
+            return self._opened(info, mode)
+
+    def _opened(self, info: RunInfo, mode: str) -> Any:
+        import wandb
+
         return wandb.init(
             project=self.project,
             entity=self.entity,
@@ -168,6 +177,17 @@ def _abandon() -> None:
     if process is not None and process.poll() is None:
         process.kill()
         process.wait()
+
+
+@contextmanager
+def _recorded_arguments() -> Iterator[None]:
+    """Let W&B, which keeps the words of the command, see those without secrets."""
+    before = sys.argv
+    sys.argv = command() or before[:1]
+    try:
+        yield
+    finally:
+        sys.argv = before
 
 
 def mode_allowed(environment: Mapping[str, str]) -> str:

@@ -81,6 +81,8 @@ def _ner(fields: dict[str, Any]) -> str:
     for name, mentions in labels.items():
         for places in mentions.values():
             for first, last in places:  # the last one included
+                if not 0 <= first <= last < len(text):
+                    raise ValueError(f"characters {first} to {last} of {len(text)}")
                 tags[first : last + 1] = [f"B-{name}", *[f"I-{name}"] * (last - first)]
     fields |= {"tokens": list(text), "tags": tags}
     return "mentions in 'label' as one tag per character"

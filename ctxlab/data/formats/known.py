@@ -53,6 +53,10 @@ FORMATS: tuple[Format, ...] = (
 """Formats in the order in which they are tried; the first that recognises a record for the task converts it."""
 
 
+INCOMPLETE = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
+"""What a format raises for a record that has its fields with values of other types."""
+
+
 def converted(records: Iterable[Record], task: str, tally: Tally) -> Iterator[Record]:
     """Yield records with the fields that ``task`` reads; records in no known format are unchanged.
 
@@ -61,14 +65,17 @@ def converted(records: Iterable[Record], task: str, tally: Tally) -> Iterator[Re
     """
     formats = [one for one in FORMATS if task in one.tasks]
     for record in records:
-        found = next((one for one in formats if one.recognises(record.fields)), None)
-        if found is None:
-            yield record
-            continue
+        name = "a record"
         try:
-            yield from found.convert(record, task, tally)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            for one in formats:
+                name = one.name
+                if one.recognises(record.fields):
+                    yield from one.convert(record, task, tally)
+                    break
+            else:
+                yield record
+        except INCOMPLETE as error:
             raise UserError(
-                f"{record.origin} looks like {found.name} but is incomplete ({type(error).__name__}: {error}): correct "
+                f"{record.origin} looks like {name} but is incomplete ({type(error).__name__}: {error}): correct "
                 f"the record, or write it with the fields of task={task}."
             ) from None

@@ -43,9 +43,9 @@ def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
     if results is None:
         found |= {"spans": None, "label": None, "labels": None}
     elif task == "ner":
-        found["spans"] = [span_of(one["value"]) for one in results if "start" in one.get("value", {})]
+        found["spans"] = [span_of(one["value"]) for one in results if "start" in (one.get("value") or {})]
     else:
-        choices = [choice for one in results for choice in one.get("value", {}).get("choices", ())]
+        choices = [choice for one in results for choice in (one.get("value") or {}).get("choices") or ()]
         found |= {"label": choices[0] if choices else None, "labels": choices}
     yield Record(found, record.origin)
 

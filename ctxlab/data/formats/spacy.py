@@ -27,7 +27,7 @@ def convert(record: Record, task: str, tally: Tally) -> Iterator[Record]:
     if "paragraphs" in fields:
         yield _words(record, tally)
     elif task == "classification":
-        scores = fields["cats"]
+        scores = {name: score for name, score in fields["cats"].items() if score is not None}  # null in a table
         labels = [name for name, score in scores.items() if score >= 0.5]
         best = max(scores, key=lambda name: scores[name]) if scores else None
         yield with_fields(record, label=best, labels=labels)

@@ -129,7 +129,7 @@ def _label_studio(fields: Fields, origin: str) -> Annotated | None:
     results = label_studio.results_of(fields)
     if results is None:
         return None
-    spans = [(one["id"], label_studio.span_of(one["value"])) for one in results if "start" in one.get("value", {})]
+    spans = [(one["id"], label_studio.span_of(one["value"])) for one in results if "start" in (one.get("value") or {})]
     relations = [
         (one["from_id"], one["to_id"], (one.get("labels") or ["related"])[0])
         for one in results

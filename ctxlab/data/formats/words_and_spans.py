@@ -70,6 +70,8 @@ def _tags(spans: list[tuple[int, int, str]], count: int, tally: Tally) -> list[s
     """Return the BIO tags of ``count`` words; of overlapping spans the longest is kept."""
     tags = ["O"] * count
     for start, end, label in sorted(spans, key=lambda one: (one[0] - one[1], one[0])):
+        if not 0 <= start < end <= count:
+            raise ValueError(f"words {start} to {end} of {count}")
         if any(tag != "O" for tag in tags[start:end]):
             tally.add(NESTED)
             continue

@@ -100,6 +100,11 @@ def _documents(lines: Sequence[str], layout: Layout, path: Path) -> Iterator[_Do
                 f"{path} line {number} has {len(columns)} columns where the lines before have {width}: write one "
                 "token per line, with its tag in the last column and a blank line after each sentence."
             )
+        if len(columns) < layout.least:
+            raise UserError(
+                f"{path} line {number} has {len(columns)} columns, and a row of {layout.name} at least {layout.least}: "
+                "correct that line."
+            )
         rows.append(columns)
     if document is not None:
         yield document

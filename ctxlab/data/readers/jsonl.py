@@ -180,7 +180,13 @@ def _is_pandas_column(value: Any) -> bool:
 def _object(one: Value, path: Path) -> dict[str, Any]:
     if isinstance(one.value, dict):
         return one.value
-    fields = spacy.pair(one.value)
+    try:
+        fields = spacy.pair(one.value)
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"{path.parent / one.origin} looks like an example of spaCy but is incomplete ({error}): write entities "
+            "as [start, end, label]."
+        ) from None
     if fields is not None:
         return fields
     if isinstance(one.value, str):

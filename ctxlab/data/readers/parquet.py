@@ -19,13 +19,10 @@ def read(path: Path) -> list[Record]:
 
     try:
         table = pyarrow.parquet.read_table(path)
-    except (pyarrow.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0].rstrip(". ")
+        features, rows = Features.from_arrow_schema(table.schema), table.to_pylist()
+    except (pyarrow.ArrowException, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(". ")
         raise UserError(f"{path} is not a readable Parquet file ({reason}): write it again.") from None
-    if not table.num_rows:
+    if not rows:
         raise UserError(f"{path} is empty: put at least one document into it, or name another file.")
-    features = Features.from_arrow_schema(table.schema)
-    return [
-        Record(named(fields, features), f"{path.name} row {row}")
-        for row, fields in enumerate(table.to_pylist(), start=1)
-    ]
+    return [Record(named(fields, features), f"{path.name} row {row}") for row, fields in enumerate(rows, start=1)]

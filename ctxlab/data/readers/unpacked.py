@@ -5,12 +5,23 @@ import gzip
 import lzma
 import zlib
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 from ctxlab.core.errors import UserError
 
-UNPACK: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.decompress, ".bz2": bz2.decompress, ".xz": lzma.decompress}
-"""Extension → decompression function."""
+Unpack = Callable[[BinaryIO], gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile]
+
+UNPACK: dict[str, Unpack] = {
+    ".gz": lambda file: gzip.GzipFile(fileobj=file),
+    ".bz2": bz2.BZ2File,
+    ".xz": lzma.LZMAFile,
+}
+"""Extension → function that opens a compressed file."""
+
+MOST_BYTES, MOST_TIMES = 2**26, 200
+"""A file may unpack to so many bytes, or to so many times its size if that is more: no text compresses that well."""
 
 _MAGIC = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zXZ\0": ".xz"}
 """First bytes → extension."""
@@ -39,6 +50,19 @@ def read_bytes(path: Path) -> bytes:
     if unpack is None:
         return data
     try:
-        return unpack(data)
+        return _limited(unpack, data, path)
     except (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError) as error:
         raise UserError(f"{path} does not unpack as {path.suffix} ({error}): compress the file again.") from None
+
+
+def _limited(unpack: Unpack, data: bytes, path: Path) -> bytes:
+    """Decompress, but not a file of some kilobytes that would fill the memory."""
+    most = max(MOST_BYTES, MOST_TIMES * len(data))
+    with unpack(BytesIO(data)) as file:
+        found = file.read(most + 1)
+    if len(found) > most:
+        raise UserError(
+            f"{path} unpacks to more than {most >> 20:,} MiB, {most // max(len(data), 1):,} times its size, as no text "
+            "does: unpack it yourself and look at it."
+        )
+    return found

@@ -8,7 +8,7 @@ Shape legend: L tokens of a document, W tokens of a window, B windows of a batch
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from ctxlab.core.task import Loss
 from ctxlab.core.types import NO_LABEL, Document, Encoded, FloatArray, Merged, Prediction
 from ctxlab.tasks.forms.base import BaseTask
 from ctxlab.tasks.forms.combine import RULES
-from ctxlab.tasks.records.evidence import evidence_of
+from ctxlab.tasks.records.evidence import evidence_field, evidence_of
 from ctxlab.tasks.records.labels import LabelReader, checked_labels, sorted_labels
 from ctxlab.tasks.text.encoding import encode_text
 
@@ -113,8 +113,9 @@ class DocumentClassifier(BaseTask, ABC):
             gold: Whether its labels are needed.
         """
         labels = {"gold": self.gold(record, origin)} if gold else {}
-        evidence = {} if record.get("probes") is None else {"probes": record["probes"]}
-        return Document(str(record.get("id", origin)), {**fields, **labels, **evidence}, origin)
+        found = Document(str(record.get("id", origin)), {**fields, **labels}, origin)
+        evidence = evidence_field(record, len(self.text(found)), origin)
+        return replace(found, fields={**found.fields, **evidence})
 
     @abstractmethod
     def text(self, document: Document) -> str:

@@ -6,7 +6,7 @@ a record again.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
@@ -163,8 +163,3 @@ def odds(verdict: Verdict) -> float | None:
         return None
     other, chosen = np.log(np.maximum(verdict.probabilities.astype(np.float64), LEAST))
     return float(chosen - other)
-
-
-def evidence_field(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the field ``probes`` of a generated record (its known pieces of evidence), if it has any."""
-    return {} if record.get("probes") is None else {"probes": record["probes"]}

@@ -15,16 +15,14 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.task import Loss
 from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Prediction
 from ctxlab.tasks.forms.base import BaseTask
+from ctxlab.tasks.records.evidence import evidence_field
 from ctxlab.tasks.records.fields import check_word_places, check_words, kind, missing
 from ctxlab.tasks.text.subwords import Subwords, frame, needs_leading_space, split_words
 from ctxlab.tasks.text.words import words_of
 from ctxlab.text.language import checked
 
-KEPT_FIELDS = ("sentence_starts", "global_words", "probes")
-"""Fields of a record that are passed on to strategies and scores."""
-
 WORD_PLACES = ("sentence_starts", "global_words")
-"""Those that contain indices of words."""
+"""Fields of a record with indices of words, which are passed on to strategies."""
 
 NOT_SEEN = ""
 """Answer for an unseen word: it equals no gold label, so that the word counts as missed."""
@@ -66,12 +64,13 @@ class TokenLabeller(BaseTask, ABC):
 
         With ``gold=False`` no labels are needed, and ``text`` is split into words where there are no tokens.
         """
-        fields: dict[str, Any] = {name: record[name] for name in KEPT_FIELDS if record.get(name) is not None}
+        fields: dict[str, Any] = {name: record[name] for name in WORD_PLACES if record.get(name) is not None}
         fields |= self.words(record, origin, gold=gold)
         check_words(fields["tokens"], origin)
         for name in WORD_PLACES:
             if name in fields:
                 fields[name] = check_word_places(fields[name], name, len(fields["tokens"]), origin)
+        fields |= evidence_field(record, len(fields["tokens"]), origin, needs=("start", "distance"), unit="words")
         if gold and "tags" not in fields:
             tags = self._list(record, self._tags_field, origin, gold=True)
             if len(tags) != len(fields["tokens"]):

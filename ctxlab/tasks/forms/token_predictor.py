@@ -16,6 +16,7 @@ from ctxlab.tasks.forms import vocabulary
 from ctxlab.tasks.forms.base import BaseTask
 from ctxlab.tasks.forms.perplexity_fields import perplexity_fields
 from ctxlab.tasks.forms.vocabulary import TokenScores
+from ctxlab.tasks.records.evidence import evidence_field
 from ctxlab.tasks.records.fields import not_blank, text_of
 from ctxlab.tasks.text.encoding import added_characters
 from ctxlab.text.known import unknown_id
@@ -47,9 +48,10 @@ class TokenPredictor(BaseTask, ABC):
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Check the text of a record, which is its own gold."""
         del gold
-        fields = {"text": text_of(record, self._text_field, option="task.text_field", origin=origin, task=self.name)}
-        if record.get("probes") is not None:
-            fields["probes"] = record["probes"]
+        fields: dict[str, Any] = {
+            "text": text_of(record, self._text_field, option="task.text_field", origin=origin, task=self.name)
+        }
+        fields |= evidence_field(record, len(fields["text"]), origin)
         return Document(str(record.get("id", origin)), fields, origin)
 
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:

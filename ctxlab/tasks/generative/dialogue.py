@@ -7,7 +7,16 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.types import Document
 from ctxlab.tasks.generative.base import GenerativeTask
 from ctxlab.tasks.generative.prompts import Prompt, line_ends
-from ctxlab.tasks.records.turns import EmptyTurns, Turn, asked, format_turns, other_speaker, places_in, turns_of
+from ctxlab.tasks.records.turns import (
+    EmptyTurns,
+    Turn,
+    asked,
+    format_turns,
+    other_speaker,
+    places_in,
+    probes_of,
+    turns_of,
+)
 from ctxlab.text.units import word_spans
 
 
@@ -48,7 +57,7 @@ class GenerativeDialogue(GenerativeTask):
                 f"The field '{self._turns_field}' of {origin} has only one non-empty turn and thus no history: "
                 "give at least 2 turns, or remove the dialogue."
             )
-        fields = {"turns": turns, "probes": record.get("probes") or (), "has_next": gold}
+        fields = {"turns": turns, "probes": probes_of(record, turns, origin) or (), "has_next": gold}
         return Document(str(record.get("id", origin)), fields, origin)
 
     def expand(self, document: Document) -> list[Document]:

@@ -107,11 +107,12 @@ def checked_offsets(value: Any, field_name: str, text: str, origin: str) -> list
     if value is None:
         return None
     found, before = [], 0
-    for index, pair in enumerate(value):
-        if len(pair) != 2 or not before <= pair[0] < pair[1] <= len(text):
+    for index, pair in enumerate(value if isinstance(value, list | tuple) else [value]):
+        is_pair = isinstance(pair, list | tuple) and len(pair) == 2 and {type(place) for place in pair} == {int}
+        if not is_pair or not before <= pair[0] < pair[1] <= len(text):
             raise UserError(
-                f"The field '{field_name}[{index}]' of {origin} is {list(pair)}: give first and last character (not "
-                f"included) of each word, in order, within the text of {len(text)}."
+                f"The field '{field_name}[{index}]' of {origin} is {str(pair)[:60]}: give first and last character "
+                f"(not included) of each word, in order, within the text of {len(text)}."
             )
         before = pair[1]
         if text[pair[0] : pair[1]].strip():  # some tools count blanks as words

@@ -47,10 +47,10 @@ def probe_fields(record: Mapping[str, Any], text_field: str, origin: str, *, gol
         "choices": _texts(record, "choices", origin) if record.get("choices") else [],
         "spans": _spans(record, text, origin),
         "all": bool(record.get("all", True)),
-        "length": record.get("length") or 1 << (num_words(text) - 1).bit_length(),
-        "depth": record.get("depth"),
+        "length": _number(record, "length", origin) or 1 << (num_words(text) - 1).bit_length(),
+        "depth": _depth(record, origin),
     }
-    fields["asked"] = int(record.get("asked") or (len(answers) if fields["all"] else 1) or 1)
+    fields["asked"] = _number(record, "asked", origin) or (len(answers) if fields["all"] else 1) or 1
     return fields | {"answers": answers} if gold else fields
 
 
@@ -85,11 +85,33 @@ def _texts(record: Mapping[str, Any], field: str, origin: str) -> list[str]:
 def _spans(record: Mapping[str, Any], text: str, origin: str) -> list[list[int]]:
     """Return checked spans of characters within the text."""
     given = record.get("spans")
-    spans = [list(span) for span in ([] if given is None else given)]
+    spans = [] if given is None else given if isinstance(given, list | tuple) else [given]
     for span in spans:
-        if len(span) != 2 or not 0 <= span[0] < span[1] <= len(text):
+        if not _is_span(span, len(text)):
             raise UserError(
                 f"The field 'spans' of {origin} has {span}, which is not a span of its {len(text)} characters: "
                 "give first and last character, the latter not included."
             )
-    return spans
+    return [list(span) for span in spans]
+
+
+def _is_span(span: Any, size: int) -> bool:
+    whole = isinstance(span, list | tuple) and len(span) == 2 and all(type(place) is int for place in span)
+    return whole and 0 <= span[0] < span[1] <= size
+
+
+def _number(record: Mapping[str, Any], field: str, origin: str) -> int | None:
+    """Return a checked whole number of at least 1; None where the record has none."""
+    value = record.get(field)
+    if value is None:
+        return None
+    if type(value) is not int or not 1 <= value < 2**31:
+        raise UserError(f"The field '{field}' of {origin} is {str(value)[:40]}: give a whole number of at least 1.")
+    return value
+
+
+def _depth(record: Mapping[str, Any], origin: str) -> float | None:
+    value = record.get("depth")
+    if value is not None and (type(value) not in (int, float) or not 0 <= value <= 1):
+        raise UserError(f"The field 'depth' of {origin} is {str(value)[:40]}: give a fraction of the text, 0 to 1.")
+    return None if value is None else value

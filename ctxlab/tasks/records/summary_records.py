@@ -59,7 +59,7 @@ def _summary(one: Mapping[str, Any], place: str, text: str, origin: str, *, gold
             raise _missing(one, place, origin)
         fields["summary"] = _text(one["summary"], f"{place}summary", origin)
     if one.get("probes") is not None:
-        fields["probes"] = checked_evidence(list(one["probes"]), f"{place}probes", text, origin)
+        fields["probes"] = checked_evidence(one["probes"], f"{place}probes", text, origin)
     return fields
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ctxlab.core.errors import UserError
 from ctxlab.tasks.records.candidates import list_of
+from ctxlab.tasks.records.evidence import FARTHEST_WORDS, PLACE, evidence_field
 from ctxlab.tasks.records.fields import check_characters, kind
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -94,6 +95,18 @@ def _checked(turn: Any, place: str, origin: str) -> tuple[str | int, str]:
 def format_turns(turns: Sequence[Turn]) -> str:
     """Return one line per turn, with the speaker first: ``A: hello``."""
     return "\n".join(f"{turn.speaker}: {turn.text}" for turn in turns)
+
+
+def probes_of(record: Mapping[str, Any], turns: Sequence[Turn], origin: str) -> list[dict[str, Any]] | None:
+    """Return the checked pieces of evidence in turns that are not empty; None where the record has no ``probes``."""
+    if record.get("probes") is None:
+        return None
+    texts = {turn.place: turn.text for turn in turns}
+    pieces = evidence_field(record, FARTHEST_WORDS, origin, needs=("turn", *PLACE))["probes"]
+    for piece in pieces:
+        if piece["turn"] in texts:
+            evidence_field({"probes": [piece]}, len(texts[piece["turn"]]), origin)
+    return list(pieces)
 
 
 def places_in(turns: Sequence[Turn], probes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

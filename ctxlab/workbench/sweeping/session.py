@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from hydra.core.hydra_config import HydraConfig
 
+from ctxlab.config.redact import MASK, redact
 from ctxlab.config.schema import SweepOptions, SweepSettings, TrainerConfig
 from ctxlab.core.errors import UserError
 from ctxlab.core.files import write_json, write_text
@@ -107,14 +108,15 @@ def prepare(parts: Parts) -> Session:
 
 
 def _definition(session: Session) -> dict[str, Any]:
-    """Return what a study is, so that another one is never continued by mistake."""
+    """Return what a study is, so that another one is never continued by mistake; without words that have a secret."""
+    shared = redact([word for word in session.shared if not word.startswith(IN_PLACE)])
     return {
         "task": session.parts.task.name,
         "space": session.space.form,
         "sampler": session.settings.sampler,
         "objectives": {one.name: one.direction for one in session.objectives},
         "prune": session.settings.prune,
-        "overrides": sorted(word for word in session.shared if not word.startswith(IN_PLACE)),
+        "overrides": sorted(word for word in shared if MASK not in word),
         **session.fixed,
     }
 

@@ -81,6 +81,8 @@ class Layout(Component, ABC):
     name: str
     same_width = True
     """Whether every row has as many columns as the first."""
+    least = 1
+    """Least number of columns of a row, where their number may vary."""
 
     @classmethod
     @abstractmethod

@@ -16,6 +16,7 @@ class OntoNotes(Layout):
 
     name = "OntoNotes"
     same_width = False
+    least = LEAST
 
     @classmethod
     def of(cls, sample: Sample) -> Self | None:
