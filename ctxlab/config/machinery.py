@@ -27,8 +27,17 @@ IN_PROCESS = re.compile(r"hydra\._internal\.core_plugins\.basic_launcher\.|hydra
 """Launchers that leave no copy of the configuration on the disk."""
 
 LOGS = ("job_logging", "hydra_logging")
-CLASSES = frozenset({"logging.StreamHandler", "logging.FileHandler", "ctxlab.core.log_file.LogFile", "logging.NullHandler", "logging.Formatter",
-                     "colorlog.ColoredFormatter", "ctxlab.command.log_format.WithoutSecrets"})  # fmt: skip
+CLASSES = frozenset(
+    {
+        "colorlog.ColoredFormatter",
+        "ctxlab.command.log_format.WithoutSecrets",
+        "ctxlab.core.log_file.LogFile",
+        "logging.FileHandler",
+        "logging.Formatter",
+        "logging.NullHandler",
+        "logging.StreamHandler",
+    }
+)
 """What a configuration of logging may create."""
 
 STREAMS = frozenset({"ext://sys.stdout", "ext://sys.stderr"})
