@@ -157,6 +157,7 @@ def test_no_failure_of_a_tracker_hurts(tmp_path, promise):
     )
 
 
+@pytest.mark.faults
 def test_w_and_b_that_cannot_be_imported_is_named(tmp_path):
     broken = tmp_path / "broken"
     broken.mkdir()
@@ -196,6 +197,7 @@ HURT = """
 import os, signal, sys
 from pathlib import Path
 import wandb
+from ctxlab.core.tracking import RunInfo
 from ctxlab.tracking.guarded import Guarded
 from ctxlab.tracking.wandb import Wandb
 run_dir = Path(sys.argv[1])
