@@ -1,4 +1,7 @@
-"""``make reliability``: run the tests with real faults, and write ``docs/reliability.md`` from what they came to."""
+"""``make reliability``: run the tests with real faults, and write ``docs/reliability.md`` from what they came to.
+
+``python -m scripts.reliability <test files>`` runs only these, and keeps the rows of the others.
+"""
 
 import json
 import os
@@ -26,18 +29,27 @@ A faster part of them is in `make test`; all of them are `make test-faults`.
 """
 
 
-def main() -> int:
+def main(chosen: list[str]) -> int:
     """Run the tests and write the page if all of them pass; returns their exit status."""
     with tempfile.TemporaryDirectory() as folder:
         promises = Path(folder) / "promises.jsonl"
-        command = [sys.executable, "-m", "pytest", "-m", "faults or not faults", *TESTS]
+        command = [sys.executable, "-m", "pytest", "-m", "faults or not faults", *(chosen or TESTS)]
         status = subprocess.run(command, check=False, env={**os.environ, "CTXLAB_PROMISES": str(promises)}).returncode
         if status == 0:
             rows = [json.loads(line) for line in promises.read_text(encoding="utf-8").splitlines()]
+            if chosen:
+                renewed = {row[0] for row in rows}
+                rows = [*(row for row in written() if row[0] not in renewed), *rows]
             PAGE.write_text(HEAD + "".join(f"| {' | '.join(row)} |\n" for row in rows), encoding="utf-8")
             print(f"written: {PAGE}")
     return status
 
 
+def written() -> list[list[str]]:
+    """Return the rows of the page."""
+    lines = PAGE.read_text(encoding="utf-8").removeprefix(HEAD).splitlines()
+    return [line.strip("| ").split(" | ") for line in lines]
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
