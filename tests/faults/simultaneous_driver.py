@@ -10,6 +10,7 @@ from typing import Any
 
 import transformers
 
+from ctxlab.core import cache
 from tests.faults.kill_driver import OPTIONS, finish, start
 
 SHORT = [
@@ -17,10 +18,28 @@ SHORT = [
 ]  # fmt: skip
 
 
+SLOW_SECONDS = 0.5
+"""How long the writing of an entry of the token cache takes, so that the others come in the middle of it."""
+
+
+def write_slowly() -> None:
+    write_whole = cache.write_whole
+
+    def slow(folder: Path, fill: Callable[[Path], None]) -> None:
+        def filled(temporary: Path) -> None:
+            fill(temporary)
+            time.sleep(SLOW_SECONDS)
+
+        write_whole(folder, filled)
+
+    cache.write_whole = slow
+
+
 def at(moment: float) -> Callable[[], None]:
     """Return a function that waits for a moment, so that all forks go on together."""
 
     def wait() -> None:
+        write_slowly()
         while time.time() < moment:
             pass
 
