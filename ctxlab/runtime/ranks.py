@@ -18,12 +18,15 @@ import torch
 import torch.distributed as dist
 
 from ctxlab.core import world
-from ctxlab.core.errors import ProcessLost
+from ctxlab.core.errors import ProcessLost, UserError
 
 T = TypeVar("T")
 
 PATIENCE = timedelta(days=7)
 """How long a process waits for the others, which may be scoring; one that has ended is noticed at once."""
+
+ADDRESS = ("RANK", "MASTER_ADDR", "MASTER_PORT")
+"""Environment variables without which processes do not find one another."""
 
 RUN_DIR = "ctxlab/run_dir"
 """Key of torchrun's store that outlives restarts."""
@@ -81,7 +84,17 @@ def current() -> Ranks:
 
 
 def join() -> Ranks:
-    """Join the other processes at the address in the environment (``MASTER_ADDR``, as torchrun sets it)."""
+    """Join the other processes at the address in the environment (``MASTER_ADDR``, as torchrun sets it).
+
+    Raises:
+        UserError: There is no address.
+    """
+    missing = [name for name in ADDRESS if not os.environ.get(name)]
+    if missing:
+        raise UserError(
+            f"WORLD_SIZE={world.size()} says that there are other processes, but {missing[0]} is not set: start them "
+            "with torchrun, use trainer.processes, or unset WORLD_SIZE."
+        )
     if not dist.is_initialized():
         backend = "gloo"
         if torch.cuda.is_available():

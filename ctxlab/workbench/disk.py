@@ -91,7 +91,10 @@ def _num_checkpoints(trainer: Trainer, state: TrainState, num_kept: int, present
 def _most_steps(trainer: Trainer, state: TrainState) -> int | None:
     """Return the steps of the whole run, from the length of its first pass; None if only time or work limits it."""
     budget, job = trainer.budget, trainer.job
-    epoch = job.stream.epoch(state.epoch, state.length or job.strategy.curriculum.length(0.0, job.context_length))
+    try:
+        epoch = job.stream.epoch(state.epoch, state.length or job.strategy.curriculum.length(0.0, job.context_length))
+    except UserError:  # the loop says which part is wrong
+        return None
     steps_per_pass = len(epoch.steps)
     limits = [float(budget.max_steps)] if budget.max_steps is not None else []
     if budget.max_epochs is not None:

@@ -129,7 +129,9 @@ def test_the_machine_is_described_with_fixes(monkeypatch):
     assert not {one.what: one for one in doctor.examine()}["cores"].fix
 
 
-def test_a_process_of_several_is_refused_and_leaves_nothing(tmp_path, monkeypatch, refused):
+def test_a_process_without_the_others_is_refused_and_leaves_nothing(tmp_path, monkeypatch, refused):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    assert "2 processes were started" in refused(["train", "model=tiny_bert", f"hydra.run.dir={tmp_path / 'run'}"])
+    monkeypatch.delenv("MASTER_ADDR", raising=False)
+    monkeypatch.setenv("RANK", "1")
+    assert "MASTER_ADDR is not set: start them with torchrun" in refused(["train", "model=tiny_bert", f"hydra.run.dir={tmp_path / 'run'}"])
     assert not (tmp_path / "run").exists()
