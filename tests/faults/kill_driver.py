@@ -6,6 +6,7 @@ forks: each child starts its own threads.
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import time
@@ -112,6 +113,8 @@ def stop_all(root: Path, points: int, options: list[str]) -> dict:
         if status is not None:
             facts["stopped"].append([number, status])
             facts["late"] = max(facts["late"], late)
+            if run.exists() and not (run / ".hydra" / "hydra.yaml").exists():  # it had only claimed its directory
+                shutil.rmtree(run)
             again = [f"resume={run}"] if run.exists() else [*options, f"hydra.run.dir={run}"]
             codes.append(finish(start(["train", *again], log)))
         facts["runs"].append(str(run))
