@@ -49,6 +49,8 @@ def start(argv: list[str], log: Path, errors: Path | None = None, prepare: Calla
     try:
         prepare()
         code = main(argv)
+    except KeyboardInterrupt:  # before the program handles signals, or after it
+        code = 130
     finally:
         sys.stdout.flush()
         os._exit(code)

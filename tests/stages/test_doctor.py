@@ -133,5 +133,6 @@ def test_a_process_without_the_others_is_refused_and_leaves_nothing(tmp_path, mo
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.delenv("MASTER_ADDR", raising=False)
     monkeypatch.setenv("RANK", "1")
-    assert "MASTER_ADDR is not set: start them with torchrun" in refused(["train", "model=tiny_bert", f"hydra.run.dir={tmp_path / 'run'}"])
+    found = refused(["train", "model=tiny_bert", f"hydra.run.dir={tmp_path / 'run'}"])
+    assert "MASTER_ADDR is not set: start them with torchrun" in found
     assert not (tmp_path / "run").exists()
