@@ -26,7 +26,7 @@ BALLAST = "ballast"
 SAVES = 10
 """Saves of a run: at every second and every fifth of 16 steps."""
 
-CHECKPOINT_BYTES, LARGEST_FILE, OUTPUT_BYTES = 3_960_000, 2_540_000, 240_000
+CHECKPOINT_BYTES, LARGEST_FILE, OUTPUT_BYTES = 3_960_000, 2_540_000, 180_000
 """A checkpoint of the run, its largest file, and all that is written after training."""
 
 

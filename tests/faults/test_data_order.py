@@ -76,6 +76,7 @@ def test_every_window_is_read_once_and_in_order(points, accumulation, wholes, tm
     options, whole = (*OPTIONS, ACCUMULATION[accumulation]), wholes[accumulation]
     steps = whole[-1][1] + 1
     check_epochs(whole)
+    assert steps > points
     most_passes = max(Counter(step for step, _ in {(row[1], row[2]) for row in whole}).values())
     assert (most_passes == 1) if accumulation == 1 else (most_passes >= 4)
     for number in range(points):
