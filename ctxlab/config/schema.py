@@ -273,6 +273,8 @@ LEAST = {
     "trainer.log_every_steps": 1,
     "trainer.keep_checkpoints": 1,
     "trainer.num_workers": 0,
+    "trainer.processes": 1,
+    "trainer.lanes": 1,
     "trainer.early_stopping_patience": 1,
 }
 """Minimum of integer keys."""

@@ -128,10 +128,12 @@ class Trainer:
             if state.step % self.settings.log_every_steps == 0:
                 self._log_step(state)
             due = _due(state.step, self.settings.eval_every_steps) and self._evaluate(state)
-            if due or _due(state.step, self.settings.save_every_steps) or self._signal is not None:
+            asked = self._signal  # one that comes later waits for the next step, which is saved then
+            if due or _due(state.step, self.settings.save_every_steps) or asked is not None:
                 self._save(state)
                 saved_at = state.step
-            self._end_if_asked(state)
+            if asked is not None:
+                self._end_if_asked(state)
         if state.loss_weight:
             self._log_step(state)
         evaluated = self._evaluate(state)

@@ -19,12 +19,12 @@ FINE = (
 
 @pytest.mark.parametrize("stage", catalogue.stages())
 def test_every_stage_passes(stage):
-    compose(stage, [], with_hydra=True)
+    assert compose(stage, [], with_hydra=True).hydra.job.config_name == stage
 
 
 @pytest.mark.parametrize("words", FINE, ids=str)
 def test_what_people_set_is_allowed(words):
-    compose("train", words)
+    assert compose("train", words).stage == "train"
 
 
 @pytest.mark.parametrize(
