@@ -91,11 +91,12 @@ class Trainer:
             Diverged: A loss, gradient or weight is not finite.
             UserError: A checkpoint cannot be written.
         """
-        resumed = state.step > 0
-        kept = state.step if resumed else -1
         self.job.objective.start(self.job.model)
-        path = self.job.run_dir / "metrics.jsonl" if self.ranks.leads else Path(os.devnull)
-        self.metrics = MetricsFile(path, keep_until_step=kept if self.ranks.leads else None)
+        if self.ranks.leads:
+            path, kept = self.job.run_dir / "metrics.jsonl", state.step or -1
+            self.metrics = MetricsFile(path, keep_until_step=kept, keep_rows=state.logged_rows)
+        else:
+            self.metrics = MetricsFile(Path(os.devnull))
         try:
             with self.watcher, self._stop.listening():
                 self._loop(state)
@@ -445,6 +446,7 @@ class Trainer:
     def _save(self, state: TrainState) -> None:
         if self.ranks.leads:
             self.metrics.sync()
+            state.logged_rows = self.metrics.rows
             saving.save(self.job, state, self.accelerator.scaler)
 
 

@@ -35,6 +35,8 @@ class TrainState:
     loss_sum: float = 0.0
     """Sum of the loss since the last logged point."""
     loss_weight: float = 0.0
+    logged_rows: int | None = None
+    """Rows of ``metrics.jsonl`` before the checkpoint; None in checkpoints of versions that did not count them."""
     learning_rate: float = 0.0
     """Learning rate of the last step."""
     gradient_norm: float = 0.0

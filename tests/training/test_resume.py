@@ -11,7 +11,7 @@ import torch
 
 from ctxlab.objectives.standard import Standard
 from ctxlab.tracking.metrics_file import read_metrics
-from ctxlab.training import loop
+from ctxlab.training import loop, spikes
 from ctxlab.training.changes import changes
 from ctxlab.training.state import TrainState
 from tests.training.runs import make_job, stopped_and_resumed, with_objective
@@ -121,6 +121,41 @@ def test_dropout_and_attention_dropout_continue_after_a_resume(model, tmp_path):
     without = make_job(tmp_path / "without", *options, "model.attention_dropout=0.0")
     without.run()
     assert any(not torch.equal(expected[name], tensor) for name, tensor in without.weights().items())
+
+
+class Killed(BaseException):
+    """The end of a process, as far as the code can notice."""
+
+
+def test_a_run_killed_after_any_logged_row_logs_each_row_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(spikes, "LEAST_STEPS", 1)
+    options = ("trainer.max_steps=4", "trainer.log_every_steps=3", "trainer.save_every_steps=2",
+               "trainer.eval_every_steps=3", "trainer.spike_factor=0.1")  # fmt: skip
+    make_job(tmp_path / "whole", *options).run()
+    whole = rows_of(tmp_path / "whole")
+    assert [(row["kind"], row["step"]) for row in whole] == [
+        ("spike", 1), ("spike", 2), ("train", 3), ("validation", 3), ("spike", 3), ("train", 4), ("validation", 4),
+    ]  # fmt: skip
+    for last in range(len(whole)):
+        folder = tmp_path / str(last)
+        job = make_job(folder, *options)
+        log = job.watching.row
+        job.watching.row = lambda row, log=log, job=job, last=last: (log(row), kill(len(job.watching.rows) > last))
+        with pytest.raises(Killed):
+            job.run()
+        assert rows_of(folder) == whole[: last + 1]
+        make_job(folder, *options, resume=True).run()
+        assert rows_of(folder) == whole, last
+
+
+def kill(now: bool) -> None:
+    if now:
+        raise Killed
+
+
+def rows_of(folder):
+    rows = read_metrics(folder / "metrics.jsonl")
+    return [{key: value for key, value in row.items() if "second" not in key} for row in rows]
 
 
 def test_differences_of_a_resumed_run_are_noted(tmp_path):
