@@ -21,7 +21,7 @@ from ctxlab.command.stage_error import StageError
 from ctxlab.command.sweep import summarise
 from ctxlab.config.catalogue import conf_dir
 from ctxlab.config.redact import MASK, is_secret, redact, redact_file, redact_yaml
-from ctxlab.core import world
+from ctxlab.core import signals, world
 from ctxlab.core.errors import Interrupted
 from ctxlab.core.invocation import recorded_command
 
@@ -55,15 +55,19 @@ def _run(main: Callable[[], object]) -> int:
     """Run one job, or all jobs of a multirun and the table over them, even if it fails."""
     error: BaseException | None = None
     try:
-        main()
+        with signals.raising():  # from here on there may be a directory to remove
+            main()
     except StageError as stop:
         error = stop.error
     except BaseException as other:
         error = other
     status = _finish(CLAIMS.sweep) if CLAIMS.sweep is not None else 0
     if error is not None:
-        if isinstance(error, (KeyboardInterrupt, Interrupted)) or is_mistake(error):
-            CLAIMS.withdraw()
+        began = CLAIMS.run is not None or CLAIMS.sweep is not None
+        if isinstance(error, Interrupted) or is_mistake(error):
+            began = began and not CLAIMS.withdraw()
+        if isinstance(error, Interrupted) and not began and not str(error):
+            error = Interrupted(error.signal_number, "Stopped before the run began: give the command again.")
         raise error  # outside the handler, so that its chain of causes is unchanged
     return status
 

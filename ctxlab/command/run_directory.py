@@ -17,7 +17,7 @@ from ctxlab.command import space_check
 from ctxlab.command.stage_error import StageError
 from ctxlab.command.team import check_launcher
 from ctxlab.config import preflight
-from ctxlab.core import run_state
+from ctxlab.core import run_state, signals
 from ctxlab.core.errors import UserError
 
 REPLACING = ("report",)
@@ -47,18 +47,20 @@ class Claims:
             hidden: Name of Hydra's folder in it.
         """
         self._made = [path for path in (folder, *folder.parents) if not path.exists()]
-        claim(folder, key, f"{hidden}/")
-        self.run, self._hidden = folder, hidden
+        with signals.held():  # what is claimed is also withdrawn
+            claim(folder, key, f"{hidden}/")
+            self.run, self._hidden = folder, hidden
 
-    def withdraw(self) -> None:
-        """Remove the directory of a run that never started to work, and the folders created for it."""
+    def withdraw(self) -> bool:
+        """Remove the directory of a run that never started to work, and the folders created for it, if there is one."""
         if self.run is None or not self._hidden or not run_state.is_bare(self.run, self._hidden):
-            return
+            return False
         for path in self.run.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         for folder in self._made:
             with contextlib.suppress(OSError):  # another run is in there by now
                 folder.rmdir()
+        return True
 
     def hold(self, folder: Path, patience_seconds: float) -> None:
         """Lock a directory until ``release`` or the end of the process.

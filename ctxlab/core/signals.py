@@ -43,6 +43,16 @@ def raising() -> Iterator[None]:
 
 
 @contextmanager
+def held() -> Iterator[None]:
+    """Let signals wait until the end of the block: for two things that belong together."""
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+
+
+@contextmanager
 def _handled(receive: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     """Handle signals by ``receive`` until the end of the block, then as before; ignored ones stay ignored."""
     former = {}

@@ -115,8 +115,6 @@ def stop_all(root: Path, points: int, options: list[str]) -> dict:
         if status is not None:
             facts["stopped"].append([number, status])
             facts["late"] = max(facts["late"], late)
-            if run.exists() and not (run / ".hydra" / "hydra.yaml").exists():  # it had only claimed its directory
-                shutil.rmtree(run)
             again = [f"resume={run}"] if run.exists() else [*options, f"hydra.run.dir={run}"]
             codes.append(finish(start(["train", *again], log)))
         facts["runs"].append(str(run))

@@ -13,6 +13,8 @@ from safetensors.torch import load_file
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 
 from ctxlab.cli import main
+from ctxlab.command import job, run_directory
+from ctxlab.config import preflight
 from ctxlab.core.result import VERSION
 from ctxlab.tracking.metrics_file import read_metrics
 from ctxlab.training import checkpoint
@@ -153,6 +155,20 @@ def test_a_stopped_run_resumes_and_a_finished_one_ends_at_once(trained, tmp_path
     assert result(run)["resumed_from"] == "step-00000004"
     assert main(["train", f"resume={run}", "trainer.max_steps=6"]) == 0
     assert [row["step"] for row in read_metrics(run / "metrics.jsonl") if row["kind"] == "train"] == [2, 4, 6]
+
+
+@pytest.mark.parametrize(("module", "name"), [(run_directory, "claim"), (preflight, "check"), (job, "redact_file")])
+def test_a_signal_before_the_run_begins_leaves_no_directory(tmp_path, capsys, monkeypatch, module, name):
+    before = getattr(module, name)
+
+    def signalled(*words):
+        before(*words)
+        signal.raise_signal(signal.SIGUSR1)
+
+    monkeypatch.setattr(module, name, signalled)
+    assert train(tmp_path / "a" / "run") == 75
+    assert capsys.readouterr().err.endswith(": give the command again.\n")
+    assert not (tmp_path / "a").exists()
 
 
 def test_a_signal_saves_and_says_how_to_resume(tmp_path, capsys, monkeypatch):
