@@ -11,34 +11,28 @@ one alone evaluates and writes.
 import logging
 import math
 import os
-import random
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import astuple
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import perf_counter, process_time
-from typing import Any
 
-import numpy as np
-import torch
 from accelerate import Accelerator
 
 from ctxlab.core.errors import Interrupted, UserError
-from ctxlab.core.passes import Item
-from ctxlab.core.signals import StopRequest, raising
-from ctxlab.core.task import Loss
-from ctxlab.data.sampler import split_forward
+from ctxlab.core.signals import raising
 from ctxlab.runtime.cost import FlopCounter
 from ctxlab.runtime.forward import Passes, model_call
-from ctxlab.runtime.memory import LackOfMemory, half, ran_out
+from ctxlab.runtime.memory import LackOfMemory
 from ctxlab.runtime.ranks import current
 from ctxlab.tracking.metrics_file import MetricsFile
 from ctxlab.training import checkpoint, lanes, saving, spikes
+from ctxlab.training.accumulation import Accumulation, seed_step
 from ctxlab.training.budget import Budget
 from ctxlab.training.changes import changes
 from ctxlab.training.faults import check_finite
 from ctxlab.training.job import Job, Watcher
 from ctxlab.training.optimizer_file import load_optimizer
 from ctxlab.training.state import TrainState
+from ctxlab.training.stop import Stop
 from ctxlab.training.stream import Epoch
 
 log = logging.getLogger(__name__)
@@ -52,11 +46,9 @@ class Trainer:
         self.settings = job.settings
         self.budget = Budget.of(job.settings)
         self.model, self.optimizer = accelerator.prepare(job.model, job.optimizer)
-        self.trainable = [p for p in job.model.parameters() if p.requires_grad]
         self.ranks = current()
-        self.num_lanes = lanes.count(job.settings.lanes, self.ranks.size)
         self.ranks.copy([*job.model.parameters(), *job.model.buffers()])
-        self.passes = Passes(
+        passes = Passes(
             job.strategy,
             model_call(self.model),
             pad_id=job.tokenizer.pad_token_id,
@@ -64,12 +56,9 @@ class Trainer:
             target_place=job.target_place,
             context_length=job.context_length,
         )
+        self.stop = Stop(self.ranks)
+        self.accumulation = Accumulation(job, accelerator, passes=passes, ranks=self.ranks, stop=self.stop)
         self._logged = (0, 0.0)
-        self._running: list[Item] = []
-        """Items of the latest forward pass."""
-        self._stop = StopRequest()
-        self._agreed_signal: int | None = None
-        """A signal that some process has received, as all of them know since the latest step."""
 
     def resume(self, folder: Path, state: TrainState) -> None:
         """Restore optimizer and loss scaler from ``folder`` (weights are loaded with the model)."""
@@ -98,7 +87,7 @@ class Trainer:
         else:
             self.metrics = MetricsFile(Path(os.devnull))
         try:
-            with self.watcher, self._stop.listening():
+            with self.watcher, self.stop.listening():
                 self._loop(state)
         finally:
             self.metrics.close()
@@ -129,7 +118,7 @@ class Trainer:
             if state.step % self.settings.log_every_steps == 0:
                 self._log_step(state)
             due = _due(state.step, self.settings.eval_every_steps) and self._evaluate(state)
-            asked = self._signal  # one that comes later waits for the next step, which is saved then
+            asked = self.stop.due  # one that comes later waits for the next step, which is saved then
             if due or _due(state.step, self.settings.save_every_steps) or asked is not None:
                 self._save(state)
                 saved_at = state.step
@@ -143,16 +132,11 @@ class Trainer:
             self._save(state)
         self._end_if_asked(state)
 
-    @property
-    def _signal(self) -> int | None:
-        """Return the signal that ends the run; with several processes, all of them know of it."""
-        return self._stop.signal_number if self.ranks.size == 1 else self._agreed_signal
-
     def _end_if_asked(self, state: TrainState) -> None:
         """Raise Interrupted after a signal; the state is saved."""
-        if self._signal is not None:
+        if self.stop.due is not None:
             raise Interrupted(
-                self._signal,
+                self.stop.due,
                 f"Stopped at step {state.step}, saved; continue with `ctxlab train resume={self.job.run_dir}`.",
             )
 
@@ -221,7 +205,7 @@ class Trainer:
         """
         while True:
             try:
-                return self.accumulate(epoch, indices, state.step, state.tokens_per_forward)
+                return self.accumulation.step(epoch, indices, state.step, state.tokens_per_forward)
             except LackOfMemory as lack:
                 state.tokens_per_forward = lack.tokens_per_forward
                 self._note_smaller_passes(state)
@@ -242,120 +226,6 @@ class Trainer:
         self._log(state, "spike", gradient_norm=norm, usual_norm=usual)
         return self.settings.skip_spikes
 
-    def accumulate(
-        self, epoch: Epoch, indices: Sequence[int], step: int = 0, tokens_per_forward: int | None = None
-    ) -> lanes.Sums:
-        """Run forward and backward over the passes of a step, each process over those of its lanes.
-
-        Args:
-            epoch: The epoch of the step.
-            indices: Its items.
-            step: Its number, which seeds the passes.
-            tokens_per_forward: Most tokens of a pass; None for those of the configuration.
-
-        Returns:
-            The sums over all lanes of all processes, whose gradients every parameter then has.
-
-        Raises:
-            LackOfMemory: The passes of some process are too large for its memory.
-            UserError: A single document does not fit the memory.
-            Diverged: The loss of a lane is not finite.
-        """
-        groups = list(self._forward_groups(epoch, indices, tokens_per_forward))
-        costs = [float(sum(map(self.passes.size, items))) for items in groups]
-        dealt = lanes.share(costs, self.num_lanes)
-        gradients = lanes.Gradients(self.trainable) if self.num_lanes > 1 else None
-        found, has_memory = [], True
-        try:
-            for lane in range(self.ranks.rank, self.num_lanes, self.ranks.size):
-                found.append(self._lane(groups, dealt[lane], step))
-                if gradients is not None:
-                    gradients.add_lane()
-        except (RuntimeError, MemoryError) as error:
-            if not ran_out(error):
-                raise
-            has_memory = False
-        sums = self._agree(found, 0 if has_memory else self._smaller_passes())
-        if gradients is not None:
-            gradients.share(self.ranks)
-        for lane, row in enumerate(sums):
-            ids = [self.job.document_ids[item.document] for number in dealt[lane] for item in groups[number]]
-            check_finite("loss", row[0], step, ids)
-        return lanes.total(sums)
-
-    def _smaller_passes(self) -> int:
-        """Free the memory of a step that did not fit, and return the tokens of passes of half the size.
-
-        Raises:
-            UserError: A single document does not fit the memory.
-        """
-        self.optimizer.zero_grad()
-        if self.accelerator.device.type == "cuda":
-            torch.cuda.empty_cache()
-        names = [self.job.document_ids[item.document] for item in self._running]
-        return half([self.passes.size(item) for item in self._running], names)
-
-    def _agree(self, found: Sequence[lanes.Sums], smaller: int) -> Any:
-        """Return the figures of all lanes (lanes, figures), in their order, and learn of signals to other processes.
-
-        Args:
-            found: Sums of this process's lanes.
-            smaller: Tokens of a forward pass that it has memory for; 0 if it has enough.
-
-        Raises:
-            LackOfMemory: Some process has not enough.
-        """
-        count = self.num_lanes // self.ranks.size
-        own = [figure for one in found for figure in astuple(one)]
-        own += [0.0] * (count * lanes.FIGURES - len(own))
-        table = self.ranks.table([float(self._stop.signal_number or 0), float(smaller), *own])
-        self._agreed_signal = int(table[:, 0].max()) or None
-        limits = table[table[:, 1] > 0, 1]
-        if len(limits):
-            self.optimizer.zero_grad()
-            raise LackOfMemory(int(limits.min()))
-        # Lane l belongs to process l mod size.
-        return table[:, 2:].reshape(self.ranks.size, count, lanes.FIGURES).swapaxes(0, 1).reshape(-1, lanes.FIGURES)
-
-    def _lane(self, groups: Sequence[list[Item]], numbers: Sequence[int], step: int) -> lanes.Sums:
-        """Run forward and backward over the passes of a lane; a pass draws the same numbers in every lane."""
-        sums = lanes.Sums()
-        with FlopCounter() as counter:
-            for number in numbers:
-                seed_pass(self.job.seed, step, number)
-                self._accumulate_pass(groups[number], sums)
-        sums.flops = counter.total
-        return sums
-
-    def _accumulate_pass(self, items: list[Item], sums: lanes.Sums) -> None:
-        self._running = items
-        carried: torch.Tensor | None = None
-        for term in self.job.objective.step(self.passes, items, self.job.task):
-            loss = self._penalized(term.loss)
-            carried = loss if carried is None else carried + loss
-            if term.passed.cut:
-                self.accelerator.backward(carried)
-                carried = None
-            sums.loss += term.loss.total.item()
-            sums.weight += term.loss.weight.item()
-            sums.tokens += term.passed.tokens
-            sums.padded_tokens += len(term.passed.rows) * term.passed.width
-        if carried is not None:  # the last passes of the objective were not cut
-            self.accelerator.backward(carried)
-
-    def _penalized(self, loss: Loss) -> torch.Tensor:
-        """Return the loss summed over labels, plus the attention's penalty for each of them."""
-        penalty = self.job.strategy.attention.penalty(self.job.model)
-        return loss.total if penalty is None else loss.total + penalty * loss.weight
-
-    def _forward_groups(
-        self, epoch: Epoch, indices: Sequence[int], tokens_per_forward: int | None
-    ) -> Iterator[list[Item]]:
-        limit = tokens_per_forward or self.settings.tokens_per_forward or self.settings.tokens_per_step
-        sizes = {i: self.passes.size(epoch.items[i]) for i in indices}
-        for group in split_forward(indices, sizes, limit):
-            yield [epoch.items[i] for i in group]
-
     def apply(
         self, weight: float, step: int, ids: list[str], is_skipped: Callable[[float], bool] = lambda _: False
     ) -> float:
@@ -370,10 +240,10 @@ class Trainer:
         Returns:
             The gradient's norm before clipping.
         """
-        for parameter in self.trainable:
+        for parameter in self.accumulation.trainable:
             if parameter.grad is not None:
                 parameter.grad.div_(weight)
-        norm = float(self.accelerator.clip_grad_norm_(self.trainable, self.settings.clip_norm or math.inf))
+        norm = float(self.accelerator.clip_grad_norm_(self.accumulation.trainable, self.settings.clip_norm or math.inf))
         if self.accelerator.scaler is None:  # the fp16 scaler skips such steps itself and lowers its scale
             check_finite("gradient norm", norm, step, ids)
         if not is_skipped(norm):
@@ -409,11 +279,11 @@ class Trainer:
         Returns:
             False if that was done already, if there is no such split, or if a signal ended it.
         """
-        if self.job.evaluate is None or state.evaluated_step == state.step or self._signal is not None:
+        if self.job.evaluate is None or state.evaluated_step == state.step or self.stop.due is not None:
             return False
         scores = self.ranks.told(self._scores(state) if self.ranks.leads else None)
         if scores is None:  # a signal ended it
-            self._agreed_signal = self.ranks.told(self._stop.signal_number)
+            self.stop.agreed = self.ranks.told(self.stop.signal_number)
             return False
         self._log(state, "validation", **scores)
         state.evaluated_step = state.step
@@ -433,7 +303,7 @@ class Trainer:
             with raising():
                 return self.job.evaluate()
         except Interrupted as signal:
-            self._stop.signal_number = signal.signal_number
+            self.stop.signal_number = signal.signal_number
             return None
         finally:
             self._grow(state.length, state.length)
@@ -448,23 +318,6 @@ class Trainer:
             self.metrics.sync()
             state.logged_rows = self.metrics.rows
             saving.save(self.job, state, self.accelerator.scaler)
-
-
-def seed_step(seed: int, step: int) -> None:
-    """Seed every global generator for a step, so that a resumed run draws the same numbers."""
-    _seed(seed, step)
-
-
-def seed_pass(seed: int, step: int, number: int) -> None:
-    """Seed every global generator for a pass of a step, so that it draws the same numbers in whatever process."""
-    _seed(seed, step, number + 1)
-
-
-def _seed(*numbers: int) -> None:
-    drawn = int(np.random.SeedSequence(numbers).generate_state(1)[0])
-    random.seed(drawn)
-    np.random.seed(drawn)
-    torch.manual_seed(drawn)
 
 
 def _due(step: int, every: int | None) -> bool:

@@ -6,7 +6,6 @@ forks: each child starts its own threads.
 import json
 import os
 import random
-import shutil
 import signal
 import sys
 import time

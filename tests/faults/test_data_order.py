@@ -27,7 +27,7 @@ class Killed(BaseException):
 def observed(job: Job, kill_after: int | None = None) -> Seen:
     """Run the job, and return all that its training passes read, seen where they are run rather than planned."""
     seen: Seen = []
-    run, step = job.trainer.passes.run, job.watching.step
+    run, step = job.trainer.accumulation.passes.run, job.watching.step
     passes: Counter[int] = Counter()
 
     def seeing(items: Any) -> Any:
@@ -45,7 +45,7 @@ def observed(job: Job, kill_after: int | None = None) -> Seen:
         if state.step == kill_after:
             raise Killed
 
-    job.trainer.passes.run = seeing  # type: ignore[method-assign]
+    job.trainer.accumulation.passes.run = seeing  # type: ignore[method-assign]
     job.watching.step = killing  # type: ignore[method-assign]
     try:
         job.run()

@@ -7,7 +7,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from ctxlab.cli import main
-from ctxlab.training.loop import Trainer
+from ctxlab.training.accumulation import Accumulation
 from ctxlab.workbench import finish
 from tests.stages.conftest import SMALL, result, train
 
@@ -64,7 +64,7 @@ def test_every_pass_of_an_evaluation_is_counted(case, evaluated):
 )
 def test_every_training_step_is_counted(words, tmp_path, monkeypatch):
     counted = []
-    accumulate = Trainer.accumulate
+    accumulate = Accumulation.step
 
     def watched(*args, **options):
         with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
@@ -72,7 +72,7 @@ def test_every_training_step_is_counted(words, tmp_path, monkeypatch):
         counted.append(counter.get_total_flops())
         return given
 
-    monkeypatch.setattr(Trainer, "accumulate", watched)
+    monkeypatch.setattr(Accumulation, "step", watched)
     assert train(tmp_path / "run", "trainer.max_steps=2", *words) == 0
     assert result(tmp_path / "run")["cost"]["flops"] == sum(counted) > 0
 

@@ -71,7 +71,7 @@ def test_where_memory_runs_out_passes_get_smaller_and_steps_stay(tmp_path, monke
     assert limit is not None
     assert limit <= 128
     calls = []
-    monkeypatch.setattr("ctxlab.training.loop.half", lambda *given: calls.append(given))
+    monkeypatch.setattr("ctxlab.training.accumulation.half", lambda *given: calls.append(given))
     resumed = make_job(tmp_path / "run", *LARGE_PASSES, resume=True)
     resumed.run()
     assert calls == []  # remembered

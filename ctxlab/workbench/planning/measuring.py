@@ -129,7 +129,7 @@ def _short_items(trainer: Trainer, epoch: Epoch, *, padded: bool) -> Iterator[li
         padded: Whether the rows of a step differ in length: some kernels and masks then need more memory.
     """
     strategy = trainer.job.strategy
-    item = max(epoch.items, key=trainer.passes.size)
+    item = max(epoch.items, key=trainer.accumulation.passes.size)
     longest = max(map(len, item.windows))
     if strategy.memory.sequential or strategy.reading.joins:
         num_windows = min(len(item.windows), strategy.memory.gradient_windows, MOST_LINKED)
@@ -187,7 +187,7 @@ def _step(trainer: Trainer, items: Sequence[Item], live: LiveTensors) -> Step:
     live.begin()
     with live:
         with FlopCounter() as counter:
-            weight = trainer.accumulate(epoch, epoch.steps[0]).weight
+            weight = trainer.accumulation.step(epoch, epoch.steps[0]).weight
         started = perf_counter()
         trainer.apply(max(weight, 1.0), 0, [])
         trainer.optimizer.zero_grad()
@@ -197,7 +197,7 @@ def _step(trainer: Trainer, items: Sequence[Item], live: LiveTensors) -> Step:
 
 def _timed(trainer: Trainer, epoch: Epoch) -> list[Item]:
     """Return the items of the short step that is timed, cut from the longest item of the epoch."""
-    item = max(epoch.items, key=trainer.passes.size)
+    item = max(epoch.items, key=trainer.accumulation.passes.size)
     memory, reading = trainer.job.strategy.memory, trainer.job.strategy.reading
     is_linked = memory.sequential or reading.joins
     num_windows = min(len(item.windows), memory.gradient_windows, MOST_LINKED) if is_linked else 1

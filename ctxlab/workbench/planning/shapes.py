@@ -48,7 +48,7 @@ def held(trainer: Trainer, epoch: Epoch) -> dict[int, list[Held]]:
     The first entry is the run's own; each of the others has half the tokens of the one before it, down to a single
     item.
     """
-    least = min(map(trainer.passes.size, epoch.items))
+    least = min(map(trainer.accumulation.passes.size, epoch.items))
     limit = own_limit(trainer)
     is_own_padded = any(is_padded(trainer, items) for items in groups(trainer, epoch))
     found: dict[int, list[Held]] = {}
@@ -68,7 +68,9 @@ def held(trainer: Trainer, epoch: Epoch) -> dict[int, list[Held]]:
 def is_padded(trainer: Trainer, items: Sequence[Item]) -> bool:
     """Return whether a forward pass over ``items`` has padding."""
     widths = [len(window) for item in items for window in item.windows]
-    return len({trainer.passes.size(item) for item in items}) > 1 or trainer.passes.width(max(widths)) > max(widths)
+    return len({trainer.accumulation.passes.size(item) for item in items}) > 1 or trainer.accumulation.passes.width(
+        max(widths)
+    ) > max(widths)
 
 
 def own_limit(trainer: Trainer) -> int:
@@ -90,7 +92,7 @@ def group_shapes(trainer: Trainer, items: Sequence[Item]) -> tuple[Shape, list[S
 
 def _passes(trainer: Trainer, items: Sequence[Item]) -> Iterator[Shape]:
     """Yield the shape of each forward pass over ``items``, see ``runtime.forward.Passes.run``."""
-    strategy, passes, target_place = trainer.job.strategy, trainer.passes, trainer.job.target_place
+    strategy, passes, target_place = trainer.job.strategy, trainer.accumulation.passes, trainer.job.target_place
     sizes = [[_sizes(item, place, target_place) for place in range(len(item.windows))] for item in items]
     if strategy.memory.sequential:
         for step in range(max(map(len, sizes))):
@@ -135,7 +137,7 @@ def _groups(trainer: Trainer, epoch: Epoch, step: Sequence[int], tokens_per_forw
         step: Indices of its items.
         tokens_per_forward: Most tokens of a pass.
     """
-    sizes = {i: trainer.passes.size(epoch.items[i]) for i in step}
+    sizes = {i: trainer.accumulation.passes.size(epoch.items[i]) for i in step}
     for group in split_forward(step, sizes, tokens_per_forward):
         yield [epoch.items[i] for i in group]
 

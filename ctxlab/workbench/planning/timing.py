@@ -73,7 +73,7 @@ def _seconds(trainer: Trainer, items: Sequence[Item], *, is_new: bool = False) -
     while not found or (len(found) < 2 and (is_new or found[0] < QUICK_SECONDS)):
         started = perf_counter()
         with FlopCounter():  # as in training
-            trainer.accumulate(epoch, epoch.steps[0])
+            trainer.accumulation.step(epoch, epoch.steps[0])
         found.append(perf_counter() - started)
         trainer.optimizer.zero_grad()
     return min(found)

@@ -57,12 +57,12 @@ def actual(trainer, groups):
         for _ in range(2 if number == 0 else 1):  # Adam's states come after the first
             live.begin()
             with live:
-                trainer.accumulate(epoch, epoch.steps[0])
+                trainer.accumulation.step(epoch, epoch.steps[0])
                 trainer.apply(1.0, 0, [])
                 trainer.optimizer.zero_grad()
         peaks.append(live.peak_bytes)
         with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-            trainer.accumulate(epoch, epoch.steps[0])
+            trainer.accumulation.step(epoch, epoch.steps[0])
         trainer.optimizer.zero_grad()
         flops.append(counter.get_total_flops())
     return flops, peaks
@@ -122,7 +122,7 @@ def test_gradients_of_earlier_passes_of_a_step_are_in_memory_beside_later_ones(t
     for _ in range(2):
         live.begin()
         with live:
-            trainer.accumulate(epoch, epoch.steps[step])
+            trainer.accumulation.step(epoch, epoch.steps[step])
             trainer.apply(1.0, 0, [])
             trainer.optimizer.zero_grad()
     assert found.tensor_bytes() == pytest.approx(live.peak_bytes, rel=0.03)

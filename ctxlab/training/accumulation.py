@@ -1,0 +1,178 @@
+"""Forward and backward over the passes of a step, in groups that fit memory, shared among the processes of a run."""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+
+from ctxlab.core.passes import Item
+from ctxlab.core.task import Loss
+from ctxlab.data.sampler import split_forward
+from ctxlab.runtime.cost import FlopCounter
+from ctxlab.runtime.forward import Passes
+from ctxlab.runtime.memory import LackOfMemory, half, ran_out
+from ctxlab.runtime.ranks import Ranks
+from ctxlab.training import lanes
+from ctxlab.training.faults import check_finite
+from ctxlab.training.job import Job
+from ctxlab.training.stop import Stop
+from ctxlab.training.stream import Epoch
+
+
+class Accumulation:
+    """Accumulates the gradients of a step: each process runs the passes of its lanes, and all get the sum."""
+
+    def __init__(self, job: Job, accelerator: Accelerator, *, passes: Passes, ranks: Ranks, stop: Stop) -> None:
+        """Deal lanes to the processes.
+
+        Args:
+            job: The run.
+            accelerator: Runs the backward pass.
+            passes: Runs the model.
+            ranks: This process among those of the run.
+            stop: Learns of signals to the others.
+
+        Raises:
+            UserError: The lanes cannot be dealt equally.
+        """
+        self.job, self.accelerator, self.passes, self.ranks, self.stop = job, accelerator, passes, ranks, stop
+        self.trainable = [p for p in job.model.parameters() if p.requires_grad]
+        self.num_lanes = lanes.count(job.settings.lanes, ranks.size)
+        self._running: list[Item] = []
+        """Items of the latest forward pass."""
+
+    def step(
+        self, epoch: Epoch, indices: Sequence[int], step: int = 0, tokens_per_forward: int | None = None
+    ) -> lanes.Sums:
+        """Run forward and backward over the passes of a step, each process over those of its lanes.
+
+        Args:
+            epoch: The epoch of the step.
+            indices: Its items.
+            step: Its number, which seeds the passes.
+            tokens_per_forward: Most tokens of a pass; None for those of the configuration.
+
+        Returns:
+            The sums over all lanes of all processes, whose gradients every parameter then has.
+
+        Raises:
+            LackOfMemory: The passes of some process are too large for its memory.
+            UserError: A single document does not fit the memory.
+            Diverged: The loss of a lane is not finite.
+        """
+        groups = list(self._forward_groups(epoch, indices, tokens_per_forward))
+        costs = [float(sum(map(self.passes.size, items))) for items in groups]
+        dealt = lanes.share(costs, self.num_lanes)
+        gradients = lanes.Gradients(self.trainable) if self.num_lanes > 1 else None
+        found, has_memory = [], True
+        try:
+            for lane in range(self.ranks.rank, self.num_lanes, self.ranks.size):
+                found.append(self._lane(groups, dealt[lane], step))
+                if gradients is not None:
+                    gradients.add_lane()
+        except (RuntimeError, MemoryError) as error:
+            if not ran_out(error):
+                raise
+            has_memory = False
+        sums = self._agree(found, 0 if has_memory else self._smaller_passes())
+        if gradients is not None:
+            gradients.share(self.ranks)
+        for lane, row in enumerate(sums):
+            ids = [self.job.document_ids[item.document] for number in dealt[lane] for item in groups[number]]
+            check_finite("loss", row[0], step, ids)
+        return lanes.total(sums)
+
+    def _smaller_passes(self) -> int:
+        """Free the memory of a step that did not fit, and return the tokens of passes of half the size.
+
+        Raises:
+            UserError: A single document does not fit the memory.
+        """
+        self.job.model.zero_grad()
+        if self.accelerator.device.type == "cuda":
+            torch.cuda.empty_cache()
+        names = [self.job.document_ids[item.document] for item in self._running]
+        return half([self.passes.size(item) for item in self._running], names)
+
+    def _agree(self, found: Sequence[lanes.Sums], smaller: int) -> Any:
+        """Return the figures of all lanes (lanes, figures), in their order, and learn of signals to other processes.
+
+        Args:
+            found: Sums of this process's lanes.
+            smaller: Tokens of a forward pass that it has memory for; 0 if it has enough.
+
+        Raises:
+            LackOfMemory: Some process has not enough.
+        """
+        count = self.num_lanes // self.ranks.size
+        own = [figure for one in found for figure in astuple(one)]
+        own += [0.0] * (count * lanes.FIGURES - len(own))
+        table = self.ranks.table([float(self.stop.signal_number or 0), float(smaller), *own])
+        self.stop.agreed = int(table[:, 0].max()) or None
+        limits = table[table[:, 1] > 0, 1]
+        if len(limits):
+            self.job.model.zero_grad()
+            raise LackOfMemory(int(limits.min()))
+        # Lane l belongs to process l mod size.
+        return table[:, 2:].reshape(self.ranks.size, count, lanes.FIGURES).swapaxes(0, 1).reshape(-1, lanes.FIGURES)
+
+    def _lane(self, groups: Sequence[list[Item]], numbers: Sequence[int], step: int) -> lanes.Sums:
+        """Run forward and backward over the passes of a lane; a pass draws the same numbers in every lane."""
+        sums = lanes.Sums()
+        with FlopCounter() as counter:
+            for number in numbers:
+                seed_pass(self.job.seed, step, number)
+                self._accumulate_pass(groups[number], sums)
+        sums.flops = counter.total
+        return sums
+
+    def _accumulate_pass(self, items: list[Item], sums: lanes.Sums) -> None:
+        self._running = items
+        carried: torch.Tensor | None = None
+        for term in self.job.objective.step(self.passes, items, self.job.task):
+            loss = self._penalized(term.loss)
+            carried = loss if carried is None else carried + loss
+            if term.passed.cut:
+                self.accelerator.backward(carried)
+                carried = None
+            sums.loss += term.loss.total.item()
+            sums.weight += term.loss.weight.item()
+            sums.tokens += term.passed.tokens
+            sums.padded_tokens += len(term.passed.rows) * term.passed.width
+        if carried is not None:  # the last passes of the objective were not cut
+            self.accelerator.backward(carried)
+
+    def _penalized(self, loss: Loss) -> torch.Tensor:
+        """Return the loss summed over labels, plus the attention's penalty for each of them."""
+        penalty = self.job.strategy.attention.penalty(self.job.model)
+        return loss.total if penalty is None else loss.total + penalty * loss.weight
+
+    def _forward_groups(
+        self, epoch: Epoch, indices: Sequence[int], tokens_per_forward: int | None
+    ) -> Iterator[list[Item]]:
+        settings = self.job.settings
+        limit = tokens_per_forward or settings.tokens_per_forward or settings.tokens_per_step
+        sizes = {i: self.passes.size(epoch.items[i]) for i in indices}
+        for group in split_forward(indices, sizes, limit):
+            yield [epoch.items[i] for i in group]
+
+
+def seed_step(seed: int, step: int) -> None:
+    """Seed every global generator for a step, so that a resumed run draws the same numbers."""
+    _seed(seed, step)
+
+
+def seed_pass(seed: int, step: int, number: int) -> None:
+    """Seed every global generator for a pass of a step, so that it draws the same numbers in whatever process."""
+    _seed(seed, step, number + 1)
+
+
+def _seed(*numbers: int) -> None:
+    drawn = int(np.random.SeedSequence(numbers).generate_state(1)[0])
+    random.seed(drawn)
+    np.random.seed(drawn)
+    torch.manual_seed(drawn)
