@@ -85,7 +85,11 @@ def follow(values: Mapping[str, Any], run_dir: Path) -> None:
     config = compose(str(values["stage"]), [])  # has the types
     with open_dict(config):
         for key, value in values.items():
-            is_typed = OmegaConf.is_config(config[key]) and OmegaConf.get_type(config, key) is not dict
+            is_typed = (
+                not OmegaConf.is_missing(config, key)
+                and OmegaConf.is_config(config[key])
+                and OmegaConf.get_type(config, key) is not dict
+            )
             config[key] = OmegaConf.merge(config[key], value) if is_typed else value
     with signals.raising():
         _stage(str(config.stage)).run(_parts(config, run_dir))

@@ -23,7 +23,7 @@ from ctxlab.config.catalogue import conf_dir
 from ctxlab.config.redact import MASK, is_secret, redact, redact_file, redact_yaml
 from ctxlab.core import signals, world
 from ctxlab.core.errors import Interrupted
-from ctxlab.core.invocation import recorded_command
+from ctxlab.core.invocation import command, handed, recorded_command
 
 SHOWING = {"--cfg", "--info", "--hydra-help", "--version"}
 """Flags that print something and run nothing."""
@@ -42,8 +42,10 @@ def launch(stage: str, words: Sequence[str]) -> int:
 
 def _launch(stage: str, words: Sequence[str]) -> int:
     arguments = flags.split(words, stage)
-    overrides = front.rewrite(stage, arguments)
-    with recorded_command(redact(["ctxlab", stage, *words])), _process(stage, [*arguments.flags, *overrides]):
+    is_handed = handed() is not None
+    overrides = arguments.overrides if is_handed else front.rewrite(stage, arguments)
+    recorded = command() if is_handed else redact(["ctxlab", stage, *words])
+    with recorded_command(recorded), _process(stage, [*arguments.flags, *overrides]):
         main = hydra.main(config_path=str(conf_dir()), config_name=stage, version_base=VERSION_BASE)(job)
         if arguments.names & SHOWING:
             _show(main, arguments.flags)

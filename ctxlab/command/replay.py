@@ -90,7 +90,7 @@ def _recorded(key: str, named: str, folder: Path, stage: str) -> Start:
         key=key,
         stage=stage,
         folder=folder,
-        overrides=[_absolute(override, cwd) for override in overrides if _replayable(override)],
+        overrides=[_absolute(override, cwd) for override in overrides if _replayable(override, key)],
         choices=_mapping(runtime.get("choices")),
         config=_read(folder / ".hydra" / "config.yaml", named, dict),
     )
@@ -141,11 +141,15 @@ def _example(stage: str) -> str:
     return str(found[-1].parent) if found else f"outputs/{stage}/<name>/<time>"
 
 
-def _replayable(override: Override) -> bool:
-    """Return whether an override may be replayed: not Hydra's own, which could call anything, no secrets, no runs."""
+def _replayable(override: Override, start: str) -> bool:
+    """Return whether an override may be replayed: not Hydra's own, which could call anything, no secrets, no runs.
+
+    ``run=`` starts a command of another kind, which has its own number of processes.
+    """
     key = override.key_or_group
     hydra = key == "hydra" or override.is_hydra_override()
-    return not hydra and key not in STARTS and key != "stage" and MASK not in str(override.input_line)
+    left_out = (*STARTS, "stage", *(("trainer.processes",) if start == "run" else ()))
+    return not hydra and key not in left_out and MASK not in str(override.input_line)
 
 
 def _absolute(override: Override, cwd: Path) -> Override:

@@ -19,6 +19,7 @@ from ctxlab.command.team import check_launcher
 from ctxlab.config import preflight
 from ctxlab.core import run_state, signals
 from ctxlab.core.errors import UserError
+from ctxlab.core.invocation import handed
 
 REPLACING = ("report",)
 """Stages whose output may be written again into the same folder: it follows from its inputs alone."""
@@ -169,7 +170,7 @@ class RunDirectory(Callback):
                 space_check.check(config)
             folder = Path(config.hydra.run.dir).absolute()
             resumed = config.get("resume") is not None
-            if not resumed and not _is_replaced(folder, config.stage):
+            if not resumed and folder != handed() and not _is_replaced(folder, config.stage):
                 key = "output" if config.stage in REPLACING else "hydra.run.dir"
                 CLAIMS.take_run(folder, key, config.hydra.output_subdir or ".hydra")
             if not (resumed and config.stage == "sweep"):  # several commands may work on one sweep

@@ -11,14 +11,28 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hydra.conf import HydraConf
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from ctxlab.command.explain import explain
-from ctxlab.core import run_state, world
+from ctxlab.command.overrides import parse, quoted
+from ctxlab.config.redact import redact
+from ctxlab.core import invocation, run_state, world
 from ctxlab.core.errors import Interrupted, ProcessLost, Reported, UserError
 
-STAGES = ("train",)
+STAGES = ("train", "eval", "predict")
 """Stages that several processes work on together."""
+
+RESUMED = "train"
+"""The stage that continues after torchrun's restart; the others begin again."""
+
+OF_THE_START = (
+    "hydra.run.dir", "hydra.mode", "hydra/mode", "hydra/launcher", "hydra.launcher", "hydra/sweeper", "hydra.sweeper",
+    "hydra.sweep",
+)  # fmt: skip
+"""Keys of Hydra that say how a job is started, not what it does."""
 
 RANKS = "ctxlab.runtime.ranks"
 ELASTIC = "ctxlab.runtime.elastic"
@@ -89,7 +103,7 @@ def launch(stage: str, words: Sequence[str], lead: Lead, follow: Follow) -> int:
         if not own.leads:
             return _follow(own.told(None), follow)
         with TEAM.waiting():
-            return lead(stage, [f"resume={before}"] if before else words)
+            return lead(stage, [f"resume={before}"] if before and stage == RESUMED else words)
     finally:
         ranks.leave()
 
@@ -181,7 +195,27 @@ def start(config: DictConfig, run_dir: Path) -> None:
         Reported: One of them has failed and said why.
         Interrupted: A signal has stopped them.
     """
-    words = [config.stage, f"resume={run_dir}"]
-    status = importlib.import_module(ELASTIC).run(words, int(config.trainer.processes))
+    hydra = HydraConfig.get()
+    own = ["ctxlab", str(config.stage), *redact(list(hydra.overrides.task))]
+    command = own if hydra.mode == RunMode.MULTIRUN else invocation.command() or own
+    with invocation.recorded_command(command), invocation.handing(run_dir):
+        words = [config.stage, *_words(hydra, run_dir)]
+        status = importlib.import_module(ELASTIC).run(words, int(config.trainer.processes))
     if status:
         raise Reported(status)
+
+
+def _words(hydra: HydraConf, run_dir: Path) -> list[str]:
+    """Return flags and overrides by which another process composes the configuration of this job."""
+    folders = [source.path for source in hydra.runtime.config_sources if source.provider == "command-line"]
+    kept = [one for one in parse(hydra.overrides.hydra) if not _is_of_the_start(one.key_or_group)]
+    return [
+        *(word for folder in folders for word in ("--config-dir", folder)),
+        *hydra.overrides.task,
+        *(str(one.input_line) for one in kept),
+        f"hydra.run.dir={quoted(str(run_dir))}",
+    ]
+
+
+def _is_of_the_start(key: str) -> bool:
+    return any(key == one or key.startswith(f"{one}.") for one in OF_THE_START)

@@ -44,12 +44,18 @@ def raising() -> Iterator[None]:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Let signals wait until the end of the block: for two things that belong together."""
-    former = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    """Let signals wait until the end of the block: for things that belong together.
+
+    They are received and kept: blocking them in this thread would leave them to the threads of libraries, after which
+    Python handles them here at once.
+    """
+    waiting: list[int] = []
     try:
-        yield
+        with _handled(lambda number, _: waiting.append(number)):
+            yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+        for number in waiting:
+            signal.raise_signal(number)
 
 
 @contextmanager

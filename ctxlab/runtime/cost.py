@@ -7,7 +7,8 @@ import resource
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, ClassVar
 
 import torch
 from torch.autograd.graph import _engine_run_backward
@@ -27,10 +28,31 @@ class FlopCounter(TorchFunctionMode):
     intercepts every operation below autograd, which makes small models several times slower.
     """
 
+    _active: ClassVar[list["FlopCounter"]] = []
+
     def __init__(self) -> None:
         super().__init__()
         self.total = 0.0
         """Floating point operations so far."""
+
+    def __enter__(self) -> "FlopCounter":
+        """Begin to count."""
+        super().__enter__()
+        self._active.append(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End counting."""
+        self._active.remove(self)
+        super().__exit__(kind, error, trace)
+
+    @classmethod
+    def add(cls, operations: float) -> None:
+        """Count ``operations`` that another process has run for this one, in every counter whose block it is."""
+        for counter in cls._active:
+            counter.total += operations
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run ``func`` and count it if it multiplies matrices."""

@@ -4,11 +4,12 @@ Shape legend: B windows of a batch, W tokens of the longest one, T generated tok
 """
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from transformers import LogitsProcessor, LogitsProcessorList
 from transformers.generation.logits_process import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
@@ -18,7 +19,7 @@ from ctxlab.core.types import GeneratedTokens, IntArray, Window
 from ctxlab.data.sampler import split_forward
 from ctxlab.runtime.collate import collate
 from ctxlab.runtime.forward import IN_DECODER, unwrapped
-from ctxlab.runtime.memory import run_within
+from ctxlab.runtime.sharing import Done, run_shared
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,9 +49,7 @@ class TextGenerator:
     """Whether windows of unequal length may share a batch; it must be False if the pattern depends on padding."""
     device: torch.device
 
-    def generate(
-        self, windows: Sequence[Window], done: Callable[[int], None] = lambda _: None
-    ) -> list[GeneratedTokens]:
+    def generate(self, windows: Sequence[Window], done: Done = lambda _: None) -> list[GeneratedTokens]:
         """Generate text after each window; ``done`` is called with each number of tokens read.
 
         Windows of similar length share a batch.
@@ -58,11 +57,17 @@ class TextGenerator:
         generated: dict[int, GeneratedTokens] = {}
         lengths = [len(window) for window in windows]
 
-        def run(group: Sequence[int]) -> None:
+        def run(group: Sequence[int], done: Done) -> None:
             generated.update(zip(group, self._batch([windows[i] for i in group]), strict=True))
             done(sum(lengths[i] for i in group))
 
-        run_within(self._groups(lengths), lengths, run)
+        def take(window: int) -> npt.NDArray[np.float64]:
+            return np.array([generated[window].score, *generated[window].token_ids], np.float64)
+
+        def put(window: int, numbers: npt.NDArray[np.float64]) -> None:
+            generated[window] = GeneratedTokens(numbers[1:].astype(np.int64), float(numbers[0]))
+
+        run_shared(self._groups(lengths), lengths, run, take=take, put=put, done=done)
         return [generated[i] for i in range(len(windows))]
 
     def _groups(self, lengths: Sequence[int]) -> list[list[int]]:

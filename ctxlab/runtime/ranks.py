@@ -3,11 +3,15 @@
 All of them execute the same program on the same configuration. Whatever one of them alone has measured or received (its
 passes' loss, a signal, the time) is made known to all before a decision depends on it, so that they decide alike.
 Nothing is pickled: numbers travel as tensors, other values as JSON.
+
+Work that several processes share runs in ``Ranks.together``. There every exchange begins with a table in which each
+process says whether it goes on, so that one that cannot go on ends the others wherever they are.
 """
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -18,7 +22,9 @@ import torch
 import torch.distributed as dist
 
 from ctxlab.core import world
-from ctxlab.core.errors import ProcessLost, UserError
+from ctxlab.core.errors import Interrupted, ProcessLost, UserError
+from ctxlab.core.signals import held, raising
+from ctxlab.runtime.packing import pack, unpack
 
 T = TypeVar("T")
 
@@ -30,6 +36,17 @@ ADDRESS = ("RANK", "MASTER_ADDR", "MASTER_PORT")
 
 RUN_DIR = "ctxlab/run_dir"
 """Key of torchrun's store that outlives restarts."""
+
+GOES_ON, FAILED = 0, -1
+"""What a process says of itself before an exchange; the number of a signal says that it has been stopped."""
+
+
+class _Ended(BaseException):
+    """Another process has said that it cannot go on; no Exception, as libraries catch those."""
+
+    def __init__(self, reason: BaseException) -> None:
+        super().__init__()
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +75,16 @@ class Ranks:
         if self.size > 1:
             _together(lambda: dist.all_reduce(tensor))
 
-    def told(self, value: T) -> T:
-        """Return the ``value`` that the first process has, of plain JSON."""
+    def told(self, value: T, source: int = 0) -> T:
+        """Return the ``value`` that the process ``source`` has, of plain JSON."""
         if self.size == 1:
             return value
-        text = np.frombuffer(json.dumps(value).encode(), dtype=np.uint8) if self.leads else np.zeros(0, np.uint8)
+        tells = self.rank == source
+        text = np.frombuffer(json.dumps(value).encode(), dtype=np.uint8) if tells else np.zeros(0, np.uint8)
         length = torch.tensor([len(text)])
-        _together(lambda: dist.broadcast(length, 0))
-        content = torch.from_numpy(text.copy()) if self.leads else torch.empty(int(length), dtype=torch.uint8)
-        _together(lambda: dist.broadcast(content, 0))
+        _together(lambda: dist.broadcast(length, source))
+        content = torch.from_numpy(text.copy()) if tells else torch.empty(int(length), dtype=torch.uint8)
+        _together(lambda: dist.broadcast(content, source))
         received: T = json.loads(content.numpy().tobytes().decode())
         return received
 
@@ -74,6 +92,68 @@ class Ranks:
         """Replace ``tensors`` by those of the first process."""
         if self.size > 1:
             _together(lambda: [dist.broadcast(tensor.detach(), 0) for tensor in tensors])
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Work that all processes share: what stops one of them ends the block in all.
+
+        In the block, processes exchange values in ``joined`` and ``exchange`` only, all of them equally often.
+
+        Raises:
+            Interrupted: One of them has received a signal.
+            UserError: One of them has met a mistake.
+        """
+        try:
+            try:
+                with raising():
+                    yield
+            except (Interrupted, UserError) as error:
+                with suppress(ProcessLost, _Ended):  # others may have ended for reasons of their own
+                    self._say(error)
+                raise
+            self._say(None)
+        except _Ended as end:
+            raise end.reason from None
+
+    @contextmanager
+    def joined(self) -> Iterator[None]:
+        """All processes are here until the end of the block, for an exchange that no signal tears apart."""
+        with held():
+            self._agree()
+            yield
+
+    def exchange(self, arrays: Sequence[npt.NDArray[Any]]) -> list[list[npt.NDArray[Any]]]:
+        """Return the ``arrays`` of every process, which may differ in number and shape."""
+        if self.size == 1:
+            return [list(arrays)]
+        own = torch.from_numpy(pack(arrays))
+        with held():
+            longest = int(self._agree(len(own)).max())
+            own = torch.nn.functional.pad(own, (0, longest - len(own)))
+            found = [torch.empty_like(own) for _ in range(self.size)]
+            _together(lambda: dist.all_gather(found, own))
+        return [unpack(content.numpy()) for content in found]
+
+    def _say(self, error: BaseException | None) -> None:
+        """Tell the others, at their next exchange, that this process ends because of ``error``, or has finished."""
+        state = GOES_ON if error is None else FAILED
+        with held():
+            self._agree(state=error.signal_number if isinstance(error, Interrupted) else state, reason=str(error))
+
+    def _agree(self, announced: int = 0, state: int = GOES_ON, reason: str = "") -> npt.NDArray[np.float64]:
+        """Return (size,) the number that every process announces, if all of them go on.
+
+        Raises:
+            _Ended: One of them does not, because of a signal or else of a mistake, whose ``reason`` it tells.
+        """
+        table = self.table([float(state), float(announced)])
+        signal = int(table[:, 0].max())
+        if signal > GOES_ON:
+            raise _Ended(Interrupted(signal))
+        failed = np.flatnonzero(table[:, 0] == FAILED)
+        if len(failed):
+            raise _Ended(UserError(self.told(reason, int(failed[0]))))
+        return table[:, 1]
 
 
 def current() -> Ranks:

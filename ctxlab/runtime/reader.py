@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from ctxlab.core.passes import Item
@@ -13,7 +14,7 @@ from ctxlab.core.types import NO_LABEL, Encoded, FloatArray, Merged, Window
 from ctxlab.data.sampler import split_forward
 from ctxlab.runtime.forward import Passes, make_items, model_call
 from ctxlab.runtime.generator import TextGenerator
-from ctxlab.runtime.memory import run_within
+from ctxlab.runtime.sharing import Done, run_shared
 
 _TOKENS_AT_ONCE = 1 << 19
 """Approximate tokens per group of documents, whose outputs are in memory before they are merged."""
@@ -21,7 +22,11 @@ _TOKENS_AT_ONCE = 1 << 19
 
 @dataclass(frozen=True, eq=False)
 class Reader:
-    """A model with a strategy, which turns documents into outputs."""
+    """A model with a strategy, which turns documents into outputs.
+
+    In a run of several processes all of them read the same documents: each runs a part of the passes, and all get all
+    outputs.
+    """
 
     model: Any
     strategy: Strategy
@@ -38,7 +43,7 @@ class Reader:
     runs_model: bool = True
     """Whether windows go through the model; if not, only the tokens kept by the windows are merged."""
 
-    def read(self, encoded: Sequence[Encoded], done: Callable[[int], None] = lambda _: None) -> Iterator[Merged]:
+    def read(self, encoded: Sequence[Encoded], done: Done = lambda _: None) -> Iterator[Merged]:
         """Yield the merged outputs of every document, in order; ``done`` is called with each number of tokens read."""
         self.model.eval()
         for group in _groups(encoded):
@@ -55,9 +60,7 @@ class Reader:
                 seen = [output for _ in own for output in next(outputs)]
                 yield self.strategy.reading.merge(row, seen, len(document))
 
-    def _kept(
-        self, group: Sequence[Encoded], windows: Sequence[Sequence[Window]], done: Callable[[int], None]
-    ) -> Iterator[Merged]:
+    def _kept(self, group: Sequence[Encoded], windows: Sequence[Sequence[Window]], done: Done) -> Iterator[Merged]:
         """Merge the windows of each document of ``group`` without outputs."""
         for document, row in zip(group, windows, strict=True):
             done(sum(map(len, row)))
@@ -72,47 +75,49 @@ class Reader:
         group: Sequence[Encoded],
         windows: Sequence[Sequence[Window]],
         items: Sequence[Sequence[Item]],
-        done: Callable[[int], None],
+        done: Done,
     ) -> Iterator[Merged]:
         """Generate text for each document of ``group``, and compute the likelihood of its target."""
         flat = [item for row in items for item in row]
-        costs = iter(self._target_costs(flat, generator.target_place) if self.scores_target else [(0.0, 0)] * len(flat))
+        asked = self._target_costs(flat, generator.target_place) if self.scores_target else np.zeros((len(flat), 2))
+        costs = iter(asked)
         texts = iter(generator.generate([window for row in windows for window in row], done))
         for document, row, own in zip(group, windows, items, strict=True):
             merged = self._unobserved(row, document)
-            nll, asked = (sum(column) for column in zip((0.0, 0), *(next(costs) for _ in own), strict=True))
-            yield replace(merged, generated=[next(texts) for _ in row], target_nll=float(nll), num_asked=int(asked))
+            nll, num_asked = sum((next(costs) for _ in own), np.zeros(2))
+            yield replace(merged, generated=[next(texts) for _ in row], target_nll=float(nll), num_asked=int(num_asked))
 
     @torch.inference_mode()
-    def _target_costs(self, items: Sequence[Item], target_place: str) -> list[tuple[float, int]]:
-        """Return the negative log-likelihood (nats) and the tokens of the targets of each item."""
+    def _target_costs(self, items: Sequence[Item], target_place: str) -> npt.NDArray[np.float64]:
+        """Return (items, 2): the negative log-likelihood (nats) and the number of tokens of the targets of each."""
         passes = Passes(
             self.strategy, model_call(self.model), pad_id=self.pad_id, device=self.device, target_place=target_place
         )
-        costs = [(0.0, 0)] * len(items)
+        costs = np.zeros((len(items), 2))
         known = [i for i, item in enumerate(items) if any(map(len, item.targets))]
         sizes = [passes.size(item) for item in items]
 
-        def run(group: Sequence[int]) -> None:
-            for item in group:
-                costs[item] = (0.0, 0)
+        def run(group: Sequence[int], done: Done) -> None:
+            del done  # the texts' windows are counted instead
+            costs[list(group)] = 0.0
             for passed in passes.run([items[i] for i in group]):
                 asked = passed.labels != NO_LABEL
                 nats = (self.reduce_outputs(passed.outputs, passed.labels)[..., 0].float() * asked).sum(dim=1)
                 for (i, _), cost, count in zip(passed.rows, nats.tolist(), asked.sum(dim=1).tolist(), strict=True):
-                    costs[group[i]] = costs[group[i]][0] + cost, costs[group[i]][1] + count
+                    costs[group[i]] += cost, count
 
-        run_within(split_forward(known, sizes, self.tokens_per_forward), sizes, run)
+        groups = split_forward(known, sizes, self.tokens_per_forward)
+        run_shared(groups, sizes, run, take=costs.__getitem__, put=costs.__setitem__, done=lambda _: None)
         return costs
 
     @torch.inference_mode()
-    def _outputs(self, items: Sequence[Item], done: Callable[[int], None]) -> list[list[FloatArray]]:
+    def _outputs(self, items: Sequence[Item], done: Done) -> list[list[FloatArray]]:
         """Return outputs (W, D) of each window of each item; items of similar length share a forward pass."""
         passes = Passes(self.strategy, model_call(self.model), self.pad_id, self.device)
         sizes = [passes.size(item) for item in items]
         outputs: list[list[FloatArray]] = [[] for _ in items]
 
-        def run(group: Sequence[int]) -> None:
+        def run(group: Sequence[int], done: Done) -> None:
             for passed in passes.run([items[i] for i in group]):
                 kept = self.reduce_outputs(passed.outputs, passed.labels).float().cpu().numpy()
                 for (i, w), row in zip(passed.rows, kept, strict=True):
@@ -121,14 +126,22 @@ class Reader:
                     outputs[item][w][:] = row[: len(outputs[item][w])]
                 done(passed.tokens)
 
-        run_within(split_forward(range(len(items)), sizes, self.tokens_per_forward), sizes, run)
+        def put(item: int, block: FloatArray) -> None:
+            outputs[item] = _divided(items[item], block)
+
+        groups = split_forward(range(len(items)), sizes, self.tokens_per_forward)
+        run_shared(groups, sizes, run, take=lambda item: np.concatenate(outputs[item]), put=put, done=done)
         return outputs
 
 
 def _room(item: Item, num_outputs: int) -> list[FloatArray]:
     """Return empty (W, D) arrays for all windows in one block: small arrays would fragment memory between passes."""
-    ends = np.cumsum([len(window) for window in item.windows])
-    return np.split(np.empty((len(item), num_outputs), np.float32), ends[:-1])
+    return _divided(item, np.empty((len(item), num_outputs), np.float32))
+
+
+def _divided(item: Item, block: FloatArray) -> list[FloatArray]:
+    """Return the (W, D) array of each window in a block with those of all windows."""
+    return np.split(block, np.cumsum([len(window) for window in item.windows])[:-1])
 
 
 def _groups(encoded: Sequence[Encoded]) -> Iterator[list[Encoded]]:

@@ -8,6 +8,7 @@ from ctxlab.core.result import Cost, Result, as_dict
 from ctxlab.core.task import Task
 from ctxlab.data.splits import Splits, load_documents
 from ctxlab.optim.parameters import count_parameters
+from ctxlab.runtime.ranks import current
 from ctxlab.training.state import TrainState
 from ctxlab.workbench import sanity
 from ctxlab.workbench.finish import Split, make_result, score_split, write_outputs
@@ -18,7 +19,12 @@ from ctxlab.workbench.watch import open_tracker
 
 
 def run(parts: Parts) -> None:
-    """Score a split and write the same files as training does."""
+    """Score a split and write the same files as training does; of several processes the first one writes."""
+    with current().together():
+        _run(parts)
+
+
+def _run(parts: Parts) -> None:
     name: str = parts.options.split
     opened = open_bench(parts, lambda task: documents_with(parts, task, name), scored=(name,))
     run_dir = parts.origin.run_dir
@@ -26,7 +32,8 @@ def run(parts: Parts) -> None:
     result = None
     try:
         split, result = score(parts, opened, name)
-        write_outputs(parts, opened.bench, result, {name: split})
+        if current().leads:
+            write_outputs(parts, opened.bench, result, {name: split})
     finally:
         tracker.finish(as_dict(result) if result else None, run_dir / "report.md" if result else None)
 

@@ -5,6 +5,7 @@ Without ``run`` the model predicts without training, for tasks whose head comes 
 
 import json
 import os
+from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from ctxlab.core.types import Document
 from ctxlab.data.readers.read import read_file
 from ctxlab.data.splits import Splits, documents_of, split_documents
 from ctxlab.evaluation.evaluator import known_of, predict
+from ctxlab.runtime.ranks import current
 from ctxlab.text import known
 from ctxlab.tracking.console import ProgressDisplay, console, say
 from ctxlab.workbench.bench import Workbench
@@ -26,22 +28,36 @@ _DOCUMENTS_AT_ONCE = 64
 
 
 def run(parts: Parts) -> None:
-    """Write one line per document; the output file appears only when it is complete."""
+    """Write one line per document; of several processes the first one writes."""
+    with current().together():
+        _run(parts)
+
+
+def _run(parts: Parts) -> None:
     options: PredictOptions = parts.options
-    output = _checked_output(options)
+    output = _checked_output(options) if current().leads else None
     opened = open_bench(parts, lambda task: _documents(options, task))
     documents, task = opened.documents.test, opened.bench.task
-    temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.writelines(_lines(opened.bench, documents))
-        temporary.replace(output)
-    finally:
-        temporary.unlink(missing_ok=True)
+    lines = _lines(opened.bench, documents)
+    if output is None:
+        deque(lines, maxlen=0)
+        return
+    _write(output, lines)
     screen = console()
     for note in task.notes:
         say(screen, f"note: {note}")
     say(screen, f"{len(documents):,} documents → {output}")
+
+
+def _write(output: Path, lines: Iterator[str]) -> None:
+    """Write lines to a file that appears only when it is complete."""
+    temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.writelines(lines)
+        temporary.replace(output)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _checked_output(options: PredictOptions) -> Path:

@@ -1,6 +1,7 @@
 """``ctxlab train``: fine-tune a model on documents and score the best checkpoint."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 
@@ -13,6 +14,7 @@ from ctxlab.data.splits import Splits, load_documents
 from ctxlab.models.loading.checkpointed import Checkpointed
 from ctxlab.optim.parameters import count_parameters
 from ctxlab.runtime.cost import MemoryMeter
+from ctxlab.runtime.ranks import current
 from ctxlab.training import checkpoint
 from ctxlab.training.state import TrainState
 from ctxlab.workbench import disk, sanity
@@ -47,7 +49,7 @@ def run(parts: Parts) -> None:
 
 
 def _train(parts: Parts, opened: Opened, tracker: Tracker, memory: MemoryMeter) -> Result | None:
-    """Train what was opened to the end of the budget, and score it; of several processes the first one does that.
+    """Train what was opened to the end of the budget, and score it; of several processes the first one has a result.
 
     Args:
         parts: The run.
@@ -67,11 +69,10 @@ def _train(parts: Parts, opened: Opened, tracker: Tracker, memory: MemoryMeter) 
     if opened.checkpoint is not None:
         trainer.resume(opened.checkpoint, state)
     trainer.run(state)
-    if not trainer.ranks.leads:
-        return None
     bench.task.notes.extend(trainer.notes(state))
     bench.task.notes.extend(sanity.of_training(state, trainer.budget, parts.schedule, bench.length))
-    return _score(parts, validation, test=splits.test, state=state, memory=memory, shown=shown)
+    with trainer.ranks.together():
+        return _score(parts, validation, test=splits.test, state=state, memory=memory, shown=shown)
 
 
 def _refuse(task: Task) -> None:
@@ -96,8 +97,8 @@ def _score(
     state: TrainState,
     memory: MemoryMeter,
     shown: Sequence[str],
-) -> Result:
-    """Score the best checkpoint on validation and test, and write all outputs.
+) -> Result | None:
+    """Score the best checkpoint on validation and test; the first process writes all outputs and has the result.
 
     Args:
         parts: The run.
@@ -109,9 +110,8 @@ def _score(
     """
     run_dir, bench = parts.origin.run_dir, validation.bench
     peak_bytes = max(state.peak_memory_bytes, memory.peak_bytes())
-    best = checkpoint.find(run_dir, "best" if state.best_step is not None else "latest")
+    best = _load_best(parts, bench, state)
     if best.name != checkpoint.step_name(state.step):
-        Checkpointed(str(best)).load_weights(bench.model, parts.tuning)
         validation.last = None
     scored: dict[str, Split] = {}
     if validation.last is not None:
@@ -119,6 +119,8 @@ def _score(
     for name, documents in (("validation", validation.documents), ("test", test)):
         if documents and name not in scored:
             scored[name] = score_split(bench, name, documents)
+    if not current().leads:
+        return None
     result = make_result(
         parts,
         bench,
@@ -129,6 +131,19 @@ def _score(
     )
     write_outputs(parts, bench, result, scored, shown=shown)
     return result
+
+
+def _load_best(parts: Parts, bench: Workbench, state: TrainState) -> Path:
+    """Load the best weights, which the first process reads and gives to the others; returns their checkpoint."""
+    ranks, pointer = current(), "best" if state.best_step is not None else "latest"
+    best = checkpoint.find(parts.origin.run_dir, pointer) if ranks.leads else Path()
+    if ranks.leads and best.name != checkpoint.step_name(state.step):
+        Checkpointed(str(best)).load_weights(bench.model, parts.tuning)
+    with ranks.joined():
+        best = Path(ranks.told(str(best)))
+        if best.name != checkpoint.step_name(state.step):
+            ranks.copy([*bench.model.parameters(), *bench.model.buffers()])
+    return best
 
 
 def training_cost(bench: Workbench, state: TrainState, peak_bytes: int, scored: Sequence[Split]) -> Cost:

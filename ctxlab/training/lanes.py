@@ -13,6 +13,7 @@ import torch
 
 from ctxlab.core.errors import UserError
 from ctxlab.runtime.ranks import Ranks
+from ctxlab.runtime.sharing import share as share
 
 
 @dataclass(slots=True)
@@ -42,25 +43,6 @@ def count(lanes: int | None, processes: int) -> int:
             f"trainer.lanes={lanes} cannot be dealt equally to {processes} processes: use a multiple of {processes}."
         )
     return lanes
-
-
-def share(costs: Sequence[float], lanes: int) -> list[list[int]]:
-    """Deal passes to lanes, the costliest first, each to the lane that has least so far.
-
-    Args:
-        costs: Cost of each pass.
-        lanes: Number of lanes.
-
-    Returns:
-        For each lane the indices of its passes, in their order.
-    """
-    dealt: list[list[int]] = [[] for _ in range(lanes)]
-    totals = [0.0] * lanes
-    for index in sorted(range(len(costs)), key=lambda i: -costs[i]):
-        lane = totals.index(min(totals))
-        dealt[lane].append(index)
-        totals[lane] += costs[index]
-    return [sorted(one) for one in dealt]
 
 
 class Gradients:

@@ -18,7 +18,6 @@ from time import perf_counter, process_time
 from accelerate import Accelerator
 
 from ctxlab.core.errors import Interrupted, UserError
-from ctxlab.core.signals import raising
 from ctxlab.runtime.cost import FlopCounter
 from ctxlab.runtime.forward import Passes, model_call
 from ctxlab.runtime.memory import LackOfMemory
@@ -281,10 +280,10 @@ class Trainer:
         """
         if self.job.evaluate is None or state.evaluated_step == state.step or self.stop.due is not None:
             return False
-        scores = self.ranks.told(self._scores(state) if self.ranks.leads else None)
+        scores = self._scores(state)
         if scores is None:  # a signal ended it
-            self.stop.agreed = self.ranks.told(self.stop.signal_number)
             return False
+        scores = self.ranks.told(scores)  # machines that differ may differ in the last bit
         self._log(state, "validation", **scores)
         state.evaluated_step = state.step
         score, lower = scores[self.job.task.primary_metric], self.job.task.lower_is_better
@@ -295,15 +294,17 @@ class Trainer:
         return True
 
     def _scores(self, state: TrainState) -> dict[str, float] | None:
-        """Score the validation split; None if a signal ends it."""
+        """Score the validation split, in all processes together; None if a signal to one of them ends it."""
         assert self.job.evaluate is not None
         self.job.model.eval()
         self._grow(state.length, self.job.context_length)  # evaluation uses the full context
         try:
-            with raising():
+            with self.ranks.together():
+                if self.stop.signal_number is not None:  # received since the step, so that the others do not know it
+                    raise Interrupted(self.stop.signal_number)
                 return self.job.evaluate()
         except Interrupted as signal:
-            self.stop.signal_number = signal.signal_number
+            self.stop.signal_number = self.stop.agreed = signal.signal_number
             return None
         finally:
             self._grow(state.length, state.length)
