@@ -10,7 +10,9 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.task import Task
 from ctxlab.core.types import Coverage, Document, Encoded, Merged, Prediction, Scores
 from ctxlab.runtime.cost import FlopCounter
+from ctxlab.runtime.ranks import current
 from ctxlab.runtime.reader import Reader
+from ctxlab.runtime.sharing import Done
 from ctxlab.text.known import NONE, Known, total
 
 
@@ -35,7 +37,7 @@ def predict(
     task: Task,
     documents: Sequence[Document],
     encoded: Sequence[Encoded],
-    done: Callable[[int], None] = lambda _: None,
+    done: Done = lambda _: None,
 ) -> Iterator[tuple[Prediction, Merged]]:
     """Yield the answer for each whole document, in order, with its merged outputs.
 
@@ -55,9 +57,11 @@ def evaluate(
     task: Task,
     documents: Sequence[Document],
     encoded: Sequence[Encoded],
-    done: Callable[[int], None] = lambda _: None,
+    done: Done = lambda _: None,
 ) -> Evaluation:
     """Predict and score whole documents; gold that no window saw counts as missed.
+
+    All processes of a run do so together, and have the same evaluation; its clock starts when all of them are there.
 
     Args:
         reader: Runs the model.
@@ -66,7 +70,8 @@ def evaluate(
         encoded: Their tokens, in the same order.
         done: Called with the number of tokens of each forward pass.
     """
-    started = perf_counter()
+    with current().joined():
+        started = perf_counter()
     predictions: list[Prediction] = []
     tokens = seen = 0
 

@@ -94,10 +94,13 @@ class Ranks:
             _together(lambda: [dist.broadcast(tensor.detach(), 0) for tensor in tensors])
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def together(self, noted: int | None = None) -> Iterator[None]:
         """Work that all processes share: what stops one of them ends the block in all.
 
         In the block, processes exchange values in ``joined`` and ``exchange`` only, all of them equally often.
+
+        Args:
+            noted: A signal that this process has received before, of which the others do not know.
 
         Raises:
             Interrupted: One of them has received a signal.
@@ -106,6 +109,8 @@ class Ranks:
         try:
             try:
                 with raising():
+                    if noted is not None:
+                        raise Interrupted(noted)
                     yield
             except (Interrupted, UserError) as error:
                 with suppress(ProcessLost, _Ended):  # others may have ended for reasons of their own

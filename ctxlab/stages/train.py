@@ -71,7 +71,7 @@ def _train(parts: Parts, opened: Opened, tracker: Tracker, memory: MemoryMeter) 
     trainer.run(state)
     bench.task.notes.extend(trainer.notes(state))
     bench.task.notes.extend(sanity.of_training(state, trainer.budget, parts.schedule, bench.length))
-    with trainer.ranks.together():
+    with trainer.ranks.together(trainer.stop.signal_number):
         return _score(parts, validation, test=splits.test, state=state, memory=memory, shown=shown)
 
 

@@ -299,9 +299,7 @@ class Trainer:
         self.job.model.eval()
         self._grow(state.length, self.job.context_length)  # evaluation uses the full context
         try:
-            with self.ranks.together():
-                if self.stop.signal_number is not None:  # received since the step, so that the others do not know it
-                    raise Interrupted(self.stop.signal_number)
+            with self.ranks.together(self.stop.signal_number):
                 return self.job.evaluate()
         except Interrupted as signal:
             self.stop.signal_number = self.stop.agreed = signal.signal_number

@@ -14,7 +14,8 @@ SAME, OTHER = np.array([[1.0], [1.0]]), np.array([[1.0], [2.0]])
     ("stage", "words", "sums", "problem"),
     [
         ("train", ["task=ner"], SAME, ""),
-        ("eval", [], SAME, "2 processes were started (WORLD_SIZE), but ctxlab eval uses one"),
+        ("eval", ["run=one"], SAME, ""),
+        ("verify", [], SAME, "2 processes were started (WORLD_SIZE), but ctxlab verify uses one"),
         ("train", ["-m", "seed=1,2"], SAME, "use trainer.processes=2"),
         ("train", [], OTHER, "different command lines"),
     ],
@@ -32,7 +33,9 @@ def test_problems(stage, words, sums, problem, monkeypatch):
         ("train", 2, 1, True),
         ("train", 2, 2, False),
         ("train", 1, 2, False),
-        ("eval", 2, 1, False),
+        ("eval", 2, 1, True),
+        ("predict", 2, 2, False),
+        ("verify", 2, 1, False),
     ],
 )
 def test_who_starts_the_processes(stage, wanted, there, starts, monkeypatch):

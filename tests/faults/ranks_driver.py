@@ -48,7 +48,10 @@ def start(words: list[str], log: Path, environment: dict[str, str]) -> int:
 
 
 def run(case: dict, folder: Path) -> dict:
-    """Run a case to its end; with ``strike`` one process gets a signal, so many seconds after a step was logged."""
+    """Run a case to its end; with ``strike`` one process gets a signal, so many seconds after a step was logged.
+
+    Instead of a step it may name a text that the processes print.
+    """
     run_dir, log = folder / case.get("run", case["name"]), folder / f"{case['name']}.log"
     size, address = case["size"], {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
     pids = []
@@ -59,7 +62,7 @@ def run(case: dict, folder: Path) -> dict:
         pids.append(start([word.format(folder=folder) for word in words], log, environment))
     if "strike" in case:
         rank, number, step, seconds = case["strike"]
-        wait_for(run_dir, step)
+        wait_for(run_dir, step) if isinstance(step, int) else wait_for_text(log, step)
         time.sleep(seconds)
         os.kill(pids[rank], getattr(signal, number))
     began = time.monotonic()
@@ -77,6 +80,13 @@ def wait_for(run_dir: Path, step: int) -> None:
             rows = []
         if any(row["step"] >= step for row in rows):
             return
+        time.sleep(0.002)
+
+
+def wait_for_text(log: Path, text: str) -> None:
+    """Wait until the processes have printed ``text``."""
+    give_up = time.monotonic() + 60
+    while time.monotonic() < give_up and text not in log.read_text():
         time.sleep(0.002)
 
 

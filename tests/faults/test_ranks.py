@@ -41,13 +41,26 @@ def given(kind: str, name: str, *words: str) -> list[str]:
     return list(chosen.values())
 
 
-def drive(folder: Path, cases: list[dict]) -> dict[str, dict]:
-    """Run the cases in the driver; returns their exit statuses and outputs."""
+BREAKING = """
+import runpy, sys
+sys.path.insert(0, {folder!r})
+import broken
+sys.argv[0] = {driver!r}
+runpy.run_path({driver!r}, run_name="__main__")
+"""
+
+
+def drive(folder: Path, cases: list[dict], broken: str = "") -> dict[str, dict]:
+    """Run the cases in the driver, which first runs the code ``broken``; returns exit statuses and outputs."""
     (folder / "cases.json").write_text(json.dumps(cases))
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CTXLAB_CACHE": str(folder / "cache")}
     driver = str(Path(__file__).with_name("ranks_driver.py"))
-    command = [sys.executable, driver, str(folder), str(folder / "cases.json")]
-    out = subprocess.run(command, capture_output=True, text=True, timeout=900, env=environment, cwd=folder)
+    first = [driver]
+    if broken:
+        (folder / "broken.py").write_text(broken)
+        first = ["-c", BREAKING.format(folder=str(folder), driver=driver)]
+    command = [sys.executable, *first, str(folder), str(folder / "cases.json")]
+    out = subprocess.run(command, capture_output=True, text=True, timeout=1500, env=environment, cwd=folder)
     assert out.returncode == 0, out.stderr[-3000:]
     return json.loads(out.stdout.strip().splitlines()[-1])
 
@@ -107,10 +120,9 @@ def test_two_processes_are_one_run(kinds, tmp_path, promise):
 
 
 BROKEN = """
-import torch
-from ctxlab.training import loop
+from ctxlab.training.accumulation import Accumulation
 
-whole = loop.Trainer._lane
+whole = Accumulation._lane
 
 def lane(self, groups, numbers, step):
     sums = whole(self, groups, numbers, step)
@@ -118,7 +130,7 @@ def lane(self, groups, numbers, step):
         sums.loss = float("nan")
     return sums
 
-loop.Trainer._lane = lane
+Accumulation._lane = lane
 """
 
 
@@ -184,20 +196,8 @@ def test_runs_move_between_one_process_and_two(tmp_path, promise):
 
 @pytest.mark.faults
 def test_a_loss_that_is_no_number_in_one_process_ends_all(tmp_path):
-    (tmp_path / "sitecustomize.py").write_text("")
-    (tmp_path / "broken.py").write_text(BROKEN)
-    words = given("chunk", "broken")
-    driver = (
-        "import sys, json; sys.path.insert(0, sys.argv[3]); import broken; "
-        "sys.argv = ['driver', *sys.argv[1:3]]; import runpy; "
-        f"runpy.run_path({str(Path(__file__).with_name('ranks_driver.py'))!r}, run_name='__main__')"
-    )
-    (tmp_path / "cases.json").write_text(json.dumps([{"name": "broken", "size": 2, "words": words}]))
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CTXLAB_CACHE": str(tmp_path / "cache")}
-    command = [sys.executable, "-c", driver, str(tmp_path), str(tmp_path / "cases.json"), str(tmp_path)]
-    out = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, cwd=tmp_path)
-    assert out.returncode == 0, out.stderr[-3000:]
-    result = json.loads(out.stdout.strip().splitlines()[-1])["broken"]
+    cases = [{"name": "broken", "size": 2, "words": given("chunk", "broken")}]
+    result = drive(tmp_path, cases, BROKEN)["broken"]
     assert result["codes"] == [3, 3], result["log"]
     assert result["log"].count("The loss is nan at step 5 (documents ") == 1
     assert {row["step"] for row in rows(tmp_path / "broken")} == {1, 2, 3, 4, 5}
@@ -208,7 +208,7 @@ def test_a_loss_that_is_no_number_in_one_process_ends_all(tmp_path):
     ("words", "sentence"),
     [
         ([[*WORDS, "seed=1"], [*WORDS, "seed=2"]], "were started with different command lines"),
-        (["eval", "task=lm", "model=tiny_gpt2"], "ctxlab eval uses one"),
+        (["verify", "task=lm", "model=tiny_gpt2"], "ctxlab verify uses one"),
         ([*WORDS, "-m"], "use trainer.processes=2"),
         ([*WORDS, "trainer.processes=4"], "torchrun has started 2"),
         ([*WORDS, "trainer.lanes=3"], "trainer.lanes=3 cannot be dealt equally to 2 processes"),
