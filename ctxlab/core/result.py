@@ -45,6 +45,7 @@ class Cost:
     tokens_per_second: float | None = None
     padding_share: float | None = None
     peak_memory_bytes: int | None = None
+    """Of the first process, where several share the work; the other figures are of all."""
     flops: float | None = None
     matrix_rate_share: float | None = None
     """Operations per second of training, else of evaluation, over those of this machine's matrix products."""

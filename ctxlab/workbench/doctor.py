@@ -72,7 +72,9 @@ def _cores() -> Iterator[Finding]:
     yield Finding("cores", f"{cores}, of which training uses {threads}", fix)
     ranks = int(os.environ.get("WORLD_SIZE") or 1)
     if ranks > 1:
-        yield Finding("WORLD_SIZE", str(ranks), "a run is one process: start ctxlab itself instead of torchrun")
+        yield Finding(
+            "WORLD_SIZE", str(ranks), "only train, eval and predict share their work: unset it for other commands"
+        )
 
 
 def _memory() -> Iterator[Finding]:

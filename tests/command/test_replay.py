@@ -76,6 +76,15 @@ def test_eval_composes_what_the_run_was(ctxlab, run):
     assert "ner-chunk-6000" in str(outcome.run_dir)
 
 
+def test_eval_has_its_own_number_of_processes(ctxlab, run):
+    """A training run on eight is evaluated on however many there are."""
+    (recorded,) = run.run_dir.glob(".hydra/overrides.yaml")
+    recorded.write_text(recorded.read_text() + "- trainer.processes=8\n")
+    assert ctxlab("eval", f"run={run.run_dir}").config.trainer.processes == 1
+    shown = yaml.safe_load(ctxlab("train", "--cfg", "job", f"resume={run.run_dir}").out)
+    assert shown["trainer"]["processes"] == 8
+
+
 def test_cfg_shows_the_run_too(ctxlab, run):
     shown = yaml.safe_load(ctxlab("eval", "--cfg", "job", f"run={run.run_dir}", "split=test").out)
     assert (shown["seed"], shown["context"]["length"], shown["split"]) == (3, 6000, "test")

@@ -1,13 +1,15 @@
 """Signals are noted, or raised at once; afterwards everything is as before."""
 
 import contextlib
+import os
 import signal
 import threading
+import time
 
 import pytest
 
 from ctxlab.core.errors import Interrupted
-from ctxlab.core.signals import STOPPING, StopRequest, raising
+from ctxlab.core.signals import STOPPING, StopRequest, held, raising
 
 
 @pytest.fixture(autouse=True)
@@ -70,4 +72,29 @@ def test_outside_the_main_thread_nothing_is_changed():
     thread.start()
     thread.join()
     assert done == [None]
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_signal_waits_for_what_belongs_together_whatever_thread_receives_it():
+    """Libraries have threads of their own, to which the system may give it."""
+    over, done, before = threading.Event(), [], signal.getsignal(signal.SIGTERM)
+    thread = threading.Thread(target=over.wait)
+    thread.start()
+
+    def two_things() -> None:
+        with held():
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.02)
+            done.append("first")
+            done.append("second")
+        done.append("after")
+
+    try:
+        with raising(), pytest.raises(Interrupted) as stop:
+            two_things()
+        assert stop.value.signal_number == signal.SIGTERM
+    finally:
+        over.set()
+        thread.join()
+    assert done == ["first", "second"]
     assert signal.getsignal(signal.SIGTERM) == before

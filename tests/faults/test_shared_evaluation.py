@@ -118,8 +118,8 @@ def test_what_stops_one_process_in_an_evaluation_stops_all(tmp_path, promise):
     places = {"validation": (2, 0.8), "closing": ("evaluate test", 0.8)}
     strikes = {
         f"{number}-{rank}-{place}": [rank, number, after, random.uniform(0.05, longest)]
-        for number in ("SIGTERM", "SIGUSR1", "SIGKILL")
-        for rank in (0, 1)
+        for number, ranks in (("SIGTERM", (0, 1)), ("SIGUSR1", (1,)), ("SIGKILL", (0, 1)))
+        for rank in ranks
         for place, (after, longest) in places.items()
     }
     cases = [{"name": "whole", "size": 2, "words": [*LONG, "hydra.run.dir={folder}/whole"]}]
@@ -218,19 +218,19 @@ def test_an_error_of_one_process_is_told_once(tmp_path):
 @pytest.mark.faults
 def test_eval_and_predict_start_their_processes_themselves(tmp_path):
     """Alone and in a multirun; the command that is recorded is the one that was typed."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CTXLAB_CACHE": str(tmp_path / "cache")}
     scored = ["eval", "task=lm", "model=tiny_llama", "strategy=chunk", "context=64", "tracking=none", "split=test"]
     scored += ["data.test_documents=4", "data.words_per_document=100", "trainer.tokens_per_forward=128"]
     drive(tmp_path, [{"name": "one", "size": 1, "words": [*scored, "hydra.run.dir={folder}/one"]}])
     words = [*scored, "trainer.processes=2", f"hydra.run.dir={tmp_path}/two"]
-    start(words, environment)
+    start(words, tmp_path)
     assert files(tmp_path / "two") == files(tmp_path / "one")
     assert json.loads((tmp_path / "two" / "result.json").read_text())["command"] == ["ctxlab", *words]
-    start([*scored, "-m", "context=32,64", "trainer.processes=2", f"hydra.sweep.dir={tmp_path}/sweep"], environment)
+    start([*scored, "-m", "context=32,64", "trainer.processes=2", f"hydra.sweep.dir={tmp_path}/sweep"], tmp_path)
     assert files(tmp_path / "sweep" / "1") == files(tmp_path / "one")
 
 
-def start(words: list[str], environment: dict[str, str]) -> None:
+def start(words: list[str], folder: Path) -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CTXLAB_CACHE": str(folder / "cache")}
     command = [sys.executable, "-m", "ctxlab", *words]
-    out = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
+    out = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, cwd=folder)
     assert out.returncode == 0, out.stderr[-3000:]
