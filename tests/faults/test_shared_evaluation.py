@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,10 +12,8 @@ from random import Random
 import pytest
 
 from tests.contracts.task_runs import MODELS, command, records, without_gold, write
-from tests.faults.test_ranks import drive, rows, weights
+from tests.faults.test_ranks import drive, files, rows, weights
 from tests.faults.test_same_seed import HEADS
-
-CLOCKS = ("evaluation_seconds", "tokens_per_second", "peak_memory_bytes", "matrix_rate_share")
 
 PARTS = ("data.test_documents=5", "trainer.tokens_per_forward=96")
 """More documents than processes, in several passes; predictions are made for two documents, fewer than processes."""
@@ -31,26 +30,18 @@ VARIANTS = {
 """Further ways through the reader: task, kind of model, options."""
 
 
-def files(run: Path) -> dict[str, bytes]:
-    """Predictions, sufficient statistics, and the result without clocks and the command itself."""
-    result = json.loads((run / "result.json").read_text())
-    result.pop("command")
-    for key in CLOCKS:
-        result["cost"].pop(key)
-    written = [path for name in ("predictions", "scores") for path in sorted((run / name).iterdir())]
-    return {path.parent.name: path.read_bytes() for path in written} | {"result": json.dumps(result).encode()}
-
-
 PREDICTED = ("ner-encoder", "qa-encoder", "summarization-decoder", "dialogue-encoder", "lm-decoder")
 """Runs whose model predicts too."""
 
 
-def cases_of(name: str, train: list[str], task: str, folder: Path) -> Iterator[dict]:
-    """Train on one process; evaluate on one and two, predict on one and three."""
-    yield {"name": name, "size": 1, "words": [*train, f"hydra.run.dir={{folder}}/{name}"]}
+def cases_of(name: str, train: list[str], task: str, folder: Path, *, trains: bool = True) -> Iterator[dict]:
+    """Train on one process, if at all; evaluate on one and two, predict on one and three."""
+    if trains:
+        yield {"name": name, "size": 1, "words": [*train, f"hydra.run.dir={{folder}}/{name}"]}
     for size in (1, 2):
         run = f"{name}-eval-{size}"
-        words = ["eval", f"run={{folder}}/{name}", "split=test", f"hydra.run.dir={{folder}}/{run}"]
+        scored = [f"run={{folder}}/{name}"] if trains else train[1:]
+        words = ["eval", *scored, "split=test", f"hydra.run.dir={{folder}}/{run}"]
         yield {"name": run, "size": size, "words": words}
     if name in PREDICTED:
         write(folder / f"{name}.jsonl", [without_gold(one) for one in records(task)])
@@ -64,22 +55,29 @@ def cases_of(name: str, train: list[str], task: str, folder: Path) -> Iterator[d
 def compare(runs: dict[str, tuple[str, list[str]]], folder: Path) -> None:
     """Assert that every run, named with its task and its command, gives the same files on several processes."""
     cases = [case for name, (task, train) in runs.items() for case in cases_of(name, train, task, folder)]
+    compare_cases(cases, list(runs), folder)
+
+
+def compare_cases(cases: list[dict], names: list[str], folder: Path) -> None:
     found = drive(folder, cases)
     for case, result in found.items():
         assert set(result["codes"]) == {0}, (case, result["log"])
-    for name in runs:
+    for name in names:
         assert files(folder / f"{name}-eval-1") == files(folder / f"{name}-eval-2"), name
-        shown = [found[f"{name}-eval-{size}"]["log"].count("evaluate test 100%") for size in (1, 2)]
-        assert shown[0] == shown[1] >= 1, name  # one screen, on which all documents count
-        if name in PREDICTED:
+        logs = [found[f"{name}-eval-{size}"]["log"] for size in (1, 2)]
+        assert [log.count("report, with breakdowns") for log in logs] == [1, 1], name  # one screen
+        read = [re.findall(r"evaluate test 100% · ([\d,]+) tokens", log)[-1:] for log in logs]
+        assert read[0] == read[1] != [], name  # on which all documents count
+        if (folder / f"{name}-predict-1").exists():
             one, three = (folder / f"{name}-predict-{size}.jsonl" for size in (1, 3))
             assert one.read_bytes() == three.read_bytes(), name
 
 
 def test_generated_texts_are_the_same_on_any_number_of_processes(tmp_path):
     """The passes that generate and those that score the gold target, of windows of unequal lengths."""
-    name, (task, kind) = "summarization-decoder", ("summarization", "decoder")
-    compare({name: (task, [*command(task, MODELS[kind], "chunk"), *PARTS])}, tmp_path)
+    words = [*command("summarization", MODELS["decoder"], "chunk"), *PARTS]
+    cases = [*cases_of("texts", words, "summarization", tmp_path, trains=False)]
+    compare_cases(cases, ["texts"], tmp_path)
 
 
 @pytest.mark.faults
@@ -151,7 +149,7 @@ def test_what_stops_one_process_in_an_evaluation_stops_all(tmp_path, promise):
         assert found[f"{name}-resumed"]["codes"] == [0, 0], found[f"{name}-resumed"]["log"]
         resumed = tmp_path / name
         assert (weights(resumed, 4), rows(resumed)) == expected[:2], name
-        assert files(resumed)["predictions"] == expected[2]["predictions"], name
+        assert files(resumed)["predictions/test.jsonl"] == expected[2]["predictions/test.jsonl"], name
     promise(
         "what stops one of several processes in an evaluation stops all",
         f"SIGTERM, SIGUSR1 and `kill -9` to either of two processes in validation, in the closing evaluation and in "
