@@ -62,7 +62,7 @@ def measure(_: Path) -> list[dict[str, Any]]:
             pad_id = bench.tokenizer.pad_token_id
             batches = [
                 collate([item.windows[0] for item in items], [item.labels[0] for item in items], pad_id)
-                for items in trainer._forward_groups(epoch, indices, None)
+                for items in trainer.accumulation._forward_groups(epoch, indices, None)
             ]
             started = perf_counter()
             trainer._step(state, epoch, progress)
