@@ -9,14 +9,9 @@ from typing import Any
 import torch
 
 from ctxlab.cli import main
-from ctxlab.command.compose import compose
-from ctxlab.data.splits import load_documents
 from ctxlab.runtime.cost import MemoryMeter
 from ctxlab.training.state import TrainState
-from ctxlab.workbench.opening import open_bench
-from ctxlab.workbench.parts import make_parts
-from ctxlab.workbench.trainer import Validation, make_trainer
-from scripts.bench.loop import Silent
+from scripts.bench.loop import loop
 
 WORDS = (
     "task=ner", "model=tiny_bert", "strategy=longformer", "context=1024", "tracking=none", "data.documents=8",
@@ -43,16 +38,7 @@ def synchronisations(device: torch.device, small: bool) -> list[dict[str, Any]]:
     if device.type != "cuda":
         return [{"what": "waits of a step", "measured": "only a GPU has them"}]
     with tempfile.TemporaryDirectory() as folder:
-        parts = make_parts(compose("train", _words(small)), Path(folder))
-        opened = open_bench(parts, lambda task: load_documents(parts.data, task, parts.seed), learns=True, trains=True)
-        trainer = make_trainer(
-            parts,
-            opened.bench,
-            documents=opened.documents.train,
-            validation=Validation(opened.bench, []),
-            watcher=Silent(),
-            memory=MemoryMeter(device),
-        )
+        trainer, _ = loop(_words(small), Path(folder))
         state = TrainState()
         for step in range(3):
             epoch, progress = trainer._position(state)
