@@ -15,7 +15,7 @@ from tests.contracts.task_runs import MODELS, command, records, without_gold, wr
 from tests.faults.test_ranks import drive, files, rows, weights
 from tests.faults.test_same_seed import HEADS
 
-PARTS = ("data.test_documents=5", "trainer.tokens_per_forward=96")
+PARTS = ("data.documents=8", "data.test_documents=5", "trainer.tokens_per_forward=96")
 """More documents than processes, in several passes; predictions are made for two documents, fewer than processes."""
 
 VARIANTS = {
@@ -23,7 +23,11 @@ VARIANTS = {
     "segment-cache": ("lm", "decoder", ("strategy=transformer_xl",)),
     "sampled": ("summarization", "decoder", ("task.decoding.sample=true", "task.decoding.temperature=1.5")),
     "beams": ("translation", "encoder_decoder", ("task.decoding.num_beams=2",)),
-    "without-cache": ("qa", "decoder", ("strategy=bigbird", "strategy.attention.block=16")),
+    "without-cache": (
+        "qa",
+        "decoder",
+        ("strategy=bigbird", "strategy.attention.block=16", "strategy.attention.window=24"),
+    ),
     "compared-answers": ("classification", "decoder", ("task.shots=0",)),
     "hierarchical": ("classification", "encoder", ("strategy=hierarchical", "strategy.reading.window=40")),
 }
