@@ -57,7 +57,9 @@ def check_space(parts: Parts, trainer: Trainer, state: TrainState) -> None:
         UserError: Names the space that is needed and the one that is free.
     """
     run_dir, kept = parts.origin.run_dir, parts.trainer.keep_checkpoints
-    each = weight_bytes(trainer.job.model) + state_bytes(parts.optimizer, trainer.job.model)
+    model = trainer.job.model
+    tuning_bytes = sum(tensor.nbytes for tensor in parts.tuning.save(model).values())
+    each = weight_bytes(model) + tuning_bytes + state_bytes(parts.optimizer, model)
     present = len(checkpoint.names(run_dir))
     free_bytes = shutil.disk_usage(run_dir).free
 

@@ -20,9 +20,9 @@ WEIGHTS = "model.safetensors"
 
 
 def save_weights(model: Any, tuning: Tuning, folder: Path) -> None:
-    """Write config and weights of ``model`` to ``folder``, and modules added by ``tuning`` to a separate file."""
-    model.save_pretrained(folder, state_dict=tuning.weights(model), max_shard_size="100GB")
-    if own := tuning.state(model):
+    """Write config and weights of ``model`` to ``folder``, and what ``tuning`` needs besides to a separate file."""
+    model.save_pretrained(folder, state_dict=tuning.export(model), max_shard_size="100GB")
+    if own := tuning.save(model):
         save_file({name: tensor.contiguous() for name, tensor in own.items()}, folder / TUNING)
 
 
