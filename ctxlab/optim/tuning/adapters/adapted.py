@@ -10,8 +10,9 @@ from typing import Any
 import torch
 
 from ctxlab.core.added_modules import attach, attached
-from ctxlab.core.architecture import Matrix, oriented
 from ctxlab.core.contract import option
+from ctxlab.core.errors import UserError
+from ctxlab.core.matrices import Matrix, oriented
 from ctxlab.core.model import TUNING_MODULE
 from ctxlab.core.optim import ParameterGroup, Tuning
 from ctxlab.optim.tuning.adapters.freezing import freeze_body
@@ -49,13 +50,24 @@ class Adapted(Tuning, ABC):
     Trainable modules of strategy and task are trained too, and so are the kinds of parameters in ``train``.
     """
 
-    def __init__(self, targets: str | Sequence[str], train: Sequence[str]) -> None:
-        """Take the names of the matrices, see ``find_targets``, and kinds of parameters, see ``freeze_body``."""
-        self.targets, self.train = targets, train
+    def __init__(self, targets: str | Sequence[str], train: Sequence[str], lr_scale: float) -> None:
+        """Store the options.
+
+        Args:
+            targets: ``all`` or names of matrices, see ``find_targets``.
+            train: Kinds of other parameters to train, see ``freeze_body``.
+            lr_scale: Factor of the adapters' learning rate on that of the run.
+        """
+        check_options(lr_scale=lr_scale)
+        self.targets, self.train, self.lr_scale = targets, train, lr_scale
 
     @abstractmethod
-    def adapter(self, matrix: Matrix) -> Adapter:
-        """Return a new adapter for ``matrix``; raises UserError if it does not fit."""
+    def build(self, model: Any, found: Sequence[Matrix]) -> dict[str, torch.nn.Module]:
+        """Return a new adapter for each of the matrices ``found`` by its name, and modules that adapters share.
+
+        Raises:
+            UserError: A matrix does not fit.
+        """
 
     def find(self, model: Any) -> list[Matrix]:
         """Return the matrices that are adapted."""
@@ -69,7 +81,7 @@ class Adapted(Tuning, ABC):
         """
         found = self.find(model)
         freeze_body(model, self.train, option(self))
-        adapters = torch.nn.ModuleDict({_key(one.name): self.adapter(one) for one in found})
+        adapters = torch.nn.ModuleDict({_key(name): made for name, made in self.build(model, found).items()})
         attach(model, TUNING_MODULE, adapters)
         for one in found:
             _adapter(adapters, one.name).install(one.module)
@@ -86,9 +98,9 @@ class Adapted(Tuning, ABC):
         return [*(ParameterGroup(some, scale) for scale, some in scales.items()), ParameterGroup(others)]
 
     def scaled(self, model: Any) -> Iterator[tuple[torch.nn.Parameter, float]]:
-        """Yield the parameters whose learning rate is not that of the run, each with its factor."""
-        del model
-        yield from ()
+        """Yield the adapters' parameters, each with its factor on the learning rate of the run."""
+        for _, adapter in self.adapters(model):
+            yield from ((parameter, self.lr_scale) for parameter in adapter.parameters())
 
     def adapters(self, model: Any) -> Iterator[tuple[Matrix, Any]]:
         """Yield the adapted matrices of ``model`` and their adapters."""
@@ -132,3 +144,12 @@ def _key(name: str) -> str:
 
 def _name(key: str) -> str:
     return key.replace("/", ".")
+
+
+def check_options(*, dropout: float = 0.0, **positive: float) -> None:
+    """Refuse a rate outside [0, 1), and other options that are not positive; raises UserError."""
+    if not 0 <= dropout < 1:
+        raise UserError(f"tuning.dropout={dropout} must be at least 0 and below 1.")
+    for name, value in positive.items():
+        if value <= 0:
+            raise UserError(f"tuning.{name}={value} must be above 0.")

@@ -1,21 +1,13 @@
-"""What efficient tuning trains besides its adapters: the head, the strategy's modules, and more of the body on request."""
+"""What efficient tuning trains besides adapters: head, modules of the strategy, and more of the body on request."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 
-from ctxlab.core.architecture import (
-    bias_parameters,
-    embedding_parameters,
-    head_parameters,
-    installed,
-    learned_tables,
-    norm_parameters,
-    output_layer,
-    position_parameters,
-)
+from ctxlab.core.architecture import embedding_parameters, head_parameters, installed, learned_tables, output_layer
 from ctxlab.core.errors import UserError
+from ctxlab.core.matrices import bias_parameters, norm_parameters, position_parameters
 
 
 def lengthened(model: Any) -> list[torch.nn.Parameter]:

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from ctxlab.core.architecture import Matrix
 from ctxlab.core.errors import UserError
+from ctxlab.core.matrices import Matrix
 from ctxlab.optim.tuning.adapters.adapted import Adapter
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ctxlab.core.architecture import Matrix, body_matrices, is_tied, matrices
 from ctxlab.core.errors import UserError
+from ctxlab.core.matrices import Matrix, body_matrices, is_tied, matrices
 
 ALL = "all"
 """Value of ``tuning.targets``: every matrix of the pretrained body."""
