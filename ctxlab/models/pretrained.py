@@ -5,9 +5,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ctxlab.core.architecture import NOTE, installed
 from ctxlab.core.errors import UserError
-from ctxlab.core.model import ModelSource
-from ctxlab.models.loading.dropout import set_attention_dropout, set_dropout
+from ctxlab.core.model import UNMERGED, ModelSource
+from ctxlab.models.loading.dropout import check_dropout, set_attention_dropout, set_dropout
+from ctxlab.models.loading.named_rows import add_note
 from ctxlab.models.loading.vocabulary import fit_vocabulary
 from ctxlab.models.loading.weights import Configure, folder, load_model, load_tokenizer, read_kind, read_labels
 
@@ -60,7 +62,20 @@ class Pretrained(ModelSource):
         with suppress(UserError):  # weights without a tokenizer load too; ``tokenizer`` raises the error
             fit_vocabulary(model, self.tokenizer(), self.path)
         set_attention_dropout(model, self.attention_dropout)
+        check_dropout(model, self.dropout)
+        self._note_unmerged(model)
         return model
+
+    def _note_unmerged(self, model: Any) -> None:
+        """Note that the weights are those of a run whose adapters cannot be merged; they are not this model's."""
+        rule = installed(model.config, UNMERGED).get("name")
+        if rule is not None:
+            getattr(model.config, NOTE).pop(UNMERGED)
+            add_note(
+                model,
+                f"Model `{self.path}` was trained with tuning={rule}, which cannot be merged: it starts without its "
+                "adapters (`ctxlab eval run=<its run>` uses them).",
+            )
 
 
 def _name(path: str) -> str:

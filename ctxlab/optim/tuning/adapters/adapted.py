@@ -10,10 +10,11 @@ from typing import Any
 import torch
 
 from ctxlab.core.added_modules import attach, attached
+from ctxlab.core.architecture import note_installed
 from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
 from ctxlab.core.matrices import Matrix, oriented
-from ctxlab.core.model import TUNING_MODULE
+from ctxlab.core.model import TUNING_MODULE, UNMERGED
 from ctxlab.core.optim import ParameterGroup, Tuning
 from ctxlab.optim.tuning.adapters.freezing import freeze_body
 from ctxlab.optim.tuning.adapters.targets import find_targets
@@ -83,6 +84,8 @@ class Adapted(Tuning, ABC):
         freeze_body(model, self.train, option(self))
         adapters = torch.nn.ModuleDict({_key(name): made for name, made in self.build(model, found).items()})
         attach(model, TUNING_MODULE, adapters)
+        if not self.merges:
+            note_installed(model.config, UNMERGED, {"name": option(self)})
         for one in found:
             _adapter(adapters, one.name).install(one.module)
 
