@@ -3,7 +3,7 @@
 Shape legend: I inputs and O outputs of the matrix that an adapter follows, S its size.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -32,11 +32,6 @@ class Bottleneck(BaseAdapter):
         del module, args
         added: torch.Tensor = self.up(F.relu(self.down(output)))
         return output + added
-
-    def merged(self, weight: torch.Tensor, bias: torch.Tensor | None) -> Mapping[str, torch.Tensor]:
-        """Return nothing: it is not linear."""
-        del weight, bias
-        return {}
 
 
 class Adapter(Adapted):

@@ -20,11 +20,11 @@ from ctxlab.optim.tuning.adapters.freezing import freeze_body
 from ctxlab.optim.tuning.adapters.targets import find_targets
 
 
-class Adapter(torch.nn.Module, ABC):
-    """What is added to one matrix. It acts through hooks, and the matrix keeps its name, class and weights."""
+class Adapter(torch.nn.Module):
+    """What is added to one matrix, or layer. It acts through hooks; the module keeps its name, class and weights."""
 
     changed: Sequence[str] = ("weight",)
-    """Parameters of the matrix that ``merged`` replaces."""
+    """Parameters of the matrix that ``merged`` replaces; none if it cannot be merged."""
 
     def install(self, module: torch.nn.Module) -> None:
         """Make ``module`` call this adapter. Hooks are methods, so that a copy of the model calls its own adapters."""
@@ -35,7 +35,6 @@ class Adapter(torch.nn.Module, ABC):
         del module, args
         return output
 
-    @abstractmethod
     def merged(self, weight: torch.Tensor, bias: torch.Tensor | None) -> Mapping[str, torch.Tensor]:
         """Return the parameters ``changed`` of a matrix that alone computes what matrix and adapter do.
 
@@ -43,6 +42,7 @@ class Adapter(torch.nn.Module, ABC):
             weight: Its weight (O, I).
             bias: Its bias (O,), if it has one.
         """
+        raise NotImplementedError
 
 
 class Adapted(Tuning, ABC):
@@ -118,7 +118,7 @@ class Adapted(Tuning, ABC):
         """Return all weights but the adapters, with these merged."""
         merged: dict[int, torch.Tensor] = {}
         with torch.no_grad():
-            for one, adapter in self.adapters(model):
+            for one, adapter in self.adapters(model) if self.merges else ():
                 for name, tensor in adapter.merged(one.weight, one.module.bias).items():
                     stored = oriented(one.module, tensor) if name == "weight" else tensor
                     merged[getattr(one.module, name).data_ptr()] = stored.contiguous()
