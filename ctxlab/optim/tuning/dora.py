@@ -23,17 +23,18 @@ class Directed(LowRank):
 
     def _factor(self, weight: torch.Tensor) -> torch.Tensor:
         """Return m / ‖V‖ (O,); the length is a constant for the gradient, as in section 4.3 of the paper."""
-        length = torch.linalg.norm(weight + self.change(), dim=1).detach()
+        with torch.no_grad(), torch.autocast(weight.device.type, enabled=False):
+            length = torch.linalg.norm(weight + self.change(), dim=1)
         factor: torch.Tensor = self.magnitude / length
         return factor
 
     def after(self, module: torch.nn.Module, args: tuple[Any, ...], output: torch.Tensor) -> torch.Tensor:
         """Return the output (…, O) with the direction changed and the length replaced."""
-        factor = self._factor(Matrix("", module).weight)
+        change = F.linear(F.linear(args[0], self.a), self.b) * self.scale  # (…, O)
         bias: Any = module.bias
-        plain = output if bias is None else output - bias  # (…, O)
-        change = F.linear(F.linear(args[0], self.a), self.b)  # (…, O)
-        return output + ((factor - 1) * plain + factor * change * self.scale)
+        whole = output + change if bias is None else output - bias.to(output.dtype) + change  # (…, O): x Vᵀ
+        more = self._factor(Matrix("", module).weight) - 1  # (O,): zero at the start, so that nothing changes
+        return output + change + more.to(whole.dtype) * whole
 
     def merged(self, weight: torch.Tensor, bias: torch.Tensor | None) -> Mapping[str, torch.Tensor]:
         """Return V with rows of the trained lengths."""

@@ -10,6 +10,11 @@ from ctxlab.core.matrices import Matrix, feed_forward_matrices, key_value_matric
 from ctxlab.optim.tuning.adapters.adapted import Adapted, Adapter
 
 
+def rescaled(values: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """Return values (…, O) times scale (O,), in their precision: in bf16 alone a factor of 1.003 would be 1."""
+    return values + (scale - 1).to(values.dtype) * values
+
+
 class ScaledOutputs(Adapter):
     """y ← l · y for a matrix of O outputs; l starts at one."""
 
@@ -22,7 +27,7 @@ class ScaledOutputs(Adapter):
     def after(self, module: torch.nn.Module, args: tuple[Any, ...], output: torch.Tensor) -> torch.Tensor:
         """Return the outputs (…, O), each times its factor."""
         del module, args
-        return output * self.scale
+        return rescaled(output, self.scale)
 
     def merged(self, weight: torch.Tensor, bias: torch.Tensor | None) -> Mapping[str, torch.Tensor]:
         """Return W and b with rescaled rows."""
@@ -44,7 +49,7 @@ class ScaledInputs(Adapter):
     def before(self, module: torch.nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return the inputs (…, I), each times its factor."""
         del module
-        return (args[0] * self.scale, *args[1:])
+        return (rescaled(args[0], self.scale), *args[1:])
 
     def merged(self, weight: torch.Tensor, bias: torch.Tensor | None) -> Mapping[str, torch.Tensor]:
         """Return W with rescaled columns."""

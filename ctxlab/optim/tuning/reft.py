@@ -30,7 +30,8 @@ class Intervention(Adapter):
 
     def projection(self) -> torch.Tensor:
         """Return P (R, D)."""
-        return torch.linalg.qr(self.basis.T).Q.T
+        rows: torch.Tensor = torch.linalg.qr(self.basis.T).Q.T
+        return rows
 
     def after(self, module: torch.nn.Module, args: tuple[Any, ...], output: Any) -> Any:
         """Return the output of a layer with its hidden states (…, D) changed."""
@@ -38,8 +39,9 @@ class Intervention(Adapter):
         is_first = isinstance(output, tuple)
         states = output[0] if is_first else output  # (…, D)
         projection = self.projection()
-        wanted = self.source(states) - F.linear(states, projection)  # (…, R)
-        changed = states + wanted @ projection  # (…, D)
+        # The matrices are subtracted, not their products, which are nearly equal and rounded in bf16.
+        wanted = F.linear(states, self.source.weight - projection, self.source.bias)  # (…, R)
+        changed = states + F.linear(wanted, projection.T).to(states.dtype)  # (…, D)
         return (changed, *output[1:]) if is_first else changed
 
 

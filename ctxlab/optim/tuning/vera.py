@@ -44,7 +44,8 @@ class Scaled(Adapter):
         del module
         (inputs,) = args
         a, b = self._shared[0].a[:, : inputs.shape[-1]], self._shared[0].b[: len(self.b)]
-        return output + self.b * F.linear(self.d * F.linear(inputs, a), b)
+        inner = self.d * F.linear(inputs, a)  # (…, R)
+        return output + self.b.to(output.dtype) * F.linear(inner, b)
 
     def merged(self, weight: torch.Tensor, bias: torch.Tensor | None) -> Mapping[str, torch.Tensor]:
         """Return W with the change."""
