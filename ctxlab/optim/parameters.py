@@ -5,7 +5,9 @@ from typing import Any
 
 import torch
 
-from ctxlab.core.optim import ParameterGroup
+from ctxlab.core.added_modules import attached
+from ctxlab.core.model import TUNING_MODULE
+from ctxlab.core.optim import ParameterGroup, Tuning
 
 
 def parameter_groups(groups: Sequence[ParameterGroup], weight_decay: float) -> list[dict[str, Any]]:
@@ -31,3 +33,10 @@ def count_parameters(model: torch.nn.Module, *, trainable: bool = False) -> int:
 def weight_bytes(model: torch.nn.Module) -> int:
     """Return the bytes of all weights and buffers."""
     return sum(tensor.nbytes for tensor in (*model.parameters(), *model.buffers()))
+
+
+def doubled_bytes(model: torch.nn.Module, tuning: Tuning) -> int:
+    """Return the bytes of the weights that a checkpoint has twice, merged with the adapters of ``tuning`` and not."""
+    own = attached(model, TUNING_MODULE)
+    saved = sum(tensor.nbytes for tensor in tuning.save(model).values())
+    return saved - (0 if own is None else weight_bytes(own))
