@@ -31,8 +31,15 @@ FITTING = [(rule, kind) for rule in RULES for kind in MODELS if (rule, kind) not
 
 
 def make(kind):
+    """A tiny model whose biases are not zero, as they are when it is new."""
     source, head = MODELS[kind]
-    return source(hidden_size=32, num_layers=2).build(head, ["O", "B-X"] if "token" in head else [])
+    model = source(hidden_size=32, num_layers=2).build(head, ["O", "B-X"] if "token" in head else [])
+    generator = torch.Generator().manual_seed(9)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("bias"):
+                parameter.copy_(0.1 * torch.randn(parameter.shape, generator=generator))
+    return model
 
 
 def rule_of(name, **options):

@@ -19,7 +19,7 @@ from tests.stages.conftest import refused  # noqa: F401
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")  # peft's own
 
-MATRICES = {"bert": ["query", "output.dense"], "gpt2": ["c_attn", "c_proj"], "llama": ["q_proj", "down_proj"],
+MATRICES = {"bert": ["value", "output.dense"], "gpt2": ["c_attn", "c_proj"], "llama": ["q_proj", "down_proj"],
             "t5": ["q", "wo"]}  # fmt: skip
 
 
@@ -120,9 +120,8 @@ def test_a_folder_that_is_no_adapter_is_refused(spoil, said, tmp_path):
 
 def test_training_starts_from_a_published_adapter(tmp_path, refused):  # noqa: F811
     """And a folder of weights with an adapter beside them, which the library would apply again, is refused."""
-    source = TinyBert(hidden_size=32, num_layers=2)
-    source.build("token_classification", ["O", "B-X"]).save_pretrained(tmp_path / "base")
-    source.tokenizer().save_pretrained(tmp_path / "base")
+    make("bert").save_pretrained(tmp_path / "base")
+    TinyBert().tokenizer().save_pretrained(tmp_path / "base")
     theirs = saved(tmp_path / "adapter", "bert", lora("bert"))
     built = Pretrained(str(tmp_path / "base"), adapter=str(tmp_path / "adapter")).build(
         "token_classification", ["O", "B-X"]
