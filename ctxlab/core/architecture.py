@@ -250,11 +250,12 @@ def head_parameters(model: Any) -> list[torch.nn.Parameter]:
 
     An output layer that is tied to the token embeddings belongs to the body.
     """
-    body = _ids(_body(model))
+    body = _ids(body_parameters(model))
     return [parameter for parameter in model.parameters() if id(parameter) not in body]
 
 
-def _body(model: Any) -> Iterable[torch.nn.Parameter]:
+def body_parameters(model: Any) -> Iterable[torch.nn.Parameter]:
+    """Yield the parameters of the pretrained body, to which an output layer that is tied to its embeddings belongs."""
     if model.base_model is not model:
         yield from model.base_model.parameters()
     elif has_encoder_and_decoder(model.config):  # T5's head is a sibling of its encoder and decoder
@@ -269,7 +270,7 @@ def _body(model: Any) -> Iterable[torch.nn.Parameter]:
 def embedding_parameters(model: Any) -> list[torch.nn.Parameter]:
     """Return the body's embeddings: tables outside its layers, and modules named after them (norms, projections)."""
     inside = _ids(p for layer in (*layers(model), *decoder_layers(model)) for p in layer.parameters())
-    body = _ids(_body(model))
+    body = _ids(body_parameters(model))
     tables = _ids(table.weight for table in model.modules() if isinstance(table, torch.nn.Embedding))
     return [
         parameter

@@ -18,7 +18,10 @@ TUNING_MODULE = "tuning"
 """Name of a tuning rule's module among the added ones; it is saved in ``TUNING``, not with the model's weights."""
 
 TUNING = "tuning.safetensors"
-"""File of a checkpoint with the weights that a tuning rule added to the model; absent if it added none."""
+"""File of a checkpoint with the tensors of a tuning rule that its weights lack; absent if there are none."""
+
+UNMERGED = "unmerged"
+"""Name of the note in a model's config that its weights lack what its tuning rule trained, as it cannot be merged."""
 
 WEIGHTS_NOTES = "weights_notes"
 """Field of a model's config: a list of sentences about its weights that matter for its scores.

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ import torch
 from ctxlab.core.contract import Component
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import ADDED_MODULES, TUNING_MODULE
+from ctxlab.core.types import Table
 
 
 class OptimizerFactory(Component, ABC):
@@ -31,12 +33,27 @@ class Schedule(Component, ABC):
         """Return the factor of the learning rate at ``progress`` (fraction of the budget spent, 0 to 1)."""
 
 
+@dataclass(frozen=True, eq=False)
+class ParameterGroup:
+    """Parameters that are trained with the same learning rate."""
+
+    parameters: Sequence[torch.nn.Parameter]
+    lr_scale: float = 1.0
+    """Factor on the learning rate of the run, warm-up and decay included."""
+
+
 class Tuning(Component, ABC):
     """A rule that says which parameters are trained; each is one file under ``ctxlab/optim/tuning``.
 
     A rule that only freezes parameters defines ``install`` alone. So does a rule with adapters of its own, if they may
-    be saved beside the unchanged weights of the model: ``state`` and ``load`` then save and restore its module.
+    be saved beside the unchanged weights of the model: ``save`` and ``load`` then save and restore its module.
+
+    A rule is a description without state: everything that changes in training is in modules of the model, so that one
+    rule serves several models.
     """
+
+    merges = True
+    """Whether ``export`` returns weights with which a plain ``from_pretrained`` computes what was trained."""
 
     @abstractmethod
     def install(self, model: Any) -> None:
@@ -46,27 +63,58 @@ class Tuning(Component, ABC):
         parameters keep their names and shapes; a rule's modules are added by
         ``core.added_modules.attach(model, TUNING_MODULE, …)`` and act through hooks. A checkpoint's values are restored
         afterwards, by ``load``.
+
+        Raises:
+            UserError: The rule changes nothing in this model, or an option does not fit it.
         """
 
-    def weights(self, model: Any) -> dict[str, torch.Tensor]:
+    def groups(self, model: Any) -> list[ParameterGroup]:
+        """Return all trainable parameters of ``model`` by learning rate; each is in one group."""
+        return [ParameterGroup([parameter for parameter in model.parameters() if parameter.requires_grad])]
+
+    def penalty(self, model: Any) -> torch.Tensor | None:
+        """Return what the rule adds to the loss of one label; None for nothing."""
+        del model
+        return None
+
+    def after_step(self, model: Any, progress: float) -> None:
+        """Change ``model`` after the optimizer has; its gradients are still there.
+
+        Not called after a step whose gradient was not applied.
+
+        Args:
+            model: The model in training.
+            progress: Fraction of the budget spent before the step, 0 to 1.
+        """
+        del model, progress
+
+    def tables(self, model: Any) -> list[Table]:
+        """Return what the rule has learned, for the report; empty for nothing."""
+        del model
+        return []
+
+    def export(self, model: Any) -> dict[str, torch.Tensor]:
         """Return the content of a checkpoint's ``model.safetensors`` by name: all weights but the rule's own module.
 
         A rule that can merge its adapters returns merged weights instead, so that the checkpoint loads without ctxlab;
-        its ``state`` then has what is needed to separate them again.
+        its ``save`` then has the weights from before, as subtracting what was merged does not restore them exactly.
         """
         return {name: tensor for name, tensor in model.state_dict().items() if not name.startswith(_OWN)}
 
-    def state(self, model: Any) -> dict[str, torch.Tensor]:
-        """Return the weights of the rule's own module; saved with every checkpoint, with a checksum."""
+    def save(self, model: Any) -> dict[str, torch.Tensor]:
+        """Return the tensors of ``model`` that ``export`` lacks; saved with every checkpoint, with a checksum.
+
+        They are the model's own tensors, not copies: ``load`` writes into them.
+        """
         return {name.removeprefix(_OWN): tensor for name, tensor in model.state_dict().items() if name.startswith(_OWN)}
 
     def load(self, model: Any, state: Mapping[str, torch.Tensor]) -> None:
-        """Restore a saved ``state`` in ``model``, on which ``install`` has been called.
+        """Restore what ``save`` returned in ``model``, on which ``install`` has been called.
 
         Raises:
             UserError: The checkpoint was trained with another rule, or with another size of it.
         """
-        own = self.state(model)
+        own = self.save(model)
         wrong = sorted(own.keys() ^ state.keys()) or [name for name in own if own[name].shape != state[name].shape]
         if wrong:
             where = "has no parameter" if wrong[0] in state and wrong[0] not in own else "needs another"

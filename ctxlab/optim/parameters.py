@@ -1,18 +1,28 @@
 """Parameters of the optimizer, with and without weight decay."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
+from ctxlab.core.added_modules import attached
+from ctxlab.core.model import TUNING_MODULE
+from ctxlab.core.optim import ParameterGroup, Tuning
 
-def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Return trainable parameters in two groups: matrices with weight decay, vectors (biases, norms) without."""
-    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in trainable if p.ndim >= 2], "weight_decay": weight_decay},
-        {"params": [p for p in trainable if p.ndim < 2], "weight_decay": 0.0},
-    ]
-    return [group for group in groups if group["params"]]
+
+def parameter_groups(groups: Sequence[ParameterGroup], weight_decay: float) -> list[dict[str, Any]]:
+    """Return each of ``groups`` as two groups of an optimizer: matrices with weight decay, vectors without.
+
+    Their ``lr_scale`` is the factor of a group on the learning rate of the run, which the training loop sets.
+    """
+    found = []
+    for group in groups:
+        parts = ((weight_decay, lambda p: p.ndim >= 2), (0.0, lambda p: p.ndim < 2))  # vectors: biases, norms
+        for decay, belongs in parts:
+            chosen = [parameter for parameter in group.parameters if belongs(parameter)]
+            if chosen:
+                found.append({"params": chosen, "weight_decay": decay, "lr_scale": group.lr_scale})
+    return found
 
 
 def count_parameters(model: torch.nn.Module, *, trainable: bool = False) -> int:
@@ -23,3 +33,10 @@ def count_parameters(model: torch.nn.Module, *, trainable: bool = False) -> int:
 def weight_bytes(model: torch.nn.Module) -> int:
     """Return the bytes of all weights and buffers."""
     return sum(tensor.nbytes for tensor in (*model.parameters(), *model.buffers()))
+
+
+def doubled_bytes(model: torch.nn.Module, tuning: Tuning) -> int:
+    """Return the bytes of the weights that a checkpoint has twice, merged with the adapters of ``tuning`` and not."""
+    own = attached(model, TUNING_MODULE)
+    saved = sum(tensor.nbytes for tensor in tuning.save(model).values())
+    return saved - (0 if own is None else weight_bytes(own))

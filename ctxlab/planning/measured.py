@@ -37,6 +37,8 @@ class Measured:
     """Operations of a step with one forward pass."""
     precision: str
     """``fp32``, ``bf16`` or ``fp16``."""
+    doubled_bytes: int = 0
+    """Bytes of the weights that a checkpoint has twice, as the tuning rule merges its adapters into them."""
 
     @property
     def flops_per_step(self) -> float:
@@ -60,8 +62,8 @@ class Measured:
 
     @property
     def checkpoint_bytes(self) -> int:
-        """Return the size of a checkpoint: weights and the optimizer's states."""
-        return self.weight_bytes + self.state_bytes
+        """Return the size of a checkpoint: weights, merged and not, and the optimizer's states."""
+        return self.weight_bytes + self.doubled_bytes + self.state_bytes
 
     def tensor_bytes(self, tokens_per_forward: int | None = None) -> int:
         """Return the peak of the tensors of training.

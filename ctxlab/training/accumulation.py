@@ -147,9 +147,12 @@ class Accumulation:
             self.accelerator.backward(carried)
 
     def _penalized(self, loss: Loss) -> torch.Tensor:
-        """Return the loss summed over labels, plus the attention's penalty for each of them."""
-        penalty = self.job.strategy.attention.penalty(self.job.model)
-        return loss.total if penalty is None else loss.total + penalty * loss.weight
+        """Return the loss summed over labels, plus the penalties of attention and tuning for each of them."""
+        total = loss.total
+        for part in (self.job.strategy.attention, self.job.tuning):
+            penalty = part.penalty(self.job.model)
+            total = total if penalty is None else total + penalty * loss.weight
+        return total
 
     def _forward_groups(
         self, epoch: Epoch, indices: Sequence[int], tokens_per_forward: int | None

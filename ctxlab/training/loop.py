@@ -182,12 +182,14 @@ class Trainer:
         seed_step(self.job.seed, state.step)
         state.learning_rate = self.job.learning_rate * self.job.schedule.factor(progress)
         for group in self.optimizer.param_groups:
-            group["lr"] = state.learning_rate
+            group["lr"] = state.learning_rate * group["lr_scale"]
         indices = epoch.steps[state.batch]
         ids = [self.job.document_ids[epoch.items[i].document] for i in indices]
         sums = self._accumulate_within_memory(state, epoch, indices)
         if sums.weight > 0:  # a step without a weighted label has nothing to learn from
-            state.gradient_norm = self.apply(sums.weight, state.step, ids, lambda norm: self._is_skipped(norm, state))
+            state.gradient_norm = self.apply(
+                sums.weight, state.step, ids, lambda norm: self._is_skipped(norm, state), progress=progress
+            )
         self.optimizer.zero_grad()
         state.add(sums)
         state.count_step(len(epoch.steps))
@@ -226,7 +228,13 @@ class Trainer:
         return self.settings.skip_spikes
 
     def apply(
-        self, weight: float, step: int, ids: list[str], is_skipped: Callable[[float], bool] = lambda _: False
+        self,
+        weight: float,
+        step: int,
+        ids: list[str],
+        is_skipped: Callable[[float], bool] = lambda _: False,
+        *,
+        progress: float = 0.0,
     ) -> float:
         """Divide the gradients by the weight of the whole step, check, clip, and change the weights.
 
@@ -235,6 +243,7 @@ class Trainer:
             step: Number of the step.
             ids: Documents of the step.
             is_skipped: Decides by the gradient's norm whether the weights stay as they are.
+            progress: Fraction of the budget spent before the step, for the tuning rule.
 
         Returns:
             The gradient's norm before clipping.
@@ -247,6 +256,7 @@ class Trainer:
             check_finite("gradient norm", norm, step, ids)
         if not is_skipped(norm):
             self.optimizer.step()
+            self.job.tuning.after_step(self.job.model, progress)
         return norm
 
     def _log_step(self, state: TrainState) -> None:

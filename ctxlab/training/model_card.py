@@ -3,6 +3,7 @@
 from importlib.metadata import version
 
 from ctxlab.core.contract import option
+from ctxlab.core.optim import Tuning
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
 
@@ -39,12 +40,13 @@ runs dense attention** over whatever it is given, and reads one window. {differs
 """
 
 
-def card(task: Task, strategy: Strategy, *, model: str, context_length: int, step: int) -> str:
+def card(task: Task, strategy: Strategy, tuning: Tuning, *, model: str, context_length: int, step: int) -> str:
     """Return the page as Markdown.
 
     Args:
         task: Task that the model was trained for.
         strategy: Strategy that it was trained with.
+        tuning: Tuning rule that it was trained with.
         model: Name of its class.
         context_length: Context length of the run, in tokens.
         step: Training steps done.
@@ -59,14 +61,15 @@ def card(task: Task, strategy: Strategy, *, model: str, context_length: int, ste
         version=version("ctxlab"),
         strategy=strategy.name,
         parts=", ".join(f"{family} `{name}`" for family, name in parts.items()),
-        differs=_difference(parts),
+        differs=_difference(parts, None if tuning.merges else option(tuning)),
         window=strategy.reading.longest(context_length),
     )
 
 
-def _difference(parts: dict[str, str]) -> str:
-    """Return a sentence about what is missing without ctxlab."""
+def _difference(parts: dict[str, str], unmerged: str | None) -> str:
+    """Return a sentence about what is missing without ctxlab: parts, and the tuning rule if it cannot be merged."""
     missing = [] if parts["attention"] == "full" else [f"the attention pattern `{parts['attention']}`"]
     missing += [] if parts["memory"] == "none" else [f"the memory `{parts['memory']}` between windows"]
+    missing += [f"what was trained by the tuning rule `{unmerged}`, which cannot be merged"] if unmerged else []
     missing.append(f"the reading `{parts['reading']}` of documents longer than a window")
     return f"Missing are {' and '.join(missing)}, so that answers differ from those of the run"

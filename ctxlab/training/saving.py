@@ -42,7 +42,7 @@ def _write(folder: Path, job: Job, state: TrainState, scaler: Any) -> None:
     save_weights(job.model, job.tuning, folder)
     save_tokenizer(job.tokenizer, job.strategy.reading.longest(job.context_length), folder)
     model = type(job.model).__name__
-    page = card(job.task, job.strategy, model=model, context_length=job.context_length, step=state.step)
+    page = card(job.task, job.strategy, job.tuning, model=model, context_length=job.context_length, step=state.step)
     write_text(folder / CARD, page)
     save_optimizer(job.optimizer, folder / checkpoint.OPTIMIZER)
     values = {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ctxlab.core import run_state
 from ctxlab.core.errors import UserError
-from ctxlab.optim.parameters import weight_bytes
+from ctxlab.optim.parameters import doubled_bytes, weight_bytes
 from ctxlab.optim.state_size import state_bytes
 from ctxlab.planning.disk import num_at_once, num_saves
 from ctxlab.training import checkpoint
@@ -57,7 +57,8 @@ def check_space(parts: Parts, trainer: Trainer, state: TrainState) -> None:
         UserError: Names the space that is needed and the one that is free.
     """
     run_dir, kept = parts.origin.run_dir, parts.trainer.keep_checkpoints
-    each = weight_bytes(trainer.job.model) + state_bytes(parts.optimizer, trainer.job.model)
+    model = trainer.job.model
+    each = weight_bytes(model) + doubled_bytes(model, parts.tuning) + state_bytes(parts.optimizer, model)
     present = len(checkpoint.names(run_dir))
     free_bytes = shutil.disk_usage(run_dir).free
 

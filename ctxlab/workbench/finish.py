@@ -110,7 +110,7 @@ def make_result(
             name: {table.name: table.chance for table in tables if table.chance is not None}
             for name, tables in _tables(splits).items()
         },
-        learned={table.name: rows(table) for table in _learned(bench)},
+        learned={table.name: rows(table) for table in _learned(parts, bench)},
     )
 
 
@@ -131,7 +131,7 @@ def write_outputs(
     run_dir = parts.origin.run_dir
     for name, split in splits.items():
         write_predictions(run_dir, name, bench, split)
-    tables, learned = _tables(splits), _learned(bench)
+    tables, learned = _tables(splits), _learned(parts, bench)
     pictures = draw(run_dir, tables, learned)
     config = (run_dir / "config.yaml").read_text(encoding="utf-8")
     write_report(run_dir / "report.md", result, tables=tables, pictures=pictures, config=config, learned=learned)
@@ -185,8 +185,8 @@ def _tables(splits: Mapping[str, Split]) -> dict[str, Any]:
     return {name: split.evaluation.scores.tables for name, split in splits.items()}
 
 
-def _learned(bench: Workbench) -> list[Table]:
-    return bench.strategy.attention.tables(bench.model)
+def _learned(parts: Parts, bench: Workbench) -> list[Table]:
+    return [*bench.strategy.attention.tables(bench.model), *parts.tuning.tables(bench.model)]
 
 
 def _looks_ahead(bench: Workbench) -> list[str]:

@@ -67,7 +67,9 @@ def make_trainer(
         strategy=bench.strategy,
         objective=parts.objective,
         tuning=parts.tuning,
-        optimizer=parts.optimizer.build(parameter_groups(bench.model, parts.optimizer.weight_decay)),
+        optimizer=parts.optimizer.build(
+            parameter_groups(parts.tuning.groups(bench.model), parts.optimizer.weight_decay)
+        ),
         schedule=parts.schedule,
         learning_rate=parts.optimizer.lr,
         stream=Stream(

@@ -18,8 +18,7 @@ from tests.training.runs import make_job
 
 STEPS = 4
 OPTIONS = (f"context={CONTEXT}", *TINY, "trainer.tokens_per_step=1024", f"trainer.max_steps={STEPS}",
-           "trainer.save_every_steps=1", "trainer.keep_checkpoints=9", "optimizer.lr=3e-3",
-           "model.dropout=0.1")  # fmt: skip
+           "trainer.save_every_steps=1", "trainer.keep_checkpoints=9", "optimizer.lr=3e-3")  # fmt: skip
 
 TASKS = [(task, kind) for task in catalogue.options("task") for kind in MODELS if supports(task, kind)]
 FORMS = {(task, form(task, kind).head): (task, kind) for task, kind in reversed(TASKS)}.values()

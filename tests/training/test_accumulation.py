@@ -29,8 +29,8 @@ def test_an_auxiliary_loss_is_weighted_like_the_main_one(tokens_per_forward, tmp
     found = {}
     apply = job.trainer.apply
 
-    def spied(*given):
-        norm = apply(*given)
+    def spied(*given, **named):
+        norm = apply(*given, **named)
         found.update({name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None})
         return norm
 

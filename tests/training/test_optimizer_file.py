@@ -7,6 +7,7 @@ from ctxlab.optim.optimizers.adafactor import Adafactor
 from ctxlab.optim.optimizers.adamw import Adamw
 from ctxlab.optim.optimizers.sgd import Sgd
 from ctxlab.optim.parameters import parameter_groups
+from ctxlab.optim.tuning.full import Full
 from ctxlab.training.optimizer_file import load_optimizer, save_optimizer
 
 FACTORIES = {
@@ -20,7 +21,7 @@ def make(name: str) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.LayerNorm(8), torch.nn.Linear(8, 2))
     factory = FACTORIES[name]
-    return model, factory.build(parameter_groups(model, factory.weight_decay))
+    return model, factory.build(parameter_groups(Full().groups(model), factory.weight_decay))
 
 
 def step(model, optimizer, index):

@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,13 @@ from transformers import AutoModelForTokenClassification
 from ctxlab.cli import main
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import TUNING
+from ctxlab.core.optim import ParameterGroup
 from ctxlab.models.loading.checkpointed import Checkpointed, save_weights
 from ctxlab.models.tiny_bert import TinyBert
 from ctxlab.optim.tuning.full import Full
 from ctxlab.training import checkpoint
 from tests.stages.conftest import no_pictures, refused, result, train  # noqa: F401
+from tests.training.runs import make_job
 
 PLUGIN = '''
 import torch
@@ -201,3 +204,56 @@ def test_a_run_without_adapters_is_refused_too(tmp_path):
     assert not (tmp_path / TUNING).exists()
     with pytest.raises(UserError, match=r"another tuning rule.* needs another"):
         Checkpointed(str(tmp_path)).load_tuning(small(low_rank(), 1), low_rank())
+
+
+class Observing(Full):
+    """Trains everything, with a penalty on the head and a third of the learning rate for it; counts the steps."""
+
+    def __init__(self):
+        self.progress = []
+
+    def groups(self, model):
+        head = list(model.classifier.parameters())
+        others = [p for p in model.parameters() if all(p is not one for one in head)]
+        return [ParameterGroup(head, 1 / 3), ParameterGroup(others)]
+
+    def penalty(self, model):
+        return 100.0 * model.classifier.bias.square().sum()
+
+    def after_step(self, model, progress):
+        assert model.classifier.bias.grad is not None
+        self.progress.append(progress)
+
+
+def test_the_loop_scales_rates_adds_penalties_and_calls_after_each_step(tmp_path):
+    """The closed form of the penalty's gradient is 200 times the bias, whatever the size of the batch."""
+    rule = Observing()
+    options = ("trainer.max_steps=4", "trainer.clip_norm=null", "optimizer=sgd", "optimizer.lr=1e-3",
+               "optimizer.momentum=0", "optimizer.nesterov=false", "scheduler=constant", "scheduler.warmup_share=0",
+               "model.dropout=0.0")  # fmt: skip
+    jobs = [make_job(tmp_path / name, *options, change=lambda parts, one=one: replace(parts, tuning=one))
+            for name, one in (("plain", Full()), ("observed", rule))]  # fmt: skip
+    grown, states = [], []
+    for job in jobs:
+        with torch.no_grad():
+            job.bench.model.classifier.bias.fill_(0.5)
+        trainer = job.trainer
+        epoch = trainer.job.stream.epoch(0, 64)
+        trainer.accumulation.step(epoch, epoch.steps[0])
+        weight = trainer.accumulation.step(epoch, epoch.steps[0]).weight  # twice the gradient
+        grown.append(job.bench.model.classifier.bias.grad / weight / 2)
+        job.bench.model.zero_grad()
+        states.append(job.run())
+    assert torch.allclose(grown[1] - grown[0], torch.full_like(grown[0], 100.0), rtol=1e-4)
+    assert rule.progress == [0, 0.25, 0.5, 0.75]
+    assert [group["lr"] for group in jobs[1].trainer.optimizer.param_groups] == pytest.approx(
+        [1e-3 / 3] * 2 + [1e-3] * 2
+    )
+    assert states[1].learning_rate == pytest.approx(1e-3)
+
+
+def test_a_step_whose_gradient_is_not_applied_changes_nothing(tmp_path):
+    rule = Observing()
+    job = make_job(tmp_path / "run", "trainer.max_steps=2", change=lambda parts: replace(parts, tuning=rule))
+    job.trainer.apply(1.0, 0, ["a"], lambda norm: True)
+    assert rule.progress == []

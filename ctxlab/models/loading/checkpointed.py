@@ -12,7 +12,7 @@ from safetensors.torch import load_model as load_safetensors
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import ADDED_MODULES, TUNING, TUNING_MODULE, ModelSource
 from ctxlab.core.optim import Tuning
-from ctxlab.models.loading.dropout import set_attention_dropout, set_dropout
+from ctxlab.models.loading.dropout import check_dropout, set_attention_dropout, set_dropout
 from ctxlab.models.loading.heads import UNNAMED
 from ctxlab.models.loading.weights import Configure, load_model, load_tokenizer, read_kind
 
@@ -20,9 +20,9 @@ WEIGHTS = "model.safetensors"
 
 
 def save_weights(model: Any, tuning: Tuning, folder: Path) -> None:
-    """Write config and weights of ``model`` to ``folder``, and modules added by ``tuning`` to a separate file."""
-    model.save_pretrained(folder, state_dict=tuning.weights(model), max_shard_size="100GB")
-    if own := tuning.state(model):
+    """Write config and weights of ``model`` to ``folder``, and what ``tuning`` needs besides to a separate file."""
+    model.save_pretrained(folder, state_dict=tuning.export(model), max_shard_size="100GB")
+    if own := tuning.save(model):
         save_file({name: tensor.contiguous() for name, tensor in own.items()}, folder / TUNING)
 
 
@@ -94,6 +94,7 @@ class Checkpointed(ModelSource):
 
         model = load_model(self.path, str(self.path), head=head, labels=labels, configure=change, new_head=False)
         set_attention_dropout(model, self.attention_dropout)
+        check_dropout(model, self.dropout)
         return model
 
     def load_added_modules(self, model: Any) -> None:

@@ -3,6 +3,8 @@
 import logging
 from typing import Any
 
+import torch
+
 from ctxlab.core.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -11,6 +13,8 @@ HIDDEN = (
     "hidden_dropout_prob", "dropout", "resid_pdrop", "embd_pdrop", "embedding_dropout", "mlp_dropout", "hidden_dropout",
     "dropout_rate",
 )  # fmt: skip
+HEAD = ("classifier_dropout",)
+"""Field that a config may be given: the library's classification heads of decoders read it."""
 ATTENTION = ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop")
 
 
@@ -19,7 +23,8 @@ def set_dropout(config: Any, dropout: float | None, attention_dropout: float) ->
 
     Args:
         config: A config of Transformers, changed in place; fields that it does not have are left alone.
-        dropout: Rate after embeddings, projections and feed-forward layers; None keeps the model's own.
+        dropout: Rate after embeddings, projections and feed-forward layers, or before a classification head where
+            the body has none; None keeps the model's own.
         attention_dropout: Rate on attention probabilities.
 
     Raises:
@@ -35,8 +40,28 @@ def set_dropout(config: Any, dropout: float | None, attention_dropout: float) ->
             attention_dropout,
         )
     if dropout is not None:
-        _write(config, HIDDEN, dropout)
+        _write(config, HIDDEN if _has(config, HIDDEN) else HEAD, dropout)
     _write(config, ATTENTION, attention_dropout)
+
+
+def check_dropout(model: Any, dropout: float | None) -> None:
+    """Refuse a rate that changes nothing in a built ``model``, such as a Llama without a classification head.
+
+    Args:
+        model: Built from a config that ``set_dropout`` changed.
+        dropout: The rate that was asked for.
+
+    Raises:
+        UserError: No module has it.
+    """
+    rates = {module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)}
+    if not dropout or _has(model.config, HIDDEN) or dropout in rates:
+        return
+    has = " (it has model.attention_dropout)" if _has(model.config, ATTENTION) else ""
+    raise UserError(
+        f"model.dropout={dropout} changes nothing in {type(model).__name__}, which has no dropout on hidden states{has}"
+        ": leave it out."
+    )
 
 
 def set_attention_dropout(model: Any, rate: float) -> None:
@@ -49,7 +74,11 @@ def set_attention_dropout(model: Any, rate: float) -> None:
             module.dropout = float(rate)
 
 
+def _has(config: Any, names: tuple[str, ...]) -> bool:
+    return any(hasattr(config, name) for name in names)
+
+
 def _write(config: Any, names: tuple[str, ...], rate: float) -> None:
     for name in names:
-        if hasattr(config, name):
+        if hasattr(config, name) or names is HEAD:
             setattr(config, name, rate)

@@ -74,6 +74,8 @@ class Packaged(ModelSource, ABC):
     """Rate on hidden states, 0 to 1; None keeps the model's own."""
     attention_dropout: float = 0.0
     """Rate on attention probabilities, 0 to 1; above 0 long windows are over 20 times slower on a CPU."""
+    adapter: str | None = None
+    """Folder of an adapter that peft saved, which is merged into the weights; None for none."""
     name: str = ""
     """Name in results; that of the option where it is empty, and of the other model where there is a ``path``."""
 
@@ -99,4 +101,6 @@ class Packaged(ModelSource, ABC):
 
     def _source(self) -> Pretrained:
         path = self.path if self.path is not None else str(self.weights())
-        return Pretrained(path, self.dropout, attention_dropout=self.attention_dropout, name=self.name)
+        return Pretrained(
+            path, self.dropout, attention_dropout=self.attention_dropout, adapter=self.adapter, name=self.name
+        )

@@ -15,7 +15,7 @@ from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import ModelSource
 from ctxlab.core.quiet import quiet
-from ctxlab.models.loading.dropout import set_attention_dropout, set_dropout
+from ctxlab.models.loading.dropout import check_dropout, set_attention_dropout, set_dropout
 from ctxlab.models.loading.heads import auto_class, bare, check_head, kind_of, label_fields
 from ctxlab.models.loading.weights import NO_LIMIT, Configure
 
@@ -74,6 +74,7 @@ class Tiny(ModelSource, ABC):
             configure(config)
         model = draw(config, head, self.seed)
         set_attention_dropout(model, self.attention_dropout)
+        check_dropout(model, self.dropout)
         return model
 
     def _config(self) -> Any:

@@ -25,6 +25,7 @@ from ctxlab.models.loading.named_rows import (
     reinitialise_output,
     take_rows,
 )
+from ctxlab.models.loading.published_adapter import refuse_beside
 from ctxlab.models.loading.spaces import begin_words_with_a_space
 
 logger = logging.getLogger(__name__)
@@ -227,6 +228,7 @@ def _note_new_head(model: Any, called: str, head: str, drawn: set[str]) -> None:
 
 def _refuse_code(path: Path, called: str) -> None:
     """Refuse models that need code from their folder, before the library would ask whether to run it."""
+    refuse_beside(path, called)
     file = path / "config.json"
     try:
         config = json.loads(file.read_text(encoding="utf-8"))

@@ -17,7 +17,7 @@ import torch
 
 from ctxlab.core.passes import Item
 from ctxlab.core.types import Document
-from ctxlab.optim.parameters import count_parameters, weight_bytes
+from ctxlab.optim.parameters import count_parameters, doubled_bytes, weight_bytes
 from ctxlab.planning import growth, heap
 from ctxlab.planning.measured import Measured
 from ctxlab.planning.shape import CONSTANT, PAIRS, ROW_PAIRS, TARGETS, TOKENS, Shape
@@ -107,6 +107,7 @@ def measure(parts: Parts, bench: Workbench, documents: Sequence[Document]) -> Me
         parameters=count_parameters(bench.model),
         trainable_parameters=count_parameters(bench.model, trainable=True),
         weight_bytes=weight_bytes(bench.model),
+        doubled_bytes=doubled_bytes(bench.model, parts.tuning),
         state_bytes=sum(_states(trainer)),
         load=load,
         peaks=_largest_peaks(trainer, epoch, peaks),
