@@ -50,13 +50,13 @@ class Ranks:
         if self.size == 1:
             return own[None].numpy()
         found = [torch.empty_like(own) for _ in range(self.size)]
-        _together(lambda: dist.all_gather(found, own))
+        together(lambda: dist.all_gather(found, own))
         return torch.stack(found).numpy()
 
     def add(self, tensor: torch.Tensor) -> None:
         """Replace ``tensor`` by its sum over the processes, which is the same to the bit in all of them."""
         if self.size > 1:
-            _together(lambda: dist.all_reduce(tensor))
+            together(lambda: dist.all_reduce(tensor))
 
     def told(self, value: T) -> T:
         """Return the ``value`` that the first process has, of plain JSON."""
@@ -64,16 +64,16 @@ class Ranks:
             return value
         text = np.frombuffer(json.dumps(value).encode(), dtype=np.uint8) if self.leads else np.zeros(0, np.uint8)
         length = torch.tensor([len(text)])
-        _together(lambda: dist.broadcast(length, 0))
+        together(lambda: dist.broadcast(length, 0))
         content = torch.from_numpy(text.copy()) if self.leads else torch.empty(int(length), dtype=torch.uint8)
-        _together(lambda: dist.broadcast(content, 0))
+        together(lambda: dist.broadcast(content, 0))
         received: T = json.loads(content.numpy().tobytes().decode())
         return received
 
     def copy(self, tensors: Sequence[torch.Tensor]) -> None:
         """Replace ``tensors`` by those of the first process."""
         if self.size > 1:
-            _together(lambda: [dist.broadcast(tensor.detach(), 0) for tensor in tensors])
+            together(lambda: [dist.broadcast(tensor.detach(), 0) for tensor in tensors])
 
 
 def current() -> Ranks:
@@ -137,7 +137,7 @@ def _lasting_store() -> Any:
     return dist.TCPStore(address, port, is_master=False)  # type: ignore[attr-defined]
 
 
-def _together(exchange: Callable[[], Any]) -> None:
+def together(exchange: Callable[[], Any]) -> None:
     """Exchange values with the other processes.
 
     Raises:
