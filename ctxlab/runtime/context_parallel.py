@@ -13,8 +13,9 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from ctxlab.core.architecture import first_position
+from ctxlab.core.architecture import first_position, vocabulary_size
 from ctxlab.core.parts import Part
+from ctxlab.core.quiet import evaluating
 from ctxlab.core.strategy import Attention, Forward
 from ctxlab.runtime.ranks import Ranks, together
 
@@ -79,7 +80,27 @@ def join(count: int, ranks: Ranks) -> Part | None:
     return own
 
 
-def split_forward_call(forward: Forward, attention: Attention, part: Part, *, first: int = 0) -> Forward:
+def deviation(model: Any, attention: Attention, part: Part) -> float:
+    """Return the largest difference of a part's outputs for a short text from those of the whole text, relative to RMS.
+
+    All processes of the group must call it.
+
+    Args:
+        model: Whose weights are the same in all of them, with ``attention`` installed.
+        attention: A part of a strategy whose ``least_part`` is set.
+        part: This process's part.
+    """
+    count = part.count * (attention.least_part or 1)
+    ids = torch.arange(count, device=model.device)[None] % vocabulary_size(model)
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    call = split_call(lambda named: model(**named), attention, part, first=first_position(model))
+    with evaluating(model):
+        whole = model(**inputs).logits.double()
+        own = call(inputs).logits.double()
+    return float((own - whole[:, part.places(count)]).abs().max() / whole.square().mean().sqrt())
+
+
+def split_call(forward: Forward, attention: Attention, part: Part, *, first: int = 0) -> Forward:
     """Return a call of the model with this process's part of every window.
 
     Args:
@@ -103,10 +124,3 @@ def split_forward_call(forward: Forward, attention: Attention, part: Part, *, fi
             return forward({**named, "position_ids": positions[None, own] + first})
 
     return call
-
-
-def split_model_call(forward: Forward, model: Any, attention: Attention, part: Part | None) -> Forward:
-    """Return ``forward`` itself without parts, else a call with this process's part of every window."""
-    if part is None:
-        return forward
-    return split_forward_call(forward, attention, part, first=first_position(model))

@@ -68,7 +68,8 @@ class Plan:
 
     def prepare_part(self, part: Part, padding: torch.Tensor, **library: Any) -> "PreparedPlan":
         """Build the mask of a part of each window; arguments as for ``masks.build_part``."""
-        assert self.order is self.extra is None, "tokens of other parts would be needed"
+        assert self.order is None
+        assert self.extra is None
         return PreparedPlan(masks.build_part(self.allowed, self.layout, part, padding, **library), part=part)
 
 

@@ -1,7 +1,7 @@
 """Windows that 2 and 4 processes hold together: attention equals the definition, in outputs and gradients.
 
-The oracle is dense attention in float64 under a mask that is written pair by pair. Two layers follow one another, so that
-an exchange in another order than the neighbour's would hang.
+The oracle is dense attention in float64 under a mask that is written pair by pair. Two layers follow one another, so
+that an exchange in another order than the neighbour's would hang.
 """
 
 import json
