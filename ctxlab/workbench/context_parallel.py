@@ -22,9 +22,9 @@ def check_split(bench: Workbench, ranks: Ranks) -> None:
     if count == 1:
         return
     if ranks.size % count:
-        number = "1 process" if ranks.size == 1 else f"{ranks.size} processes"
+        there = "there is 1 process" if ranks.size == 1 else f"there are {ranks.size}"
         raise UserError(
-            f"trainer.context_parallel={count} needs {count} processes for each window, and there is {number}: use "
+            f"trainer.context_parallel={count} needs {count} processes for each window, and {there}: use "
             f"ctxlab train with trainer.processes={count}, or trainer.context_parallel=1."
         )
     for problem in (_of_parts(bench), _of_task(bench), _of_model(bench)):
