@@ -17,8 +17,11 @@ from ctxlab.command.explain import explain
 from ctxlab.core import run_state, world
 from ctxlab.core.errors import Interrupted, ProcessLost, Reported, UserError
 
-STAGES = ("train",)
+STAGES = ("train", "verify")
 """Stages that several processes work on together."""
+
+TRAIN = "train"
+"""The stage that starts processes itself (``trainer.processes``) and continues after a restart of them."""
 
 RANKS = "ctxlab.runtime.ranks"
 ELASTIC = "ctxlab.runtime.elastic"
@@ -85,7 +88,7 @@ def launch(stage: str, words: Sequence[str], lead: Lead, follow: Follow) -> int:
             raise UserError(problem)
         if problem:
             return 2
-        before = ranks.remembered() if world.restarts() else ""
+        before = ranks.remembered() if world.restarts() and stage == TRAIN else ""
         if not own.leads:
             return _follow(own.told(None), follow)
         with TEAM.waiting():
@@ -171,7 +174,7 @@ def wants_more(config: DictConfig) -> bool:
         raise UserError(
             f"trainer.processes={wanted}, but torchrun has started {there}: leave out trainer.processes, or torchrun."
         )
-    return config.stage in STAGES and wanted > 1 and there == 1
+    return config.stage == TRAIN and wanted > 1 and there == 1
 
 
 def start(config: DictConfig, run_dir: Path) -> None:

@@ -56,6 +56,10 @@ class Part(ABC):
         """
 
     @abstractmethod
+    def whole(self, tensor: torch.Tensor, dim: int) -> torch.Tensor:
+        """Return the ``tensor`` of all parts, joined along ``dim`` in their order."""
+
+    @abstractmethod
     def from_first(self, tensor: torch.Tensor) -> torch.Tensor:
         """Return the ``tensor`` of the first part; those of the others only say its shape and type."""
 

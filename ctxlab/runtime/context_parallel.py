@@ -46,6 +46,13 @@ class ProcessPart(Part):
             together(lambda: [work.wait() for work in dist.batch_isend_irecv(operations)])
         return before, after
 
+    def whole(self, tensor: torch.Tensor, dim: int) -> torch.Tensor:
+        """Gather at every part."""
+        tensor = tensor.contiguous()
+        found = [tensor.new_empty(tensor.shape) for _ in self._members]
+        together(lambda: dist.all_gather(found, tensor, group=self._group))
+        return torch.cat(found, dim)
+
     def from_first(self, tensor: torch.Tensor) -> torch.Tensor:
         """Broadcast from the first part."""
         tensor = tensor.contiguous() if self.is_first else tensor.new_empty(tensor.shape)

@@ -4,7 +4,7 @@ from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
 from ctxlab.core.parts import Part
 from ctxlab.models.loading.dropout import attention_dropout
-from ctxlab.runtime.context_parallel import deviation
+from ctxlab.runtime.context_parallel import deviation, join
 from ctxlab.runtime.ranks import Ranks
 from ctxlab.workbench.bench import Workbench
 
@@ -38,6 +38,30 @@ def check_split(bench: Workbench, ranks: Ranks) -> None:
             f"tokens, and {name} reaches {least:,} to each side: use context={least * count} or more, a smaller "
             "strategy.attention.window, or fewer processes."
         )
+
+
+def open_part(bench: Workbench, ranks: Ranks) -> Part | None:
+    """Join the processes that check a window together; None, with a note, where this process is alone.
+
+    Raises:
+        UserError: Several processes were started that do not hold a window together, or it cannot be split.
+    """
+    count = bench.settings.context_parallel
+    if ranks.size == 1:
+        if count > 1:
+            bench.task.notes.append(
+                f"Windows were not split among processes (trainer.context_parallel={count}): to verify that, start "
+                f"`torchrun --nproc-per-node {count} -m ctxlab verify`."
+            )
+        return None
+    if count != ranks.size:
+        raise UserError(
+            f"{ranks.size} processes were started, but ctxlab verify uses one, or as many as hold a window together: "
+            f"start one process, or set trainer.context_parallel={ranks.size}."
+        )
+    check_split(bench, ranks)
+    bench.task.notes.append(f"Every window was held by {count} processes together (trainer.context_parallel={count}).")
+    return join(count, ranks)
 
 
 def _of_parts(bench: Workbench) -> str:

@@ -17,7 +17,6 @@ SPLIT = ["context=512", "strategy=longformer", "strategy.attention.window=32", "
 LM = ["task=lm", "model=tiny_llama", "strategy/positions=yarn"]
 KINDS = {
     "ner on 2": (2, 2, []),
-    "ner on 4": (4, 4, []),
     "two groups of 2": (4, 2, []),
     "lm on 2": (2, 2, LM),
     "lm on 4": (4, 4, [*LM, "strategy.attention.num_global=3"]),
@@ -62,8 +61,8 @@ def test_windows_on_several_processes_train_as_on_one(tmp_path, promise):
         assert {name: one.shape for name, one in ours.items()} == {name: one.shape for name, one in theirs.items()}
     promise(
         "a window that several processes hold together trains as on one",
-        f"{len(KINDS) - 1} runs (ner, lm, mlm; bidirectional and causal; 2 and 4 processes; two groups; recomputed layers) "
-        "of 24 fp32 steps, each also on one process",
+        f"{len(KINDS) - 1} runs (ner, lm, mlm; bidirectional and causal; 2 and 4 processes; two groups; recomputed "
+        "layers) of 24 fp32 steps, each also on one process",
         f"losses within {worst:.0e} (relative)",
     )
 
@@ -99,9 +98,7 @@ def test_a_split_run_moves_to_one_process_and_back_and_a_killed_part_ends_the_ot
 def test_what_cannot_be_split_is_refused_and_leaves_nothing(words, sentence, tmp_path):
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CTXLAB_CACHE": str(tmp_path / "cache")}
     chosen = given("chunk", "no", *SPLIT, *words, "trainer.processes=2", "trainer.context_parallel=2")
-    chosen = [
-        word.format(folder=tmp_path) for word in chosen if "words_per_document" not in word or words[0][:5] != "task="
-    ]
+    chosen = [word.format(folder=tmp_path) for word in chosen]
     out = subprocess.run(
         [sys.executable, "-m", "ctxlab", *chosen], capture_output=True, text=True, timeout=300, env=environment
     )
@@ -110,22 +107,70 @@ def test_what_cannot_be_split_is_refused_and_leaves_nothing(words, sentence, tmp
     assert "Traceback" not in out.stderr
 
 
+def drive_changed(folder, change, cases):
+    """As ``drive``, in a program that was changed by the code ``change``."""
+    (folder / "change.py").write_text(change)
+    driver = (
+        "import sys; sys.path.insert(0, sys.argv[3]); import change; sys.argv = ['driver', *sys.argv[1:3]]; "
+        "import runpy; runpy.run_module('tests.faults.ranks_driver', run_name='__main__')"
+    )
+    (folder / "cases.json").write_text(json.dumps(cases))
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CTXLAB_CACHE": str(folder / "cache")}
+    command = [sys.executable, "-c", driver, str(folder), str(folder / "cases.json"), str(folder)]
+    out = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
+    assert out.returncode == 0, out.stderr[-3000:]
+    return json.loads(out.stdout.strip().splitlines()[-1])
+
+
 @pytest.mark.faults
 def test_a_process_without_memory_for_its_part_ends_the_run(tmp_path):
     """The others wait for it in the middle of a pass, so that none may try again with smaller ones."""
-    (tmp_path / "small.py").write_text(SMALL)
-    driver = (
-        "import sys; sys.path.insert(0, sys.argv[3]); import small; sys.argv = ['driver', *sys.argv[1:3]]; import runpy; "
-        "runpy.run_module('tests.faults.ranks_driver', run_name='__main__')"
-    )
     cases = [{"name": "small", "size": 2, "words": given("chunk", "small", *SPLIT, "trainer.context_parallel=2")}]
-    (tmp_path / "cases.json").write_text(json.dumps(cases))
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CTXLAB_CACHE": str(tmp_path / "cache")}
-    command = [sys.executable, "-c", driver, str(tmp_path), str(tmp_path / "cases.json"), str(tmp_path)]
-    out = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
-    result = json.loads(out.stdout.strip().splitlines()[-1])["small"]
+    result = drive_changed(tmp_path, SMALL, cases)["small"]
     assert sorted(result["codes"]) == [1, 2], result["log"]
     assert "Memory ran out in one of 2 processes that share each window" in result["log"]
+
+
+VERIFY = ["verify", "task=ner", "model=tiny_bert", "strategy=longformer", "strategy.attention.window=32", "context=256",
+          "tracking=none", "data.documents=4", "trainer.device=cpu"]  # fmt: skip
+
+
+def verified(name, *words, size=2):
+    chosen = {word.split("=")[0]: word for word in [*VERIFY, *words, f"hydra.run.dir={{folder}}/{name}"]}
+    return {"name": name, "size": size, "words": [*chosen.values(), f"trainer.context_parallel={size}"]}
+
+
+@pytest.mark.faults
+def test_verify_holds_for_windows_on_several_processes_and_sees_a_fault(tmp_path, promise):
+    cases = [verified("two"), verified("four", size=4), verified("causal", "task=lm", "model=tiny_llama")]
+    for name, result in drive(tmp_path, cases).items():
+        assert set(result["codes"]) == {0}, (name, result["log"])
+        report = json.loads((tmp_path / name / "result.json").read_text())
+        assert report["passed"]
+        assert any("held by" in note for note in report["notes"])
+    (tmp_path / "broken").mkdir()
+    result = drive_changed(tmp_path / "broken", BROKEN, [verified("seen")])["seen"]
+    assert set(result["codes"]) == {1}, result["log"]
+    failed = json.loads((tmp_path / "broken" / "seen" / "result.json").read_text())["failed"]
+    assert {"dense attention", "every layer", "every head"} <= set(failed)
+    promise(
+        "`ctxlab verify` checks windows that several processes hold together",
+        "2 and 4 processes, bidirectional and causal; and with the halo taken from the wrong side",
+        f"all checks hold; with the fault {len(failed)} fail, in every process",
+    )
+
+
+BROKEN = """
+from ctxlab.runtime.context_parallel import ProcessPart
+
+whole = ProcessPart.exchange
+
+def exchange(self, **tensors):
+    before, after = whole(self, **tensors)
+    return before.flip(1), after
+
+ProcessPart.exchange = exchange
+"""
 
 
 SMALL = """
