@@ -43,11 +43,14 @@ class Accumulation:
         self.trainable = [p for p in job.model.parameters() if p.requires_grad]
         self.num_parts = job.settings.context_parallel
         self.group, self.part = divmod(ranks.rank, self.num_parts)
-        self.num_groups = ranks.size // self.num_parts
-        """Processes with parts of the same windows are a group, which computes lanes together."""
         self.num_lanes = lanes.count(job.settings.lanes, self.num_groups)
         self._running: list[Item] = []
         """Items of the latest forward pass."""
+
+    @property
+    def num_groups(self) -> int:
+        """Return the number of groups of processes with parts of the same windows, which compute lanes together."""
+        return self.ranks.size // self.num_parts
 
     def step(
         self, epoch: Epoch, indices: Sequence[int], step: int = 0, tokens_per_forward: int | None = None

@@ -130,7 +130,7 @@ def _recording(subject: Subject, stack: Sequence[torch.nn.Module]) -> Iterator[l
     def note(layer: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         args = args or (kwargs.pop("hidden_states"),)
         kept = {name: copy.deepcopy(v) if isinstance(v, Cache) else v for name, v in kwargs.items()}
-        calls.append(LayerCall(subject, layer, subject.whole(args[0]), args[1:], kept))
+        calls.append(LayerCall(subject, layer, states=subject.whole(args[0]), args=args[1:], kwargs=kept))
 
     handles = [layer.register_forward_pre_hook(note, with_kwargs=True) for layer in stack]
     try:

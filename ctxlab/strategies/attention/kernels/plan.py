@@ -107,7 +107,7 @@ class PreparedPlan:
             pairs, bias = self.mask.pairs, self.bias
             return dense_sdpa(query, key, value, pairs, dropout=dropout, scaling=scaling, bias=bias).transpose(1, 2)
         if self.part is not None:
-            return split_sdpa(query, key, value, self.mask, self.part, dropout=dropout, scaling=scaling)
+            return split_sdpa(query, key, value, mask=self.mask, part=self.part, dropout=dropout, scaling=scaling)
         if self.order is None:
             return blocked_sdpa(query, key, value, self.mask, dropout=dropout, scaling=scaling, bias=self.bias)
         query, key, value = (self.order.sort(part.transpose(1, 2)).transpose(1, 2) for part in (query, key, value))

@@ -194,7 +194,7 @@ class _Rows:
 
         It is the gradient of the merged outputs (B, G, H, E − D), its product with them, and their log-sum-exp.
         """
-        by_output = gradient.unflatten(2, self.query.shape[2:4]).permute(0, 2, 3, 1, 4)  # (B, K, R, G, E − D)
+        by_output = gradient.unflatten(2, self.query.shape[2:4]).movedim(1, 3)  # (B, K, R, G, E − D)
         if merged is None:
             return F.pad(by_output, (0, 2))
         product = (by_output * merged[..., :-1]).sum(-1, keepdim=True)
@@ -252,7 +252,8 @@ class _Blocks:
             parts = (queries, spans[..., : self.width], spans[..., self.width :])
             with torch.set_grad_enabled(learns):
                 q, k, v = (one.detach().to(self.dtype).requires_grad_(learns) for one in parts)
-                yield _Piece(rows, first, count, (q, k, v), sdpa(q, k, v, hidden, scaling=self.scaling))
+                output = sdpa(q, k, v, hidden, scaling=self.scaling)
+                yield _Piece(rows, first, count, inputs=(q, k, v), output=output)
 
     def _spans(self, rows: slice, first: int, count: int) -> torch.Tensor:
         """Return (b, count, S, K, E): global tokens and the span of each block."""
