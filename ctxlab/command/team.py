@@ -22,7 +22,7 @@ from ctxlab.config.redact import redact
 from ctxlab.core import invocation, run_state, world
 from ctxlab.core.errors import Interrupted, ProcessLost, Reported, UserError
 
-STAGES = ("train", "eval", "predict")
+STAGES = ("train", "eval", "predict", "verify")
 """Stages that several processes work on together."""
 
 RESUMED = "train"
@@ -99,11 +99,11 @@ def launch(stage: str, words: Sequence[str], lead: Lead, follow: Follow) -> int:
             raise UserError(problem)
         if problem:
             return 2
-        before = ranks.remembered() if world.restarts() else ""
+        before = ranks.remembered() if world.restarts() and stage == RESUMED else ""
         if not own.leads:
             return _follow(own.told(None), follow)
         with TEAM.waiting():
-            return lead(stage, [f"resume={before}"] if before and stage == RESUMED else words)
+            return lead(stage, [f"resume={before}"] if before else words)
     finally:
         ranks.leave()
 

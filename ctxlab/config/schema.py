@@ -40,6 +40,7 @@ class TrainerConfig:
     num_workers: int = MISSING
     processes: int = MISSING
     lanes: int | None = MISSING
+    context_parallel: int = MISSING
     clip_norm: float | None = MISSING
     spike_factor: float | None = MISSING
     skip_spikes: bool = MISSING
@@ -276,6 +277,7 @@ LEAST = {
     "trainer.num_workers": 0,
     "trainer.processes": 1,
     "trainer.lanes": 1,
+    "trainer.context_parallel": 1,
     "trainer.early_stopping_patience": 1,
 }
 """Minimum of integer keys."""

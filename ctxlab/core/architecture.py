@@ -183,6 +183,13 @@ def learned_tables(model: Any) -> list[LearnedTable]:
     return tables
 
 
+def first_position(model: Any) -> int:
+    """Return the id that the model's ``position_ids`` begin with: after the padding index, as in RoBERTa, else 0."""
+    tables = learned_tables(model)
+    padding = tables[0].module.padding_idx if tables else None
+    return 0 if padding is None else padding + 1
+
+
 def reading_stack(model: Any) -> Any:
     """Return the encoder of an encoder-decoder, else ``model`` itself."""
     return model.get_encoder() if has_encoder_and_decoder(model.config) else model

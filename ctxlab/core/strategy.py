@@ -8,12 +8,14 @@ Shape legend: B windows of a batch, W tokens of a window, C outputs per token, N
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from ctxlab.core.contract import Component
+from ctxlab.core.parts import Part
 from ctxlab.core.types import BoolArray, Encoded, FloatArray, Merged, Table, Window
 
 ModelKind = str
@@ -174,6 +176,10 @@ class Attention(Component, ABC):
     """Whether the choice of attending pairs depends on the whole window, so that later tokens influence earlier ones
     even in a causal model."""
 
+    least_part: int | None
+    """Fewest tokens of a part of a window that is split among processes (context parallelism); None where the pattern
+    cannot be split, because tokens attend further than to the next part."""
+
     reweights: bool
     """Whether attention weights are scaled beyond the softmax of scores (a learned span), so that dense attention under
     the declared mask differs."""
@@ -216,6 +222,15 @@ class Attention(Component, ABC):
 
         Raises:
             UserError: The pattern would not take effect in this model.
+        """
+
+    @abstractmethod
+    def split(self, part: Part, padding: torch.Tensor) -> AbstractContextManager[None]:
+        """Return a context in which the model receives a part of every window; called where ``least_part`` is set.
+
+        Args:
+            part: Exchanges tensors with the processes of the other parts.
+            padding: (B, W) bool: True for tokens of the whole windows, False for padding.
         """
 
     @abstractmethod

@@ -75,6 +75,8 @@ class Task(Component, ABC):
     """Whether the answer is generated text, rather than derived from the outputs of a head."""
     decoding: "Decoding"
     """Settings of generation."""
+    by_token: bool
+    """Whether ``loss`` is a sum over tokens, each from its own output, so that the tokens of a window may be split."""
     chooses: bool
     """Whether the answer is one of ``continuations``: the model scores each of them and generates nothing."""
     continuations: "Continuations"

@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from ctxlab.core.architecture import first_position
+from ctxlab.core.parts import Part
 from ctxlab.core.passes import Item, Passed, PassRunner
-from ctxlab.core.strategy import Forward, Strategy
+from ctxlab.core.strategy import Attention, Forward, Strategy
 from ctxlab.core.types import ADDED, LAST, NO_LABEL, Encoded, IntArray, Window
 from ctxlab.runtime.collate import collate, few_widths, right_pad
+from ctxlab.runtime.context_parallel import split_call
 
 
 def make_items(document: int, encoded: Encoded, windows: Sequence[Window]) -> list[Item]:
@@ -81,6 +84,7 @@ class Passes(PassRunner):
         device: torch.device,
         target_place: str | None = None,
         context_length: int | None = None,
+        part: Part | None = None,
     ) -> None:
         """Store what a pass needs.
 
@@ -92,14 +96,20 @@ class Passes(PassRunner):
             target_place: ``AFTER_WINDOW`` or ``IN_DECODER`` for a task that generates text; None for others.
             context_length: Tokens up to which windows are padded to one of few widths, as training needs; None pads
                 them to the longest of their pass.
+            part: This process's part of every window, where several hold a window together; ``forward`` cuts it, and
+                outputs, labels and figures are those of the part.
         """
         self._strategy, self._forward, self._pad_id, self._device = strategy, forward, pad_id, device
+        self._part = part
         self._target_place = target_place
         self._context_length = None if strategy.positions.by_batch else context_length
 
     def width(self, longest: int) -> int:
         """Return the tokens of a row, with padding, of a pass whose longest window has ``longest`` tokens."""
-        return longest if self._context_length is None else few_widths(longest, self._context_length)
+        width = longest if self._context_length is None else few_widths(longest, self._context_length)
+        if self._part is None:
+            return width
+        return self._part.width(max(width, self._part.count * (self._strategy.attention.least_part or 1)))
 
     def size(self, item: Item) -> int:
         """Return the number of tokens of an item whose activations are in memory at the same time."""
@@ -148,11 +158,12 @@ class Passes(PassRunner):
         """Return passes of the same items through another model."""
         return Passes(
             strategy,
-            model_call(model),
+            model_call(model, strategy.attention, self._part),
             pad_id=self._pad_id,
             device=self._device,
             target_place=self._target_place,
             context_length=self._context_length,
+            part=self._part,
         )
 
     def _inputs(
@@ -191,7 +202,12 @@ class Passes(PassRunner):
         cut: bool,
     ) -> Passed:
         sizes = [self._tokens(items[i], w) for i, w in rows]
-        return Passed(outputs, labels, rows=rows, tokens=sum(sizes), width=self.width(max(sizes)), cut=cut)
+        tokens, width = sum(sizes), self.width(max(sizes))
+        if self._part is not None:
+            own = self._part.places(width)
+            labels, width = labels[:, own], own.stop - own.start
+            tokens = sum(min(max(size - own.start, 0), width) for size in sizes)
+        return Passed(outputs, labels, rows=rows, tokens=tokens, width=width, cut=cut)
 
 
 def append_target(window: Window, target: IntArray) -> tuple[Window, IntArray]:
@@ -204,8 +220,14 @@ def append_target(window: Window, target: IntArray) -> tuple[Window, IntArray]:
     return Window(ids, index, window.begins), labels
 
 
-def model_call(model: Any) -> Callable[..., Any]:
-    """Wrap ``model`` in the form that memories call: with one mapping of named inputs."""
+def model_call(model: Any, attention: Attention | None = None, part: Part | None = None) -> Callable[..., Any]:
+    """Wrap ``model`` in the form that memories call: with one mapping of named inputs.
+
+    Args:
+        model: The model.
+        attention: The attention part that is installed in it; needed with ``part``.
+        part: This process's part of every window, which the call cuts from the inputs; None for whole windows.
+    """
 
     def call(inputs: Mapping[str, Any]) -> Any:
         if TARGETS not in inputs:
@@ -214,7 +236,10 @@ def model_call(model: Any) -> Callable[..., Any]:
         start = unwrapped(model).prepare_decoder_input_ids_from_labels(labels=inputs[TARGETS])
         return model(**others, decoder_input_ids=start)
 
-    return call
+    if part is None:
+        return call
+    assert attention is not None
+    return split_call(call, attention, part, first=first_position(unwrapped(model)))
 
 
 def unwrapped(model: Any) -> Any:

@@ -35,6 +35,17 @@ def half(sizes: Sequence[int], names: Sequence[str]) -> int:
     return len(sizes) * max(sizes) // 2
 
 
+def lack_of_parts(parts: int) -> UserError:
+    """Return the error of a process that has no memory for its part of a pass, of which there are ``parts``.
+
+    The other parts wait for it within the pass, so that none of them can try again with smaller passes.
+    """
+    return UserError(
+        f"Memory ran out in one of {parts} processes that share each window: use a lower trainer.tokens_per_forward, "
+        "a higher trainer.context_parallel, or trainer.activation_checkpointing=true, and resume."
+    )
+
+
 def run_within(groups: Sequence[Sequence[int]], sizes: Sequence[int], run: Callable[[Sequence[int]], None]) -> None:
     """Run groups of items; a group for which memory runs out is divided in two.
 

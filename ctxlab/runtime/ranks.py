@@ -67,13 +67,13 @@ class Ranks:
         if self.size == 1:
             return own[None].numpy()
         found = [torch.empty_like(own) for _ in range(self.size)]
-        _together(lambda: dist.all_gather(found, own))
+        collective(lambda: dist.all_gather(found, own))
         return torch.stack(found).numpy()
 
     def add(self, tensor: torch.Tensor) -> None:
         """Replace ``tensor`` by its sum over the processes, which is the same to the bit in all of them."""
         if self.size > 1:
-            _together(lambda: dist.all_reduce(tensor))
+            collective(lambda: dist.all_reduce(tensor))
 
     def told(self, value: T, source: int = 0) -> T:
         """Return the ``value`` that the process ``source`` has, of plain JSON."""
@@ -82,16 +82,16 @@ class Ranks:
         tells = self.rank == source
         text = np.frombuffer(json.dumps(value).encode(), dtype=np.uint8) if tells else np.zeros(0, np.uint8)
         length = torch.tensor([len(text)])
-        _together(lambda: dist.broadcast(length, source))
+        collective(lambda: dist.broadcast(length, source))
         content = torch.from_numpy(text.copy()) if tells else torch.empty(int(length), dtype=torch.uint8)
-        _together(lambda: dist.broadcast(content, source))
+        collective(lambda: dist.broadcast(content, source))
         received: T = json.loads(content.numpy().tobytes().decode())
         return received
 
     def copy(self, tensors: Sequence[torch.Tensor]) -> None:
         """Replace ``tensors`` by those of the first process."""
         if self.size > 1:
-            _together(lambda: [dist.broadcast(tensor.detach(), 0) for tensor in tensors])
+            collective(lambda: [dist.broadcast(tensor.detach(), 0) for tensor in tensors])
 
     @contextmanager
     def together(self, noted: int | None = None) -> Iterator[None]:
@@ -136,7 +136,7 @@ class Ranks:
             longest = int(self._agree(len(own)).max())
             own = torch.nn.functional.pad(own, (0, longest - len(own)))
             found = [torch.empty_like(own) for _ in range(self.size)]
-            _together(lambda: dist.all_gather(found, own))
+            collective(lambda: dist.all_gather(found, own))
         return [unpack(content.numpy()) for content in found]
 
     def _say(self, error: BaseException | None) -> None:
@@ -222,7 +222,7 @@ def _lasting_store() -> Any:
     return dist.TCPStore(address, port, is_master=False)  # type: ignore[attr-defined]
 
 
-def _together(exchange: Callable[[], Any]) -> None:
+def collective(exchange: Callable[[], Any]) -> None:
     """Exchange values with the other processes.
 
     Raises:

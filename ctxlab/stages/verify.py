@@ -12,6 +12,7 @@ import numpy as np
 
 from ctxlab.core.architecture import vocabulary_size
 from ctxlab.core.errors import CheckFailed, UserError
+from ctxlab.core.parts import Part
 from ctxlab.core.result import Cost, Verification, write
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
@@ -21,6 +22,7 @@ from ctxlab.models.loading.checkpointed import Checkpointed, save_weights
 from ctxlab.models.loading.heads import POOLED
 from ctxlab.reporting.tables import show
 from ctxlab.reporting.verification import Panel, draw_reach, write_page
+from ctxlab.runtime.ranks import current
 from ctxlab.tracking.console import ProgressDisplay, console
 from ctxlab.verification.check import table
 from ctxlab.verification.checks import CheckResults, run_checks
@@ -29,6 +31,7 @@ from ctxlab.verification.saving import CheckpointIO
 from ctxlab.verification.subject import Subject
 from ctxlab.workbench.assemble import assemble
 from ctxlab.workbench.bench import Workbench
+from ctxlab.workbench.context_parallel import open_part
 from ctxlab.workbench.finish import git_sha, versions
 from ctxlab.workbench.opening import open_bench
 from ctxlab.workbench.parts import Parts
@@ -47,24 +50,28 @@ def run(parts: Parts) -> None:
         parts, lambda task: _documents(parts, task), scored=("train",), learns=parts.start is None, refuse=_refuse
     )
     bench, documents = opened.bench, opened.documents.train[: options.documents]
+    ranks = current()
+    part = open_part(bench, ranks)
     encoded = bench.encode(documents)
     with ProgressDisplay("verify") as display:
         results = run_checks(
-            _subject(parts, bench, encoded),
+            _subject(parts, bench, encoded, part),
             bench.reader(),
             task=bench.task,
             documents=documents,
             encoded=encoded,
             checkpoints=CheckpointIO(
                 save=lambda model, folder: save_weights(model, parts.tuning, folder),
-                load=lambda folder: _reload(parts, bench, folder),
+                # Of several processes, the library lets only the first one save.
+                load=lambda folder: _reload(parts, bench, Path(ranks.told(str(folder)))),
             ),
             trained=parts.start is not None,
             num_blocks=options.blocks,
             num_single=options.tokens,
             done=lambda share: display.update(share, "reach"),
         )
-    _write_outputs(parts, bench, results, perf_counter() - started)
+    if ranks.leads:
+        _write_outputs(parts, bench, results, perf_counter() - started)
     if results.failed:
         report = os.path.relpath(parts.origin.run_dir / "report.md")
         raise CheckFailed(
@@ -101,7 +108,7 @@ def _documents(parts: Parts, task: Task) -> Splits:
     raise UserError("There are no documents to verify with; give data.validation_file=<file> or use data=generated.")
 
 
-def _subject(parts: Parts, bench: Workbench, encoded: Sequence[Encoded]) -> Subject:
+def _subject(parts: Parts, bench: Workbench, encoded: Sequence[Encoded], part: Part | None) -> Subject:
     return Subject(
         model=bench.model,
         strategy=bench.strategy,
@@ -112,6 +119,7 @@ def _subject(parts: Parts, bench: Workbench, encoded: Sequence[Encoded]) -> Subj
         pad_id=bench.tokenizer.pad_token_id,
         device=bench.accelerator.device,
         seed=parts.seed,
+        part=part,
     )
 
 

@@ -14,7 +14,7 @@ from ctxlab.core.task import Loss
 from ctxlab.data.sampler import split_forward
 from ctxlab.runtime.cost import FlopCounter
 from ctxlab.runtime.forward import Passes
-from ctxlab.runtime.memory import LackOfMemory, half, ran_out
+from ctxlab.runtime.memory import LackOfMemory, half, lack_of_parts, ran_out
 from ctxlab.runtime.ranks import Ranks
 from ctxlab.training import lanes
 from ctxlab.training.faults import check_finite
@@ -41,9 +41,16 @@ class Accumulation:
         """
         self.job, self.accelerator, self.passes, self.ranks, self.stop = job, accelerator, passes, ranks, stop
         self.trainable = [p for p in job.model.parameters() if p.requires_grad]
-        self.num_lanes = lanes.count(job.settings.lanes, ranks.size)
+        self.num_parts = job.settings.context_parallel
+        self.group, self.part = divmod(ranks.rank, self.num_parts)
+        self.num_lanes = lanes.count(job.settings.lanes, self.num_groups)
         self._running: list[Item] = []
         """Items of the latest forward pass."""
+
+    @property
+    def num_groups(self) -> int:
+        """Return the number of groups of processes with parts of the same windows, which compute lanes together."""
+        return self.ranks.size // self.num_parts
 
     def step(
         self, epoch: Epoch, indices: Sequence[int], step: int = 0, tokens_per_forward: int | None = None
@@ -67,16 +74,18 @@ class Accumulation:
         groups = list(self._forward_groups(epoch, indices, tokens_per_forward))
         costs = [float(sum(map(self.passes.size, items))) for items in groups]
         dealt = lanes.share(costs, self.num_lanes)
-        gradients = lanes.Gradients(self.trainable) if self.num_lanes > 1 else None
+        gradients = lanes.Gradients(self.trainable) if max(self.num_lanes, self.ranks.size) > 1 else None
         found, has_memory = [], True
         try:
-            for lane in range(self.ranks.rank, self.num_lanes, self.ranks.size):
+            for lane in range(self.group, self.num_lanes, self.num_groups):
                 found.append(self._lane(groups, dealt[lane], step))
                 if gradients is not None:
                     gradients.add_lane()
         except (RuntimeError, MemoryError) as error:
             if not ran_out(error):
                 raise
+            if self.num_parts > 1:  # the others of the group wait in an exchange
+                raise lack_of_parts(self.num_parts) from error
             has_memory = False
         sums = self._agree(found, 0 if has_memory else self._smaller_passes())
         if gradients is not None:
@@ -108,7 +117,7 @@ class Accumulation:
         Raises:
             LackOfMemory: Some process has not enough.
         """
-        count = self.num_lanes // self.ranks.size
+        count = self.num_lanes // self.num_groups
         own = [figure for one in found for figure in astuple(one)]
         own += [0.0] * (count * lanes.FIGURES - len(own))
         table = self.ranks.table([float(self.stop.signal_number or 0), float(smaller), *own])
@@ -117,15 +126,16 @@ class Accumulation:
         if len(limits):
             self.job.model.zero_grad()
             raise LackOfMemory(int(limits.min()))
-        # Lane l belongs to process l mod size.
-        return table[:, 2:].reshape(self.ranks.size, count, lanes.FIGURES).swapaxes(0, 1).reshape(-1, lanes.FIGURES)
+        by_group = table[:, 2:].reshape(self.num_groups, self.num_parts, count, lanes.FIGURES).sum(1)
+        # Lane l belongs to group l mod groups.
+        return by_group.swapaxes(0, 1).reshape(-1, lanes.FIGURES)
 
     def _lane(self, groups: Sequence[list[Item]], numbers: Sequence[int], step: int) -> lanes.Sums:
         """Run forward and backward over the passes of a lane; a pass draws the same numbers in every lane."""
         sums = lanes.Sums()
         with FlopCounter() as counter:
             for number in numbers:
-                seed_pass(self.job.seed, step, number)
+                seed_pass(self.job.seed, step, number, self.part)
                 self._accumulate_pass(groups[number], sums)
         sums.flops = counter.total
         return sums
@@ -169,9 +179,16 @@ def seed_step(seed: int, step: int) -> None:
     _seed(seed, step)
 
 
-def seed_pass(seed: int, step: int, number: int) -> None:
-    """Seed every global generator for a pass of a step, so that it draws the same numbers in whatever process."""
-    _seed(seed, step, number + 1)
+def seed_pass(seed: int, step: int, number: int, part: int = 0) -> None:
+    """Seed every global generator for a pass of a step, so that it draws the same numbers in whatever process.
+
+    Args:
+        seed: Of the run.
+        step: Number of the step.
+        number: Number of the pass in it.
+        part: Part of the windows that this process has; each draws its own numbers.
+    """
+    _seed(seed, step, number + 1, *([part] if part else []))
 
 
 def _seed(*numbers: int) -> None:

@@ -18,6 +18,7 @@ from time import perf_counter, process_time
 from accelerate import Accelerator
 
 from ctxlab.core.errors import Interrupted, UserError
+from ctxlab.runtime import context_parallel
 from ctxlab.runtime.cost import FlopCounter
 from ctxlab.runtime.forward import Passes, model_call
 from ctxlab.runtime.memory import LackOfMemory
@@ -47,13 +48,15 @@ class Trainer:
         self.model, self.optimizer = accelerator.prepare(job.model, job.optimizer)
         self.ranks = current()
         self.ranks.copy([*job.model.parameters(), *job.model.buffers()])
+        self.part = context_parallel.join(job.settings.context_parallel, self.ranks)
         passes = Passes(
             job.strategy,
-            model_call(self.model),
+            model_call(self.model, job.strategy.attention, self.part),
             pad_id=job.tokenizer.pad_token_id,
             device=accelerator.device,
             target_place=job.target_place,
             context_length=job.context_length,
+            part=self.part,
         )
         self.stop = Stop(self.ranks)
         self.accumulation = Accumulation(job, accelerator, passes=passes, ranks=self.ranks, stop=self.stop)

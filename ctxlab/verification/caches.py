@@ -10,7 +10,6 @@ import torch
 from ctxlab.core.contract import option
 from ctxlab.core.passes import Item
 from ctxlab.core.types import Window
-from ctxlab.runtime.forward import Passes
 from ctxlab.verification.check import TOLERANCE, Check
 from ctxlab.verification.precision import KeepDouble
 from ctxlab.verification.reach import CONTEXTS
@@ -71,10 +70,10 @@ def _steps(subject: Subject, item: Item) -> list[Step]:
 
     def forward(inputs: Mapping[str, Any]) -> Any:
         given.append(inputs)
-        return subject.model(**inputs)
+        return subject.call(inputs)
 
     steps = []
-    for passed in Passes(subject.strategy, forward, subject.pad_id, subject.device).run([item]):
+    for passed in subject.passes(forward).run([item]):
         inputs, tokens = given.pop(), len(item.windows[passed.rows[0][1]])
         num_cached = int(inputs["attention_mask"][0].sum()) - tokens
         positions = inputs["position_ids"].expand(len(passed.rows), -1)[0]

@@ -14,7 +14,6 @@ from transformers import AttentionInterface
 from ctxlab.core.architecture import layers, sliding_layers
 from ctxlab.core.contract import option
 from ctxlab.core.passes import Item
-from ctxlab.runtime.forward import Passes
 from ctxlab.verification.check import Check, within
 from ctxlab.verification.precision import KeepDouble
 from ctxlab.verification.probes import places
@@ -72,11 +71,11 @@ def _passes(subject: Subject) -> Iterator[tuple[dict[str, torch.Tensor], list[in
 
     def forward(inputs: Mapping[str, Any]) -> Any:
         given.append(dict(inputs))
-        return subject.model(**inputs)
+        return subject.call(inputs)
 
     lengths = [round(subject.length * CONTEXTS), max(round(subject.length * SHORT), 1)]
     items: list[Item] = [item for n in lengths for item in subject.items(subject.document(n))]
-    passes = Passes(subject.strategy, forward, subject.pad_id, subject.device).run(items)
+    passes = subject.passes(forward).run(items)
     while True:
         with _recording(subject) as calls:
             passed = next(passes, None)
@@ -111,7 +110,13 @@ def _recording(subject: Subject) -> Iterator[list[DenseCall]]:
                 bias = _bias(kwargs.get("position_bias"), query, key)
                 calls.append(
                     DenseCall(
-                        owners[id(module)], query, key=key, value=value, scaling=scaling, bias=bias, output=output[0]
+                        owners[id(module)],
+                        subject.whole(query, 2),
+                        key=subject.whole(key, 2),
+                        value=subject.whole(value, 2),
+                        scaling=scaling,
+                        bias=bias,
+                        output=subject.whole(output[0]),
                     )
                 )
             return output

@@ -32,6 +32,7 @@ from ctxlab.verification.subject import Subject
 class AttentionCall:
     """The arguments of a layer's call of its attention function in a pass."""
 
+    subject: Subject
     function: Any
     module: Any
     tensors: tuple[torch.Tensor, ...]
@@ -51,10 +52,9 @@ class AttentionCall:
         channels = torch.zeros_like(value)
         for row, keys in enumerate(looked_at):
             channels[row, :, keys, range(len(keys))] = 1
-        output: torch.Tensor = self.function(
-            self.module, torch.zeros_like(query), key, channels, *self.rest, **self.kwargs
-        )[0]
-        return output
+        query, key, channels = (self.subject.own(one, 2) for one in (torch.zeros_like(query), key, channels))
+        output: torch.Tensor = self.function(self.module, query, key, channels, *self.rest, **self.kwargs)[0]
+        return self.subject.whole(output)
 
 
 @torch.no_grad()
@@ -69,7 +69,7 @@ def check_heads(subject: Subject) -> Check:
         return Check(name, proves, None, "The attention function of this model's layers cannot be found.")
     count, wrong, heads = 0, [], 0
     with KeepDouble() if attention.exact else nullcontext():
-        for inputs, windows, calls in each_pass(subject, partial(_recording, subject.model, stack)):
+        for inputs, windows, calls in each_pass(subject, partial(_recording, subject, stack)):
             for depth, call in enumerate(calls):
                 must = not sliding_layers(subject.model)[depth]
                 wrong += _compare(subject, inputs, windows=windows, call=call, depth=depth, must=must)
@@ -84,15 +84,16 @@ def check_heads(subject: Subject) -> Check:
 
 
 @contextmanager
-def _recording(model: Any, stack: Sequence[torch.nn.Module]) -> Iterator[list[AttentionCall]]:
+def _recording(subject: Subject, stack: Sequence[torch.nn.Module]) -> Iterator[list[AttentionCall]]:
     """Record the calls of the attention function by layers of ``stack`` while the model runs in this context."""
-    name = reading_stack(model).config._attn_implementation
+    name = reading_stack(subject.model).config._attn_implementation
     function, calls = ALL_ATTENTION_FUNCTIONS[name], []
     inside = {id(module) for layer in stack for module in layer.modules()}
 
     def note(module: Any, query: Any, key: Any, value: Any, *rest: Any, **kwargs: Any) -> Any:
         if id(module) in inside:
-            calls.append(AttentionCall(function, module, tensors=(query, key, value), rest=rest, kwargs=kwargs))
+            tensors = tuple(subject.whole(one, 2) for one in (query, key, value))
+            calls.append(AttentionCall(subject, function, module, tensors=tensors, rest=rest, kwargs=kwargs))
         return function(module, query, key, value, *rest, **kwargs)
 
     AttentionInterface.register(name, note)

@@ -20,7 +20,6 @@ from ctxlab.core.architecture import layers, sliding_layers
 from ctxlab.core.contract import option
 from ctxlab.core.strategy import Pattern
 from ctxlab.core.types import Window
-from ctxlab.runtime.forward import Passes
 from ctxlab.verification.check import Check, scientific
 from ctxlab.verification.precision import KeepDouble
 from ctxlab.verification.probes import places
@@ -37,6 +36,7 @@ NUM_PLACES = 16
 class LayerCall:
     """The arguments of a layer's call in a pass."""
 
+    subject: Subject
     layer: torch.nn.Module
     states: torch.Tensor
     """(B, S, D)"""
@@ -47,9 +47,9 @@ class LayerCall:
         """Return the layer's output (B, S, D) for other states (B, S, D)."""
         # A call appends to the KV cache, so each call gets a copy.
         kwargs = {name: copy.deepcopy(v) if isinstance(v, Cache) else v for name, v in self.kwargs.items()}
-        output = self.layer(states, *self.args, **kwargs)
+        output = self.layer(self.subject.own(states), *self.args, **kwargs)
         states_after: torch.Tensor = output[0] if isinstance(output, tuple) else output
-        return states_after
+        return self.subject.whole(states_after)
 
     def num_cached(self) -> int:
         """Return the number of cached keys before the window's own."""
@@ -78,7 +78,7 @@ def check_layers(subject: Subject) -> Check:
     exact = subject.strategy.attention.exact
     found, count = [], 0
     with KeepDouble() if exact else nullcontext():
-        for inputs, windows, calls in each_pass(subject, partial(_recording, stack)):
+        for inputs, windows, calls in each_pass(subject, partial(_recording, subject, stack)):
             for depth, call in enumerate(calls):
                 must = exact and not sliding_layers(subject.model)[depth]
                 for row, window in enumerate(windows):
@@ -110,10 +110,10 @@ def each_pass(
 
     def forward(inputs: Mapping[str, Any]) -> Any:
         given.append(dict(inputs))
-        return subject.model(**inputs)
+        return subject.call(inputs)
 
     items = subject.items(subject.document(round(subject.length * CONTEXTS)))
-    passes = Passes(subject.strategy, forward, subject.pad_id, subject.device).run(items)
+    passes = subject.passes(forward).run(items)
     while True:
         with recording() as recorded:
             passed = next(passes, None)
@@ -123,14 +123,14 @@ def each_pass(
 
 
 @contextmanager
-def _recording(stack: Sequence[torch.nn.Module]) -> Iterator[list[LayerCall]]:
+def _recording(subject: Subject, stack: Sequence[torch.nn.Module]) -> Iterator[list[LayerCall]]:
     """Record the calls of the layers of ``stack`` while the model runs in this context."""
     calls: list[LayerCall] = []
 
     def note(layer: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         args = args or (kwargs.pop("hidden_states"),)
         kept = {name: copy.deepcopy(v) if isinstance(v, Cache) else v for name, v in kwargs.items()}
-        calls.append(LayerCall(layer, args[0], args[1:], kept))
+        calls.append(LayerCall(subject, layer, states=subject.whole(args[0]), args=args[1:], kwargs=kept))
 
     handles = [layer.register_forward_pre_hook(note, with_kwargs=True) for layer in stack]
     try:

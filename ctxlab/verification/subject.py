@@ -6,15 +6,19 @@ Shape legend: W tokens of a window, C outputs per token, D hidden size.
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
 
+from ctxlab.core.architecture import first_position
 from ctxlab.core.model import ModelFacts
+from ctxlab.core.parts import Part
 from ctxlab.core.passes import Item
-from ctxlab.core.strategy import Strategy
+from ctxlab.core.strategy import Forward, Strategy
 from ctxlab.core.types import NO_LABEL, SENTENCE, Encoded, IntArray, Window
+from ctxlab.runtime.context_parallel import split_call
 from ctxlab.runtime.forward import Passes, make_items
 from ctxlab.verification.precision import KeepDouble
 
@@ -40,11 +44,41 @@ class Subject:
     pad_id: int
     device: torch.device
     seed: int
+    part: Part | None = None
+    """This process's part of every window, where several hold a window together; None for whole windows."""
 
     @property
     def is_causal(self) -> bool:
         """Whether tokens of the model attend to earlier ones only."""
         return self.facts.kind == "decoder"
+
+    def call(self, inputs: Mapping[str, Any], **options: Any) -> Any:
+        """Return the model's output for whole windows, of which each process may compute a part."""
+        if self.part is None:
+            return self.model(**inputs, **options)
+        first = first_position(self.model)
+        call = split_call(lambda own: self.model(**own, **options), self.strategy.attention, self.part, first=first)
+        output = call(inputs)
+        layers = getattr(output, "hidden_states", None) or ()
+        return SimpleNamespace(
+            logits=self.whole(output.logits), hidden_states=tuple(self.whole(states) for states in layers)
+        )
+
+    def whole(self, tensor: torch.Tensor, dim: int = 1) -> torch.Tensor:
+        """Return a tensor of whole windows, given that of this process's part along the tokens' dimension ``dim``."""
+        return tensor if self.part is None else self.part.whole(tensor, dim)
+
+    def own(self, tensor: torch.Tensor, dim: int = 1) -> torch.Tensor:
+        """Return this process's part of a tensor of whole windows: the inverse of ``whole``."""
+        if self.part is None:
+            return tensor
+        places = self.part.places(tensor.shape[dim])
+        return tensor.narrow(dim, places.start, places.stop - places.start)
+
+    def passes(self, forward: Forward, pad_id: int | None = None) -> Passes:
+        """Return passes of whole windows by ``forward``, padded with ``pad_id`` instead of the usual token if given."""
+        pad_id = self.pad_id if pad_id is None else pad_id
+        return Passes(self.strategy, forward, pad_id, self.device, part=self.part)
 
     def document(self, num_tokens: int, draw: int = 0) -> Encoded:
         """Return a document of random tokens with sentence marks; each ``draw`` is another document."""
@@ -101,11 +135,11 @@ def states(
     hidden: list[Sequence[torch.Tensor]] = []
 
     def forward(inputs: Mapping[str, Any]) -> Any:
-        outputs = subject.model(**inputs, output_hidden_states=layers)
+        outputs = subject.call(inputs, output_hidden_states=layers)
         hidden.append(outputs.hidden_states[1:] if layers else ())
         return outputs
 
-    passes = Passes(subject.strategy, forward, subject.pad_id if pad_id is None else pad_id, subject.device)
+    passes = subject.passes(forward, pad_id)
     found: list[list[States | None]] = [[None] * len(item.windows) for item in items]
     front = subject.strategy.memory.num_front
     # Where parts declare upper bounds only, small influences need not be measured.

@@ -6,6 +6,7 @@ from ctxlab.core.types import Document
 from ctxlab.evaluation.evaluator import Evaluation, evaluate, known_of
 from ctxlab.optim.parameters import parameter_groups
 from ctxlab.runtime.cost import MemoryMeter
+from ctxlab.runtime.ranks import current
 from ctxlab.text import known
 from ctxlab.training.changes import GROUPS
 from ctxlab.training.job import Job, Watcher
@@ -13,6 +14,7 @@ from ctxlab.training.loop import Trainer
 from ctxlab.training.stream import Stream
 from ctxlab.training.window_selection import window_chooser
 from ctxlab.workbench.bench import Workbench
+from ctxlab.workbench.context_parallel import check_outputs, check_split
 from ctxlab.workbench.fit import check_recomputing
 from ctxlab.workbench.parts import Parts
 
@@ -49,8 +51,11 @@ def make_trainer(
         memory: Meter started with the run.
 
     Raises:
-        UserError: Activation checkpointing was requested and is not supported.
+        UserError: Activation checkpointing was requested and is not supported, or windows cannot be split among
+            processes.
     """
+    ranks = current()
+    check_split(bench, ranks)
     encoded = bench.encode(documents)
     bench.task.notes.extend(known.notes(known_of(encoded), "the training documents"))
     bench.strategy.reading.learn(encoded, bench.model)
@@ -91,4 +96,6 @@ def make_trainer(
         peak_bytes=memory.peak_bytes,
     )
     bench.model.train()
-    return Trainer(job, bench.accelerator, watcher)
+    trainer = Trainer(job, bench.accelerator, watcher)
+    check_outputs(bench, trainer.part, ranks)
+    return trainer

@@ -24,4 +24,4 @@ def test_what_fails_between_processes_is_said_in_a_sentence():
         raise RuntimeError("Connection closed by peer")
 
     with pytest.raises(ProcessLost, match="Another process of the run ended"):
-        ranks._together(gone)
+        ranks.collective(gone)

@@ -64,6 +64,11 @@ def check_dropout(model: Any, dropout: float | None) -> None:
     )
 
 
+def attention_dropout(config: Any) -> float:
+    """Return the rate on attention probabilities in ``config``; 0 where it has no field for it."""
+    return max((float(getattr(config, name, 0.0) or 0.0) for name in ATTENTION), default=0.0)
+
+
 def set_attention_dropout(model: Any, rate: float) -> None:
     """Set the rate on attention probabilities in a built model whose config has no field for it.
 

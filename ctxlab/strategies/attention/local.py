@@ -25,6 +25,7 @@ class Local(Sparse):
         super().__init__(window=window, num_global=num_global)
         self.window, self.num_global = window, num_global
         self.layout = sliding(window, num_global)
+        self.least_part = max(window, num_global)
 
     def allowed(self, query: torch.Tensor, key: torch.Tensor, length: int) -> torch.Tensor:
         """Declare neighbours, and all pairs with a global token."""

@@ -20,6 +20,7 @@ class BaseTask(Task, ABC):
     runs_model = True
     generates = False
     decoding = Decoding()
+    by_token = False
     chooses = False
     continuations = Continuations()
     stops: tuple[int, ...] = ()

@@ -35,6 +35,7 @@ class TokenLabeller(BaseTask, ABC):
     """
 
     head = "token_classification"
+    by_token = True
     label_word = "tag"
     """What messages call a label."""
 

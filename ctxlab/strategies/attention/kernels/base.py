@@ -2,10 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 
+from ctxlab.core.parts import Part
 from ctxlab.core.strategy import Attention, Pattern
 from ctxlab.core.types import Table
 
@@ -21,6 +23,7 @@ class BaseAttention(Attention, ABC):
     shifts = False
     looks_ahead = False
     reweights = False
+    least_part: int | None = None
 
     @property
     def exact(self) -> bool:
@@ -35,6 +38,10 @@ class BaseAttention(Attention, ABC):
         """Return ``allowed``, the same for all windows."""
         del inputs, row
         return self.allowed
+
+    def split(self, part: Part, padding: torch.Tensor) -> AbstractContextManager[None]:
+        """Raise NotImplementedError: the pattern cannot be split."""
+        raise NotImplementedError(f"{type(self).__name__} sets no least_part")
 
     def penalty(self, model: Any) -> torch.Tensor | None:
         """Return None: the part has no parameters."""

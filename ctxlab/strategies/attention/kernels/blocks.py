@@ -121,7 +121,7 @@ class Spans(torch.autograd.Function):
             spans[:, :, :num_global] = tokens[rows, None, :num_global]
             if extra is not None:
                 spans[:, :, num_global : layout.lead] = _pick(tokens[rows], _of_piece(extra, rows, first, count))
-            spans[:, :, layout.lead :] = _strided(
+            spans[:, :, layout.lead :] = strided(
                 padded[rows], layout, first=first, count=count, start=0, size=layout.keys - layout.lead
             )
             pieces.append(spans.flatten(0, 1))
@@ -144,7 +144,7 @@ class Spans(torch.autograd.Function):
                 _add_picked(total[rows], _of_piece(ctx.extra, rows, first, count), spans[:, :, num_global:lead])
             for start in range(0, layout.keys - lead, layout.block):
                 size = min(layout.block, layout.keys - lead - start)
-                target = _strided(padded[rows], layout, first=first, count=count, start=start, size=size)
+                target = strided(padded[rows], layout, first=first, count=count, start=start, size=size)
                 target.add_(spans[:, :, lead + start : lead + start + size])
         total[:, :num_global] += shared
         return total, None, None
@@ -178,7 +178,7 @@ def _add_picked(total: torch.Tensor, index: torch.Tensor, gradient: torch.Tensor
         total[row].index_add_(0, own.flatten(), gradient[row].flatten(0, 1))
 
 
-def _strided(padded: torch.Tensor, layout: Layout, first: int, count: int, start: int, size: int) -> torch.Tensor:
+def strided(padded: torch.Tensor, layout: Layout, first: int, count: int, start: int, size: int) -> torch.Tensor:
     """Return a view (B, count, size, K, D): of each block, ``size`` tokens from ``start`` of its span.
 
     Args:
@@ -220,7 +220,7 @@ def blocked_sdpa(
     Returns:
         (B, L, H, D), the layout that models of Transformers expect.
     """
-    if query.dtype == torch.bfloat16 and _is_slow_in_bf16(query.device):
+    if query.dtype == torch.bfloat16 and is_slow_in_bf16(query.device):
         with torch.autocast(query.device.type, enabled=False):
             bias = bias and bias.in_fp32()
             wide = (query.float(), key.float(), value.float())
@@ -311,7 +311,7 @@ def _sdpa(
     )
 
 
-def _is_slow_in_bf16(device: torch.device) -> bool:
+def is_slow_in_bf16(device: torch.device) -> bool:
     """Return whether this is a CPU without AMX bf16, whose kernel takes twice as long as in fp32 (measured)."""
     return device.type == "cpu" and not torch.cpu.get_capabilities().get("amx_bf16")
 

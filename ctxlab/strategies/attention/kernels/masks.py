@@ -20,6 +20,7 @@ from transformers.masking_utils import (  # type: ignore[attr-defined]
     prepare_padding_mask,
 )
 
+from ctxlab.core.parts import Part
 from ctxlab.core.strategy import Pattern
 from ctxlab.strategies.attention.kernels.blocks import BlockMask, Layout
 
@@ -196,8 +197,43 @@ def _dense(library: LibraryMask, allowed: Pattern) -> torch.Tensor:
     return never_empty(pairs, query == key)
 
 
+def build_part(allowed: Pattern, layout: Layout, part: Part, padding: torch.Tensor, **library: Any) -> BlockMask:
+    """Build the mask of a part of each window, for a kernel that has the keys of its neighbours.
+
+    The masks of all parts have the same layout, and all have ``rows`` or none.
+
+    Args:
+        allowed: The declared pattern.
+        layout: Which keys the kernel has for each block; without extra keys.
+        part: Which tokens of the window are queries.
+        padding: (B, W) bool: True for tokens of the whole windows, False for padding.
+        library: Arguments of the library's mask interface, as the model gives them for the part's tokens.
+
+    Returns:
+        A mask whose blocks begin with the first token of the part, and whose ``rows`` are (B, 1, G, P).
+    """
+    width = padding.shape[1]
+    places = part.places(width)
+    sizes = {"q_length": width, "kv_length": width, "q_offset": 0, "kv_offset": 0}
+    place = torch.arange(2, device=padding.device)
+    plain = library_mask(**{**library, **sizes, "attention_mask": None})
+    if not bool(plain.at(place[:1], place[1:]).any()):  # causal; decided without padding, so that all parts agree
+        layout = replace(layout, right=0)
+    whole = library_mask(**{**library, **sizes, "attention_mask": padding})
+    local = _local(whole, allowed, layout, None, fill=True, places=places)
+    rows = _rows([(whole, allowed, None)], layout.num_global, whole.batch_size) if layout.num_global else None
+    local = local.expand(whole.batch_size, -1, -1, -1).flatten(0, 1)[:, None]
+    return BlockMask(layout, local, rows if rows is None else rows[..., places])
+
+
 def _local(
-    library: LibraryMask, allowed: Pattern, layout: Layout, extra: torch.Tensor | None, *, fill: bool
+    library: LibraryMask,
+    allowed: Pattern,
+    layout: Layout,
+    extra: torch.Tensor | None,
+    *,
+    fill: bool,
+    places: slice | None = None,
 ) -> torch.Tensor:
     """Return (B or 1, N, Q, S) bool: the mask of each block.
 
@@ -209,9 +245,12 @@ def _local(
         layout: Which keys the kernel has for each block.
         extra: (1 or N, E) extra keys, or None.
         fill: Whether a query without any key attends to itself.
+        places: The queries; None for those of the whole window.
     """
     length, device = library.num_keys, library.device
-    blocks = torch.arange(layout.num_blocks(length), device=device)[:, None] * layout.block  # (N, 1) first queries
+    places = places or slice(0, length)
+    num_blocks = layout.num_blocks(places.stop - places.start)
+    blocks = places.start + torch.arange(num_blocks, device=device)[:, None] * layout.block  # (N, 1) first queries
     query = (blocks + torch.arange(layout.block, device=device))[:, :, None]  # (N, Q, 1)
     span = blocks + torch.arange(-layout.left, layout.block + layout.right, device=device)  # (N, left + Q + right)
     first = torch.arange(layout.num_global, device=device).expand(len(blocks), -1)  # (N, G)

@@ -6,15 +6,18 @@ Shape legend: B windows, H query heads, K key heads, L tokens, D head width, E e
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
+from ctxlab.core.parts import Part
 from ctxlab.core.strategy import Pattern
 from ctxlab.strategies.attention.kernels import masks
 from ctxlab.strategies.attention.kernels.bias import Bias
 from ctxlab.strategies.attention.kernels.blocks import BlockMask, Layout, blocked_sdpa, dense_sdpa
 from ctxlab.strategies.attention.kernels.masks import DenseMask, LibraryMask
 from ctxlab.strategies.attention.kernels.order import Order
+from ctxlab.strategies.attention.kernels.split import split_sdpa
 
 SMALLEST_BLOCK, LARGEST_BLOCK = 32, 256
 """Measured on a CPU: smaller blocks copy too many keys, larger ones compute too many pairs."""
@@ -63,6 +66,12 @@ class Plan:
         pattern = order.pattern(self.allowed, num_keys)
         return PreparedPlan(masks.build(order.mask(library), pattern, self.layout, fill=fill), order)
 
+    def prepare_part(self, part: Part, padding: torch.Tensor, **library: Any) -> "PreparedPlan":
+        """Build the mask of a part of each window; arguments as for ``masks.build_part``."""
+        assert self.order is None
+        assert self.extra is None
+        return PreparedPlan(masks.build_part(self.allowed, self.layout, part, padding, **library), part=part)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparedPlan:
@@ -72,6 +81,8 @@ class PreparedPlan:
     order: Order | None = None
     bias: Bias | None = None
     """Indexed by tokens, not by places."""
+    part: Part | None = None
+    """The part of each window that this process has; None where it has whole windows."""
 
     def of_heads(self, heads: slice) -> "PreparedPlan":
         """Return the plan for some of the heads."""
@@ -95,6 +106,8 @@ class PreparedPlan:
         if isinstance(self.mask, DenseMask):
             pairs, bias = self.mask.pairs, self.bias
             return dense_sdpa(query, key, value, pairs, dropout=dropout, scaling=scaling, bias=bias).transpose(1, 2)
+        if self.part is not None:
+            return split_sdpa(query, key, value, mask=self.mask, part=self.part, dropout=dropout, scaling=scaling)
         if self.order is None:
             return blocked_sdpa(query, key, value, self.mask, dropout=dropout, scaling=scaling, bias=self.bias)
         query, key, value = (self.order.sort(part.transpose(1, 2)).transpose(1, 2) for part in (query, key, value))

@@ -1,13 +1,15 @@
 """The base class of sparse patterns: a part declares which pairs attend and how they are cut into blocks."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 
 from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
+from ctxlab.core.parts import Part
 from ctxlab.core.strategy import ModelKind
 from ctxlab.strategies.attention.kernels import masks
 from ctxlab.strategies.attention.kernels.base import BaseAttention
@@ -24,6 +26,7 @@ class Sparse(BaseAttention, ABC):
     """
 
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
+    _split: tuple[Part, torch.Tensor] | None = None
     by_length: bool = False
     """Whether the pattern depends on the length of the document, so that rows of a batch may differ."""
 
@@ -61,9 +64,22 @@ class Sparse(BaseAttention, ABC):
             model, self.name, attention=self._attend, mask=self._mask, declared={"name": self.kind, **self.parameters}
         )
 
+    @contextmanager
+    def split(self, part: Part, padding: torch.Tensor) -> Iterator[None]:
+        """Within the block, compute a part of every window; its single plan has blocks only."""
+        self._split = part, padding
+        try:
+            yield
+        finally:
+            self._split = None
+
     def _mask(self, *args: Any, **kwargs: Any) -> PreparedPlans:
         """Build the mask; called by the library's mask interface once per forward pass, not per layer."""
-        return self._prepare(masks.library_mask(*args, **kwargs))
+        if self._split is None:
+            return self._prepare(masks.library_mask(*args, **kwargs))
+        part, padding = self._split
+        (plan,) = self.plans(padding.shape[1], [padding.shape[1]])
+        return PreparedPlans((plan.prepare_part(part, padding, **kwargs),))
 
     def _prepare(self, library: LibraryMask) -> PreparedPlans:
         end = library.num_keys + library.key_offset
@@ -86,6 +102,8 @@ class Sparse(BaseAttention, ABC):
     ) -> tuple[torch.Tensor, None]:
         """Map (B, H, L, D) to (B, L, H, D); called by the library's attention interface."""
         refuse_unknown(kwargs)
+        if self._split is not None and not isinstance(attention_mask, PreparedPlans):
+            raise NotImplementedError("the model does not build its mask by the library's interface")
         if isinstance(attention_mask, torch.Tensor) or attention_mask is None:
             causal = called_causally(module, is_causal)
             attention_mask = self._prepare(masks.from_tensor(query, key, attention_mask, causal))

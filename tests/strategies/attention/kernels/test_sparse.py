@@ -248,7 +248,7 @@ def test_a_bias_in_blocks_and_in_bf16(name, kind):
 @pytest.mark.parametrize("name", BIASED)
 def test_a_bias_in_true_bf16(name):
     """As where the processor is fast at it: the kernel runs in bf16, its backward pass in fp32."""
-    with mock.patch.object(blocks, "_is_slow_in_bf16", return_value=False):
+    with mock.patch.object(blocks, "is_slow_in_bf16", return_value=False):
         for part in variants(name):
             for ours, theirs in zip(*run_biased(part, example(), "relative", torch.bfloat16), strict=True):
                 assert_close(ours, theirs, atol=0.05 * max(1.0, float(theirs.detach().abs().max())), rtol=0)
