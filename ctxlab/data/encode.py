@@ -75,7 +75,7 @@ def encode_documents(
     entry = cache_dir / "encoded" / fingerprint(task, documents, tokenizer)
     stored = _load(entry, len(documents))
     if stored is None:
-        stored = _encode(task, documents, tokenizer, num_workers)
+        stored = encode_now(task, documents, tokenizer, num_workers)
         try:
             _store(entry, *stored)
         except OSError as error:
@@ -114,9 +114,17 @@ def _plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)
 
 
-def _encode(
-    task: Task, documents: Sequence[Document], tokenizer: Any, num_workers: int
+def encode_now(
+    task: Task, documents: Sequence[Document], tokenizer: Any, num_workers: int = 0
 ) -> tuple[list[Encoded], list[str]]:
+    """Tokenise whole documents without the cache; returns them and the notes, which are not added to the task's.
+
+    Args:
+        task: Encodes documents; its labels are known.
+        documents: As the task parsed them.
+        tokenizer: A fast tokenizer.
+        num_workers: Processes that tokenise; 0 does it in this one.
+    """
     if not num_workers:
         return _encode_share(task, documents, tokenizer)
     shares = [documents[i : i + DOCUMENTS_PER_SHARE] for i in range(0, len(documents), DOCUMENTS_PER_SHARE)]

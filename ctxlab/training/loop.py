@@ -191,7 +191,7 @@ class Trainer:
             state.gradient_norm = self.apply(sums.weight, state.step, ids, lambda norm: self._is_skipped(norm, state))
         self.optimizer.zero_grad()
         state.add(sums)
-        state.count_step(len(epoch.steps))
+        state.count_step(epoch.steps_per_pass)
         seconds, cpu_seconds = self.ranks.told([perf_counter() - started, process_time() - cpu_started])
         state.seconds += seconds
         state.cpu_seconds += cpu_seconds

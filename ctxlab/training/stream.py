@@ -24,6 +24,13 @@ class Epoch:
     lengths: Sequence[int]
     steps: Sequence[Sequence[int]]
     skipped: SkippedWindows
+    share: float = 1.0
+    """Fraction of the training documents in it; below 1 for a block of a large file."""
+
+    @property
+    def steps_per_pass(self) -> float:
+        """Return the steps of a pass over all documents, as far as they are known from this part of it."""
+        return len(self.steps) / self.share
 
 
 class Stream:

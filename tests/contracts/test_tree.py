@@ -83,6 +83,7 @@ TOGETHER = {
     "corpora/summarization": "corpora/test_translation",
     "data/formats": "data/formats/test_known",
     "data/local_splits": "data/test_splits",
+    "data/parsing": "data/test_splits",
     "data/readers": "data/readers/test_read",
     "data/sources": "data/readers/test_read",
     "evaluation": "evaluation/test_scores",

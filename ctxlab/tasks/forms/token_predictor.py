@@ -26,6 +26,7 @@ from ctxlab.text.language import checked
 class TokenPredictor(BaseTask, ABC):
     """Base of tasks that predict tokens; a task decides which, and from which outputs, by the labels of ``encode``."""
 
+    streams = True
     lower_is_better = True
 
     def __init__(self, text_field: str, language: str | None) -> None:
