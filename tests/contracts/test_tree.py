@@ -159,6 +159,7 @@ TOGETHER = {
     "workbench/planning/stored": "stages/test_plan",
     "workbench/reporting": "stages/test_report",
     "workbench/sweeping": "stages/test_sweep",
+    "workbench/training_data": "training/test_block_stream",
 }
 """Modules, and folders of modules, without a test file of their own → the one that tests them together."""
 
