@@ -91,13 +91,14 @@ def test_a_line_that_is_wrong_is_named_by_file_line_and_field(tmp_path):
     task = Classification(labels=["a", "b"])
     documents = load(task, write(tmp_path / "a.jsonl", rows), write(tmp_path / "b.jsonl", rows[:2])).streamed
     with pytest.raises(UserError, match=r"a\.jsonl line 42 has no field 'label'"):
-        for block in range(documents.num_blocks):
-            documents.block(1, 0, block)
-    rows[41]["label"] = "c"
-    documents = load(NER(labels=["PER"]), write(tmp_path / "n.jsonl", tagged("LOC")), streams=True).streamed
+        read_all(documents)
+    documents = load(NER(labels=["PER"]), write(tmp_path / "n.jsonl", tagged("LOC"))).streamed
     with pytest.raises(UserError, match=r"'LOC' of n\.jsonl line 31 .*task\.labels=\[LOC,PER\]"):
-        for block in range(documents.num_blocks):
-            documents.block(1, 0, block)
+        read_all(documents)
+
+
+def read_all(documents):
+    return [documents.block(1, 0, block) for block in range(documents.num_blocks)]
 
 
 def tagged(name):

@@ -1,4 +1,4 @@
-"""Steps of documents that stay in their file: a function of seed and block, which cover every document once an epoch."""
+"""Steps of documents that stay in their file: a function of seed and block; an epoch has every document once."""
 
 import json
 from types import SimpleNamespace
