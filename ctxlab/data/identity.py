@@ -15,6 +15,7 @@ def identified(records: Sequence[Record], stem: str) -> list[Record]:
     """
     named, places = [], dict[str, str]()
     for index, given in enumerate(records):
+        check_characters(given)
         record = with_id(given, f"{stem}-{index}")
         name = record.fields["id"]
         if name in places:
@@ -27,18 +28,13 @@ def identified(records: Sequence[Record], stem: str) -> list[Record]:
 
 
 def with_id(record: Record, otherwise: str) -> Record:
-    """Return the record with its own ``id`` as text, or ``otherwise`` if it has none.
-
-    Raises:
-        UserError: It has half of a surrogate pair at any place.
-    """
-    _check_characters(record)
+    """Return the record with its own ``id`` as text, or ``otherwise`` if it has none."""
     given = record.fields.get("id")
     return Record({**record.fields, "id": otherwise if given is None or given == "" else str(given)}, record.origin)
 
 
-def _check_characters(record: Record) -> None:
-    """Refuse half of a surrogate pair anywhere: it can neither be tokenised nor written to a file of results."""
+def check_characters(record: Record) -> None:
+    """Raise UserError for half of a surrogate pair anywhere: it can neither be tokenised nor written to a file."""
     try:
         json.dumps(record.fields, ensure_ascii=False, default=str).encode()
     except UnicodeEncodeError as error:

@@ -5,6 +5,7 @@ asked for.
 """
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from ctxlab.core.data import Record, RecordFile
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import IntArray
 from ctxlab.data.formats.known import converted
-from ctxlab.data.identity import with_id
+from ctxlab.data.identity import check_characters, with_id
 from ctxlab.data.readers.encodings import is_disguised
 from ctxlab.data.readers.jsonl import is_object, record_of
 from ctxlab.data.readers.tally import Tally
@@ -24,6 +25,9 @@ EXTENSIONS = frozenset({".jsonl", ".ndjson", ".json"})
 
 CHUNK_BYTES = 1 << 24
 """Bytes in memory at once while line ends are looked for, and most bytes of a first line that is recognised."""
+
+SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+"""The escape of half of a surrogate pair."""
 
 MARK = b"\xef\xbb\xbf"
 """Byte order mark of UTF-8."""
@@ -68,6 +72,8 @@ class JsonLines(RecordFile):
     def _records(self, data: bytes, number: int, tally: Tally) -> list[Record]:
         line = int(self._lines[number])
         record = record_of(self._decoded(data, number, line), line + 1, self._path)
+        if record is not None and SURROGATE.search(data):  # only an escape can be half of a pair in UTF-8
+            check_characters(record)
         stem = f"{self._path.stem}-{line}"
         own = [] if record is None else list(converted([record], self._task_name, tally))
         return [with_id(one, f"{stem}-{part}" if part else stem) for part, one in enumerate(own)]
