@@ -50,6 +50,9 @@ FIXES = {
 HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 """Categories of characters that are not seen but change what is."""
 
+LAUNCHERS = {"joblib": "joblib", "submitit_local": "submitit", "submitit_slurm": "submitit"}
+"""Launchers of Hydra that are packages of their own → the extra that brings them."""
+
 KINDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false", "String": "a text"}
 
 
@@ -127,6 +130,9 @@ def _composition(error: BaseException) -> str | None:
     if isinstance(error, OmegaConfBaseException):
         where = f"{error.full_key}: " if error.full_key else ""
         return where + str(error.msg or error).splitlines()[0]
+    launcher = re.search(r"Could not find 'hydra/launcher/(\w+)'", str(error))
+    if launcher and launcher[1] in LAUNCHERS:
+        return f"hydra/launcher={launcher[1]} is not installed: pip install 'ctxlab[{LAUNCHERS[launcher[1]]}]'."
     if type(error).__module__ == "hydra.errors" and "Error merging override" not in str(error):
         return _line(re.sub(r"\n?(Config s|S)earch path:.*|\nSee http\S+.*", "", str(error), flags=re.DOTALL))
     if isinstance(error, ValueError) and str(error).startswith("Unable to configure "):  # by Python's logging

@@ -36,6 +36,7 @@ class TrainerConfig:
     keep_checkpoints: int = MISSING
     precision: str = MISSING
     device: str = MISSING
+    deterministic: bool = MISSING
     num_workers: int = MISSING
     processes: int = MISSING
     lanes: int | None = MISSING

@@ -14,10 +14,16 @@ STARTERS = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR
 """Environment variables by which accelerate notices other processes."""
 
 
-def make_accelerator(device: str, precision: str) -> Accelerator:
+def make_accelerator(device: str, precision: str, *, deterministic: bool = False) -> Accelerator:
     """Return an accelerator for ``auto | cpu | cuda`` and ``auto | fp32 | bf16 | fp16``.
 
     ``auto`` chooses bf16 if the hardware multiplies it natively, else fp32.
+
+    Args:
+        device: Name of the device.
+        precision: Name of the precision.
+        deterministic: Whether operations that add in a different order every time are refused, or replaced by slower
+            ones where torch has them. A CPU has none.
 
     Raises:
         UserError: The device is missing or does not support the precision.
@@ -29,6 +35,10 @@ def make_accelerator(device: str, precision: str) -> Accelerator:
         raise UserError("trainer.precision=fp16 needs a CUDA device; use trainer.precision=auto, bf16 or fp32.")
     if precision == "auto":
         precision = "bf16" if _multiplies_bf16(on_cuda) else "fp32"
+    if deterministic and on_cuda:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it, before its first product
+    torch.use_deterministic_algorithms(deterministic)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # takes time
     AcceleratorState._reset_state(reset_partial_state=True)  # jobs of one multirun may differ in precision
     with _alone():
         return Accelerator(cpu=device == "cpu", mixed_precision="no" if precision == "fp32" else precision)

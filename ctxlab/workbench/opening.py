@@ -192,7 +192,8 @@ def _make_bench(parts: Parts, task: Task, source: ModelSource, *, new_head: bool
         UserError: They do not fit together, or the weights lack the head and the model is not going to be trained.
     """
     disable_progress_bar()  # the library's progress bars would interrupt ours
-    accelerator = make_accelerator(parts.trainer.device, parts.trainer.precision)
+    trainer = parts.trainer
+    accelerator = make_accelerator(trainer.device, trainer.precision, deterministic=trainer.deterministic)
     strategy = copy.deepcopy(parts.strategy)
     if strategy.reading.wants_scorer:
         strategy.reading.take_scorer(_language_model(parts.model))

@@ -26,6 +26,7 @@ MEASUREMENTS = (
     "memory",
     "plan",
     "loop",
+    "reliability",
     "startup",
     "lm",
     "streaming",

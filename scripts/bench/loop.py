@@ -2,7 +2,7 @@
 
 import copy
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from statistics import median
@@ -15,7 +15,9 @@ from ctxlab.command.compose import compose
 from ctxlab.data.splits import load_documents
 from ctxlab.runtime.collate import collate
 from ctxlab.runtime.cost import MemoryMeter
+from ctxlab.training.loop import Trainer
 from ctxlab.training.state import TrainState
+from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.opening import open_bench
 from ctxlab.workbench.parts import make_parts
 from ctxlab.workbench.trainer import Validation, make_trainer
@@ -37,24 +39,28 @@ class Silent(AbstractContextManager["Silent"]):
         """Nothing."""
 
 
+def loop(words: Sequence[str], folder: Path) -> tuple[Trainer, Workbench]:
+    """Return the training loop that ``ctxlab train`` would run in ``folder``, and what it works with."""
+    parts = make_parts(compose("train", list(words)), folder)
+    opened = open_bench(parts, lambda task: load_documents(parts.data, task, parts.seed), learns=True, trains=True)
+    bench = opened.bench
+    trainer = make_trainer(
+        parts,
+        bench,
+        documents=opened.documents.train,
+        validation=Validation(bench, []),
+        watcher=Silent(),
+        memory=MemoryMeter(bench.accelerator.device),
+    )
+    return trainer, bench
+
+
 def measure(_: Path) -> list[dict[str, Any]]:
     """Alternate single steps of both loops, each on its own copy of the model."""
-    cfg = compose("train", ["data.documents=16", "data.validation_documents=1", "tracking=none", "context=4096"])
+    words = ["data.documents=16", "data.validation_documents=1", "tracking=none", "context=4096"]
     with tempfile.TemporaryDirectory() as folder:
-        parts = make_parts(cfg, Path(folder))
-        opened = open_bench(parts, lambda task: load_documents(parts.data, task, parts.seed), learns=True, trains=True)
-        bench = opened.bench
-        bare_model = copy.deepcopy(bench.model)
-        memory = MemoryMeter(bench.accelerator.device)
-        trainer = make_trainer(
-            parts,
-            bench,
-            documents=opened.documents.train,
-            validation=Validation(bench, []),
-            watcher=Silent(),
-            memory=memory,
-        )
-        bare = bare_step(bare_model, bf16=bench.accelerator.mixed_precision == "bf16")
+        trainer, bench = loop(words, Path(folder))
+        bare = bare_step(copy.deepcopy(bench.model), bf16=bench.accelerator.mixed_precision == "bf16")
         state, ours, theirs = TrainState(), [], []
         for index in range(STEPS + 2):
             epoch, progress = trainer._position(state)
@@ -62,7 +68,7 @@ def measure(_: Path) -> list[dict[str, Any]]:
             pad_id = bench.tokenizer.pad_token_id
             batches = [
                 collate([item.windows[0] for item in items], [item.labels[0] for item in items], pad_id)
-                for items in trainer._forward_groups(epoch, indices, None)
+                for items in trainer.accumulation._forward_groups(epoch, indices, None)
             ]
             started = perf_counter()
             trainer._step(state, epoch, progress)

@@ -5,6 +5,7 @@ import os
 import signal
 
 import pytest
+from hydra.errors import MissingConfigException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -89,3 +90,11 @@ def test_a_key_that_is_not_there_is_named_with_the_nearest():
     assert found.status == 2
     assert "trainer.max_step;" in found.sentence
     assert "'max_steps'" in found.sentence
+
+
+@pytest.mark.parametrize(("name", "extra"), [("joblib", "joblib"), ("submitit_slurm", "submitit")])
+def test_a_launcher_that_is_not_installed_is_named_with_its_extra(name, extra):
+    error = MissingConfigException(f"Could not find 'hydra/launcher/{name}'\n\nAvailable options:\n\tbasic", name)
+    found = explain(raised(error))
+    assert found.status == 2
+    assert found.sentence == f"hydra/launcher={name} is not installed: pip install 'ctxlab[{extra}]'."

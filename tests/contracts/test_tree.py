@@ -155,7 +155,6 @@ TOGETHER = {
     "workbench/planning": "workbench/planning/test_measuring",
     "workbench/planning/page": "stages/test_plan",
     "workbench/planning/remedies": "stages/test_plan",
-    "workbench/planning/session": "stages/test_plan",
     "workbench/planning/stored": "stages/test_plan",
     "workbench/reporting": "stages/test_report",
     "workbench/sweeping": "stages/test_sweep",

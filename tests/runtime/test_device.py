@@ -26,3 +26,13 @@ def test_what_is_not_there_is_refused(monkeypatch):
         make_accelerator("cuda", "fp32")
     with pytest.raises(UserError, match=r"trainer\.precision=fp16"):
         make_accelerator("auto", "fp16")
+
+
+def test_operations_without_a_fixed_order_are_refused_where_asked_for():
+    try:
+        make_accelerator("cpu", "fp32", deterministic=True)
+        assert torch.are_deterministic_algorithms_enabled()
+        assert not torch.utils.deterministic.fill_uninitialized_memory
+    finally:
+        make_accelerator("cpu", "fp32")
+    assert not torch.are_deterministic_algorithms_enabled()

@@ -20,3 +20,7 @@ def test_weights_that_are_not_finite_are_named(value):
     check_weights(weights[::2], 7)
     with pytest.raises(Diverged, match="two is not finite after step 7"):
         check_weights(weights, 7)
+
+
+def test_a_sum_that_overflows_is_no_fault():
+    check_weights([("large", torch.full((4,), 3e38)), ("half", torch.full((4,), 6e4, dtype=torch.float16))], 7)

@@ -1,6 +1,7 @@
 """A plan: every candidate measured or taken from the cache, priced for a device and held against a memory limit."""
 
 import gc
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -8,7 +9,8 @@ import torch
 
 from ctxlab.config.schema import BudgetConfig, DeviceConfig, PlanOptions
 from ctxlab.core.errors import UserError
-from ctxlab.data.splits import load_documents
+from ctxlab.core.task import Task
+from ctxlab.data.splits import Splits, load_documents
 from ctxlab.planning import device as roofline
 from ctxlab.planning import disk
 from ctxlab.planning.device import Device
@@ -27,6 +29,12 @@ from ctxlab.workbench.planning.measuring import measure
 
 HERE = "here"
 """Name of the device that figures are measured on."""
+
+DATA = ("task", "data", "probe", "data_seed", "seed", "folds", "fold")
+"""Keys of the configuration that decide about the documents."""
+
+_LOADED: dict[str, Splits] = {}
+"""Documents of the latest candidate while a plan is made."""
 
 ROOM = 1.12
 """Factor of the predicted memory that must be available: the largest error towards too little, see docs/plan.md."""
@@ -108,6 +116,7 @@ def plan(parts: Parts) -> Plan:
         rows = _rows(found, prices)
     finally:
         gc.unfreeze()
+        _LOADED.clear()
     _check(rows, options.budget)
     return Plan(
         origin=parts.origin,
@@ -129,10 +138,20 @@ def measured(parts: Parts) -> Measured:
     return stored.measured(parts, lambda: _measure(parts))
 
 
+def _documents(parts: Parts, task: Task) -> Splits:
+    """Return the documents of a candidate, which were loaded for the one before it if its data are the same."""
+    config = parts.origin.config
+    key = json.dumps({name: config.get(name) for name in DATA}, sort_keys=True, default=str)
+    if key not in _LOADED:
+        _LOADED.clear()
+        _LOADED[key] = load_documents(parts.data, task, parts.data_seed, parts.hold_out)
+    return _LOADED[key]
+
+
 def _measure(parts: Parts) -> Measured:
     opened = open_bench(
         parts,
-        lambda task: load_documents(parts.data, task, parts.data_seed, parts.hold_out),
+        lambda task: _documents(parts, task),
         scored=("train",),
         learns=True,
         trains=True,

@@ -32,7 +32,15 @@ DAMAGED = (OSError, ValueError, TypeError, KeyError, AttributeError, StopIterati
 
 KEYS = ("data_seed", "seed", "folds", "fold")
 
-TRAINER = ("tokens_per_step", "tokens_per_forward", "precision", "device", "activation_checkpointing", "clip_norm")
+TRAINER = (
+    "tokens_per_step",
+    "tokens_per_forward",
+    "precision",
+    "device",
+    "deterministic",
+    "activation_checkpointing",
+    "clip_norm",
+)
 """Keys of ``trainer`` that change a measurement."""
 
 LIBRARIES = ("torch", "transformers", "accelerate")
