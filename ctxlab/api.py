@@ -20,8 +20,9 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.result import FILE, Result, Verification, read_outcome
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document
+from ctxlab.data.parsing import documents_of, split_documents
 from ctxlab.data.readers.read import recognised
-from ctxlab.data.splits import Splits, documents_of, split_documents
+from ctxlab.data.splits import Splits
 from ctxlab.evaluation.evaluator import predict
 from ctxlab.stages import eval as evaluation
 from ctxlab.workbench.opening import open_bench

@@ -1,6 +1,7 @@
 """Protocol of data sources: raw records of a split, each with its origin."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,33 @@ class Record:
     fields: dict[str, Any]
     origin: str
     """Where it comes from, for messages: ``train.jsonl line 3``."""
+
+
+class RecordFile(ABC):
+    """A file with more records than memory should hold: one or none in a line, read by number when it is needed."""
+
+    name: str
+    """Name of the file, for notes."""
+    num_bytes: int
+    """Size of its lines."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return the number of its lines that are not empty."""
+
+    @abstractmethod
+    def read(self, numbers: Sequence[int], notes: list[str]) -> list[list[Record]]:
+        """Return the records in each of these lines, in the given order; a line of another tool may have several.
+
+        Every record has an ``id``: its own, or one from the number of its line. Whether ids differ is not checked.
+
+        Args:
+            numbers: Lines, from 0.
+            notes: Receives a sentence for each choice that the reader made.
+
+        Raises:
+            UserError: A line cannot be read; names it. Or the file has changed since it was opened.
+        """
 
 
 class Source(Component, ABC):
@@ -30,3 +58,8 @@ class Source(Component, ABC):
 
         Every record has an ``id`` (text) that is unique in the split. Raises UserError naming the file.
         """
+
+    def stream(self, task_name: str, split: str) -> RecordFile | None:
+        """Return the records of a split that is too large for ``load``; None where ``load`` is to return them."""
+        del task_name, split
+        return None

@@ -53,6 +53,9 @@ class Task(Component, ABC):
     """Field that identifies a record of the task if the record has no other one."""
     head: str
     """Kind of model head, a key of ``models.heads.HEADS``."""
+    streams: bool
+    """Whether records can be admitted, parsed and expanded in parts of a split, so that a large file is never read
+    whole: nothing is collected from the others of its split, and ``learn_labels`` iterates over them once."""
     kinds: frozenset[str]
     """Kinds of model that the task works with: ``encoder``, ``decoder``, ``encoder_decoder``."""
     contiguous: bool

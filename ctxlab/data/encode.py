@@ -1,4 +1,4 @@
-"""Tokenising documents, with a disk cache in Arrow format by content and tokenizer."""
+"""Tokenising documents, with a disk cache by content and tokenizer."""
 
 import hashlib
 import json
@@ -18,35 +18,15 @@ import numpy as np
 from ctxlab.core.cache import make_once
 from ctxlab.core.files import write_json
 from ctxlab.core.folders import fault, sha256
-from ctxlab.core.quiet import quiet
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document, Encoded
+from ctxlab.data import token_file
 from ctxlab.text.known import known_characters, known_words, unknown_id
 
-FORMAT = 8
+FORMAT = 9
 """Increased whenever the stored fields or the encoding of tasks change."""
 
-ARRAYS = (
-    "input_ids",
-    "word_ids",
-    "labels",
-    "marks",
-    "starts",
-    "ends",
-    "target",
-    "anchors",
-    "evidence",
-    "absent",
-    "terms",
-)
-TUPLES = ("before", "after", "query", "query_terms")
-NUMBERS = ("room", "num_characters", "num_unknown", "num_split")
-"""Fields of ``Encoded``, by type."""
-
-WIDE = frozenset({"labels"})
-"""Fields whose values may not fit 32 bits: a label may be a set of labels, one bit each."""
-
-DOCUMENTS, NOTES = "documents", "notes.json"
+DOCUMENTS, NOTES = "documents.arrow", "notes.json"
 """Content of an entry: the tokens as Arrow, and the notes of the task."""
 
 DOCUMENTS_PER_SHARE = 16
@@ -57,11 +37,12 @@ logger = logging.getLogger(__name__)
 
 def encode_documents(
     task: Task, documents: Sequence[Document], tokenizer: Any, cache_dir: Path, num_workers: int = 0
-) -> list[Encoded]:
+) -> Sequence[Encoded]:
     """Tokenise whole documents, or read them from ``<cache_dir>/encoded/<fingerprint>``.
 
-    A damaged entry is replaced; if the cache cannot be written a warning is logged once and it is not used. Notes that
-    the task adds while encoding are stored in the entry and added again.
+    They stay in the cache's file, and are new objects at every access. A damaged entry is replaced; if the cache cannot
+    be written a warning is logged once and it is not used. Notes that the task adds while encoding are stored in the
+    entry and added again.
 
     Args:
         task: Encodes documents; its labels are known.
@@ -75,9 +56,10 @@ def encode_documents(
     entry = cache_dir / "encoded" / fingerprint(task, documents, tokenizer)
     stored = _load(entry, len(documents))
     if stored is None:
-        stored = _encode(task, documents, tokenizer, num_workers)
+        stored = encode_now(task, documents, tokenizer, num_workers)
         try:
             _store(entry, *stored)
+            stored = _load(entry, len(documents)) or stored
         except OSError as error:
             _say_once(
                 f"The token cache {cache_dir} cannot be written ({error.strerror or error}): continuing without it."
@@ -114,9 +96,17 @@ def _plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)
 
 
-def _encode(
-    task: Task, documents: Sequence[Document], tokenizer: Any, num_workers: int
+def encode_now(
+    task: Task, documents: Sequence[Document], tokenizer: Any, num_workers: int = 0
 ) -> tuple[list[Encoded], list[str]]:
+    """Tokenise whole documents without the cache; returns them and the notes, which are not added to the task's.
+
+    Args:
+        task: Encodes documents; its labels are known.
+        documents: As the task parsed them.
+        tokenizer: A fast tokenizer.
+        num_workers: Processes that tokenise; 0 does it in this one.
+    """
     if not num_workers:
         return _encode_share(task, documents, tokenizer)
     shares = [documents[i : i + DOCUMENTS_PER_SHARE] for i in range(0, len(documents), DOCUMENTS_PER_SHARE)]
@@ -148,36 +138,20 @@ def _with_known(document: Document, encoded: Encoded, tokenizer: Any) -> Encoded
 
 def _store(entry: Path, encoded: Sequence[Encoded], notes: Sequence[str]) -> None:
     def fill(folder: Path) -> None:
-        with quiet("datasets"):
-            _dataset(encoded).save_to_disk(str(folder / DOCUMENTS))
+        token_file.write(folder / DOCUMENTS, encoded)
         write_json(folder / NOTES, list(notes))
 
     make_once(entry, fill)
 
 
-def _dataset(encoded: Sequence[Encoded]) -> Any:
-    from datasets import Dataset, Features, List, Value
-
-    types = {name: "int64" if name in WIDE else "int32" for name in (*ARRAYS, *TUPLES)}
-    features = Features(
-        {name: List(Value(kind)) for name, kind in types.items()} | {name: Value("int32") for name in NUMBERS}
-    )
-    return Dataset.from_dict(
-        {name: [getattr(document, name) for document in encoded] for name in features}, features=features
-    )
-
-
-def _load(entry: Path, count: int) -> tuple[list[Encoded], list[str]] | None:
+def _load(entry: Path, count: int) -> tuple[Sequence[Encoded], list[str]] | None:
     """Return the content of ``entry``, or None if it is missing or damaged."""
     if not entry.is_dir():
         return None
-    from datasets import Dataset
-
     try:
         if problem := fault(entry):
             raise ValueError(problem)
-        rows = Dataset.load_from_disk(str(entry / DOCUMENTS)).with_format("numpy")
-        encoded = [_encoded(row) for row in rows]
+        encoded = token_file.TokenFile(entry / DOCUMENTS)
         if len(encoded) != count:
             raise ValueError(f"it holds {len(encoded)} documents instead of {count}")
     except Exception as error:  # whatever is wrong with it, it can be recomputed
@@ -186,13 +160,6 @@ def _load(entry: Path, count: int) -> tuple[list[Encoded], list[str]] | None:
         return None
     notes: list[str] = json.loads((entry / NOTES).read_text(encoding="utf-8"))
     return encoded, notes
-
-
-def _encoded(row: dict[str, Any]) -> Encoded:
-    arrays: dict[str, Any] = {name: np.asarray(row[name], dtype=np.int64) for name in ARRAYS}
-    tuples: dict[str, Any] = {name: tuple(map(int, row[name])) for name in TUPLES}
-    numbers: dict[str, Any] = {name: int(row[name]) for name in NUMBERS}
-    return Encoded(**arrays, **tuples, **numbers)
 
 
 @cache

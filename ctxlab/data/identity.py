@@ -14,21 +14,27 @@ def identified(records: Sequence[Record], stem: str) -> list[Record]:
         UserError: Two records have the same id, or a record has half of a surrogate pair at any place.
     """
     named, places = [], dict[str, str]()
-    for index, record in enumerate(records):
-        _check_characters(record)
-        given = record.fields.get("id")
-        name = f"{stem}-{index}" if given is None or given == "" else str(given)
+    for index, given in enumerate(records):
+        check_characters(given)
+        record = with_id(given, f"{stem}-{index}")
+        name = record.fields["id"]
         if name in places:
             raise UserError(
                 f"The id '{name}' of {record.origin} is already that of {places[name]}: give each document its own id."
             )
         places[name] = record.origin
-        named.append(Record({**record.fields, "id": name}, record.origin))
+        named.append(record)
     return named
 
 
-def _check_characters(record: Record) -> None:
-    """Refuse half of a surrogate pair anywhere: it can neither be tokenised nor written to a file of results."""
+def with_id(record: Record, otherwise: str) -> Record:
+    """Return the record with its own ``id`` as text, or ``otherwise`` if it has none."""
+    given = record.fields.get("id")
+    return Record({**record.fields, "id": otherwise if given is None or given == "" else str(given)}, record.origin)
+
+
+def check_characters(record: Record) -> None:
+    """Raise UserError for half of a surrogate pair anywhere: it can neither be tokenised nor written to a file."""
     try:
         json.dumps(record.fields, ensure_ascii=False, default=str).encode()
     except UnicodeEncodeError as error:

@@ -1,8 +1,11 @@
 """Division of items into training steps and forward passes: pure functions of lengths, seed and epoch."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
+
+from ctxlab.core.types import IntArray
 
 STEPS_PER_POOL = 64
 """Items of this many steps are sorted by length together: enough for little padding, few enough to stay random."""
@@ -36,28 +39,35 @@ def plan_epoch(
     sizes = np.asarray(lengths, dtype=np.int64)
     jitter = 0.0 if sort_all else JITTER
     keys = sizes * random.uniform(1 - jitter, 1 + jitter, len(sizes))
-    shuffled = random.permutation(len(sizes)).tolist()
-    pools = [shuffled] if sort_all else _cut(shuffled, sizes, STEPS_PER_POOL * tokens_per_step)
-    steps = [
-        step
-        for pool in pools
-        for step in _cut(sorted(pool, key=keys.__getitem__, reverse=True), sizes, tokens_per_step)
-    ]
+    shuffled = random.permutation(len(sizes))
+    edges = [0, len(sizes)] if sort_all else _cuts(sizes[shuffled], STEPS_PER_POOL * tokens_per_step)
+    steps: list[list[int]] = []
+    for start, end in pairwise(edges):
+        pool = shuffled[start:end]
+        pool = pool[np.argsort(-keys[pool], kind="stable")]
+        items = pool.tolist()
+        steps += [items[begin:stop] for begin, stop in pairwise(_cuts(sizes[pool], tokens_per_step))]
     return [steps[i] for i in random.permutation(len(steps))]
 
 
-def _cut(items: Sequence[int], sizes: Sequence[int] | np.ndarray, budget: int) -> list[list[int]]:
-    """Divide items into runs of at most ``budget`` tokens, or of one item."""
-    runs: list[list[int]] = []
-    left = 0
-    for item in items:
-        size = int(sizes[item])
-        if not runs or size > left:
-            runs.append([])
-            left = budget
-        runs[-1].append(item)
-        left -= size
-    return runs
+def _cuts(sizes: IntArray, budget: int) -> list[int]:
+    """Divide items into runs of at most ``budget`` tokens, or of one item.
+
+    Args:
+        sizes: (N,) tokens of each item.
+        budget: Maximum tokens of a run.
+
+    Returns:
+        The first item of each run, and N.
+    """
+    before = np.concatenate([[0], np.cumsum(sizes)])  # (N + 1,) tokens of all items before each
+    ends = np.searchsorted(before, before[:-1] + budget, side="right") - 1  # (N,) of a run that began with each item
+    found, start = [0], 0
+    after: list[int] = np.maximum(ends, np.arange(1, len(sizes) + 1)).tolist()
+    while start < len(sizes):
+        start = after[start]
+        found.append(start)
+    return found
 
 
 def split_forward(

@@ -1,18 +1,23 @@
 """Loading the documents of each split from a source."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from ctxlab.core.data import Record, Source
+from ctxlab.core.data import RecordFile, Source
 from ctxlab.core.task import Task
-from ctxlab.core.types import Document
+from ctxlab.core.types import BoolArray, Document
 from ctxlab.data import folds
-from ctxlab.text.language import language_field
+from ctxlab.data.parsing import documents_of, split_documents
+from ctxlab.data.streamed import StreamedDocuments
 
 HELD_OUT_SHARE = 0.1
 """Fraction of the training documents used as validation split if there is none."""
+
+HELD_OUT_BYTES = 1 << 21
+"""About as much is held out of a file that is streamed, if that is less: a validation split is kept in memory and read
+at every evaluation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +29,13 @@ class Splits:
     test: list[Document]
     notes: list[str] = field(default_factory=list)
     """Choices that were made where the user gave none, one sentence each, for the report."""
+    streamed: StreamedDocuments | None = None
+    """The training documents, and ``train`` empty, where they are too large for memory."""
+
+    @property
+    def training(self) -> list[Document] | StreamedDocuments:
+        """Return the training documents, in memory or not."""
+        return self.train if self.streamed is None else self.streamed
 
     def of(self, split: str) -> list[Document]:
         """Return the documents of ``train``, ``validation`` or ``test``."""
@@ -41,7 +53,9 @@ class HoldOut:
     """Index of the fold that is the validation split, from 0."""
 
 
-def load_documents(source: Source, task: Task, seed: int, hold_out: HoldOut | None = None) -> Splits:
+def load_documents(
+    source: Source, task: Task, seed: int, hold_out: HoldOut | None = None, *, streams: bool = False
+) -> Splits:
     """Load all splits; without a validation split a tenth of the training documents is held out by ``seed``.
 
     Whole records are held out before the task splits them, so that questions about one text are never in both splits.
@@ -51,25 +65,69 @@ def load_documents(source: Source, task: Task, seed: int, hold_out: HoldOut | No
         task: Parses and checks them.
         seed: Seed of generated documents, of the held-out documents, and of folds.
         hold_out: Redivides validation and test documents; None keeps the splits of the source.
+        streams: Whether training documents may be left in their file, to be read as they are needed.
 
     Raises:
         UserError: A document cannot be read, or there are fewer documents than folds.
     """
-    train, validation, test = (_records(source, task, split, seed) for split in ("train", "validation", "test"))
-    notes = list(dict.fromkeys(source.notes))
-    if train and validation is None:
+    file = source.stream(task.name, "train") if streams and task.streams else None
+    train = None if file else _records(source, task, "train", seed)
+    validation, test = (_records(source, task, split, seed) for split in ("validation", "test"))
+    notes, streamed, said = list(dict.fromkeys(source.notes)), None, list[str]()
+    if file:
+        streamed, validation, said = _streamed(file, task, seed, validation)
+    elif train and validation is None:
         total = len(train)
         train, validation = set_apart(train, seed)
-        notes.append(
-            f"There is no validation split: {len(validation)} of {total} training documents were held out for it by "
-            f"seed {seed}."
-            if validation
-            else "There is no validation split, and a single training document leaves none to hold out: give "
-            "data.validation_file=<file>, or, in a file of columns, separate documents by lines -DOCSTART-."
-        )
+        said = [_said(len(validation), total, seed)]
     if hold_out is not None:
         validation, test = _dealt([*(validation or []), *(test or [])], hold_out, seed)
-    return Splits(split_documents(task, train), split_documents(task, validation), split_documents(task, test), notes)
+    return Splits(
+        split_documents(task, train),
+        split_documents(task, validation),
+        split_documents(task, test),
+        notes=[*notes, *said],
+        streamed=streamed,
+    )
+
+
+def _said(held_out: int, total: int, seed: int) -> str:
+    """Return the note on a validation split that was taken from ``total`` training documents."""
+    if held_out:
+        return (
+            f"There is no validation split: {held_out} of {total} training documents were held out for it by seed "
+            f"{seed}."
+        )
+    return (
+        "There is no validation split, and a single training document leaves none to hold out: give "
+        "data.validation_file=<file>, or, in a file of columns, separate documents by lines -DOCSTART-."
+    )
+
+
+def _streamed(
+    file: RecordFile, task: Task, seed: int, validation: list[Document] | None
+) -> tuple[StreamedDocuments, list[Document], list[str]]:
+    """Return the training documents of a large file, the validation documents, and notes.
+
+    Args:
+        file: The training file.
+        task: Parses its records.
+        seed: Seed of the documents that are held out where ``validation`` is None.
+        validation: Parsed validation documents; None if there is no such split.
+    """
+    notes = [
+        f"{file.name} ({file.num_bytes / 1e6:,.0f} MB) is larger than what is kept in memory: documents are read and "
+        "checked when training reaches them. Whether two have the same id, and whether scored documents are training "
+        "documents too, is not examined."
+    ]
+    lines = np.arange(len(file))
+    if validation is None:
+        share = min(HELD_OUT_SHARE, HELD_OUT_BYTES / max(file.num_bytes, 1))
+        held_out = _held_out(len(file), share, seed)
+        records = [record for row in file.read(lines[held_out].tolist(), notes) for record in row]
+        lines, validation = lines[~held_out], documents_of(task, records, gold=True)
+        notes.append(_said(len(validation), len(file), seed))
+    return StreamedDocuments(file, lines, task), validation, notes
 
 
 def _dealt(documents: Sequence[Document], hold_out: HoldOut, seed: int) -> tuple[list[Document], list[Document]]:
@@ -80,35 +138,6 @@ def _dealt(documents: Sequence[Document], hold_out: HoldOut, seed: int) -> tuple
         [document for document, is_scored in zip(documents, scored, strict=True) if not is_scored],
         [document for document, is_scored in zip(documents, scored, strict=True) if is_scored],
     )
-
-
-def split_documents(task: Task, documents: Sequence[Document] | None) -> list[Document]:
-    """Split the records of one split into the documents that the task reads."""
-    task.collect(documents or [])
-    return [_with_language(part, document, task) for document in documents or [] for part in task.expand(document)]
-
-
-def _with_language(part: Document, record: Document, task: Task) -> Document:
-    """Add the language of the record, else of the task, if either has one."""
-    language = record.fields.get("language") or task.language
-    return replace(part, fields={**part.fields, "language": language}) if language else part
-
-
-def documents_of(task: Task, records: Sequence[Record], *, gold: bool) -> list[Document]:
-    """Parse records with the task, which checks them, and add their language.
-
-    Raises:
-        UserError: A record is invalid; names its place.
-    """
-    return [_parsed(task, record, gold=gold) for record in task.admit(records, gold=gold)]
-
-
-def _parsed(task: Task, record: Record, *, gold: bool) -> Document:
-    document, language = (
-        task.parse(record.fields, record.origin, gold=gold),
-        language_field(record.fields.get("language")),
-    )
-    return replace(document, fields={**document.fields, "language": language}) if language else document
 
 
 def load_split(source: Source, task: Task, split: str, seed: int) -> list[Document] | None:
@@ -135,10 +164,16 @@ def set_apart(documents: Sequence[Document], seed: int) -> tuple[list[Document],
 
     At least one document is held out, unless there is only one.
     """
-    count = max(1, round(len(documents) * HELD_OUT_SHARE)) if len(documents) > 1 else 0
-    order = np.random.default_rng((seed % 2**63, len(documents))).permutation(len(documents))
-    held_out = set(order[:count].tolist())
+    held_out = _held_out(len(documents), HELD_OUT_SHARE, seed)
     return (
-        [document for index, document in enumerate(documents) if index not in held_out],
-        [document for index, document in enumerate(documents) if index in held_out],
+        [document for document, is_out in zip(documents, held_out, strict=True) if not is_out],
+        [document for document, is_out in zip(documents, held_out, strict=True) if is_out],
     )
+
+
+def _held_out(total: int, share: float, seed: int) -> BoolArray:
+    """Return (total,) which documents are held out: about ``share`` of them, at least one of two or more."""
+    count = max(1, round(total * share)) if total > 1 else 0
+    held_out = np.zeros(total, np.bool_)
+    held_out[np.random.default_rng((seed % 2**63, total)).permutation(total)[:count]] = True
+    return held_out

@@ -14,8 +14,9 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.paths import check_output
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document
+from ctxlab.data.parsing import documents_of, split_documents
 from ctxlab.data.readers.read import read_file
-from ctxlab.data.splits import Splits, documents_of, split_documents
+from ctxlab.data.splits import Splits
 from ctxlab.evaluation.evaluator import known_of, predict
 from ctxlab.runtime.ranks import current
 from ctxlab.text import known

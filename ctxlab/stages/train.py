@@ -60,10 +60,12 @@ def _train(parts: Parts, opened: Opened, tracker: Tracker, memory: MemoryMeter) 
     bench, splits, state = opened.bench, opened.documents, opened.state
     validation = Validation(bench, splits.validation)
     watcher = TrainingWatcher(tracker, memory)
-    trainer = make_trainer(parts, bench, documents=splits.train, validation=validation, watcher=watcher, memory=memory)
+    trainer = make_trainer(
+        parts, bench, documents=splits.training, validation=validation, watcher=watcher, memory=memory
+    )
     disk.check_space(parts, trainer, state)
     encoded = {name: bench.encode(splits.of(name)) for name in ("train", *sanity.SCORED)}
-    bench.task.notes.extend(sanity.of_documents(splits, encoded, bench.length))
+    bench.task.notes.extend(sanity.of_documents(splits, encoded, bench.length if splits.streamed is None else 0))
     announce(bench, splits)
     shown = tuple(bench.task.notes)
     if opened.checkpoint is not None:
@@ -84,8 +86,10 @@ def _refuse(task: Task) -> None:
 
 
 def _documents(parts: Parts, task: Task) -> Splits:
-    splits = load_documents(parts.data, task, parts.data_seed, parts.hold_out)
-    if not splits.train:
+    # Sorting needs the length of every document, and solved examples are drawn from all.
+    streams = not parts.strategy.curriculum.sorts and not task.num_examples
+    splits = load_documents(parts.data, task, parts.data_seed, parts.hold_out, streams=streams)
+    if not splits.training:
         raise UserError("There are no training documents; give data.train_file=<file> or use data=generated.")
     return splits
 

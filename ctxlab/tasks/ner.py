@@ -124,7 +124,7 @@ class NER(TokenLabeller):
         """
         if self.labels:
             return
-        types = set().union(*(entity_types(document.fields["tags"]) for document in documents))
+        types = {name for document in documents for name in entity_types(document.fields["tags"])}
         if not types:
             raise UserError(
                 f"The {len(documents)} training documents have no entity (every tag is O): check '{self._tags_field}'."

@@ -1,6 +1,6 @@
 """The components of a training run, and the protocol of its observers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -57,7 +57,8 @@ class Job:
     context_length: int
     settings: TrainerConfig
     seed: int
-    document_ids: list[str]
+    document_ids: Sequence[str]
+    """Id of each document that the items of the stream name by number."""
     target_place: str | None
     """Where target tokens are placed, see ``Passes``."""
     evaluate: Callable[[], dict[str, float]] | None

@@ -195,7 +195,7 @@ class Trainer:
             )
         self.optimizer.zero_grad()
         state.add(sums)
-        state.count_step(len(epoch.steps))
+        state.count_step(epoch.steps_per_pass)
         seconds, cpu_seconds = self.ranks.told([perf_counter() - started, process_time() - cpu_started])
         state.seconds += seconds
         state.cpu_seconds += cpu_seconds

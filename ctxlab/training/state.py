@@ -13,7 +13,8 @@ class TrainState:
     step: int = 0
     """Optimizer steps done."""
     epoch: int = 0
-    """Index of the pass that the next step belongs to; it determines the order of the items."""
+    """Index of the pass that the next step belongs to; it determines the order of the items. Where documents stay in
+    a large file, each of its blocks counts as a pass here, but not in ``epochs``."""
     batch: int = 0
     """Steps done within that pass."""
     epochs: float = 0.0
@@ -67,8 +68,8 @@ class TrainState:
         self.epochs_before, self.length = self.epochs, length
         self.epoch, self.batch = self.epoch + 1, 0
 
-    def count_step(self, steps_in_pass: int) -> None:
-        """Advance the cursor by one step of a pass of ``steps_in_pass`` steps."""
+    def count_step(self, steps_in_pass: float) -> None:
+        """Advance the cursor by one step of a pass over all documents, which has ``steps_in_pass`` steps."""
         self.step += 1
         self.batch += 1
         self.epochs = self.epochs_before + self.batch / steps_in_pass

@@ -1,6 +1,6 @@
 """The items of each step as a pure function of (seed, epoch, step), so that resuming needs only a cursor."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,13 @@ class Epoch:
     lengths: Sequence[int]
     steps: Sequence[Sequence[int]]
     skipped: SkippedWindows
+    share: float = 1.0
+    """Fraction of the training documents in it; below 1 for a block of a large file."""
+
+    @property
+    def steps_per_pass(self) -> float:
+        """Return the steps of a pass over all documents, as far as they are known from this part of it."""
+        return len(self.steps) / self.share
 
 
 class Stream:
@@ -53,7 +60,8 @@ class Stream:
         """
         self._encoded, self._read, self._resample, self._choose = encoded, read, resample, choose
         self._tokens_per_step, self._seed, self._sort_all = tokens_per_step, seed, sort_all
-        self._items: tuple[int, Sequence[Encoded], tuple[list[Item], SkippedWindows]] | None = None
+        self._items: tuple[int, tuple[list[Item], SkippedWindows]] | None = None
+        """Items at a length, where no document is resampled."""
         self._epoch: tuple[tuple[int, int], Epoch] | None = None
 
     def epoch(self, index: int, length: int) -> Epoch:
@@ -76,14 +84,29 @@ class Stream:
 
     def _items_at(self, index: int, length: int) -> tuple[list[Item], SkippedWindows]:
         """Return the items with labels or targets; cached if neither length nor documents have changed."""
-        documents = [self._resample(document, self._seed_of(index, i)) for i, document in enumerate(self._encoded)]
-        if self._items is not None:
-            old_length, old, chosen = self._items
-            if old_length == length and all(a is b for a, b in zip(old, documents, strict=True)):
-                return chosen
-        items = (item for i, d in enumerate(documents) for item in make_items(i, d, self._read(d, length)))
-        self._items = length, documents, choose_windows(items, self._choose)
-        return self._items[2]
+        if self._items is not None and self._items[0] == length and not any(map(_is_new, self._drawn(index))):
+            return self._items[1]
+        is_resampled = False
+
+        def items() -> Iterator[Item]:
+            nonlocal is_resampled
+            for i, pair in enumerate(self._drawn(index)):
+                is_resampled |= _is_new(pair)
+                yield from make_items(i, pair[1], self._read(pair[1], length))
+
+        chosen = choose_windows(items(), self._choose)
+        self._items = None if is_resampled else (length, chosen)
+        return chosen
+
+    def _drawn(self, index: int) -> Iterator[tuple[Encoded, Encoded]]:
+        """Yield each document, and as the epoch sees it; one at a time, since they may be mapped from a file."""
+        for i, document in enumerate(self._encoded):
+            yield document, self._resample(document, self._seed_of(index, i))
 
     def _seed_of(self, epoch: int, document: int) -> int:
         return int(np.random.SeedSequence((self._seed, epoch, document)).generate_state(1)[0])
+
+
+def _is_new(pair: tuple[Encoded, Encoded]) -> bool:
+    """Return whether a document differs from how an epoch sees it."""
+    return pair[0] is not pair[1]

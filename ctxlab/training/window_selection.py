@@ -19,6 +19,8 @@ class SkippedWindows:
     tokens: int
     all_windows: int
     all_tokens: int
+    whole: str = "an epoch"
+    """What they are a part of."""
 
     def note(self) -> str | None:
         """Return a sentence for the report; None if no window is skipped."""
@@ -26,7 +28,7 @@ class SkippedWindows:
             return None
         return (
             f"{self.windows:,} of {self.all_windows:,} training windows ({self.tokens / max(self.all_tokens, 1):.1%} "
-            "of the tokens of an epoch) have no label or target and were skipped."
+            f"of the tokens of {self.whole}) have no label or target and were skipped."
         )
 
 
@@ -54,8 +56,14 @@ def window_chooser(strategy: Strategy, task: Task, *, generates: bool) -> Choose
     return choose
 
 
-def choose_windows(items: Iterable[Item], choose: Choose) -> tuple[list[Item], SkippedWindows]:
-    """Return ``items`` without the windows that training does not need, and counts of the skipped ones."""
+def choose_windows(items: Iterable[Item], choose: Choose, whole: str = "an epoch") -> tuple[list[Item], SkippedWindows]:
+    """Return items without the windows that training does not need, and counts of the skipped ones.
+
+    Args:
+        items: With all their windows.
+        choose: Returns the indices of the windows to keep.
+        whole: What the items are, for the note on those that are skipped.
+    """
     kept: list[Item] = []
     windows = tokens = all_windows = all_tokens = 0
     for item in items:
@@ -64,7 +72,9 @@ def choose_windows(items: Iterable[Item], choose: Choose) -> tuple[list[Item], S
         windows, tokens = windows + len(part.windows), tokens + len(part)
         if part.windows:
             kept.append(part)
-    return kept, SkippedWindows(all_windows - windows, all_tokens - tokens, all_windows, all_tokens)
+    return kept, SkippedWindows(
+        all_windows - windows, all_tokens - tokens, all_windows=all_windows, all_tokens=all_tokens, whole=whole
+    )
 
 
 def _only(item: Item, places: list[int]) -> Item:

@@ -35,7 +35,7 @@ class Workbench:
     """Context length in tokens."""
     settings: TrainerConfig
 
-    def encode(self, documents: Sequence[Document]) -> list[Encoded]:
+    def encode(self, documents: Sequence[Document]) -> Sequence[Encoded]:
         """Tokenise whole documents, or take them from the cache."""
         return encode_documents(
             self.task, documents, tokenizer=self.tokenizer, cache_dir=cache_dir(), num_workers=self.settings.num_workers

@@ -1,5 +1,6 @@
 """The tokenised documents of a comparison."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ctxlab.core.types import Encoded
@@ -9,7 +10,7 @@ from ctxlab.core.types import Encoded
 class Corpus:
     """The tokenised documents of all splits."""
 
-    by_split: dict[str, list[Encoded]]
+    by_split: dict[str, Sequence[Encoded]]
     outside: int | None
     """Label of tokens outside gold spans (``O``); None if every label is gold."""
 

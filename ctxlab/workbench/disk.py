@@ -96,12 +96,12 @@ def _most_steps(trainer: Trainer, state: TrainState) -> int | None:
         epoch = job.stream.epoch(state.epoch, state.length or job.strategy.curriculum.length(0.0, job.context_length))
     except UserError:  # the loop says which part is wrong
         return None
-    steps_per_pass = len(epoch.steps)
+    steps_per_pass = epoch.steps_per_pass
     limits = [float(budget.max_steps)] if budget.max_steps is not None else []
     if budget.max_epochs is not None:
         limits.append(budget.max_epochs * steps_per_pass)
     if budget.max_tokens is not None:
-        limits.append(budget.max_tokens / sum(epoch.lengths) * steps_per_pass)
+        limits.append(budget.max_tokens / sum(epoch.lengths) * len(epoch.steps))
     return math.ceil(min(limits)) if limits else None
 
 

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from transformers.utils.logging import disable_progress_bar
 
@@ -81,9 +82,11 @@ def open_bench(
     if isinstance(source, Checkpointed) and not learns:
         task.labels = source.labels()
     documents = load(task)
+    if isinstance(source, Checkpointed) and documents.streamed is not None:
+        task.labels = source.labels()  # on resuming a large file is not read for them again
     _learn(parts, task, documents, learns=learns, trains=trains)
     for split in scored:
-        task.check_labels(documents.of(split))
+        task.check_labels(documents.of(split))  # those in a large file are checked when they are read
     task.notes.extend(documents.notes)
     bench = _make_bench(parts, task, source, new_head=learns)
     if isinstance(source, Checkpointed):
@@ -153,6 +156,9 @@ def _learn(parts: Parts, task: Task, documents: Splits, *, learns: bool, trains:
     """Collect labels and solved examples from training documents, if the task needs them."""
     learns_labels = learns or (task.learns_labels and not task.labels)
     if not (learns_labels or task.num_examples):
+        return
+    if documents.streamed is not None:
+        task.learn_labels(cast(Sequence[Document], documents.streamed))  # such tasks only iterate over them
         return
     train = documents.train or ([] if trains else _training_documents(parts, task, learns_labels=learns_labels))
     if learns_labels:

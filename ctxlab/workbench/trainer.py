@@ -3,20 +3,19 @@
 from collections.abc import Sequence
 
 from ctxlab.core.types import Document
-from ctxlab.evaluation.evaluator import Evaluation, evaluate, known_of
+from ctxlab.data.streamed import StreamedDocuments
+from ctxlab.evaluation.evaluator import Evaluation, evaluate
 from ctxlab.optim.parameters import parameter_groups
 from ctxlab.runtime.cost import MemoryMeter
 from ctxlab.runtime.ranks import current
-from ctxlab.text import known
 from ctxlab.training.changes import GROUPS
 from ctxlab.training.job import Job, Watcher
 from ctxlab.training.loop import Trainer
-from ctxlab.training.stream import Stream
-from ctxlab.training.window_selection import window_chooser
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.context_parallel import check_outputs, check_split
 from ctxlab.workbench.fit import check_recomputing
 from ctxlab.workbench.parts import Parts
+from ctxlab.workbench.training_data import open_training_data
 
 
 class Validation:
@@ -35,7 +34,7 @@ class Validation:
 def make_trainer(
     parts: Parts,
     bench: Workbench,
-    documents: Sequence[Document],
+    documents: Sequence[Document] | StreamedDocuments,
     validation: Validation,
     watcher: Watcher,
     memory: MemoryMeter,
@@ -45,7 +44,7 @@ def make_trainer(
     Args:
         parts: The run.
         bench: Workbench opened for training.
-        documents: Training documents.
+        documents: Training documents, in memory or in their file.
         validation: Scores the validation split, which may be empty.
         watcher: Is called after every step and for every logged point.
         memory: Meter started with the run.
@@ -56,9 +55,7 @@ def make_trainer(
     """
     ranks = current()
     check_split(bench, ranks)
-    encoded = bench.encode(documents)
-    bench.task.notes.extend(known.notes(known_of(encoded), "the training documents"))
-    bench.strategy.reading.learn(encoded, bench.model)
+    data = open_training_data(bench, documents, parts.seed)
     if bench.settings.activation_checkpointing:
         check_recomputing(bench.model, bench.strategy)
         # The second name is that of earlier versions of the library.
@@ -77,20 +74,12 @@ def make_trainer(
         ),
         schedule=parts.schedule,
         learning_rate=parts.optimizer.lr,
-        stream=Stream(
-            encoded,
-            bench.strategy.reading.windows,
-            resample=bench.task.resample,
-            choose=window_chooser(bench.strategy, bench.task, generates=bench.target_place is not None),
-            tokens_per_step=bench.settings.tokens_per_step,
-            seed=parts.seed,
-            sort_all=bench.strategy.curriculum.sorts,
-        ),
+        stream=data.stream,
         context_length=bench.length,
         settings=bench.settings,
         seed=parts.seed,
         target_place=bench.target_place,
-        document_ids=[document.id for document in documents],
+        document_ids=data.document_ids,
         evaluate=validation if validation.documents else None,
         configuration={group: parts.origin.config.get(group, {}) for group in GROUPS},
         peak_bytes=memory.peak_bytes,

@@ -66,7 +66,7 @@ def announce(bench: Workbench, splits: Splits) -> None:
     """Print task, model, strategy, device and documents before training, and the notes so far."""
     sizes = ", ".join(
         f"{len(documents)} {name}"
-        for name, documents in (("train", splits.train), ("validation", splits.validation), ("test", splits.test))
+        for name, documents in (("train", splits.training), ("validation", splits.validation), ("test", splits.test))
         if documents
     )
     screen = console()

@@ -10,7 +10,7 @@ import pytest
 
 from ctxlab.config import catalogue
 from ctxlab.core.types import GeneratedTokens
-from ctxlab.data.splits import split_documents
+from ctxlab.data.parsing import split_documents
 from ctxlab.evaluation.evaluator import metric
 from ctxlab.models.loading.tiny import make_tokenizer
 from ctxlab.runtime.forward import window_targets

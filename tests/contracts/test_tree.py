@@ -83,6 +83,7 @@ TOGETHER = {
     "corpora/summarization": "corpora/test_translation",
     "data/formats": "data/formats/test_known",
     "data/local_splits": "data/test_splits",
+    "data/parsing": "data/test_splits",
     "data/readers": "data/readers/test_read",
     "data/sources": "data/readers/test_read",
     "evaluation": "evaluation/test_scores",
@@ -157,6 +158,7 @@ TOGETHER = {
     "workbench/planning/stored": "stages/test_plan",
     "workbench/reporting": "stages/test_report",
     "workbench/sweeping": "stages/test_sweep",
+    "workbench/training_data": "training/test_block_stream",
 }
 """Modules, and folders of modules, without a test file of their own → the one that tests them together."""
 

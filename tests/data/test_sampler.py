@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ctxlab.data import sampler
 from ctxlab.data.sampler import plan_epoch, split_forward
 from tests.data.padding import padding_share
 
@@ -79,6 +80,49 @@ def test_short_documents_of_every_length(budget):
 def test_padding_by_hand():
     assert padding_share([4, 2, 1], [[0, 1], [2]]) == pytest.approx(1 - 7 / 9)
     assert padding_share([], []) == 0.0
+
+
+def plan_item_by_item(lengths, tokens_per_step, seed, epoch, *, sort_all=False):
+    """The plan as it was first written, one item after the other."""
+    random = np.random.default_rng((seed % 2**63, epoch))
+    sizes = np.asarray(lengths, dtype=np.int64)
+    jitter = 0.0 if sort_all else sampler.JITTER
+    keys = sizes * random.uniform(1 - jitter, 1 + jitter, len(sizes))
+    shuffled = random.permutation(len(sizes)).tolist()
+    pools = [shuffled] if sort_all else runs_of(shuffled, sizes, sampler.STEPS_PER_POOL * tokens_per_step)
+    steps = [
+        step
+        for pool in pools
+        for step in runs_of(sorted(pool, key=keys.__getitem__, reverse=True), sizes, tokens_per_step)
+    ]
+    return [steps[i] for i in random.permutation(len(steps))]
+
+
+def runs_of(items, sizes, budget):
+    runs, left = [], 0
+    for item in items:
+        size = int(sizes[item])
+        if not runs or size > left:
+            runs.append([])
+            left = budget
+        runs[-1].append(item)
+        left -= size
+    return runs
+
+
+@given(
+    lengths=st.lists(st.integers(0, 600), max_size=300), budget=st.integers(1, 2000), seed=st.integers(-3, 2**64),
+    epoch=st.integers(0, 5), sort_all=st.booleans(),
+)  # fmt: skip
+def test_the_plan_is_that_of_the_definition(lengths, budget, seed, epoch, sort_all):
+    expected = plan_item_by_item(lengths, budget, seed, epoch, sort_all=sort_all)
+    assert plan_epoch(lengths, budget, seed, epoch, sort_all=sort_all) == expected
+
+
+def test_the_plan_of_many_pools_is_that_of_the_definition():
+    lengths = np.random.default_rng(3).integers(1, 512, 20_000).tolist()
+    for budget in (512, 4096):  # a hundred pools, and some
+        assert plan_epoch(lengths, budget, 7, 2) == plan_item_by_item(lengths, budget, 7, 2)
 
 
 def test_large_corpora_stay_mixed():

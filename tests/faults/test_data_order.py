@@ -33,7 +33,7 @@ def observed(job: Job, kill_after: int | None = None) -> Seen:
     def seeing(items: Any) -> Any:
         state = job.state
         for item in items:
-            name = job.documents.train[item.document].id
+            name = job.trainer.job.document_ids[item.document]
             for window in item.windows:
                 tokens = [int(index) for index in window.token_index if index >= 0]
                 seen.append((state.epoch, state.step, passes[state.step], name, tokens[0], tokens[-1]))

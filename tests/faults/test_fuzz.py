@@ -19,8 +19,8 @@ import pytest
 
 from ctxlab.core.errors import UserError
 from ctxlab.data.formats.known import FORMATS
+from ctxlab.data.parsing import documents_of, split_documents
 from ctxlab.data.readers.read import READERS, read_file
-from ctxlab.data.splits import documents_of, split_documents
 from tests.contracts.task_runs import form, records, supports
 from tests.faults import fuzzing
 from tests.tasks.conftest import byte_level, word_piece

@@ -96,11 +96,13 @@ def make_job(
     parts = change(make_parts(compose("train", _last(options)), folder))
     if resume:
         parts = replace(parts, start=Start(folder, "latest"))
-    opened = open_bench(parts, lambda task: load_documents(parts.data, task, parts.seed), learns=True, trains=True)
+    opened = open_bench(
+        parts, lambda task: load_documents(parts.data, task, parts.seed, streams=True), learns=True, trains=True
+    )
     watching = Watching(stop_after)
     documents = opened.documents
     validation = Validation(opened.bench, documents.validation)
-    trainer = make_trainer(parts, opened.bench, documents.train, validation, watching, Memory(peak))
+    trainer = make_trainer(parts, opened.bench, documents.training, validation, watching, Memory(peak))
     if opened.checkpoint is not None:
         trainer.resume(opened.checkpoint, opened.state)
     return Job(parts, opened.bench, documents, trainer, opened.state, watching)
@@ -122,7 +124,9 @@ def with_objective(objective: Any) -> Callable[[Parts], Parts]:
 
 
 def _last(options: Sequence[str]) -> list[str]:
-    chosen = {option.split("=")[0]: option for option in (*SMALL, *options)}
+    own = any(option.startswith("data.train_file") for option in options)
+    small = [option for option in SMALL if not own or not option.startswith("data.")]
+    chosen = {option.split("=")[0]: option for option in (*small, *options)}
     if "strategy" in chosen:  # a part stands behind the preset that it replaces
         chosen = {"strategy": chosen["strategy"], **chosen}
     return list(chosen.values())

@@ -92,3 +92,12 @@ def test_windows_without_gold_are_left_out_and_counted():
 def test_nothing_to_learn_from_is_refused():
     with pytest.raises(UserError, match=r"context\.length=16"):
         make([document(30, [NO_LABEL] * 30)]).epoch(0, 16)
+
+
+def test_a_document_that_is_drawn_in_some_epochs_only_is_not_kept_for_the_others():
+    changed = document(12)
+    drawn = iter([changed, DOCUMENTS[0]])
+    stream = make(DOCUMENTS[:1], resample=lambda *_: next(drawn))
+    assert sum(stream.epoch(0, 16).lengths) == 12
+    drawn = iter([DOCUMENTS[0]] * 2)
+    assert sum(stream.epoch(1, 16).lengths) == 30

@@ -66,18 +66,42 @@ def _is_json(line: str) -> bool:
 
 def _lines(text: str, path: Path) -> Iterator[Value]:
     for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip(_SPACE):
-            continue
-        try:
-            value = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise UserError(
-                f"{path} line {number} is not JSON ({error.msg} at column {error.colno}): "
-                "write one complete JSON object per line."
-            ) from None
-        except (RecursionError, ValueError) as error:  # nested too deep, or a number with thousands of digits
-            raise _unreadable(path, number, error) from None
-        yield Value(value, f"{path.name} line {number}")
+        if line.strip(_SPACE):
+            yield _line(line, number, path)
+
+
+def _line(line: str, number: int, path: Path) -> Value:
+    try:
+        return Value(json.loads(line), f"{path.name} line {number}")
+    except json.JSONDecodeError as error:
+        raise UserError(
+            f"{path} line {number} is not JSON ({error.msg} at column {error.colno}): "
+            "write one complete JSON object per line."
+        ) from None
+    except (RecursionError, ValueError) as error:  # nested too deep, or a number with thousands of digits
+        raise _unreadable(path, number, error) from None
+
+
+def record_of(line: str, number: int, path: Path) -> Record | None:
+    """Return the record in one line of a file with one object a line; None for a blank one.
+
+    Args:
+        line: The line.
+        number: Its number, from 1.
+        path: Its file.
+
+    Raises:
+        UserError: names the line of invalid JSON, or a value that is not an object.
+    """
+    if not line.strip(_SPACE):
+        return None
+    one = _line(line, number, path)
+    return Record(_object(one, path), one.origin)
+
+
+def is_object(line: str) -> bool:
+    """Return whether a line is a JSON object."""
+    return line.lstrip(_SPACE).startswith("{") and _is_json(line)
 
 
 def _sequence(text: str, start: int, path: Path) -> Iterator[Value]:

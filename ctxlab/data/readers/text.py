@@ -27,17 +27,26 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         # The codec counts from after a byte order mark.
         position = error.start + (3 if data.startswith(b"\xef\xbb\xbf") else 0)
-        raise _not_utf8(path, data, position) from None
+        raise not_utf8(path, data, position) from None
     if wide:
-        raise _not_utf8(path, data, max(data.find(b"\0"), data.find(b"\x1b"), 0))
+        raise not_utf8(path, data, max(data.find(b"\0"), data.find(b"\x1b"), 0))
     if not text.strip():
         raise UserError(f"{path} is empty: put at least one document into it, or name another file.")
     return text
 
 
-def _not_utf8(path: Path, data: bytes, position: int) -> UserError:
-    line, found = data.count(b"\n", 0, position) + 1, encoding_of(data)
-    where = f"{path} line {line} is not UTF-8 (byte 0x{data[position]:02x} at offset {position})"
+def not_utf8(path: Path, data: bytes, position: int, *, lines_before: int = 0, bytes_before: int = 0) -> UserError:
+    """Return the error of a byte that is not UTF-8.
+
+    Args:
+        path: The file.
+        data: Its content, or a part of it.
+        position: Place of the byte in ``data``.
+        lines_before: Lines of the file before ``data``.
+        bytes_before: Bytes of the file before ``data``.
+    """
+    line, found = lines_before + data.count(b"\n", 0, position) + 1, encoding_of(data)
+    where = f"{path} line {line} is not UTF-8 (byte 0x{data[position]:02x} at offset {bytes_before + position})"
     target = f"{path.stem}.utf8{path.suffix}"
     if found is None:
         return UserError(f"{where}, nor any recognised encoding: save the file as UTF-8 in an editor.")

@@ -1,8 +1,14 @@
 """The user's own files."""
 
-from ctxlab.core.data import Record, Source
+from pathlib import Path
+
+from ctxlab.core.data import Record, RecordFile, Source
 from ctxlab.data.identity import check_max_documents
+from ctxlab.data.readers.json_lines import JsonLines, has_json_lines
 from ctxlab.data.readers.read import read_file
+
+STREAMED_BYTES = 1 << 26
+"""Size from which JSON lines are read while training goes on: with their tokens, smaller ones fit the memory."""
 
 
 class Files(Source):
@@ -34,3 +40,8 @@ class Files(Source):
         """Read the first ``max_documents`` records of the split's file."""
         file = self._files[split]
         return None if file is None else read_file(file, task_name, self.notes)[: self._max_documents]
+
+    def stream(self, task_name: str, split: str) -> RecordFile | None:
+        """Return the lines of the split's file if it has JSON lines and at least ``STREAMED_BYTES``."""
+        path = Path(self._files[split] or "").expanduser()
+        return JsonLines(path, task_name, self._max_documents) if has_json_lines(path, STREAMED_BYTES) else None

@@ -15,6 +15,7 @@ class BaseTask(Task, ABC):
     """Defaults of ``core.task.Task``; a task adds ``parse``, ``encode``, ``loss``, ``decode`` and ``record``."""
 
     kinds: frozenset[str] = frozenset({"encoder", "decoder", "encoder_decoder"})
+    streams = False
     contiguous = False
     lower_is_better = False
     runs_model = True

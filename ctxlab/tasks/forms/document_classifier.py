@@ -71,6 +71,7 @@ class DocumentClassifier(BaseTask, ABC):
 
     name: str
     head = "sequence_classification"
+    streams = True
     kinds = frozenset({"encoder", "decoder"})
     metric = "classification"
 

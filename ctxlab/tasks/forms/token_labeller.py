@@ -34,6 +34,7 @@ class TokenLabeller(BaseTask, ABC):
     A subclass sets ``name``, ``metric`` and ``primary_metric``, and overrides methods only where it differs.
     """
 
+    streams = True
     head = "token_classification"
     by_token = True
     label_word = "tag"

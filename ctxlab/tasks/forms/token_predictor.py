@@ -27,6 +27,7 @@ class TokenPredictor(BaseTask, ABC):
     """Base of tasks that predict tokens; a task decides which, and from which outputs, by the labels of ``encode``."""
 
     by_token = True
+    streams = True
     lower_is_better = True
 
     def __init__(self, text_field: str, language: str | None) -> None:

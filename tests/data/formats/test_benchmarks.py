@@ -6,8 +6,8 @@ from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
 from ctxlab.data.formats.benchmarks import with_our_names
 from ctxlab.data.formats.known import converted
+from ctxlab.data.parsing import documents_of
 from ctxlab.data.readers.tally import Tally
-from ctxlab.data.splits import documents_of
 from ctxlab.tasks.classification import Classification
 from ctxlab.tasks.dialogue import Dialogue
 from ctxlab.tasks.lm import LM

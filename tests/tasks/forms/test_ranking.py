@@ -7,7 +7,7 @@ import pytest
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import Merged
-from ctxlab.data.splits import split_documents
+from ctxlab.data.parsing import split_documents
 from ctxlab.runtime.collate import collate
 from ctxlab.strategies.reading.chunk import Chunk
 from ctxlab.strategies.reading.truncate import Truncate

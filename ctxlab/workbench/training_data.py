@@ -1,0 +1,72 @@
+"""The training documents of a run as the loop takes them: all in memory, or a large file read in blocks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ctxlab.core.types import Document, Encoded
+from ctxlab.data.encode import encode_now
+from ctxlab.data.streamed import StreamedDocuments
+from ctxlab.evaluation.evaluator import known_of
+from ctxlab.text import known
+from ctxlab.training.block_stream import BlockStream
+from ctxlab.training.stream import Stream
+from ctxlab.training.window_selection import window_chooser
+from ctxlab.workbench.bench import Workbench
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """Training documents, ready for the loop."""
+
+    stream: Stream
+    document_ids: Sequence[str]
+    """Id of each document that the items of the stream name by number."""
+
+
+def open_training_data(bench: Workbench, documents: Sequence[Document] | StreamedDocuments, seed: int) -> TrainingData:
+    """Tokenise training documents, add notes on them to the task's, and let the reading learn from them.
+
+    Of documents that stay in their file that is the first block, whatever the run resumes from.
+
+    Args:
+        bench: Workbench opened for training.
+        documents: Training documents.
+        seed: Seed of the run.
+    """
+    reading = bench.strategy.reading
+    choose = window_chooser(bench.strategy, bench.task, generates=bench.target_place is not None)
+    tokens_per_step = bench.settings.tokens_per_step
+    if isinstance(documents, StreamedDocuments):
+        stream = BlockStream(
+            documents,
+            lambda block: encode_now(bench.task, block, bench.tokenizer, bench.settings.num_workers),
+            reading.windows,
+            resample=bench.task.resample,
+            choose=choose,
+            tokens_per_step=tokens_per_step,
+            seed=seed,
+        )
+        encoded, notes = stream.encoded(0), stream.notes
+        what = f"the first {len(encoded):,} training documents that are read"
+        bench.task.notes.extend(f"{note} (Of {what}.)" for note in notes)
+        _learn(bench, encoded, what)
+        return TrainingData(stream, stream.document_ids)
+    encoded = bench.encode(documents)
+    _learn(bench, encoded, "the training documents")
+    return TrainingData(
+        Stream(
+            encoded,
+            reading.windows,
+            resample=bench.task.resample,
+            choose=choose,
+            tokens_per_step=tokens_per_step,
+            seed=seed,
+            sort_all=bench.strategy.curriculum.sorts,
+        ),
+        [document.id for document in documents],
+    )
+
+
+def _learn(bench: Workbench, encoded: Sequence[Encoded], what: str) -> None:
+    bench.task.notes.extend(known.notes(known_of(encoded), what))
+    bench.strategy.reading.learn(encoded, bench.model)
