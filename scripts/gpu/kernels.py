@@ -88,7 +88,7 @@ def _block_mask(length: int, device: torch.device) -> BlockMask:
     def seen(_: torch.Tensor, __: torch.Tensor, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
         return part.allowed(query, key, length)
 
-    return create_block_mask(seen, None, None, length, length, device=str(device))
+    return create_block_mask(seen, B=None, H=None, Q_LEN=length, KV_LEN=length, device=str(device))
 
 
 def _dense(length: int, device: torch.device) -> Callable[[], None]:
