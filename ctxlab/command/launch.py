@@ -66,7 +66,7 @@ def _run(main: Callable[[], object]) -> int:
     status = _finish(CLAIMS.sweep) if CLAIMS.sweep is not None else 0
     if error is not None:
         began = CLAIMS.run is not None or CLAIMS.sweep is not None
-        if isinstance(error, Interrupted) or is_mistake(error):
+        if isinstance(error, (KeyboardInterrupt, Interrupted)) or is_mistake(error):
             began = began and not CLAIMS.withdraw()
         if isinstance(error, Interrupted) and not began and not str(error):
             error = Interrupted(error.signal_number, "Stopped before the run began: give the command again.")

@@ -185,7 +185,7 @@ class Trainer:
         seed_step(self.job.seed, state.step)
         state.learning_rate = self.job.learning_rate * self.job.schedule.factor(progress)
         for group in self.optimizer.param_groups:
-            group["lr"] = state.learning_rate * group["lr_scale"]
+            group["lr"] = state.learning_rate * group.get("lr_scale", 1.0)
         indices = epoch.steps[state.batch]
         ids = [self.job.document_ids[epoch.items[i].document] for i in indices]
         sums = self._accumulate_within_memory(state, epoch, indices)

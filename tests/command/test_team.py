@@ -22,7 +22,7 @@ SAME, OTHER = np.array([[1.0], [1.0]]), np.array([[1.0], [2.0]])
     [
         ("train", ["task=ner"], SAME, ""),
         ("eval", ["run=one"], SAME, ""),
-        ("verify", [], SAME, "2 processes were started (WORLD_SIZE), but ctxlab verify uses one"),
+        ("plan", [], SAME, "2 processes were started (WORLD_SIZE), but ctxlab plan uses one"),
         ("train", ["-m", "seed=1,2"], SAME, "use trainer.processes=2"),
         ("train", [], OTHER, "different command lines"),
     ],
@@ -42,7 +42,8 @@ def test_problems(stage, words, sums, problem, monkeypatch):
         ("train", 1, 2, False),
         ("eval", 2, 1, True),
         ("predict", 2, 2, False),
-        ("verify", 2, 1, False),
+        ("verify", 2, 1, True),
+        ("plan", 2, 1, False),
     ],
 )
 def test_who_starts_the_processes(stage, wanted, there, starts, monkeypatch):

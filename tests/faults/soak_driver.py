@@ -30,7 +30,7 @@ def soak(folder: Path, steps: int, options: list[str]) -> dict[str, Any]:
         step(progress, state)
         for kept in (job.watching.progress, job.watching.lengths, job.watching.epochs, job.watching.rates):
             kept.clear()  # the watcher of the tests keeps everything
-        lengths.update(map(len, job.trainer._running))
+        lengths.update(map(len, job.trainer.accumulation._running))
         if state.step % 50 == 0:
             seen.append([state.step, resident_bytes(), handles(), threading.active_count()])
 

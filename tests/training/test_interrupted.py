@@ -159,9 +159,9 @@ def test_spikes_are_logged_and_left_out_on_request(tmp_path, monkeypatch, skippe
     job = make_job(tmp_path / "run", "trainer.max_steps=5", f"trainer.skip_spikes={skipped}", "optimizer=sgd")
     apply, moved = job.trainer.apply, []
 
-    def scaled(weight, step, ids, is_skipped):
+    def scaled(weight, step, ids, is_skipped, **options):
         before = job.weights()
-        norm = apply(weight / 1e4 if step == 3 else weight, step, ids, is_skipped)
+        norm = apply(weight / 1e4 if step == 3 else weight, step, ids, is_skipped, **options)
         moved.append(any(not torch.equal(value, before[name]) for name, value in job.weights().items()))
         return norm
 

@@ -92,7 +92,7 @@ def stepped(
     task.labels = LABELS
     unset = dict.fromkeys(TrainerConfig.__dataclass_fields__)
     given = {"max_steps": 1, "tokens_per_step": 1000, "save_every_steps": 9, "log_every_steps": 9,
-             "keep_checkpoints": 1, "activation_checkpointing": False}  # fmt: skip
+             "keep_checkpoints": 1, "activation_checkpointing": False, "context_parallel": 1}  # fmt: skip
     folder.mkdir(exist_ok=True)
     model.train()
     job = Job(
