@@ -9,12 +9,17 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ctxlab.core.files import sync_folder, write_json
 
 MANIFEST = "manifest.json"
 """File of such a folder that maps the relative path of every other file to its checksum."""
+
+
+THREADS = 2
+"""Files whose checksums are computed at the same time."""
 
 
 def sha256(path: Path, *, sync: bool = False) -> str:
@@ -27,8 +32,11 @@ def sha256(path: Path, *, sync: bool = False) -> str:
 
 def checksums(folder: Path, *, sync: bool = False) -> dict[str, str]:
     """Return the sha256 of every file below ``folder`` except the manifest, by relative path."""
-    files = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return {file.as_posix(): sha256(folder / file, sync=sync) for file in files if file != Path(MANIFEST)}
+    found = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    files = [file for file in found if file != Path(MANIFEST)]
+    with ThreadPoolExecutor(THREADS) as pool:
+        sums = pool.map(lambda file: sha256(folder / file, sync=sync), files)
+        return {file.as_posix(): checksum for file, checksum in zip(files, sums, strict=True)}
 
 
 def write_whole(folder: Path, fill: Callable[[Path], None]) -> None:
@@ -62,13 +70,13 @@ def fault(folder: Path) -> str | None:
         expected = dict(json.loads(manifest.read_text(encoding="utf-8")))
     except (ValueError, TypeError):
         return "its manifest is damaged"
-    for name, checksum in expected.items():
-        path = folder / name
-        if not path.is_file():
-            return f"{name} is missing"
-        if sha256(path) != checksum:
-            return f"{name} is damaged (its checksum does not match)"
-    return None
+    missing = [name for name in expected if not (folder / name).is_file()]
+    if missing:
+        return f"{missing[0]} is missing"
+    with ThreadPoolExecutor(THREADS) as pool:
+        sums = pool.map(lambda name: sha256(folder / name), expected)
+        damaged = [name for name, found in zip(expected, sums, strict=True) if found != expected[name]]
+    return f"{damaged[0]} is damaged (its checksum does not match)" if damaged else None
 
 
 def is_whole(folder: Path) -> bool:

@@ -1,6 +1,7 @@
 """Saving a training run: a checkpoint with everything that is needed to continue it to the bit."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,14 @@ def save(job: Job, state: TrainState, scaler: Any) -> None:
 
 
 def _write(folder: Path, job: Job, state: TrainState, scaler: Any) -> None:
-    save_weights(job.model, job.tuning, folder)
+    with ThreadPoolExecutor(1) as pool:  # the optimizer's file is the largest
+        states = pool.submit(save_optimizer, job.optimizer, folder / checkpoint.OPTIMIZER)
+        save_weights(job.model, job.tuning, folder)
+    states.result()
     save_tokenizer(job.tokenizer, job.strategy.reading.longest(job.context_length), folder)
     model = type(job.model).__name__
     page = card(job.task, job.strategy, job.tuning, model=model, context_length=job.context_length, step=state.step)
     write_text(folder / CARD, page)
-    save_optimizer(job.optimizer, folder / checkpoint.OPTIMIZER)
     values = {
         "state": state.to_dict(),
         "task": job.task.name,
