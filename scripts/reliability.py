@@ -36,7 +36,8 @@ def main(chosen: list[str]) -> int:
         command = [sys.executable, "-m", "pytest", "-m", "faults or not faults", *(chosen or TESTS)]
         status = subprocess.run(command, check=False, env={**os.environ, "CTXLAB_PROMISES": str(promises)}).returncode
         if status == 0:
-            rows = [json.loads(line) for line in promises.read_text(encoding="utf-8").splitlines()]
+            lines = promises.read_text(encoding="utf-8").splitlines() if promises.is_file() else []
+            rows = [json.loads(line) for line in lines]
             if chosen:
                 renewed = {row[0] for row in rows}
                 rows = [*(row for row in written() if row[0] not in renewed), *rows]

@@ -10,6 +10,7 @@ from ctxlab.core.contract import option
 from ctxlab.core.task import Task
 from ctxlab.core.types import ADDED, NO_LABEL, BoolArray, Document, Encoded, FloatArray, Merged, Window
 from ctxlab.evaluation.evaluator import metric, predict
+from ctxlab.runtime.ranks import current
 from ctxlab.runtime.reader import Reader
 from ctxlab.verification.check import Check
 from ctxlab.verification.subject import Subject
@@ -135,6 +136,7 @@ def check_gold(
     # The metric raises an error for incomplete answers, so that it is computed for complete ones only.
     share = metric(task.metric)(documents, predictions).coverage_labels if units == sum(whole) else seen / sum(whole)
     labelled = sum(int((own != NO_LABEL).sum()) for own in labels)
+    labelled = int(current().table([labelled]).sum())  # each process has run some of the passes
     return [
         _gold(subject, seen=seen, units=units, whole=sum(whole), share=share),
         _labels(subject, encoded, labelled),
