@@ -4,7 +4,7 @@ that the gradient of a whole step is compared (in double precision except for th
 """
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -191,22 +191,6 @@ class Adversarial(Objective):
         self._added = None
 
 
-def test_an_adversarial_objective_reads_the_gradient_of_its_first_pass(tmp_path):
-    """By hand: embeddings looked up in the table and given to the model, without hooks, batches or padding."""
-    found, state = stepped(tmp_path, Adversarial(), model())
-    hand = model().train()
-    total = 0.0
-    for encoded in DOCUMENTS:
-        table = hand.get_input_embeddings().weight
-        embedded = table[torch.from_numpy(encoded.input_ids)][None]
-        first = loss_by_hand(hand, encoded, embedded)
-        (slope,) = torch.autograd.grad(first, embedded, retain_graph=True)
-        pushed = embedded + EPSILON * slope / slope.norm(dim=-1, keepdim=True).clamp(min=1e-12)
-        total = total + first + loss_by_hand(hand, encoded, pushed)
-    assert same(found, gradient(hand, total / (2 * num_labels())))
-    assert state.tokens == 2 * sum(map(len, DOCUMENTS))  # both passes are paid for
-
-
 def test_without_a_perturbation_adversarial_training_is_the_standard_objective(tmp_path):
     assert same(*(stepped(tmp_path / o, v, model())[0] for o, v in (("a", Adversarial(0.0)), ("b", Standard()))))
 
@@ -292,28 +276,6 @@ def test_distilling_a_model_into_itself_has_no_gradient(tmp_path):
     student = model()
     found, _ = stepped(tmp_path, Distilling(copy.deepcopy(student)), student)
     assert max(float(tensor.abs().max()) for tensor in found.values()) < 1e-15
-
-
-class TwoDraws(Objective):
-    """Two draws of dropout in one loss: cross entropy of both, and their divergence (as in R-Drop)."""
-
-    def step(self, passes, items, task) -> Iterator[Term]:
-        for one, other in zip(passes.run(items), passes.run(items), strict=True):
-            asked = one.labels != NO_LABEL
-            first, second = (task.loss(passed.outputs, passed.labels) for passed in (one, other))
-            apart = ((one.outputs - other.outputs).square().sum(-1) * asked).sum()
-            nothing = Loss(torch.zeros(()), torch.zeros(()))
-            yield Term(nothing, replace(one, cut=False))
-            yield Term(Loss(first.total + second.total + apart, first.weight + second.weight), other)
-
-
-def test_one_loss_over_two_passes_is_the_plain_one_without_dropout(tmp_path):
-    plain_step, _ = stepped(tmp_path / "plain", Standard(), model())
-    found, state = stepped(tmp_path / "two", TwoDraws(), model())
-    assert same(found, plain_step)
-    assert state.tokens == 2 * sum(map(len, DOCUMENTS))
-    noisy, _ = stepped(tmp_path / "noisy", TwoDraws(), model(dropout=0.2))
-    assert not same(noisy, plain_step, tolerance=1e-4)
 
 
 class Choosy(Objective):

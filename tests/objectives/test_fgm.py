@@ -1,0 +1,108 @@
+"""FGM against the same step by hand, and against the closed formula of a linear model."""
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch.nn.functional import softplus
+
+from ctxlab.core.errors import UserError
+from ctxlab.core.task import Loss
+from ctxlab.objectives.fgm import FGM
+from ctxlab.objectives.standard import Standard
+from tests.training.test_objectives import (
+    DOCUMENTS,
+    EPSILON,
+    LONG,
+    gradient,
+    loss_by_hand,
+    model,
+    num_labels,
+    same,
+    stepped,
+)
+
+
+def test_the_gradient_is_that_of_both_passes_by_hand(tmp_path):
+    """Embeddings looked up in the table and given to the model, without hooks, batches or padding."""
+    found, state = stepped(tmp_path, FGM(EPSILON), model())
+    hand, total = model().train(), 0.0
+    for encoded in DOCUMENTS:
+        embedded = hand.get_input_embeddings().weight[torch.from_numpy(encoded.input_ids)][None]
+        first = loss_by_hand(hand, encoded, embedded)
+        (slope,) = torch.autograd.grad(first, embedded, retain_graph=True)
+        pushed = embedded + EPSILON * slope / slope.norm(dim=-1, keepdim=True).clamp(min=1e-12)
+        total = total + first + loss_by_hand(hand, encoded, pushed)
+    assert same(found, gradient(hand, total / (2 * num_labels())))
+    assert state.tokens == 2 * sum(map(len, DOCUMENTS))  # both passes are paid for
+
+
+@dataclass
+class Run:
+    outputs: torch.Tensor
+    labels: torch.Tensor
+    cut: bool = True
+
+
+class Linear(torch.nn.Module):
+    """The logit w·x + b of a single token's embedding x, and the passes over it."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(5)
+        self.table = torch.nn.Embedding(7, 4, dtype=torch.float64)
+        self.w, self.b = torch.randn(4, dtype=torch.float64), torch.randn((), dtype=torch.float64)
+
+    def get_input_embeddings(self):
+        return self.table
+
+    def run(self, items):
+        for token, label in items:
+            yield Run(self.table(torch.tensor([[token]])) @ self.w + self.b, torch.tensor(float(label)))
+
+    def loss(self, outputs, labels):
+        return Loss(softplus(-labels * outputs).sum(), torch.ones(()))
+
+
+@pytest.mark.parametrize("label", [-1, 1])
+def test_the_loss_of_a_linear_model_is_the_closed_formula(label):
+    """The worst move of length ε lowers the margin y(w·x + b) by ε‖w‖."""
+    linear, objective = Linear(), FGM(0.7)
+    objective.start(linear)
+    steps = objective.step(linear, [(3, label)], linear)
+    plain = next(steps).loss.total
+    plain.backward()
+    moved = next(steps).loss.total.detach()
+    margin = label * (linear.table.weight[3].detach() @ linear.w + linear.b)
+    assert float(plain.detach()) == pytest.approx(float(softplus(-margin)), abs=1e-14)
+    assert float(moved) == pytest.approx(float(softplus(-margin + 0.7 * linear.w.norm())), abs=1e-14)
+
+
+def test_both_passes_draw_the_same_dropout(tmp_path):
+    barely, _ = stepped(tmp_path / "fgm", FGM(1e-12), model(dropout=0.3))
+    once, _ = stepped(tmp_path / "standard", Standard(), model(dropout=0.3))
+    assert same(barely, once)
+
+
+def test_embeddings_that_are_not_trained_are_moved_too(tmp_path):
+    def frozen():
+        one = model()
+        one.get_input_embeddings().requires_grad_(False)
+        return one
+
+    trained, _ = stepped(tmp_path / "trained", FGM(EPSILON), model())
+    found, _ = stepped(tmp_path / "frozen", FGM(EPSILON), frozen())
+    assert all(torch.allclose(found[name], trained[name], rtol=0, atol=1e-9) for name in found if "word" not in name)
+
+
+def test_windows_that_are_steps_are_moved_each_by_its_own_gradient(tmp_path):
+    moved, _ = stepped(tmp_path / "moved", FGM(EPSILON), model(), LONG)
+    barely, _ = stepped(tmp_path / "barely", FGM(1e-12), model(), LONG)
+    plain, _ = stepped(tmp_path / "plain", Standard(), model(), LONG)
+    assert same(barely, plain)
+    assert not same(moved, plain, tolerance=1e-4)
+
+
+def test_no_move_is_refused():
+    with pytest.raises(UserError, match=r"objective\.epsilon=0 moves nothing"):
+        FGM(0)
