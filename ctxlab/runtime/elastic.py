@@ -6,6 +6,8 @@ import signal
 import sys
 import uuid
 from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
 
 import torch
 from torch.distributed.elastic.multiprocessing import SignalException
@@ -31,6 +33,8 @@ def run(words: Sequence[str], processes: int) -> int:
     for name in [name for name in logging.root.manager.loggerDict if name.startswith(LOGGERS)]:
         logging.getLogger(name).setLevel(logging.CRITICAL)  # the processes say what happens
     os.environ.setdefault(THREADS, str(max(torch.get_num_threads() // processes, 1)))
+    newer: dict[str, Any] = {"shutdown_timeout": STOPPED_WITHIN}  # torch 2.11 does not have it
+    known = {one.name for one in fields(LaunchConfig)}
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
@@ -40,7 +44,7 @@ def run(words: Sequence[str], processes: int) -> int:
         rdzv_endpoint="localhost:0",
         max_restarts=0,
         signals_to_handle="SIGTERM,SIGINT,SIGUSR1",
-        shutdown_timeout=STOPPED_WITHIN,
+        **{name: value for name, value in newer.items() if name in known},
     )
     try:
         elastic_launch(config, sys.executable)("-m", "ctxlab", *words)
