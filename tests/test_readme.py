@@ -8,7 +8,7 @@ import pytest
 
 from ctxlab.command.compose import compose
 from ctxlab.config.catalogue import options
-from ctxlab.config.schema import validate
+from ctxlab.config.limits import validate
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 README = (REPOSITORY / "README.md").read_text()

@@ -11,7 +11,7 @@ from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, Quoted
 
 from ctxlab.config import catalogue
 from ctxlab.config.nearest import nearest
-from ctxlab.config.schema import MIN_CONTEXT
+from ctxlab.config.limits import MIN_CONTEXT
 from ctxlab.core.errors import UserError
 
 KEYS = {"context": ("length", MIN_CONTEXT)}

@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from ctxlab.config import annotations, build, schema, signatures
+from ctxlab.config import annotations, build, limits, signatures
 from ctxlab.config.nearest import suggestion
 from ctxlab.core.errors import UserError
 from ctxlab.core.paths import check_output, check_there
@@ -28,7 +28,7 @@ def check(config: DictConfig) -> None:
         UserError: names the first invalid key, its value and the allowed values.
     """
     _refuse_special(OmegaConf.to_container(config, resolve=False), "")
-    schema.validate(config)
+    limits.validate(config)
     for place, node in _components(config, ""):
         _check_component(place, node)
     _check_paths(config)

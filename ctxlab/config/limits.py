@@ -1,0 +1,166 @@
+"""Limits of the values that the stages' configurations share."""
+
+import math
+
+from omegaconf import DictConfig, OmegaConf
+
+from ctxlab.core.errors import UserError
+
+MIN_CONTEXT = 16
+"""Minimum context length in tokens."""
+
+LEAST = {
+    "seed": 0,
+    "data_seed": 0,
+    "folds": 2,
+    "fold": 0,
+    "seeds": 1,
+    "trials": 1,
+    "sweep.n_trials": 1,
+    "sweep.workers": 1,
+    "budget.tokens": 1,
+    "budget.steps": 1,
+    "context.length": MIN_CONTEXT,
+    "blocks": 1,
+    "tokens": 0,
+    "documents": 1,
+    "trainer.max_steps": 1,
+    "trainer.max_epochs": 1,
+    "trainer.max_tokens": 1,
+    "trainer.tokens_per_step": 1,
+    "trainer.tokens_per_forward": 1,
+    "trainer.eval_every_steps": 1,
+    "trainer.save_every_steps": 1,
+    "trainer.log_every_steps": 1,
+    "trainer.keep_checkpoints": 1,
+    "trainer.num_workers": 0,
+    "trainer.processes": 1,
+    "trainer.lanes": 1,
+    "trainer.context_parallel": 1,
+    "trainer.early_stopping_patience": 1,
+}
+"""Minimum of integer keys."""
+
+SIZES = ("model.hidden_size", "model.num_layers", "model.num_heads", "model.trained_length")
+"""Integer keys of some options, with a minimum of 1."""
+
+POSITIVE = (
+    "budget.seconds",
+    "device.memory_gib",
+    "device.half_tflops",
+    "device.single_tflops",
+    "device.bandwidth_gbs",
+    "budget.flops",
+    "margin",
+    "sweep.timeout",
+    "trainer.max_seconds",
+    "trainer.max_flops",
+    "trainer.clip_norm",
+    "trainer.spike_factor",
+)
+
+RANGES = {
+    "optimizer.lr": (0.0, math.inf),
+    "optimizer.weight_decay": (0.0, math.inf),
+    "optimizer.eps": (0.0, math.inf),
+    "optimizer.momentum": (0.0, math.inf),
+    "optimizer.clip_threshold": (0.0, math.inf),
+    "model.dropout": (0.0, 1.0),
+    "model.attention_dropout": (0.0, 1.0),
+    "data.ambiguous_share": (0.0, 1.0),
+}
+"""Minimum and maximum of numbers that libraries would refuse late, or not at all."""
+
+CHOICES = {
+    "trainer.precision": ("auto", "fp32", "bf16", "fp16"),
+    "trainer.device": ("auto", "cpu", "cuda"),
+    "split": ("train", "validation", "test"),
+    "checkpoint": ("best", "latest"),
+    "sweep.sampler": ("grid", "random", "tpe", "gp", "cmaes", "nsgaii"),
+}
+
+REQUIRED = {
+    "input": "input=<file of documents, one JSON line each>",
+    "output": "output=<file to write>",
+}
+
+MAX_SEED = 2**32 - 1
+"""Largest seed that numpy accepts."""
+
+
+def validate(config: DictConfig) -> None:
+    """Check the values of those of the keys above that ``config`` has.
+
+    Raises:
+        UserError: names the first invalid key, its value and the allowed values.
+    """
+    _check_required(config)
+    _check_ranges(config)
+    _check_choices(config)
+    _check_betas(config)
+    _check_heads(config)
+    if config.get("folds", 0) is None and config.get("fold"):
+        raise UserError(f"fold={config.fold} needs a number of folds: give folds=<number> too.")
+    if "trainer" in config:
+        _check_trainer(config.trainer)
+
+
+def _check_required(config: DictConfig) -> None:
+    for key, example in REQUIRED.items():
+        if OmegaConf.is_missing(config, key):
+            raise UserError(f"ctxlab {config.stage} needs {key}: add {example}.")
+
+
+def _check_ranges(config: DictConfig) -> None:
+    for key, least in (LEAST | dict.fromkeys(SIZES, 1)).items():
+        value = OmegaConf.select(config, key)
+        if isinstance(value, (int, float)) and value < least:
+            raise UserError(f"{key}={value} is too small: give a whole number of at least {least}.")
+    for key in POSITIVE:
+        value = OmegaConf.select(config, key)
+        if value is not None and not 0 < value < math.inf:
+            raise UserError(f"{key}={value} is not a limit: give a number above 0, or null for none.")
+    for key, (low, high) in RANGES.items():
+        value = OmegaConf.select(config, key)
+        if isinstance(value, (int, float)) and not low <= value <= high:
+            end = f"of at least {low:g}" if high == math.inf else f"from {low:g} to {high:g}"
+            raise UserError(f"{key}={value} is out of range: give a number {end}.")
+    for key in ("seed", "data_seed"):
+        seed = OmegaConf.select(config, key)
+        if seed is not None and seed > MAX_SEED:
+            raise UserError(f"{key}={seed} is too large: give a whole number from 0 to {MAX_SEED}.")
+
+
+def _check_choices(config: DictConfig) -> None:
+    for key, choices in CHOICES.items():
+        value = OmegaConf.select(config, key)
+        if value is not None and value not in choices:
+            raise UserError(f"{key}={value} is not known: use {', '.join(choices[:-1])} or {choices[-1]}.")
+
+
+def _check_betas(config: DictConfig) -> None:
+    betas = OmegaConf.select(config, "optimizer.betas")
+    if betas is not None and (len(betas) != 2 or not all(isinstance(b, (int, float)) and 0 <= b < 1 for b in betas)):
+        raise UserError(f"optimizer.betas={list(betas)} are not two numbers from 0 to below 1, such as [0.9,0.999].")
+
+
+def _check_heads(config: DictConfig) -> None:
+    size, heads = (OmegaConf.select(config, f"model.{key}") for key in ("hidden_size", "num_heads"))
+    if size is not None and heads is not None and size % heads:
+        raise UserError(
+            f"model.num_heads={heads} does not divide model.hidden_size={size}: every head has the same width."
+        )
+
+
+def _check_trainer(trainer: DictConfig) -> None:
+    if trainer.get("early_stopping_patience") is not None and trainer.get("eval_every_steps") is None:
+        raise UserError(
+            f"trainer.early_stopping_patience={trainer.early_stopping_patience} needs evaluations during training: "
+            "give trainer.eval_every_steps too."
+        )
+    per_forward = trainer.get("tokens_per_forward")
+    if per_forward is not None and per_forward > trainer.tokens_per_step:
+        raise UserError(
+            f"trainer.tokens_per_forward={per_forward} is more than trainer.tokens_per_step={trainer.tokens_per_step}: "
+            "a step has at least one forward pass."
+        )
