@@ -1,5 +1,6 @@
 """The memory of all tensors that are alive, measured after every operation."""
 
+import math
 import weakref
 from collections.abc import Iterable
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
+
+from ctxlab.core.slices import growth
 
 
 class LiveTensors(TorchDispatchMode):
@@ -24,6 +27,8 @@ class LiveTensors(TorchDispatchMode):
         """Bytes of all tensors that are alive."""
         self.sizes: list[int] = []
         """Bytes of each tensor created since ``begin``."""
+        self.at_most: list[float] = []
+        """Bytes that each of them has at most however long the input is: those of a whole slice, else infinite."""
         self.events: list[tuple[int, bool]] = []
         """What happened since ``begin``, in order: the index in ``sizes`` of a tensor, and whether it was created (else
         it was freed)."""
@@ -35,7 +40,7 @@ class LiveTensors(TorchDispatchMode):
 
     def begin(self) -> None:
         """Forget what happened so far."""
-        self.sizes, self.events, self.peak_bytes = [], [], self.live_bytes
+        self.sizes, self.at_most, self.events, self.peak_bytes = [], [], [], self.live_bytes
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run an operation and count its results."""
@@ -60,6 +65,7 @@ class LiveTensors(TorchDispatchMode):
 
         self._storages[key] = weakref.ref(storage, freed)
         self.sizes.append(size)
+        self.at_most.append(size * (growth() or math.inf))
         events.append((number, True))
         self.live_bytes += size
         self.peak_bytes = max(self.peak_bytes, self.live_bytes)

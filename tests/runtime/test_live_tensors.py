@@ -1,7 +1,10 @@
 """Bytes of tensors that are alive, against sums by hand."""
 
+import math
+
 import torch
 
+from ctxlab.core.slices import slice_of
 from ctxlab.runtime.live_tensors import LiveTensors
 
 
@@ -36,3 +39,13 @@ def test_a_backward_pass_counts_activations_and_gradients():
         loss.backward()
     assert live.live_bytes == 4 * (64 + 64 + 32) + 4 + 4 * (64 + 64)  # with the loss and both gradients
     assert live.peak_bytes > live.live_bytes
+
+
+def test_tensors_of_a_slice_grow_to_a_whole_slice_at_most():
+    live = LiveTensors()
+    with live:
+        torch.zeros(3, 5)
+        with slice_of(3, at_most=12):
+            torch.zeros(3, 5)
+    assert live.sizes == [60, 60]
+    assert live.at_most == [math.inf, 12 * 5 * 4]

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ctxlab.core.slices import slice_of
 from ctxlab.core.task import Loss
 from ctxlab.core.types import NO_LABEL, BoolArray, FloatArray, IntArray
 
@@ -57,12 +58,13 @@ class _SlicedCrossEntropy(torch.autograd.Function):
         gradient = torch.zeros_like(logits) if ctx.needs_input_grad[0] else None
         total = logits.new_zeros((), dtype=torch.float32)
         for rows in _labelled(labels):
-            gold = labels[rows, None]  # (slice, 1)
-            values = F.log_softmax(logits[rows].float(), dim=-1)  # (slice, V)
-            total -= values.gather(1, gold).sum()
-            if gradient is not None:  # softmax minus one-hot
-                values.exp_().scatter_add_(1, gold, values.new_full(gold.shape, -1.0))
-                gradient[rows] = values.to(gradient.dtype)
+            with slice_of(len(rows), ROWS_AT_ONCE):
+                gold = labels[rows, None]  # (slice, 1)
+                values = F.log_softmax(logits[rows].float(), dim=-1)  # (slice, V)
+                total -= values.gather(1, gold).sum()
+                if gradient is not None:  # softmax minus one-hot
+                    values.exp_().scatter_add_(1, gold, values.new_full(gold.shape, -1.0))
+                    gradient[rows] = values.to(gradient.dtype)
         ctx.save_for_backward(gradient)
         return total
 

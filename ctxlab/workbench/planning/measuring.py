@@ -177,6 +177,8 @@ class Step:
 
     sizes: list[int]
     """Bytes of each tensor that it creates."""
+    at_most: list[float]
+    """Bytes that each of them has at most in longer steps, see ``LiveTensors``."""
     events: list[tuple[int, bool]]
     """When each of them is created and freed, see ``LiveTensors``."""
     flops: float
@@ -193,7 +195,7 @@ def _step(trainer: Trainer, items: Sequence[Item], live: LiveTensors) -> Step:
         trainer.apply(max(weight, 1.0), 0, [])
         trainer.optimizer.zero_grad()
         seconds = perf_counter() - started
-    return Step(list(live.sizes), list(live.events), counter.total, seconds)
+    return Step(list(live.sizes), list(live.at_most), list(live.events), counter.total, seconds)
 
 
 def _timed(trainer: Trainer, epoch: Epoch) -> list[Item]:
@@ -225,7 +227,8 @@ def _peak_by_shape(
     if all(same for same, one in zip(alike, items, strict=True) if len(one) == len(items[0])):
         found_sizes = [step.sizes for step, same in zip(steps, alike, strict=True) if same]
         sizes = growth.fit(points[alike], np.asarray(found_sizes, dtype=np.float64), MEMORY)
-        return lambda shape: heap.peak(events, (shape.terms @ sizes).tolist(), kept)
+        at_most = np.asarray(steps[0].at_most)
+        return lambda shape: heap.peak(events, np.minimum(shape.terms @ sizes, at_most).tolist(), kept)
     found = [heap.peak(step.events, step.sizes, kept) for step in steps]
     peaks = growth.fit(points, np.asarray([astuple(one)[:4] for one in found]), MEMORY)
     return lambda shape: heap.Peak(*(shape.terms @ peaks).tolist())

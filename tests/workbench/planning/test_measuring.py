@@ -78,6 +78,7 @@ def actual(trainer, groups):
         ("strategy=rmt", "context.length=400", "strategy.reading.window=64"),
         ("strategy=bigbird", "context.length=1024", "trainer.tokens_per_step=4096", "data.words_per_document=2000"),
         ("strategy=transformer_xl", "task=lm", "model=tiny_llama", "trainer.tokens_per_step=512", "context.length=128"),
+        ("strategy=chunk", "task=lm", "model=tiny_gpt2", "data.words_per_document=1500", "context.length=1024"),
     ],
     ids=lambda options: f"{options[0]}-{options[-1]}",
 )
