@@ -10,8 +10,8 @@ from typing import Any
 from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, QuotedString, RangeSweep
 
 from ctxlab.config import catalogue
-from ctxlab.config.nearest import nearest
 from ctxlab.config.limits import MIN_CONTEXT
+from ctxlab.config.nearest import nearest
 from ctxlab.core.errors import UserError
 
 KEYS = {"context": ("length", MIN_CONTEXT)}
