@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
 from ctxlab.core.contract import Component
@@ -300,14 +301,33 @@ class Memory(Component, ABC):
 
 
 class Curriculum(Component, ABC):
-    """A curriculum decides how the context length grows during training."""
+    """A curriculum decides how the context length grows during training, and which windows come first."""
 
     sorts: bool
     """Whether documents are sorted by length over a whole epoch, instead of within pools only."""
+    selects: bool = False
+    """Whether ``share`` is below 1 at some progress."""
+    by_loss: bool = False
+    """Whether difficulty depends on the model's losses, which are then computed whenever ``share`` changes."""
 
     @abstractmethod
     def length(self, progress: float, longest: int) -> int:
         """Return the context length at ``progress`` (fraction of the budget spent, 0 to 1), at most ``longest``."""
+
+    def share(self, progress: float) -> float:
+        """Return the fraction of the training items that are admitted at ``progress``, the easiest; it never falls."""
+        del progress
+        return 1.0
+
+    def difficulty(self, items: Sequence[Sequence[Window]], losses: FloatArray | None) -> FloatArray:
+        """Return (I,) the difficulty of each of I items, which is compared only; equal ones are admitted together.
+
+        Args:
+            items: Windows of each item.
+            losses: (I,) mean loss of each item's document where ``by_loss`` and it is known.
+        """
+        del losses
+        return np.zeros(len(items))
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,8 +86,9 @@ def _refuse(task: Task) -> None:
 
 
 def _documents(parts: Parts, task: Task) -> Splits:
-    # Sorting needs the length of every document, and solved examples are drawn from all.
-    streams = not parts.strategy.curriculum.sorts and not task.num_examples
+    # Sorting and selecting need every document, and solved examples are drawn from all.
+    curriculum = parts.strategy.curriculum
+    streams = not (curriculum.sorts or curriculum.selects or task.num_examples)
     splits = load_documents(parts.data, task, parts.data_seed, parts.hold_out, streams=streams)
     if not splits.training:
         raise UserError("There are no training documents; give data.train_file=<file> or use data=generated.")

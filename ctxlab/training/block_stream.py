@@ -67,10 +67,11 @@ class BlockStream(Stream):
         self.notes: list[str] = []
         """Choices made while that block was read and tokenised, one sentence each."""
 
-    def epoch(self, index: int, length: int) -> Epoch:
+    def epoch(self, index: int, length: int, share: float = 1.0, losses: Sequence[float] = ()) -> Epoch:
         """Return block ``index``, counted over all epochs, with windows for a context of ``length``.
 
-        A block without any label or target is replaced by the next one that has some. The last block is cached.
+        A block without any label or target is replaced by the next one that has some. The last block is cached. All
+        items are admitted, since a curriculum that selects needs them all in memory.
 
         Raises:
             UserError: A document is invalid, or no window of any block has a label or target.

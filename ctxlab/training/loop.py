@@ -31,6 +31,7 @@ from ctxlab.training.changes import changes
 from ctxlab.training.faults import check_finite
 from ctxlab.training.job import Job, Watcher
 from ctxlab.training.optimizer_file import load_optimizer
+from ctxlab.training.pacing import Pacing
 from ctxlab.training.state import TrainState
 from ctxlab.training.stop import Stop
 from ctxlab.training.stream import Epoch
@@ -60,6 +61,7 @@ class Trainer:
         )
         self.stop = Stop(self.ranks)
         self.accumulation = Accumulation(job, accelerator, passes=passes, ranks=self.ranks, stop=self.stop)
+        self.pacing = Pacing(job, passes, self.ranks)
         self._logged = (0, 0.0)
 
     def resume(self, folder: Path, state: TrainState) -> None:
@@ -153,6 +155,8 @@ class Trainer:
             if state.batch:  # the rest of this pass is skipped: the next stage starts one with longer windows
                 state.begin_pass(length)
             state.length = length
+        if self.pacing.follow(state, curriculum.share(progress)) and state.batch:
+            state.begin_pass(length)
         if state.batch >= len(self._epoch(state).steps):
             state.begin_pass(length)
         return self._epoch(state), progress
@@ -164,7 +168,7 @@ class Trainer:
             UserError: No document fits the length; names the curriculum if the length is one of its stages.
         """
         try:
-            return self.job.stream.epoch(state.epoch, state.length)
+            return self.job.stream.epoch(state.epoch, state.length, state.share, state.losses)
         except UserError as error:
             longest = self.job.context_length
             if state.length == longest:

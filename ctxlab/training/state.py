@@ -23,6 +23,10 @@ class TrainState:
     """``epochs`` at the start of the current pass; a curriculum may leave a pass before its end."""
     length: int = 0
     """Context length of the current pass (a curriculum changes it)."""
+    share: float = 1.0
+    """Fraction of the items that the current pass was asked to admit (a curriculum changes it)."""
+    losses: list[float] = field(default_factory=list)
+    """Mean loss of each document when the current stage began, for a curriculum that goes by it; else empty."""
     tokens: int = 0
     """Tokens that the model has read, without padding."""
     padded_tokens: int = 0

@@ -1,17 +1,20 @@
 """The items of each step as a pure function of (seed, epoch, step), so that resuming needs only a cursor."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.passes import Item
-from ctxlab.core.types import Encoded, Window
+from ctxlab.core.types import Encoded, FloatArray, IntArray, Window
 from ctxlab.data.sampler import plan_epoch
 from ctxlab.runtime.forward import make_items
 from ctxlab.training.window_selection import Choose, SkippedWindows, choose_windows
 
+Difficulty = Callable[[Sequence[Sequence[Window]], FloatArray | None], FloatArray]
 Read = Callable[[Encoded, int], list[Window]]
 Resample = Callable[[Encoded, int], Encoded]
 
@@ -25,7 +28,7 @@ class Epoch:
     steps: Sequence[Sequence[int]]
     skipped: SkippedWindows
     share: float = 1.0
-    """Fraction of the training documents in it; below 1 for a block of a large file."""
+    """Fraction of the training data in it; below 1 for a block of a large file, and where only some are admitted."""
 
     @property
     def steps_per_pass(self) -> float:
@@ -46,6 +49,7 @@ class Stream:
         seed: int,
         *,
         sort_all: bool = False,
+        difficulty: Difficulty | None = None,
     ) -> None:
         """Store the documents and the functions that divide them into steps.
 
@@ -57,20 +61,29 @@ class Stream:
             tokens_per_step: Maximum tokens of a step, without padding.
             seed: Seed of the run.
             sort_all: Whether the whole epoch is sorted by length, not only pools of it.
+            difficulty: Decides which items are admitted first; None if all of them always are.
         """
         self._encoded, self._read, self._resample, self._choose = encoded, read, resample, choose
         self._tokens_per_step, self._seed, self._sort_all = tokens_per_step, seed, sort_all
         self._items: tuple[int, tuple[list[Item], SkippedWindows]] | None = None
         """Items at a length, where no document is resampled."""
-        self._epoch: tuple[tuple[int, int], Epoch] | None = None
+        self._difficulty = difficulty
+        self._epoch: tuple[tuple[Any, ...], Epoch] | None = None
 
-    def epoch(self, index: int, length: int) -> Epoch:
+    def epoch(self, index: int, length: int, share: float = 1.0, losses: Sequence[float] = ()) -> Epoch:
         """Return epoch ``index`` with windows for a context of ``length``; the last one is cached.
+
+        Args:
+            index: Number of the epoch.
+            length: Context length in tokens.
+            share: Fraction of the items that are admitted, the easiest; more where others are as easy.
+            losses: Loss of each document where the difficulty depends on it.
 
         Raises:
             UserError: No window has a label or target.
         """
-        if self._epoch is None or self._epoch[0] != (index, length):
+        key = (index, length, share, *losses)
+        if self._epoch is None or self._epoch[0] != key:
             items, skipped = self._items_at(index, length)
             if not items:
                 raise UserError(
@@ -78,9 +91,21 @@ class Stream:
                     f"context.length={length}; give a longer context, or documents with gold."
                 )
             lengths = [len(item) for item in items]
-            steps = plan_epoch(lengths, self._tokens_per_step, self._seed, index, sort_all=self._sort_all)
-            self._epoch = (index, length), Epoch(items, lengths, steps, skipped)
+            admitted = self._admitted(items, share, losses)
+            chosen = [lengths[i] for i in admitted]
+            steps = plan_epoch(chosen, self._tokens_per_step, self._seed, index, sort_all=self._sort_all)
+            steps = [admitted[step].tolist() for step in steps]
+            self._epoch = key, Epoch(items, lengths, steps, skipped=skipped, share=len(admitted) / len(items))
         return self._epoch[1]
+
+    def _admitted(self, items: Sequence[Item], share: float, losses: Sequence[float]) -> IntArray:
+        """Return the indices of the easiest ``share`` of the items, and of those that are as easy, in their order."""
+        if self._difficulty is None or share >= 1:
+            return np.arange(len(items))
+        known = np.asarray([losses[item.document] for item in items]) if losses else None
+        found = self._difficulty([item.windows for item in items], known)
+        limit = np.sort(found)[max(math.ceil(share * len(items)), 1) - 1]
+        return np.flatnonzero(found <= limit)
 
     def _items_at(self, index: int, length: int) -> tuple[list[Item], SkippedWindows]:
         """Return the items with labels or targets; cached if neither length nor documents have changed."""

@@ -33,7 +33,7 @@ def open_training_data(bench: Workbench, documents: Sequence[Document] | Streame
         documents: Training documents.
         seed: Seed of the run.
     """
-    reading = bench.strategy.reading
+    reading, curriculum = bench.strategy.reading, bench.strategy.curriculum
     choose = window_chooser(bench.strategy, bench.task, generates=bench.target_place is not None)
     tokens_per_step = bench.settings.tokens_per_step
     if isinstance(documents, StreamedDocuments):
@@ -61,7 +61,8 @@ def open_training_data(bench: Workbench, documents: Sequence[Document] | Streame
             choose=choose,
             tokens_per_step=tokens_per_step,
             seed=seed,
-            sort_all=bench.strategy.curriculum.sorts,
+            sort_all=curriculum.sorts,
+            difficulty=curriculum.difficulty if curriculum.selects else None,
         ),
         [document.id for document in documents],
     )

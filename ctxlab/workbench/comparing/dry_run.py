@@ -75,7 +75,8 @@ def _plan(bench: Workbench, configured: Strategy, documents: Sequence[Encoded]) 
     reading = "whole" if is_whole else _settings(configured.reading)
     settings = f"{reading} {attention} {_settings(configured.memory)}"
     digest = hashlib.sha256(repr(read).encode()).hexdigest()
-    return f"{digest} {lengths} {strategy.curriculum.sorts} {settings}"
+    order = _settings(configured.curriculum) if strategy.curriculum.selects else strategy.curriculum.sorts
+    return f"{digest} {lengths} {order} {settings}"
 
 
 def _is_full(attention: Attention, longest: int) -> bool:

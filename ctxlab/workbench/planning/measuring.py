@@ -195,7 +195,13 @@ def _step(trainer: Trainer, items: Sequence[Item], live: LiveTensors) -> Step:
         trainer.apply(max(weight, 1.0), 0, [])
         trainer.optimizer.zero_grad()
         seconds = perf_counter() - started
-    return Step(list(live.sizes), list(live.at_most), list(live.events), counter.total, seconds)
+    return Step(
+        list(live.sizes),
+        at_most=list(live.at_most),
+        events=list(live.events),
+        flops=counter.total,
+        update_seconds=seconds,
+    )
 
 
 def _timed(trainer: Trainer, epoch: Epoch) -> list[Item]:
