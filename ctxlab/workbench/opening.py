@@ -25,6 +25,7 @@ from ctxlab.workbench.assemble import assemble, seed_everything
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.fit import check_kind
 from ctxlab.workbench.parts import Parts
+from ctxlab.workbench.shown_pass import ShownPass
 
 Load = Callable[[Task], Splits]
 """Loads the documents of a stage; the task's labels are known if a checkpoint has them."""
@@ -158,7 +159,8 @@ def _learn(parts: Parts, task: Task, documents: Splits, *, learns: bool, trains:
     if not (learns_labels or task.num_examples):
         return
     if documents.streamed is not None:
-        task.learn_labels(cast(Sequence[Document], documents.streamed))  # such tasks only iterate over them
+        shown = ShownPass(documents.streamed, "read labels")
+        task.learn_labels(cast(Sequence[Document], shown))  # such tasks only iterate over them
         return
     train = documents.train or ([] if trains else _training_documents(parts, task, learns_labels=learns_labels))
     if learns_labels:

@@ -171,6 +171,13 @@ def test_a_stopped_run_continues_to_the_bit(options, corpus, tmp_path):
     assert whole.state.epoch > 0
 
 
+def test_reading_the_file_for_its_labels_shows_how_far_it_is(corpus, tmp_path, capsys):
+    make_job(tmp_path / "run", *corpus, "trainer.max_steps=1")
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("read labels")]
+    assert "120 documents" in lines[-1]
+    assert "100%" in lines[-1]
+
+
 def test_resuming_does_not_read_the_file_for_its_labels(corpus, tmp_path, monkeypatch):
     make_job(tmp_path / "run", *corpus, "trainer.max_steps=2", stop_after=1).run()
     read, whole = [], streamed.StreamedDocuments.__iter__
