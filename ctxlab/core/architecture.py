@@ -247,6 +247,13 @@ def _stack(module: Any, count: int) -> list[torch.nn.Module]:
     return []
 
 
+def recompute_activations(model: Any, *, reentrant: bool = False) -> None:
+    """Let the backward pass compute the layers' activations again, instead of keeping them from the forward pass."""
+    # The second name is that of earlier versions of the library.
+    enable = getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable)
+    enable({"use_reentrant": reentrant})
+
+
 def output_layer(model: Any) -> Any:
     """Return the layer of a language model from hidden states to the vocabulary; None where there is none."""
     return model.get_output_embeddings()

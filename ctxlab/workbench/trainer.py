@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ctxlab.core.architecture import recompute_activations
 from ctxlab.core.types import Document
 from ctxlab.data.streamed import StreamedDocuments
 from ctxlab.evaluation.evaluator import Evaluation, evaluate
@@ -58,9 +59,7 @@ def make_trainer(
     data = open_training_data(bench, documents, parts.seed)
     if bench.settings.activation_checkpointing:
         check_recomputing(bench.model, bench.strategy)
-        # The second name is that of earlier versions of the library.
-        enable = getattr(bench.model, "activation_checkpointing_enable", bench.model.gradient_checkpointing_enable)
-        enable({"use_reentrant": False})
+        recompute_activations(bench.model)
     job = Job(
         run_dir=parts.origin.run_dir,
         task=bench.task,

@@ -8,7 +8,7 @@ import torch
 from ctxlab.config import catalogue
 from ctxlab.config.build import build
 from ctxlab.core.added_modules import attach
-from ctxlab.core.architecture import learned_tables, note_installed
+from ctxlab.core.architecture import learned_tables, note_installed, recompute_activations
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import ADDED_MODULES, TUNING_MODULE
 from ctxlab.core.optim import Tuning
@@ -102,7 +102,6 @@ def test_what_is_saved_restores_the_model_to_the_bit(name, kind):
 
 
 @pytest.mark.parametrize(("name", "kind"), FITTING)
-@pytest.mark.filterwarnings("ignore:.*gradient_checkpointing_enable")
 def test_gradients_are_the_same_when_activations_are_computed_twice(name, kind):
     found = []
     for again in (False, True):
@@ -114,7 +113,7 @@ def test_gradients_are_the_same_when_activations_are_computed_twice(name, kind):
             if isinstance(module, torch.nn.Dropout):
                 module.p = 0.0
         if again:
-            model.gradient_checkpointing_enable({"use_reentrant": False})
+            recompute_activations(model)
         run(model, kind).square().sum().backward()
         trained = {key: p.grad for key, p in model.named_parameters() if p.requires_grad}
         assert all(p.grad is None for p in model.parameters() if not p.requires_grad)

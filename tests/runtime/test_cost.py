@@ -16,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ctxlab.config import catalogue
 from ctxlab.config.build import build
+from ctxlab.core.architecture import recompute_activations
 from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import Attention, Memory
 from ctxlab.core.task import Decoding
@@ -162,11 +163,10 @@ def test_adapters_on_all_matrices_cost_one_forward_pass_and_little_more_on_the_w
     assert 0.95 < ours / reading.total - 1 < 1.1  # less than 1, as nothing below the first layer learns
 
 
-@pytest.mark.filterwarnings("ignore:.*gradient_checkpointing_enable")
 def test_layers_that_are_computed_twice_count_twice():
     model = MODELS["llama"]().train()
     once, _ = both(step(model, given("llama")))
-    model.gradient_checkpointing_enable({"use_reentrant": False})
+    recompute_activations(model)
     twice, theirs = both(step(model, {**given("llama"), "use_cache": False}))
     assert twice == theirs > once
 

@@ -31,7 +31,10 @@ class Full(BaseAttention):
 
     def install(self, model: Any) -> None:
         """Set SDPA; a model without it keeps its own implementation, which is full attention as well."""
-        own = {module.config._attn_implementation for module in model.modules() if isinstance(module, PreTrainedModel)}
-        if getattr(model, "_supports_sdpa", False) and own != {"sdpa"}:
-            model.set_attn_implementation("sdpa")
+        stacks = [module for module in model.modules() if isinstance(module, PreTrainedModel)]
+        if all(stack._supports_sdpa for stack in stacks):
+            # Each stack by itself: some versions (5.17) leave those alone that have another than the whole model.
+            for stack in stacks:
+                if stack.config._attn_implementation != "sdpa":
+                    stack.set_attn_implementation("sdpa")
         note_installed(model.config, "attention", {"name": "full"})

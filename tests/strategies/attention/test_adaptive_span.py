@@ -15,6 +15,7 @@ from torch.testing import assert_close
 from transformers.masking_utils import bidirectional_mask_function, causal_mask_function
 
 from ctxlab.core import added_modules
+from ctxlab.core.architecture import recompute_activations
 from ctxlab.core.errors import UserError
 from ctxlab.strategies.attention.adaptive_span import AdaptiveSpan, Bounded
 from ctxlab.strategies.attention.kernels import ramps, soft_span
@@ -453,7 +454,7 @@ def test_gradient_checkpointing_gives_the_same_gradients(tiny):
         model = tiny("llama").train()
         part().install(model)
         if checkpointing:
-            model.activation_checkpointing_enable()
+            recompute_activations(model)
         ids, mask = batch()
         model(input_ids=ids, attention_mask=mask, use_cache=False).logits.sum().backward()
         gradients.append(added_modules.attached(model, "attention").shares.grad)

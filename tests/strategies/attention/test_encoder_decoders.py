@@ -11,6 +11,7 @@ import transformers as tf
 from torch.testing import assert_close
 from transformers.models.t5.modeling_t5 import T5Attention
 
+from ctxlab.core.architecture import recompute_activations
 from ctxlab.core.errors import UserError
 from ctxlab.strategies.attention.dilated import Dilated
 from ctxlab.strategies.attention.full import Full
@@ -203,7 +204,7 @@ def test_gradient_checkpointing_keeps_the_gradient_of_the_bias(reentrant):
         model = seq2seq("t5").train()
         Local(6, 1).install(model)
         if checkpointing:
-            model.activation_checkpointing_enable({"use_reentrant": reentrant})
+            recompute_activations(model, reentrant=reentrant)
             model.enable_input_require_grads()
         read(model).pow(2).mean().backward()
         gradients.append({name: weight.grad for name, weight in model.named_parameters() if weight.grad is not None})
