@@ -5,7 +5,7 @@ Shape legend: B windows of a pass, H query heads, K keys (cached ones included),
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from transformers import AttentionInterface
 from ctxlab.core.architecture import layers, sliding_layers
 from ctxlab.core.contract import option
 from ctxlab.core.passes import Item
+from ctxlab.strategies.attention.full import Full
 from ctxlab.verification.check import Check, within
 from ctxlab.verification.precision import KeepDouble
 from ctxlab.verification.probes import places
@@ -41,6 +42,16 @@ class DenseCall:
     """(1 or B, H, L, K) bias that the model adds to the scores."""
     output: torch.Tensor
     """(B, L, H, D)"""
+
+
+def check_reading(subject: Subject) -> list[Check]:
+    """Check that evaluation attends to all pairs, where the pattern is for training only; nothing for other parts."""
+    attention = subject.strategy.attention
+    if not attention.trains_only:
+        return []
+    with attention.reading():
+        found = check_dense(replace(subject, strategy=replace(subject.strategy, attention=Full())))
+    return [replace(found, name="evaluation", proves="Evaluation and prediction read with full attention.")]
 
 
 @torch.no_grad()

@@ -150,7 +150,8 @@ def test_modules_of_the_strategy_and_lengthened_positions_learn_too(name):
     attach(model, "memory", torch.nn.Linear(2, 2))
     rule_of(name).install(model)
     (table,) = learned_tables(model)
-    assert not table.module.weight.requires_grad
+    trains = catalogue.read(catalogue.option_file("tuning", name))["train"]
+    assert table.module.weight.requires_grad == ("embeddings" in trains)
     assert all(p.requires_grad for p in getattr(model, ADDED_MODULES)["memory"].parameters())
     model = make("bert")
     note_installed(model.config, "positions", {"name": "tile", "trained_length": 512, "length": 1024})
