@@ -14,6 +14,7 @@ from transformers import AttentionInterface
 from ctxlab.core.architecture import layers, sliding_layers
 from ctxlab.core.contract import option
 from ctxlab.core.passes import Item
+from ctxlab.core.prefix import without_prefix
 from ctxlab.strategies.attention.full import Full
 from ctxlab.verification.check import Check, within
 from ctxlab.verification.precision import KeepDouble
@@ -63,7 +64,7 @@ def check_dense(subject: Subject) -> Check:
         why = "an upper bound only" if not attention.exact else "weights of its own"
         return Check(name, proves, None, f"attention={option(attention)} declares {why}.")
     deviations, num_calls = [0.0], 0
-    with KeepDouble():
+    with KeepDouble(), without_prefix():
         for inputs, lengths, calls in _passes(subject):
             for call in calls:
                 deviations += [

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from ctxlab.core.architecture import num_heads
 from ctxlab.core.errors import UserError
+from ctxlab.core.prefix import attend
 from ctxlab.core.strategy import Pattern
 from ctxlab.strategies.attention.kernels.blocks import Layout
 from ctxlab.strategies.attention.kernels.order import after_empty
@@ -149,7 +149,5 @@ class Shifted(Sparse):
             options["position_bias"] = (
                 position_bias.pairs() if isinstance(position_bias, RelativeBias) else position_bias
             )
-        full: tuple[torch.Tensor, None] = sdpa_attention_forward(
-            module, query, key, value=value, attention_mask=mask, **options
-        )
+        full: tuple[torch.Tensor, None] = attend(module, query, key, value=value, attention_mask=mask, **options)
         return full

@@ -496,6 +496,7 @@ def test_a_part_that_covers_everything_is_full_attention(tiny, name):
     """Every size as large as the window of tokens, every step 1."""
     steps = {"dilation", "step", "num_summary", "num_global", "num_random", "seed"}
     sizes = {key: 1 if key in steps else 90 for key, value in CONFIGS[name].items() if type(value) is int}
+    sizes |= {"group": 2 * 90}  # half of the heads shift it by half of it
     ids, mask = batch()
     for heads in choices(name).get("heads", [None]):
         if name in ("fixed", "strided") and heads == "split":
