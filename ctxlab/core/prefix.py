@@ -100,7 +100,21 @@ def attend(
     position_bias: torch.Tensor | None = None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Compute the library's full attention with the prefix of ``module``: (B, H, Q, D) to (B, Q, H, D)."""
+    """Compute the library's full attention with the prefix of ``module``, if it has one.
+
+    Args:
+        module: The attention module.
+        query: (B, H, Q, D)
+        key: (B, K, S, D)
+        value: (B, K, S, D)
+        attention_mask: (B, 1, Q, S) bool or additive; None for none.
+        is_causal: Whether attention is causal where there is no mask; None if the module says so.
+        position_bias: (1 or B, H, Q, S) added to the scores; None for none.
+        kwargs: Other arguments of the library's function.
+
+    Returns:
+        (B, Q, H, D), and None for the weights.
+    """
     prefix = prefix_of(module)
     options = {"is_causal": is_causal, **kwargs}
     if prefix is not None:

@@ -71,7 +71,15 @@ OPTIONS = ("task=ner", "model=tiny_bert", "strategy=chunk", "context=64", *TINY[
            "trainer.keep_checkpoints=9", "optimizer.lr=3e-2")  # fmt: skip
 
 
-@pytest.mark.parametrize("rule", ["lora", pytest.param("adalora", marks=pytest.mark.slow), "adapter", "prefix"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "lora",
+        pytest.param("adalora", marks=pytest.mark.slow),
+        "adapter",
+        pytest.param("prefix", marks=pytest.mark.slow),
+    ],
+)
 def test_a_run_is_scored_reloaded_verified_and_started_from(rule, tmp_path, refused):
     run = tmp_path / "run"
     assert main(["train", *OPTIONS, f"tuning={rule}", f"hydra.run.dir={run}"]) == 0
