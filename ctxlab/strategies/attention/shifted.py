@@ -131,7 +131,7 @@ class Shifted(Sparse):
         query: torch.Tensor,
         key: torch.Tensor,
         value: torch.Tensor,
-        attention_mask: PreparedPlans | FullMask | torch.Tensor | None,  # type: ignore[override]
+        attention_mask: Any,
         dropout: float = 0.0,
         scaling: float | None = None,
         is_causal: bool | None = None,
