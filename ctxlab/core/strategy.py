@@ -181,6 +181,9 @@ class Attention(Component, ABC):
     """Fewest tokens of a part of a window that is split among processes (context parallelism); None where the pattern
     cannot be split, because tokens attend further than to the next part."""
 
+    trains_only: bool
+    """Whether the pattern is for training only, while evaluation and prediction read with full attention."""
+
     reweights: bool
     """Whether attention weights are scaled beyond the softmax of scores (a learned span), so that dense attention under
     the declared mask differs."""
@@ -189,6 +192,14 @@ class Attention(Component, ABC):
     @abstractmethod
     def exact(self) -> bool:
         """Whether all allowed pairs attend; False where the hidden states decide and the pattern is an upper bound."""
+
+    @abstractmethod
+    def fit(self, window: int) -> None:
+        """Set what depends on the tokens of the longest window; called before ``install``, perhaps repeatedly."""
+
+    @abstractmethod
+    def reading(self) -> AbstractContextManager[None]:
+        """Return a context for evaluation and prediction, in which a part that ``trains_only`` attends to all pairs."""
 
     @abstractmethod
     def allowed(self, query: torch.Tensor, key: torch.Tensor, length: int) -> torch.Tensor:

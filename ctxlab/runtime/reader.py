@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ctxlab.core.passes import Item
+from ctxlab.core.passes import Item, Passed
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.types import NO_LABEL, Encoded, FloatArray, Merged, Window
 from ctxlab.data.sampler import split_forward
@@ -81,11 +81,17 @@ class Reader:
         flat = [item for row in items for item in row]
         asked = self._target_costs(flat, generator.target_place) if self.scores_target else np.zeros((len(flat), 2))
         costs = iter(asked)
-        texts = iter(generator.generate([window for row in windows for window in row], done))
+        with self.strategy.attention.reading():
+            texts = iter(generator.generate([window for row in windows for window in row], done))
         for document, row, own in zip(group, windows, items, strict=True):
             merged = self._unobserved(row, document)
             nll, num_asked = sum((next(costs) for _ in own), np.zeros(2))
             yield replace(merged, generated=[next(texts) for _ in row], target_nll=float(nll), num_asked=int(num_asked))
+
+    def _passed(self, passes: Passes, items: Sequence[Item]) -> Iterator[Passed]:
+        """Yield the passes over ``items`` as evaluation reads."""
+        with self.strategy.attention.reading():
+            yield from passes.run(items)
 
     @torch.inference_mode()
     def _target_costs(self, items: Sequence[Item], target_place: str) -> npt.NDArray[np.float64]:
@@ -100,7 +106,7 @@ class Reader:
         def run(group: Sequence[int], done: Done) -> None:
             del done  # the texts' windows are counted instead
             costs[list(group)] = 0.0
-            for passed in passes.run([items[i] for i in group]):
+            for passed in self._passed(passes, [items[i] for i in group]):
                 asked = passed.labels != NO_LABEL
                 nats = (self.reduce_outputs(passed.outputs, passed.labels)[..., 0].float() * asked).sum(dim=1)
                 for (i, _), cost, count in zip(passed.rows, nats.tolist(), asked.sum(dim=1).tolist(), strict=True):
@@ -118,7 +124,7 @@ class Reader:
         outputs: list[list[FloatArray]] = [[] for _ in items]
 
         def run(group: Sequence[int], done: Done) -> None:
-            for passed in passes.run([items[i] for i in group]):
+            for passed in self._passed(passes, [items[i] for i in group]):
                 kept = self.reduce_outputs(passed.outputs, passed.labels).float().cpu().numpy()
                 for (i, w), row in zip(passed.rows, kept, strict=True):
                     item = group[i]

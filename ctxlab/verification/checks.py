@@ -15,7 +15,7 @@ from ctxlab.runtime.reader import Reader
 from ctxlab.verification.batches import check_batches
 from ctxlab.verification.caches import check_caches
 from ctxlab.verification.check import Check
-from ctxlab.verification.dense import check_dense
+from ctxlab.verification.dense import check_dense, check_reading
 from ctxlab.verification.heads import check_heads
 from ctxlab.verification.layers import check_layers
 from ctxlab.verification.learning import check_learning
@@ -92,6 +92,7 @@ def run_checks(
             check_layers(subject),
             check_dense(subject),
             check_heads(subject),
+            *check_reading(subject),
             positions,
             check_windows(subject, [random_document, *encoded]),
             *check_gold(subject, reader, task=task, documents=documents, encoded=encoded),

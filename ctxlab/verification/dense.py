@@ -5,7 +5,7 @@ Shape legend: B windows of a pass, H query heads, K keys (cached ones included),
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -14,6 +14,8 @@ from transformers import AttentionInterface
 from ctxlab.core.architecture import layers, sliding_layers
 from ctxlab.core.contract import option
 from ctxlab.core.passes import Item
+from ctxlab.core.prefix import without_prefix
+from ctxlab.strategies.attention.full import Full
 from ctxlab.verification.check import Check, within
 from ctxlab.verification.precision import KeepDouble
 from ctxlab.verification.probes import places
@@ -43,6 +45,16 @@ class DenseCall:
     """(B, L, H, D)"""
 
 
+def check_reading(subject: Subject) -> list[Check]:
+    """Check that evaluation attends to all pairs, where the pattern is for training only; nothing for other parts."""
+    attention = subject.strategy.attention
+    if not attention.trains_only:
+        return []
+    with attention.reading():
+        found = check_dense(replace(subject, strategy=replace(subject.strategy, attention=Full())))
+    return [replace(found, name="evaluation", proves="Evaluation and prediction read with full attention.")]
+
+
 @torch.no_grad()
 def check_dense(subject: Subject) -> Check:
     """Check that the outputs of all attentions equal softmax(scores) · values over the declared pairs."""
@@ -52,7 +64,7 @@ def check_dense(subject: Subject) -> Check:
         why = "an upper bound only" if not attention.exact else "weights of its own"
         return Check(name, proves, None, f"attention={option(attention)} declares {why}.")
     deviations, num_calls = [0.0], 0
-    with KeepDouble():
+    with KeepDouble(), without_prefix():
         for inputs, lengths, calls in _passes(subject):
             for call in calls:
                 deviations += [

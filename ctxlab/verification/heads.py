@@ -20,6 +20,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from ctxlab.core.architecture import layers, reading_stack, sliding_layers
 from ctxlab.core.contract import option
+from ctxlab.core.prefix import without_prefix
 from ctxlab.core.types import Window
 from ctxlab.verification.check import Check
 from ctxlab.verification.layers import NUM_PLACES, each_pass
@@ -68,7 +69,7 @@ def check_heads(subject: Subject) -> Check:
     if not stack or reading_stack(subject.model).config._attn_implementation not in ALL_ATTENTION_FUNCTIONS:
         return Check(name, proves, None, "The attention function of this model's layers cannot be found.")
     count, wrong, heads = 0, [], 0
-    with KeepDouble() if attention.exact else nullcontext():
+    with KeepDouble() if attention.exact else nullcontext(), without_prefix():
         for inputs, windows, calls in each_pass(subject, partial(_recording, subject, stack)):
             for depth, call in enumerate(calls):
                 must = not sliding_layers(subject.model)[depth]

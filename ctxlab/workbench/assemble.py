@@ -14,7 +14,7 @@ from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
 from ctxlab.runtime.dropout import use_words
 from ctxlab.runtime.precision import make_head_exact
-from ctxlab.workbench.fit import check_fit, check_task, fit_lengths, window_notes
+from ctxlab.workbench.fit import check_fit, check_task, fit_lengths, training_notes, window_notes
 
 
 def seed_everything(seed: int) -> None:
@@ -52,7 +52,7 @@ def assemble(
     strategy.reading.fit_merge(causal=facts.kind == "decoder", next_token=task.contiguous)
     task.notes.extend(getattr(model.config, WEIGHTS_NOTES, ()))  # for example, that they are quantised
     _install(strategy, model, facts, length)
-    task.notes.extend(window_notes(strategy, facts, length))
+    task.notes.extend([*window_notes(strategy, facts, length), *training_notes(strategy)])
     task.install(model)
     make_head_exact(model, task.head)
     use_words(model)

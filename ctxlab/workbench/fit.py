@@ -47,11 +47,12 @@ def check_fit(strategy: Strategy, facts: ModelFacts, length: int) -> None:
 
 
 def fit_lengths(strategy: Strategy, trained_length: int | None, length: int) -> None:
-    """Set the length of windows and of the memory; a memory as long as a window takes half of the positions."""
+    """Set sizes that depend on the length of windows; a memory as long as a window takes half of the positions."""
     memory = strategy.memory
     cached = (trained_length or 0) // 2 if memory.num_cached is None else memory.num_cached
     strategy.reading.fit(trained_length, memory.num_added + cached, length, extended=strategy.positions.extends)
     memory.fit(strategy.reading.longest(length))
+    strategy.attention.fit(strategy.reading.longest(length) + memory.num_added)
 
 
 def window_notes(strategy: Strategy, facts: ModelFacts, length: int) -> list[str]:
@@ -63,6 +64,16 @@ def window_notes(strategy: Strategy, facts: ModelFacts, length: int) -> list[str
     return [
         f"The model was trained for {longest:,} tokens, so strategy={strategy.name} reads windows of {longest:,} and "
         f"not of context.length={length:,}{reach}."
+    ]
+
+
+def training_notes(strategy: Strategy) -> list[str]:
+    """Return the note for a report if evaluation and prediction do not read as training does."""
+    if not strategy.attention.trains_only:
+        return []
+    return [
+        f"strategy/attention={option(strategy.attention)} is for training only: evaluation and prediction read with "
+        "full attention."
     ]
 
 

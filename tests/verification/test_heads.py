@@ -77,7 +77,7 @@ def test_keys_of_a_cache_are_distinguished_from_those_of_the_window():
     assert check.passed, check.detail
 
 
-@pytest.mark.parametrize("name", ["strided", "fixed"])
+@pytest.mark.parametrize("name", ["strided", "fixed", "shifted"])
 @pytest.mark.parametrize("kind", MODELS)
 def test_swapped_halves_are_found(name, kind, monkeypatch):
     attention = part(name)

@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from ctxlab.strategies.attention.kernels import masks
 from ctxlab.strategies.attention.kernels.plan import Plan, sliding
 from ctxlab.strategies.attention.kernels.sparse import Sparse
 from ctxlab.strategies.attention.local import Local
+from ctxlab.strategies.attention.shifted import Shifted
 from ctxlab.strategies.attention.strided import Strided
 from ctxlab.strategies.memory import segment_cache
 from ctxlab.strategies.memory.caches import cache as caches
@@ -474,3 +476,11 @@ def test_a_last_window_that_is_lost_at_some_lengths(failed, monkeypatch):
 
     monkeypatch.setattr(Chunk, "windows", short)
     assert "declares to cover every token" in failed(*OVERLAP)["windows"]
+
+
+def test_evaluation_that_keeps_the_pattern_of_training(failed, monkeypatch):
+    words = ("model=tiny_llama", "task=lm", "strategy=chunk", "strategy/attention=shifted", "context=64", "blocks=2",
+             "tokens=1")  # fmt: skip
+    assert failed(*words) == {}
+    monkeypatch.setattr(Shifted, "reading", lambda _: nullcontext())
+    assert set(failed(*words)) == {"evaluation"}

@@ -87,6 +87,8 @@ class Strided(Factorised):
         scaling: float | None,
     ) -> torch.Tensor:
         """Compute merged plans with one shared softmax."""
+        if self.heads == "merged" and plans[0].prefix is not None:
+            raise NotImplementedError("strategy.attention.heads=merged, with two patterns in one softmax")
         if self.heads == "merged" and len(plans) > 1:
             return attend_to_union(query, key, value, plans, dropout=dropout, scaling=scaling)
         return super()._compute(query, key, value, plans=plans, dropout=dropout, scaling=scaling)

@@ -268,7 +268,7 @@ class WithRows(PreparedPlan):
         index = self.places.clamp(min=0)[:, None, :, None].expand(-1, heads, -1, width)
         picked, hidden = query.gather(2, index), as_additive(self.rows, query.dtype)  # (B, H, G, D), (B, 1, G, L)
         if self.bias is None:
-            rows = sdpa(picked, key, value, hidden, dropout=dropout, scaling=scaling)
+            rows = sdpa(picked, key, value, hidden, dropout=dropout, scaling=scaling, prefix=self.prefix)
         else:
             keys = torch.arange(length, device=query.device)
             pairs = self.bias.entry(self.places.clamp(min=0)[:, :, None], keys)

@@ -80,8 +80,8 @@ def _plan(bench: Workbench, configured: Strategy, documents: Sequence[Encoded]) 
 
 
 def _is_full(attention: Attention, longest: int) -> bool:
-    """Return whether all pairs of tokens of the longest window attend."""
-    if not attention.exact or longest > ALL_PAIRS_TOKENS:
+    """Return whether all pairs of tokens of the longest window attend, in training too."""
+    if not attention.exact or attention.trains_only or longest > ALL_PAIRS_TOKENS:
         return False
     places = torch.arange(longest)
     return bool(attention.allowed(places[:, None], places[None], longest).all())

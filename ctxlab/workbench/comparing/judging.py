@@ -15,6 +15,7 @@ from ctxlab.reporting.run_directories import RunDirectory, read_run
 from ctxlab.tracking.console import console
 from ctxlab.workbench.comparing import page
 from ctxlab.workbench.comparing.session import Session
+from ctxlab.workbench.fit import training_notes
 from ctxlab.workbench.reporting.session import log_report
 
 
@@ -65,6 +66,7 @@ def _answer(session: Session, completed: Sequence[CandidateResults], failed: Seq
             *_stand_in(session, baseline),
             *_waited(session, completed),
             *_chosen(session, completed),
+            *_read_in_full(session, completed),
             *_of_all(completed),
         ],
     )
@@ -143,6 +145,15 @@ def _chosen(session: Session, completed: Sequence[CandidateResults]) -> Iterator
         assert parts is not None
         rates = [learning_rate(parts.optimizer.lr, by_name[folder.name].trial) for folder in one.folders]
         yield f"{one.title}: learning rate {', '.join(f'{rate:g}' for rate in rates)} chosen for its seeds in order."
+
+
+def _read_in_full(session: Session, completed: Sequence[CandidateResults]) -> Iterator[str]:
+    """Yield a sentence on each candidate that is trained with another attention than it is evaluated with."""
+    for one in completed:
+        parts = session.plan.candidates[one.key].parts
+        assert parts is not None
+        for note in training_notes(parts.strategy):
+            yield f"{one.title}: {note}"
 
 
 def _of_all(completed: Sequence[CandidateResults]) -> list[str]:

@@ -16,6 +16,7 @@ from ctxlab.core.errors import UserError
 from ctxlab.strategies.attention.dilated import Dilated
 from ctxlab.strategies.attention.full import Full
 from ctxlab.strategies.attention.local import Local
+from ctxlab.strategies.attention.shifted import Shifted
 from ctxlab.strategies.attention.strided import Strided
 from tests.strategies.conftest import T5
 
@@ -33,6 +34,7 @@ PARTS = {
     "dilated": Dilated(4, 3, 1),
     "strided": Strided(5, 7),
     "merged": Strided(5, 7, "merged"),
+    "shifted": Shifted(16),
 }
 LENGTH, WRITTEN = 90, 9
 

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -22,6 +22,7 @@ class BaseAttention(Attention, ABC):
     caches = False
     shifts = False
     looks_ahead = False
+    trains_only = False
     reweights = False
     least_part: int | None = None
 
@@ -29,6 +30,14 @@ class BaseAttention(Attention, ABC):
     def exact(self) -> bool:
         """Whether all allowed pairs attend: True by default."""
         return True
+
+    def fit(self, window: int) -> None:
+        """Do nothing: no size depends on the window."""
+        del window
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Change nothing: evaluation reads with the pattern."""
+        return nullcontext()
 
     @abstractmethod
     def allowed(self, query: torch.Tensor, key: torch.Tensor, length: int) -> torch.Tensor:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from ctxlab.core.prefix import Prefix
 from ctxlab.strategies.attention.kernels.bias import Bias, Places, biased_sdpa
 
 TOKENS_PER_CALL = 2048
@@ -205,6 +206,7 @@ def blocked_sdpa(
     dropout: float = 0.0,
     scaling: float | None = None,
     bias: Bias | None = None,
+    prefix: Prefix | None = None,
 ) -> torch.Tensor:
     """Compute blocked attention; where bf16 is slower than fp32, it is computed in fp32 and rounded at the end.
 
@@ -216,6 +218,7 @@ def blocked_sdpa(
         dropout: Fraction of weights to drop.
         scaling: Factor of the scores; None for D ** −0.5.
         bias: Added to the scores; None for no bias.
+        prefix: Trained keys that all queries see; None for none.
 
     Returns:
         (B, L, H, D), the layout that models of Transformers expect.
@@ -224,7 +227,7 @@ def blocked_sdpa(
         with torch.autocast(query.device.type, enabled=False):
             bias = bias and bias.in_fp32()
             wide = (query.float(), key.float(), value.float())
-            return blocked_sdpa(*wide, mask, dropout=dropout, scaling=scaling, bias=bias).to(query.dtype)
+            return blocked_sdpa(*wide, mask, dropout=dropout, scaling=scaling, bias=bias, prefix=prefix).to(query.dtype)
     batch, heads, length, _ = query.shape
     layout = mask.layout
     num_blocks = layout.num_blocks(length)
@@ -243,6 +246,7 @@ def blocked_sdpa(
                 hidden=seen,
                 bias=bias,
                 places=where,
+                prefix=prefix,
                 dropout=dropout,
                 scaling=scaling,
             ).transpose(1, 2)
@@ -253,7 +257,7 @@ def blocked_sdpa(
     if mask.rows is not None:
         # Global queries attend to all keys: a few dense rows replace the outputs of their block.
         first = query[:, :, : layout.num_global]
-        rows = dense_sdpa(first, key, value, mask.rows, dropout=dropout, scaling=scaling, bias=bias)
+        rows = dense_sdpa(first, key, value, mask.rows, dropout=dropout, scaling=scaling, bias=bias, prefix=prefix)
         outputs[:, : layout.num_global] = rows.transpose(1, 2)
     return outputs
 
@@ -267,6 +271,7 @@ def dense_sdpa(
     dropout: float = 0.0,
     scaling: float | None = None,
     bias: Bias | None = None,
+    prefix: Prefix | None = None,
 ) -> torch.Tensor:
     """Compute dense attention of the first queries to all keys.
 
@@ -278,12 +283,13 @@ def dense_sdpa(
         dropout: Fraction of weights to drop.
         scaling: Factor of the scores; None for D ** −0.5.
         bias: Added to the scores; None for no bias.
+        prefix: Trained keys that all queries see; None for none, and with a bias.
 
     Returns:
         (B, H, queries, D)
     """
     if bias is None:
-        return sdpa(query, key, value, seen, dropout=dropout, scaling=scaling)
+        return sdpa(query, key, value, seen, dropout=dropout, scaling=scaling, prefix=prefix)
     queries, keys = query.shape[2], key.shape[2]
     shown = torch.ones(1, 1, queries, keys, dtype=torch.bool, device=query.device) if seen is None else seen
     places, hidden = bias.everywhere(queries, keys), as_additive(shown, query.dtype)
@@ -299,13 +305,14 @@ def _sdpa(
     hidden: torch.Tensor,
     bias: Bias | None,
     places: Places | None,
+    prefix: Prefix | None,
     *,
     dropout: float,
     scaling: float | None,
 ) -> torch.Tensor:
     """Run one kernel call, with or without a bias."""
     if bias is None or places is None:
-        return sdpa(query, key, value, hidden, dropout=dropout, scaling=scaling)
+        return sdpa(query, key, value, hidden, dropout=dropout, scaling=scaling, prefix=prefix)
     return biased_sdpa(
         query, key, value=value, bias=bias, places=places, hidden=hidden, dropout=dropout, scaling=scaling
     )
@@ -324,6 +331,7 @@ def sdpa(
     *,
     dropout: float = 0.0,
     scaling: float | None = None,
+    prefix: Prefix | None = None,
 ) -> torch.Tensor:
     """Run PyTorch's SDPA kernel, with key heads shared by groups of query heads.
 
@@ -334,10 +342,13 @@ def sdpa(
         mask: Bool or additive, broadcasts to (B, H, L, S); None for none.
         dropout: Fraction of weights to drop.
         scaling: Factor of the scores; None for D ** −0.5.
+        prefix: Trained keys that all queries see, before the others; None for none.
 
     Returns:
         (B, H, L, D)
     """
+    if prefix is not None:
+        (key, value), mask = prefix.before(key, value), prefix.shown(mask)
     groups = query.shape[1] // key.shape[1]
     # With a mask, only the CPU kernel supports shared key heads on its fast path.
     if groups > 1 and query.device.type != "cpu":

@@ -82,6 +82,12 @@ class SelectTokens(torch.autograd.Function):
         return gradient, None, None, None
 
 
+def after_empty(length: int, count: int) -> Order:
+    """Keep the order of tokens, and put ``count`` empty places before the first of them."""
+    tokens = torch.arange(-count, length)
+    return Order(tokens.clamp(min=0), tokens >= 0, torch.arange(count, count + length))
+
+
 def by_remainder(length: int, step: int, *, num_first: int = 0, even: bool = False) -> Order:
     """Order tokens by their remainder modulo ``step``: 0, step, 2·step, …, 1, step + 1, ….
 

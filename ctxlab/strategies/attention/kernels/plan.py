@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from ctxlab.core.parts import Part
+from ctxlab.core.prefix import Prefix
 from ctxlab.core.strategy import Pattern
 from ctxlab.strategies.attention.kernels import masks
 from ctxlab.strategies.attention.kernels.bias import Bias
@@ -83,6 +84,8 @@ class PreparedPlan:
     """Indexed by tokens, not by places."""
     part: Part | None = None
     """The part of each window that this process has; None where it has whole windows."""
+    prefix: Prefix | None = None
+    """Trained keys of a layer, of the same heads, that all queries see."""
 
     def of_heads(self, heads: slice) -> "PreparedPlan":
         """Return the plan for some of the heads."""
@@ -104,15 +107,21 @@ class PreparedPlan:
             (B, L, H, D)
         """
         if isinstance(self.mask, DenseMask):
-            pairs, bias = self.mask.pairs, self.bias
-            return dense_sdpa(query, key, value, pairs, dropout=dropout, scaling=scaling, bias=bias).transpose(1, 2)
+            pairs = self.mask.pairs
+            return dense_sdpa(
+                query, key, value, pairs, dropout=dropout, scaling=scaling, bias=self.bias, prefix=self.prefix
+            ).transpose(1, 2)
         if self.part is not None:
             return split_sdpa(query, key, value, mask=self.mask, part=self.part, dropout=dropout, scaling=scaling)
         if self.order is None:
-            return blocked_sdpa(query, key, value, self.mask, dropout=dropout, scaling=scaling, bias=self.bias)
+            return blocked_sdpa(
+                query, key, value, self.mask, dropout=dropout, scaling=scaling, bias=self.bias, prefix=self.prefix
+            )
         query, key, value = (self.order.sort(part.transpose(1, 2)).transpose(1, 2) for part in (query, key, value))
         bias = self.bias and self.bias.sorted_by(self.order.tokens)
-        outputs = blocked_sdpa(query, key, value, self.mask, dropout=dropout, scaling=scaling, bias=bias)
+        outputs = blocked_sdpa(
+            query, key, value, self.mask, dropout=dropout, scaling=scaling, bias=bias, prefix=self.prefix
+        )
         return self.order.restore(outputs)
 
 
@@ -123,9 +132,11 @@ class PreparedPlans:
     plans: tuple[PreparedPlan, ...]
     """One for all heads, or one for each half of them."""
 
-    def biased(self, bias: Bias) -> tuple[PreparedPlan, ...]:
-        """Return the plans with the bias of a layer."""
-        return tuple(replace(plan, bias=bias) for plan in self.plans)
+    def of_layer(self, bias: Bias | None, prefix: Prefix | None) -> tuple[PreparedPlan, ...]:
+        """Return the plans with the bias and the trained keys of a layer, where it has them."""
+        if bias is None and prefix is None:
+            return self.plans
+        return tuple(replace(plan, bias=bias, prefix=prefix) for plan in self.plans)
 
 
 def attend_by_heads(
@@ -152,16 +163,20 @@ def attend_by_heads(
     """
     if len(plans) == 1:
         return plans[0].attend(query, key, value, dropout=dropout, scaling=scaling)
-    first = query.shape[1] // 2
+    first, prefix = query.shape[1] // 2, plans[0].prefix
     groups = query.shape[1] // key.shape[1]
     if first % groups:  # a key head serves query heads of both halves
         key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+        prefix = prefix and prefix.repeated(groups)
         groups = 1
     cut = first // groups
     halves = (
         (query[:, :first], key[:, :cut], value[:, :cut]),
         (query[:, first:], key[:, cut:], value[:, cut:]),
     )
-    own = (plans[0].of_heads(slice(first)), plans[1].of_heads(slice(first, None)))
+    own = [plans[0].of_heads(slice(first)), plans[1].of_heads(slice(first, None))]
+    if prefix is not None:
+        both = (prefix.of_heads(slice(cut)), prefix.of_heads(slice(cut, None)))
+        own = [replace(plan, prefix=half) for plan, half in zip(own, both, strict=True)]
     outputs = [plan.attend(*half, dropout=dropout, scaling=scaling) for plan, half in zip(own, halves, strict=True)]
     return torch.cat(outputs, dim=2)

@@ -35,6 +35,12 @@ class RelativeBias:
         row: torch.Tensor = compute(self.module, 1, 2 * self.length - 1, device=self.device, past_seen_tokens=middle)
         return Bias.of_distances(row[:, :, 0])
 
+    def pairs(self) -> torch.Tensor:
+        """Return the values (1, H, L, L) by pair, by the model's own function."""
+        compute = type(self.module).compute_bias
+        found: torch.Tensor = compute(self.module, self.length, self.length, device=self.device)
+        return found
+
 
 def as_bias(position_bias: RelativeBias | torch.Tensor) -> Bias:
     """Convert what a layer passes, a ``RelativeBias`` or a tensor (1 or B, H, queries, keys)."""

@@ -10,6 +10,7 @@ import torch
 from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
 from ctxlab.core.parts import Part
+from ctxlab.core.prefix import prefix_of
 from ctxlab.core.strategy import ModelKind
 from ctxlab.strategies.attention.kernels import masks
 from ctxlab.strategies.attention.kernels.base import BaseAttention
@@ -107,9 +108,11 @@ class Sparse(BaseAttention, ABC):
         if isinstance(attention_mask, torch.Tensor) or attention_mask is None:
             causal = called_causally(module, is_causal)
             attention_mask = self._prepare(masks.from_tensor(query, key, attention_mask, causal))
-        plans = attention_mask.plans
-        if position_bias is not None:
-            plans = attention_mask.biased(as_bias(position_bias))
+        prefix = prefix_of(module)
+        if prefix is not None and (position_bias is not None or self._split is not None):
+            raise NotImplementedError("trained keys beside relative positions, or in a window split among processes")
+        bias = None if position_bias is None else as_bias(position_bias)
+        plans = attention_mask.of_layer(bias, prefix)
         output = self._compute(query, key, value=value, plans=plans, dropout=dropout, scaling=scaling)
         return output.contiguous(), None
 

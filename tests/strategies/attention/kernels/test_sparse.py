@@ -33,7 +33,13 @@ from ctxlab.strategies.attention.kernels.relative import RelativeBias, compact_r
 from ctxlab.strategies.attention.kernels.sparse import Sparse
 
 GROUP = "strategy/attention"
-CONFIGS = {name: catalogue.read(catalogue.option_file(GROUP, name)) for name in catalogue.options(GROUP)}
+OPEN = {"group": 128}
+"""Tokens of what a file leaves to the window."""
+CONFIGS = {
+    name: {key: OPEN.get(key) if value is None else value for key, value in content.items()}
+    for name in catalogue.options(GROUP)
+    for content in [catalogue.read(catalogue.option_file(GROUP, name))]
+}
 PARTS = [name for name, config in CONFIGS.items() if issubclass(locate(config["_target_"]), Sparse)]
 BIASED = [name for name in PARTS if "encoder_decoder" in locate(CONFIGS[name]["_target_"]).supports]
 """Those that take the bias of a T5."""
@@ -302,7 +308,8 @@ def test_real_shapes_run_in_blocks(name, causal):
 def test_the_oracle_notices_a_pattern_that_is_off_by_one(name):
     """Planted fault: the kernel of a part whose window, stride or step is one more than declared."""
     for part in variants(name):
-        for key in ("window", "stride", "step", "base", "keep", "block", "num_summary", "dilation", "num_global"):
+        for key in ("window", "stride", "step", "base", "keep", "block", "num_summary", "dilation", "num_global",
+                    "group"):  # fmt: skip
             if key in part.parameters:
                 wrong = build(CONFIGS[name] | part.parameters | {key: part.parameters[key] + 1}, Attention)
                 found, expected = run(wrong, example())[0], run(part, example())[1]
@@ -489,6 +496,7 @@ def test_a_part_that_covers_everything_is_full_attention(tiny, name):
     """Every size as large as the window of tokens, every step 1."""
     steps = {"dilation", "step", "num_summary", "num_global", "num_random", "seed"}
     sizes = {key: 1 if key in steps else 90 for key, value in CONFIGS[name].items() if type(value) is int}
+    sizes |= {"group": 2 * 90}  # half of the heads shift it by half of it
     ids, mask = batch()
     for heads in choices(name).get("heads", [None]):
         if name in ("fixed", "strided") and heads == "split":
