@@ -24,6 +24,7 @@ LEAST = {
     "blocks": 1,
     "tokens": 0,
     "documents": 1,
+    "objective.steps": 1,
     "trainer.max_steps": 1,
     "trainer.max_epochs": 1,
     "trainer.max_tokens": 1,
@@ -68,6 +69,10 @@ RANGES = {
     "model.dropout": (0.0, 1.0),
     "model.attention_dropout": (0.0, 1.0),
     "data.ambiguous_share": (0.0, 1.0),
+    "objective.alpha": (0.0, math.inf),
+    "objective.begin": (0.0, math.inf),
+    "objective.gamma": (0.0, math.inf),
+    "objective.share": (0.0, 1.0),
 }
 """Minimum and maximum of numbers that libraries would refuse late, or not at all."""
 

@@ -64,6 +64,11 @@ class Stream:
         """Items at a length, where no document is resampled."""
         self._epoch: tuple[tuple[int, int], Epoch] | None = None
 
+    @property
+    def documents(self) -> Sequence[Encoded]:
+        """Return the documents that items name by number, as they are before an epoch resamples them."""
+        return self._encoded
+
     def epoch(self, index: int, length: int) -> Epoch:
         """Return epoch ``index`` with windows for a context of ``length``; the last one is cached.
 
