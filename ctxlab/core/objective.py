@@ -15,7 +15,7 @@ from ctxlab.core.types import Encoded
 
 WORDS = {
     LABELS: "one label of several",
-    LABEL_SETS: "any of several labels",
+    LABEL_SETS: "sets of labels",
     POSITIONS: "places in a text",
     TOKENS: "tokens",
 }
@@ -77,10 +77,11 @@ class Objective(Component, ABC):
             UserError: The objective cannot work with it.
         """
         if self.serves is not None and task.predicts not in self.serves:
-            needed = " or ".join(word for key, word in WORDS.items() if key in self.serves)
+            *others, last = [word for key, word in WORDS.items() if key in self.serves]
+            listed = f"{', '.join(others)} or {last}" if others else last
             raise UserError(
-                f"objective={option(self)} needs a loss over distributions of {needed}, which task={task.name} with "
-                "these options does not have: use objective=standard, objective=fgm, or another task such as task=ner."
+                f"objective={option(self)} works on predictions of {listed}, which task={task.name} with these options "
+                "does not make: use objective=standard, objective=fgm, or another task such as task=ner."
             )
 
     def learn(self, task: Task, documents: Callable[[], Sequence[Encoded]]) -> None:

@@ -1,17 +1,15 @@
 """FGM against the same step by hand, and against the closed formula of a linear model."""
 
-from dataclasses import dataclass
-from types import SimpleNamespace
-
 import pytest
 import torch
-from torch.nn.functional import cross_entropy, softplus
+from torch.nn.functional import cross_entropy
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.task import Loss
 from ctxlab.models.tiny_t5 import TinyT5
 from ctxlab.objectives.fgm import FGM
 from ctxlab.objectives.standard import Standard
+from tests.objectives.linear import Linear, Run
 from tests.training.test_objectives import (
     DOCUMENTS,
     EPSILON,
@@ -39,46 +37,13 @@ def test_the_gradient_is_that_of_both_passes_by_hand(tmp_path):
     assert state.tokens == 2 * sum(map(len, DOCUMENTS))  # both passes are paid for
 
 
-@dataclass
-class Run:
-    outputs: torch.Tensor
-    labels: torch.Tensor
-    cut: bool = True
-
-
-class Linear(torch.nn.Module):
-    """The logit w·x + b of a single token's embedding x, and the passes over it."""
-
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(5)
-        self.table = torch.nn.Embedding(7, 4, dtype=torch.float64)
-        self.config = SimpleNamespace(is_encoder_decoder=False)
-        self.w, self.b = torch.randn(4, dtype=torch.float64), torch.randn((), dtype=torch.float64)
-
-    def get_input_embeddings(self):
-        return self.table
-
-    def run(self, items):
-        for token, label in items:
-            yield Run(self.table(torch.tensor([[token]])) @ self.w + self.b, torch.tensor(float(label)))
-
-    def loss(self, outputs, labels):
-        return Loss(softplus(-labels * outputs).sum(), torch.ones(()))
-
-
 @pytest.mark.parametrize("label", [-1, 1])
 def test_the_loss_of_a_linear_model_is_the_closed_formula(label):
     """The worst move of length ε lowers the margin y(w·x + b) by ε‖w‖."""
-    linear, objective = Linear(), FGM(0.7)
-    objective.start(linear)
-    steps = objective.step(linear, [(3, label)], linear)
-    plain = next(steps).loss.total
-    plain.backward()
-    moved = next(steps).loss.total.detach()
-    margin = label * (linear.table.weight[3].detach() @ linear.w + linear.b)
-    assert float(plain.detach()) == pytest.approx(float(softplus(-margin)), abs=1e-14)
-    assert float(moved) == pytest.approx(float(softplus(-margin + 0.7 * linear.w.norm())), abs=1e-14)
+    linear = Linear()
+    plain, moved = linear.losses(FGM(0.7), label)
+    assert plain == pytest.approx(linear.softplus(label), abs=1e-14)
+    assert moved == pytest.approx(linear.softplus(label, 0.7), abs=1e-14)
 
 
 def test_both_passes_draw_the_same_dropout(tmp_path):

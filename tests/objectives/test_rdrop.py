@@ -74,7 +74,7 @@ def test_the_loss_is_the_formula():
 def test_what_it_cannot_do_is_refused_in_a_sentence(tmp_path):
     with pytest.raises(UserError, match=r"this model has none: use model\.dropout=0\.1"):
         make_job(tmp_path / "none", "objective=rdrop", "model.dropout=0", "trainer.max_steps=1").run()
-    with pytest.raises(UserError, match="objective=rdrop needs a loss over distributions .* which task=relation"):
+    with pytest.raises(UserError, match=r"of labels, places in a text or tokens, which task=relation .* does not"):
         make_job(tmp_path / "relation", "objective=rdrop", "task=relation", "model.dropout=0.1")
     with pytest.raises(UserError, match=r"objective\.alpha=-1 is out of range"):
         RDrop(-1)
