@@ -42,10 +42,10 @@ def case(task):
     return outputs, one
 
 
-@pytest.mark.parametrize("task", forms())
+@pytest.mark.parametrize("task", list(forms()))
 def test_the_distributions_add_up_to_the_loss(task):
     if not task.predicts:
-        assert type(task).loss is not type(task).__mro__[1].loss or not task.runs_model
+        assert task.name == "relation"  # its loss compares scores with a threshold
         return
     task.labels = NAMES if task.predicts in (LABELS, LABEL_SETS) else task.labels
     outputs, labels = (case(task)[0].requires_grad_(), case(task)[1])

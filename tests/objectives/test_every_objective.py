@@ -1,5 +1,5 @@
-"""What holds for every objective of ``conf/objective``: a resumed run is the same to the bit, every head that it serves is
-trained, and any other one is refused in a sentence.
+"""What holds for every objective of ``conf/objective``: a resumed run is the same to the bit, every head that it serves
+is trained, and any other one is refused in a sentence.
 """
 
 import math
