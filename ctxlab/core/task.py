@@ -205,7 +205,8 @@ class Task(Component, ABC):
 
     def gold_labels(self, encoded: Encoded) -> IntArray:
         """Return (N,) the gold labels of a document, each as often as it counts."""
-        return encoded.labels[encoded.labels != NO_LABEL]
+        labels: IntArray = encoded.labels[encoded.labels != NO_LABEL]
+        return labels
 
     def label_names(self, labels: Collection[str]) -> set[str]:
         """Return the names under which a user lists ``labels``."""

@@ -1,6 +1,6 @@
 """Smoothness: predictions should not change when embeddings are moved a little."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -53,19 +53,18 @@ class SMART(Objective):
 
     def step(self, passes: PassRunner, items: Sequence[Item], task: Task) -> Iterator[Term]:
         """Yield the search without a loss, then every pass, and the same with moved embeddings and the loss of both."""
-        states, embeddings, calm = draws(), self._embeddings, []
+        states, embeddings = draws(), self._embeddings
+        calm: list[torch.Tensor] = []
         with torch.no_grad():
             for passed in passes.run(items):
                 calm.append(passed.outputs)
                 yield counted(passed)
-        moves, random = None, at_random(self.first)
+        random = at_random(self.first)
+        moves: list[torch.Tensor] | None = None
         for _ in range(self.steps):
-            before = iter(calm)
             embeddings.begin(moves, first=random)
             draw_again(states)
-            yield from embeddings.searched(
-                passes, items, lambda one, before=before: self._apart(task, one, next(before))
-            )
+            yield from embeddings.searched(passes, items, self._apart_from(task, calm))
             moves = ascended(embeddings.slopes, self.step_size, self.epsilon)
         draw_again(states)
         yield from self._both(passes, items, task, moves or [])
@@ -90,6 +89,11 @@ class SMART(Objective):
             yield counted(one)
             yield Term(Loss(loss.total + self.weight * apart.total, loss.weight), other)
         embeddings.end()
+
+    def _apart_from(self, task: Task, calm: Sequence[torch.Tensor]) -> Callable[[Passed], Loss]:
+        """Return the loss of the search: the divergence of every pass from that of ``calm`` in its place."""
+        before = iter(calm)
+        return lambda passed: self._apart(task, passed, next(before))
 
     def _apart(self, task: Task, moved: Passed, calm: torch.Tensor) -> Loss:
         """Return the divergence of predictions from moved embeddings from those of ``calm`` ones (B, W, C)."""

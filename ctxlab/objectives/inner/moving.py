@@ -144,7 +144,8 @@ def at_random(length: float) -> Begin:
 
     def drawn(output: torch.Tensor) -> torch.Tensor:
         cube = torch.rand(output.shape, generator=generator, dtype=torch.float64) * 2 - 1
-        return (cube * length / output.shape[-1] ** 0.5).to(output)
+        move: torch.Tensor = (cube * length / output.shape[-1] ** 0.5).to(output)
+        return move
 
     return drawn
 
