@@ -54,11 +54,10 @@ class SMART(Objective):
     def step(self, passes: PassRunner, items: Sequence[Item], task: Task) -> Iterator[Term]:
         """Yield the search without a loss, then every pass, and the same with moved embeddings and the loss of both."""
         states, embeddings = draws(), self._embeddings
-        calm: list[torch.Tensor] = []
-        with torch.no_grad():
-            for passed in passes.run(items):
-                calm.append(passed.outputs)
-                yield counted(passed)
+        with torch.no_grad():  # which must not stay off while the loop has its turn
+            run = list(passes.run(items))
+        calm = [passed.outputs for passed in run]
+        yield from map(counted, run)
         random = at_random(self.first)
         moves: list[torch.Tensor] | None = None
         for _ in range(self.steps):
