@@ -3,9 +3,12 @@
 import pytest
 import torch
 
+from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
 from ctxlab.objectives.fgm import FGM
+from ctxlab.objectives.freelb import FreeLB
 from ctxlab.objectives.pgd import PGD
+from ctxlab.objectives.smart import SMART
 from ctxlab.objectives.standard import Standard
 from tests.objectives.linear import Linear, seeded
 from tests.training.test_objectives import DOCUMENTS, LONG, gradient, loss_by_hand, model, num_labels, same
@@ -63,6 +66,24 @@ def test_windows_that_are_steps_are_moved_each_by_its_own_gradient(tmp_path):
 def test_all_passes_draw_the_same_dropout(tmp_path):
     barely, _ = seeded(tmp_path / "pgd", PGD(1e-12, 3, 1e-12), model(dropout=0.3))
     assert same(barely, seeded(tmp_path / "standard", Standard(), model(dropout=0.3))[0])
+
+
+class Drawing(Linear):
+    """Records what every pass draws first."""
+
+    def run(self, items):
+        self.drawn = [*getattr(self, "drawn", []), float(torch.rand(()))]
+        yield from super().run(items)
+
+
+@pytest.mark.parametrize(
+    "objective", [FGM(0.7), PGD(0.7, 4, 0.3), FreeLB(0.7, 4, 0.3, 0.1), SMART(1.0, 0.7, 2, 0.3, 0.1)], ids=option
+)
+def test_every_pass_of_the_search_draws_the_same(objective):
+    linear = Drawing()
+    linear.losses(objective, 1)
+    assert len(linear.drawn) == linear.passes > 1
+    assert len(set(linear.drawn)) == 1
 
 
 @pytest.mark.parametrize(
