@@ -24,7 +24,6 @@ LEAST = {
     "blocks": 1,
     "tokens": 0,
     "documents": 1,
-    "objective.steps": 1,
     "trainer.max_steps": 1,
     "trainer.max_epochs": 1,
     "trainer.max_tokens": 1,
@@ -42,7 +41,7 @@ LEAST = {
 }
 """Minimum of integer keys."""
 
-SIZES = ("model.hidden_size", "model.num_layers", "model.num_heads", "model.trained_length")
+SIZES = ("model.hidden_size", "model.num_layers", "model.num_heads", "model.trained_length", "objective.steps")
 """Integer keys of some options, with a minimum of 1."""
 
 POSITIVE = (
