@@ -22,7 +22,7 @@ STARTS = ("resume", "run")
 RESUMED = {"train": "training run", "compare": "comparison", "sweep": "sweep"}
 """Stages that can resume a run of their own → what the run is called."""
 
-FILES = ("data.train_file", "data.validation_file", "data.test_file")
+FILES = ("data.train_file", "data.validation_file", "data.test_file", "objective.run")
 """Keys that are always paths."""
 
 PERHAPS_FILES = ("data.path", "model.path", "sweep.space")

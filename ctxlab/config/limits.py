@@ -41,7 +41,7 @@ LEAST = {
 }
 """Minimum of integer keys."""
 
-SIZES = ("model.hidden_size", "model.num_layers", "model.num_heads", "model.trained_length")
+SIZES = ("model.hidden_size", "model.num_layers", "model.num_heads", "model.trained_length", "objective.steps")
 """Integer keys of some options, with a minimum of 1."""
 
 POSITIVE = (
@@ -68,6 +68,10 @@ RANGES = {
     "model.dropout": (0.0, 1.0),
     "model.attention_dropout": (0.0, 1.0),
     "data.ambiguous_share": (0.0, 1.0),
+    "objective.alpha": (0.0, math.inf),
+    "objective.begin": (0.0, math.inf),
+    "objective.gamma": (0.0, math.inf),
+    "objective.share": (0.0, 1.0),
 }
 """Minimum and maximum of numbers that libraries would refuse late, or not at all."""
 

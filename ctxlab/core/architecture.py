@@ -254,6 +254,18 @@ def recompute_activations(model: Any, *, reentrant: bool = False) -> None:
     enable({"use_reentrant": reentrant})
 
 
+def token_tables(model: Any) -> list[torch.nn.Module]:
+    """Return the modules that look input tokens up: that of the model, those of its stacks, and all that share a table.
+
+    Encoder and decoder of an encoder-decoder have one each, and the model a third that is never called.
+    """
+    stacks = [model.get_encoder(), model.get_decoder()] if has_encoder_and_decoder(model.config) else []
+    named = [one.get_input_embeddings() for one in (model, *stacks)]
+    weights = _ids(one.weight for one in named if isinstance(one, torch.nn.Embedding))
+    shared = [one for one in model.modules() if isinstance(one, torch.nn.Embedding) and id(one.weight) in weights]
+    return list(dict.fromkeys([*named, *shared]))
+
+
 def output_layer(model: Any) -> Any:
     """Return the layer of a language model from hidden states to the vocabulary; None where there is none."""
     return model.get_output_embeddings()

@@ -1,13 +1,25 @@
 """Protocol of training objectives."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from ctxlab.core.contract import Component
+import torch
+
+from ctxlab.core.contract import Component, option
+from ctxlab.core.errors import UserError
 from ctxlab.core.passes import Item, Passed, PassRunner
-from ctxlab.core.task import Loss, Task
+from ctxlab.core.task import LABEL_SETS, LABELS, POSITIONS, TOKENS, Loss, Task
+from ctxlab.core.types import Encoded
+
+WORDS = {
+    LABELS: "one label of several",
+    LABEL_SETS: "sets of labels",
+    POSITIONS: "places in a text",
+    TOKENS: "tokens",
+}
+"""Values of ``Task.predicts`` in the words of a message."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,8 +35,68 @@ class Term:
     """
 
 
+@dataclass(frozen=True, eq=False)
+class Told:
+    """What a teacher says about some items."""
+
+    passed: Sequence[Passed]
+    """Its forward passes, to be counted."""
+    outputs: Mapping[tuple[int, int], torch.Tensor]
+    """(item, window in it) → (W, C) its outputs at the tokens of that window, or (C,) for the window; absent where it
+    has read none of them."""
+    seen: Mapping[tuple[int, int], torch.Tensor]
+    """(item, window in it) → (W,) bool: which tokens it has read; (1,) for all."""
+
+
+class Teacher(Protocol):
+    """The model of a finished run, with its own strategy and context; its weights never change."""
+
+    def tell(self, passes: PassRunner, items: Sequence[Item], documents: Sequence[Encoded]) -> Told:
+        """Return its outputs for the tokens of ``items``, in the order of the labels of the model that is trained.
+
+        Args:
+            passes: Runs items through the model that is trained.
+            items: Windows of that model.
+            documents: The documents that items name by number.
+        """
+        ...
+
+
 class Objective(Component, ABC):
     """The loss that a training step minimises; each is one file under ``ctxlab/objectives``."""
+
+    serves: frozenset[str] | None = None
+    """Values of ``Task.predicts`` that it works with; None for any task, as it only needs the loss."""
+    teacher_run: str | None = None
+    """Directory of the run whose model is its teacher, given by ``take_teacher``; None without one."""
+
+    def fit(self, task: Task) -> None:
+        """Check the task, whose labels are known; called before the model is built.
+
+        Raises:
+            UserError: The objective cannot work with it.
+        """
+        if self.serves is not None and task.predicts not in self.serves:
+            *others, last = [word for key, word in WORDS.items() if key in self.serves]
+            listed = f"{', '.join(others)} or {last}" if others else last
+            raise UserError(
+                f"objective={option(self)} works on predictions of {listed}, which task={task.name} with these options "
+                "does not make: use objective=standard, objective=fgm, or another task such as task=ner."
+            )
+
+    def learn(self, task: Task, documents: Callable[[], Sequence[Encoded]]) -> None:
+        """Read what the loss needs from the training documents; called before ``start``.
+
+        Args:
+            task: The task, whose labels are known.
+            documents: Returns the documents that items name by number: of a large file the part that was read last,
+                which is the first one now.
+        """
+        del task, documents
+
+    def take_teacher(self, teacher: Teacher) -> None:
+        """Receive the teacher; called where ``teacher_run`` is set, before ``start``."""
+        del teacher
 
     def start(self, model: Any) -> None:
         """Receive the model to be trained; called once before the first step, of a resumed run too."""

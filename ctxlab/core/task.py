@@ -1,7 +1,7 @@
 """The protocol of tasks: from a record to whole documents, and from model outputs back to an answer."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -18,6 +18,25 @@ class Loss:
 
     total: torch.Tensor
     weight: torch.Tensor
+
+
+LABELS, LABEL_SETS, POSITIONS, TOKENS = "labels", "label_sets", "positions", "tokens"
+"""Values of ``Task.predicts``: one of the task's labels, any of them, a place in the window, a token."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predicted:
+    """The N distributions over C alternatives that a loss compares with gold.
+
+    The loss of the task is the sum of ``weights`` times the cross entropy of each, and its weight is their sum.
+    """
+
+    logits: torch.Tensor
+    """(N, C); alternatives that do not exist have a very low one."""
+    gold: torch.Tensor
+    """(N,) the right alternative, or (N, C) the probability of each."""
+    weights: torch.Tensor
+    """(N,) weight of each in the loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +111,9 @@ class Task(Component, ABC):
     """Whether evaluating an untrained model requires a call of ``learn_labels`` first."""
     num_examples: int
     """Number of solved training documents (few-shot examples) before every window."""
+    predicts: str = ""
+    """What the distributions of ``predicted`` are over: ``LABELS``, ``LABEL_SETS``, ``POSITIONS`` or ``TOKENS``; empty
+    where the loss compares none."""
 
     @property
     @abstractmethod
@@ -173,6 +195,22 @@ class Task(Component, ABC):
     @abstractmethod
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
         """Return the loss of outputs (B, W, C) against labels (B, W)."""
+
+    def predicted(self, outputs: torch.Tensor, labels: torch.Tensor) -> Predicted:
+        """Return the distributions that ``loss`` compares with gold; called where ``predicts`` is set.
+
+        Outputs (B, W, C), labels (B, W).
+        """
+        raise NotImplementedError(f"task={self.name} declares predicts={self.predicts!r} and defines no predicted.")
+
+    def gold_labels(self, encoded: Encoded) -> IntArray:
+        """Return (N,) the gold labels of a document, each as often as it counts."""
+        labels: IntArray = encoded.labels[encoded.labels != NO_LABEL]
+        return labels
+
+    def label_names(self, labels: Collection[str]) -> set[str]:
+        """Return the names under which a user lists ``labels``."""
+        return set(labels)
 
     def has_loss(self, labels: IntArray) -> bool:
         """Whether a window with ``labels`` (W,) contributes to ``loss``; training skips windows that do not."""

@@ -3,13 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import torch
-from torch.nn import functional
-
-from ctxlab.core.errors import UserError
 from ctxlab.core.objective import Objective, Term
-from ctxlab.core.passes import Item, PassRunner
-from ctxlab.core.task import Task
+from ctxlab.core.passes import Item, Passed, PassRunner
+from ctxlab.core.task import Loss, Task
+from ctxlab.objectives.inner.draws import draw_again, draws
+from ctxlab.objectives.inner.limits import above_zero
+from ctxlab.objectives.inner.moving import Embeddings, ascended
 
 
 class FGM(Objective):
@@ -17,7 +16,8 @@ class FGM(Objective):
 
     Source: Miyato et al. 2017, arXiv:1605.07725. Deviations: ε is the length of the move of each token, not of the
     whole window, for which a length of 1 would leave 1/√W to each of W tokens; the embeddings are not normalised; the
-    loss is the mean of both, so that the learning rate keeps its meaning. Both passes draw the same dropout.
+    loss is the mean of both, so that the learning rate keeps its meaning. Both passes draw the same dropout. In an
+    encoder-decoder the tokens of both stacks are moved.
 
     A step costs two forward and two backward passes.
     """
@@ -31,58 +31,24 @@ class FGM(Objective):
         Raises:
             UserError: It is not above 0.
         """
-        if epsilon <= 0:
-            raise UserError(f"objective.epsilon={epsilon} moves nothing: give a length above 0, such as 0.1.")
+        above_zero("moves nothing", "0.1", epsilon=epsilon)
         self.epsilon = epsilon
-        self._outputs: list[torch.Tensor] = []
-        self._moves: list[torch.Tensor] | None = None
+        self._embeddings = Embeddings()
 
     def start(self, model: Any) -> None:
         """Watch the model's embeddings, whatever their table is called."""
-        self._outputs, self._moves = [], None
-        model.get_input_embeddings().register_forward_hook(self._watch)
+        self._embeddings.watch(model)
 
     def step(self, passes: PassRunner, items: Sequence[Item], task: Task) -> Iterator[Term]:
         """Yield the task's loss of every pass, then that of the same passes with moved embeddings."""
-        draws = _draws()
-        moves: list[torch.Tensor] = []
-        self._outputs, self._moves = [], None
-        for passed in passes.run(items):
-            yield Term(task.loss(passed.outputs, passed.labels), passed)
-            if passed.cut:  # the gradient has been computed
-                moves += map(self._move, self._outputs)
-                self._outputs = []
-        self._moves = moves
-        _draw_again(draws)
-        for passed in passes.run(items):
-            yield Term(task.loss(passed.outputs, passed.labels), passed)
-        self._moves = None
 
-    def _watch(self, _module: Any, _given: Any, output: torch.Tensor) -> torch.Tensor | None:
-        """Move the output of the embeddings in the second passes; in the first, keep it for its gradient."""
-        if not torch.is_grad_enabled():
-            return None
-        if self._moves is not None:
-            return output + self._moves.pop(0)
-        if not output.requires_grad:  # embeddings that are not trained
-            output = output.detach().requires_grad_()
-        output.retain_grad()
-        self._outputs.append(output)
-        return output
+        def loss(passed: Passed) -> Loss:
+            return task.loss(passed.outputs, passed.labels)
 
-    def _move(self, output: torch.Tensor) -> torch.Tensor:
-        """Return the move of each token (B, W, D); none where the loss does not depend on it."""
-        if output.grad is None:
-            return torch.zeros_like(output)
-        return self.epsilon * functional.normalize(output.grad, dim=-1)
-
-
-def _draws() -> list[torch.Tensor]:
-    """Return the states of the generators that dropout draws from."""
-    return [torch.get_rng_state(), *(torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [])]
-
-
-def _draw_again(states: list[torch.Tensor]) -> None:
-    torch.set_rng_state(states[0])
-    if states[1:]:
-        torch.cuda.set_rng_state_all(states[1:])
+        states = draws()
+        self._embeddings.begin()
+        yield from self._embeddings.trained(passes.run(items), loss)
+        self._embeddings.begin(ascended(self._embeddings.slopes, self.epsilon, self.epsilon), keep=False)
+        draw_again(states)
+        yield from self._embeddings.trained(passes.run(items), loss)
+        self._embeddings.end()

@@ -1,31 +1,30 @@
 """Regularised dropout: two draws of dropout should agree."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
-from torch.nn import functional
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.objective import Objective, Term
 from ctxlab.core.passes import Item, PassRunner
-from ctxlab.core.task import Loss, Task
-from ctxlab.core.types import NO_LABEL
-
-HEAD = "token_classification"
-"""Head whose outputs are the label distributions of tokens."""
+from ctxlab.core.task import LABEL_SETS, LABELS, POSITIONS, TOKENS, Loss, Task
+from ctxlab.objectives.inner.divergence import symmetric
+from ctxlab.objectives.inner.limits import at_least
+from ctxlab.objectives.inner.moving import counted
 
 
 class RDrop(Objective):
     """Every window twice, with other draws of dropout: the mean of both losses, and how much both distributions differ.
 
     Source: Liang et al. 2021, arXiv:2106.14448: the symmetric Kullback-Leibler divergence (½ of the sum of both), mean
-    over labelled tokens, times ``alpha``. Deviation: of both cross entropies the mean, as in the authors' code, not the
+    over predictions, times ``alpha``. Deviation: of both cross entropies the mean, as in the authors' code, not the
     sum, so that the learning rate keeps its meaning.
 
     A step costs two forward and two backward passes, and the activations of both are in memory at the same time.
     """
+
+    serves = frozenset({LABELS, LABEL_SETS, POSITIONS, TOKENS})
 
     def __init__(self, alpha: float) -> None:
         """Set the weight of the divergence.
@@ -36,8 +35,7 @@ class RDrop(Objective):
         Raises:
             UserError: It is negative.
         """
-        if alpha < 0:
-            raise UserError(f"objective.alpha={alpha} is out of range: give a number of at least 0, such as 1.")
+        at_least(0, "1", alpha=alpha)
         self.alpha = alpha
 
     def start(self, model: Any) -> None:
@@ -56,32 +54,10 @@ class RDrop(Objective):
             )
 
     def step(self, passes: PassRunner, items: Sequence[Item], task: Task) -> Iterator[Term]:
-        """Yield the first pass without a loss, and the second with the loss of both.
-
-        Raises:
-            UserError: The outputs for this task are no label distributions of tokens.
-        """
-        if task.head != HEAD:
-            raise UserError(
-                f"objective=rdrop compares the label distributions of tokens, which task={task.name} does not predict: "
-                "use task=ner or objective=standard."
-            )
-        nothing = torch.zeros(())
+        """Yield the first pass without a loss, and the second with the loss of both."""
         for one, other in zip(passes.run(items), passes.run(items), strict=True):
             first, second = (task.loss(passed.outputs, passed.labels) for passed in (one, other))
-            asked = one.labels != NO_LABEL
-            apart = divergence(one.outputs[asked].float(), other.outputs[asked].float())
-            loss = (first.total + second.total) / 2 + self.alpha * apart * first.weight
-            yield Term(Loss(nothing, nothing), replace(one, cut=False))
-            yield Term(Loss(loss, first.weight), other)
-
-
-def divergence(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    """Return the mean over tokens of the symmetric Kullback-Leibler divergence (nats) of two logits (N, C)."""
-    if not len(one):
-        return one.sum()
-    a, b = one.log_softmax(-1), other.log_softmax(-1)
-    both = functional.kl_div(a, b, log_target=True, reduction="none") + functional.kl_div(
-        b, a, log_target=True, reduction="none"
-    )
-    return both.sum(-1).mean() / 2
+            a, b = (task.predicted(passed.outputs, passed.labels) for passed in (one, other))
+            apart = (symmetric(a.logits, b.logits) * a.weights).sum() / 2
+            yield counted(one)
+            yield Term(Loss((first.total + second.total) / 2 + self.alpha * apart, first.weight), other)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from ctxlab.core.errors import UserError
-from ctxlab.core.task import Loss
+from ctxlab.core.task import POSITIONS, Loss, Predicted
 from ctxlab.core.types import Document, Encoded, Merged, Prediction
 from ctxlab.tasks.forms import marking
 from ctxlab.tasks.forms.document_classifier import DocumentClassifier, Framing, Verdict
@@ -75,7 +75,7 @@ class Probe(DocumentClassifier):
         self.primary_metric, self._form = "recall", form
         self._marks, self._text_field = form == "marking", text_field
         if self._marks:
-            self.head = "token_classification"
+            self.head, self.predicts = "token_classification", POSITIONS
         self._prompt, self._decoding = Prompt(instruction, cue, shots, example_words), decoding
 
     @property
@@ -168,6 +168,10 @@ class Probe(DocumentClassifier):
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
         """Return the loss of marks (B, W, 1), or of the choice (B, C); labels (B, W)."""
         return marking.loss(outputs, labels) if self._marks else super().loss(outputs, labels)
+
+    def predicted(self, outputs: torch.Tensor, labels: torch.Tensor) -> Predicted:
+        """Return the distribution over positions, from marks (B, W, 1), or over answers, from (B, C)."""
+        return marking.predicted(outputs, labels) if self._marks else super().predicted(outputs, labels)
 
     def reduce_outputs(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return (B, W, 1) scores of tokens, or the window's prediction on each of its tokens (B, W, C)."""

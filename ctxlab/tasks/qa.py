@@ -12,9 +12,10 @@ import torch
 import torch.nn.functional as F
 
 from ctxlab.core.errors import UserError
-from ctxlab.core.task import Loss
+from ctxlab.core.task import POSITIONS, Loss, Predicted
 from ctxlab.core.types import NO_LABEL, Document, Encoded, FloatArray, IntArray, Merged, Prediction
 from ctxlab.tasks.forms.base import BaseTask
+from ctxlab.tasks.forms.marking import NOWHERE
 from ctxlab.tasks.generative.prompts import Prompt
 from ctxlab.tasks.generative.qa import GenerativeQA
 from ctxlab.tasks.records.questions import (
@@ -53,6 +54,7 @@ class QA(BaseTask):
     name = "qa"
     record_fields = (("context", "questions"), ("context", "question"), ("context", "qas"), ("paragraphs",))
     head = "token_classification"
+    predicts = POSITIONS
     kinds = frozenset({"encoder"})
     metric = "answers"
     primary_metric = "f1"
@@ -190,14 +192,24 @@ class QA(BaseTask):
 
         Outputs (B, W, 2), labels (B, W). Positions are the context's tokens and the window's first token.
         """
+        allowed, targets, weights = self._targets(labels)
+        scores = outputs.float().masked_fill(~allowed[..., None], -torch.inf)
+        each = F.cross_entropy(scores, targets, reduction="none")  # (B, 2)
+        return Loss((each * weights).sum() / 2, weights.sum() / 2)
+
+    def predicted(self, outputs: torch.Tensor, labels: torch.Tensor) -> Predicted:
+        """Return the distributions over positions of each window's start and end, in fp32; outputs (B, W, 2)."""
+        allowed, targets, weights = self._targets(labels)
+        scores = outputs.float().masked_fill(~allowed[..., None], NOWHERE)
+        return Predicted(scores.transpose(1, 2).flatten(0, 1), targets.flatten(), weights.flatten() / 2)
+
+    def _targets(self, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the positions (B, W) of labels (B, W), and for start and end (B, 2) the right one and its weight."""
         allowed = labels != NO_LABEL
         hits = torch.stack([allowed & (labels & bit > 0) for bit in (STARTS, ENDS)], dim=-1)  # (B, W, 2)
         allowed[:, 0] = True
-        scores = outputs.float().masked_fill(~allowed[..., None], -torch.inf)
         targets = hits.int().argmax(dim=1)  # (B, 2); 0, the first token, where there is none
-        each = F.cross_entropy(scores, targets, reduction="none")  # (B, 2)
-        weights = torch.where(hits.any(dim=1), 1.0, self._no_answer_weight)
-        return Loss((each * weights).sum() / 2, weights.sum() / 2)
+        return allowed, targets, torch.where(hits.any(dim=1), 1.0, self._no_answer_weight)
 
     def has_loss(self, labels: IntArray) -> bool:
         """Whether the window has a context token or, where unanswerable windows have weight 0, a start or an end."""

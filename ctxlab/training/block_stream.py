@@ -92,6 +92,11 @@ class BlockStream(Stream):
             self._epoch = (index, length), Epoch(items, lengths, steps, skipped=skipped, share=share)
         return self._epoch[1]
 
+    @property
+    def documents(self) -> Sequence[Encoded]:
+        """Return the documents of the block that was read last."""
+        return self.encoded(self._block[0] if self._block is not None else 0)
+
     def encoded(self, index: int) -> Sequence[Encoded]:
         """Return the tokens of the documents of block ``index``; those of the last block are cached."""
         if self._block is None or self._block[0] != index:

@@ -70,6 +70,11 @@ class Stream:
         self._difficulty = difficulty
         self._epoch: tuple[tuple[Any, ...], Epoch] | None = None
 
+    @property
+    def documents(self) -> Sequence[Encoded]:
+        """Return the documents that items name by number, as they are before an epoch resamples them."""
+        return self._encoded
+
     def epoch(self, index: int, length: int, share: float = 1.0, losses: Sequence[float] = ()) -> Epoch:
         """Return epoch ``index`` with windows for a context of ``length``; the last one is cached.
 

@@ -26,6 +26,7 @@ from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.fit import check_kind
 from ctxlab.workbench.parts import Parts
 from ctxlab.workbench.shown_pass import ShownPass
+from ctxlab.workbench.teaching import teach
 
 Load = Callable[[Task], Splits]
 """Loads the documents of a stage; the task's labels are known if a checkpoint has them."""
@@ -86,6 +87,8 @@ def open_bench(
     if isinstance(source, Checkpointed) and documents.streamed is not None:
         task.labels = source.labels()  # on resuming a large file is not read for them again
     _learn(parts, task, documents, learns=learns, trains=trains)
+    if trains:
+        parts.objective.fit(task)
     for split in scored:
         task.check_labels(documents.of(split))  # those in a large file are checked when they are read
     task.notes.extend(documents.notes)
@@ -93,7 +96,9 @@ def open_bench(
     if isinstance(source, Checkpointed):
         source.load_added_modules(bench.model)
         source.load_tuning(bench.model, parts.tuning)
-    if not trains:
+    if trains:
+        teach(parts, bench, open_bench)
+    else:
         bench.accelerator.prepare_model(bench.model, evaluation_mode=True)
     return Opened(
         bench, documents, state=_state(folder), checkpoint=folder, origin=str(folder) if folder else source.name

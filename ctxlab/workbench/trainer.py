@@ -57,6 +57,7 @@ def make_trainer(
     ranks = current()
     check_split(bench, ranks)
     data = open_training_data(bench, documents, parts.seed)
+    parts.objective.learn(bench.task, lambda: data.stream.documents)
     if bench.settings.activation_checkpointing:
         check_recomputing(bench.model, bench.strategy)
         recompute_activations(bench.model)

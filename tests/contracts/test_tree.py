@@ -140,6 +140,8 @@ TOGETHER = {
     "tasks/generative": "tasks/generative/test_qa",
     "tracking": "tracking/test_trackers",
     "objectives/standard": "training/test_objectives",
+    "objectives/inner": "objectives/test_smart",
+    "runtime/teacher": "objectives/test_distill",
     "training/job": "training/test_objectives",
     "verification": "verification/test_verify_faults",
     "workbench": "workbench/test_opening",

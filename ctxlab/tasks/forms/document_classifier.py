@@ -17,8 +17,8 @@ import torch.nn.functional as F
 
 from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
-from ctxlab.core.task import Loss
-from ctxlab.core.types import NO_LABEL, Document, Encoded, FloatArray, Merged, Prediction
+from ctxlab.core.task import LABEL_SETS, LABELS, Loss, Predicted
+from ctxlab.core.types import NO_LABEL, Document, Encoded, FloatArray, IntArray, Merged, Prediction
 from ctxlab.tasks.forms.base import BaseTask
 from ctxlab.tasks.forms.combine import RULES
 from ctxlab.tasks.records.evidence import evidence_field, evidence_of
@@ -93,6 +93,7 @@ class DocumentClassifier(BaseTask, ABC):
         self._several, self._combine = several, RULES[combine]
         self._reader = LabelReader(label_field, self.name, list(self.labels), self.notes, several=several)
         self.primary_metric = "micro_f1" if several else "accuracy"
+        self.predicts = LABEL_SETS if several else LABELS
         self._check_count()
 
     @property
@@ -224,6 +225,26 @@ class DocumentClassifier(BaseTask, ABC):
         else:
             total = F.cross_entropy(outputs, rows, reduction="sum")
         return Loss(total, known.sum())
+
+    def predicted(self, outputs: torch.Tensor, labels: torch.Tensor) -> Predicted:
+        """Return the distribution of each window's label, in fp32; outputs (B, C), labels (B, W).
+
+        In multi-label tasks it is one of each window and label: absent or present.
+        """
+        rows = labels.amax(dim=1)
+        known = rows != NO_LABEL
+        logits, rows = outputs.float()[known], rows[known]
+        if not self._several:
+            return Predicted(logits, rows, logits.new_ones(len(rows)))
+        count = logits.shape[1]
+        gold = (rows[:, None] >> torch.arange(count, device=rows.device)) & 1  # (N, C)
+        present = logits.flatten()
+        pairs = torch.stack([torch.zeros_like(present), present], dim=1)
+        return Predicted(pairs, gold.flatten(), torch.full_like(present, 1 / count))
+
+    def gold_labels(self, encoded: Encoded) -> IntArray:
+        """Return the label of the document, which all of its tokens have."""
+        return super().gold_labels(encoded)[:1]
 
     def reduce_outputs(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Expand (B, C) to (B, W, C): the window's prediction on each of its tokens."""

@@ -8,12 +8,15 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
-from ctxlab.core.task import Loss
+from ctxlab.core.task import Loss, Predicted
 from ctxlab.core.types import NO_LABEL, Encoded, FloatArray, IntArray, Merged
 from ctxlab.tasks.records.evidence import evidence_tokens
 from ctxlab.text.units import Span, bare, has_single, is_punctuation, is_single, word_spans
 
 MARKED = 1
+
+NOWHERE = -1e30
+"""Score of a token that is no position: its probability is 0, and differences of such scores are finite."""
 
 MOST_SINGLE = 8
 """Longest word in characters where a script has no blanks: longer words are rare."""
@@ -34,13 +37,27 @@ def loss(outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
     text's tokens and the window's first token, which is the target where no token is marked. That makes the scores of
     different windows comparable, as they are taken relative to it (``reduce_outputs``).
     """
-    places, marked = labels != NO_LABEL, labels == MARKED
-    places[:, 0] = True
-    marked[:, 0] = ~marked.any(dim=1)
+    places, marked = _targets(labels)
     scores = outputs[..., 0].float()
     right = (scores * marked).sum(dim=1) / marked.sum(dim=1)
     each = scores.masked_fill(~places, -torch.inf).logsumexp(dim=1) - right
     return Loss(each.sum(), torch.tensor(len(each), device=each.device))
+
+
+def predicted(outputs: torch.Tensor, labels: torch.Tensor) -> Predicted:
+    """Return the distribution over positions of each window, in fp32; outputs (B, W, 1), labels (B, W)."""
+    places, marked = _targets(labels)
+    scores = outputs[..., 0].float().masked_fill(~places, NOWHERE)
+    gold = marked / marked.sum(dim=1, keepdim=True)
+    return Predicted(scores, gold, scores.new_ones(len(scores)))
+
+
+def _targets(labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return (B, W) which tokens of labels (B, W) are positions, and which of them are targets."""
+    places, marked = labels != NO_LABEL, labels == MARKED
+    places[:, 0] = True
+    marked[:, 0] = ~marked.any(dim=1)
+    return places, marked
 
 
 def reduce_outputs(outputs: torch.Tensor) -> torch.Tensor:

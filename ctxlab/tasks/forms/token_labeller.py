@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from ctxlab.core.errors import UserError
-from ctxlab.core.task import Loss
+from ctxlab.core.task import LABELS, Loss, Predicted
 from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Prediction
 from ctxlab.tasks.forms.base import BaseTask
 from ctxlab.tasks.records.evidence import evidence_field
@@ -36,6 +36,7 @@ class TokenLabeller(BaseTask, ABC):
 
     streams = True
     head = "token_classification"
+    predicts = LABELS
     by_token = True
     label_word = "tag"
     """What messages call a label."""
@@ -173,6 +174,12 @@ class TokenLabeller(BaseTask, ABC):
             outputs.float().flatten(0, 1), labels.flatten(), weight=weights, ignore_index=NO_LABEL, reduction="sum"
         )
         return Loss(total, weights[labels[labels != NO_LABEL]].sum())
+
+    def predicted(self, outputs: torch.Tensor, labels: torch.Tensor) -> Predicted:
+        """Return the distribution of each labelled token, in fp32; outputs (B, W, C), labels (B, W)."""
+        known = labels != NO_LABEL
+        gold = labels[known]
+        return Predicted(outputs[known].float(), gold, self.weights(outputs)[gold])
 
     def weights(self, outputs: torch.Tensor) -> torch.Tensor:
         """Return (C,) weight of each label in the loss, on the device of outputs (B, W, C); equal by default."""

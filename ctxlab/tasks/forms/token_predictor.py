@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ctxlab.core.data import Record
-from ctxlab.core.task import Loss
+from ctxlab.core.task import TOKENS, Loss, Predicted
 from ctxlab.core.types import Document, Encoded, IntArray, Merged, Prediction
 from ctxlab.tasks.forms import vocabulary
 from ctxlab.tasks.forms.base import BaseTask
@@ -26,6 +26,7 @@ from ctxlab.text.language import checked
 class TokenPredictor(BaseTask, ABC):
     """Base of tasks that predict tokens; a task decides which, and from which outputs, by the labels of ``encode``."""
 
+    predicts = TOKENS
     by_token = True
     streams = True
     lower_is_better = True
@@ -59,6 +60,10 @@ class TokenPredictor(BaseTask, ABC):
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
         """Return the cross entropy summed over labelled tokens; outputs (B, W, V), labels (B, W)."""
         return vocabulary.cross_entropy(outputs, labels)
+
+    def predicted(self, outputs: torch.Tensor, labels: torch.Tensor) -> Predicted:
+        """Return the distribution of each labelled token; outputs (B, W, V), labels (B, W)."""
+        return vocabulary.predicted(outputs, labels)
 
     def reduce_outputs(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Reduce outputs (B, W, V) to (B, W, 2); see ``vocabulary.reduce_outputs``."""

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from ctxlab.core.slices import slice_of
-from ctxlab.core.task import Loss
+from ctxlab.core.task import Loss, Predicted
 from ctxlab.core.types import NO_LABEL, BoolArray, FloatArray, IntArray
 
 ROWS_AT_ONCE = 512
@@ -72,6 +72,15 @@ class _SlicedCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, *outer: torch.Tensor) -> tuple[torch.Tensor, None]:
         (gradient,) = ctx.saved_tensors
         return gradient.mul_(outer[0]), None  # in place: a second backward pass raises an error
+
+
+def predicted(outputs: torch.Tensor, labels: torch.Tensor) -> Predicted:
+    """Return the distribution of each labelled token in fp32; outputs (B, W, V), labels (B, W).
+
+    Memory beyond the logits: all of it once more, in fp32.
+    """
+    known = labels != NO_LABEL
+    return Predicted(outputs[known].float(), labels[known], torch.ones(int(known.sum()), device=outputs.device))
 
 
 def reduce_outputs(outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from ctxlab.core.errors import UserError
-from ctxlab.core.task import Loss
+from ctxlab.core.task import TOKENS, Loss, Predicted
 from ctxlab.core.types import (
     ADDED,
     LAST,
@@ -106,6 +106,7 @@ class GenerativeTask(BaseTask, ABC):
     name: str
     kinds = frozenset({"decoder", "encoder_decoder"})
     generates = True
+    predicts = TOKENS
 
     def __init__(self, decoding: Mapping[str, Any] | None, prompt: Prompt, combine: str) -> None:
         """Store the settings of generation, the prompt around windows, and the name of the combination rule.
@@ -304,6 +305,10 @@ class GenerativeTask(BaseTask, ABC):
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
         """Return the cross entropy summed over target tokens; outputs (B, W, V), labels (B, W)."""
         return vocabulary.cross_entropy(outputs, labels)
+
+    def predicted(self, outputs: torch.Tensor, labels: torch.Tensor) -> Predicted:
+        """Return the distribution of each target token; outputs (B, W, V), labels (B, W)."""
+        return vocabulary.predicted(outputs, labels)
 
     def reduce_outputs(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Reduce outputs (B, W, V) to (B, W, 2); see ``vocabulary.reduce_outputs``.

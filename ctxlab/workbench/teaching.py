@@ -1,0 +1,113 @@
+"""Loading the teacher of an objective: the best model of a finished run, with its own strategy and context."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from ctxlab.config.build import build
+from ctxlab.core.errors import UserError
+from ctxlab.core.model import ModelSource
+from ctxlab.core.optim import Tuning
+from ctxlab.core.task import LABEL_SETS, LABELS, Task
+from ctxlab.data.splits import Splits
+from ctxlab.runtime.teacher import RunTeacher
+from ctxlab.workbench.bench import Workbench
+from ctxlab.workbench.parts import Parts, Start, make_strategy
+
+CONFIG = "config.yaml"
+"""File of a run directory with its composed configuration."""
+
+
+def teach(parts: Parts, bench: Workbench, open_bench: Callable[..., Any]) -> None:
+    """Give the objective of a run its teacher, if it asks for one.
+
+    Args:
+        parts: The run to be trained.
+        bench: Its workbench.
+        open_bench: Opens the teacher's run, ``workbench.opening.open_bench``.
+
+    Raises:
+        UserError: There is no such run, or it cannot teach this one.
+    """
+    named = parts.objective.teacher_run
+    if named is None:
+        return
+    if parts.trainer.context_parallel > 1:
+        raise UserError(
+            f"trainer.context_parallel={parts.trainer.context_parallel} splits windows, and a teacher reads whole "
+            "ones: use trainer.context_parallel=1, or an objective without a teacher."
+        )
+    teacher = open_bench(_parts_of(named, parts), lambda _: Splits(train=[], validation=[], test=[])).bench
+    _check(teacher, bench, named)
+    is_labelled = bench.task.predicts in (LABELS, LABEL_SETS)
+    parts.objective.take_teacher(
+        RunTeacher(
+            teacher.model,
+            teacher.strategy,
+            teacher.length,
+            columns=[teacher.task.labels.index(name) for name in bench.task.labels] if is_labelled else None,
+            reads_documents=bench.task.predicts in (LABELS, LABEL_SETS) or bench.task.contiguous,
+        )
+    )
+
+
+def _parts_of(named: str, parts: Parts) -> Parts:
+    """Return the parts of the teacher's run, on the device and in the precision of the run that it teaches."""
+    folder = Path(named).expanduser()
+    cfg = _config(folder, named)
+    try:
+        return replace(
+            parts,
+            task=build(cfg.task, Task),
+            model=build(cfg.model, ModelSource),
+            strategy=make_strategy(cfg.strategy),
+            tuning=build(cfg.tuning, Tuning),
+            length=cfg.context.length,
+            start=Start(folder, "best"),
+        )
+    except (OmegaConfBaseException, AttributeError) as error:
+        raise UserError(f"objective.run={named} cannot be read: {folder / CONFIG} is damaged.") from error
+
+
+def _config(folder: Path, named: str) -> DictConfig:
+    if not (folder / CONFIG).is_file():
+        raise UserError(
+            f"objective.run={named} is not the directory of a run: give one that ctxlab train has made, such as "
+            "outputs/train/<name>/<time>."
+        )
+    try:
+        cfg = OmegaConf.load(folder / CONFIG)
+    except (OmegaConfBaseException, OSError, ValueError) as error:
+        raise UserError(f"objective.run={named} cannot be read: {folder / CONFIG} is damaged.") from error
+    if not isinstance(cfg, DictConfig) or cfg.get("stage") != "train":
+        raise UserError(f"objective.run={named} is no training run: give the directory of one.")
+    return cfg
+
+
+def _check(teacher: Workbench, bench: Workbench, named: str) -> None:
+    """Refuse a teacher of another task, other labels or another tokenizer.
+
+    Raises:
+        UserError: Says what differs.
+    """
+    task = bench.task
+    if (teacher.task.name, teacher.task.predicts) != (task.name, task.predicts):
+        raise UserError(
+            f"objective.run={named} was trained for task={teacher.task.name}, and this run is for task={task.name} in "
+            "another form: give a run of the same task and options."
+        )
+    if sorted(teacher.task.labels) != sorted(task.labels):
+        differing = sorted(set(teacher.task.labels) ^ set(task.labels))
+        raise UserError(
+            f"objective.run={named} was trained for other labels ({', '.join(differing[:8])} are not in both): give a "
+            "run with the same labels, or the same task.labels=[…] to both."
+        )
+    if teacher.tokenizer.get_vocab() != bench.tokenizer.get_vocab():
+        raise UserError(
+            f"objective.run={named} has another tokenizer, so that its tokens are not those of this model: give a "
+            "run of a model with the same tokenizer."
+        )
