@@ -17,7 +17,7 @@ import torch
 
 from ctxlab.core.contract import Component
 from ctxlab.core.parts import Part
-from ctxlab.core.types import BoolArray, Encoded, FloatArray, Merged, Table, Window
+from ctxlab.core.types import BoolArray, DoubleArray, Encoded, FloatArray, Merged, Table, Window
 
 ModelKind = str
 """``encoder``, ``decoder`` or ``encoder_decoder``."""
@@ -330,7 +330,7 @@ class Curriculum(Component, ABC):
         del progress
         return 1.0
 
-    def difficulty(self, items: Sequence[Sequence[Window]], losses: FloatArray | None) -> FloatArray:
+    def difficulty(self, items: Sequence[Sequence[Window]], losses: DoubleArray | None) -> DoubleArray:
         """Return (I,) the difficulty of each of I items, which is compared only; equal ones are admitted together.
 
         Args:

@@ -9,12 +9,12 @@ import numpy as np
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.passes import Item
-from ctxlab.core.types import Encoded, FloatArray, IntArray, Window
+from ctxlab.core.types import DoubleArray, Encoded, IntArray, Window
 from ctxlab.data.sampler import plan_epoch
 from ctxlab.runtime.forward import make_items
 from ctxlab.training.window_selection import Choose, SkippedWindows, choose_windows
 
-Difficulty = Callable[[Sequence[Sequence[Window]], FloatArray | None], FloatArray]
+Difficulty = Callable[[Sequence[Sequence[Window]], DoubleArray | None], DoubleArray]
 Read = Callable[[Encoded, int], list[Window]]
 Resample = Callable[[Encoded, int], Encoded]
 

@@ -1,4 +1,4 @@
-"""Trained keys and values against peft, and by hand under every sparse pattern; what has no room for them is refused."""
+"""Trained keys and values against peft, and by hand under every sparse pattern; parts without room for them refuse."""
 
 import copy
 from types import SimpleNamespace

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import Curriculum
-from ctxlab.core.types import FloatArray, Window
+from ctxlab.core.types import DoubleArray, Window
 from ctxlab.strategies.curriculum.difficulty import stages as staged
 from ctxlab.strategies.curriculum.difficulty import windows as difficulties
 
@@ -56,7 +56,7 @@ class Competence(Curriculum):
         begun = staged.begun(progress, self.until, self.stages)
         return min(math.sqrt(begun * (1 - self.initial**2) + self.initial**2), 1.0)
 
-    def difficulty(self, items: Sequence[Sequence[Window]], losses: FloatArray | None) -> FloatArray:
+    def difficulty(self, items: Sequence[Sequence[Window]], losses: DoubleArray | None) -> DoubleArray:
         """Return (N,) the rarity or length of each item, or its negative."""
         del losses
         found = MEASURES[self.measure](items)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ctxlab.core.strategy import Curriculum
-from ctxlab.core.types import FloatArray, Window
+from ctxlab.core.types import DoubleArray, Window
 from ctxlab.strategies.curriculum.difficulty import stages as staged
 
 
@@ -49,7 +49,7 @@ class SelfPaced(Curriculum):
         """Return the admitted fraction of the stage at ``progress``; it grows linearly from stage to stage."""
         return self.initial + (1 - self.initial) * staged.begun(progress, self.until, self.stages)
 
-    def difficulty(self, items: Sequence[Sequence[Window]], losses: FloatArray | None) -> FloatArray:
+    def difficulty(self, items: Sequence[Sequence[Window]], losses: DoubleArray | None) -> DoubleArray:
         """Return (N,) the loss of each item, or its negative; all are equal as long as there is none."""
         found = np.zeros(len(items)) if losses is None else losses
         return -found if self.reverse else found
