@@ -14,9 +14,11 @@ from ctxlab.core.errors import UserError
 OF_TRAINING = (
     "model",
     "seed",
+    "init_seed",
     "optimizer",
     "scheduler",
     "tuning",
+    "averaging",
     "objective",
     "experiment",
     *(f"task.{key}" for key in ("labels", "multi_label", "mode", "form", "width", "block", "markers")),
@@ -94,7 +96,7 @@ def open_overrides(origin: Start, asked: Sequence[Override]) -> list[Override]:
 
 
 def _is_fixed(origin: Start, key: str, asked: Sequence[Override]) -> bool:
-    if origin.key == "run":
+    if origin.key != "resume":
         held_out = origin.choices.get("data") != "generated" and not any(
             other.key_or_group in SCORED_FILES for other in asked
         )
@@ -129,7 +131,7 @@ def _sentence(origin: Start, override: Override, before: Any) -> str:
     what = "sweep" if origin.stage == "sweep" else "run"
     known = before is not _UNKNOWN and MASK not in str(before)
     shown = f"{key}={'null' if before is None else before}" if known else f"another {key}"
-    if origin.key == "run":
+    if origin.key != "resume":
         return f"{line} cannot be changed: the run in {origin.folder} was trained with {shown}; leave {key}= out."
     return (
         f"{line} cannot be changed: resume= continues the {what} in {origin.folder}, which has {shown}; leave {key}= "

@@ -5,8 +5,8 @@ from hydra.core.override_parser.types import Override
 from ctxlab.command import axes, checks, fixed_keys, numeric, positional, shots
 from ctxlab.command.flags import Arguments
 from ctxlab.command.implied import implied
-from ctxlab.command.overrides import find, parse, quoted
-from ctxlab.command.replay import Start, start, superseded
+from ctxlab.command.overrides import dotted, find, parse, quoted
+from ctxlab.command.replay import GIVEN, SEVERAL, Start, start, superseded
 from ctxlab.core.errors import UserError
 
 
@@ -39,6 +39,8 @@ def rewrite(stage: str, arguments: Arguments) -> list[str]:
     if not _has_own_sources(arguments, overrides):
         checks.check_names(stage, overrides)
     lines = axes.collected(overrides) if stage in axes.STAGES else _lines(overrides)
+    if origin and origin.key == SEVERAL:
+        lines = [*lines, _given(written)]
     return [*lines, *(_start(origin, overrides, multirun=multirun) if origin else ())]
 
 
@@ -69,11 +71,19 @@ def _start(origin: Start, overrides: list[Override], *, multirun: bool) -> list[
     folder = quoted(str(origin.folder))
     if origin.key == "run":
         return [f"run={folder}"]
+    if origin.key == SEVERAL:
+        return [f"{SEVERAL}=[{','.join(quoted(str(path)) for path in origin.named)}]"]
     if multirun:
         raise UserError("resume= continues a single run: leave out -m.")
     if find(overrides, "hydra.run.dir"):
         raise UserError("resume= already names the run directory: leave out hydra.run.dir.")
     return [f"resume={folder}", f"hydra.run.dir={folder}"]
+
+
+def _given(asked: list[Override]) -> str:
+    """Return the override that names what the user gave, which then holds for each of several runs."""
+    names = dict.fromkeys(dotted(one.key_or_group).split(".")[0] for one in asked if not one.is_hydra_override())
+    return f"{GIVEN}=[{','.join(name for name in names if name not in (SEVERAL, GIVEN))}]"
 
 
 def _lines(overrides: list[Override]) -> list[str]:

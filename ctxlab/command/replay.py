@@ -5,7 +5,7 @@ The composition is then the run's plus the user's changes, so that ``--cfg`` and
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,26 @@ from ctxlab.core.errors import UserError
 STARTS = ("resume", "run")
 """Keys that name a run: the first for stages that resume it, the second for those that start from it."""
 
+SEVERAL = "runs"
+"""Key that names several runs; the first of them is the one that the command starts from."""
+
+GIVEN = "given"
+"""Key in which a command notes what was given on its command line, for all of the runs."""
+
+OF_SEVERAL = ("eval", "soup")
+"""Stages that have it."""
+
+TRAINED = ("train", "soup")
+"""Stages whose runs have a model that others may start from."""
+
+CHECKPOINTS = "checkpoints"
+"""Folder of a run with its checkpoints, each of which can be named among several runs."""
+
 RESUMED = {"train": "training run", "compare": "comparison", "sweep": "sweep"}
 """Stages that can resume a run of their own → what the run is called."""
+
+OF_SOUP = (SEVERAL, GIVEN, "method", "checkpoint")
+"""Keys of ``ctxlab soup`` itself, which a command that starts from a soup does not have."""
 
 FILES = ("data.train_file", "data.validation_file", "data.test_file", "objective.run")
 """Keys that are always paths."""
@@ -34,7 +52,7 @@ class Start:
     """An earlier run."""
 
     key: str
-    """``run`` or ``resume``."""
+    """``run``, ``runs`` or ``resume``."""
     stage: str
     """Stage of the run."""
     folder: Path
@@ -45,6 +63,8 @@ class Start:
     """Group → option of the run's composition."""
     config: dict[str, Any]
     """Composed configuration of the run, secrets masked and interpolations unresolved."""
+    named: Sequence[Path] = ()
+    """Absolute paths of all runs or checkpoints that ``runs`` names."""
 
     def absolute(self, override: Override) -> Override:
         """Return ``override`` with its paths relative to the working directory made absolute."""
@@ -57,13 +77,20 @@ def start(stage: str, overrides: Sequence[Override]) -> Start | None:
     Raises:
         UserError: if the stage has no such key, or the value is not the directory of a suitable run.
     """
-    named = [override for override in overrides if override.key_or_group in STARTS and not override.is_delete()]
+    keys = (*STARTS, SEVERAL) if stage in OF_SEVERAL else STARTS
+    named = [override for override in overrides if override.key_or_group in keys and not override.is_delete()]
     if not named:
         return None
     key = named[-1].key_or_group
+    if stage == "soup" and key != SEVERAL:
+        raise UserError(f"ctxlab soup has no {key}=: give runs=[<run directory>,<run directory>].")
+    if len({override.key_or_group for override in named}) > 1:
+        raise UserError("run= and runs= name different things to start from: give one of them.")
     if (stage in RESUMED) != (key == "resume"):
         other = "resume=<run directory>" if stage in RESUMED else "run=<run directory>"
         raise UserError(f"ctxlab {stage} has no {key}=: give {other}.")
+    if key == SEVERAL and not named[-1].is_sweep_override():
+        return _first(named[-1])
     text = plain_text(named[-1])
     if text is None:
         if named[-1].is_sweep_override():
@@ -73,13 +100,37 @@ def start(stage: str, overrides: Sequence[Override]) -> Start | None:
     return _recorded(key, f"{key}={text}", folder, stage if key == "resume" else "train")
 
 
+def _first(override: Override) -> Start | None:
+    """Return the first of several runs, after checking that all of them are runs.
+
+    Raises:
+        UserError: The value is not a list of runs, or names one twice.
+    """
+    value = override.value()
+    if value is None:
+        return None
+    if not isinstance(value, list) or not value:
+        raise UserError(f"{override.input_line} is not a list: give runs=[<run directory>,<run directory>].")
+    paths = [Path(str(one)).expanduser().absolute() for one in value]
+    twice = next((path for place, path in enumerate(paths) if path in paths[:place]), None)
+    if twice is not None:
+        raise UserError(f"runs= names {twice} twice: give each run once.")
+    starts = [_recorded(SEVERAL, f"runs={one}", _run_of(path), "train") for one, path in zip(value, paths, strict=True)]
+    return replace(starts[0], named=paths)
+
+
+def _run_of(path: Path) -> Path:
+    """Return the run directory of a path, which may be that of one of its checkpoints."""
+    return path.parent.parent if path.parent.name == CHECKPOINTS else path
+
+
 def _recorded(key: str, named: str, folder: Path, stage: str) -> Start:
     """Read the run of ``stage`` in ``folder``."""
     if not folder.is_dir():
         raise UserError(f"{named} does not exist: give the directory of a {RESUMED[stage]}, such as {_example(stage)}.")
     hydra = _mapping(_read(folder / ".hydra" / "hydra.yaml", named, dict).get("hydra"))
     runtime, found = _mapping(hydra.get("runtime")), _mapping(hydra.get("job")).get("config_name")
-    if found != stage:
+    if found not in (TRAINED if key != "resume" else (stage,)):
         raise UserError(f"{named} is a run of ctxlab {found}: give the directory of a {RESUMED[stage]}.")
     if key == "resume":
         _refuse_links(folder, named)
@@ -148,7 +199,7 @@ def _replayable(override: Override, start: str) -> bool:
     """
     key = override.key_or_group
     hydra = key == "hydra" or override.is_hydra_override()
-    left_out = (*STARTS, "stage", *(("trainer.processes",) if start == "run" else ()))
+    left_out = (*STARTS, *OF_SOUP, "stage", *(("trainer.processes",) if start != "resume" else ()))
     return not hydra and key not in left_out and MASK not in str(override.input_line)
 
 

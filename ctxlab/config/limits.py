@@ -12,6 +12,7 @@ MIN_CONTEXT = 16
 LEAST = {
     "seed": 0,
     "data_seed": 0,
+    "init_seed": 0,
     "folds": 2,
     "fold": 0,
     "seeds": 1,
@@ -80,10 +81,12 @@ CHOICES = {
     "trainer.device": ("auto", "cpu", "cuda"),
     "split": ("train", "validation", "test"),
     "checkpoint": ("best", "latest"),
+    "method": ("uniform", "greedy"),
     "sweep.sampler": ("grid", "random", "tpe", "gp", "cmaes", "nsgaii"),
 }
 
 REQUIRED = {
+    "runs": "runs=[<run directory>,<run directory>]",
     "input": "input=<file of documents, one JSON line each>",
     "output": "output=<file to write>",
 }
@@ -129,7 +132,7 @@ def _check_ranges(config: DictConfig) -> None:
         if isinstance(value, (int, float)) and not low <= value <= high:
             end = f"of at least {low:g}" if high == math.inf else f"from {low:g} to {high:g}"
             raise UserError(f"{key}={value} is out of range: give a number {end}.")
-    for key in ("seed", "data_seed"):
+    for key in ("seed", "data_seed", "init_seed"):
         seed = OmegaConf.select(config, key)
         if seed is not None and seed > MAX_SEED:
             raise UserError(f"{key}={seed} is too large: give a whole number from 0 to {MAX_SEED}.")

@@ -56,11 +56,13 @@ class RunConfig:
     optimizer: Any = MISSING
     scheduler: Any = MISSING
     tuning: Any = MISSING
+    averaging: Any = MISSING
     objective: Any = MISSING
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     tracking: Any = MISSING
     seed: int = MISSING
     data_seed: int = MISSING
+    init_seed: int = MISSING
     folds: int | None = MISSING
     fold: int = MISSING
     resume: str | None = MISSING
@@ -79,6 +81,18 @@ class EvalOptions:
     """Options of ``ctxlab eval`` only."""
 
     split: str = MISSING
+    runs: list[str] | None = MISSING
+    given: list[str] = MISSING
+
+
+@dataclass
+class SoupOptions:
+    """Options of ``ctxlab soup`` only."""
+
+    runs: list[str] = MISSING
+    given: list[str] = MISSING
+    method: str = MISSING
+    checkpoint: str = MISSING
 
 
 @dataclass
@@ -212,6 +226,11 @@ class EvalConfig(EvalOptions, FromRun, RunConfig):
 
 
 @dataclass
+class SoupConfig(SoupOptions, RunConfig):
+    """Root of ``ctxlab soup``."""
+
+
+@dataclass
 class PredictConfig(PredictOptions, FromRun, RunConfig):
     """Root of ``ctxlab predict``."""
 
@@ -224,6 +243,7 @@ class VerifyConfig(VerifyOptions, FromRun, RunConfig):
 SCHEMAS = {
     "run_schema": RunConfig,
     "eval_schema": EvalConfig,
+    "soup_schema": SoupConfig,
     "predict_schema": PredictConfig,
     "verify_schema": VerifyConfig,
     "compare_schema": CompareConfig,
@@ -235,6 +255,7 @@ SCHEMAS = {
 
 OPTIONS: dict[str, type] = {
     "eval": EvalOptions,
+    "soup": SoupOptions,
     "predict": PredictOptions,
     "verify": VerifyOptions,
     "compare": CompareOptions,

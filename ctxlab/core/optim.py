@@ -1,4 +1,4 @@
-"""Protocols of optimizers, schedules and tuning rules."""
+"""Protocols of optimizers, schedules, tuning rules and averages of weights."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -31,6 +31,11 @@ class Schedule(Component, ABC):
     @abstractmethod
     def factor(self, progress: float) -> float:
         """Return the factor of the learning rate at ``progress`` (fraction of the budget spent, 0 to 1)."""
+
+    def cycles_ended(self, progress: float) -> int:
+        """Return how many cycles are over at ``progress``, each of which leaves a checkpoint that is kept."""
+        del progress
+        return 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +93,13 @@ class Tuning(Component, ABC):
         """
         del model, progress
 
+    def constrain(self, model: Any) -> None:
+        """Restore what the rule keeps true of its parameters, after all of them were set to a mean of several states.
+
+        Called without gradients; does nothing where a mean of valid parameters is valid too.
+        """
+        del model
+
     def tables(self, model: Any) -> list[Table]:
         """Return what the rule has learned, for the report; empty for nothing."""
         del model
@@ -125,6 +137,37 @@ class Tuning(Component, ABC):
         with torch.no_grad():
             for name, tensor in own.items():
                 tensor.copy_(state[name])
+
+
+class Averaging(Component, ABC):
+    """A mean of the weights along training, which is evaluated and exported in their place.
+
+    Each is one file under ``ctxlab/optim/averaging``. Only trainable parameters are averaged, adapters, memory tokens
+    and learned spans included; frozen ones and buffers are as they are. Training itself goes on with its own weights.
+
+    A rule is a description without state: what it has seen is a mapping of tensors that the loop hands it, saves and
+    restores. Names without a slash are the rule's own numbers, ``<slot>/<parameter>`` are copies of parameters.
+    """
+
+    copies: int = 0
+    """Copies of the trained weights that it keeps, in memory and in every checkpoint."""
+
+    @abstractmethod
+    def update(
+        self, seen: dict[str, torch.Tensor], weights: Mapping[str, torch.Tensor], before: float, now: float
+    ) -> None:
+        """Take the weights after a step into ``seen``; called without gradients.
+
+        Args:
+            seen: What the rule has seen; empty at first. Changed in place.
+            weights: Trainable parameters by name; copied where they are kept, as the next step changes them.
+            before: Fraction of the budget spent before the step, 0 to 1.
+            now: Fraction spent after it.
+        """
+
+    @abstractmethod
+    def mean(self, seen: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
+        """Return the averaged weights by name; empty as long as there are none, and for the weights as they are."""
 
 
 _OWN = f"{ADDED_MODULES}.{TUNING_MODULE}."

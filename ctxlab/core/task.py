@@ -9,7 +9,8 @@ import torch
 
 from ctxlab.core.contract import Component
 from ctxlab.core.data import Record
-from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Prediction
+from ctxlab.core.errors import UserError
+from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Opinion, Prediction
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +224,29 @@ class Task(Component, ABC):
     @abstractmethod
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
         """Return the answer for a whole document from the reduced outputs of its tokens (L, D)."""
+
+    def opinion(self, document: Document, encoded: Encoded, merged: Merged) -> Opinion:
+        """Return the probabilities from which ``decide`` makes the answer of ``decode``, for a mean over models.
+
+        Raises:
+            UserError: Answers of the task are not made from probabilities of a fixed set.
+        """
+        del document, encoded, merged
+        raise UserError(
+            f"task={self.name} has no answers that can be averaged over models: evaluate one run at a time with run=."
+        )
+
+    def decide(self, document: Document, encoded: Encoded, merged: Merged, opinion: Opinion) -> Prediction:
+        """Return the answer for a whole document from a mean of opinions; called only where ``opinion`` returns one.
+
+        Args:
+            document: The document.
+            encoded: Its tokens.
+            merged: Outputs of one of the models, for what else an answer says, such as the fraction read.
+            opinion: The mean.
+        """
+        del encoded, merged, opinion
+        raise NotImplementedError(document.id)
 
     @abstractmethod
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:

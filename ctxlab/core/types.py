@@ -150,6 +150,20 @@ class Prediction:
     """Which units of the answer (such as words) the model saw."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Opinion:
+    """What a model holds likely of every unit of an answer (a word, a document, a token), for a mean over models."""
+
+    probabilities: npt.NDArray[np.float64]
+    """(U, C); only columns of the same ``names`` are averaged."""
+    seen: BoolArray
+    """(U,) which units the model saw; the others do not count in a mean."""
+    names: tuple[str, ...]
+    """(C,) name of each column."""
+    tokens: IntArray | None = None
+    """(U,) token of each unit, where units are tokens, so that only models with one tokenizer can be averaged."""
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """A table for the report, also stored in ``result.json``."""

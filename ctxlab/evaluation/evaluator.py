@@ -70,6 +70,31 @@ def evaluate(
         encoded: Their tokens, in the same order.
         done: Called with the number of tokens of each forward pass.
     """
+    return evaluate_answers(
+        lambda count: predict(reader, task, documents=documents, encoded=encoded, done=count),
+        task,
+        documents=documents,
+        encoded=encoded,
+        done=done,
+    )
+
+
+def evaluate_answers(
+    answer: Callable[[Done], Iterator[tuple[Prediction, Merged]]],
+    task: Task,
+    documents: Sequence[Document],
+    encoded: Sequence[Encoded],
+    done: Done = lambda _: None,
+) -> Evaluation:
+    """Score the answers of one model, or of several together.
+
+    Args:
+        answer: Yields the answer for each document with merged outputs, and is given what to call with tokens read.
+        task: Names the metric.
+        documents: The documents of a split.
+        encoded: Their tokens, in the same order.
+        done: Called with the number of tokens of each forward pass.
+    """
     with current().joined():
         started = perf_counter()
     predictions: list[Prediction] = []
@@ -81,7 +106,7 @@ def evaluate(
         done(read)
 
     with FlopCounter() as counter:
-        for prediction, merged in predict(reader, task, documents=documents, encoded=encoded, done=count):
+        for prediction, merged in answer(count):
             predictions.append(prediction)
             tokens += sum(len(text.token_ids) for text in merged.generated)
             seen += int(merged.seen.sum())

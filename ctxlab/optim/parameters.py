@@ -7,7 +7,7 @@ import torch
 
 from ctxlab.core.added_modules import attached
 from ctxlab.core.model import TUNING_MODULE
-from ctxlab.core.optim import ParameterGroup, Tuning
+from ctxlab.core.optim import Averaging, ParameterGroup, Tuning
 
 
 def parameter_groups(groups: Sequence[ParameterGroup], weight_decay: float) -> list[dict[str, Any]]:
@@ -40,3 +40,13 @@ def doubled_bytes(model: torch.nn.Module, tuning: Tuning) -> int:
     own = attached(model, TUNING_MODULE)
     saved = sum(tensor.nbytes for tensor in tuning.save(model).values())
     return saved - (0 if own is None else weight_bytes(own))
+
+
+def average_bytes(model: torch.nn.Module, rule: Averaging) -> int:
+    """Return the bytes of the copies of trained weights that ``rule`` keeps in memory."""
+    return rule.copies * sum(tensor.nbytes for tensor in model.parameters() if tensor.requires_grad)
+
+
+def average_file_bytes(model: torch.nn.Module, rule: Averaging) -> int:
+    """Return the bytes that ``rule`` adds to a checkpoint: its copies, and the weights that training goes on with."""
+    return average_bytes(model, rule) * (rule.copies + 1) // max(rule.copies, 1)

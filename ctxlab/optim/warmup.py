@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from ctxlab.core.errors import UserError
 from ctxlab.core.optim import Schedule
 
+ROUNDING = 1e-9
+"""Share of a cycle that may be missing at its end: sums of shares of a budget are inexact."""
+
 
 @dataclass(frozen=True)
 class Warmup(Schedule, ABC):

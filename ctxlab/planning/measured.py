@@ -39,6 +39,10 @@ class Measured:
     """``fp32``, ``bf16`` or ``fp16``."""
     doubled_bytes: int = 0
     """Bytes of the weights that a checkpoint has twice, as the tuning rule merges its adapters into them."""
+    average_bytes: int = 0
+    """Bytes of the copies of weights that are averaged."""
+    average_file_bytes: int = 0
+    """Bytes that they add to a checkpoint."""
 
     @property
     def flops_per_step(self) -> float:
@@ -62,8 +66,8 @@ class Measured:
 
     @property
     def checkpoint_bytes(self) -> int:
-        """Return the size of a checkpoint: weights, merged and not, and the optimizer's states."""
-        return self.weight_bytes + self.doubled_bytes + self.state_bytes
+        """Return the size of a checkpoint: weights, merged and not, those averaged, and the optimizer's states."""
+        return self.weight_bytes + self.doubled_bytes + self.state_bytes + self.average_file_bytes
 
     def tensor_bytes(self, tokens_per_forward: int | None = None) -> int:
         """Return the peak of the tensors of training.
@@ -71,11 +75,12 @@ class Measured:
         Args:
             tokens_per_forward: One of ``peaks``; None for the run's own.
         """
-        return int(self.weight_bytes + self._peak(tokens_per_forward).tensor_bytes)
+        return int(self.weight_bytes + self.average_bytes + self._peak(tokens_per_forward).tensor_bytes)
 
     def peak_bytes(self, tokens_per_forward: int | None = None) -> int:
         """Return the peak memory of the process; the argument is that of ``tensor_bytes``."""
-        return int(self.weight_bytes + self.other_bytes + self._peak(tokens_per_forward).process_bytes)
+        peak = self._peak(tokens_per_forward)
+        return int(self.weight_bytes + self.average_bytes + self.other_bytes + peak.process_bytes)
 
     def _peak(self, tokens_per_forward: int | None) -> Peak:
         return self.peaks[next(iter(self.peaks)) if tokens_per_forward is None else tokens_per_forward]

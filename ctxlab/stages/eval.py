@@ -11,6 +11,7 @@ from ctxlab.optim.parameters import count_parameters
 from ctxlab.runtime.ranks import current
 from ctxlab.training.state import TrainState
 from ctxlab.workbench import sanity
+from ctxlab.workbench.ensemble import added_cost, open_ensemble, score_together
 from ctxlab.workbench.finish import Split, make_result, score_split, write_outputs
 from ctxlab.workbench.meter import start_meter
 from ctxlab.workbench.opening import Opened, open_bench
@@ -26,12 +27,36 @@ def run(parts: Parts) -> None:
 
 def _run(parts: Parts) -> None:
     name: str = parts.options.split
+    if parts.options.runs:
+        _run_several(parts, name)
+        return
     opened = open_bench(parts, lambda task: documents_with(parts, task, name), scored=(name,))
     run_dir = parts.origin.run_dir
     tracker = open_tracker(parts, TrainState())
     result = None
     try:
         split, result = score(parts, opened, name)
+        if current().leads:
+            write_outputs(parts, opened.bench, result, {name: split})
+    finally:
+        tracker.finish(as_dict(result) if result else None, run_dir / "report.md" if result else None)
+
+
+def _run_several(parts: Parts, name: str) -> None:
+    """Score the mean of the probabilities of several runs."""
+    ensemble = open_ensemble(
+        parts, parts.options.runs, lambda own: lambda task: documents_with(own, task, name), split=name
+    )
+    opened, run_dir = ensemble.opened[0], parts.origin.run_dir
+    tracker = open_tracker(parts, TrainState())
+    result = None
+    try:
+        memory = start_meter(opened.bench)
+        opened.bench.task.notes.extend(sanity.single(name, opened.documents.of(name)))
+        split = score_together(ensemble, name)
+        cost = added_cost(ensemble, evaluation_cost(opened, split, memory.peak_bytes()))
+        origins = ", ".join(one.origin for one in ensemble.opened)
+        result = make_result(parts, opened.bench, {name: split}, cost=cost, checkpoint=origins, resumed_from=None)
         if current().leads:
             write_outputs(parts, opened.bench, result, {name: split})
     finally:

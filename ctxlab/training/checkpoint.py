@@ -9,7 +9,7 @@ import json
 import logging
 import re
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -23,6 +23,12 @@ log = logging.getLogger(__name__)
 
 FOLDER = "checkpoints"
 OPTIMIZER = "optimizer.safetensors"
+AVERAGES = "averaging.safetensors"
+"""File with the weights that training goes on with where averaged ones are exported; absent without an average."""
+
+OF_TRAINING = (OPTIMIZER, AVERAGES)
+"""Files that only a run that is continued needs."""
+
 _NAME = re.compile(r"step-\d{8,}")
 
 
@@ -78,8 +84,16 @@ def latest_valid(run_dir: Path) -> Path | None:
 def find(run_dir: Path, pointer: str) -> Path:
     """Return the checkpoint that ``pointer`` (best or latest) names, else the newest valid one.
 
-    Raises UserError if the run has none.
+    The name of a checkpoint means that one and no other. Raises UserError if there is none.
     """
+    if _NAME.fullmatch(pointer):
+        problem = fault(run_dir / FOLDER / pointer) if pointer in names(run_dir) else "it is not there"
+        if problem is not None:
+            raise UserError(
+                f"{run_dir / FOLDER / pointer} is not a valid checkpoint ({problem}); there are "
+                f"{', '.join(names(run_dir)) or 'none'}."
+            )
+        return run_dir / FOLDER / pointer
     wanted = read_pointer(run_dir, pointer)
     folder = _first_whole(run_dir, dict.fromkeys([*([wanted] if wanted else []), *reversed(names(run_dir))]))
     if folder is None:
@@ -97,19 +111,19 @@ def _first_whole(run_dir: Path, candidates: Iterable[str]) -> Path | None:
     return None
 
 
-def rotate(run_dir: Path, num_kept: int) -> None:
-    """Remove all but the newest ``num_kept`` checkpoints and the best one."""
+def rotate(run_dir: Path, num_kept: int, also: Collection[str] = ()) -> None:
+    """Remove all but the newest ``num_kept`` checkpoints, the best one, and those named in ``also``."""
     best = read_pointer(run_dir, "best")
     for name in names(run_dir)[:-num_kept]:
-        if name != best:
+        if name != best and name not in also:
             shutil.rmtree(run_dir / FOLDER / name)
 
 
 def reduce_to_best(run_dir: Path) -> None:
     """Reduce a finished run to the weights that were scored; its training cannot be resumed afterwards.
 
-    Other checkpoints are removed, and the optimizer state, whose line is removed from the manifest first: a process
-    killed in between leaves a valid checkpoint and one extra file, which the next call removes.
+    Other checkpoints are removed, and the files of training alone, whose lines are removed from the manifest first: a
+    process killed in between leaves a valid checkpoint and extra files, which the next call removes.
     """
     best = read_pointer(run_dir, "best") or read_pointer(run_dir, "latest")
     if best is None:
@@ -119,6 +133,7 @@ def reduce_to_best(run_dir: Path) -> None:
             shutil.rmtree(run_dir / FOLDER / name)
     folder = run_dir / FOLDER / best
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    if manifest.pop(OPTIMIZER, None) is not None:
-        write_json(folder / MANIFEST, manifest)
-    (folder / OPTIMIZER).unlink(missing_ok=True)
+    if manifest.keys() & set(OF_TRAINING):
+        write_json(folder / MANIFEST, {name: value for name, value in manifest.items() if name not in OF_TRAINING})
+    for name in OF_TRAINING:
+        (folder / name).unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """The components of a training run, and the protocol of its observers."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
@@ -13,6 +13,7 @@ from ctxlab.core.objective import Objective
 from ctxlab.core.optim import Schedule, Tuning
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
+from ctxlab.training.averages import Averages
 from ctxlab.training.state import TrainState
 from ctxlab.training.stream import Stream
 
@@ -67,3 +68,5 @@ class Job:
     """Groups that a resumed run may change, redacted; saved with the weights so that changes are reported."""
     peak_bytes: Callable[[], int]
     """Returns the peak memory of this process so far."""
+    averages: Averages = field(default_factory=Averages)
+    """Averaged weights, which are evaluated and exported; by default there are none."""

@@ -63,10 +63,13 @@ class Trainer:
         self.accumulation = Accumulation(job, accelerator, passes=passes, ranks=self.ranks, stop=self.stop)
         self.pacing = Pacing(job, passes, self.ranks)
         self._logged = (0, 0.0)
+        self._progress = 0.0
+        """Fraction of the budget spent at the end of the last step."""
 
     def resume(self, folder: Path, state: TrainState) -> None:
-        """Restore optimizer and loss scaler from ``folder`` (weights are loaded with the model)."""
+        """Restore optimizer, averages and loss scaler from ``folder`` (weights are loaded with the model)."""
         load_optimizer(self.job.optimizer, folder / checkpoint.OPTIMIZER)
+        self.job.averages.load(folder)
         saved = saving.read_state_file(folder)
         state.notes.extend(changes(saved.get("configuration", {}), self.job.configuration, state.step))
         scaler = saved.get("scaler")
@@ -93,6 +96,7 @@ class Trainer:
         try:
             with self.watcher, self.stop.listening():
                 self._loop(state)
+                self.job.averages.keep()
         finally:
             self.metrics.close()
         return state
@@ -101,11 +105,11 @@ class Trainer:
         """Return the notes of a run that has ended at ``state``, for its report."""
         skipped = self._epoch(state).skipped.note()
         jumps = spikes.note(state, self.settings.spike_factor or 0.0, skipped=self.settings.skip_spikes)
-        return [*state.notes, *([skipped] if skipped else []), *jumps]
+        return [*state.notes, *([skipped] if skipped else []), *jumps, *self.job.averages.notes()]
 
     def _loop(self, state: TrainState) -> None:
         self._logged = (state.tokens, state.seconds)
-        saved_at = state.step
+        saved_at, self._progress = state.step, self.budget.progress(state)
         self._position(state)
         self._grow(state.length, state.length)
         if state.step and _due(state.step, self.settings.eval_every_steps) and self._evaluate(state):
@@ -118,12 +122,13 @@ class Trainer:
             if progress >= 1 or self._out_of_patience(state):
                 break
             self._step(state, epoch, progress)
+            cycle_ended = self._end_step(state)
             self.watcher.step(self.budget.progress(state), state)
             if state.step % self.settings.log_every_steps == 0:
                 self._log_step(state)
             due = _due(state.step, self.settings.eval_every_steps) and self._evaluate(state)
             asked = self.stop.due  # one that comes later waits for the next step, which is saved then
-            if due or _due(state.step, self.settings.save_every_steps) or asked is not None:
+            if due or cycle_ended or _due(state.step, self.settings.save_every_steps) or asked is not None:
                 self._save(state)
                 saved_at = state.step
             if asked is not None:
@@ -200,9 +205,25 @@ class Trainer:
         self.optimizer.zero_grad()
         state.add(sums)
         state.count_step(epoch.steps_per_pass)
+        self._count_time(state, started, cpu_started)
+
+    def _count_time(self, state: TrainState, started: float, cpu_started: float) -> None:
         seconds, cpu_seconds = self.ranks.told([perf_counter() - started, process_time() - cpu_started])
         state.seconds += seconds
         state.cpu_seconds += cpu_seconds
+
+    def _end_step(self, state: TrainState) -> bool:
+        """Average the weights; returns whether a cycle of the schedule has ended with the step."""
+        before, now = self._progress, self.budget.progress(state)
+        if self.job.averages.is_active:
+            started, cpu_started = perf_counter(), process_time()
+            self.job.averages.update(before, now)
+            self._count_time(state, started, cpu_started)
+        self._progress = now
+        if self.job.schedule.cycles_ended(now) == self.job.schedule.cycles_ended(before):
+            return False
+        state.cycle_ends = [*state.cycle_ends, state.step]
+        return True
 
     def _accumulate_within_memory(self, state: TrainState, epoch: Epoch, indices: Sequence[int]) -> lanes.Sums:
         """Accumulate a step; where memory runs out, again with passes of half the tokens, which are kept from then on.
@@ -316,7 +337,7 @@ class Trainer:
         self.job.model.eval()
         self._grow(state.length, self.job.context_length)  # evaluation uses the full context
         try:
-            with self.ranks.together(self.stop.signal_number):
+            with self.ranks.together(self.stop.signal_number), self.job.averages.applied():
                 return self.job.evaluate()
         except Interrupted as signal:
             self.stop.signal_number = self.stop.agreed = signal.signal_number

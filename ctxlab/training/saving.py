@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ctxlab.core.files import write_json, write_text
+from ctxlab.core.optim import Tuning
+from ctxlab.core.strategy import Strategy
+from ctxlab.core.task import Task
 from ctxlab.models.loading.checkpointed import save_tokenizer, save_weights
 from ctxlab.training import checkpoint
 from ctxlab.training.faults import check_weights
@@ -36,18 +39,26 @@ def save(job: Job, state: TrainState, scaler: Any) -> None:
     checkpoint.write_pointer(job.run_dir, "latest", name, step=state.step)
     if state.best_step == state.step:
         checkpoint.write_pointer(job.run_dir, "best", name, step=state.step, metric=state.best_metric)
-    checkpoint.rotate(job.run_dir, job.settings.keep_checkpoints)
+    kept = [checkpoint.step_name(step) for step in state.cycle_ends]
+    checkpoint.rotate(job.run_dir, job.settings.keep_checkpoints, kept)
 
 
 def _write(folder: Path, job: Job, state: TrainState, scaler: Any) -> None:
     with ThreadPoolExecutor(1) as pool:  # the optimizer's file is the largest
         states = pool.submit(save_optimizer, job.optimizer, folder / checkpoint.OPTIMIZER)
-        save_weights(job.model, job.tuning, folder)
+        job.averages.save(folder)
+        with job.averages.applied():
+            write_model(
+                folder,
+                job.task,
+                job.strategy,
+                tuning=job.tuning,
+                model=job.model,
+                tokenizer=job.tokenizer,
+                context_length=job.context_length,
+                step=state.step,
+            )
     states.result()
-    save_tokenizer(job.tokenizer, job.strategy.reading.longest(job.context_length), folder)
-    model = type(job.model).__name__
-    page = card(job.task, job.strategy, job.tuning, model=model, context_length=job.context_length, step=state.step)
-    write_text(folder / CARD, page)
     values = {
         "state": state.to_dict(),
         "task": job.task.name,
@@ -56,6 +67,35 @@ def _write(folder: Path, job: Job, state: TrainState, scaler: Any) -> None:
         "scaler": scaler.state_dict() if scaler is not None else None,
     }
     write_json(folder / STATE, values)
+
+
+def write_model(
+    folder: Path,
+    task: Task,
+    strategy: Strategy,
+    *,
+    tuning: Tuning,
+    model: Any,
+    tokenizer: Any,
+    context_length: int,
+    step: int,
+) -> None:
+    """Write everything that is needed to use a model, but not to train it on.
+
+    Args:
+        folder: Folder of the checkpoint.
+        task: Task of the run.
+        strategy: Its strategy.
+        tuning: Its tuning rule.
+        model: Model with all of them installed.
+        tokenizer: Its tokenizer.
+        context_length: Context length in tokens.
+        step: Steps of training.
+    """
+    save_weights(model, tuning, folder)
+    save_tokenizer(tokenizer, strategy.reading.longest(context_length), folder)
+    page = card(task, strategy, tuning, model=type(model).__name__, context_length=context_length, step=step)
+    write_text(folder / CARD, page)
 
 
 def read_state_file(folder: Path) -> dict[str, Any]:

@@ -63,6 +63,8 @@ class TrainState:
     """Peak memory over all processes of the run, recorded at their checkpoints."""
     notes: list[str] = field(default_factory=list)
     """Settings that were changed on resuming, one sentence each, for the report."""
+    cycle_ends: list[int] = field(default_factory=list)
+    """Steps at which a cycle of the schedule ended; their checkpoints are kept."""
     tracker_id: str | None = None
     resumed_from: str | None = None
     """Checkpoint that the run was last resumed from."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ctxlab.core import run_state
 from ctxlab.core.errors import UserError
-from ctxlab.optim.parameters import doubled_bytes, weight_bytes
+from ctxlab.optim.parameters import average_file_bytes, doubled_bytes, weight_bytes
 from ctxlab.optim.state_size import state_bytes
 from ctxlab.planning.disk import num_at_once, num_saves
 from ctxlab.training import checkpoint
@@ -59,6 +59,7 @@ def check_space(parts: Parts, trainer: Trainer, state: TrainState) -> None:
     run_dir, kept = parts.origin.run_dir, parts.trainer.keep_checkpoints
     model = trainer.job.model
     each = weight_bytes(model) + doubled_bytes(model, parts.tuning) + state_bytes(parts.optimizer, model)
+    each += average_file_bytes(model, parts.averaging)
     present = len(checkpoint.names(run_dir))
     free_bytes = shutil.disk_usage(run_dir).free
 
@@ -86,7 +87,8 @@ def _num_checkpoints(trainer: Trainer, state: TrainState, num_kept: int, present
     if steps is not None:
         before = num_saves(state.step, settings.save_every_steps, eval_every_steps) if state.step else 0
         saves = present + max(num_saves(steps, settings.save_every_steps, eval_every_steps) - before, 1)
-    return num_at_once(num_kept, saves, has_best=eval_every_steps is not None)
+    cycles = trainer.job.schedule.cycles_ended(1.0)
+    return num_at_once(num_kept + cycles, saves, has_best=eval_every_steps is not None)
 
 
 def _most_steps(trainer: Trainer, state: TrainState) -> int | None:

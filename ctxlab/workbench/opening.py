@@ -204,7 +204,7 @@ def _make_bench(parts: Parts, task: Task, source: ModelSource, *, new_head: bool
     strategy = copy.deepcopy(parts.strategy)
     if strategy.reading.wants_scorer:
         strategy.reading.take_scorer(_language_model(parts.model))
-    seed_everything(parts.seed)  # a new head is initialised from it
+    seed_everything(parts.init_seed)  # a new head is initialised from it
     model, facts = assemble(strategy, source, task=task, tuning=parts.tuning, length=parts.length)
     if getattr(model, NEW_HEAD, False) and not new_head:
         raise UserError(

@@ -16,11 +16,12 @@ from ctxlab.core import invocation
 from ctxlab.core.data import Source
 from ctxlab.core.model import ModelSource
 from ctxlab.core.objective import Objective
-from ctxlab.core.optim import OptimizerFactory, Schedule, Tuning
+from ctxlab.core.optim import Averaging, OptimizerFactory, Schedule, Tuning
 from ctxlab.core.strategy import Attention, Curriculum, Memory, Positions, Reading, Strategy
 from ctxlab.core.task import Task
 from ctxlab.core.tracking import Tracker
 from ctxlab.data.splits import HoldOut
+from ctxlab.training import checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Start:
     folder: Path
     """Run directory."""
     checkpoint: str
-    """``best`` or ``latest``."""
+    """``best``, ``latest`` or the name of a checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class Parts:
     optimizer: OptimizerFactory
     schedule: Schedule
     tuning: Tuning
+    averaging: Averaging
     objective: Objective
     tracker: Tracker
     trainer: TrainerConfig
@@ -70,6 +72,8 @@ class Parts:
     seed: int
     data_seed: int
     """Seed of splits and generated documents."""
+    init_seed: int
+    """Seed of the weights that begin at random."""
     hold_out: HoldOut | None
     start: Start | None
     options: Any
@@ -93,12 +97,14 @@ def make_parts(cfg: DictConfig, run_dir: Path) -> Parts:
         optimizer=build(cfg.optimizer, OptimizerFactory),
         schedule=build(cfg.scheduler, Schedule),
         tuning=build(cfg.tuning, Tuning),
+        averaging=build(cfg.averaging, Averaging),
         objective=build(cfg.objective, Objective),
         tracker=build(cfg.tracking, Tracker),
         trainer=trainer,
         length=cfg.context.length,
         seed=cfg.seed,
         data_seed=cfg.data_seed,
+        init_seed=cfg.init_seed,
         hold_out=None if cfg.folds is None else HoldOut(cfg.folds, cfg.fold),
         start=_start(cfg),
         options=stage_options(cfg),
@@ -131,4 +137,13 @@ def _origin(cfg: DictConfig, run_dir: Path) -> Origin:
 def _start(cfg: DictConfig) -> Start | None:
     if cfg.stage == "train":
         return Start(Path(cfg.resume), "latest") if cfg.resume else None
+    if cfg.get("runs"):  # the first of several runs
+        return start_of(Path(cfg.runs[0]), cfg.checkpoint)
     return Start(Path(cfg.run), cfg.checkpoint) if "run" in cfg and cfg.run else None
+
+
+def start_of(path: Path, pointer: str) -> Start:
+    """Return the start that a path names: a run, of which ``pointer`` says the checkpoint, or a checkpoint itself."""
+    if path.parent.name == checkpoint.FOLDER:
+        return Start(path.parent.parent, path.name)
+    return Start(path, pointer)

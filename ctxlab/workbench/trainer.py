@@ -9,6 +9,7 @@ from ctxlab.evaluation.evaluator import Evaluation, evaluate
 from ctxlab.optim.parameters import parameter_groups
 from ctxlab.runtime.cost import MemoryMeter
 from ctxlab.runtime.ranks import current
+from ctxlab.training.averages import Averages
 from ctxlab.training.changes import GROUPS
 from ctxlab.training.job import Job, Watcher
 from ctxlab.training.loop import Trainer
@@ -83,6 +84,7 @@ def make_trainer(
         evaluate=validation if validation.documents else None,
         configuration={group: parts.origin.config.get(group, {}) for group in GROUPS},
         peak_bytes=memory.peak_bytes,
+        averages=Averages(parts.averaging, bench.model, parts.tuning),
     )
     bench.model.train()
     trainer = Trainer(job, bench.accelerator, watcher)

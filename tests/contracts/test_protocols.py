@@ -16,7 +16,7 @@ from ctxlab.core.data import Source
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import ModelSource
 from ctxlab.core.objective import Objective
-from ctxlab.core.optim import OptimizerFactory, Schedule, Tuning
+from ctxlab.core.optim import Averaging, OptimizerFactory, Schedule, Tuning
 from ctxlab.core.strategy import Attention, Curriculum, Memory, Positions, Reading
 from ctxlab.core.task import Task
 from ctxlab.core.tracking import Tracker
@@ -34,6 +34,7 @@ PROTOCOLS = {
     "task": Task,
     "tracking": Tracker,
     "tuning": Tuning,
+    "averaging": Averaging,
     "objective": Objective,
 }
 """By the group of ``conf`` whose files name its components."""

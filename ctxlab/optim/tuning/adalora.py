@@ -157,6 +157,11 @@ class Adalora(Adapted):
         for one in adapters:
             one.values.mul_(one.kept)
 
+    def constrain(self, model: Any) -> None:
+        """Take the ranks out of a mean that are not kept now, though they were in earlier states."""
+        for _, one in self.adapters(model):
+            one.values.mul_(one.kept)
+
     def tables(self, model: Any) -> list[Table]:
         """Return a table of the ranks that each matrix has kept."""
         rows = [(matrix.name, int(adapter.kept.sum())) for matrix, adapter in self.adapters(model)]

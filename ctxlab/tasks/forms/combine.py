@@ -9,6 +9,7 @@ Shape legend: T tokens of a document that were read, C classes.
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
 from ctxlab.core.types import FloatArray
 
@@ -55,13 +56,18 @@ def attention(logits: FloatArray, *, several: bool) -> FloatArray:
 
 def probabilities(logits: FloatArray, *, several: bool) -> FloatArray:
     """Return (T, C) of logits (T, C): softmax, or sigmoid where ``several``."""
-    logits = logits.astype(np.float64)
     if several:
-        each: FloatArray = np.exp(-np.logaddexp(0, -logits)).astype(np.float32)
+        each: FloatArray = np.exp(-np.logaddexp(0, -logits.astype(np.float64))).astype(np.float32)
         return each
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    one: FloatArray = (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
-    return one
+    return softmax(logits).astype(np.float32)
+
+
+def softmax(logits: FloatArray) -> npt.NDArray[np.float64]:
+    """Return the softmax of logits (T, C) in double precision."""
+    exact = logits.astype(np.float64)
+    shifted = np.exp(exact - exact.max(axis=1, keepdims=True))
+    found: npt.NDArray[np.float64] = shifted / shifted.sum(axis=1, keepdims=True)
+    return found
 
 
 RULES: dict[str, Callable[..., FloatArray]] = {"mean": mean, "max": maximum, "attention": attention}

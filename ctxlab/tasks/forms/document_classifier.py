@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
 from ctxlab.core.task import LABEL_SETS, LABELS, Loss, Predicted
-from ctxlab.core.types import NO_LABEL, Document, Encoded, FloatArray, IntArray, Merged, Prediction
+from ctxlab.core.types import NO_LABEL, Document, Encoded, FloatArray, IntArray, Merged, Opinion, Prediction
 from ctxlab.tasks.forms.base import BaseTask
 from ctxlab.tasks.forms.combine import RULES
 from ctxlab.tasks.records.evidence import evidence_field, evidence_of
@@ -252,10 +252,23 @@ class DocumentClassifier(BaseTask, ABC):
 
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
         """Return the combined ``Verdict`` of all windows; a document of which nothing was read has no label."""
-        num_seen = int(merged.seen.sum())
         given = np.zeros(len(self.labels), np.float32)
-        if num_seen:
+        if merged.seen.any():
             given = self._combine(merged.outputs[merged.seen], several=self._several)
+        return self._answer(document, encoded, merged, given)
+
+    def opinion(self, document: Document, encoded: Encoded, merged: Merged) -> Opinion:
+        """Return the probabilities (1, C) of the document's classes, combined over its windows."""
+        verdict: Verdict = self.decode(document, encoded, merged).answer
+        return Opinion(verdict.probabilities[None].astype(np.float64), np.array([verdict.is_read]), verdict.classes)
+
+    def decide(self, document: Document, encoded: Encoded, merged: Merged, opinion: Opinion) -> Prediction:
+        """Return the ``Verdict`` of a mean of probabilities."""
+        return self._answer(document, encoded, merged, opinion.probabilities[0].astype(np.float32))
+
+    def _answer(self, document: Document, encoded: Encoded, merged: Merged, given: FloatArray) -> Prediction:
+        """Return the ``Verdict`` where the classes have the probabilities ``given`` (C,)."""
+        num_seen = int(merged.seen.sum())
         numbers = np.flatnonzero(given >= THRESHOLD) if self._several else [int(given.argmax())]
         chosen = tuple(self.labels[number] for number in numbers) if num_seen else ()
         evidence = evidence_of(document, encoded, merged)

@@ -5,6 +5,7 @@ Shape legend: L tokens of a document, W tokens of a window, B windows of a batch
 
 from abc import ABC
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ import torch.nn.functional as F
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.task import LABELS, Loss, Predicted
-from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Prediction
+from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Opinion, Prediction
 from ctxlab.tasks.forms.base import BaseTask
+from ctxlab.tasks.forms.combine import softmax
 from ctxlab.tasks.records.evidence import evidence_field
 from ctxlab.tasks.records.fields import check_word_places, check_words, kind, missing
 from ctxlab.tasks.text.subwords import Subwords, frame, needs_leading_space, split_words
@@ -187,15 +189,35 @@ class TokenLabeller(BaseTask, ABC):
 
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
         """Return the best label at each word's first sub-token, ``NOT_SEEN`` for unseen words."""
-        first = np.flatnonzero(np.diff(encoded.word_ids, prepend=-1))
+        first = _first(encoded)
         seen = merged.seen[first].tolist()
         best = merged.outputs[first].argmax(axis=-1)
         tags = [self.labels[index] if saw else NOT_SEEN for index, saw in zip(best, seen, strict=True)]
         return Prediction(document.id, tags, seen)
 
+    def opinion(self, document: Document, encoded: Encoded, merged: Merged) -> Opinion:
+        """Return the probabilities (words, C) of each word's labels, whatever tokens the word consists of."""
+        del document
+        first = _first(encoded)
+        return Opinion(softmax(merged.outputs[first]), merged.seen[first], tuple(self.labels))
+
+    def decide(self, document: Document, encoded: Encoded, merged: Merged, opinion: Opinion) -> Prediction:
+        """Return the answer of ``decode`` where the labels of words have the probabilities of ``opinion``."""
+        first = _first(encoded)
+        # In double precision, in which labels that differ by a rounding of fp32 keep their order.
+        outputs: Any = np.zeros((len(encoded), len(self.labels)))
+        seen = np.zeros(len(encoded), np.bool_)
+        outputs[first], seen[first] = opinion.probabilities, opinion.seen
+        return self.decode(document, encoded, replace(merged, outputs=outputs, seen=seen))
+
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
         """Return words and labels."""
         return {"id": document.id, "tokens": list(document.fields["tokens"]), "tags": list(prediction.answer)}
+
+
+def _first(encoded: Encoded) -> IntArray:
+    """Return the index of each word's first sub-token."""
+    return np.flatnonzero(np.diff(encoded.word_ids, prepend=-1))
 
 
 def _labels(subwords: Subwords, tags: Sequence[str] | None, label_ids: Mapping[str, int]) -> IntArray:

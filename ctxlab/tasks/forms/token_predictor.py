@@ -5,13 +5,15 @@ Shape legend: B windows of a batch, W tokens of a window, V tokens of the vocabu
 
 from abc import ABC
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 
 from ctxlab.core.data import Record
 from ctxlab.core.task import TOKENS, Loss, Predicted
-from ctxlab.core.types import Document, Encoded, IntArray, Merged, Prediction
+from ctxlab.core.types import Document, Encoded, IntArray, Merged, Opinion, Prediction
 from ctxlab.tasks.forms import vocabulary
 from ctxlab.tasks.forms.base import BaseTask
 from ctxlab.tasks.forms.perplexity_fields import perplexity_fields
@@ -21,6 +23,9 @@ from ctxlab.tasks.records.fields import not_blank, text_of
 from ctxlab.tasks.text.encoding import added_characters
 from ctxlab.text.known import unknown_id
 from ctxlab.text.language import checked
+
+TINY = 1e-300
+"""Smallest probability of a token in a mean."""
 
 
 class TokenPredictor(BaseTask, ABC):
@@ -94,6 +99,23 @@ class TokenPredictor(BaseTask, ABC):
             num_tokens=len(encoded),
         )
         return Prediction(document.id, scores, seen.tolist())
+
+    def opinion(self, document: Document, encoded: Encoded, merged: Merged) -> Opinion:
+        """Return (L, 2): the probability of each token, and 1 where it is the likeliest.
+
+        The mean of the latter says whether most models are right; that of whole distributions is not known.
+        """
+        del document
+        likely = np.exp(-merged.outputs[:, 0].astype(np.float64))
+        return Opinion(
+            np.stack([likely, merged.outputs[:, 1]], axis=-1), merged.seen, ("likelihood", "right"), encoded.input_ids
+        )
+
+    def decide(self, document: Document, encoded: Encoded, merged: Merged, opinion: Opinion) -> Prediction:
+        """Return the ``TokenScores`` where tokens have the probabilities of ``opinion``."""
+        likely, right = opinion.probabilities.T
+        outputs = np.stack([-np.log(np.maximum(likely, TINY)), right], axis=-1).astype(np.float32)
+        return self.decode(document, encoded, replace(merged, outputs=outputs, seen=opinion.seen))
 
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
         """Return the perplexity of the document, in total and by position; see ``perplexity_fields``."""

@@ -17,7 +17,13 @@ import torch
 
 from ctxlab.core.passes import Item
 from ctxlab.core.types import Document
-from ctxlab.optim.parameters import count_parameters, doubled_bytes, weight_bytes
+from ctxlab.optim.parameters import (
+    average_bytes,
+    average_file_bytes,
+    count_parameters,
+    doubled_bytes,
+    weight_bytes,
+)
 from ctxlab.planning import growth, heap
 from ctxlab.planning.measured import Measured
 from ctxlab.planning.shape import CONSTANT, PAIRS, ROW_PAIRS, TARGETS, TOKENS, Shape
@@ -108,6 +114,8 @@ def measure(parts: Parts, bench: Workbench, documents: Sequence[Document]) -> Me
         trainable_parameters=count_parameters(bench.model, trainable=True),
         weight_bytes=weight_bytes(bench.model),
         doubled_bytes=doubled_bytes(bench.model, parts.tuning),
+        average_bytes=average_bytes(bench.model, parts.averaging),
+        average_file_bytes=average_file_bytes(bench.model, parts.averaging),
         state_bytes=sum(_states(trainer)),
         load=load,
         peaks=_largest_peaks(trainer, epoch, peaks),
