@@ -26,6 +26,10 @@ class Term:
 class Objective(Component, ABC):
     """The loss that a training step minimises; each is one file under ``ctxlab/objectives``."""
 
+    fixed_passes = False
+    """Whether any items take the same number of forward and backward passes through the model, whatever they hold, so
+    that processes among which its weights are dealt can run equally many."""
+
     def start(self, model: Any) -> None:
         """Receive the model to be trained; called once before the first step, of a resumed run too."""
         del model

@@ -27,6 +27,8 @@ class RDrop(Objective):
     A step costs two forward and two backward passes, and the activations of both are in memory at the same time.
     """
 
+    fixed_passes = True
+
     def __init__(self, alpha: float) -> None:
         """Set the weight of the divergence.
 
