@@ -21,7 +21,7 @@ import transformers.models.t5.modeling_t5  # noqa: E402, F401
 import tests.training.runs as runs  # noqa: E402
 from ctxlab.core.errors import UserError  # noqa: E402
 
-STEPS = 3
+STEPS = 2
 
 
 def compute(folder: Path, words: list[str], rank: int, size: int) -> dict:
