@@ -143,11 +143,16 @@ def losses_told() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if not isinstance(error, dist.DistError) and "gloo" not in str(error):  # type: ignore[attr-defined]
+        if not tells_of_a_loss(error):
             raise
         raise ProcessLost(
             f"Another process of the run ended, and process {world.rank()} with it: see its message."
         ) from error
+
+
+def tells_of_a_loss(error: BaseException) -> bool:
+    """Return whether an error says that an exchange with another process has failed."""
+    return isinstance(error, dist.DistError) or "gloo" in str(error)  # type: ignore[attr-defined]
 
 
 def _dealt(model: torch.nn.Module) -> list[Any]:
