@@ -85,8 +85,8 @@ REFUSED = {
     "strategy-adaptive_span": "strategy/attention=adaptive_span has weights of its own outside of the layers",
     "strategy-hierarchical": "strategy/reading=hierarchical does not support",
     "strategy-rmt": "strategy/memory=recurrent their number depends on the documents",
-    "strategy-streaming": "strategy/memory=sinks their number depends on the documents",
-    "strategy-transformer_xl": "strategy/memory=segment_cache their number depends on the documents",
+    "strategy-streaming-causal": "strategy/memory=sinks their number depends on the documents",
+    "strategy-transformer_xl-causal": "strategy/memory=segment_cache their number depends on the documents",
     "strategy/positions-dynamic_ntk": "strategy/positions=dynamic_ntk their number depends on the documents",
     "task-relation": "task=relation has weights of its own outside of the layers",
     **{
