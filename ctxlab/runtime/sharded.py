@@ -53,7 +53,10 @@ def is_dealt(model: torch.nn.Module) -> bool:
 
 def full(tensor: torch.Tensor) -> torch.Tensor:
     """Return a tensor as one process would have it; all processes must call this for one that is dealt."""
-    return tensor.detach().full_tensor() if isinstance(tensor, DTensor) else tensor
+    if not isinstance(tensor, DTensor):
+        return tensor
+    with torch.no_grad():
+        return tensor.full_tensor()
 
 
 def own_part(tensor: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
@@ -152,7 +155,7 @@ def losses_told() -> Iterator[None]:
 
 def tells_of_a_loss(error: BaseException) -> bool:
     """Return whether an error says that an exchange with another process has failed."""
-    return isinstance(error, dist.DistError) or "gloo" in str(error)  # type: ignore[attr-defined]
+    return isinstance(error, dist.DistError) or "gloo" in str(error)
 
 
 def _dealt(model: torch.nn.Module) -> list[Any]:
