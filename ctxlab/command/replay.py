@@ -43,6 +43,9 @@ OF_SOUP = (SEVERAL, GIVEN, "method", "checkpoint")
 FILES = ("data.train_file", "data.validation_file", "data.test_file", "objective.run")
 """Keys that are always paths."""
 
+OF_PROCESSES = ("trainer.processes", "trainer.sharding")
+"""Keys that say on which processes a command runs."""
+
 PERHAPS_FILES = ("data.path", "model.path", "sweep.space")
 """Keys that are paths if the path exists, and hub names otherwise."""
 
@@ -195,11 +198,11 @@ def _example(stage: str) -> str:
 def _replayable(override: Override, start: str) -> bool:
     """Return whether an override may be replayed: not Hydra's own, which could call anything, no secrets, no runs.
 
-    ``run=`` starts a command of another kind, which has its own number of processes.
+    ``run=`` starts a command of another kind, which has its own processes.
     """
     key = override.key_or_group
     hydra = key == "hydra" or override.is_hydra_override()
-    left_out = (*STARTS, *OF_SOUP, "stage", *(("trainer.processes",) if start != "resume" else ()))
+    left_out = (*STARTS, *OF_SOUP, "stage", *(OF_PROCESSES if start != "resume" else ()))
     return not hydra and key not in left_out and MASK not in str(override.input_line)
 
 

@@ -4,6 +4,7 @@ import math
 
 from omegaconf import DictConfig, OmegaConf
 
+from ctxlab.core import world
 from ctxlab.core.errors import UserError
 
 MIN_CONTEXT = 16
@@ -79,6 +80,7 @@ RANGES = {
 CHOICES = {
     "trainer.precision": ("auto", "fp32", "bf16", "fp16"),
     "trainer.device": ("auto", "cpu", "cuda"),
+    "trainer.sharding": ("full", "null"),
     "split": ("train", "validation", "test"),
     "checkpoint": ("best", "latest"),
     "method": ("uniform", "greedy"),
@@ -110,6 +112,7 @@ def validate(config: DictConfig) -> None:
         raise UserError(f"fold={config.fold} needs a number of folds: give folds=<number> too.")
     if "trainer" in config:
         _check_trainer(config.trainer)
+        _check_sharding(str(config.stage), config.trainer)
 
 
 def _check_required(config: DictConfig) -> None:
@@ -170,4 +173,19 @@ def _check_trainer(trainer: DictConfig) -> None:
         raise UserError(
             f"trainer.tokens_per_forward={per_forward} is more than trainer.tokens_per_step={trainer.tokens_per_step}: "
             "a step has at least one forward pass."
+        )
+
+
+def _check_sharding(stage: str, trainer: DictConfig) -> None:
+    if trainer.get("sharding") is None:
+        return
+    if stage != "train":
+        raise UserError(
+            f"trainer.sharding={trainer.sharding} deals the weights of ctxlab train to its processes, and ctxlab "
+            f"{stage} has no such processes: leave it out."
+        )
+    if max(int(trainer.processes), world.size()) == 1:
+        raise UserError(
+            f"trainer.sharding={trainer.sharding} deals the weights to several processes, and there is 1: use "
+            "trainer.processes=2 or more, or trainer.sharding=null."
         )

@@ -35,6 +35,7 @@ class TrainerConfig:
     processes: int = MISSING
     lanes: int | None = MISSING
     context_parallel: int = MISSING
+    sharding: str | None = MISSING
     clip_norm: float | None = MISSING
     spike_factor: float | None = MISSING
     skip_spikes: bool = MISSING

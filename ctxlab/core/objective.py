@@ -65,6 +65,9 @@ class Teacher(Protocol):
 class Objective(Component, ABC):
     """The loss that a training step minimises; each is one file under ``ctxlab/objectives``."""
 
+    fixed_passes = False
+    """Whether any items take the same number of forward and backward passes through the model, whatever they hold, so
+    that processes among which its weights are dealt can run equally many."""
     serves: frozenset[str] | None = None
     """Values of ``Task.predicts`` that it works with; None for any task, as it only needs the loss."""
     teacher_run: str | None = None

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -19,6 +19,9 @@ class OptimizerFactory(Component, ABC):
     lr: float
     """Learning rate before the schedule's factor."""
     weight_decay: float
+    elementwise: ClassVar[bool] = False
+    """Whether the change of a weight depends on the gradients of that weight alone, so that processes may each have a
+    part of every tensor."""
 
     @abstractmethod
     def build(self, groups: Sequence[dict[str, Any]]) -> torch.optim.Optimizer:
@@ -59,6 +62,10 @@ class Tuning(Component, ABC):
 
     merges = True
     """Whether ``export`` returns weights with which a plain ``from_pretrained`` computes what was trained."""
+
+    shards = False
+    """Whether the rule works where every weight is dealt to several processes: it reads and changes no weight itself
+    once it is installed, and saves them as they are."""
 
     @abstractmethod
     def install(self, model: Any) -> None:

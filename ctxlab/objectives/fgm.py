@@ -22,6 +22,8 @@ class FGM(Objective):
     A step costs two forward and two backward passes.
     """
 
+    fixed_passes = True
+
     def __init__(self, epsilon: float) -> None:
         """Set the length of the move.
 

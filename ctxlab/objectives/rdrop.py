@@ -25,6 +25,7 @@ class RDrop(Objective):
     """
 
     serves = frozenset({LABELS, LABEL_SETS, POSITIONS, TOKENS})
+    fixed_passes = True
 
     def __init__(self, alpha: float) -> None:
         """Set the weight of the divergence.

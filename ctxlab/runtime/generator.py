@@ -99,6 +99,7 @@ class TextGenerator:
             return_dict_in_generate=True,
             output_scores=True,
             output_logits=self.decoding.num_beams == 1,
+            synced_gpus=False,  # else a model of FSDP waits at every token for processes that generate nothing
         )
         ids = given.sequences[:, start:].cpu()
         if self.decoding.num_beams > 1:

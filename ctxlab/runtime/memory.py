@@ -46,6 +46,17 @@ def lack_of_parts(parts: int) -> UserError:
     )
 
 
+def lack_of_dealt(processes: int) -> UserError:
+    """Return the error of a process that has no memory for a pass where ``processes`` hold the weights together.
+
+    The others wait for its part of a layer's weights, so that none of them can try again with smaller passes.
+    """
+    return UserError(
+        f"Memory ran out in one of {processes} processes that hold the weights together (trainer.sharding=full): use a "
+        "lower trainer.tokens_per_forward, or trainer.activation_checkpointing=true, and resume."
+    )
+
+
 def run_within(groups: Sequence[Sequence[int]], sizes: Sequence[int], run: Callable[[Sequence[int]], None]) -> None:
     """Run groups of items; a group for which memory runs out is divided in two.
 

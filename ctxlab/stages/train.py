@@ -13,6 +13,7 @@ from ctxlab.core.types import Document
 from ctxlab.data.splits import Splits, load_documents
 from ctxlab.models.loading.checkpointed import Checkpointed
 from ctxlab.optim.parameters import count_parameters
+from ctxlab.runtime import sharded
 from ctxlab.runtime.cost import MemoryMeter
 from ctxlab.runtime.ranks import current
 from ctxlab.training import checkpoint
@@ -23,6 +24,7 @@ from ctxlab.workbench.finish import Split, make_result, score_split, write_outpu
 from ctxlab.workbench.meter import start_meter
 from ctxlab.workbench.opening import Opened, open_bench
 from ctxlab.workbench.parts import Parts
+from ctxlab.workbench.sharded import take_weights
 from ctxlab.workbench.trainer import Validation, make_trainer
 from ctxlab.workbench.watch import TrainingWatcher, announce, open_tracker
 
@@ -73,7 +75,7 @@ def _train(parts: Parts, opened: Opened, tracker: Tracker, memory: MemoryMeter) 
     trainer.run(state)
     bench.task.notes.extend(trainer.notes(state))
     bench.task.notes.extend(sanity.of_training(state, trainer.budget, parts.schedule, bench.length))
-    with trainer.ranks.together(trainer.stop.signal_number):
+    with sharded.losses_told(), trainer.ranks.together(trainer.stop.signal_number):
         return _score(parts, validation, test=splits.test, state=state, memory=memory, shown=shown)
 
 
@@ -121,9 +123,10 @@ def _score(
     scored: dict[str, Split] = {}
     if validation.last is not None:
         scored["validation"] = Split(validation.documents, validation.last)
-    for name, documents in (("validation", validation.documents), ("test", test)):
-        if documents and name not in scored:
-            scored[name] = score_split(bench, name, documents)
+    with sharded.whole(bench.model, current()):
+        for name, documents in (("validation", validation.documents), ("test", test)):
+            if documents and name not in scored:
+                scored[name] = score_split(bench, name, documents)
     if not current().leads:
         return None
     result = make_result(
@@ -142,11 +145,14 @@ def _load_best(parts: Parts, bench: Workbench, state: TrainState) -> Path:
     """Load the best weights, which the first process reads and gives to the others; returns their checkpoint."""
     ranks, pointer = current(), "best" if state.best_step is not None else "latest"
     best = checkpoint.find(parts.origin.run_dir, pointer) if ranks.leads else Path()
-    if ranks.leads and best.name != checkpoint.step_name(state.step):
+    is_dealt = sharded.is_dealt(bench.model)
+    if ranks.leads and best.name != checkpoint.step_name(state.step) and not is_dealt:
         Checkpointed(str(best)).load_weights(bench.model, parts.tuning)
     with ranks.joined():
         best = Path(ranks.told(str(best)))
-        if best.name != checkpoint.step_name(state.step):
+        if best.name != checkpoint.step_name(state.step) and is_dealt:
+            take_weights(bench.model, best, ranks)
+        elif best.name != checkpoint.step_name(state.step):
             ranks.copy([*bench.model.parameters(), *bench.model.buffers()])
     return best
 

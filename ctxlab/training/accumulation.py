@@ -12,9 +12,10 @@ from accelerate import Accelerator
 from ctxlab.core.passes import Item
 from ctxlab.core.task import Loss
 from ctxlab.data.sampler import split_forward
+from ctxlab.runtime import sharded
 from ctxlab.runtime.cost import FlopCounter
 from ctxlab.runtime.forward import Passes
-from ctxlab.runtime.memory import LackOfMemory, half, lack_of_parts, ran_out
+from ctxlab.runtime.memory import LackOfMemory, half, lack_of_dealt, lack_of_parts, ran_out
 from ctxlab.runtime.ranks import Ranks
 from ctxlab.training import lanes
 from ctxlab.training.faults import check_finite
@@ -44,6 +45,7 @@ class Accumulation:
         self.num_parts = job.settings.context_parallel
         self.group, self.part = divmod(ranks.rank, self.num_parts)
         self.num_lanes = lanes.count(job.settings.lanes, self.num_groups)
+        self.is_dealt = sharded.is_dealt(job.model)
         self._running: list[Item] = []
         """Items of the latest forward pass."""
 
@@ -74,16 +76,21 @@ class Accumulation:
         groups = list(self._forward_groups(epoch, indices, tokens_per_forward))
         costs = [float(sum(map(self.passes.size, items))) for items in groups]
         dealt = lanes.share(costs, self.num_lanes)
-        gradients = lanes.Gradients(self.trainable) if max(self.num_lanes, self.ranks.size) > 1 else None
+        adds = max(self.num_lanes, self.ranks.size) > 1 and not self.is_dealt  # gradients are summed pass by pass there
+        gradients = lanes.Gradients(self.trainable) if adds else None
         found, has_memory = [], True
         try:
             for lane in range(self.group, self.num_lanes, self.num_groups):
                 found.append(self._lane(groups, dealt[lane], step))
                 if gradients is not None:
                     gradients.add_lane()
+            if self.is_dealt:
+                self._join_passes(groups, max(map(len, dealt)) - len(dealt[self.group]))
         except (RuntimeError, MemoryError) as error:
             if not ran_out(error):
                 raise
+            if self.is_dealt:  # the others wait for the weights of a layer
+                raise lack_of_dealt(self.ranks.size) from error
             if self.num_parts > 1:  # the others of the group wait in an exchange
                 raise lack_of_parts(self.num_parts) from error
             has_memory = False
@@ -140,11 +147,23 @@ class Accumulation:
         sums.flops = counter.total
         return sums
 
-    def _accumulate_pass(self, items: list[Item], sums: lanes.Sums) -> None:
+    def _join_passes(self, groups: Sequence[list[Item]], count: int) -> None:
+        """Take part in passes that other processes have more of: gradients are zero, and nothing is counted.
+
+        Args:
+            groups: Items of all passes of the step; the smallest one is read.
+            count: Passes that this process has fewer than another.
+        """
+        smallest = min((item for items in groups for item in items), key=self.passes.size)
+        for _ in range(count):
+            self._accumulate_pass([smallest], lanes.Sums(), factor=0.0)
+
+    def _accumulate_pass(self, items: list[Item], sums: lanes.Sums, *, factor: float = 1.0) -> None:
+        """Run forward and backward over a pass; its gradient is multiplied by ``factor``."""
         self._running = items
         carried: torch.Tensor | None = None
         for term in self.job.objective.step(self.passes, items, self.job.task):
-            loss = self._penalized(term.loss)
+            loss = factor * self._penalized(term.loss)
             carried = loss if carried is None else carried + loss
             if term.passed.cut:
                 self.accelerator.backward(carried)

@@ -18,7 +18,7 @@ from time import perf_counter, process_time
 from accelerate import Accelerator
 
 from ctxlab.core.errors import Interrupted, UserError
-from ctxlab.runtime import context_parallel
+from ctxlab.runtime import context_parallel, sharded
 from ctxlab.runtime.cost import FlopCounter
 from ctxlab.runtime.forward import Passes, model_call
 from ctxlab.runtime.memory import LackOfMemory
@@ -48,7 +48,8 @@ class Trainer:
         self.budget = Budget.of(job.settings)
         self.model, self.optimizer = accelerator.prepare(job.model, job.optimizer)
         self.ranks = current()
-        self.ranks.copy([*job.model.parameters(), *job.model.buffers()])
+        if not sharded.is_dealt(job.model):
+            self.ranks.copy([*job.model.parameters(), *job.model.buffers()])
         self.part = context_parallel.join(job.settings.context_parallel, self.ranks)
         passes = Passes(
             job.strategy,
@@ -94,7 +95,7 @@ class Trainer:
         else:
             self.metrics = MetricsFile(Path(os.devnull))
         try:
-            with self.watcher, self.stop.listening():
+            with self.watcher, self.stop.listening(), sharded.losses_told():
                 self._loop(state)
                 self.job.averages.keep()
         finally:
@@ -279,7 +280,8 @@ class Trainer:
         for parameter in self.accumulation.trainable:
             if parameter.grad is not None:
                 parameter.grad.div_(weight)
-        norm = float(self.accelerator.clip_grad_norm_(self.accumulation.trainable, self.settings.clip_norm or math.inf))
+        clip_norm = self.settings.clip_norm or math.inf
+        norm = float(sharded.full(self.accelerator.clip_grad_norm_(self.accumulation.trainable, clip_norm)))
         if self.accelerator.scaler is None:  # the fp16 scaler skips such steps itself and lowers its scale
             check_finite("gradient norm", norm, step, ids)
         if not is_skipped(norm):
@@ -337,7 +339,11 @@ class Trainer:
         self.job.model.eval()
         self._grow(state.length, self.job.context_length)  # evaluation uses the full context
         try:
-            with self.ranks.together(self.stop.signal_number), self.job.averages.applied():
+            with (
+                sharded.whole(self.job.model, self.ranks),
+                self.ranks.together(self.stop.signal_number),
+                self.job.averages.applied(),
+            ):
                 return self.job.evaluate()
         except Interrupted as signal:
             self.stop.signal_number = self.stop.agreed = signal.signal_number
@@ -351,10 +357,11 @@ class Trainer:
         return patience is not None and state.evaluations_without_gain >= patience
 
     def _save(self, state: TrainState) -> None:
+        gathered = saving.gather(self.job, self.ranks)
         if self.ranks.leads:
             self.metrics.sync()
             state.logged_rows = self.metrics.rows
-            saving.save(self.job, state, self.accelerator.scaler)
+            saving.save(self.job, state, self.accelerator.scaler, gathered)
 
 
 def _due(step: int, every: int | None) -> bool:

@@ -17,6 +17,7 @@ from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.context_parallel import check_outputs, check_split
 from ctxlab.workbench.fit import check_recomputing
 from ctxlab.workbench.parts import Parts
+from ctxlab.workbench.sharded import begin, check_sharding
 from ctxlab.workbench.training_data import open_training_data
 
 
@@ -52,16 +53,18 @@ def make_trainer(
         memory: Meter started with the run.
 
     Raises:
-        UserError: Activation checkpointing was requested and is not supported, or windows cannot be split among
-            processes.
+        UserError: Activation checkpointing was requested and is not supported, or windows or weights cannot be divided
+            among processes.
     """
     ranks = current()
     check_split(bench, ranks)
+    check_sharding(parts, bench, ranks)
     data = open_training_data(bench, documents, parts.seed)
     parts.objective.learn(bench.task, lambda: data.stream.documents)
     if bench.settings.activation_checkpointing:
         check_recomputing(bench.model, bench.strategy)
         recompute_activations(bench.model)
+    begin(bench, ranks)
     job = Job(
         run_dir=parts.origin.run_dir,
         task=bench.task,

@@ -33,6 +33,7 @@ BAD = [
     ("trainer.eval_every_steps", 0), ("trainer.save_every_steps", 0), ("trainer.log_every_steps", 0),
     ("trainer.keep_checkpoints", 0), ("trainer.num_workers", -1), ("trainer.clip_norm", 0.0),
     ("trainer.early_stopping_patience", 1), ("trainer.precision", "fp8"), ("trainer.device", "tpu"),
+    ("trainer.sharding", "half"),
 ]  # fmt: skip
 
 
@@ -72,3 +73,15 @@ def test_limits_are_of_keys_that_exist():
     stages = ("eval", "soup", "predict", "verify", "compare", "sweep", "plan")
     keys = {"split", *(key for stage in stages for key in catalogue.tree(stage))}
     assert {*limits.LEAST, *limits.POSITIVE, *limits.CHOICES, *limits.REQUIRED} <= keys
+
+
+@pytest.mark.parametrize(
+    ("stage", "processes", "sentence"),
+    [("train", 1, "there is 1: use trainer.processes=2 or more"), ("eval", 2, "ctxlab eval has no such processes")],
+)
+def test_weights_are_dealt_to_processes_of_training(stage, processes, sentence):
+    config = OmegaConf.merge(base(), {"stage": stage, "trainer": {"sharding": "full", "processes": processes}})
+    with pytest.raises(UserError, match=sentence):
+        limits.validate(config)
+    config.stage, config.trainer.processes = "train", 2
+    limits.validate(config)

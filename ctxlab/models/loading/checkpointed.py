@@ -1,10 +1,11 @@
 """A model loaded from a checkpoint of a training run."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from safetensors.torch import load_model as load_safetensors
@@ -19,9 +20,19 @@ from ctxlab.models.loading.weights import Configure, load_model, load_tokenizer,
 WEIGHTS = "model.safetensors"
 
 
-def save_weights(model: Any, tuning: Tuning, folder: Path) -> None:
-    """Write config and weights of ``model`` to ``folder``, and what ``tuning`` needs besides to a separate file."""
-    model.save_pretrained(folder, state_dict=tuning.export(model), max_shard_size="100GB")
+def save_weights(
+    model: Any, tuning: Tuning, folder: Path, *, weights: Mapping[str, torch.Tensor] | None = None
+) -> None:
+    """Write config and weights of ``model`` to ``folder``, and what ``tuning`` needs besides to a separate file.
+
+    Args:
+        model: The model.
+        tuning: Its rule, which exports the weights.
+        folder: Where they are written.
+        weights: The exported weights, where they are not those of ``model``; None for those.
+    """
+    exported = tuning.export(model) if weights is None else dict(weights)
+    model.save_pretrained(folder, state_dict=exported, max_shard_size="100GB")
     if own := tuning.save(model):
         save_file({name: tensor.contiguous() for name, tensor in own.items()}, folder / TUNING)
 

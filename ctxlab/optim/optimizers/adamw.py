@@ -13,6 +13,8 @@ from ctxlab.core.optim import OptimizerFactory
 class Adamw(OptimizerFactory):
     """Adam with decoupled weight decay, in torch's fused kernel."""
 
+    elementwise = True
+
     lr: float
     weight_decay: float
     betas: Sequence[float]

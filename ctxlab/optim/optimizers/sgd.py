@@ -13,6 +13,8 @@ from ctxlab.core.optim import OptimizerFactory
 class Sgd(OptimizerFactory):
     """SGD, a simple baseline; it needs a learning rate about a hundred times that of adamw."""
 
+    elementwise = True
+
     lr: float
     weight_decay: float
     momentum: float

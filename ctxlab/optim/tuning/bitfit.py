@@ -14,6 +14,8 @@ class Bitfit(Tuning):
     Source: BitFit (Ben Zaken et al. 2021, arXiv:2106.10199).
     """
 
+    shards = True
+
     def __init__(self, train: Sequence[str]) -> None:
         """Take the kinds of other parameters to train, see ``freeze_body``."""
         self.train = train

@@ -14,6 +14,8 @@ class Head(Tuning):
     body and stays frozen.
     """
 
+    shards = True
+
     def install(self, model: Any) -> None:
         """Freeze the body.
 

@@ -15,6 +15,8 @@ class Norms(Tuning):
     text.
     """
 
+    shards = True
+
     def __init__(self, train: Sequence[str]) -> None:
         """Take the kinds of other parameters to train, see ``freeze_body``."""
         self.train = train

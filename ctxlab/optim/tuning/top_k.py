@@ -14,6 +14,8 @@ class TopK(Tuning):
     to the token embeddings stays frozen, because the embeddings are below all layers.
     """
 
+    shards = True
+
     def __init__(self, k: int) -> None:
         self.k = k
 

@@ -24,6 +24,8 @@ class Tile(Learned):
     def grow(self, model: Any, trained: int, length: int) -> None:
         """Copy what rows up to ``trained`` have learned so far to the rows from ``trained`` to ``length``."""
         known = max(trained, installed(model.config, "positions").get("trained_length", length))
+        if known >= length:
+            return
         for table in learned_tables(model):
             rows = table.module.weight[table.offset :]
             rows[known:length] = _repeat(rows[:known], max(length, known))[known:length]
