@@ -87,9 +87,9 @@ def open_overrides(origin: Start, asked: Sequence[Override]) -> list[Override]:
         if key == origin.key or key == "hydra" or override.is_hydra_override() or not _is_fixed(origin, key, asked):
             kept.append(override)
             continue
-        before = _recorded(origin, override)
+        before = value_in(origin, override)
         if override.is_delete() or override.is_sweep_override() or before != override.value():
-            raise UserError(_sentence(origin, override, before))
+            raise UserError(sentence(origin, override, before))
     return kept
 
 
@@ -108,7 +108,7 @@ def _within(key: str, prefixes: Sequence[str]) -> bool:
     return any(dotted(key) == prefix or dotted(key).startswith(f"{prefix}.") for prefix in prefixes)
 
 
-def _recorded(origin: Start, override: Override) -> Any:
+def value_in(origin: Start, override: Override) -> Any:
     """Return the run's value of a key; paths are compared as absolute paths."""
     key = override.key_or_group
     if key == "context":  # a length without a preset is recorded under the name of another preset
@@ -124,13 +124,19 @@ def _recorded(origin: Start, override: Override) -> Any:
     return value
 
 
-def _sentence(origin: Start, override: Override, before: Any) -> str:
+def sentence(origin: Start, override: Override, before: Any) -> str:
+    """Return why the user's ``override`` of a key that was ``before`` is refused."""
     key, line = override.key_or_group, str(override.input_line)
     what = "sweep" if origin.stage == "sweep" else "run"
     known = before is not _UNKNOWN and MASK not in str(before)
     shown = f"{key}={'null' if before is None else before}" if known else f"another {key}"
     if origin.key == "run":
         return f"{line} cannot be changed: the run in {origin.folder} was trained with {shown}; leave {key}= out."
+    if origin.key == "start":
+        return (
+            f"{line} cannot be changed: start= begins with the weights of the run in {origin.folder}, which has "
+            f"{shown}; leave {key}= out."
+        )
     return (
         f"{line} cannot be changed: resume= continues the {what} in {origin.folder}, which has {shown}; leave {key}= "
         f"out, or start another {what}."

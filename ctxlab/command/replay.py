@@ -22,7 +22,10 @@ STARTS = ("resume", "run")
 RESUMED = {"train": "training run", "compare": "comparison", "sweep": "sweep"}
 """Stages that can resume a run of their own → what the run is called."""
 
-FILES = ("data.train_file", "data.validation_file", "data.test_file")
+BEGINNING = ("start", "start_checkpoint")
+"""Keys of the run whose weights a new one begins with; of no effect on a run that has a checkpoint of its own."""
+
+FILES = ("data.train_file", "data.validation_file", "data.test_file", "start")
 """Keys that are always paths."""
 
 PERHAPS_FILES = ("data.path", "model.path", "sweep.space")
@@ -34,7 +37,7 @@ class Start:
     """An earlier run."""
 
     key: str
-    """``run`` or ``resume``."""
+    """``run``, ``resume`` or ``start``."""
     stage: str
     """Stage of the run."""
     folder: Path
@@ -70,11 +73,21 @@ def start(stage: str, overrides: Sequence[Override]) -> Start | None:
             raise UserError(f"{named[-1].input_line} names several runs: give one at a time.")
         return None
     folder = Path(text).expanduser().absolute()
-    return _recorded(key, f"{key}={text}", folder, stage if key == "resume" else "train")
+    return recorded(key, f"{key}={text}", folder, stage if key == "resume" else "train")
 
 
-def _recorded(key: str, named: str, folder: Path, stage: str) -> Start:
-    """Read the run of ``stage`` in ``folder``."""
+def recorded(key: str, named: str, folder: Path, stage: str) -> Start:
+    """Read the run of ``stage`` in ``folder``.
+
+    Args:
+        key: Key that names it.
+        named: The override, for messages.
+        folder: Run directory.
+        stage: Stage that the run must be of.
+
+    Raises:
+        UserError: It is not the directory of such a run.
+    """
     if not folder.is_dir():
         raise UserError(f"{named} does not exist: give the directory of a {RESUMED[stage]}, such as {_example(stage)}.")
     hydra = _mapping(_read(folder / ".hydra" / "hydra.yaml", named, dict).get("hydra"))
@@ -148,7 +161,7 @@ def _replayable(override: Override, start: str) -> bool:
     """
     key = override.key_or_group
     hydra = key == "hydra" or override.is_hydra_override()
-    left_out = (*STARTS, "stage", *(("trainer.processes",) if start == "run" else ()))
+    left_out = (*STARTS, "stage", *(("trainer.processes", *BEGINNING) if start == "run" else ()))
     return not hydra and key not in left_out and MASK not in str(override.input_line)
 
 

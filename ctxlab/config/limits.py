@@ -76,6 +76,7 @@ CHOICES = {
     "trainer.device": ("auto", "cpu", "cuda"),
     "split": ("train", "validation", "test"),
     "checkpoint": ("best", "latest"),
+    "start_checkpoint": ("best", "latest"),
     "sweep.sampler": ("grid", "random", "tpe", "gp", "cmaes", "nsgaii"),
 }
 

@@ -64,6 +64,8 @@ class RunConfig:
     folds: int | None = MISSING
     fold: int = MISSING
     resume: str | None = MISSING
+    start: str | None = MISSING
+    start_checkpoint: str = MISSING
 
 
 @dataclass

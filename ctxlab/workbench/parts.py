@@ -72,6 +72,9 @@ class Parts:
     """Seed of splits and generated documents."""
     hold_out: HoldOut | None
     start: Start | None
+    """Run whose checkpoint is continued or scored."""
+    weights: Start | None
+    """Run with whose weights training begins; of no effect once the run has a checkpoint of its own."""
     options: Any
     """Options of this stage only, an instance of its class in ``config.schema.OPTIONS``; None if it has none."""
 
@@ -101,6 +104,7 @@ def make_parts(cfg: DictConfig, run_dir: Path) -> Parts:
         data_seed=cfg.data_seed,
         hold_out=None if cfg.folds is None else HoldOut(cfg.folds, cfg.fold),
         start=_start(cfg),
+        weights=Start(Path(cfg.start), cfg.start_checkpoint) if cfg.start else None,
         options=stage_options(cfg),
     )
 
