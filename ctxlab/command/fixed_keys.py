@@ -18,6 +18,7 @@ OF_TRAINING = (
     "scheduler",
     "tuning",
     "objective",
+    "continual",
     "experiment",
     *(f"task.{key}" for key in ("labels", "multi_label", "mode", "form", "width", "block", "markers")),
     *(
@@ -62,6 +63,9 @@ OPEN_IN_SWEEP = ("sweep.n_trials", "sweep.timeout", "sweep.workers", "sweep.smal
 Its storage may have a password, which is not kept and is given again; the stage checks that it is the same.
 """
 
+CHECKPOINTS = ("checkpoints/step-*", "stages/*/checkpoints/step-*")
+"""Patterns of the checkpoints of a run, and of one in stages."""
+
 _UNKNOWN = object()
 
 
@@ -79,7 +83,8 @@ def open_overrides(origin: Start, asked: Sequence[Override]) -> list[Override]:
         UserError: names the first fixed key that the user wants to change.
     """
     is_sweep = origin.stage == "sweep"
-    if origin.key == "resume" and not is_sweep and not any((origin.folder / "checkpoints").glob("step-*")):
+    checkpoints = (place for pattern in CHECKPOINTS for place in origin.folder.glob(pattern))
+    if origin.key == "resume" and not is_sweep and next(checkpoints, None) is None:
         return list(asked)
     kept = []
     for override in asked:

@@ -19,6 +19,9 @@ from ctxlab.core.errors import UserError
 STARTS = ("resume", "run")
 """Keys that name a run: the first for stages that resume it, the second for those that start from it."""
 
+STAGES = "stages.json"
+"""File of a run in stages, by which its directory is known."""
+
 RESUMED = {"train": "training run", "compare": "comparison", "sweep": "sweep"}
 """Stages that can resume a run of their own → what the run is called."""
 
@@ -90,6 +93,7 @@ def recorded(key: str, named: str, folder: Path, stage: str) -> Start:
     """
     if not folder.is_dir():
         raise UserError(f"{named} does not exist: give the directory of a {RESUMED[stage]}, such as {_example(stage)}.")
+    _refuse_parts(key, named, folder)
     hydra = _mapping(_read(folder / ".hydra" / "hydra.yaml", named, dict).get("hydra"))
     runtime, found = _mapping(hydra.get("runtime")), _mapping(hydra.get("job")).get("config_name")
     if found != stage:
@@ -107,6 +111,18 @@ def recorded(key: str, named: str, folder: Path, stage: str) -> Start:
         choices=_mapping(runtime.get("choices")),
         config=_read(folder / ".hydra" / "config.yaml", named, dict),
     )
+
+
+def _refuse_parts(key: str, named: str, folder: Path) -> None:
+    """Refuse to continue a single stage of a run in stages, and to use all of these as if they were one model.
+
+    Raises:
+        UserError: Names what to give instead.
+    """
+    if key == "resume" and (folder.parent.parent / STAGES).is_file() and folder.parent.name == "stages":
+        raise UserError(f"{named} is a stage of a run: continue that with resume={folder.parent.parent}.")
+    if key != "resume" and (folder / STAGES).is_file():
+        raise UserError(f"{named} is a run in stages: give the directory of one, such as {folder / 'stages' / '1'}.")
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -57,6 +57,7 @@ class RunConfig:
     scheduler: Any = MISSING
     tuning: Any = MISSING
     objective: Any = MISSING
+    continual: Any = MISSING
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     tracking: Any = MISSING
     seed: int = MISSING

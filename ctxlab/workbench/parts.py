@@ -13,6 +13,7 @@ from ctxlab.config.build import build
 from ctxlab.config.redact import redact
 from ctxlab.config.schema import TrainerConfig, stage_options
 from ctxlab.core import invocation
+from ctxlab.core.continual import Continual
 from ctxlab.core.data import Source
 from ctxlab.core.model import ModelSource
 from ctxlab.core.objective import Objective
@@ -63,6 +64,7 @@ class Parts:
     schedule: Schedule
     tuning: Tuning
     objective: Objective
+    continual: Continual
     tracker: Tracker
     trainer: TrainerConfig
     length: int
@@ -97,6 +99,7 @@ def make_parts(cfg: DictConfig, run_dir: Path) -> Parts:
         schedule=build(cfg.scheduler, Schedule),
         tuning=build(cfg.tuning, Tuning),
         objective=build(cfg.objective, Objective),
+        continual=build(cfg.continual, Continual),
         tracker=build(cfg.tracking, Tracker),
         trainer=trainer,
         length=cfg.context.length,

@@ -1,7 +1,7 @@
 """Data sets from the hub or a local folder."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,18 @@ class Hub(Source):
 
     invented = False
 
-    def __init__(self, path: str | None, name: str | None = None, max_documents: int | None = None) -> None:
+    def __init__(
+        self,
+        path: str | None,
+        name: str | None = None,
+        max_documents: int | None = None,
+        stages: Sequence[Any] | None = None,
+    ) -> None:
         if not path:
             raise UserError("data=hub has no data set to load: set data.path=<hub id or folder>.")
         check_max_documents(max_documents)
         self._path, self._name, self._max_documents = path, name, max_documents
+        self.stages = stages
         self.notes: list[str] = []
 
     def load(self, task_name: str, split: str, seed: int) -> list[Record] | None:
