@@ -20,8 +20,9 @@ class EWC(Continual):
     Source: Kirkpatrick et al. 2017, arXiv:1612.00796. Deviations: one parabola at the weights of the stage before, with
     the importances of all stages, instead of one for each (Huszár 2018, arXiv:1712.03847). The importance is the
     diagonal of the empirical Fisher information: squared gradients of single documents with their gold labels, no
-    labels drawn from the model, and per label, as the loss is. So ``strength=1`` weighs a corpus before like the new one, as if both
-    had as many labels; published values of a thousand and more belong to gradients of means over batches.
+    labels drawn from the model, and per label, as the loss is. So ``strength=1`` weighs a corpus before like the new
+    one, as if both had as many labels; published values of a thousand and more belong to gradients of means over
+    batches.
 
     A checkpoint's worth of disk is needed twice for every stage.
     """

@@ -14,7 +14,7 @@ from ctxlab.workbench.continuing import judging, page
 from tests.stages.conftest import result, train
 
 STAGES = "data.stages=[{seed: 5},{seed: 6}]"
-QUICK = ("trainer.max_steps=2", "data.documents=3", "data.words_per_document=80", "data.evidence_distance=[20]")
+QUICK = ("trainer.max_steps=3", "data.documents=3", "data.words_per_document=80", "data.evidence_distance=[20]")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -56,7 +56,7 @@ def test_the_matrix_is_what_eval_says_of_every_stage_on_the_documents_of_every_s
     report = (naive / "report.md").read_text()
     assert "ACC (mean of the last row)" in report
     assert "stages.png" in report
-    assert found["cost"]["train_steps"] == 4
+    assert found["cost"]["train_steps"] == 6
 
 
 def test_a_stage_begins_with_the_best_weights_of_the_one_before(naive, tmp_path):
@@ -131,7 +131,7 @@ def test_labels_of_all_stages_have_outputs_from_the_first_on(tmp_path):
         ([STAGES], "say how with continual=naive"),
         (["continual=naive", "data.stages=[nowhere.jsonl,{seed: 1}]"], "data.stages=nowhere.jsonl does not exist"),
         (["continual=naive", "data.stages=[{seed: 1},7]"], "stage 2 is 7: give a path"),
-        (["continual=naive", "data.stages=[{seed: 1},{words: 7}]"], "words"),
+        (["continual=naive", "data.stages=[{seed: 1},{words: 7}]"], "has no key words; keys: documents"),
         (["continual=naive", "data.stages=['data_seed=1','task=qa']"], "task=qa of stage 2 is no override of the data"),
         (
             ["continual=naive", "data.stages=[{seed: 1},{validation_documents: 0, test_documents: 0}]"],
@@ -155,3 +155,16 @@ def test_a_stage_is_not_resumed_alone_and_the_run_is_not_one_model(naive, refuse
     assert "continual=naive trains several runs" in refused(
         ["compare", "continual=naive", STAGES, "strategy=chunk,truncate", "model=tiny_bert", "budget.steps=1"]
     )
+
+
+def test_the_figures_are_those_of_the_weights_that_the_mechanism_reads_with():
+    """Every stage judged on the documents of every stage; adapters answer the documents of their own stage."""
+    from types import SimpleNamespace
+
+    from ctxlab.continual.lora_per_task import LoraPerTask
+    from ctxlab.continual.naive import Naive
+
+    judged = [[f"{after}{on}" for on in range(3)] for after in range(3)]
+    stages = [[SimpleNamespace(parts=SimpleNamespace(continual=one))] * 3 for one in (Naive(), LoraPerTask())]
+    assert page.scored(stages[0], judged) == judged
+    assert page.scored(stages[1], judged) == [["00", "01", "02"], ["00", "11", "12"], ["00", "11", "22"]]

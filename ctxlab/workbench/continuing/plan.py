@@ -11,9 +11,12 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.errors import HydraException
 from omegaconf import OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
 from ctxlab.config import catalogue, preflight
+from ctxlab.config.nearest import suggestion
 from ctxlab.config.redact import redact_yaml, secrets_in
 from ctxlab.core.continual import Continual
 from ctxlab.core.errors import UserError
@@ -124,9 +127,18 @@ def _corpus(number: int, given: Any) -> dict[str, Any]:
 
 
 def _words(given: Mapping[str, Any]) -> list[str]:
-    """Return the overrides for changes of the keys of ``data``, with the option that these imply."""
+    """Return the overrides for changes of the keys of ``data``, with the option that these imply.
+
+    Raises:
+        UserError: The option has no such key.
+    """
     implied = catalogue.implied()
     option = given.get("data") or next((implied[f"data.{key}"][1] for key in given if f"data.{key}" in implied), None)
+    chosen = option or HydraConfig.get().runtime.choices["data"]
+    known = [*(key.name for key in catalogue.keys(catalogue.option_file("data", str(chosen)))), SEED, "data"]
+    for key in given:
+        if key not in known:
+            raise UserError(f"data.stages: data={chosen} has no key {key}{suggestion(str(key), known, 'keys')}")
     words = [f"data={option}"] if option else []
     for key, value in given.items():
         if key != "data":
@@ -190,14 +202,18 @@ def _without(shared: Sequence[str], own: Sequence[str]) -> list[str]:
 
 
 def _stage(parts: Parts, number: int, words: Sequence[str], title: str) -> Stage:
-    """Compose a stage; raises UserError, or Hydra's own error, if it does not compose."""
+    """Compose a stage; raises UserError if it does not compose."""
     run_dir = parts.origin.run_dir
     folder = run_dir / FOLDER / str(number + 1)
     before = parts.continual.begins_with(number)
     weights = parts.weights if before is None else Start(run_dir / FOLDER / str(before + 1), "best")
     if weights is not None:
         words = [*words, f"start={_text(str(weights.folder.absolute()))}", f"start_checkpoint={weights.checkpoint}"]
-    config = hydra.compose(config_name="train", overrides=list(words), return_hydra_config=True)
+    try:
+        config = hydra.compose(config_name="train", overrides=list(words), return_hydra_config=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        reason = str(error).strip().split("\n")[0].rstrip(".")
+        raise UserError(f"data.stages: stage {number + 1} cannot be composed ({reason}): correct it.") from error
     files = _hydra_files(config, words, folder)
     with open_dict(config):
         del config["hydra"]
@@ -210,7 +226,7 @@ def _stage(parts: Parts, number: int, words: Sequence[str], title: str) -> Stage
         group=run_dir.name,
         config=made.origin.config,
     )
-    return Stage(number, title, replace(made, origin=origin, weights=weights), files)
+    return Stage(number, title, replace(made, origin=origin, weights=weights, continual=parts.continual), files)
 
 
 def _hydra_files(config: Any, words: Sequence[str], folder: Path) -> dict[str, str]:
