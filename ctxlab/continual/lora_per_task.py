@@ -17,6 +17,7 @@ class LoraPerTask(Continual):
     def begins_with(self, stage: int) -> int | None:
         """Return None: all begin with the model."""
         del stage
+        return None
 
     def scores_with(self, trained: int, scored: int) -> int:
         """Return the stage of the documents itself; the last one that was trained for those to come."""
