@@ -32,6 +32,17 @@ class Hub(Source):
         max_documents: int | None = None,
         stages: Sequence[Any] | None = None,
     ) -> None:
+        """Check and store the options.
+
+        Args:
+            path: Hub id or folder.
+            name: Configuration of a data set that has several; None for its only one.
+            max_documents: Maximum documents per split, at least 1; None reads all.
+            stages: Corpora in sequence, see ``Source.stages``.
+
+        Raises:
+            UserError: There is no path.
+        """
         if not path:
             raise UserError("data=hub has no data set to load: set data.path=<hub id or folder>.")
         check_max_documents(max_documents)

@@ -102,7 +102,13 @@ def _row(bench: Workbench, corpora: Corpora) -> list[Cell]:
 def _cell(bench: Workbench, judged: Sequence[Document]) -> Cell:
     result = evaluate(bench.reader(), bench.task, judged, bench.encode(judged))
     metrics = {name: float(value) for name, value in result.scores.metrics.items()}
-    return Cell(metrics, asdict(result.coverage), result.tokens, result.seconds, len(judged))
+    return Cell(
+        metrics=metrics,
+        coverage=asdict(result.coverage),
+        tokens=result.tokens,
+        seconds=result.seconds,
+        documents=len(judged),
+    )
 
 
 def _lesson(bench: Workbench, train: Sequence[Document]) -> Lesson:

@@ -66,8 +66,8 @@ def write(
     scores = [[cell.metrics[metric] for cell in row] for row in cells]
     start = [cell.metrics[metric] for cell in base]
     figures = transfer(scores, start, lower_is_better=facts["lower_is_better"])
-    table = matrix(stages, scores, start, figures, facts)
-    result = _result(parts, stages, cells, figures, table, facts)
+    table = matrix(stages, scores, start=start, figures=figures, facts=facts)
+    result = _result(parts, stages, cells=cells, figures=figures, table=table, facts=facts)
     picture = draw_matrix(run_dir / "stages.png", table)
     config = (run_dir / "config.yaml").read_text(encoding="utf-8")
     write_report(run_dir / "report.md", result, tables={facts["split"]: [table]}, pictures=[picture], config=config)
@@ -85,7 +85,15 @@ def write(
 def matrix(
     stages: Sequence[Stage], scores: Sequence[Sequence[float]], start: Sequence[float], figures: Transfer, facts: Facts
 ) -> Table:
-    """Return the matrix of scores as a table: a row after each stage, a column for the documents of each."""
+    """Return the matrix of scores as a table: a row after each stage, a column for the documents of each.
+
+    Args:
+        stages: The stages.
+        scores: Row i after stage i, column j on the documents of stage j.
+        start: Scores of the untrained model.
+        figures: Computed from both.
+        facts: About the task.
+    """
     numbers = [str(stage.number + 1) for stage in stages]
     names = [n if n == stage.title else f"{n} {stage.title}" for n, stage in zip(numbers, stages, strict=True)]
     note = (

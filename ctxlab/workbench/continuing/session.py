@@ -40,7 +40,7 @@ def run(parts: Parts, train: Train) -> None:
     plan.write(parts.origin.run_dir, stages, parts)
     before, facts = page.before(parts.origin.run_dir) or page.keep(parts.origin.run_dir, judging.untrained(stages))
     rows = [_stage(stages, number, train, parts) for number in range(len(stages))]
-    page.write(parts, stages, page.scored(stages, rows), before, facts)
+    page.write(parts, stages, cells=page.scored(stages, rows), base=before, facts=facts)
 
 
 def _check(stages: Sequence[Stage], task: Task) -> None:
