@@ -46,9 +46,8 @@ def test_replay_at_least_halves_what_naive_training_forgets(tmp_path):
         f"data.stages=[{','.join(stages)}]",
     )  # fmt: skip
     found = {}
-    for name in ("naive", "replay", "ewc", "lwf"):
+    for name in ("naive", "replay"):
         assert main(["train", *words, f"continual={name}", f"hydra.run.dir={tmp_path / name}"]) == 0
         found[name] = result(tmp_path / name)["metrics"]["test"]
-    print(json.dumps(found, indent=1))
     assert found["naive"]["backward_transfer"] < -0.3  # there is something to forget
     assert found["replay"]["backward_transfer"] >= found["naive"]["backward_transfer"] / 2
