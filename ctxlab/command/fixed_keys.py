@@ -20,6 +20,7 @@ OF_TRAINING = (
     "tuning",
     "averaging",
     "objective",
+    "continual",
     "experiment",
     *(f"task.{key}" for key in ("labels", "multi_label", "mode", "form", "width", "block", "markers")),
     *(
@@ -64,6 +65,9 @@ OPEN_IN_SWEEP = ("sweep.n_trials", "sweep.timeout", "sweep.workers", "sweep.smal
 Its storage may have a password, which is not kept and is given again; the stage checks that it is the same.
 """
 
+CHECKPOINTS = ("checkpoints/step-*", "stages/*/checkpoints/step-*")
+"""Patterns of the checkpoints of a run, and of one in stages."""
+
 _UNKNOWN = object()
 
 
@@ -81,7 +85,8 @@ def open_overrides(origin: Start, asked: Sequence[Override]) -> list[Override]:
         UserError: names the first fixed key that the user wants to change.
     """
     is_sweep = origin.stage == "sweep"
-    if origin.key == "resume" and not is_sweep and not any((origin.folder / "checkpoints").glob("step-*")):
+    checkpoints = (place for pattern in CHECKPOINTS for place in origin.folder.glob(pattern))
+    if origin.key == "resume" and not is_sweep and next(checkpoints, None) is None:
         return list(asked)
     kept = []
     for override in asked:
@@ -89,9 +94,9 @@ def open_overrides(origin: Start, asked: Sequence[Override]) -> list[Override]:
         if key == origin.key or key == "hydra" or override.is_hydra_override() or not _is_fixed(origin, key, asked):
             kept.append(override)
             continue
-        before = _recorded(origin, override)
+        before = value_in(origin, override)
         if override.is_delete() or override.is_sweep_override() or before != override.value():
-            raise UserError(_sentence(origin, override, before))
+            raise UserError(sentence(origin, override, before))
     return kept
 
 
@@ -110,7 +115,7 @@ def _within(key: str, prefixes: Sequence[str]) -> bool:
     return any(dotted(key) == prefix or dotted(key).startswith(f"{prefix}.") for prefix in prefixes)
 
 
-def _recorded(origin: Start, override: Override) -> Any:
+def value_in(origin: Start, override: Override) -> Any:
     """Return the run's value of a key; paths are compared as absolute paths."""
     key = override.key_or_group
     if key == "context":  # a length without a preset is recorded under the name of another preset
@@ -126,13 +131,19 @@ def _recorded(origin: Start, override: Override) -> Any:
     return value
 
 
-def _sentence(origin: Start, override: Override, before: Any) -> str:
+def sentence(origin: Start, override: Override, before: Any) -> str:
+    """Return why the user's ``override`` of a key that was ``before`` is refused."""
     key, line = override.key_or_group, str(override.input_line)
     what = "sweep" if origin.stage == "sweep" else "run"
     known = before is not _UNKNOWN and MASK not in str(before)
     shown = f"{key}={'null' if before is None else before}" if known else f"another {key}"
     if origin.key != "resume":
         return f"{line} cannot be changed: the run in {origin.folder} was trained with {shown}; leave {key}= out."
+    if origin.key == "start":
+        return (
+            f"{line} cannot be changed: start= begins with the weights of the run in {origin.folder}, which has "
+            f"{shown}; leave {key}= out."
+        )
     return (
         f"{line} cannot be changed: resume= continues the {what} in {origin.folder}, which has {shown}; leave {key}= "
         f"out, or start another {what}."

@@ -2,7 +2,7 @@
 
 from hydra.core.override_parser.types import Override
 
-from ctxlab.command import axes, checks, fixed_keys, numeric, positional, shots
+from ctxlab.command import axes, beginning, checks, fixed_keys, numeric, positional, shots
 from ctxlab.command.flags import Arguments
 from ctxlab.command.implied import implied
 from ctxlab.command.overrides import dotted, find, parse, quoted
@@ -33,6 +33,7 @@ def rewrite(stage: str, arguments: Arguments) -> list[str]:
     overrides = parse(shots.rewrite(one, tasks) for one in parse(numeric.rewrite(override) for override in written))
     if origin:
         overrides = fixed_keys.open_overrides(origin, overrides)
+    overrides = beginning.begun(stage, overrides)
     overrides = [*parse(implied(overrides, origin.overrides if origin else ())), *overrides]
     if origin:
         overrides = _merged(origin, overrides)

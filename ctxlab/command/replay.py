@@ -34,13 +34,19 @@ TRAINED = ("train", "soup")
 CHECKPOINTS = "checkpoints"
 """Folder of a run with its checkpoints, each of which can be named among several runs."""
 
+STAGES = "stages.json"
+"""File of a run in stages, by which its directory is known."""
+
 RESUMED = {"train": "training run", "compare": "comparison", "sweep": "sweep"}
 """Stages that can resume a run of their own → what the run is called."""
 
 OF_SOUP = (SEVERAL, GIVEN, "method", "checkpoint")
 """Keys of ``ctxlab soup`` itself, which a command that starts from a soup does not have."""
 
-FILES = ("data.train_file", "data.validation_file", "data.test_file", "objective.run")
+BEGINNING = ("start", "start_checkpoint")
+"""Keys of the run whose weights a new one begins with; of no effect on a run that has a checkpoint of its own."""
+
+FILES = ("data.train_file", "data.validation_file", "data.test_file", "start", "objective.run")
 """Keys that are always paths."""
 
 OF_PROCESSES = ("trainer.processes", "trainer.sharding")
@@ -55,7 +61,7 @@ class Start:
     """An earlier run."""
 
     key: str
-    """``run``, ``runs`` or ``resume``."""
+    """``run``, ``runs``, ``resume`` or ``start``."""
     stage: str
     """Stage of the run."""
     folder: Path
@@ -100,7 +106,7 @@ def start(stage: str, overrides: Sequence[Override]) -> Start | None:
             raise UserError(f"{named[-1].input_line} names several runs: give one at a time.")
         return None
     folder = Path(text).expanduser().absolute()
-    return _recorded(key, f"{key}={text}", folder, stage if key == "resume" else "train")
+    return recorded(key, f"{key}={text}", folder, stage if key == "resume" else "train")
 
 
 def _first(override: Override) -> Start | None:
@@ -118,7 +124,7 @@ def _first(override: Override) -> Start | None:
     twice = next((path for place, path in enumerate(paths) if path in paths[:place]), None)
     if twice is not None:
         raise UserError(f"runs= names {twice} twice: give each run once.")
-    starts = [_recorded(SEVERAL, f"runs={one}", _run_of(path), "train") for one, path in zip(value, paths, strict=True)]
+    starts = [recorded(SEVERAL, f"runs={one}", _run_of(path), "train") for one, path in zip(value, paths, strict=True)]
     return replace(starts[0], named=paths)
 
 
@@ -127,10 +133,21 @@ def _run_of(path: Path) -> Path:
     return path.parent.parent if path.parent.name == CHECKPOINTS else path
 
 
-def _recorded(key: str, named: str, folder: Path, stage: str) -> Start:
-    """Read the run of ``stage`` in ``folder``."""
+def recorded(key: str, named: str, folder: Path, stage: str) -> Start:
+    """Read the run of ``stage`` in ``folder``.
+
+    Args:
+        key: Key that names it.
+        named: The override, for messages.
+        folder: Run directory.
+        stage: Stage that the run must be of.
+
+    Raises:
+        UserError: It is not the directory of such a run.
+    """
     if not folder.is_dir():
         raise UserError(f"{named} does not exist: give the directory of a {RESUMED[stage]}, such as {_example(stage)}.")
+    _refuse_parts(key, named, folder)
     hydra = _mapping(_read(folder / ".hydra" / "hydra.yaml", named, dict).get("hydra"))
     runtime, found = _mapping(hydra.get("runtime")), _mapping(hydra.get("job")).get("config_name")
     if found not in (TRAINED if key != "resume" else (stage,)):
@@ -148,6 +165,18 @@ def _recorded(key: str, named: str, folder: Path, stage: str) -> Start:
         choices=_mapping(runtime.get("choices")),
         config=_read(folder / ".hydra" / "config.yaml", named, dict),
     )
+
+
+def _refuse_parts(key: str, named: str, folder: Path) -> None:
+    """Refuse to continue a single stage of a run in stages, and to use all of these as if they were one model.
+
+    Raises:
+        UserError: Names what to give instead.
+    """
+    if key == "resume" and (folder.parent.parent / STAGES).is_file() and folder.parent.name == "stages":
+        raise UserError(f"{named} is a stage of a run: continue that with resume={folder.parent.parent}.")
+    if key != "resume" and (folder / STAGES).is_file():
+        raise UserError(f"{named} is a run in stages: give the directory of one, such as {folder / 'stages' / '1'}.")
 
 
 def _mapping(value: Any) -> dict[str, Any]:
@@ -202,7 +231,7 @@ def _replayable(override: Override, start: str) -> bool:
     """
     key = override.key_or_group
     hydra = key == "hydra" or override.is_hydra_override()
-    left_out = (*STARTS, *OF_SOUP, "stage", *(OF_PROCESSES if start != "resume" else ()))
+    left_out = (*STARTS, *OF_SOUP, "stage", *((*OF_PROCESSES, *BEGINNING) if start != "resume" else ()))
     return not hydra and key not in left_out and MASK not in str(override.input_line)
 
 

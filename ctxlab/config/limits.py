@@ -84,6 +84,7 @@ CHOICES = {
     "split": ("train", "validation", "test"),
     "checkpoint": ("best", "latest"),
     "method": ("uniform", "greedy"),
+    "start_checkpoint": ("best", "latest"),
     "sweep.sampler": ("grid", "random", "tpe", "gp", "cmaes", "nsgaii"),
 }
 

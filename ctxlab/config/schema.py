@@ -59,6 +59,7 @@ class RunConfig:
     tuning: Any = MISSING
     averaging: Any = MISSING
     objective: Any = MISSING
+    continual: Any = MISSING
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     tracking: Any = MISSING
     seed: int = MISSING
@@ -67,6 +68,8 @@ class RunConfig:
     folds: int | None = MISSING
     fold: int = MISSING
     resume: str | None = MISSING
+    start: str | None = MISSING
+    start_checkpoint: str = MISSING
 
 
 @dataclass

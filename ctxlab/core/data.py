@@ -49,6 +49,9 @@ class Source(Component, ABC):
 
     invented: bool
     """Whether its documents are generated, so that scores on them say nothing about the user's own documents."""
+    stages: Sequence[Any] | None = None
+    """Corpora in sequence, a stage each, for ``continual=``: a text for a file, a folder or a hub id, a mapping for
+    changes of the options; None for a single one."""
     notes: list[str]
     """Choices that ``load`` made where the user gave none, one sentence each, for the report."""
 

@@ -29,8 +29,17 @@ WEIGHTS_NOTES = "weights_notes"
 It is saved with the model and its checkpoints; stages copy it into the notes of a report."""
 
 
+BEGINNING_NOTES = "beginning_notes"
+"""Field of a model's config: those of its notes that say what started at random, or was taken by name.
+
+A run that begins with these weights has them as they are, and leaves these notes out."""
+
 NEW_HEAD = "ctxlab_new_head"
 """Attribute of a model: True if its head was initialised at random because the weights have none."""
+
+
+DRAWN = "ctxlab_drawn"
+"""Attribute of a model that was loaded: names of the weights that started at random because the file has none."""
 
 
 @dataclass(frozen=True, slots=True)

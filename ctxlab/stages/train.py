@@ -20,9 +20,10 @@ from ctxlab.training import checkpoint
 from ctxlab.training.state import TrainState
 from ctxlab.workbench import disk, sanity
 from ctxlab.workbench.bench import Workbench
+from ctxlab.workbench.continuing import session as continuing
 from ctxlab.workbench.finish import Split, make_result, score_split, write_outputs
 from ctxlab.workbench.meter import start_meter
-from ctxlab.workbench.opening import Opened, open_bench
+from ctxlab.workbench.opening import Load, Opened, open_bench
 from ctxlab.workbench.parts import Parts
 from ctxlab.workbench.sharded import take_weights
 from ctxlab.workbench.trainer import Validation, make_trainer
@@ -30,10 +31,20 @@ from ctxlab.workbench.watch import TrainingWatcher, announce, open_tracker
 
 
 def run(parts: Parts) -> None:
-    """Train under a budget, then score the best checkpoint on validation and test."""
+    """Train under a budget, then score the best checkpoint on validation and test; or do so for several corpora."""
+    if parts.continual.in_sequence:
+        continuing.run(parts, train)
+    elif parts.data.stages:
+        raise UserError("data.stages are corpora in sequence: say how with continual=naive, replay, ewc or lwf.")
+    else:
+        train(parts, lambda task: _documents(parts, task))
+
+
+def train(parts: Parts, load: Load) -> None:
+    """Train a single run on the documents of ``load``, and score it."""
     opened = open_bench(
         parts,
-        lambda task: _documents(parts, task),
+        load,
         scored=("train", "validation", "test"),
         learns=True,
         trains=True,

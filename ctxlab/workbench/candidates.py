@@ -69,6 +69,11 @@ class CandidatesCommand:
         found = HydraConfig.get()
         overrides = [_parsed(word) for word in found.overrides.task]
         for override in overrides:
+            if override.key_or_group == "continual":
+                raise UserError(
+                    f"{override.input_line} trains several runs in sequence, which a comparison cannot: use ctxlab "
+                    "train -m with several values of continual=."
+                )
             if not budgets and override.key_or_group in {f"trainer.{name}" for name in BUDGETS}:
                 raise UserError(
                     f"{override.input_line} would limit the cells in addition to their budget: give budget.seconds, "

@@ -10,12 +10,14 @@ from transformers.utils.logging import disable_progress_bar
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import NEW_HEAD, ModelSource
+from ctxlab.core.optim import Tuning
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document
 from ctxlab.data.splits import Splits, load_documents
 from ctxlab.evaluation.evaluator import metric
 from ctxlab.models.loading.checkpointed import Checkpointed
 from ctxlab.models.loading.heads import NEW, POOLED
+from ctxlab.models.loading.started import Started
 from ctxlab.models.loading.vocabulary import check_vocabulary
 from ctxlab.runtime.device import make_accelerator
 from ctxlab.training import checkpoint
@@ -75,7 +77,7 @@ def open_bench(
         UserError: Parts, documents and checkpoint do not fit together; names what does.
     """
     folder = find_checkpoint(parts, trains=trains)
-    source: ModelSource = _checkpointed(parts, folder, trains=trains) if folder else parts.model
+    source = _checkpointed(parts, folder, trains=trains) if folder else _beginning(parts)
     task = task_for(parts.task, source)
     refuse(task)
     metric(task.metric)  # a missing metric is an error now, not after hours of training
@@ -96,6 +98,8 @@ def open_bench(
     if isinstance(source, Checkpointed):
         source.load_added_modules(bench.model)
         source.load_tuning(bench.model, parts.tuning)
+    elif isinstance(source, Started):
+        task.notes.extend(_begin(bench, source, parts.tuning))
     if trains:
         teach(parts, bench, open_bench)
     else:
@@ -110,6 +114,26 @@ def _checkpointed(parts: Parts, folder: Path, *, trains: bool) -> Checkpointed:
     if not trains:
         return Checkpointed(str(folder))
     return Checkpointed(str(folder), dropout=parts.model.dropout, attention_dropout=parts.model.attention_dropout)
+
+
+def _beginning(parts: Parts) -> ModelSource:
+    """Return the model that a run without a checkpoint begins with: its own, or that of another run.
+
+    Raises:
+        UserError: That run has no valid checkpoint.
+    """
+    if parts.weights is None:
+        return parts.model
+    run, model = parts.weights.folder, parts.model
+    folder = checkpoint.find(run, parts.weights.checkpoint)
+    return Started(folder, run, model.name, dropout=model.dropout, attention_dropout=model.attention_dropout)
+
+
+def _begin(bench: Workbench, source: Started, tuning: Tuning) -> list[str]:
+    """Load what both runs have besides body and head; returns notes on what starts at random."""
+    saved = read_state_file(source.path)["task"]
+    same = saved if saved == bench.task.name else ""
+    return [*source.load_added_modules(bench.model, same), *source.load_tuning(bench.model, tuning)]
 
 
 def find_checkpoint(parts: Parts, *, trains: bool) -> Path | None:

@@ -13,6 +13,7 @@ from ctxlab.config.build import build
 from ctxlab.config.redact import redact
 from ctxlab.config.schema import TrainerConfig, stage_options
 from ctxlab.core import invocation
+from ctxlab.core.continual import Continual
 from ctxlab.core.data import Source
 from ctxlab.core.model import ModelSource
 from ctxlab.core.objective import Objective
@@ -65,6 +66,7 @@ class Parts:
     tuning: Tuning
     averaging: Averaging
     objective: Objective
+    continual: Continual
     tracker: Tracker
     trainer: TrainerConfig
     length: int
@@ -76,6 +78,9 @@ class Parts:
     """Seed of the weights that begin at random."""
     hold_out: HoldOut | None
     start: Start | None
+    """Run whose checkpoint is continued or scored."""
+    weights: Start | None
+    """Run with whose weights training begins; of no effect once the run has a checkpoint of its own."""
     options: Any
     """Options of this stage only, an instance of its class in ``config.schema.OPTIONS``; None if it has none."""
 
@@ -99,6 +104,7 @@ def make_parts(cfg: DictConfig, run_dir: Path) -> Parts:
         tuning=build(cfg.tuning, Tuning),
         averaging=build(cfg.averaging, Averaging),
         objective=build(cfg.objective, Objective),
+        continual=build(cfg.continual, Continual),
         tracker=build(cfg.tracking, Tracker),
         trainer=trainer,
         length=cfg.context.length,
@@ -107,6 +113,7 @@ def make_parts(cfg: DictConfig, run_dir: Path) -> Parts:
         init_seed=cfg.init_seed,
         hold_out=None if cfg.folds is None else HoldOut(cfg.folds, cfg.fold),
         start=_start(cfg),
+        weights=Start(Path(cfg.start), cfg.start_checkpoint) if cfg.start else None,
         options=stage_options(cfg),
     )
 

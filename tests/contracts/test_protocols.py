@@ -11,6 +11,7 @@ import pytest
 
 from ctxlab.config import catalogue
 from ctxlab.config.build import build, locate
+from ctxlab.core.continual import Continual
 from ctxlab.core.contract import Component
 from ctxlab.core.data import Source
 from ctxlab.core.errors import UserError
@@ -36,6 +37,7 @@ PROTOCOLS = {
     "tuning": Tuning,
     "averaging": Averaging,
     "objective": Objective,
+    "continual": Continual,
 }
 """By the group of ``conf`` whose files name its components."""
 

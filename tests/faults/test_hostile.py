@@ -131,7 +131,7 @@ TARGETS = (
     "ctxlab.tasks..os.system", "ctxlab.tasks.ner.NER.__class__.__base__", f"{CANARY}.Thing", "os:system", "", "a b",
     "ctxlab.command.run_directory.RunDirectory", "ctxlab.config.build.importlib.import_module", "\u202emetsys.so",
 )  # fmt: skip
-PLACES = ("task", "model", "optimizer", "tracking", "strategy.reading", "data", "objective")
+PLACES = ("task", "model", "optimizer", "tracking", "strategy.reading", "data", "objective", "continual")
 
 
 @pytest.mark.parametrize("number", cases(range(len(TARGETS)), 4), ids=lambda n: repr(TARGETS[n]))

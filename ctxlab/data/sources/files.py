@@ -1,6 +1,8 @@
 """The user's own files."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ctxlab.core.data import Record, RecordFile, Source
 from ctxlab.data.identity import check_max_documents
@@ -22,6 +24,7 @@ class Files(Source):
         validation_file: str | None = None,
         test_file: str | None = None,
         max_documents: int | None = None,
+        stages: Sequence[Any] | None = None,
     ) -> None:
         """Check and store the options.
 
@@ -30,10 +33,11 @@ class Files(Source):
             validation_file: Path of those that select the checkpoint; None holds out some training documents.
             test_file: Path of those scored once at the end; None for none.
             max_documents: Maximum documents per split, at least 1; None reads all.
+            stages: Corpora in sequence, see ``Source.stages``.
         """
         check_max_documents(max_documents)
         self._files = {"train": train_file, "validation": validation_file, "test": test_file}
-        self._max_documents = max_documents
+        self._max_documents, self.stages = max_documents, stages
         self.notes: list[str] = []
 
     def load(self, task_name: str, split: str, seed: int) -> list[Record] | None:

@@ -48,6 +48,7 @@ class Generated(Source):
         max_documents: int | None = None,
         probe: Mapping[str, Any] | None = None,
         language: str = "en",
+        stages: Sequence[Any] | None = None,
     ) -> None:
         """Check and store the options.
 
@@ -62,11 +63,13 @@ class Generated(Source):
             max_documents: Maximum documents per split, at least 1; None makes all.
             probe: Options of the probe, for ``task=probe``.
             language: Language of the grammar, ``en`` or ``zh``.
+            stages: Corpora in sequence, see ``Source.stages``.
         """
         if language not in LANGUAGES:
             raise UserError(f"data.language={language} has no grammar: use {' or '.join(LANGUAGES)}.")
         check_max_documents(max_documents)
         self.notes: list[str] = []
+        self.stages = stages
         counts = {
             "documents": documents,
             "validation_documents": validation_documents,

@@ -1,7 +1,7 @@
 """Data sets from the hub or a local folder."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,29 @@ class Hub(Source):
 
     invented = False
 
-    def __init__(self, path: str | None, name: str | None = None, max_documents: int | None = None) -> None:
+    def __init__(
+        self,
+        path: str | None,
+        name: str | None = None,
+        max_documents: int | None = None,
+        stages: Sequence[Any] | None = None,
+    ) -> None:
+        """Check and store the options.
+
+        Args:
+            path: Hub id or folder.
+            name: Configuration of a data set that has several; None for its only one.
+            max_documents: Maximum documents per split, at least 1; None reads all.
+            stages: Corpora in sequence, see ``Source.stages``.
+
+        Raises:
+            UserError: There is no path.
+        """
         if not path:
             raise UserError("data=hub has no data set to load: set data.path=<hub id or folder>.")
         check_max_documents(max_documents)
         self._path, self._name, self._max_documents = path, name, max_documents
+        self.stages = stages
         self.notes: list[str] = []
 
     def load(self, task_name: str, split: str, seed: int) -> list[Record] | None:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from ctxlab.core.errors import UserError
-from ctxlab.core.model import NEW_HEAD, WEIGHTS_NOTES
+from ctxlab.core.model import BEGINNING_NOTES, DRAWN, NEW_HEAD, WEIGHTS_NOTES
 from ctxlab.models.loading.heads import auto_class, label_fields
 
 BY_NAME = frozenset({"token_classification", "sequence_classification"})
@@ -82,11 +82,14 @@ def take_rows(model: Any, own: Sequence[str], labels: Sequence[str], called: str
 
 
 def reinitialise_output(model: Any) -> None:
-    """Reinitialise the output projection, which was loaded from weights of another head."""
+    """Reinitialise the output projection, which was loaded from weights of another head; its names join ``DRAWN``."""
     old = output_layer(model, model.config.num_labels)
     new = torch.nn.Linear(old.in_features, old.out_features, bias=old.bias is not None)
     model._init_weights(new)
     replace_output(model, old, new)
+    own = {id(parameter) for parameter in new.parameters()}
+    drawn = {name for name, parameter in model.named_parameters() if id(parameter) in own}
+    setattr(model, DRAWN, getattr(model, DRAWN, frozenset()) | drawn)
 
 
 def output_layer(model: Any, num_labels: int) -> torch.nn.Linear:
@@ -112,25 +115,35 @@ def replace_output(model: Any, old: torch.nn.Linear, new: torch.nn.Linear) -> No
 def _note(model: Any, own: Sequence[str], labels: Sequence[str], places: dict[str, int], called: str) -> None:
     absent = [label for label in labels if label not in places]
     if not places:
-        note = f"The head of model `{called}` has other labels ({_listed(own)}): a new one started at random."
+        note = f"The head of model `{called}` has other labels ({listed(own)}): a new one started at random."
     elif absent:
         note = (
             f"Of the head of model `{called}` the outputs of {len(places)} labels were taken by name; those of "
-            f"{_listed(absent)} started at random."
+            f"{listed(absent)} started at random."
         )
     elif [places[label] for label in labels] != list(range(len(labels))):
         note = f"The head of model `{called}` was taken by the names of its labels, which it has in another order."
     else:
         return
-    add_note(model, note)
+    add_note(model, note, beginning=True)
     if absent:
         setattr(model, NEW_HEAD, True)
 
 
-def add_note(model: Any, note: str) -> None:
-    """Add a sentence to the notes that are saved with ``model``."""
-    setattr(model.config, WEIGHTS_NOTES, [*getattr(model.config, WEIGHTS_NOTES, ()), note])
+def add_note(model: Any, note: str, *, beginning: bool = False) -> None:
+    """Add a sentence to the notes saved with ``model``; a run that starts from it drops those of its ``beginning``."""
+    for field in (WEIGHTS_NOTES, *([BEGINNING_NOTES] if beginning else [])):
+        setattr(model.config, field, [*getattr(model.config, field, ()), note])
 
 
-def _listed(names: Sequence[str]) -> str:
+def drop_beginning(config: Any) -> None:
+    """Drop the notes of a saved config that say how the head of the run before began."""
+    old = getattr(config, BEGINNING_NOTES, ())
+    if old:
+        setattr(config, WEIGHTS_NOTES, [note for note in getattr(config, WEIGHTS_NOTES, ()) if note not in old])
+        setattr(config, BEGINNING_NOTES, [])
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return at most eight of ``names`` as a text."""
     return ", ".join(names[:8]) + (", …" if len(names) > 8 else "")

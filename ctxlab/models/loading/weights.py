@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoTokenizer
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from ctxlab.core.errors import UserError
-from ctxlab.core.model import NEW_HEAD
+from ctxlab.core.model import DRAWN, NEW_HEAD
 from ctxlab.core.quiet import quiet
 from ctxlab.models.loading.heads import BARE, NEW, NOTED, POOLED, auto_class, bare, check_head, kind_of, label_fields
 from ctxlab.models.loading.named_rows import (
@@ -152,6 +152,8 @@ def load_model(
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         raise UserError(f"model `{called}` does not load with a {head} head ({_line(error)}).") from error
     _check_weights(bare(model, head), report, called=called, head=head, new_head=new_head)
+    absent = {*report["missing_keys"], *(key[0] for key in report["mismatched_keys"])}
+    setattr(model, DRAWN, frozenset(absent & set(model.state_dict())))
     if new_head and head in BY_NAME:
         _match_head(model, saved, report=report, called=called, head=head, own=own, labels=labels)
     return model.eval()
@@ -199,7 +201,7 @@ def _check_weights(model: Any, report: dict[str, Any], called: str, head: str, n
     if head == "body" or (new_head and head in NEW):  # the pooler is part of the head, or not used
         missing -= pooler
         if pooler and head in POOLED:
-            add_note(model, f"Model `{called}` came without its pooler, which started at random.")
+            add_note(model, f"Model `{called}` came without its pooler, which started at random.", beginning=True)
     wrong = missing | resized
     if new_head and head in NEW:
         wrong = {name for name in wrong if _in_body(model, name)}
@@ -223,7 +225,7 @@ def _note_new_head(model: Any, called: str, head: str, drawn: set[str]) -> None:
     note = f"Model `{called}` came without its {head} head, which started at random ({', '.join(sorted(drawn))})."
     logger.warning("%s", note)
     setattr(model, NEW_HEAD, True)
-    add_note(model, note)
+    add_note(model, note, beginning=True)
 
 
 def _refuse_code(path: Path, called: str) -> None:
