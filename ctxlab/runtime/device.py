@@ -44,6 +44,17 @@ def make_accelerator(device: str, precision: str, *, deterministic: bool = False
         return Accelerator(cpu=device == "cpu", mixed_precision="no" if precision == "fp32" else precision)
 
 
+def slow_precision(accelerator: Accelerator) -> str | None:
+    """Return a sentence for the screen and the report where the hardware computes the precision in software only."""
+    on_cuda = accelerator.device.type == "cuda"
+    if accelerator.mixed_precision != "bf16" or _multiplies_bf16(on_cuda):
+        return None
+    return (
+        "trainer.precision=bf16: this machine has no instructions for bf16 and computes its products in software, "
+        "many times slower than those of trainer.precision=fp32."
+    )
+
+
 @contextmanager
 def _alone() -> Iterator[None]:
     """Hide the other processes of the run from accelerate, whose wrapper cannot share uneven steps."""

@@ -1,6 +1,7 @@
 """Opening a run: the one place that fixes the order in which its parts are connected."""
 
 import copy
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from ctxlab.models.loading.checkpointed import Checkpointed
 from ctxlab.models.loading.heads import NEW, POOLED
 from ctxlab.models.loading.started import Started
 from ctxlab.models.loading.vocabulary import check_vocabulary
-from ctxlab.runtime.device import make_accelerator
+from ctxlab.runtime.device import make_accelerator, slow_precision
 from ctxlab.training import checkpoint
 from ctxlab.training.saving import read_state_file
 from ctxlab.training.state import TrainState
@@ -29,6 +30,8 @@ from ctxlab.workbench.fit import check_kind
 from ctxlab.workbench.parts import Parts
 from ctxlab.workbench.shown_pass import ShownPass
 from ctxlab.workbench.teaching import teach
+
+log = logging.getLogger(__name__)
 
 Load = Callable[[Task], Splits]
 """Loads the documents of a stage; the task's labels are known if a checkpoint has them."""
@@ -225,6 +228,9 @@ def _make_bench(parts: Parts, task: Task, source: ModelSource, *, new_head: bool
     disable_progress_bar()  # the library's progress bars would interrupt ours
     trainer = parts.trainer
     accelerator = make_accelerator(trainer.device, trainer.precision, deterministic=trainer.deterministic)
+    if slow := slow_precision(accelerator):
+        log.warning("%s", slow)
+        task.notes.append(slow)
     strategy = copy.deepcopy(parts.strategy)
     if strategy.reading.wants_scorer:
         strategy.reading.take_scorer(_language_model(parts.model))

@@ -20,6 +20,13 @@ def test_auto_is_bf16_where_the_hardware_multiplies_it(native, monkeypatch):
     assert make_accelerator("cpu", "auto").mixed_precision == ("bf16" if native else "no")
 
 
+@pytest.mark.parametrize(("native", "precision"), [(True, "bf16"), (False, "bf16"), (False, "fp32")])
+def test_bf16_in_software_is_warned_of(native, precision, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": native})
+    note = device.slow_precision(make_accelerator("cpu", precision))
+    assert (note is not None) == (precision == "bf16" and not native)
+
+
 def test_what_is_not_there_is_refused(monkeypatch):
     monkeypatch.setattr(device.torch.cuda, "is_available", lambda: False)
     with pytest.raises(UserError, match=r"trainer\.device=cuda"):
