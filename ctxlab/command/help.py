@@ -2,6 +2,7 @@
 
 import importlib.metadata
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from ctxlab.command import positional, selected, suggestions
 from ctxlab.command.screen import command, shortened, two_columns, width, wrapped
@@ -14,6 +15,11 @@ COMMENT_COLUMN = 36
 
 ALL = "all"
 """Word after ``--help`` that shows every option and key."""
+
+LOOK_AFTER = "Look after"
+
+HEADINGS = ("Train and judge", "Compare", "Put to work", LOOK_AFTER)
+"""Headings under which ``ctxlab --help`` lists the stages, in this order."""
 
 FLAGS = {
     "--cfg job": "show the configuration instead of running; --resolve fills in references, -p trainer shows a part",
@@ -67,13 +73,11 @@ def overview() -> str:
     """Return the help of ``ctxlab`` itself."""
     stages = catalogue.stages()
     files = {stage: catalogue.option_file("", stage) for stage in stages}
-    examples = [catalogue.header(files[stage])[1:2] for stage in sorted(stages, key=lambda stage: stage != "train")]
+    examples = [catalogue.examples(files[stage])[:1] for stage in sorted(stages, key=lambda stage: stage != "train")]
     more = [
         ("<stage> --help", "groups, options, keys and examples of a stage; also ctxlab help <stage>"),
         ("<stage> task=qa --help", "keys of the options that are chosen"),
         ("completion bash", 'print completion, for eval "$(ctxlab completion bash)"; also zsh'),
-        ("runs [folder]", "what ran, where, and how it ended; --clean removes what never began"),
-        ("doctor [run]", "what this machine, or a run directory, has and lacks, with fixes"),
         ("strategies [name]", "every strategy and part: what it does, paper, models, cost, when not to use it"),
         ("--version", "print the version"),
     ]
@@ -82,9 +86,7 @@ def overview() -> str:
         "",
         "ctxlab <stage> [overrides]",
         "",
-        "Stages",
-        *two_columns((stage, catalogue.summary(files[stage])) for stage in stages),
-        "",
+        *_stages(files),
         "More",
         *two_columns(more),
         "",
@@ -94,6 +96,19 @@ def overview() -> str:
         "CTXLAB_TRACEBACK=1 shows the traceback of an error.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _stages(files: Mapping[str, Path]) -> Iterator[str]:
+    """Yield the stages, and the commands that look after runs, under the heading of each."""
+    rows = [(catalogue.purpose(path), stage, catalogue.summary(path)) for stage, path in files.items()]
+    rows += [
+        (LOOK_AFTER, "runs [folder]", "what ran, where, and how it ended; --clean removes what never began"),
+        (LOOK_AFTER, "doctor [run]", "what this machine, or a run directory, has and lacks, with fixes"),
+    ]
+    for heading in dict.fromkeys([*HEADINGS, *(row[0] for row in rows)]):
+        yield heading
+        yield from two_columns((stage, text) for under, stage, text in rows if under == heading)
+        yield ""
 
 
 def stage(name: str, words: Sequence[str] = ()) -> str:
@@ -134,7 +149,7 @@ def _more(name: str) -> str:
 
 
 def _foot(name: str) -> list[str]:
-    examples = catalogue.header(catalogue.option_file("", name))[1:]
+    examples = catalogue.examples(catalogue.option_file("", name))
     lines = [line for example in examples for line in command(example)]
     return ["Flags and settings of Hydra", *two_columns(FLAGS.items()), "", "Examples", *lines]
 

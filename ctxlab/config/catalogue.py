@@ -9,6 +9,9 @@ from typing import Any
 
 from ctxlab.core import plugins
 
+IN_HELP = "in help: "
+"""How the comment line of a stage begins that says under which heading help lists it."""
+
 IMPLIED = "implied by "
 """Prefix of the comment with which an option names the keys that imply it."""
 
@@ -86,6 +89,16 @@ def summary(path: Path) -> str:
     """Return the first comment line of a file, which says what it is for."""
     lines = header(path)
     return lines[0] if lines else ""
+
+
+def purpose(path: Path) -> str:
+    """Return the heading under which help lists a stage, from the comment line ``# in help: …`` of its file."""
+    return next((line.removeprefix(IN_HELP) for line in header(path) if line.startswith(IN_HELP)), "")
+
+
+def examples(path: Path) -> list[str]:
+    """Return the commands in the comment lines of a stage's file."""
+    return [line for line in header(path)[1:] if not line.startswith(IN_HELP)]
 
 
 def implied() -> dict[str, tuple[str, str]]:

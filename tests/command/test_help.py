@@ -170,3 +170,14 @@ def test_a_stage_and_a_group_may_have_one_name():
     for part in ("context_length, *learning_rate", "sweep.n_trials=null", "sweep.workers=1", "sweep.study=null"):
         assert part in shown
     assert "sweep.smallest=context.length" in help_pages.stage("sweep", ["sweep=context_length"])
+
+
+def test_every_stage_is_listed_under_a_known_heading():
+    """Read line by line: a heading is a line that is not indented."""
+    under, heading = {}, ""
+    for line in help_pages.overview().splitlines():
+        heading = line if line and not line.startswith(" ") else heading
+        if line.startswith("  ") and line[2] != " ":
+            under.setdefault(line.split()[0], heading)
+    assert {under[stage] for stage in catalogue.stages()} <= set(help_pages.HEADINGS)
+    assert (under["train"], under["compare"], under["predict"], under["doctor"]) == help_pages.HEADINGS
