@@ -32,6 +32,10 @@ PLAIN = ("strategy", "context", "context.length")
 """Axes whose values appear in a candidate's name without their key."""
 
 
+READING = ("strategy", "context")
+"""Groups that say how documents are read, which a forward pass shows."""
+
+
 @dataclass(frozen=True, eq=False)
 class Candidate:
     """One combination of values that is compared with the others."""
@@ -46,6 +50,11 @@ class Candidate:
     """Its composed parts; None if it does not compose."""
     refused: str = ""
     """Sentence that says why it does not compose."""
+
+    @property
+    def beside(self) -> list[str]:
+        """Return its overrides beside strategy and context: two that differ in them are never one computation."""
+        return [word for word in self.words if regex.split(r"[=./]", word, maxsplit=1)[0] not in READING]
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ def check(
     """
     found: list[CheckedCandidate] = []
     corpus: Corpus | None = None
-    before: dict[str, DryRun] = {}
+    before: list[tuple[Candidate, DryRun]] = []
     for candidate in candidates:
         try:
             if candidate.parts is None:
@@ -76,8 +76,9 @@ def check(
             opened, own = _open(candidate.parts)
             bench, corpus = opened.bench, corpus or own
             passed = dry_run(bench, candidate.parts.strategy, own)
-            twin = next((title for title, other in before.items() if other.equals(passed)), "")
-            before.setdefault(candidate.title, passed)
+            alike = (one for one, other in before if one.beside == candidate.beside and other.equals(passed))
+            twin = next((one.title for one in alike), "")
+            before.append((candidate, passed))
             work = None if twin else _work(candidate.parts, opened)
             found.append(CheckedCandidate(candidate, same_as=twin, work=work))
             del opened, bench

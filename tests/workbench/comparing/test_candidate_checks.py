@@ -1,0 +1,33 @@
+"""Candidates are checked before anything runs: what only training tells apart is not one computation."""
+
+import pytest
+
+from ctxlab.command.compose import compose
+from ctxlab.workbench.candidates import Candidate
+from ctxlab.workbench.comparing import candidate_checks
+from ctxlab.workbench.parts import make_parts
+from tests.workbench.planning.test_measuring import SMALL
+
+
+def candidate(tmp_path, *words):
+    name = " ".join(words)
+    return Candidate(name, name, words=words, parts=make_parts(compose("train", [*SMALL, *words]), tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        (("strategy=chunk", "context=2000"), ("strategy=truncate", "context=2000"), True),
+        (("strategy=chunk", "tuning=full"), ("strategy=chunk", "tuning=lora"), False),  # LoRA changes nothing at first
+        (("strategy=chunk", "averaging=none"), ("strategy=chunk", "averaging=ema"), False),
+        (("strategy=chunk", "optimizer.lr=1e-4"), ("strategy=chunk", "optimizer.lr=1e-3"), False),
+        (("strategy=chunk", "objective=rdrop"), ("strategy=chunk", "objective=standard"), False),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else str(value),
+)
+def test_only_what_reads_alike_and_trains_alike_is_one_computation(first, second, same, tmp_path, monkeypatch):
+    monkeypatch.setattr(candidate_checks, "_work", lambda *_: None)
+    given = ("model.trained_length=2000",) if same else ()
+    found, _ = candidate_checks.check([candidate(tmp_path, *words, *given) for words in (first, second)])
+    assert [one.refused for one in found] == ["", ""]
+    assert bool(found[1].same_as) == same
