@@ -54,7 +54,7 @@ class Candidate:
     @property
     def beside(self) -> list[str]:
         """Return its overrides beside strategy and context: two that differ in them are never one computation."""
-        return [word for word in self.words if regex.split(r"[=./]", word, maxsplit=1)[0] not in READING]
+        return [word for word in self.words if not _is_reading(word)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +134,18 @@ def _candidate(command: CandidatesCommand, words: Sequence[str], run_dir: Path) 
         return Candidate(_folder(name), name, words=words, parts=None, refused=_first_line(error))
     more = [word for word in words if word.split("=")[0] not in PLAIN]
     key = _folder("-".join([strategy, str(length), *more]))
-    title = ", ".join([f"{strategy} at {length:,}", *more])
+    reads = [f"{strategy} at {length:,}"] if any(map(_is_reading, words)) or not more else []
+    title = ", ".join([*reads, *more])
     try:
         preflight.check(config)
         return Candidate(key, title, words, make_parts(config, run_dir))
     except UserError as error:
         return Candidate(key, title, words=words, parts=None, refused=str(error))
+
+
+def _is_reading(word: str) -> bool:
+    """Return whether an override is one of strategy or context."""
+    return regex.split(r"[=./]", word, maxsplit=1)[0] in READING
 
 
 def _folder(text: str) -> str:

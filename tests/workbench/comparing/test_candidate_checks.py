@@ -1,9 +1,11 @@
 """Candidates are checked before anything runs: what only training tells apart is not one computation."""
 
+import hydra
 import pytest
 
-from ctxlab.command.compose import compose
-from ctxlab.workbench.candidates import Candidate
+from ctxlab.command.compose import VERSION_BASE, compose, register
+from ctxlab.config.catalogue import conf_dir
+from ctxlab.workbench.candidates import Candidate, CandidatesCommand, candidates
 from ctxlab.workbench.comparing import candidate_checks
 from ctxlab.workbench.parts import make_parts
 from tests.workbench.planning.test_measuring import SMALL
@@ -31,3 +33,22 @@ def test_only_what_reads_alike_and_trains_alike_is_one_computation(first, second
     found, _ = candidate_checks.check([candidate(tmp_path, *words, *given) for words in (first, second)])
     assert [one.refused for one in found] == ["", ""]
     assert bool(found[1].same_as) == same
+
+
+@pytest.mark.parametrize(
+    ("axes", "titles"),
+    [
+        ({"tuning": ["full", "lora"]}, ["tuning=full", "tuning=lora"]),
+        ({"context.length": ["512"], "tuning": ["full", "head"]},
+         ["longformer at 512, tuning=full", "longformer at 512, tuning=head"]),
+        ({"strategy": ["chunk", "dense"]}, ["chunk at 4,096", "dense at 4,096"]),
+        ({}, ["longformer at 4,096"]),
+    ],
+    ids=lambda value: " ".join(value),
+)  # fmt: skip
+def test_a_title_says_what_differs(axes, titles, tmp_path):
+    command = CandidatesCommand(flags=(), shared=("task=ner", "model=tiny_bert", "tracking=none"), axes=axes)
+    register()
+    with hydra.initialize_config_dir(str(conf_dir()), version_base=VERSION_BASE):
+        found = candidates(command, tmp_path, least=1)
+    assert [one.title for one in found] == titles
