@@ -79,6 +79,11 @@ def _of_parts(bench: Workbench) -> str:
     if strategy.positions.by_batch:
         name = f"strategy/positions={option(strategy.positions)}"
         return f"and {name} depends on the longest window of a batch: use strategy/positions=yarn, {without}"
+    if strategy.curriculum.by_loss:
+        name = f"strategy/curriculum={option(strategy.curriculum)}"
+        return (
+            f"and no process knows the loss of a whole document for {name}: use strategy/curriculum=constant, {without}"
+        )
     return ""
 
 

@@ -10,6 +10,8 @@ from ctxlab.strategies.attention.bigbird import BigBird
 from ctxlab.strategies.attention.full import Full
 from ctxlab.strategies.attention.local import Local
 from ctxlab.strategies.attention.lsh import Lsh
+from ctxlab.strategies.curriculum.constant import Constant
+from ctxlab.strategies.curriculum.self_paced import SelfPaced
 from ctxlab.strategies.memory.recurrent import Recurrent
 from ctxlab.strategies.positions.dynamic_ntk import DynamicNtk
 from ctxlab.strategies.reading.hierarchical import Hierarchical
@@ -29,6 +31,7 @@ def bench(**changes):
         attention=changes.pop("attention", Local(window=64)),
         memory=changes.pop("memory", SimpleNamespace(sequential=False, num_added=0)),
         positions=changes.pop("positions", SimpleNamespace(by_batch=False)),
+        curriculum=changes.pop("curriculum", Constant()),
         reading=reading,
     )
     usual = {
@@ -45,6 +48,7 @@ def bench(**changes):
         ({"attention": Full()}, "strategy/attention=full attend further than to the next part"),
         ({"attention": Lsh()}, "strategy/attention=lsh attend further than to the next part"),
         ({"memory": Recurrent()}, "which strategy/memory=recurrent does not support: use strategy/memory=none"),
+        ({"curriculum": SelfPaced()}, "for strategy/curriculum=self_paced: use strategy/curriculum=constant"),
         ({"reading": Hierarchical()}, "which strategy/reading=hierarchical does not support: use strategy/reading=ch"),
         ({"positions": DynamicNtk()}, "strategy/positions=dynamic_ntk depends on the longest window of a batch"),
         ({"task": Classification()}, "the loss of task=classification is not a sum over tokens: use task=ner, lm or"),

@@ -10,13 +10,17 @@ from transformers import BertConfig, BertForTokenClassification
 from ctxlab.core.errors import UserError
 from ctxlab.core.objective import Objective
 from ctxlab.objectives.standard import Standard
+from ctxlab.optim.averaging.ema import EMA
+from ctxlab.optim.averaging.none import NoAveraging
 from ctxlab.optim.optimizers.adafactor import Adafactor
 from ctxlab.optim.optimizers.adamw import Adamw
 from ctxlab.optim.tuning.bitfit import Bitfit
 from ctxlab.optim.tuning.full import Full
 from ctxlab.runtime import sharded
 from ctxlab.runtime.ranks import Ranks
+from ctxlab.strategies.curriculum.constant import Constant
 from ctxlab.strategies.curriculum.progressive import Progressive
+from ctxlab.strategies.curriculum.self_paced import SelfPaced
 from ctxlab.strategies.memory.recurrent import Recurrent
 from ctxlab.strategies.positions.dynamic_ntk import DynamicNtk
 from ctxlab.strategies.positions.tile import Tile
@@ -38,7 +42,10 @@ def model(cls=BertForTokenClassification):
 
 
 def parts(**changes):
-    usual = {"objective": Standard(), "optimizer": Adamw(1e-3, 0.0, (0.9, 0.99), 1e-8), "tuning": Full()}
+    usual = {
+        "objective": Standard(), "optimizer": Adamw(1e-3, 0.0, (0.9, 0.99), 1e-8), "tuning": Full(),
+        "averaging": NoAveraging(),
+    }  # fmt: skip
     return SimpleNamespace(**{**usual, **{key: changes[key] for key in usual if key in changes}})
 
 
@@ -48,7 +55,7 @@ def bench(**changes):
         memory=changes.pop("memory", SimpleNamespace(sequential=False, num_added=0)),
         positions=changes.pop("positions", SimpleNamespace(by_batch=False, extends=False)),
         reading=changes.pop("reading", SimpleNamespace(joins=False)),
-        curriculum=changes.pop("curriculum", SimpleNamespace(length=lambda progress, longest: longest)),
+        curriculum=changes.pop("curriculum", Constant()),
     )
     settings = {"sharding": "full", "lanes": None, "context_parallel": 1, **changes.pop("settings", {})}
     usual = {
@@ -80,6 +87,8 @@ def with_span(family):
             {"accelerator": SimpleNamespace(mixed_precision="fp16")},
             "was not tried with trainer.precision=fp16: use trainer.precision=bf16",
         ),
+        ({"averaging": EMA(0.05)}, "averaging=ema was not tried with: use averaging=none"),
+        ({"curriculum": SelfPaced()}, "strategy/curriculum=self_paced was not tried with: use strategy/curriculum=con"),
         ({"objective": Undeclared()}, "objective=test_sharded does not promise that: use objective=standard"),
         ({"optimizer": Adafactor(1e-3, 0.0, -0.8, 1.0)}, "optimizer=adafactor does not say that it needs no whole"),
         ({"memory": Recurrent()}, "with strategy/memory=recurrent their number depends on the documents: use strategy"),
