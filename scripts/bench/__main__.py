@@ -28,6 +28,7 @@ MEASUREMENTS = (
     "loop",
     "reliability",
     "startup",
+    "probes",
     "lm",
     "streaming",
     "litbank",
