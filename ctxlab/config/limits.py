@@ -94,6 +94,9 @@ REQUIRED = {
     "output": "output=<file to write>",
 }
 
+SINGLE = ("sweep", "plan")
+"""Stages whose candidates are single runs."""
+
 MAX_SEED = 2**32 - 1
 """Largest seed that numpy accepts."""
 
@@ -111,6 +114,7 @@ def validate(config: DictConfig) -> None:
     _check_heads(config)
     if config.get("folds", 0) is None and config.get("fold"):
         raise UserError(f"fold={config.fold} needs a number of folds: give folds=<number> too.")
+    _check_sequence(config)
     if "trainer" in config:
         _check_trainer(config.trainer)
         _check_sharding(str(config.stage), config.trainer)
@@ -160,6 +164,14 @@ def _check_heads(config: DictConfig) -> None:
     if size is not None and heads is not None and size % heads:
         raise UserError(
             f"model.num_heads={heads} does not divide model.hidden_size={size}: every head has the same width."
+        )
+
+
+def _check_sequence(config: DictConfig) -> None:
+    name = OmegaConf.select(config, "continual.name")
+    if name not in (None, "none") and config.stage in SINGLE:
+        raise UserError(
+            f"continual={name} trains several runs in sequence, which ctxlab {config.stage} cannot: use ctxlab train."
         )
 
 

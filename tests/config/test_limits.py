@@ -1,5 +1,7 @@
 """Limits of the shared keys, one row each."""
 
+from contextlib import nullcontext
+
 import pytest
 from omegaconf import OmegaConf
 
@@ -60,6 +62,13 @@ def test_patience_needs_evaluations():
     limits.validate(config)
     config.trainer.eval_every_steps = None
     with pytest.raises(UserError, match="eval_every_steps"):
+        limits.validate(config)
+
+
+@pytest.mark.parametrize(("stage", "refused"), [("sweep", True), ("plan", True), ("train", False)])
+def test_runs_in_sequence_are_for_train(stage, refused):
+    config = OmegaConf.merge(base(), {"stage": stage, "continual": {"name": "ewc"}})
+    with pytest.raises(UserError, match="continual=ewc") if refused else nullcontext():
         limits.validate(config)
 
 
