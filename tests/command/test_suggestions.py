@@ -48,7 +48,7 @@ LED = [
         "There is no key trainer.max_step, and + cannot add one; did you mean 'trainer.max_steps'?",
     ),
     (["++trainer.max_step=5"], "did you mean 'trainer.max_steps'?"),
-    (["+foo=1"], "There is no key foo, and + cannot add one; did you mean 'fold'? Keys: context, data,"),
+    (["+foo=1"], "There is no key foo, and + cannot add one; did you mean 'fold'? Keys: "),
     (["+seed=2"], "write seed=2 without the plus."),
     (["max_stepz=5"], "did you mean 'trainer.max_steps'?"),
     (["tracking.api_key=hunter2"], "There is no key tracking.api_key;"),
