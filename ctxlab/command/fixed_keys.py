@@ -21,6 +21,7 @@ OF_TRAINING = (
     "averaging",
     "objective",
     "continual",
+    "augment",
     "experiment",
     *(f"task.{key}" for key in ("labels", "multi_label", "mode", "form", "width", "block", "markers")),
     *(

@@ -46,7 +46,15 @@ OF_SOUP = (SEVERAL, GIVEN, "method", "checkpoint")
 BEGINNING = ("start", "start_checkpoint")
 """Keys of the run whose weights a new one begins with; of no effect on a run that has a checkpoint of its own."""
 
-FILES = ("data.train_file", "data.validation_file", "data.test_file", "start", "objective.run")
+FILES = (
+    "data.train_file",
+    "data.validation_file",
+    "data.test_file",
+    "start",
+    "objective.run",
+    "augment.thesaurus",
+    "perturb.thesaurus",
+)
 """Keys that are always paths."""
 
 OF_PROCESSES = ("trainer.processes", "trainer.sharding")

@@ -21,7 +21,9 @@ from ctxlab.core import plugins
 from ctxlab.core.contract import protocol_name
 from ctxlab.core.errors import UserError
 
-FAMILIES = ("tasks", "strategies", "models", "corpora", "data", "optim", "objectives", "continual", "tracking")
+FAMILIES = (
+    "tasks", "strategies", "models", "corpora", "data", "optim", "objectives", "continual", "augment", "tracking",
+)  # fmt: skip
 """Packages of ctxlab whose classes a configuration may name."""
 
 TARGET = re.compile(r"[A-Za-z]\w*(?:\.[A-Za-z]\w*)+", re.ASCII)

@@ -74,6 +74,10 @@ RANGES = {
     "objective.begin": (0.0, math.inf),
     "objective.gamma": (0.0, math.inf),
     "objective.share": (0.0, 1.0),
+    "augment.share": (0.0, 1.0),
+    "augment.dose": (0.0, 1.0),
+    "perturb.share": (0.0, 1.0),
+    "perturb.dose": (0.0, 1.0),
 }
 """Minimum and maximum of numbers that libraries would refuse late, or not at all."""
 

@@ -60,6 +60,7 @@ class RunConfig:
     averaging: Any = MISSING
     objective: Any = MISSING
     continual: Any = MISSING
+    augment: Any = MISSING
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     tracking: Any = MISSING
     seed: int = MISSING
@@ -227,6 +228,8 @@ class SweepConfig(SweepOptions, RunConfig):
 @dataclass
 class EvalConfig(EvalOptions, FromRun, RunConfig):
     """Root of ``ctxlab eval``."""
+
+    perturb: Any = MISSING
 
 
 @dataclass

@@ -10,6 +10,7 @@ import torch
 from ctxlab.core.contract import Component
 from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
+from ctxlab.core.shape import LabelledSpan, Shape
 from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Opinion, Prediction
 
 
@@ -115,6 +116,9 @@ class Task(Component, ABC):
     predicts: str = ""
     """What the distributions of ``predicted`` are over: ``LABELS``, ``LABEL_SETS``, ``POSITIONS`` or ``TOKENS``; empty
     where the loss compares none."""
+    shape: Shape | None = None
+    """Where documents have their text and refer to places in it; None where the text of a document cannot be changed
+    without changing what is asked of it."""
 
     @property
     @abstractmethod
@@ -192,6 +196,15 @@ class Task(Component, ABC):
     @abstractmethod
     def resample(self, encoded: Encoded, seed: int) -> Encoded:
         """Return a training document as one epoch sees it, such as with new masks; depends only on the arguments."""
+
+    def labelled_spans(self, document: Document) -> list[LabelledSpan]:
+        """Return the parts of the document's text that have a label, in order; none by default."""
+        del document
+        return []
+
+    def renew(self, document: Document) -> Document:
+        """Return a document whose text has changed with all that depends on the places of its labels."""
+        return document
 
     @abstractmethod
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:

@@ -1,8 +1,12 @@
 """``ctxlab eval run=<run directory>``: score a checkpoint on any split or file, at any context and strategy that fits.
 
-Without ``run`` the model is scored without training, for tasks whose head comes with the weights (``task=lm``).
+Without ``run`` the model is scored without training, for tasks whose head comes with the weights (``task=lm``). With
+``perturb=<name>`` the split is scored a second time with its documents perturbed, and paired differences are reported.
 """
 
+from collections.abc import Sequence
+
+from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
 from ctxlab.core.result import Cost, Result, as_dict
 from ctxlab.core.task import Task
@@ -11,11 +15,13 @@ from ctxlab.optim.parameters import count_parameters
 from ctxlab.runtime.ranks import current
 from ctxlab.training.state import TrainState
 from ctxlab.workbench import sanity
+from ctxlab.workbench.augmenting import check_fits
 from ctxlab.workbench.ensemble import added_cost, open_ensemble, score_together
 from ctxlab.workbench.finish import Split, make_result, score_split, write_outputs
 from ctxlab.workbench.meter import start_meter
 from ctxlab.workbench.opening import Opened, open_bench
 from ctxlab.workbench.parts import Parts
+from ctxlab.workbench.perturbing import perturbed, score_perturbed, split_name
 from ctxlab.workbench.watch import open_tracker
 
 
@@ -30,20 +36,30 @@ def _run(parts: Parts) -> None:
     if parts.options.runs:
         _run_several(parts, name)
         return
-    opened = open_bench(parts, lambda task: documents_with(parts, task, name), scored=(name,))
+    opened = open_bench(
+        parts, lambda task: documents_with(parts, task, name), scored=(name,), refuse=lambda task: _refuse(parts, task)
+    )
     run_dir = parts.origin.run_dir
     tracker = open_tracker(parts, TrainState())
     result = None
     try:
-        split, result = score(parts, opened, name)
+        splits, result = score(parts, opened, name)
         if current().leads:
-            write_outputs(parts, opened.bench, result, {name: split})
+            write_outputs(parts, opened.bench, result, splits)
     finally:
         tracker.finish(as_dict(result) if result else None, run_dir / "report.md" if result else None)
 
 
 def _run_several(parts: Parts, name: str) -> None:
-    """Score the mean of the probabilities of several runs."""
+    """Score the mean of the probabilities of several runs.
+
+    Raises:
+        UserError: Documents are to be perturbed.
+    """
+    if parts.perturb is not None and parts.perturb.share:
+        raise UserError(
+            f"perturb={option(parts.perturb)} scores one run: give run=<run directory>, or runs= without perturb."
+        )
     ensemble = open_ensemble(
         parts, parts.options.runs, lambda own: lambda task: documents_with(own, task, name), split=name
     )
@@ -54,7 +70,7 @@ def _run_several(parts: Parts, name: str) -> None:
         memory = start_meter(opened.bench)
         opened.bench.task.notes.extend(sanity.single(name, opened.documents.of(name)))
         split = score_together(ensemble, name)
-        cost = added_cost(ensemble, evaluation_cost(opened, split, memory.peak_bytes()))
+        cost = added_cost(ensemble, evaluation_cost(opened, [split], memory.peak_bytes()))
         origins = ", ".join(one.origin for one in ensemble.opened)
         result = make_result(parts, opened.bench, {name: split}, cost=cost, checkpoint=origins, resumed_from=None)
         if current().leads:
@@ -63,16 +79,32 @@ def _run_several(parts: Parts, name: str) -> None:
         tracker.finish(as_dict(result) if result else None, run_dir / "report.md" if result else None)
 
 
-def score(parts: Parts, opened: Opened, name: str) -> tuple[Split, Result]:
-    """Score the split ``name``; nothing is written."""
+def _refuse(parts: Parts, task: Task) -> None:
+    if parts.perturb is None:
+        return
+    if not parts.perturb.share and option(parts.perturb) != "none":
+        raise UserError("perturb.share=0 perturbs no document: give a fraction above 0, or use perturb=none.")
+    check_fits(parts.perturb, task, "perturb")
+
+
+def score(parts: Parts, opened: Opened, name: str) -> tuple[dict[str, Split], Result]:
+    """Score the split ``name`` as it is and, if the run perturbs documents, perturbed; nothing is written.
+
+    Raises:
+        UserError: The perturbation changes no token.
+    """
     memory, bench = start_meter(opened.bench), opened.bench
     documents = opened.documents.of(name)
     bench.task.notes.extend(sanity.single(name, documents))
     bench.task.notes.extend(sanity.fits_whole(bench.encode(documents), bench.length))
-    split = score_split(bench, name, documents)
-    cost = evaluation_cost(opened, split, memory.peak_bytes())
-    result = make_result(parts, bench, {name: split}, cost=cost, checkpoint=opened.origin, resumed_from=None)
-    return split, result
+    perturb = parts.perturb if parts.perturb is not None and parts.perturb.share else None
+    changed = None if perturb is None else perturbed(perturb, bench, documents)  # refused here if without effect
+    splits = {name: score_split(bench, name, documents)}
+    if perturb is not None and changed is not None:
+        splits[split_name(name)] = score_perturbed(perturb, bench, name, splits[name], changed)
+    cost = evaluation_cost(opened, list(splits.values()), memory.peak_bytes())
+    result = make_result(parts, bench, splits, cost=cost, checkpoint=opened.origin, resumed_from=None)
+    return splits, result
 
 
 def documents_with(parts: Parts, task: Task, split: str) -> Splits:
@@ -83,18 +115,20 @@ def documents_with(parts: Parts, task: Task, split: str) -> Splits:
     return splits
 
 
-def evaluation_cost(opened: Opened, split: Split, peak_bytes: int) -> Cost:
-    """Return the cost of evaluating the split, and the training cost of the checkpoint."""
-    bench, evaluation = opened.bench, split.evaluation
+def evaluation_cost(opened: Opened, splits: Sequence[Split], peak_bytes: int) -> Cost:
+    """Return the cost of all evaluations, and the training cost of the checkpoint."""
+    bench, evaluations = opened.bench, [split.evaluation for split in splits]
+    tokens, seconds = sum(one.tokens for one in evaluations), sum(one.seconds for one in evaluations)
+    flops = sum(one.flops for one in evaluations)
     return Cost(
         train_tokens=opened.state.tokens,
         train_seconds=opened.state.seconds,
-        evaluation_tokens=evaluation.tokens,
-        evaluation_seconds=evaluation.seconds,
-        tokens_per_second=evaluation.tokens / evaluation.seconds,
+        evaluation_tokens=tokens,
+        evaluation_seconds=seconds,
+        tokens_per_second=tokens / seconds,
         peak_memory_bytes=peak_bytes,
-        flops=evaluation.flops,
-        matrix_rate_share=bench.matrix_rate_share(evaluation.flops, evaluation.seconds),
+        flops=flops,
+        matrix_rate_share=bench.matrix_rate_share(flops, seconds),
         parameters=count_parameters(bench.model),
         trainable_parameters=count_parameters(bench.model, trainable=True),
     )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ctxlab.core.shape import Shape
 from ctxlab.core.types import Document
 from ctxlab.tasks.forms.document_classifier import DocumentClassifier, Framing
 from ctxlab.tasks.generative.prompted import prompted
@@ -16,6 +17,7 @@ class Classification(DocumentClassifier):
     """One label per document, or with ``multi_label`` any number of them."""
 
     name = "classification"
+    shape = Shape("text", spans=("probes",))
     record_fields = (("text", "label"), ("text", "labels"))
 
     def __init__(
@@ -30,6 +32,7 @@ class Classification(DocumentClassifier):
         cue: str = "Label:",
         example_words: int = 60,
         language: str | None = None,
+        label_map: Mapping[str, str] | None = None,
     ) -> None:
         """Check and store the options.
 
@@ -44,8 +47,15 @@ class Classification(DocumentClassifier):
             cue: Of a prompt: text after which the answer begins.
             example_words: Words shown of each solved document, at least 1.
             language: Two-letter code for language-specific rules; None guesses from the script.
+            label_map: Labels of the records that stand for others; None for none.
         """
-        super().__init__(labels, label_field or ("labels" if multi_label else "label"), combine, several=multi_label)
+        super().__init__(
+            labels,
+            label_field or ("labels" if multi_label else "label"),
+            combine,
+            several=multi_label,
+            label_map=label_map,
+        )
         self.language = checked(language)
         self._text_field = text_field
         self._prompt = None if shots is None else Prompt(instruction, cue, shots, example_words)

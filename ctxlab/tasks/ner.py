@@ -11,10 +11,12 @@ import torch
 
 from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
+from ctxlab.core.shape import LabelledSpan
 from ctxlab.core.types import Document, Encoded, IntArray, Merged, Prediction
-from ctxlab.tasks.forms.token_labeller import TokenLabeller
+from ctxlab.tasks.forms.token_labeller import WORDS, TokenLabeller
 from ctxlab.tasks.records.bio import OUTSIDE, entity_types, from_scheme, is_tag, repair, spans, tag_set
 from ctxlab.tasks.records.character_spans import SpanNotes, checked_offsets, checked_spans, tagged_words
+from ctxlab.tasks.records.label_map import LabelMap
 from ctxlab.text.units import joined
 
 
@@ -29,6 +31,7 @@ class NER(TokenLabeller):
     metric = "entities"
     label_word = "entity type"
     primary_metric = "f1"
+    shape = replace(WORDS, typed=True)
 
     def __init__(
         self,
@@ -38,6 +41,7 @@ class NER(TokenLabeller):
         text_field: str = "text",
         outside_weight: float = 1.0,
         language: str | None = None,
+        label_map: Mapping[str, str] | None = None,
     ) -> None:
         """Check and store the options.
 
@@ -48,6 +52,7 @@ class NER(TokenLabeller):
             text_field: Field with plain text, for prediction.
             outside_weight: Weight of words outside entities in the loss, 0 or more; at 0 only entities count.
             language: Two-letter code for language-specific rules; None guesses from the script.
+            label_map: Entity types in the records that stand for others; None for none.
         """
         if outside_weight < 0:
             raise UserError(f"task.outside_weight={outside_weight} is negative: give 0 or more.")
@@ -59,6 +64,7 @@ class NER(TokenLabeller):
         self._repaired_tags = self._repaired_documents = 0
         self._repair_note = ""
         self._span_notes = SpanNotes()
+        self._label_map = LabelMap(label_map)
 
     def admit(self, records: Sequence[Record], *, gold: bool) -> list[Record]:
         """Return all records or, where tags are needed, those that are annotated (``spans`` is not null)."""
@@ -85,7 +91,7 @@ class NER(TokenLabeller):
         found = tagged_words(text, given, checked_offsets(record.get("offsets"), "offsets", text, origin))
         self._span_notes.add(found, self.notes)
         words = {"tokens": found.words, "offsets": found.offsets, "text": text}
-        return {**words, "tags": found.tags} if gold else words
+        return {**words, "tags": [self._mapped(tag) for tag in found.tags]} if gold else words
 
     def read_tags(self, tags: Sequence[Any], fields: Mapping[str, Any], origin: str) -> list[str]:
         """Return BIO tags, converted from other schemes; an invalid order is repaired and counted in ``notes``."""
@@ -100,10 +106,19 @@ class NER(TokenLabeller):
                     f"The tag {tag!r} of word {index} ({fields['tokens'][index]!r}) of {origin} is not BIO: "
                     "write O, B-<type> or I-<type> (BMES, BIOES and BILOU are read too)."
                 )
-        repaired, changed = repair(tags, fields.get("sentence_starts", ()))
+        repaired, changed = repair([self._mapped(tag) for tag in tags], fields.get("sentence_starts", ()))
         if changed:
             self._note_repairs(changed)
         return repaired
+
+    def _mapped(self, tag: str) -> str:
+        """Return a tag with the entity type that ``label_map`` gives for its own."""
+        return tag if tag == OUTSIDE else f"{tag[:2]}{self._label_map(tag[2:])}"
+
+    def check_labels(self, documents: Sequence[Document]) -> None:
+        """Raise UserError where a gold label, or one of ``label_map``, has no output of the model."""
+        self._label_map.check(self.label_names(self.labels))
+        super().check_labels(documents)
 
     def _note_repairs(self, changed: int) -> None:
         self._repaired_tags += changed
@@ -130,6 +145,10 @@ class NER(TokenLabeller):
                 f"The {len(documents)} training documents have no entity (every tag is O): check '{self._tags_field}'."
             )
         self.labels = tag_set(sorted(types))
+
+    def labelled_spans(self, document: Document) -> list[LabelledSpan]:
+        """Return the entities, which ``spans`` reads from the tags."""
+        return [LabelledSpan(span.start, span.end, span.type) for span in spans(document.fields.get("tags", ()))]
 
     def take_labels(self, names: Sequence[str]) -> None:
         """Adopt the model's tags with O first, which is the tag of unseen words."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ctxlab.core.shape import Shape
 from ctxlab.core.types import Document
 from ctxlab.tasks.forms.document_classifier import DocumentClassifier, Framing
 from ctxlab.tasks.generative.prompted import prompted
@@ -21,6 +22,7 @@ class NLI(DocumentClassifier):
     """
 
     name = "nli"
+    shape = Shape("premise", spans=("probes",))
     record_fields = (("premise", "hypothesis"), ("sentence1", "sentence2"), ("passage", "question", "answer"))
 
     def __init__(
@@ -35,6 +37,7 @@ class NLI(DocumentClassifier):
         cue: str = "Answer:",
         example_words: int = 60,
         language: str | None = None,
+        label_map: Mapping[str, str] | None = None,
     ) -> None:
         """Check and store the options.
 
@@ -49,8 +52,9 @@ class NLI(DocumentClassifier):
             cue: Of a prompt: text after which the answer begins.
             example_words: Words shown of each solved document, at least 1.
             language: Two-letter code for language-specific rules; None guesses from the script.
+            label_map: Labels of the records that stand for others; None for none.
         """
-        super().__init__(labels, label_field, combine, several=False)
+        super().__init__(labels, label_field, combine, several=False, label_map=label_map)
         self.language = checked(language)
         self._premise_field, self._hypothesis_field = premise_field, hypothesis_field
         self._prompt = None if shots is None else Prompt(instruction, cue, shots, example_words)

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from ctxlab.core.errors import UserError
+from ctxlab.core.shape import LabelledSpan
 from ctxlab.core.task import POSITIONS, Loss, Predicted
 from ctxlab.core.types import NO_LABEL, Document, Encoded, FloatArray, IntArray, Merged, Prediction
 from ctxlab.tasks.forms.base import BaseTask
@@ -20,8 +21,10 @@ from ctxlab.tasks.generative.prompts import Prompt
 from ctxlab.tasks.generative.qa import GenerativeQA
 from ctxlab.tasks.records.questions import (
     PER_TOKEN,
+    SHAPE,
     Answer,
     QuestionReader,
+    answer_spans,
     answer_tokens,
     checked_f1,
     drawn_stretch,
@@ -58,6 +61,7 @@ class QA(BaseTask):
     kinds = frozenset({"encoder"})
     metric = "answers"
     primary_metric = "f1"
+    shape = SHAPE
 
     def __init__(
         self,
@@ -136,6 +140,10 @@ class QA(BaseTask):
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Check a context and all questions about it; answers at a wrong position are moved where it is unambiguous."""
         return self._reader.read(record, origin, gold=gold)
+
+    def labelled_spans(self, document: Document) -> list[LabelledSpan]:
+        """Return the gold answers."""
+        return answer_spans(document)
 
     def expand(self, document: Document) -> list[Document]:
         """Return one document per question; ``group`` is the record's id."""

@@ -7,6 +7,7 @@ state, E entities, R relations.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from ctxlab.core.added_modules import attach
 from ctxlab.core.architecture import hidden_size, installed, note_installed
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import TASK_MODULE
+from ctxlab.core.shape import LabelledSpan, Shape
 from ctxlab.core.task import Loss
 from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Prediction
 from ctxlab.tasks.forms.base import BaseTask
@@ -70,6 +72,7 @@ class Relation(BaseTask):
     kinds = frozenset({"encoder"})
     metric = "relations"
     primary_metric = "f1"
+    shape = Shape("tokens", sentences="sentence_starts", starts=("global_words",), entities="entities", typed=True)
 
     def __init__(
         self,
@@ -157,6 +160,22 @@ class Relation(BaseTask):
         while self._annotations.setdefault(key, known) != known:
             key = (key + 1) % (1 << KEY_BITS)
         return key
+
+    def labelled_spans(self, document: Document) -> list[LabelledSpan]:
+        """Return the mentions of all entities in order, which may overlap, with the types of their entities."""
+        found = [
+            LabelledSpan(start, end, entity["type"])
+            for entity in document.fields["entities"]
+            for start, end in entity["mentions"]
+        ]
+        return sorted(found, key=lambda span: (span.start, span.end))
+
+    def renew(self, document: Document) -> Document:
+        """Return a changed document with the key under which the loss finds its entities."""
+        if "key" not in document.fields:
+            return document
+        key = self._remember(document.fields, document.origin)
+        return replace(document, fields={**document.fields, "key": key})
 
     def learn_labels(self, documents: Sequence[Document]) -> None:
         """Fix relations (unless ``labels`` were given), entity types, and the facts of the training documents.

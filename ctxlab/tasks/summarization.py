@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ctxlab.core.errors import UserError
+from ctxlab.core.shape import Shape
 from ctxlab.core.types import NO_LABEL, SENTENCE, Document, Encoded, Merged, Prediction
 from ctxlab.tasks.generative.base import GeneratedText, GenerativeTask
 from ctxlab.tasks.generative.prompts import Prompt
@@ -34,6 +35,7 @@ class Summarization(GenerativeTask):
     record_fields = (("document", "summaries"), ("document", "summary"), ("article", "highlights"))
     metric = "summaries"
     primary_metric = "rouge1"
+    shape = Shape("document", spans=("probes",))
 
     def __init__(
         self,

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ctxlab.core.shape import Shape
 from ctxlab.core.types import Document, Encoded, IntArray, Merged
 from ctxlab.tasks.generative.base import GenerativeTask
 from ctxlab.tasks.generative.prompts import Prompt
@@ -30,6 +31,7 @@ class Translation(GenerativeTask):
     record_fields = (("source", "target"), ("translation",))
     metric = "translations"
     primary_metric = "chrf"
+    shape = Shape("source", spans=("probes",), aligned=True)
 
     def __init__(
         self,

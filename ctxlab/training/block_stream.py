@@ -19,6 +19,9 @@ from ctxlab.training.window_selection import Choose, SkippedWindows, choose_wind
 Encode = Callable[[Sequence[Document]], tuple[Sequence[Encoded], list[str]]]
 """Returns the tokens of documents, and notes."""
 
+Change = Callable[[Sequence[Document], int], Sequence[Document]]
+"""Returns documents as an epoch sees them, before they are tokenised."""
+
 PART = "the part of the training documents that was read last"
 
 
@@ -47,6 +50,8 @@ class BlockStream(Stream):
         choose: Choose,
         tokens_per_step: int,
         seed: int,
+        *,
+        change: Change | None = None,
     ) -> None:
         """Store the documents and the functions that divide them into steps.
 
@@ -58,9 +63,10 @@ class BlockStream(Stream):
             choose: Returns the windows of an item that training needs.
             tokens_per_step: Maximum tokens of a step, without padding.
             seed: Seed of the run.
+            change: Changes the documents of a block; None for a training without augmentation.
         """
         super().__init__((), read, resample, choose=choose, tokens_per_step=tokens_per_step, seed=seed)
-        self._documents, self._encode = documents, encode
+        self._documents, self._encode, self._change = documents, encode, change
         self._block: tuple[int, Sequence[Encoded]] | None = None
         self.document_ids = DocumentIds()
         """Ids by the number of a document in the block that was read last."""
@@ -103,7 +109,8 @@ class BlockStream(Stream):
             self._block = self._epoch = None  # two blocks are never in memory
             epoch, block = divmod(index, self._documents.num_blocks)
             read = self._documents.block(self._seed, epoch, block)
-            encoded, notes = self._encode(read.documents)
+            current = read.documents if self._change is None else self._change(read.documents, epoch)
+            encoded, notes = self._encode(current)
             self._block, self.notes = (index, encoded), [*read.notes, *notes]
             self.document_ids.current = [document.id for document in read.documents]
         return self._block[1]

@@ -70,3 +70,5 @@ class Job:
     """Returns the peak memory of this process so far."""
     averages: Averages = field(default_factory=Averages)
     """Averaged weights, which are evaluated and exported; by default there are none."""
+    data_notes: Callable[[], list[str]] = list
+    """Returns notes on how training documents were changed."""

@@ -106,7 +106,8 @@ class Trainer:
         """Return the notes of a run that has ended at ``state``, for its report."""
         skipped = self._epoch(state).skipped.note()
         jumps = spikes.note(state, self.settings.spike_factor or 0.0, skipped=self.settings.skip_spikes)
-        return [*state.notes, *([skipped] if skipped else []), *jumps, *self.job.averages.notes()]
+        extra = [*self.job.averages.notes(), *self.job.data_notes()]
+        return [*state.notes, *([skipped] if skipped else []), *jumps, *extra]
 
     def _loop(self, state: TrainState) -> None:
         self._logged = (state.tokens, state.seconds)

@@ -17,6 +17,8 @@ from ctxlab.training.window_selection import Choose, SkippedWindows, choose_wind
 Difficulty = Callable[[Sequence[Sequence[Window]], DoubleArray | None], DoubleArray]
 Read = Callable[[Encoded, int], list[Window]]
 Resample = Callable[[Encoded, int], Encoded]
+Renew = Callable[[int, int], Encoded | None]
+"""Returns a document, by its place, as an epoch sees it; None where it is as it was."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +52,7 @@ class Stream:
         *,
         sort_all: bool = False,
         difficulty: Difficulty | None = None,
+        renew: Renew | None = None,
     ) -> None:
         """Store the documents and the functions that divide them into steps.
 
@@ -62,9 +65,11 @@ class Stream:
             seed: Seed of the run.
             sort_all: Whether the whole epoch is sorted by length, not only pools of it.
             difficulty: Decides which items are admitted first; None if all of them always are.
+            renew: Changes documents before they are resampled; None for a training without augmentation.
         """
         self._encoded, self._read, self._resample, self._choose = encoded, read, resample, choose
         self._tokens_per_step, self._seed, self._sort_all = tokens_per_step, seed, sort_all
+        self._renew = renew
         self._items: tuple[int, tuple[list[Item], SkippedWindows]] | None = None
         """Items at a length, where no document is resampled."""
         self._difficulty = difficulty
@@ -131,7 +136,8 @@ class Stream:
     def _drawn(self, index: int) -> Iterator[tuple[Encoded, Encoded]]:
         """Yield each document, and as the epoch sees it; one at a time, since they may be mapped from a file."""
         for i, document in enumerate(self._encoded):
-            yield document, self._resample(document, self._seed_of(index, i))
+            renewed = None if self._renew is None else self._renew(index, i)
+            yield document, self._resample(document if renewed is None else renewed, self._seed_of(index, i))
 
     def _seed_of(self, epoch: int, document: int) -> int:
         return int(np.random.SeedSequence((self._seed, epoch, document)).generate_state(1)[0])

@@ -25,6 +25,7 @@ from ctxlab.training import checkpoint
 from ctxlab.training.saving import read_state_file
 from ctxlab.training.state import TrainState
 from ctxlab.workbench.assemble import assemble, seed_everything
+from ctxlab.workbench.augmenting import check_fits
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.fit import check_kind
 from ctxlab.workbench.parts import Parts
@@ -83,6 +84,8 @@ def open_bench(
     source = _checkpointed(parts, folder, trains=trains) if folder else _beginning(parts)
     task = task_for(parts.task, source)
     refuse(task)
+    if trains:
+        check_fits(parts.augment, task)
     metric(task.metric)  # a missing metric is an error now, not after hours of training
     if folder is None and not learns:
         _check_untrained(task, source)

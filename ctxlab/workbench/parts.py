@@ -13,6 +13,7 @@ from ctxlab.config.build import build
 from ctxlab.config.redact import redact
 from ctxlab.config.schema import TrainerConfig, stage_options
 from ctxlab.core import invocation
+from ctxlab.core.augmentation import Augmentation
 from ctxlab.core.continual import Continual
 from ctxlab.core.data import Source
 from ctxlab.core.model import ModelSource
@@ -67,6 +68,8 @@ class Parts:
     averaging: Averaging
     objective: Objective
     continual: Continual
+    augment: Augmentation
+    """Changes training documents."""
     tracker: Tracker
     trainer: TrainerConfig
     length: int
@@ -83,6 +86,8 @@ class Parts:
     """Run with whose weights training begins; of no effect once the run has a checkpoint of its own."""
     options: Any
     """Options of this stage only, an instance of its class in ``config.schema.OPTIONS``; None if it has none."""
+    perturb: Augmentation | None = None
+    """Perturbs scored documents; None for a stage that does not."""
 
 
 def make_parts(cfg: DictConfig, run_dir: Path) -> Parts:
@@ -105,6 +110,7 @@ def make_parts(cfg: DictConfig, run_dir: Path) -> Parts:
         averaging=build(cfg.averaging, Averaging),
         objective=build(cfg.objective, Objective),
         continual=build(cfg.continual, Continual),
+        augment=build(cfg.augment, Augmentation),
         tracker=build(cfg.tracking, Tracker),
         trainer=trainer,
         length=cfg.context.length,
@@ -115,6 +121,7 @@ def make_parts(cfg: DictConfig, run_dir: Path) -> Parts:
         start=_start(cfg),
         weights=Start(Path(cfg.start), cfg.start_checkpoint) if cfg.start else None,
         options=stage_options(cfg),
+        perturb=build(cfg.perturb, Augmentation) if "perturb" in cfg else None,
     )
 
 

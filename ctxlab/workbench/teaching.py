@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ctxlab.config.build import build
+from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import ModelSource
 from ctxlab.core.optim import Tuning
@@ -40,6 +41,11 @@ def teach(parts: Parts, bench: Workbench, open_bench: Callable[..., Any]) -> Non
         raise UserError(
             f"trainer.context_parallel={parts.trainer.context_parallel} splits windows, and a teacher reads whole "
             "ones: use trainer.context_parallel=1, or an objective without a teacher."
+        )
+    if parts.augment.share:
+        raise UserError(
+            f"augment={option(parts.augment)} changes documents, which a teacher reads as they were: use augment=none, "
+            "or an objective without a teacher."
         )
     teacher = open_bench(_parts_of(named, parts), lambda _: Splits(train=[], validation=[], test=[])).bench
     _check(teacher, bench, named)

@@ -59,7 +59,7 @@ def make_trainer(
     ranks = current()
     check_split(bench, ranks)
     check_sharding(parts, bench, ranks)
-    data = open_training_data(bench, documents, parts.seed)
+    data = open_training_data(bench, documents, parts.seed, parts.augment)
     parts.objective.learn(bench.task, lambda: data.stream.documents)
     if bench.settings.activation_checkpointing:
         check_recomputing(bench.model, bench.strategy)
@@ -84,6 +84,7 @@ def make_trainer(
         seed=parts.seed,
         target_place=bench.target_place,
         document_ids=data.document_ids,
+        data_notes=data.augmented.notes if data.augmented else list,
         evaluate=validation if validation.documents else None,
         configuration={group: parts.origin.config.get(group, {}) for group in GROUPS},
         peak_bytes=memory.peak_bytes,

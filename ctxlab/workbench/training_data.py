@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ctxlab.core.augmentation import Augmentation
 from ctxlab.core.types import Document, Encoded
 from ctxlab.data.encode import encode_now
 from ctxlab.data.streamed import StreamedDocuments
@@ -11,6 +12,7 @@ from ctxlab.text import known
 from ctxlab.training.block_stream import BlockStream
 from ctxlab.training.stream import Stream
 from ctxlab.training.window_selection import window_chooser
+from ctxlab.workbench.augmenting import Augmented, check_changes, prepared
 from ctxlab.workbench.bench import Workbench
 
 
@@ -21,9 +23,16 @@ class TrainingData:
     stream: Stream
     document_ids: Sequence[str]
     """Id of each document that the items of the stream name by number."""
+    augmented: Augmented | None = None
+    """What changes documents for each epoch; None where they stay as they are."""
 
 
-def open_training_data(bench: Workbench, documents: Sequence[Document] | StreamedDocuments, seed: int) -> TrainingData:
+def open_training_data(
+    bench: Workbench,
+    documents: Sequence[Document] | StreamedDocuments,
+    seed: int,
+    augmentation: Augmentation | None = None,
+) -> TrainingData:
     """Tokenise training documents, add notes on them to the task's, and let the reading learn from them.
 
     Of documents that stay in their file that is the first block, whatever the run resumes from.
@@ -32,11 +41,20 @@ def open_training_data(bench: Workbench, documents: Sequence[Document] | Streame
         bench: Workbench opened for training.
         documents: Training documents.
         seed: Seed of the run.
+        augmentation: How documents change from epoch to epoch; None for not at all.
+
+    Raises:
+        UserError: The augmentation changes no token.
     """
+    if augmentation is not None and augmentation.share:
+        augmentation = prepared(augmentation, documents, bench.task)
+    else:
+        augmentation = None
     reading, curriculum = bench.strategy.reading, bench.strategy.curriculum
     choose = window_chooser(bench.strategy, bench.task, generates=bench.target_place is not None)
     tokens_per_step = bench.settings.tokens_per_step
     if isinstance(documents, StreamedDocuments):
+        augmented = None if augmentation is None else Augmented(augmentation, bench, (), seed)
         stream = BlockStream(
             documents,
             lambda block: encode_now(bench.task, block, bench.tokenizer, bench.settings.num_workers),
@@ -45,13 +63,17 @@ def open_training_data(bench: Workbench, documents: Sequence[Document] | Streame
             choose=choose,
             tokens_per_step=tokens_per_step,
             seed=seed,
+            change=None if augmented is None else augmented.block,
         )
         encoded, notes = stream.encoded(0), stream.notes
         what = f"the first {len(encoded):,} training documents that are read"
         bench.task.notes.extend(f"{note} (Of {what}.)" for note in notes)
         _learn(bench, encoded, what)
-        return TrainingData(stream, stream.document_ids)
+        return TrainingData(stream, stream.document_ids, augmented)
     encoded = bench.encode(documents)
+    augmented = None if augmentation is None else Augmented(augmentation, bench, documents, seed)
+    if augmentation is not None:
+        check_changes(augmentation, bench, documents, encoded, "augment")
     _learn(bench, encoded, "the training documents")
     return TrainingData(
         Stream(
@@ -63,8 +85,10 @@ def open_training_data(bench: Workbench, documents: Sequence[Document] | Streame
             seed=seed,
             sort_all=curriculum.sorts,
             difficulty=curriculum.difficulty if curriculum.selects else None,
+            renew=None if augmented is None else augmented.encoded,
         ),
         [document.id for document in documents],
+        augmented,
     )
 
 

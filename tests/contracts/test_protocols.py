@@ -11,6 +11,7 @@ import pytest
 
 from ctxlab.config import catalogue
 from ctxlab.config.build import build, locate
+from ctxlab.core.augmentation import Augmentation
 from ctxlab.core.continual import Continual
 from ctxlab.core.contract import Component
 from ctxlab.core.data import Source
@@ -38,6 +39,8 @@ PROTOCOLS = {
     "averaging": Averaging,
     "objective": Objective,
     "continual": Continual,
+    "augment": Augmentation,
+    "perturb": Augmentation,
 }
 """By the group of ``conf`` whose files name its components."""
 

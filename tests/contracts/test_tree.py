@@ -14,6 +14,7 @@ FOLDERS = {
     "model": "models",
     "objective": "objectives",
     "continual": "continual",
+    "augment": "augment",
     "optimizer": "optim/optimizers",
     "scheduler": "optim/schedules",
     "tuning": "optim/tuning",
@@ -43,13 +44,17 @@ def test_a_folder_of_components_lists_components_and_nothing_else(group, folder)
 
 
 def test_every_group_with_classes_is_checked():
-    """Except trackers, whose folder also holds the log and the display."""
+    """Except trackers, whose folder also holds the log and the display, and perturbations, which are augmentations."""
     targets = {
         group
         for group in catalogue.groups()
         if any("_target_" in catalogue.read(catalogue.option_file(group, name)) for name in catalogue.options(group))
     }
-    assert targets - {"tracking"} <= set(FOLDERS)
+    assert targets - {"tracking", "perturb"} <= set(FOLDERS)
+    perturbed = {
+        catalogue.read(catalogue.option_file("perturb", one))["_target_"] for one in catalogue.options("perturb")
+    }
+    assert {target.rsplit(".", 2)[1] for target in perturbed} <= modules("augment")
 
 
 def test_the_stages_are_the_commands():
@@ -64,6 +69,7 @@ TESTS = Path(__file__).parent.parent
 
 TOGETHER = {
     "__main__": "test_cli",
+    "augment": "augment/test_every_augmentation",
     "command": "command/test_suggestions",
     "comparison": "comparison/test_candidate_results",
     "command/compose": "command/test_launch",
@@ -77,6 +83,8 @@ TOGETHER = {
     "workbench/continuing": "stages/test_continual",
     "reporting/matrix": "stages/test_continual",
     "core": "contracts/test_protocols",
+    "core/augmentation": "augment/test_every_augmentation",
+    "core/shape": "augment/test_every_augmentation",
     "core/added_modules": "training/test_tuning_seam",
     "core/passes": "runtime/test_forward",
     "core/types": "runtime/test_reader",
@@ -152,6 +160,7 @@ TOGETHER = {
     "training/job": "training/test_objectives",
     "verification": "verification/test_verify_faults",
     "workbench": "workbench/test_opening",
+    "workbench/augmenting": "augment/test_training",
     "workbench/comparing": "workbench/comparing/test_running",
     "command/doctor": "stages/test_doctor",
     "command/runs": "stages/test_doctor",

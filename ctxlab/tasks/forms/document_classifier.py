@@ -22,6 +22,7 @@ from ctxlab.core.types import NO_LABEL, Document, Encoded, FloatArray, IntArray,
 from ctxlab.tasks.forms.base import BaseTask
 from ctxlab.tasks.forms.combine import RULES
 from ctxlab.tasks.records.evidence import evidence_field, evidence_of
+from ctxlab.tasks.records.label_map import LabelMap
 from ctxlab.tasks.records.labels import LabelReader, checked_labels, sorted_labels
 from ctxlab.tasks.text.encoding import encode_text
 
@@ -75,7 +76,15 @@ class DocumentClassifier(BaseTask, ABC):
     kinds = frozenset({"encoder", "decoder"})
     metric = "classification"
 
-    def __init__(self, labels: Sequence[str | int] | None, label_field: str, combine: str, *, several: bool) -> None:
+    def __init__(
+        self,
+        labels: Sequence[str | int] | None,
+        label_field: str,
+        combine: str,
+        *,
+        several: bool,
+        label_map: Mapping[str, str] | None = None,
+    ) -> None:
         """Store the labels, where they are known, and how they are read and combined.
 
         Args:
@@ -83,6 +92,7 @@ class DocumentClassifier(BaseTask, ABC):
             label_field: Field of a record that has the label or labels.
             combine: Name of the rule that combines windows, a key of ``forms.combine.RULES``.
             several: Whether a document may have several labels.
+            label_map: Labels of the records that stand for others; None for none.
 
         Raises:
             UserError: ``combine`` is unknown, or the labels are not valid.
@@ -91,7 +101,10 @@ class DocumentClassifier(BaseTask, ABC):
             raise UserError(f"task.combine={combine} is not one of {', '.join(RULES)}.")
         super().__init__([] if labels is None else checked_labels(labels))
         self._several, self._combine = several, RULES[combine]
-        self._reader = LabelReader(label_field, self.name, list(self.labels), self.notes, several=several)
+        self._label_map = LabelMap(label_map)
+        self._reader = LabelReader(
+            label_field, self.name, list(self.labels), self.notes, several=several, written=self._label_map
+        )
         self.primary_metric = "micro_f1" if several else "accuracy"
         self.predicts = LABEL_SETS if several else LABELS
         self._check_count()
@@ -169,6 +182,7 @@ class DocumentClassifier(BaseTask, ABC):
     def check_labels(self, documents: Sequence[Document]) -> None:
         """Raise UserError where a gold label has no output of the model."""
         known = set(self.labels)
+        self._label_map.check(known)
         for document in documents:
             for name in document.fields.get("gold", ()):
                 if name not in known:

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from ctxlab.core.errors import UserError
+from ctxlab.core.shape import Shape
 from ctxlab.core.task import LABELS, Loss, Predicted
 from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Opinion, Prediction
 from ctxlab.tasks.forms.base import BaseTask
@@ -25,6 +26,16 @@ from ctxlab.text.language import checked
 
 WORD_PLACES = ("sentence_starts", "global_words")
 """Fields of a record with indices of words, which are passed on to strategies."""
+
+WORDS = Shape(
+    "tokens",
+    tags="tags",
+    sentences="sentence_starts",
+    starts=("global_words",),
+    spans=("probes",),
+    derived=("text", "offsets"),
+)
+"""Where a document of tagged words has its text."""
 
 NOT_SEEN = ""
 """Answer for an unseen word: it equals no gold label, so that the word counts as missed."""
@@ -40,6 +51,7 @@ class TokenLabeller(BaseTask, ABC):
     head = "token_classification"
     predicts = LABELS
     by_token = True
+    shape: Shape | None = WORDS
     label_word = "tag"
     """What messages call a label."""
 

@@ -62,6 +62,7 @@ class Prompted(GenerativeTask):
         self.name, self.primary_metric = trained_form.name, trained_form.primary_metric
         self._trained_form, self._instruction = trained_form, prompt.instruction
         self.notes = trained_form.notes
+        self.shape = trained_form.shape
         self.labels, self.learns_labels = list(trained_form.labels), not trained_form.labels
 
     @property

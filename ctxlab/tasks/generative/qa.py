@@ -7,13 +7,16 @@ from typing import Any
 import numpy as np
 
 from ctxlab.core.errors import UserError
+from ctxlab.core.shape import LabelledSpan
 from ctxlab.core.types import Document, Encoded, IntArray, Merged, Prediction
 from ctxlab.tasks.generative.base import GenerativeTask
 from ctxlab.tasks.generative.prompts import Prompt, line_ends
 from ctxlab.tasks.records.questions import (
     PER_TOKEN,
+    SHAPE,
     Answer,
     QuestionReader,
+    answer_spans,
     answer_tokens,
     drawn_stretch,
     one_a_question,
@@ -44,6 +47,7 @@ class GenerativeQA(GenerativeTask):
     name = "qa"
     metric = "answers"
     primary_metric = "f1"
+    shape = SHAPE
 
     def __init__(
         self,
@@ -78,6 +82,10 @@ class GenerativeQA(GenerativeTask):
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Check a record of a context and all questions about it."""
         return self._reader.read(record, origin, gold=gold)
+
+    def labelled_spans(self, document: Document) -> list[LabelledSpan]:
+        """Return the gold answers."""
+        return answer_spans(document)
 
     def expand(self, document: Document) -> list[Document]:
         """Return one document per question; ``group`` is the record's id."""

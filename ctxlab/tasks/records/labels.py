@@ -1,7 +1,7 @@
 """Reads the labels of whole documents from records: names or integers, one type per field."""
 
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ctxlab.core.data import Record
@@ -22,7 +22,16 @@ OPPOSITE = frozenset({"+", "--", "++"})
 class LabelReader:
     """Reads the label field of all records of a task, and remembers the type of its labels."""
 
-    def __init__(self, field: str, task: str, allowed: Sequence[str], notes: list[str], *, several: bool) -> None:
+    def __init__(
+        self,
+        field: str,
+        task: str,
+        allowed: Sequence[str],
+        notes: list[str],
+        *,
+        several: bool,
+        written: Callable[[str], str] = str,
+    ) -> None:
         """Store the field and how it is read.
 
         Args:
@@ -31,9 +40,10 @@ class LabelReader:
             allowed: The labels, empty for any.
             notes: List to which notes for the report are added.
             several: Whether a document may have several labels.
+            written: Returns the label that a name in the data stands for.
         """
         self.field, self._task, self._allowed, self._several = field, task, allowed, several
-        self._notes = notes
+        self._notes, self._written = notes, written
         self._first: tuple[type, str] | None = None
         self._width: int | None = None
 
@@ -191,7 +201,7 @@ class LabelReader:
                 f"The field '{self.field}' mixes {KINDS[first]} ({place}) and {KINDS[type(value)]} ({origin}): "
                 "write all labels in one way."
             )
-        name = str(value).lower() if isinstance(value, bool) else str(value)
+        name = self._written(str(value).lower() if isinstance(value, bool) else str(value))
         if self._allowed and name not in self._allowed:
             raise UserError(
                 f"The label '{name}' in the field '{self.field}' of {origin} is not in task.labels="

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ctxlab.core.errors import UserError
+from ctxlab.core.shape import LabelledSpan, Shape
 from ctxlab.core.types import Document, Encoded
 from ctxlab.tasks.records.fields import check_characters, kind, missing, nearest, text_of
 from ctxlab.tasks.text.encoding import Pieces
@@ -18,6 +19,9 @@ YES_NO = frozenset({"yes", "no", "true", "false"})
 
 BETWEEN = "\n\n"
 """Separator of several texts in one context."""
+
+SHAPE = Shape("context", texts="text_starts", spans=("answers",), fixed=True)
+"""Where a document of a question has its text: in its context, in which nothing of an answer may change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,12 @@ def one_a_question(document: Document, f1: str = "words") -> list[Document]:
         )
         for asked in document.fields["questions"]
     ]
+
+
+def answer_spans(document: Document) -> list[LabelledSpan]:
+    """Return the gold answers of a question in the order of the context; alternatives may overlap."""
+    found = {(answer["start"], answer["end"]) for answer in document.fields["answers"]}
+    return [LabelledSpan(start, end, "answer") for start, end in sorted(found)]
 
 
 def answer_tokens(text: Pieces | Encoded, start: int, end: int) -> tuple[int, int]:

@@ -24,7 +24,19 @@ FOLDER = "plan"
 PACKAGE = Path(__file__).resolve().parents[2]
 """Folder of ctxlab, whose code a measurement depends on."""
 
-GROUPS = ("task", "model", "data", "probe", "context", "strategy", "optimizer", "tuning", "averaging", "objective")
+GROUPS = (
+    "task",
+    "model",
+    "data",
+    "probe",
+    "context",
+    "strategy",
+    "optimizer",
+    "tuning",
+    "averaging",
+    "objective",
+    "augment",
+)
 """Groups whose every key may change a measurement."""
 
 DAMAGED = (OSError, ValueError, TypeError, KeyError, AttributeError, StopIteration)
