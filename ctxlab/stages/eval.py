@@ -101,7 +101,7 @@ def score(parts: Parts, opened: Opened, name: str) -> tuple[dict[str, Split], Re
     changed = None if perturb is None else perturbed(perturb, bench, documents)  # refused here if without effect
     splits = {name: score_split(bench, name, documents)}
     if perturb is not None and changed is not None:
-        splits[split_name(name)] = score_perturbed(perturb, bench, name, splits[name], changed)
+        splits[split_name(name)] = score_perturbed(perturb, bench, name, before=splits[name], documents=changed)
     cost = evaluation_cost(opened, list(splits.values()), memory.peak_bytes())
     result = make_result(parts, bench, splits, cost=cost, checkpoint=opened.origin, resumed_from=None)
     return splits, result

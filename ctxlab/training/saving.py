@@ -64,7 +64,9 @@ def save(job: Job, state: TrainState, scaler: Any, gathered: Gathered | None = N
     weights = job.model.named_parameters() if gathered is None else gathered.weights.items()
     check_weights(weights, state.step)
     state.peak_memory_bytes = max(state.peak_memory_bytes, job.peak_bytes())
-    name = checkpoint.save(job.run_dir, state.step, lambda folder: _write(folder, job, state, scaler, gathered))
+    name = checkpoint.save(
+        job.run_dir, state.step, lambda folder: _write(folder, job, state, scaler, gathered=gathered)
+    )
     checkpoint.write_pointer(job.run_dir, "latest", name, step=state.step)
     if state.best_step == state.step:
         checkpoint.write_pointer(job.run_dir, "best", name, step=state.step, metric=state.best_metric)

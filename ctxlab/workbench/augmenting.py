@@ -128,7 +128,7 @@ class Augmented:
         started = time.perf_counter()
         self._count(epoch)
         document = self._documents[index]
-        new = changed(self._augmentation, document, self._bench.task, self._seed, epoch)
+        new = changed(self._augmentation, document, self._bench.task, seed=self._seed, epoch=epoch)
         found = None
         if new is not document:
             (found,), _ = encode_now(self._bench.task, [new], self._bench.tokenizer)
@@ -141,7 +141,7 @@ class Augmented:
         """Return the documents of a block of a large file as an epoch sees them."""
         started = time.perf_counter()
         self._count(epoch)
-        new = [changed(self._augmentation, one, self._bench.task, self._seed, epoch) for one in documents]
+        new = [changed(self._augmentation, one, self._bench.task, seed=self._seed, epoch=epoch) for one in documents]
         self._total += len(new)
         self._changed += sum(one is not other for one, other in zip(documents, new, strict=True))
         self._seconds += time.perf_counter() - started

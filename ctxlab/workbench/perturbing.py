@@ -59,8 +59,8 @@ def perturbed(augmentation: Augmentation, bench: Workbench, documents: Sequence[
     """
     check_fits(augmentation, bench.task, "perturb")
     own = prepared(augmentation, documents, bench.task)
-    check_changes(own, bench, documents, bench.encode(documents), "perturb")
-    return [changed(own, document, bench.task, SEED, 0) for document in documents]
+    check_changes(own, bench, documents, encoded=bench.encode(documents), group="perturb")
+    return [changed(own, document, bench.task, seed=SEED, epoch=0) for document in documents]
 
 
 def paired(before: Split, after: Split, note: str, higher: str) -> Table:
@@ -84,4 +84,4 @@ def paired(before: Split, after: Split, note: str, higher: str) -> Table:
         low, high = found.interval.low, found.interval.high
         rows.append((name, one.scored.estimate(), other.scored.estimate(), found.estimate, low, high))
     columns = ("figure", "as it is", "perturbed", "difference", "low", "high")
-    return Table(TABLE, "Perturbed documents against the same as they are", columns, rows, note)
+    return Table(TABLE, "Perturbed documents against the same as they are", columns, rows=rows, note=note)

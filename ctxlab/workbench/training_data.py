@@ -73,7 +73,7 @@ def open_training_data(
     encoded = bench.encode(documents)
     augmented = None if augmentation is None else Augmented(augmentation, bench, documents, seed)
     if augmentation is not None:
-        check_changes(augmentation, bench, documents, encoded, "augment")
+        check_changes(augmentation, bench, documents, encoded=encoded, group="augment")
     _learn(bench, encoded, "the training documents")
     return TrainingData(
         Stream(
