@@ -51,6 +51,7 @@ FILES = (
     "data.validation_file",
     "data.test_file",
     "start",
+    "knowledge.file",
     "objective.run",
     "augment.thesaurus",
     "perturb.thesaurus",

@@ -22,7 +22,8 @@ from ctxlab.core.contract import protocol_name
 from ctxlab.core.errors import UserError
 
 FAMILIES = (
-    "tasks", "strategies", "models", "corpora", "data", "optim", "objectives", "continual", "augment", "tracking",
+    "tasks", "strategies", "models", "corpora", "data", "optim", "objectives", "continual", "augment", "knowledge",
+    "tracking",
 )  # fmt: skip
 """Packages of ctxlab whose classes a configuration may name."""
 

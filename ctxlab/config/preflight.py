@@ -14,7 +14,15 @@ from ctxlab.config.nearest import suggestion
 from ctxlab.core.errors import UserError
 from ctxlab.core.paths import check_output, check_there
 
-FILES = ("data.train_file", "data.validation_file", "data.test_file", "input", "augment.thesaurus", "perturb.thesaurus")
+FILES = (
+    "data.train_file",
+    "data.validation_file",
+    "data.test_file",
+    "input",
+    "augment.thesaurus",
+    "perturb.thesaurus",
+    "knowledge.file",
+)
 """Keys of files and folders that are read."""
 
 PERHAPS_FOLDERS = ("model.path", "data.path")

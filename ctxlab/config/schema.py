@@ -61,6 +61,7 @@ class RunConfig:
     objective: Any = MISSING
     continual: Any = MISSING
     augment: Any = MISSING
+    knowledge: Any = MISSING
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     tracking: Any = MISSING
     seed: int = MISSING

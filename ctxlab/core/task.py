@@ -1,9 +1,9 @@
 """The protocol of tasks: from a record to whole documents, and from model outputs back to an answer."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import torch
 
@@ -11,7 +11,18 @@ from ctxlab.core.contract import Component
 from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
 from ctxlab.core.shape import LabelledSpan, Shape
-from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Opinion, Prediction
+from ctxlab.core.types import (
+    NO_LABEL,
+    BoolArray,
+    Chosen,
+    Document,
+    Encoded,
+    FloatArray,
+    IntArray,
+    Merged,
+    Opinion,
+    Prediction,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +75,22 @@ class Continuations:
     """End tokens, one of which must follow a continuation; empty where no continuation is a prefix of another."""
 
 
+Choose = Callable[[FloatArray, BoolArray], Chosen]
+
+
+class Mark(Protocol):
+    """Marks the words of documents."""
+
+    @property
+    def key(self) -> str:
+        """Return what the marks depend on besides the words; part of the key of cached tokens."""
+        ...
+
+    def __call__(self, words: Sequence[str]) -> IntArray:
+        """Return (L,) marks of the words of a document."""
+        ...
+
+
 class Task(Component, ABC):
     """A task; each has its own file under ``ctxlab/tasks``."""
 
@@ -109,6 +136,12 @@ class Task(Component, ABC):
     """Token ids that end generation; known after ``prepare``."""
     scores_target: bool
     """Whether an evaluation also computes the model's likelihood of the gold target."""
+    labels_words: bool
+    """Whether it predicts one label per word, which ``choose`` chooses and whose tokens ``mark`` marks."""
+    choose: "Choose"
+    """Chooses the labels of a document's words from outputs (L, C), given which words (L,) any window saw."""
+    mark: "Mark | None"
+    """Marks the words of a document, with bits from ``core.types.FIRST_KNOWN`` on; None adds none."""
     learns_labels: bool
     """Whether evaluating an untrained model requires a call of ``learn_labels`` first."""
     num_examples: int
@@ -260,6 +293,16 @@ class Task(Component, ABC):
         """
         del encoded, merged, opinion
         raise NotImplementedError(document.id)
+
+    def baselines(self, training: Sequence[Document], documents: Sequence[Document]) -> dict[str, list[Prediction]]:
+        """Return answers without a model, as a reference for scores; by name of the baseline, none by default.
+
+        Args:
+            training: At least one training document, with gold labels.
+            documents: The documents to be answered.
+        """
+        del training, documents
+        return {}
 
     @abstractmethod
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:

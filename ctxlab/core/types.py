@@ -27,6 +27,12 @@ LAST = -2
 SENTENCE, PARAGRAPH, HEADING, GIVEN = 1, 2, 4, 8
 """Bit flags of a token: a sentence, a paragraph or a heading begins with it, or the data lists it as important."""
 
+FIRST_KNOWN = 4
+"""First bit of the marks of a gazetteer: two for each type, one of words that begin an entry and one of the others."""
+
+MOST_KNOWN = 29
+"""Most types of a gazetteer, whose bits fit a mark."""
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -139,6 +145,16 @@ class Merged:
     """Number of target tokens in that sum."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Chosen:
+    """The labels that were chosen for the words of a document."""
+
+    labels: IntArray
+    """(L,) index of the label of each word."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """What the choice did, by name of the figure; summed over documents for the report."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """A task's answer for one whole document."""
@@ -148,6 +164,8 @@ class Prediction:
     """An object of the task's own type; for named entities one BIO tag per word."""
     seen: Sequence[bool]
     """Which units of the answer (such as words) the model saw."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """What decoding did besides the most probable answer (``Chosen.counts``)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

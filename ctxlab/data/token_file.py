@@ -30,8 +30,8 @@ TUPLES = ("before", "after", "query", "query_terms")
 NUMBERS = ("room", "num_characters", "num_unknown", "num_split")
 """Fields of ``Encoded``, by type."""
 
-WIDE = frozenset({"labels"})
-"""Fields whose values may not fit 32 bits: a label may be a set of labels, one bit each."""
+WIDE = frozenset({"labels", "marks"})
+"""Fields whose values may not fit 32 bits: a label may be a set of labels, and a mark one of types, one bit each."""
 
 
 def write(path: Path, encoded: Sequence[Encoded]) -> None:

@@ -1,14 +1,14 @@
 """Evaluation: from the model's outputs on whole documents to answers, scores and coverage."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from types import ModuleType
 
 from ctxlab.core import plugins
 from ctxlab.core.errors import UserError
 from ctxlab.core.task import Task
-from ctxlab.core.types import Coverage, Document, Encoded, Merged, Prediction, Scores
+from ctxlab.core.types import Coverage, Document, Encoded, Merged, Prediction, Scores, Table
 from ctxlab.runtime.cost import FlopCounter
 from ctxlab.runtime.ranks import current
 from ctxlab.runtime.reader import Reader
@@ -112,11 +112,21 @@ def evaluate_answers(
             seen += int(merged.seen.sum())
     seconds = perf_counter() - started
     scores = metric(task.metric)(documents, predictions)
+    scores = replace(scores, tables=[*scores.tables, *_decoding(predictions)])
     known = known_of(encoded)
     coverage = Coverage(seen / max(sum(map(len, encoded)), 1), scores.coverage_labels, known.share)
     return Evaluation(
         scores, coverage, predictions=predictions, tokens=tokens, seconds=seconds, flops=counter.total, known=known
     )
+
+
+def _decoding(predictions: Sequence[Prediction]) -> list[Table]:
+    """Return a table of what decoding did, summed over documents; empty where it took the most probable answers."""
+    names = dict.fromkeys(name for one in predictions for name in one.counts)
+    if not names:
+        return []
+    sums = [sum(one.counts.get(name, 0) for one in predictions) for name in names]
+    return [Table("decoding", "What decoding changed", columns=("documents", *names), rows=[(len(predictions), *sums)])]
 
 
 def known_of(encoded: Sequence[Encoded]) -> Known:

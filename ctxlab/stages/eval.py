@@ -17,7 +17,7 @@ from ctxlab.training.state import TrainState
 from ctxlab.workbench import sanity
 from ctxlab.workbench.augmenting import check_fits
 from ctxlab.workbench.ensemble import added_cost, open_ensemble, score_together
-from ctxlab.workbench.finish import Split, make_result, score_split, write_outputs
+from ctxlab.workbench.finish import Split, make_result, score_split, with_references, write_outputs
 from ctxlab.workbench.meter import start_meter
 from ctxlab.workbench.opening import Opened, open_bench
 from ctxlab.workbench.parts import Parts
@@ -99,9 +99,11 @@ def score(parts: Parts, opened: Opened, name: str) -> tuple[dict[str, Split], Re
     bench.task.notes.extend(sanity.fits_whole(bench.encode(documents), bench.length))
     perturb = parts.perturb if parts.perturb is not None and parts.perturb.share else None
     changed = None if perturb is None else perturbed(perturb, bench, documents)  # refused here if without effect
-    splits = {name: score_split(bench, name, documents)}
+    plain = score_split(bench, name, documents)
+    training = [] if name == "train" else opened.documents.train  # what was learnt from is no reference
+    splits = {name: with_references(bench, plain, training)}
     if perturb is not None and changed is not None:
-        splits[split_name(name)] = score_perturbed(perturb, bench, name, before=splits[name], documents=changed)
+        splits[split_name(name)] = score_perturbed(perturb, bench, name, before=plain, documents=changed)
     cost = evaluation_cost(opened, list(splits.values()), memory.peak_bytes())
     result = make_result(parts, bench, splits, cost=cost, checkpoint=opened.origin, resumed_from=None)
     return splits, result

@@ -9,7 +9,6 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.result import Cost, Result, as_dict
 from ctxlab.core.task import Task
 from ctxlab.core.tracking import Tracker
-from ctxlab.core.types import Document
 from ctxlab.data.splits import Splits, load_documents
 from ctxlab.models.loading.checkpointed import Checkpointed
 from ctxlab.optim.parameters import count_parameters
@@ -21,7 +20,7 @@ from ctxlab.training.state import TrainState
 from ctxlab.workbench import disk, sanity
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.continuing import session as continuing
-from ctxlab.workbench.finish import Split, make_result, score_split, write_outputs
+from ctxlab.workbench.finish import Split, make_result, score_split, with_references, write_outputs
 from ctxlab.workbench.meter import start_meter
 from ctxlab.workbench.opening import Load, Opened, open_bench
 from ctxlab.workbench.parts import Parts
@@ -87,7 +86,7 @@ def _train(parts: Parts, opened: Opened, tracker: Tracker, memory: MemoryMeter) 
     bench.task.notes.extend(trainer.notes(state))
     bench.task.notes.extend(sanity.of_training(state, trainer.budget, parts.schedule, bench.length))
     with sharded.losses_told(), trainer.ranks.together(trainer.stop.signal_number):
-        return _score(parts, validation, test=splits.test, state=state, memory=memory, shown=shown)
+        return _score(parts, validation, splits, state=state, memory=memory, shown=shown)
 
 
 def _refuse(task: Task) -> None:
@@ -111,7 +110,7 @@ def _documents(parts: Parts, task: Task) -> Splits:
 def _score(
     parts: Parts,
     validation: Validation,
-    test: Sequence[Document],
+    splits: Splits,
     state: TrainState,
     memory: MemoryMeter,
     shown: Sequence[str],
@@ -121,7 +120,7 @@ def _score(
     Args:
         parts: The run.
         validation: Has the validation documents and the last evaluation.
-        test: Test documents.
+        splits: Documents of all splits.
         state: Training state at the end.
         memory: Meter started with the run.
         shown: Notes that were already printed.
@@ -135,11 +134,12 @@ def _score(
     if validation.last is not None:
         scored["validation"] = Split(validation.documents, validation.last)
     with sharded.whole(bench.model, current()):
-        for name, documents in (("validation", validation.documents), ("test", test)):
+        for name, documents in (("validation", validation.documents), ("test", splits.test)):
             if documents and name not in scored:
                 scored[name] = score_split(bench, name, documents)
     if not current().leads:
         return None
+    scored = {name: with_references(bench, split, splits.train) for name, split in scored.items()}
     result = make_result(
         parts,
         bench,

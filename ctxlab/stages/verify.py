@@ -134,7 +134,14 @@ def _reload(parts: Parts, bench: Workbench, folder: Path) -> tuple[Any, Strategy
     """Load the checkpoint as any stage does, with a new strategy, because parts keep a reference to their model."""
     source, strategy, task = Checkpointed(str(folder)), copy.deepcopy(parts.strategy), copy.copy(bench.task)
     task.notes = []
-    model, _ = assemble(strategy, source, task=task, tuning=parts.tuning, length=bench.length)
+    model, _ = assemble(
+        strategy,
+        source,
+        task=task,
+        tuning=parts.tuning,
+        length=bench.length,
+        knowledge=copy.deepcopy(parts.knowledge),
+    )
     source.load_added_modules(model)
     source.load_tuning(model, parts.tuning)
     return model.to(bench.accelerator.device).eval(), strategy

@@ -17,6 +17,7 @@ from ctxlab.tasks.forms.token_labeller import WORDS, TokenLabeller
 from ctxlab.tasks.records.bio import OUTSIDE, entity_types, from_scheme, is_tag, repair, spans, tag_set
 from ctxlab.tasks.records.character_spans import SpanNotes, checked_offsets, checked_spans, tagged_words
 from ctxlab.tasks.records.label_map import LabelMap
+from ctxlab.tasks.records.mention_dictionary import learn_mentions
 from ctxlab.text.units import joined
 
 
@@ -181,6 +182,16 @@ class NER(TokenLabeller):
         prediction = super().decode(document, encoded, merged)
         tags, _ = repair([tag or OUTSIDE for tag in prediction.answer])
         return replace(prediction, answer=tags)
+
+    def baselines(self, training: Sequence[Document], documents: Sequence[Document]) -> dict[str, list[Prediction]]:
+        """Return the tags by a dictionary of the mentions in the training documents."""
+        found = learn_mentions((one.fields["tokens"], one.fields["tags"]) for one in training)
+        return {
+            "mentions of the training documents": [
+                Prediction(one.id, found.tags(one.fields["tokens"]), [True] * len(one.fields["tokens"]))
+                for one in documents
+            ]
+        }
 
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
         """Return words, tags, and entities by words and by characters.

@@ -17,7 +17,7 @@ from ctxlab.core.model import ModelFacts
 from ctxlab.core.parts import Part
 from ctxlab.core.passes import Item
 from ctxlab.core.strategy import Forward, Strategy
-from ctxlab.core.types import NO_LABEL, SENTENCE, Encoded, IntArray, Window
+from ctxlab.core.types import FIRST_KNOWN, NO_LABEL, SENTENCE, Encoded, IntArray, Window
 from ctxlab.runtime.context_parallel import split_call
 from ctxlab.runtime.forward import Passes, make_items
 from ctxlab.verification.precision import KeepDouble
@@ -81,7 +81,10 @@ class Subject:
         return Passes(self.strategy, forward, pad_id, self.device, part=self.part)
 
     def document(self, num_tokens: int, draw: int = 0) -> Encoded:
-        """Return a document of random tokens with sentence marks; each ``draw`` is another document."""
+        """Return a document of random tokens with sentence marks; each ``draw`` is another document.
+
+        Some tokens begin or continue an entry of the first type of a gazetteer, which other parts ignore.
+        """
         random = np.random.default_rng((self.seed, num_tokens, draw))
         place = np.arange(num_tokens)
         return Encoded(
@@ -91,7 +94,7 @@ class Subject:
             before=self.example.before,
             after=self.example.after,
             query=self.example.query,
-            marks=np.where(place % SENTENCE_TOKENS == 0, SENTENCE, 0),
+            marks=np.where(place % SENTENCE_TOKENS == 0, SENTENCE, 0) | ((place % 3) << FIRST_KNOWN),
         )
 
     def items(self, encoded: Encoded, windows: Sequence[Window] | None = None) -> list[Item]:

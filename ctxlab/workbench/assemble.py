@@ -8,13 +8,14 @@ import numpy as np
 import torch
 
 from ctxlab.core.architecture import describe, position_limit
+from ctxlab.core.knowledge import Knowledge
 from ctxlab.core.model import WEIGHTS_NOTES, ModelFacts, ModelSource
 from ctxlab.core.optim import Tuning
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
 from ctxlab.runtime.dropout import use_words
 from ctxlab.runtime.precision import make_head_exact
-from ctxlab.workbench.fit import check_fit, check_task, fit_lengths, training_notes, window_notes
+from ctxlab.workbench.fit import check_fit, check_knowledge, check_task, fit_lengths, training_notes, window_notes
 
 
 def seed_everything(seed: int) -> None:
@@ -25,7 +26,12 @@ def seed_everything(seed: int) -> None:
 
 
 def assemble(
-    strategy: Strategy, source: ModelSource, task: Task, tuning: Tuning, length: int
+    strategy: Strategy,
+    source: ModelSource,
+    task: Task,
+    tuning: Tuning,
+    length: int,
+    knowledge: Knowledge | None = None,
 ) -> tuple[Any, ModelFacts]:
     """Return the model with strategy, task and tuning installed, and its properties before the strategy changed it.
 
@@ -35,6 +41,7 @@ def assemble(
         task: A task whose labels are known.
         tuning: Decides which parameters are trained.
         length: Context length in tokens.
+        knowledge: What it needs is installed in this model; None for nothing.
 
     Raises:
         UserError: The parts do not fit together; names a combination that does.
@@ -53,11 +60,20 @@ def assemble(
     task.notes.extend(getattr(model.config, WEIGHTS_NOTES, ()))  # for example, that they are quantised
     _install(strategy, model, facts, length)
     task.notes.extend([*window_notes(strategy, facts, length), *training_notes(strategy)])
+    if knowledge is not None:
+        _install_knowledge(knowledge, strategy, model, facts)
     task.install(model)
     make_head_exact(model, task.head)
     use_words(model)
     tuning.install(model)
     return model, facts
+
+
+def _install_knowledge(knowledge: Knowledge, strategy: Strategy, model: Any, facts: ModelFacts) -> None:
+    """Install the knowledge; where it needs marks, this run's attention part asks for them."""
+    check_knowledge(knowledge, strategy, facts)
+    knowledge.install(model, keeps_marks=strategy.attention.wants_marks)
+    strategy.attention.wants_marks |= knowledge.wants_marks
 
 
 def _install(strategy: Strategy, model: Any, facts: ModelFacts, length: int) -> None:

@@ -1,7 +1,9 @@
 """Checks that a run's windows can be split among processes (``trainer.context_parallel``), before it begins."""
 
+from ctxlab.core.added_modules import attached
 from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
+from ctxlab.core.knowledge import FAMILY
 from ctxlab.core.parts import Part
 from ctxlab.models.loading.dropout import attention_dropout
 from ctxlab.runtime.context_parallel import deviation, join
@@ -101,6 +103,8 @@ def _of_model(bench: Workbench) -> str:
         )
     if attention_dropout(bench.model.config):
         return "which dropout of attention weights does not support: use model.attention_dropout=0."
+    if attached(bench.model, FAMILY) is not None:
+        return "which knowledge= was not tried with: use knowledge=none, or trainer.context_parallel=1."
     return ""
 
 

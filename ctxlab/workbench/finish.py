@@ -13,6 +13,7 @@ from ctxlab.core.files import write_text
 from ctxlab.core.result import Cost, Result, rows, write
 from ctxlab.core.types import Document, Table
 from ctxlab.evaluation import scores
+from ctxlab.evaluation.baselines import with_baselines
 from ctxlab.evaluation.evaluator import Evaluation, evaluate
 from ctxlab.reporting.plots import draw
 from ctxlab.reporting.report import summary_table, write_report
@@ -65,6 +66,18 @@ def score_split(bench: Workbench, name: str, documents: Sequence[Document]) -> S
             display.update(min(read / max(total, 1), 1.0), f"{read:,} tokens")
 
         return Split(documents, evaluate(bench.reader(), bench.task, documents=documents, encoded=encoded, done=done))
+
+
+def with_references(bench: Workbench, split: Split, training: Sequence[Document]) -> Split:
+    """Return the split with the scores of the task's baselines beside the model's, where there are training documents.
+
+    Args:
+        bench: Its task has the baselines.
+        split: Documents and their evaluation.
+        training: Training documents that are in memory.
+    """
+    scores = with_baselines(split.evaluation.scores, bench.task, split.documents, training)
+    return replace(split, evaluation=replace(split.evaluation, scores=scores))
 
 
 def make_result(

@@ -4,6 +4,7 @@ from typing import Any
 
 from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
+from ctxlab.core.knowledge import Knowledge
 from ctxlab.core.model import ModelFacts
 from ctxlab.core.strategy import Positions, Strategy
 from ctxlab.core.task import Task
@@ -186,3 +187,19 @@ def _check_positions(part: Positions, facts: ModelFacts, longest: int) -> None:
         f"{begin} has {facts.positions} ones, trained for {facts.trained_length:,} tokens: "
         f"use {EXTENDING[facts.positions]}, or use context={facts.trained_length} with strategy/positions=keep."
     )
+
+
+def check_knowledge(knowledge: Knowledge, strategy: Strategy, facts: ModelFacts) -> None:
+    """Refuse knowledge that marks tokens where the model does not receive the marks of its own tokens.
+
+    Raises:
+        UserError: Names the knowledge, and what it does not work with.
+    """
+    if not knowledge.wants_marks:
+        return
+    name = f"knowledge={option(knowledge)}"
+    if facts.kind == "encoder_decoder":
+        raise UserError(f"{name} does not work with encoder-decoders: use model=minilm, or knowledge=none.")
+    if strategy.memory.num_added:
+        memory = f"strategy/memory={option(strategy.memory)}"
+        raise UserError(f"{name} does not work with {memory}, which embeds tokens itself: use strategy/memory=none.")

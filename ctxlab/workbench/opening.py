@@ -9,7 +9,10 @@ from typing import cast
 
 from transformers.utils.logging import disable_progress_bar
 
+from ctxlab.core.added_modules import attached
+from ctxlab.core.architecture import installed
 from ctxlab.core.errors import UserError
+from ctxlab.core.knowledge import FAMILY, Knowledge
 from ctxlab.core.model import NEW_HEAD, ModelSource
 from ctxlab.core.optim import Tuning
 from ctxlab.core.task import Task
@@ -97,11 +100,14 @@ def open_bench(
     _learn(parts, task, documents, learns=learns, trains=trains)
     if trains:
         parts.objective.fit(task)
+    knowledge = copy.deepcopy(parts.knowledge)
+    knowledge.teach(task)
     for split in scored:
         task.check_labels(documents.of(split))  # those in a large file are checked when they are read
     task.notes.extend(documents.notes)
-    bench = _make_bench(parts, task, source, new_head=learns)
+    bench = _make_bench(parts, task, source, knowledge, new_head=learns)
     if isinstance(source, Checkpointed):
+        _check_knows(bench, source)
         source.load_added_modules(bench.model)
         source.load_tuning(bench.model, parts.tuning)
     elif isinstance(source, Started):
@@ -222,7 +228,7 @@ def _training_documents(parts: Parts, task: Task, *, learns_labels: bool) -> lis
     return documents
 
 
-def _make_bench(parts: Parts, task: Task, source: ModelSource, *, new_head: bool) -> Workbench:
+def _make_bench(parts: Parts, task: Task, source: ModelSource, knowledge: Knowledge, *, new_head: bool) -> Workbench:
     """Build model and strategy for a task whose labels are known.
 
     Raises:
@@ -238,7 +244,7 @@ def _make_bench(parts: Parts, task: Task, source: ModelSource, *, new_head: bool
     if strategy.reading.wants_scorer:
         strategy.reading.take_scorer(_language_model(parts.model))
     seed_everything(parts.init_seed)  # a new head is initialised from it
-    model, facts = assemble(strategy, source, task=task, tuning=parts.tuning, length=parts.length)
+    model, facts = assemble(strategy, source, task=task, tuning=parts.tuning, length=parts.length, knowledge=knowledge)
     if getattr(model, NEW_HEAD, False) and not new_head:
         raise UserError(
             f"model={source.name} has no {task.head} head for task={task.name}, which needs training: "
@@ -259,6 +265,20 @@ def _make_bench(parts: Parts, task: Task, source: ModelSource, *, new_head: bool
         length=parts.length,
         settings=parts.trainer,
     )
+
+
+def _check_knows(bench: Workbench, source: Checkpointed) -> None:
+    """Refuse a checkpoint whose model was trained with knowledge that is not installed.
+
+    Raises:
+        UserError: Names the knowledge.
+    """
+    noted = installed(bench.model.config, FAMILY)
+    if noted and attached(bench.model, FAMILY) is None:
+        raise UserError(
+            f"checkpoint {source.path} was trained with knowledge={noted['name']}: leave knowledge= out, so that it is "
+            "used with it."
+        )
 
 
 def _language_model(source: ModelSource) -> object:

@@ -16,6 +16,7 @@ from ctxlab.core import invocation
 from ctxlab.core.augmentation import Augmentation
 from ctxlab.core.continual import Continual
 from ctxlab.core.data import Source
+from ctxlab.core.knowledge import Knowledge
 from ctxlab.core.model import ModelSource
 from ctxlab.core.objective import Objective
 from ctxlab.core.optim import Averaging, OptimizerFactory, Schedule, Tuning
@@ -70,6 +71,7 @@ class Parts:
     continual: Continual
     augment: Augmentation
     """Changes training documents."""
+    knowledge: Knowledge
     tracker: Tracker
     trainer: TrainerConfig
     length: int
@@ -111,6 +113,7 @@ def make_parts(cfg: DictConfig, run_dir: Path) -> Parts:
         objective=build(cfg.objective, Objective),
         continual=build(cfg.continual, Continual),
         augment=build(cfg.augment, Augmentation),
+        knowledge=build(cfg.knowledge, Knowledge),
         tracker=build(cfg.tracking, Tracker),
         trainer=trainer,
         length=cfg.context.length,

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
+from ctxlab.core import knowledge
 from ctxlab.core.architecture import decoder_layers, layers, vocabulary_size
 from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
@@ -154,7 +155,8 @@ def _of_model(bench: Workbench) -> str:
         if not any(True for _ in module.parameters()):
             continue
         part = getattr(bench.strategy, family, None)
-        name = f"task={bench.task.name}" if part is None else f"strategy/{family}={option(part)}"
+        owner = "knowledge" if family == knowledge.FAMILY else f"task={bench.task.name}"
+        name = owner if part is None else f"strategy/{family}={option(part)}"
         return f"but {name} has weights of its own outside of the layers: use another one, {WITHOUT}"
     if not layers(model):
         return f"but no layers are found in model type `{model.config.model_type}`: use another model, {WITHOUT}"

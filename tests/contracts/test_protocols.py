@@ -16,6 +16,7 @@ from ctxlab.core.continual import Continual
 from ctxlab.core.contract import Component
 from ctxlab.core.data import Source
 from ctxlab.core.errors import UserError
+from ctxlab.core.knowledge import Knowledge
 from ctxlab.core.model import ModelSource
 from ctxlab.core.objective import Objective
 from ctxlab.core.optim import Averaging, OptimizerFactory, Schedule, Tuning
@@ -41,6 +42,7 @@ PROTOCOLS = {
     "continual": Continual,
     "augment": Augmentation,
     "perturb": Augmentation,
+    "knowledge": Knowledge,
 }
 """By the group of ``conf`` whose files name its components."""
 

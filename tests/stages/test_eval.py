@@ -161,3 +161,19 @@ def test_a_context_past_the_trained_length_is_read_in_windows_of_that_length(tra
     (note,) = [note for note in long["notes"] if note not in short["notes"]]
     assert "reads windows of 1,024 and not of context.length=4,096" in note
     assert " ".join(capsys.readouterr().out.split()).count("not of context.length=4,096") == 1
+
+
+def test_the_dictionary_of_training_mentions_stands_beside_the_model(tmp_path, trained):
+    """Not where the scored documents are those that it learned from."""
+    after_training = result(trained)["breakdowns"]["test"]["overall"]
+    assert [row["entities"] for row in after_training] == ["the model", "mentions of the training documents"]
+    assert after_training[0]["f1"] == result(trained)["metrics"]["test"]["f1"]
+    found = {}
+    for split in ("test", "train"):
+        assert (
+            main(["eval", f"run={trained}", f"split={split}", "tracking=none", f"hydra.run.dir={tmp_path / split}"])
+            == 0
+        )
+        found[split] = result(tmp_path / split)["breakdowns"][split]["overall"]
+    assert found["test"] == after_training
+    assert [row["entities"] for row in found["train"]] == ["all"]

@@ -7,8 +7,14 @@ from typing import Any
 import torch
 
 from ctxlab.core.data import Record
-from ctxlab.core.task import Continuations, Decoding, Task
-from ctxlab.core.types import Document, Encoded
+from ctxlab.core.task import Choose, Continuations, Decoding, Mark, Task
+from ctxlab.core.types import BoolArray, Chosen, Document, Encoded, FloatArray
+
+
+def most_probable(outputs: FloatArray, seen: BoolArray) -> Chosen:
+    """Choose the label with the highest output for each word alone: outputs (L, C), seen (L,)."""
+    del seen
+    return Chosen(outputs.argmax(axis=-1))
 
 
 class BaseTask(Task, ABC):
@@ -28,7 +34,11 @@ class BaseTask(Task, ABC):
     scores_target = False
     num_examples = 0
     learns_labels = False
+    labels_words = False
+    mark: Mark | None = None
     language = ""
+
+    choose: Choose = staticmethod(most_probable)
 
     def __init__(self, labels: list[str] | None = None) -> None:
         """Store the names of the outputs, where they are known from the start."""

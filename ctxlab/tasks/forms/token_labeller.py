@@ -37,6 +37,9 @@ WORDS = Shape(
 )
 """Where a document of tagged words has its text."""
 
+LEAST_PROBABILITY = 1e-300
+"""Probability whose logarithm stands for those below it."""
+
 NOT_SEEN = ""
 """Answer for an unseen word: it equals no gold label, so that the word counts as missed."""
 
@@ -52,6 +55,7 @@ class TokenLabeller(BaseTask, ABC):
     predicts = LABELS
     by_token = True
     shape: Shape | None = WORDS
+    labels_words = True
     label_word = "tag"
     """What messages call a label."""
 
@@ -158,6 +162,11 @@ class TokenLabeller(BaseTask, ABC):
                     "the file."
                 )
 
+    @property
+    def encode_options(self) -> tuple[Any, ...]:
+        """Return what the marks of words depend on."""
+        return () if self.mark is None else (self.mark.key,)
+
     def encode(self, documents: Sequence[Document], tokenizer: Any) -> list[Encoded]:
         """Return whole documents as token ids; a word's tag is the label of its first sub-token."""
         before, after = frame(tokenizer)
@@ -171,6 +180,9 @@ class TokenLabeller(BaseTask, ABC):
             replaced += len(subwords.replaced)
             labels = _labels(subwords, document.fields.get("tags"), label_ids)
             marks = subwords.marks(document.fields.get("sentence_starts", ()), document.fields.get("global_words", ()))
+            if self.mark is not None:
+                known = self.mark(document.fields["tokens"])[subwords.word_ids]
+                marks = marks | known if len(marks) else known
             encoded.append(
                 Encoded(subwords.input_ids, subwords.word_ids, labels=labels, before=before, after=after, marks=marks)
             )
@@ -200,12 +212,12 @@ class TokenLabeller(BaseTask, ABC):
         return torch.ones(outputs.shape[-1], device=outputs.device)
 
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
-        """Return the best label at each word's first sub-token, ``NOT_SEEN`` for unseen words."""
+        """Return the label that ``choose`` chooses at each word's first sub-token, ``NOT_SEEN`` for unseen words."""
         first = _first(encoded)
         seen = merged.seen[first].tolist()
-        best = merged.outputs[first].argmax(axis=-1)
-        tags = [self.labels[index] if saw else NOT_SEEN for index, saw in zip(best, seen, strict=True)]
-        return Prediction(document.id, tags, seen)
+        chosen = self.choose(merged.outputs[first], merged.seen[first])
+        tags = [self.labels[index] if saw else NOT_SEEN for index, saw in zip(chosen.labels, seen, strict=True)]
+        return Prediction(document.id, tags, seen, counts=chosen.counts)
 
     def opinion(self, document: Document, encoded: Encoded, merged: Merged) -> Opinion:
         """Return the probabilities (words, C) of each word's labels, whatever tokens the word consists of."""
@@ -216,10 +228,11 @@ class TokenLabeller(BaseTask, ABC):
     def decide(self, document: Document, encoded: Encoded, merged: Merged, opinion: Opinion) -> Prediction:
         """Return the answer of ``decode`` where the labels of words have the probabilities of ``opinion``."""
         first = _first(encoded)
-        # In double precision, in which labels that differ by a rounding of fp32 keep their order.
+        # Logarithms, as outputs are; in double precision, labels that differ by a rounding of fp32 keep their order.
         outputs: Any = np.zeros((len(encoded), len(self.labels)))
         seen = np.zeros(len(encoded), np.bool_)
-        outputs[first], seen[first] = opinion.probabilities, opinion.seen
+        outputs[first] = np.log(np.maximum(np.asarray(opinion.probabilities, np.float64), LEAST_PROBABILITY))
+        seen[first] = opinion.seen
         return self.decode(document, encoded, replace(merged, outputs=outputs, seen=seen))
 
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:

@@ -36,6 +36,7 @@ GROUPS = (
     "averaging",
     "objective",
     "augment",
+    "knowledge",
 )
 """Groups whose every key may change a measurement."""
 
