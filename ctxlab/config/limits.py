@@ -18,6 +18,7 @@ LEAST = {
     "fold": 0,
     "seeds": 1,
     "trials": 1,
+    "label.seed": 0,
     "sweep.n_trials": 1,
     "sweep.workers": 1,
     "budget.tokens": 1,
@@ -43,7 +44,14 @@ LEAST = {
 }
 """Minimum of integer keys."""
 
-SIZES = ("model.hidden_size", "model.num_layers", "model.num_heads", "model.trained_length", "objective.steps")
+SIZES = (
+    "model.hidden_size",
+    "model.num_layers",
+    "model.num_heads",
+    "model.trained_length",
+    "objective.steps",
+    "label.count",
+)
 """Integer keys of some options, with a minimum of 1."""
 
 POSITIVE = (
@@ -78,6 +86,7 @@ RANGES = {
     "augment.dose": (0.0, 1.0),
     "perturb.share": (0.0, 1.0),
     "perturb.dose": (0.0, 1.0),
+    "label.threshold": (0.0, 1.0),
 }
 """Minimum and maximum of numbers that libraries would refuse late, or not at all."""
 
@@ -89,6 +98,7 @@ CHOICES = {
     "checkpoint": ("best", "latest"),
     "method": ("uniform", "greedy"),
     "start_checkpoint": ("best", "latest"),
+    "label.strategy": ("entropy", "margin", "random"),
     "sweep.sampler": ("grid", "random", "tpe", "gp", "cmaes", "nsgaii"),
 }
 

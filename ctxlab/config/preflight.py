@@ -19,6 +19,7 @@ FILES = (
     "data.validation_file",
     "data.test_file",
     "input",
+    "label.reviewed",
     "augment.thesaurus",
     "perturb.thesaurus",
     "knowledge.file",

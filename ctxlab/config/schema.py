@@ -111,6 +111,16 @@ class PredictOptions:
 
 
 @dataclass
+class LabelOptions:
+    """Options of ``ctxlab label`` only."""
+
+    input: str = MISSING
+    output: str = MISSING
+    overwrite: bool = MISSING
+    label: Any = MISSING
+
+
+@dataclass
 class VerifyOptions:
     """Options of ``ctxlab verify`` only."""
 
@@ -244,6 +254,11 @@ class PredictConfig(PredictOptions, FromRun, RunConfig):
 
 
 @dataclass
+class LabelConfig(LabelOptions, FromRun, RunConfig):
+    """Root of ``ctxlab label``."""
+
+
+@dataclass
 class VerifyConfig(VerifyOptions, FromRun, RunConfig):
     """Root of ``ctxlab verify``."""
 
@@ -253,6 +268,7 @@ SCHEMAS = {
     "eval_schema": EvalConfig,
     "soup_schema": SoupConfig,
     "predict_schema": PredictConfig,
+    "label_schema": LabelConfig,
     "verify_schema": VerifyConfig,
     "compare_schema": CompareConfig,
     "report_schema": ReportConfig,
@@ -265,6 +281,7 @@ OPTIONS: dict[str, type] = {
     "eval": EvalOptions,
     "soup": SoupOptions,
     "predict": PredictOptions,
+    "label": LabelOptions,
     "verify": VerifyOptions,
     "compare": CompareOptions,
     "report": ReportOptions,

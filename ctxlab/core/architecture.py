@@ -44,6 +44,14 @@ def describe(model: Any, trained: Any = None) -> ModelFacts:
     )
 
 
+def has_dropout(model: Any) -> bool:
+    """Whether two passes in training mode differ: some rate of dropout is above 0."""
+    modules = list(model.modules())
+    rates: list[Any] = [module.p for module in modules if isinstance(module, torch.nn.Dropout)]
+    rates += [getattr(module, "attention_dropout", None) for module in modules]
+    return any(isinstance(rate, float) and rate > 0 for rate in rates)
+
+
 def _kind(model: Any) -> str:
     if has_encoder_and_decoder(model.config):
         return "encoder_decoder"

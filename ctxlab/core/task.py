@@ -10,6 +10,7 @@ import torch
 from ctxlab.core.contract import Component
 from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
+from ctxlab.core.labelling import LabelForm
 from ctxlab.core.shape import LabelledSpan, Shape
 from ctxlab.core.types import (
     NO_LABEL,
@@ -146,6 +147,8 @@ class Task(Component, ABC):
     """Whether evaluating an untrained model requires a call of ``learn_labels`` first."""
     num_examples: int
     """Number of solved training documents (few-shot examples) before every window."""
+    views: int = 1
+    """How often every window is in a training pass, in adjacent rows: 2 for a loss that compares draws of dropout."""
     predicts: str = ""
     """What the distributions of ``predicted`` are over: ``LABELS``, ``LABEL_SETS``, ``POSITIONS`` or ``TOKENS``; empty
     where the loss compares none."""
@@ -307,3 +310,14 @@ class Task(Component, ABC):
     @abstractmethod
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
         """Return the prediction as one JSON line."""
+
+    def label_form(self) -> LabelForm:
+        """Return how labels are suggested for unlabelled documents and become training documents.
+
+        Raises:
+            UserError: The task has no labels that a model can suggest.
+        """
+        raise UserError(
+            f"task={self.name} with these options has no labels that a run could suggest: ctxlab label works with "
+            "task=ner, and with task=classification and task=nli where a head was trained."
+        )

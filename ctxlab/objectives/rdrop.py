@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import torch
-
+from ctxlab.core.architecture import has_dropout
 from ctxlab.core.errors import UserError
 from ctxlab.core.objective import Objective, Term
 from ctxlab.core.passes import Item, PassRunner
@@ -45,10 +44,7 @@ class RDrop(Objective):
         Raises:
             UserError: It has no dropout, so that both passes would be one.
         """
-        modules = list(model.modules())
-        rates: list[Any] = [module.p for module in modules if isinstance(module, torch.nn.Dropout)]
-        rates += [getattr(module, "attention_dropout", None) for module in modules]
-        if not any(isinstance(rate, float) and rate > 0 for rate in rates):
+        if not has_dropout(model):
             raise UserError(
                 "objective=rdrop compares two draws of dropout, and this model has none: "
                 "use model.dropout=0.1 or objective=standard."

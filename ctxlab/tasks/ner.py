@@ -11,9 +11,11 @@ import torch
 
 from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
+from ctxlab.core.labelling import LabelForm
 from ctxlab.core.shape import LabelledSpan
 from ctxlab.core.types import Document, Encoded, IntArray, Merged, Prediction
 from ctxlab.tasks.forms.token_labeller import WORDS, TokenLabeller
+from ctxlab.tasks.labels.entities import EntityLabels
 from ctxlab.tasks.records.bio import OUTSIDE, entity_types, from_scheme, is_tag, repair, spans, tag_set
 from ctxlab.tasks.records.character_spans import SpanNotes, checked_offsets, checked_spans, tagged_words
 from ctxlab.tasks.records.label_map import LabelMap
@@ -176,6 +178,10 @@ class NER(TokenLabeller):
     def has_loss(self, labels: IntArray) -> bool:
         """Whether the window has a labelled word or, where outside words have weight 0, a word within an entity."""
         return bool((labels > 0).any()) if self._outside_weight == 0 else super().has_loss(labels)
+
+    def label_form(self) -> LabelForm:
+        """Return entities, each with its confidence."""
+        return EntityLabels(sorted(entity_types(self.labels)), self._tokens_field, self._tags_field)
 
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
         """Return the best tag at each word's first sub-token, ``O`` for unseen words, in valid BIO order."""

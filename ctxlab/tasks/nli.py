@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ctxlab.core.labelling import LabelForm
 from ctxlab.core.shape import Shape
 from ctxlab.core.types import Document
 from ctxlab.tasks.forms.document_classifier import DocumentClassifier, Framing
 from ctxlab.tasks.generative.prompted import prompted
 from ctxlab.tasks.generative.prompts import Prompt
+from ctxlab.tasks.labels.documents import DocumentLabels
 from ctxlab.tasks.records.fields import text_of
 from ctxlab.tasks.text.encoding import query_of
 from ctxlab.tasks.text.pairs import pair_frame
@@ -62,6 +64,10 @@ class NLI(DocumentClassifier):
     def for_kind(self, kind: str) -> Any:
         """Return the form with a trained head or, with ``shots``, the prompted form."""
         return self if self._prompt is None else prompted(self, self._prompt, kind)
+
+    def label_form(self) -> LabelForm:
+        """Return the labels of whole documents."""
+        return DocumentLabels(self.labels, self._reader.field, several=self.several)
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Check both texts and the label of a record; with ``gold=False`` the texts are enough."""

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 
+from ctxlab.core.errors import UserError
 from ctxlab.core.passes import Item
 from ctxlab.core.task import Loss
 from ctxlab.data.sampler import split_forward
@@ -102,6 +103,15 @@ class Accumulation:
             check_finite("loss", row[0], step, ids)
         return lanes.total(sums)
 
+    def check_compared(self, epoch: Epoch, indices: Sequence[int]) -> None:
+        """Refuse a step whose passes have one window each, for a task that compares the windows of a pass.
+
+        Raises:
+            UserError: Says what puts several windows into a pass.
+        """
+        if self.job.task.views > 1:
+            _check_compared(list(self._forward_groups(epoch, indices, None)), epoch)
+
     def _smaller_passes(self) -> int:
         """Free the memory of a step that did not fit, and return the tokens of passes of half the size.
 
@@ -162,7 +172,8 @@ class Accumulation:
         """Run forward and backward over a pass; its gradient is multiplied by ``factor``."""
         self._running = items
         carried: torch.Tensor | None = None
-        for term in self.job.objective.step(self.passes, items, self.job.task):
+        viewed = [item for item in items for _ in range(self.job.task.views)]
+        for term in self.job.objective.step(self.passes, viewed, self.job.task):
             loss = factor * self._penalized(term.loss)
             carried = loss if carried is None else carried + loss
             if term.passed.cut:
@@ -191,6 +202,21 @@ class Accumulation:
         sizes = {i: self.passes.size(epoch.items[i]) for i in indices}
         for group in split_forward(indices, sizes, limit):
             yield [epoch.items[i] for i in group]
+
+
+def _check_compared(groups: Sequence[list[Item]], epoch: Epoch) -> None:
+    """Refuse a step whose passes have one window each; the last step of an epoch may have but one.
+
+    Raises:
+        UserError: Says what puts several windows into a pass.
+    """
+    always = len(groups) > 1 or all(len(step) == 1 for step in epoch.steps)
+    if always and all(len(items) == 1 for items in groups):
+        raise UserError(
+            f"Every forward pass has one window (of {len(groups[0][0])} tokens in the first), and this task tells the "
+            "windows of a pass from one another: raise trainer.tokens_per_step and trainer.tokens_per_forward, or "
+            "use a shorter context."
+        )
 
 
 def seed_step(seed: int, step: int) -> None:

@@ -17,6 +17,7 @@ from time import perf_counter, process_time
 
 from accelerate import Accelerator
 
+from ctxlab.core.architecture import has_dropout
 from ctxlab.core.errors import Interrupted, UserError
 from ctxlab.runtime import context_parallel, sharded
 from ctxlab.runtime.cost import FlopCounter
@@ -88,6 +89,11 @@ class Trainer:
             Diverged: A loss, gradient or weight is not finite.
             UserError: A checkpoint cannot be written.
         """
+        if self.job.task.views > 1 and not has_dropout(self.job.model):
+            raise UserError(
+                f"task={self.job.task.name} compares two draws of dropout, and this model has none: use "
+                "model.dropout=0.1."
+            )
         self.job.objective.start(self.job.model)
         if self.ranks.leads:
             path, kept = self.job.run_dir / "metrics.jsonl", state.step or -1
@@ -199,6 +205,7 @@ class Trainer:
             group["lr"] = state.learning_rate * group.get("lr_scale", 1.0)
         indices = epoch.steps[state.batch]
         ids = [self.job.document_ids[epoch.items[i].document] for i in indices]
+        self.accumulation.check_compared(epoch, indices)
         sums = self._accumulate_within_memory(state, epoch, indices)
         if sums.weight > 0:  # a step without a weighted label has nothing to learn from
             state.gradient_norm = self.apply(

@@ -17,6 +17,7 @@ from ctxlab.core.contract import Component
 from ctxlab.core.data import Source
 from ctxlab.core.errors import UserError
 from ctxlab.core.knowledge import Knowledge
+from ctxlab.core.labelling import Labelling
 from ctxlab.core.model import ModelSource
 from ctxlab.core.objective import Objective
 from ctxlab.core.optim import Averaging, OptimizerFactory, Schedule, Tuning
@@ -43,6 +44,7 @@ PROTOCOLS = {
     "augment": Augmentation,
     "perturb": Augmentation,
     "knowledge": Knowledge,
+    "label": Labelling,
 }
 """By the group of ``conf`` whose files name its components."""
 

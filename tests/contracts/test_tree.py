@@ -20,6 +20,7 @@ FOLDERS = {
     "scheduler": "optim/schedules",
     "tuning": "optim/tuning",
     "averaging": "optim/averaging",
+    "label": "labelling",
     "data": "data/sources",
     "probe": "corpora/probes",
     **{
@@ -117,6 +118,7 @@ TOGETHER = {
     "reporting/page": "reporting/page/test_html",
     "planning": "planning/test_measured",
     "planning/shape": "planning/test_growth",
+    "reporting/labelling": "stages/test_label",
     "reporting/verification": "stages/test_verify",
     "stages/predict": "stages/test_eval",
     "strategies/attention": "strategies/attention/test_sparse_patterns",
@@ -176,6 +178,7 @@ TOGETHER = {
     "workbench/members": "stages/test_soup",
     "workbench/soup": "stages/test_soup",
     "workbench/planning": "workbench/planning/test_measuring",
+    "workbench/labelling": "stages/test_label",
     "workbench/planning/page": "stages/test_plan",
     "workbench/planning/remedies": "stages/test_plan",
     "workbench/planning/stored": "stages/test_plan",
