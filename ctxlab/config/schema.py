@@ -105,6 +105,25 @@ class PredictOptions:
 
 
 @dataclass
+class ServeSettings:
+    """``serve`` in ``conf/serve.yaml``, where each key is explained."""
+
+    host: str = MISSING
+    port: int = MISSING
+    max_bytes: int = MISSING
+    max_waiting: int = MISSING
+    body_seconds: float = MISSING
+    drain_seconds: float = MISSING
+
+
+@dataclass
+class ServeOptions:
+    """Options of ``ctxlab serve`` only."""
+
+    serve: ServeSettings = field(default_factory=ServeSettings)
+
+
+@dataclass
 class VerifyOptions:
     """Options of ``ctxlab verify`` only."""
 
@@ -236,6 +255,11 @@ class PredictConfig(PredictOptions, FromRun, RunConfig):
 
 
 @dataclass
+class ServeConfig(ServeOptions, FromRun, RunConfig):
+    """Root of ``ctxlab serve``."""
+
+
+@dataclass
 class VerifyConfig(VerifyOptions, FromRun, RunConfig):
     """Root of ``ctxlab verify``."""
 
@@ -245,6 +269,7 @@ SCHEMAS = {
     "eval_schema": EvalConfig,
     "soup_schema": SoupConfig,
     "predict_schema": PredictConfig,
+    "serve_schema": ServeConfig,
     "verify_schema": VerifyConfig,
     "compare_schema": CompareConfig,
     "report_schema": ReportConfig,
@@ -257,6 +282,7 @@ OPTIONS: dict[str, type] = {
     "eval": EvalOptions,
     "soup": SoupOptions,
     "predict": PredictOptions,
+    "serve": ServeOptions,
     "verify": VerifyOptions,
     "compare": CompareOptions,
     "report": ReportOptions,
