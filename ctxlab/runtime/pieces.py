@@ -46,7 +46,8 @@ class Pieces:
             return replace(merged, generated=[one for one in found if isinstance(one, GeneratedTokens)])
         if not reader.runs_model:
             return reader.unobserved(self.encoded, self.windows)
-        return reader.merged(self.encoded, self.windows, [each for one in found for each in one])  # type: ignore[union-attr]
+        outputs = [each for one in found for each in cast(list[FloatArray], one)]
+        return reader.merged(self.encoded, self.windows, outputs)
 
 
 def divide(reader: Reader, encoded: Encoded) -> Pieces:

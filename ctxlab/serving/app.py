@@ -12,10 +12,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from ctxlab.evaluation.answerer import Answer
+from ctxlab.serving import protocol
 from ctxlab.serving.body import parse
 from ctxlab.serving.refusal import Refusal
 from ctxlab.serving.requests import answers_of, body_of
-from ctxlab.serving.scheduler import Scheduler, written
+from ctxlab.serving.scheduler import Scheduler, Ticket, written
 from ctxlab.serving.settings import Limits, Served
 
 Scope = MutableMapping[str, Any]
@@ -50,18 +51,52 @@ def make_app(scheduler: Scheduler, served: Served, limits: Limits, version: str)
     async def documents(request: Request) -> Response:
         """Answer one record, as a line of the file that ``ctxlab predict`` reads."""
         started = time.monotonic()
-        try:
+
+        async def answered() -> dict[str, Any]:
             body = await body_of(request, limits)
-            ticket = scheduler.submit(await asyncio.to_thread(parse, body), len(body))
-            found = await answers_of(request, scheduler, ticket)
-        except Refusal as refusal:
-            return _json({"error": refusal.sentence}, refusal.status, refusal.headers)
-        except ClientDisconnect:
-            return Response(status_code=CLIENT_LEFT)
-        timing = {"seconds": time.monotonic() - started, "waiting_seconds": max(ticket.began - ticket.accepted, 0.0)}
-        return _json({**_said(found), "model": served.plain(), "timing": timing})
+            tickets = scheduler.submit([await asyncio.to_thread(parse, body)], len(body))
+            (found,) = await answers_of(request, scheduler, tickets)
+            return {**_said(found), "model": served.plain(), "timing": _timing(started, tickets)}
+
+        return await _answer(answered)
+
+    @app.post("/v2/models/{model}/infer", openapi_extra=_described(), summary="Answer several documents")
+    async def infer(request: Request, model: str) -> Response:
+        """Answer a tensor of documents of the Open Inference Protocol."""
+
+        async def answered() -> dict[str, Any]:
+            _check_name(model, served)
+            body = await body_of(request, limits)
+            asked = await asyncio.to_thread(parse, body)
+            found = await asyncio.to_thread(protocol.records, asked)
+            tickets = scheduler.submit(found, len(body) // len(found))
+            answers = [written(_said(each)) for each in await answers_of(request, scheduler, tickets)]
+            return protocol.answer(served.run, served.checkpoint, asked, answers)
+
+        return await _answer(answered)
 
     return _with_host(app)
+
+
+async def _answer(answered: Callable[[], Awaitable[dict[str, Any]]]) -> Response:
+    """Return what ``answered`` returns, or why it does not."""
+    try:
+        return _json(await answered())
+    except Refusal as refusal:
+        return _json({"error": refusal.sentence}, refusal.status, refusal.headers)
+    except ClientDisconnect:
+        return Response(status_code=CLIENT_LEFT)
+
+
+def _timing(started: float, tickets: list[Ticket]) -> dict[str, float]:
+    """Return the seconds since the request began, and those that its first document waited for a pass."""
+    waiting = max(tickets[0].began - tickets[0].accepted, 0.0)
+    return {"seconds": time.monotonic() - started, "waiting_seconds": waiting}
+
+
+def _check_name(model: str, served: Served) -> None:
+    if model != served.run:
+        raise Refusal(404, "There is no such model: GET /v1/model names the one that is served.")
 
 
 def _said(found: list[Answer]) -> dict[str, Any]:
@@ -72,7 +107,6 @@ def _said(found: list[Answer]) -> dict[str, Any]:
 
 def _add_health(app: FastAPI, served: Served, version: str) -> None:
     """Add the addresses that need no model, of the Open Inference Protocol, version 2."""
-    name = served.run
 
     @app.get("/v2", summary="What this server is")
     async def server() -> Response:
@@ -88,17 +122,25 @@ def _add_health(app: FastAPI, served: Served, version: str) -> None:
 
     @app.get("/v2/models/{model}", summary="What is served")
     async def model(model: str) -> Response:
-        if model != name:
-            return _json({"error": "There is no such model: GET /v1/model names the one that is served."}, 404)
-        return _json(
-            {
-                "name": name,
+        async def answered() -> dict[str, Any]:
+            _check_name(model, served)
+            return {
+                "name": served.run,
                 "versions": [served.checkpoint],
                 "platform": "ctxlab",
-                "inputs": [{"name": "documents", "datatype": "BYTES", "shape": [-1]}],
-                "outputs": [{"name": "answers", "datatype": "BYTES", "shape": [-1]}],
+                "inputs": [{"name": protocol.INPUT, "datatype": protocol.BYTES, "shape": [-1]}],
+                "outputs": [{"name": protocol.OUTPUT, "datatype": protocol.BYTES, "shape": [-1]}],
             }
-        )
+
+        return await _answer(answered)
+
+    @app.get("/v2/models/{model}/ready", summary="Whether it answers documents")
+    async def model_ready(model: str) -> Response:
+        async def answered() -> dict[str, Any]:
+            _check_name(model, served)
+            return {"name": served.run, "ready": True}
+
+        return await _answer(answered)
 
     @app.get("/v1/model", summary="The run, its checkpoint, task, strategy and context length")
     async def described() -> Response:

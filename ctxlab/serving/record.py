@@ -24,6 +24,7 @@ class Watched(dict[str, Any]):
     def __init__(self, fields: dict[str, Any]) -> None:
         super().__init__(fields)
         self.asked: dict[str, None] = {}
+        self.counts_copies = True
 
     def __getitem__(self, name: str) -> Any:
         self.asked[name] = None
@@ -58,7 +59,8 @@ class Watched(dict[str, Any]):
         return super().values()
 
     def _all(self) -> None:
-        self.asked |= dict.fromkeys(super().keys())
+        if self.counts_copies:
+            self.asked |= dict.fromkeys(super().keys())
 
 
 def documents(answerer: Answerer, fields: dict[str, Any]) -> list[Document]:
@@ -95,6 +97,7 @@ def _check_fields(answerer: Answerer, record: Watched) -> None:
     Raises:
         Refusal: Names the fields that the task reads.
     """
+    record.counts_copies = False  # a message that there is no gold goes through all fields
     with suppress(UserError):
         if _unread(record):
             answerer.task.parse(record, ORIGIN, gold=True)

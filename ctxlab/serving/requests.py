@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Sequence
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -47,24 +48,28 @@ async def body_of(request: Request, limits: Limits) -> bytes:
     return b"".join(parts)
 
 
-async def answers_of(request: Request, scheduler: Scheduler, ticket: Ticket) -> list[Answer]:
-    """Return the answers to a record; if the client leaves, no further pass is run for it.
+async def answers_of(request: Request, scheduler: Scheduler, tickets: Sequence[Ticket]) -> list[list[Answer]]:
+    """Return the answers to each record; if the client leaves, no further pass is run for them.
 
     Raises:
-        Refusal: The record cannot be answered.
+        Refusal: One of the records cannot be answered.
         ClientDisconnect: The client has left.
     """
-    answered = asyncio.wrap_future(ticket.done)
+    answered = asyncio.gather(*(asyncio.wrap_future(ticket.done) for ticket in tickets))
     left = asyncio.ensure_future(_left(request))
     try:
         await asyncio.wait((answered, left), return_when=asyncio.FIRST_COMPLETED)
         if not answered.done():
             raise ClientDisconnect
         return answered.result()
+    except asyncio.CancelledError:  # the server stops and waits no longer
+        scheduler.cut_off += len(tickets)
+        raise
     finally:
         left.cancel()
-        if not ticket.done.done():
+        for ticket in tickets:
             scheduler.leave(ticket)
+        answered.cancel()
 
 
 async def _left(request: Request) -> None:

@@ -10,7 +10,8 @@ import json
 import logging
 import threading
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 from time import monotonic
@@ -56,12 +57,11 @@ class Ticket:
 
     def settle(self, error: Refusal | None = None) -> None:
         """Give the answers, or the reason why there are none."""
-        if self.done.done():
-            return
-        if error is not None:
-            self.done.set_exception(error)
-        else:
-            self.done.set_result([self.answers[place] for place in sorted(self.answers)])
+        with suppress(InvalidStateError):  # nobody waits any more
+            if error is not None:
+                self.done.set_exception(error)
+            else:
+                self.done.set_result([self.answers[place] for place in sorted(self.answers)])
 
 
 @dataclass(eq=False)
@@ -92,6 +92,8 @@ class Scheduler:
         self._closed = False
         self.answered = 0
         """Records that got an answer."""
+        self.cut_off = 0
+        """Records whose answer the server did not wait for when it stopped."""
         self._queues: tuple[SimpleQueue[Ticket | None], ...] = (SimpleQueue(), SimpleQueue())
         own = [_copy(answerer, tokenizer) for _ in self._queues]
         self._threads = [
@@ -123,25 +125,35 @@ class Scheduler:
         """Return the number of records without an answer."""
         return len(self._tickets)
 
-    def submit(self, fields: dict[str, Any], num_bytes: int) -> Ticket:
-        """Accept a record.
+    def submit(self, records: Sequence[dict[str, Any]], num_bytes: int) -> list[Ticket]:
+        """Accept records, all of them or none.
+
+        Args:
+            records: The records of a request.
+            num_bytes: Size of each.
 
         Raises:
             Refusal: Too many are waiting.
         """
         with self._changed:
-            if len(self._tickets) >= self._max_waiting:
-                sentence = f"{self._max_waiting} documents are waiting already: send this one again later."
+            if len(records) > self._max_waiting:
+                raise Refusal(413, f"The request has more than {self._max_waiting} documents: send fewer at a time.")
+            if self._closed or len(self._tickets) + len(records) > self._max_waiting:
+                sentence = f"{len(self._tickets)} documents are waiting already: send this later."
                 raise Refusal(429, sentence, {"Retry-After": "1"})
-            ticket = Ticket(fields, num_bytes)
-            self._tickets.add(ticket)
-        self._queues[num_bytes >= LONG_BYTES].put(ticket)
-        return ticket
+            tickets = [Ticket(fields, num_bytes) for fields in records]
+            self._tickets.update(tickets)
+        for ticket in tickets:
+            self._queues[num_bytes >= LONG_BYTES].put(ticket)
+        return tickets
 
     def leave(self, ticket: Ticket) -> None:
-        """Stop the work for a record that nobody waits for."""
+        """Stop the work for a record that nobody waits for, if it has no answer."""
+        if ticket.done.done():
+            return
         with self._changed:
             ticket.left = True
+            ticket.done.cancel()
             self._tickets.discard(ticket)
             self._ring = [turn for turn in self._ring if turn.ticket is not ticket]
 
@@ -163,22 +175,26 @@ class Scheduler:
 
     def _read(self) -> None:
         """Run one pass after the other."""
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._ring or self._closed)
-                if self._closed:
-                    return
-                turns = self._next()
-            for turn in turns:
-                turn.ticket.began = turn.ticket.began or monotonic()
-            self._run(turns)
-            with self._changed:  # those that had their turn go to the end
-                still = [turn for turn in turns if turn.pieces.passes and not turn.ticket.left]
-                others = [turn for turn in self._ring if turn not in turns]
-                self._ring = [*others, *still]
-            for turn in turns:
-                if not turn.pieces.passes and not turn.ticket.left:
-                    self._finish(turn)
+        while self.turn():
+            pass
+
+    def turn(self) -> bool:
+        """Wait for a document, and run one pass; returns False once the scheduler is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ring or self._closed)
+            if self._closed:
+                return False
+            turns = self._next()
+        for turn in turns:
+            turn.ticket.began = turn.ticket.began or monotonic()
+        self._run(turns)
+        with self._changed:  # those that had their turn go to the end
+            still = [turn for turn in turns if turn.pieces.passes and not turn.ticket.left]
+            self._ring = [*(turn for turn in self._ring if turn not in turns), *still]
+        for turn in turns:
+            if not turn.pieces.passes and not turn.ticket.left:
+                self._finish(turn)
+        return True
 
     def _next(self) -> list[_Turn]:
         """Return the documents of the next pass; one without any pass left is alone."""

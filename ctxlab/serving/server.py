@@ -82,7 +82,7 @@ class _Server(uvicorn.Server):
         self.stop = StopRequest()
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]
+    def capture_signals(self) -> Iterator[None]:
         """Note signals, the second of which raises at once."""
         with self.stop.listening():
             yield

@@ -67,9 +67,9 @@ def _serve(parts: Parts, opened: Opened, found: socket.socket) -> None:
         number = serve(
             make_app(scheduler, _served(parts, opened), limits, version("ctxlab")), found, limits.drain_seconds
         )
-        lost, answered = scheduler.waiting, scheduler.answered
     finally:
         scheduler.close()
+    lost, answered = scheduler.cut_off, scheduler.answered
     end = f", {lost:,} were cut off after serve.drain_seconds={limits.drain_seconds:g}" if lost else ", none is lost"
     raise Interrupted(number, f"Stopped: {answered:,} documents were answered{end}.")
 
