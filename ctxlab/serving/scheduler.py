@@ -85,7 +85,7 @@ class Scheduler:
             tokenizer: Copied for each thread, because a tokenizer serves one at a time.
             max_waiting: Records that may be without an answer at the same time.
         """
-        self._answerer, self._max_waiting = answerer, max_waiting
+        self._answerer, self.tokenizer, self._max_waiting = answerer, tokenizer, max_waiting
         self._changed = threading.Condition()
         self._ring: list[_Turn] = []
         self._tickets: set[Ticket] = set()

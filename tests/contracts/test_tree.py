@@ -104,6 +104,7 @@ TOGETHER = {
     "planning": "planning/test_measured",
     "planning/shape": "planning/test_growth",
     "reporting/verification": "stages/test_verify",
+    "serving": "stages/test_serve",
     "stages/predict": "stages/test_eval",
     "strategies/attention": "strategies/attention/test_sparse_patterns",
     "strategies/attention/full": "strategies/attention/kernels/test_interface",
