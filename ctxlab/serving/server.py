@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import uvicorn
 
@@ -44,13 +44,14 @@ def url(found: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serve(app: Application, found: socket.socket, drain_seconds: float) -> int:
+def serve(app: Application, found: socket.socket, drain_seconds: float, ready: Callable[[], None]) -> int:
     """Answer requests until a signal; then those that were accepted, and no new ones.
 
     Args:
         app: The application.
         found: Its socket.
         drain_seconds: Seconds in which they are answered; a second signal does not wait.
+        ready: Called once requests are answered.
 
     Returns:
         The number of the signal.
@@ -67,7 +68,7 @@ def serve(app: Application, found: socket.socket, drain_seconds: float) -> int:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=drain_seconds,  # type: ignore[arg-type]
     )
-    server = _Server(config)
+    server = _Server(config, ready)
     asyncio.run(server.serve(sockets=[found]))
     if server.stop.signal_number is None:
         raise Interrupted(2)
@@ -77,9 +78,14 @@ def serve(app: Application, found: socket.socket, drain_seconds: float) -> int:
 class _Server(uvicorn.Server):
     """Uvicorn with the signals of ctxlab."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
-        self.stop = StopRequest()
+        self.stop, self._ready = StopRequest(), ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen, and say so."""
+        await super().startup(sockets)
+        self._ready()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -3,6 +3,7 @@
 import importlib
 import logging
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 from ctxlab.config.schema import ServeOptions
@@ -40,12 +41,16 @@ def run(parts: Parts) -> None:
         screen = console()
         if not options.serve.host.startswith(LOOPBACK):
             say(screen, f"note: serve.host={options.serve.host}: whoever reaches this address may use the model.")
-        write_json(parts.origin.run_dir / ADDRESS, {"url": url(found)})
-        say(screen, f"Serving on {url(found)}; stop with Ctrl-C or SIGTERM.")
-        _serve(parts, opened, found)
+        address = url(found)
+
+        def ready() -> None:
+            write_json(parts.origin.run_dir / ADDRESS, {"url": address})
+            say(screen, f"Serving on {address}; stop with Ctrl-C or SIGTERM.")
+
+        _serve(parts, opened, found, ready)
 
 
-def _serve(parts: Parts, opened: Opened, found: socket.socket) -> None:
+def _serve(parts: Parts, opened: Opened, found: socket.socket, ready: Callable[[], None]) -> None:
     from importlib.metadata import version
 
     from ctxlab.serving.app import make_app

