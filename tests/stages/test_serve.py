@@ -39,7 +39,8 @@ def server(run, folder, *words):
         address, log = folder / "server.json", folder.parent / "log" / folder.name
         deadline = time.monotonic() + 60
         while not address.is_file():
-            assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline
             time.sleep(0.05)
         url = json.loads(address.read_text())["url"]
         yield SimpleNamespace(url=url, port=int(url.rsplit(":", 1)[1]), process=process, log=log, folder=folder)
