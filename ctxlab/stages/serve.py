@@ -67,11 +67,10 @@ def _serve(parts: Parts, opened: Opened, found: socket.socket, ready: Callable[[
     for name in QUIET:  # what they have to say is about connections
         logging.getLogger(name).setLevel(logging.CRITICAL)
     scheduler = Scheduler(opened.bench.answerer(), opened.bench.tokenizer, limits.max_waiting)
+    app = make_app(scheduler, _served(parts, opened), limits, version("ctxlab"))
     scheduler.start()
     try:
-        number = serve(
-            make_app(scheduler, _served(parts, opened), limits, version("ctxlab")), found, limits.drain_seconds
-        )
+        number = serve(app, found, limits.drain_seconds, ready)
     finally:
         scheduler.close()
     lost, answered = scheduler.cut_off, scheduler.answered
