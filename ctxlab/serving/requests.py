@@ -14,6 +14,9 @@ from ctxlab.serving.settings import Limits
 JSON = re.compile(r'application/json\s*(;\s*charset="?utf-8"?\s*)?', re.IGNORECASE)
 """Content types of a body; a browser sends none of these to another site unasked."""
 
+PATIENCE = 2
+"""A body of up to this many times the limit is read to its end and dropped: most clients hear no answer before that."""
+
 CLOSE = {"Connection": "close"}
 """Header of an answer to a request whose body was not read to its end."""
 
@@ -28,24 +31,32 @@ async def body_of(request: Request, limits: Limits) -> bytes:
     if not JSON.fullmatch(request.headers.get("content-type", "").strip()):
         raise Refusal(415, "The body must be JSON: send the header Content-Type: application/json.", CLOSE)
     given = request.headers.get("content-length", "0")
-    too_large = Refusal(
-        413, f"The body is larger than {limits.max_bytes:,} bytes: the server allows more with serve.max_bytes=.", CLOSE
-    )
-    if given.isdecimal() and int(given[:20]) > limits.max_bytes:
-        raise too_large
-    parts, size = [], 0
+    if given.isdecimal() and int(given[:20]) > PATIENCE * limits.max_bytes:
+        raise _too_large(limits)
+    parts: list[bytes] = []
+    size = 0
     try:
         async with asyncio.timeout(limits.body_seconds):
             async for part in request.stream():
                 size += len(part)
-                if size > limits.max_bytes:
-                    raise too_large
-                parts.append(part)
+                if size <= limits.max_bytes:
+                    parts.append(part)
+                elif size > PATIENCE * limits.max_bytes:
+                    break
+                else:
+                    parts.clear()
     except TimeoutError:
-        raise Refusal(
-            408, f"The body was not there after {limits.body_seconds:g} seconds: send it again.", CLOSE
-        ) from None
+        if size <= limits.max_bytes:
+            late = f"The body was not there after {limits.body_seconds:g} seconds: send it again."
+            raise Refusal(408, late, CLOSE) from None
+    if size > limits.max_bytes:
+        raise _too_large(limits)
     return b"".join(parts)
+
+
+def _too_large(limits: Limits) -> Refusal:
+    sentence = f"The body is larger than {limits.max_bytes:,} bytes: the server allows more with serve.max_bytes=."
+    return Refusal(413, sentence, CLOSE)
 
 
 async def answers_of(request: Request, scheduler: Scheduler, tickets: Sequence[Ticket]) -> list[list[Answer]]:
