@@ -88,15 +88,16 @@ def run(reader: Reader, chosen: Sequence[Pieces]) -> None:
         UserError: A single unit does not fit the memory.
     """
     places = [(pieces, unit) for pieces in chosen for unit in pieces.passes[-1]]
-    units = [pieces.units[unit] for pieces, unit in places]
-    found: Sequence[Outputs]
-    reader.model.eval()
-    if reader.generator is not None:
-        with reader.strategy.attention.reading():
-            found = reader.generator.generate(cast(list[Window], units))
-    else:
-        found = reader.outputs(cast(list[Item], units))
+    found = _results(reader, [pieces.units[unit] for pieces, unit in places])
     for (pieces, unit), result in zip(places, found, strict=True):
         pieces.results[unit] = result
     for pieces in chosen:
         pieces.passes.pop()
+
+
+def _results(reader: Reader, units: Sequence[Item | Window]) -> Sequence[Outputs]:
+    reader.model.eval()
+    if reader.generator is None:
+        return reader.outputs(cast(list[Item], units))
+    with reader.strategy.attention.reading():
+        return reader.generator.generate(cast(list[Window], units))
