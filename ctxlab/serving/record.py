@@ -17,6 +17,9 @@ ORIGIN = "the document"
 SHARED = ("id", "language")
 """Fields that a record of any task may have."""
 
+OWN = (*SHARED, "probes", "candidates")
+"""The same, and fields of ctxlab's own corpora that not every form of a task reads."""
+
 
 class Watched(dict[str, Any]):
     """A record that knows which of its fields were asked for; all of them once it is gone through or copied."""
@@ -110,4 +113,4 @@ def _check_fields(answerer: Answerer, record: Watched) -> None:
 
 
 def _unread(record: Watched) -> set[str]:
-    return set(dict.keys(record)) - {*record.asked, *SHARED}
+    return set(dict.keys(record)) - {*record.asked, *OWN}
