@@ -1,4 +1,4 @@
-"""Records of requests: every task takes those of its own corpus, with gold, and most refuse a field that nobody reads."""
+"""Every task takes the records of its own corpus, with gold, and most refuse a field that nobody reads."""
 
 import pytest
 
