@@ -23,7 +23,7 @@ from ctxlab.core.types import Document
 from ctxlab.data.parsing import documents_of, split_documents
 from ctxlab.data.readers.read import recognised
 from ctxlab.data.splits import Splits
-from ctxlab.evaluation.evaluator import predict
+from ctxlab.evaluation.answerer import Answer
 from ctxlab.stages import eval as evaluation
 from ctxlab.workbench.opening import open_bench
 from ctxlab.workbench.parts import make_parts
@@ -60,10 +60,18 @@ class LoadedRun:
         Raises:
             UserError: A record lacks a field that the task reads.
         """
-        task = self.task
-        read = _documents(documents, task, gold=False)
-        answers = predict(self._bench.reader(), task, read, self._bench.encode(read))
-        return [task.record(document, answer) for document, (answer, _) in zip(read, answers, strict=True)]
+        return [answer.record for answer in self.answers(documents)]
+
+    def answers(self, documents: Iterable[str | Mapping[str, Any]]) -> list[Answer]:
+        """Return for each document its prediction and what was read of it: ``record`` and ``coverage``.
+
+        Args:
+            documents: As ``predict`` takes them.
+
+        Raises:
+            UserError: A record lacks a field that the task reads.
+        """
+        return list(self._bench.answerer().answers(_documents(documents, self.task, gold=False)))
 
     def evaluate(self, documents: str | Path | Iterable[Mapping[str, Any]], context: int | None = None) -> Result:
         """Score documents as ``ctxlab eval`` does; nothing is written.

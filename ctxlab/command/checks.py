@@ -25,6 +25,8 @@ def check_form(stage: str, overrides: Sequence[Override], *, multirun: bool) -> 
         raise UserError(f"ctxlab {stage} writes one page for all directories: leave out -m.")
     if multirun and stage in axes.STAGES:
         raise UserError(f"ctxlab {stage} goes through all of its candidates by itself: leave out -m.")
+    if multirun and stage == "serve":
+        raise UserError("ctxlab serve answers until it is stopped: leave out -m, and start one command for each run.")
     if multirun and stage == "sweep":
         raise UserError("ctxlab sweep runs all of its trials by itself: leave out -m.")
     for override in overrides:

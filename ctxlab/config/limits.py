@@ -21,6 +21,8 @@ LEAST = {
     "label.seed": 0,
     "sweep.n_trials": 1,
     "sweep.workers": 1,
+    "serve.max_bytes": 1,
+    "serve.max_waiting": 1,
     "budget.tokens": 1,
     "budget.steps": 1,
     "context.length": MIN_CONTEXT,
@@ -62,6 +64,8 @@ POSITIVE = (
     "device.bandwidth_gbs",
     "budget.flops",
     "margin",
+    "serve.body_seconds",
+    "serve.drain_seconds",
     "sweep.timeout",
     "trainer.max_seconds",
     "trainer.max_flops",
@@ -70,6 +74,7 @@ POSITIVE = (
 )
 
 RANGES = {
+    "serve.port": (0.0, 65535.0),
     "optimizer.lr": (0.0, math.inf),
     "optimizer.weight_decay": (0.0, math.inf),
     "optimizer.eps": (0.0, math.inf),

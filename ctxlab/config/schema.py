@@ -121,6 +121,25 @@ class LabelOptions:
 
 
 @dataclass
+class ServeSettings:
+    """``serve`` in ``conf/serve.yaml``, where each key is explained."""
+
+    host: str = MISSING
+    port: int = MISSING
+    max_bytes: int = MISSING
+    max_waiting: int = MISSING
+    body_seconds: float = MISSING
+    drain_seconds: float = MISSING
+
+
+@dataclass
+class ServeOptions:
+    """Options of ``ctxlab serve`` only."""
+
+    serve: ServeSettings = field(default_factory=ServeSettings)
+
+
+@dataclass
 class VerifyOptions:
     """Options of ``ctxlab verify`` only."""
 
@@ -259,6 +278,11 @@ class LabelConfig(LabelOptions, FromRun, RunConfig):
 
 
 @dataclass
+class ServeConfig(ServeOptions, FromRun, RunConfig):
+    """Root of ``ctxlab serve``."""
+
+
+@dataclass
 class VerifyConfig(VerifyOptions, FromRun, RunConfig):
     """Root of ``ctxlab verify``."""
 
@@ -269,6 +293,7 @@ SCHEMAS = {
     "soup_schema": SoupConfig,
     "predict_schema": PredictConfig,
     "label_schema": LabelConfig,
+    "serve_schema": ServeConfig,
     "verify_schema": VerifyConfig,
     "compare_schema": CompareConfig,
     "report_schema": ReportConfig,
@@ -282,6 +307,7 @@ OPTIONS: dict[str, type] = {
     "soup": SoupOptions,
     "predict": PredictOptions,
     "label": LabelOptions,
+    "serve": ServeOptions,
     "verify": VerifyOptions,
     "compare": CompareOptions,
     "report": ReportOptions,

@@ -143,6 +143,8 @@ class Merged:
     """Negative log likelihood of the gold target (nats), summed over all windows that have a part of it."""
     num_asked: int = 0
     """Number of target tokens in that sum."""
+    num_windows: int = 0
+    """Number of windows that the document was read in, as the reader counts them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -67,10 +67,10 @@ class TextGenerator:
         def put(window: int, numbers: npt.NDArray[np.float64]) -> None:
             generated[window] = GeneratedTokens(numbers[1:].astype(np.int64), float(numbers[0]))
 
-        run_shared(self._groups(lengths), lengths, run, take=take, put=put, done=done)
+        run_shared(self.groups(lengths), lengths, run, take=take, put=put, done=done)
         return [generated[i] for i in range(len(windows))]
 
-    def _groups(self, lengths: Sequence[int]) -> list[list[int]]:
+    def groups(self, lengths: Sequence[int]) -> list[list[int]]:
         """Return the windows, of ``lengths`` tokens, of each batch."""
         if not self.cached:
             return [[i] for i in range(len(lengths))]

@@ -55,19 +55,24 @@ class Reader:
             if self.generator is not None:
                 yield from self._generated(self.generator, group, windows=windows, items=items, done=done)
                 continue
-            outputs = iter(self._outputs([item for row in items for item in row], done))
+            outputs = iter(self.outputs([item for row in items for item in row], done))
             for document, row, own in zip(group, windows, items, strict=True):
                 seen = [output for _ in own for output in next(outputs)]
-                yield self.strategy.reading.merge(row, seen, len(document))
+                yield self.merged(document, row, seen)
 
     def _kept(self, group: Sequence[Encoded], windows: Sequence[Sequence[Window]], done: Done) -> Iterator[Merged]:
         """Merge the windows of each document of ``group`` without outputs."""
         for document, row in zip(group, windows, strict=True):
             done(sum(map(len, row)))
-            yield self._unobserved(row, document)
+            yield self.unobserved(document, row)
 
-    def _unobserved(self, row: Sequence[Window], document: Encoded) -> Merged:
-        return self.strategy.reading.merge(row, [np.empty((len(w), 0), np.float32) for w in row], len(document))
+    def merged(self, document: Encoded, row: Sequence[Window], outputs: Sequence[FloatArray]) -> Merged:
+        """Merge the outputs (W, D) of the windows of a document."""
+        return replace(self.strategy.reading.merge(row, outputs, len(document)), num_windows=len(row))
+
+    def unobserved(self, document: Encoded, row: Sequence[Window]) -> Merged:
+        """Merge the windows of a document that has no outputs."""
+        return self.merged(document, row, [np.empty((len(w), 0), np.float32) for w in row])
 
     def _generated(
         self,
@@ -84,9 +89,17 @@ class Reader:
         with self.strategy.attention.reading():
             texts = iter(generator.generate([window for row in windows for window in row], done))
         for document, row, own in zip(group, windows, items, strict=True):
-            merged = self._unobserved(row, document)
+            merged = self.unobserved(document, row)
             nll, num_asked = sum((next(costs) for _ in own), np.zeros(2))
             yield replace(merged, generated=[next(texts) for _ in row], target_nll=float(nll), num_asked=int(num_asked))
+
+    def _passes(self) -> Passes:
+        return Passes(self.strategy, model_call(self.model), self.pad_id, self.device)
+
+    def sizes(self, items: Sequence[Item]) -> list[int]:
+        """Return the tokens of each item that are in memory at the same time in a forward pass."""
+        passes = self._passes()
+        return [passes.size(item) for item in items]
 
     def _passed(self, passes: Passes, items: Sequence[Item]) -> Iterator[Passed]:
         """Yield the passes over ``items`` as evaluation reads."""
@@ -117,9 +130,9 @@ class Reader:
         return costs
 
     @torch.inference_mode()
-    def _outputs(self, items: Sequence[Item], done: Done) -> list[list[FloatArray]]:
+    def outputs(self, items: Sequence[Item], done: Done = lambda _: None) -> list[list[FloatArray]]:
         """Return outputs (W, D) of each window of each item; items of similar length share a forward pass."""
-        passes = Passes(self.strategy, model_call(self.model), self.pad_id, self.device)
+        passes = self._passes()
         sizes = [passes.size(item) for item in items]
         outputs: list[list[FloatArray]] = [[] for _ in items]
 

@@ -17,7 +17,6 @@ from ctxlab.core.types import Document
 from ctxlab.data.parsing import documents_of, split_documents
 from ctxlab.data.readers.read import read_file
 from ctxlab.data.splits import Splits
-from ctxlab.evaluation.evaluator import known_of, predict
 from ctxlab.runtime.ranks import current
 from ctxlab.text import known
 from ctxlab.tracking.console import ProgressDisplay, console, say
@@ -74,15 +73,14 @@ def _documents(options: PredictOptions, task: Task) -> Splits:
 
 
 def _lines(bench: Workbench, documents: Sequence[Document]) -> Iterator[str]:
-    finished, reader, read = 0, bench.reader(), known.NONE
+    finished, answerer, read = 0, bench.answerer(), known.NONE
     with ProgressDisplay("predict") as display:
         for group in _groups(documents):
-            encoded = bench.encode(group)
-            read += known_of(encoded)
-            for document, (answer, _) in zip(group, predict(reader, bench.task, group, encoded), strict=True):
+            for answer in answerer.answers(group):
                 finished += 1
+                read += answer.coverage.known
                 display.update(finished / len(documents), f"{finished:,} documents")
-                yield json.dumps(bench.task.record(document, answer), ensure_ascii=False) + "\n"
+                yield json.dumps(answer.record, ensure_ascii=False) + "\n"
     bench.task.notes.extend(known.notes(read, "the documents"))
 
 

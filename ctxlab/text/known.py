@@ -72,10 +72,10 @@ def known_characters(input_ids: Integers, starts: Integers, ends: Integers, unkn
     """
     unknown = input_ids == unknown_id if unknown_id is not None else np.zeros(len(input_ids), bool)
     again = np.flatnonzero((starts[1:] < ends[:-1]) & ~unknown[1:])  # within the previous token's character
-    return Known(_covered(starts, ends), _covered(starts[unknown], ends[unknown]), len(np.unique(starts[1:][again])))
+    return Known(covered(starts, ends), covered(starts[unknown], ends[unknown]), len(np.unique(starts[1:][again])))
 
 
-def _covered(starts: Integers, ends: Integers) -> int:
+def covered(starts: Integers, ends: Integers) -> int:
     """Return the number of characters in the union of these spans, whose ends are non-decreasing."""
     before = np.concatenate([[0], ends[:-1]]) if len(ends) else ends
     return int(np.maximum(ends - np.maximum(starts, before), 0).sum())

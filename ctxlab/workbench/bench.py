@@ -11,6 +11,7 @@ from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document, Encoded
 from ctxlab.data.encode import encode_documents
+from ctxlab.evaluation.answerer import Answerer
 from ctxlab.runtime.chooser import Chooser
 from ctxlab.runtime.forward import AFTER_WINDOW, IN_DECODER
 from ctxlab.runtime.generator import TextGenerator
@@ -56,6 +57,10 @@ class Workbench:
             scores_target=self.task.scores_target,
             runs_model=self.task.runs_model,
         )
+
+    def answerer(self) -> Answerer:
+        """Return what answers documents one by one or many together."""
+        return Answerer(self.task, self.encode, self.reader())
 
     def matrix_rate_share(self, flops: float, seconds: float) -> float | None:
         """Return operations per second over those of this machine's matrix products; None for work without any."""

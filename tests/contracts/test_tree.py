@@ -120,6 +120,7 @@ TOGETHER = {
     "planning/shape": "planning/test_growth",
     "reporting/labelling": "stages/test_label",
     "reporting/verification": "stages/test_verify",
+    "serving": "stages/test_serve",
     "stages/predict": "stages/test_eval",
     "strategies/attention": "strategies/attention/test_sparse_patterns",
     "strategies/attention/full": "strategies/attention/kernels/test_interface",

@@ -1,0 +1,165 @@
+"""Turns of documents: a long one never keeps a short one waiting for more than the pass that runs."""
+
+from contextlib import contextmanager
+from queue import SimpleQueue
+
+import pytest
+
+import ctxlab
+from ctxlab.core.data import Record
+from ctxlab.serving import scheduler as scheduling
+from ctxlab.serving.refusal import Refusal
+from ctxlab.serving.scheduler import LONG_BYTES, Scheduler, written
+from tests.stages.conftest import trained  # noqa: F401
+
+LONG = {"id": "long", "text": "The Brisk sailed from Port Ada to Halden. " * 90}
+SHORT = {"id": "short", "text": "Ada came."}
+
+
+@pytest.fixture(scope="module")
+def bench(trained):  # noqa: F811
+    return ctxlab.load(trained, "trainer.tokens_per_forward=256")._bench
+
+
+@pytest.fixture
+def made(bench):
+    """A scheduler without threads, whose turns a test takes one by one."""
+    return Scheduler(bench.answerer(), bench.tokenizer, max_waiting=8)
+
+
+def put(made, *records):
+    """Accept records and put their documents into the ring."""
+    tickets = made.submit(records, 10)
+    queue = SimpleQueue()
+    for ticket in (*tickets, None):
+        queue.put(ticket)
+    made._prepare(queue, scheduling._copy(made._answerer, made.tokenizer))
+    return tickets
+
+
+def turns(made, *tickets):
+    """The number of turns until each ticket has its answer."""
+    found = {}
+    for number in range(1, 100):
+        made.turn()
+        found |= {ticket: number for ticket in tickets if ticket.done.done() and ticket not in found}
+        if len(found) == len(tickets):
+            return [found[ticket] for ticket in tickets]
+    raise AssertionError(found)
+
+
+def test_a_short_document_waits_for_one_pass_of_a_long_one(made):
+    (alone,) = turns(made, *put(made, LONG))
+    assert alone > 5  # windows of 256 tokens, one a pass
+    (long,) = put(made, LONG)
+    made.turn()
+    made.turn()
+    (short,) = put(made, SHORT)
+    assert turns(made, long, short) == [alone - 2 + 1, 2]
+
+
+def test_two_long_documents_take_turns_and_short_ones_share_a_pass(made):
+    one, other, *short = put(made, LONG, LONG, *({**SHORT, "id": str(i)} for i in range(4)))
+    found = turns(made, one, other, *short)
+    assert abs(found[1] - found[0]) <= 1  # their last windows may share a pass
+    assert found[2:] == [3, 3, 3, 3]
+
+
+def test_answers_are_those_of_predict(made, bench):
+    records = [LONG, SHORT, {"id": "words", "tokens": ["Port", "Ada", "."]}]
+    tickets = put(made, *records)
+    turns(made, *tickets)
+    answerer = bench.answerer()
+    for record, ticket in zip(records, tickets, strict=True):
+        (found,) = ticket.done.result(0)
+        (expected,) = answerer.answers(answerer.documents([Record(record, "a test")]))
+        assert found == expected
+
+
+def test_nothing_is_run_for_a_client_that_left(made, monkeypatch):
+    long, short = put(made, LONG, SHORT)
+    made.leave(long)
+    ran = []
+    monkeypatch.setattr(scheduling, "run", lambda reader, pieces, run=scheduling.run: ran.append(run(reader, pieces)))
+    assert turns(made, short) == [1]
+    assert (len(ran), made.waiting, made.answered) == (1, 0, 1)
+
+
+def test_a_document_that_fails_does_not_fail_the_others_of_its_pass(made, monkeypatch, caplog):
+    bad, good = put(made, {"id": "bad", "text": "Canary came."}, SHORT)
+    broken = made._ring[0].pieces
+
+    def run(reader, pieces, run=scheduling.run):
+        if broken in pieces:
+            raise ValueError("canary")
+        run(reader, pieces)
+
+    monkeypatch.setattr(scheduling, "run", run)
+    made.turn()
+    assert good.done.result(0)[0].record["id"] == "short"
+    with pytest.raises(Refusal, match="ValueError") as caught:
+        bad.done.result(0)
+    assert caught.value.status == 500
+    assert "anary" not in caught.value.sentence + caplog.text
+
+
+def test_more_than_may_wait_are_told_to_come_again(made):
+    put(made, *[SHORT] * 7)
+    with pytest.raises(Refusal, match="7 documents are waiting") as caught:
+        made.submit([SHORT, SHORT], 10)
+    assert (caught.value.status, caught.value.headers) == (429, {"Retry-After": "1"})
+    with pytest.raises(Refusal, match="more than 8 documents") as caught:
+        made.submit([SHORT] * 9, 10)
+    assert caught.value.status == 413
+
+
+@pytest.mark.parametrize(
+    ("record", "says"),
+    [
+        ({"text": 5}, "no field 'tokens'"),
+        ({"tokens": ["a", {"canary": 1}]}, "words must be strings"),
+        ({"tokens": ["a", "canary"], "lenght": 3}, "a field that task=ner does not read, which are id, language"),
+        ({"text": "canary", "title": "canary"}, "a field that task=ner does not read"),
+        ({"text": ""}, "zero tokens"),
+    ],
+)
+def test_a_record_that_the_task_does_not_read_is_refused_without_its_text(made, record, says):
+    (ticket,) = put(made, record)
+    with pytest.raises(Refusal, match=says) as caught:
+        ticket.done.result(0)
+    assert caught.value.status == 422
+    assert "canary" not in caught.value.sentence
+    assert made.waiting == 0
+
+
+def test_gold_and_metadata_of_the_task_may_stay_in_a_record(made):
+    given = {"id": "a", "tokens": ["Ada", "came"], "tags": ["B-PER", "O"], "sentence_starts": [0], "language": "en"}
+    (ticket,) = put(made, given)
+    turns(made, ticket)
+    assert ticket.done.result(0)[0].record["tokens"] == ["Ada", "came"]
+
+
+@contextmanager
+def started(made):
+    made.start()
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def test_threads_answer_and_close_refuses_what_waits(made):
+    with started(made):
+        tickets = [*made.submit([SHORT], 10), *made.submit([LONG], LONG_BYTES)]
+        assert [ticket.done.result(60)[0].record["id"] for ticket in tickets] == ["short", "long"]
+        last = made.submit([{**LONG, "text": LONG["text"] * 20}], LONG_BYTES)[0]
+    with pytest.raises(Refusal, match="stopping"):
+        last.done.result(0)
+    with pytest.raises(Refusal):
+        made.submit([SHORT], 10)
+
+
+def test_numbers_that_json_lacks_become_null():
+    assert written({"a": [1.5, float("nan"), {"b": float("-inf")}], "c": "é"}) == (
+        '{"a": [1.5, null, {"b": null}], "c": "é"}'.encode()
+    )
