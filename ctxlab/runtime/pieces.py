@@ -54,15 +54,15 @@ def divide(reader: Reader, encoded: Encoded) -> Pieces:
     """Return the passes of a document of which no gold is known."""
     windows = reader.strategy.reading.windows(encoded, reader.length)
     if not reader.runs_model:
-        return Pieces(encoded, windows, [], [], [])
+        return Pieces(encoded, windows, units=[], passes=[], sizes=[])
     if reader.generator is not None:
         lengths = [len(window) for window in windows]
         sizes = [length + reader.generator.decoding.max_new_tokens for length in lengths]
-        return Pieces(encoded, windows, windows, reader.generator.groups(lengths)[::-1], sizes)
+        return Pieces(encoded, windows, windows, passes=reader.generator.groups(lengths)[::-1], sizes=sizes)
     items = make_items(0, encoded, windows)
     sizes = reader.sizes(items)
     passes = split_forward(range(len(items)), sizes, reader.tokens_per_forward)
-    return Pieces(encoded, windows, items, passes[::-1], sizes)
+    return Pieces(encoded, windows, items, passes=passes[::-1], sizes=sizes)
 
 
 def together(reader: Reader, first: Pieces, others: Sequence[Pieces]) -> list[Pieces]:
