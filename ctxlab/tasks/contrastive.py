@@ -51,7 +51,6 @@ class Contrastive(BaseTask):
     """
 
     name = "contrastive"
-    record_fields = (("text",),)
     head = "states"
     kinds = frozenset({"encoder"})
     metric = "embeddings"

@@ -61,6 +61,11 @@ def answer(random):
     return {"exact_match": exact, "f1": max(exact, float(random.random())), "has_answer": bool(random.random() < 0.7)}
 
 
+def embeddings(random):
+    return {"loss": float(random.random()), "picked": int(random.random() < 0.5), "apart": float(random.random()),
+            "near": float(random.random()), "documents": 1}  # fmt: skip
+
+
 def ngrams(random):
     every = np.sort(random.integers(4, 30, 4))[::-1]
     return {"written": int(every[0]), "gold": int(random.integers(4, 40)), "correct": (every // 2).tolist(),
@@ -72,6 +77,7 @@ DRAWS = {
     "bleu": ngrams,
     "chrf": lambda random: {"ngrams": random.integers(1, 9, 18).tolist()},
     "constraints": lambda random: {"met": int(random.integers(0, 4)), "asked": 3},
+    "embeddings": embeddings,
     "entities": counts("correct", "predicted", "gold"),
     "lengths": counts("written", "gold"),
     "masked_tokens": tokens,

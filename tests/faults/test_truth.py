@@ -13,6 +13,7 @@ MADE = ["task=ner", "model=tiny_bert", "strategy=truncate", "context=64", "track
 MAY_CHANGE = {
     "eval": (
         "task.language", "task.tokens_field", "task.tags_field", "task.text_field",  # how files are read
+        "task.label_map",
         "data.documents", "data.validation_documents", "data.test_documents", "data.words_per_document",
         "data.ambiguous_share", "data.evidence_distance", "data.max_documents", "data.language", "data.probe",
         "probe.form", "probe.lengths", "probe.depths", "probe.haystack", "probe.keys", "data_seed",  # what is scored
