@@ -138,13 +138,13 @@ def sentence(origin: Start, override: Override, before: Any) -> str:
     what = "sweep" if origin.stage == "sweep" else "run"
     known = before is not _UNKNOWN and MASK not in str(before)
     shown = f"{key}={'null' if before is None else before}" if known else f"another {key}"
-    if origin.key != "resume":
-        return f"{line} cannot be changed: the run in {origin.folder} was trained with {shown}; leave {key}= out."
     if origin.key == "start":
         return (
             f"{line} cannot be changed: start= begins with the weights of the run in {origin.folder}, which has "
             f"{shown}; leave {key}= out."
         )
+    if origin.key != "resume":
+        return f"{line} cannot be changed: the run in {origin.folder} was trained with {shown}; leave {key}= out."
     return (
         f"{line} cannot be changed: resume= continues the {what} in {origin.folder}, which has {shown}; leave {key}= "
         f"out, or start another {what}."
