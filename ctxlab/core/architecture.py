@@ -21,6 +21,9 @@ RELATIVE = ("relative_attention_num_buckets", "position_buckets", "max_relative_
 DECODER_LAYERS = ("num_decoder_layers", "decoder_layers")
 """Fields of a config with the number of decoder layers of an encoder-decoder."""
 
+INCOMPATIBLE = (ValueError, ImportError, KeyError, NotImplementedError, TypeError, AttributeError, RuntimeError)
+"""Errors of a model that cannot run with an attention of ours."""
+
 NOTE = "ctxlab"
 """Field of a saved config that records what was installed in the model, by family of parts."""
 

@@ -294,8 +294,8 @@ class Task(Component, ABC):
             merged: Outputs of one of the models, for what else an answer says, such as the fraction read.
             opinion: The mean.
         """
-        del encoded, merged, opinion
-        raise NotImplementedError(document.id)
+        del document, encoded, merged, opinion
+        raise NotImplementedError(f"task={self.name} returns opinions and defines no decide.")
 
     def baselines(self, training: Sequence[Document], documents: Sequence[Document]) -> dict[str, list[Prediction]]:
         """Return answers without a model, as a reference for scores; by name of the baseline, none by default.

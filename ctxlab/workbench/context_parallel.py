@@ -1,5 +1,6 @@
 """Checks that a run's windows can be split among processes (``trainer.context_parallel``), before it begins."""
 
+from ctxlab.core import prefix
 from ctxlab.core.added_modules import attached
 from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
@@ -103,6 +104,8 @@ def _of_model(bench: Workbench) -> str:
         )
     if attention_dropout(bench.model.config):
         return "which dropout of attention weights does not support: use model.attention_dropout=0."
+    if any(hasattr(module, prefix.ATTRIBUTE) for module in bench.model.modules()):
+        return "which tuning=prefix does not support: use tuning=lora, or trainer.context_parallel=1."
     if attached(bench.model, FAMILY) is not None:
         return "which knowledge= was not tried with: use knowledge=none, or trainer.context_parallel=1."
     return ""

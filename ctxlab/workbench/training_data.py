@@ -11,7 +11,7 @@ from ctxlab.evaluation.evaluator import known_of
 from ctxlab.text import known
 from ctxlab.training.block_stream import BlockStream
 from ctxlab.training.stream import Stream
-from ctxlab.training.window_selection import window_chooser
+from ctxlab.training.window_selection import Choose, window_chooser
 from ctxlab.workbench.augmenting import Augmented, check_changes, prepared
 from ctxlab.workbench.bench import Workbench
 
@@ -46,50 +46,59 @@ def open_training_data(
     Raises:
         UserError: The augmentation changes no token.
     """
-    if augmentation is not None and augmentation.share:
-        augmentation = prepared(augmentation, documents, bench.task)
-    else:
-        augmentation = None
-    reading, curriculum = bench.strategy.reading, bench.strategy.curriculum
-    choose = window_chooser(bench.strategy, bench.task, generates=bench.target_place is not None)
-    tokens_per_step = bench.settings.tokens_per_step
+    own = prepared(augmentation, documents, bench.task) if augmentation is not None and augmentation.share else None
     if isinstance(documents, StreamedDocuments):
-        augmented = None if augmentation is None else Augmented(augmentation, bench, (), seed)
-        stream = BlockStream(
-            documents,
-            lambda block: encode_now(bench.task, block, bench.tokenizer, bench.settings.num_workers),
-            reading.windows,
-            resample=bench.task.resample,
-            choose=choose,
-            tokens_per_step=tokens_per_step,
-            seed=seed,
-            change=None if augmented is None else augmented.block,
-        )
-        encoded, notes = stream.encoded(0), stream.notes
-        what = f"the first {len(encoded):,} training documents that are read"
-        bench.task.notes.extend(f"{note} (Of {what}.)" for note in notes)
-        _learn(bench, encoded, what)
-        return TrainingData(stream, stream.document_ids, augmented)
-    encoded = bench.encode(documents)
+        return _in_blocks(bench, documents, seed, own)
+    return _in_memory(bench, documents, seed, own)
+
+
+def _in_blocks(
+    bench: Workbench, documents: StreamedDocuments, seed: int, augmentation: Augmentation | None
+) -> TrainingData:
+    """Read a large file in blocks; notes and what the reading learns are of the first one."""
+    augmented = None if augmentation is None else Augmented(augmentation, bench, (), seed)
+    stream = BlockStream(
+        documents,
+        lambda block: encode_now(bench.task, block, bench.tokenizer, bench.settings.num_workers),
+        bench.strategy.reading.windows,
+        resample=bench.task.resample,
+        choose=_chooser(bench),
+        tokens_per_step=bench.settings.tokens_per_step,
+        seed=seed,
+        change=None if augmented is None else augmented.block,
+    )
+    encoded, notes = stream.encoded(0), stream.notes
+    what = f"the first {len(encoded):,} training documents that are read"
+    bench.task.notes.extend(f"{note} (Of {what}.)" for note in notes)
+    _learn(bench, encoded, what)
+    return TrainingData(stream, stream.document_ids, augmented)
+
+
+def _in_memory(
+    bench: Workbench, documents: Sequence[Document], seed: int, augmentation: Augmentation | None
+) -> TrainingData:
+    """Tokenise all documents at once."""
+    encoded, curriculum = bench.encode(documents), bench.strategy.curriculum
     augmented = None if augmentation is None else Augmented(augmentation, bench, documents, seed)
     if augmentation is not None:
         check_changes(augmentation, bench, documents, encoded=encoded, group="augment")
     _learn(bench, encoded, "the training documents")
-    return TrainingData(
-        Stream(
-            encoded,
-            reading.windows,
-            resample=bench.task.resample,
-            choose=choose,
-            tokens_per_step=tokens_per_step,
-            seed=seed,
-            sort_all=curriculum.sorts,
-            difficulty=curriculum.difficulty if curriculum.selects else None,
-            renew=None if augmented is None else augmented.encoded,
-        ),
-        [document.id for document in documents],
-        augmented,
+    stream = Stream(
+        encoded,
+        bench.strategy.reading.windows,
+        resample=bench.task.resample,
+        choose=_chooser(bench),
+        tokens_per_step=bench.settings.tokens_per_step,
+        seed=seed,
+        sort_all=curriculum.sorts,
+        difficulty=curriculum.difficulty if curriculum.selects else None,
+        renew=None if augmented is None else augmented.encoded,
     )
+    return TrainingData(stream, [document.id for document in documents], augmented)
+
+
+def _chooser(bench: Workbench) -> Choose:
+    return window_chooser(bench.strategy, bench.task, generates=bench.target_place is not None)
 
 
 def _learn(bench: Workbench, encoded: Sequence[Encoded], what: str) -> None:

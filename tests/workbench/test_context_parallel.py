@@ -3,7 +3,9 @@
 from types import SimpleNamespace
 
 import pytest
+import torch
 
+from ctxlab.core import prefix
 from ctxlab.core.errors import UserError
 from ctxlab.runtime.ranks import Ranks
 from ctxlab.strategies.attention.bigbird import BigBird
@@ -24,6 +26,14 @@ from ctxlab.tasks.relation import Relation
 from ctxlab.workbench.context_parallel import check_split
 
 
+def with_prefix():
+    module = torch.nn.Linear(2, 2)
+    setattr(module, prefix.ATTRIBUTE, ())
+    model = torch.nn.ModuleList([module])
+    model.config = SimpleNamespace()
+    return model
+
+
 def bench(**changes):
     reading = changes.pop("reading", SimpleNamespace(joins=False))
     reading.longest = lambda length: length
@@ -36,7 +46,7 @@ def bench(**changes):
     )
     usual = {
         "settings": SimpleNamespace(context_parallel=2), "task": NER(), "length": 512, "strategy": strategy,
-        "facts": SimpleNamespace(kind="encoder"), "model": SimpleNamespace(config=SimpleNamespace()),
+        "facts": SimpleNamespace(kind="encoder"), "model": SimpleNamespace(config=SimpleNamespace(), modules=list),
     }  # fmt: skip
     return SimpleNamespace(**{**usual, **changes})
 
@@ -58,6 +68,10 @@ def bench(**changes):
         (
             {"model": SimpleNamespace(config=SimpleNamespace(attention_dropout=0.1))},
             "which dropout of attention weights does not support: use model.attention_dropout=0.",
+        ),
+        (
+            {"model": with_prefix()},
+            "which tuning=prefix does not support: use tuning=lora, or trainer",
         ),
         (
             {"length": 100},

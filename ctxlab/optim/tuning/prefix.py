@@ -12,7 +12,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import sdpa_mask
 
 from ctxlab.core import prefix
-from ctxlab.core.architecture import installed, layers, reading_stack, vocabulary_size
+from ctxlab.core.architecture import INCOMPATIBLE, installed, layers, reading_stack, vocabulary_size
 from ctxlab.core.errors import UserError
 from ctxlab.core.matrices import Matrix
 from ctxlab.core.quiet import evaluating, quiet
@@ -22,9 +22,6 @@ DEVIATION = 0.02
 """Standard deviation of new keys and values."""
 
 SAMPLE_TOKENS = 8
-
-INCOMPATIBLE = (ValueError, ImportError, KeyError, NotImplementedError, TypeError, AttributeError, RuntimeError)
-"""Errors of an attention that a prefix does not work with."""
 
 
 class KeysAndValues(Adapter):

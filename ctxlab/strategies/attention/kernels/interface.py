@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from transformers import AttentionInterface, AttentionMaskInterface
 
-from ctxlab.core.architecture import note_installed, num_layers, reading_stack, vocabulary_size
+from ctxlab.core.architecture import INCOMPATIBLE, note_installed, num_layers, reading_stack, vocabulary_size
 from ctxlab.core.errors import UserError
 from ctxlab.core.quiet import evaluating, quiet
 from ctxlab.strategies.attention.kernels.relative import compact_relative_bias
@@ -22,9 +22,6 @@ AttentionFunction = Callable[..., tuple[torch.Tensor, None]]
 MaskFunction = Callable[..., Any]
 
 SAMPLE_TOKENS = 8
-
-INCOMPATIBLE = (ValueError, ImportError, KeyError, NotImplementedError, TypeError, AttributeError, RuntimeError)
-"""Errors of a model that the pattern does not work with: it rejects the name, or a mask that is not a tensor."""
 
 
 def install(
