@@ -65,7 +65,8 @@ class LiveTensors(TorchDispatchMode):
 
         self._storages[key] = weakref.ref(storage, freed)
         self.sizes.append(size)
-        self.at_most.append(size * (growth() or math.inf))
+        factor = growth()
+        self.at_most.append(math.inf if factor is None else size * factor)  # an empty tensor times inf is not a number
         events.append((number, True))
         self.live_bytes += size
         self.peak_bytes = max(self.peak_bytes, self.live_bytes)

@@ -26,7 +26,8 @@ def moment(monkeypatch):
     now = SimpleNamespace(fails_at=None, is_full=False, draw=random.Random(0))
     write_pointer, rotate = checkpoint.write_pointer, checkpoint.rotate
 
-    def write(folder, *_):
+    def write(folder, *_, gathered):
+        assert gathered is None
         (folder / "weights").write_bytes(now.draw.randbytes(20))
         if now.fails_at == "write":
             raise OSError("No space left on device") if now.is_full else Killed
