@@ -19,8 +19,6 @@ import yaml
 yaml.SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 yaml.Dumper = getattr(yaml, "CDumper", yaml.Dumper)
 
-from hydra._internal.hydra import Hydra  # noqa: E402
-
 from ctxlab.runtime import cost  # noqa: E402
 
 with redirect_stderr(sys.__stderr__):  # it would close what pytest puts there when logging is configured anew
@@ -50,23 +48,6 @@ def run(parts):
               "cost": {"tokens_per_second": 1234.5, "peak_memory_bytes": 3 * 2**20}}
     (run_dir / "result.json").write_text(json.dumps(result))
 """
-
-
-@pytest.fixture(scope="session", autouse=True)
-def composed_once():
-    """Commands in this process compose once; those in a process of their own do as Hydra does.
-
-    Hydra composes every command a second time to read ``hydra.mode``, which only the command line sets here.
-    """
-    read = Hydra.get_mode
-
-    def get_mode(hydra, config_name, overrides):
-        said = any(word.startswith(("hydra.mode", "hydra/mode")) for word in overrides)
-        return read(hydra, config_name, overrides) if said else None
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Hydra, "get_mode", get_mode)
-        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,5 +1,7 @@
 """Rewriting the user's overrides into those that Hydra composes."""
 
+from collections.abc import Sequence
+
 from hydra.core.override_parser.types import Override
 
 from ctxlab.command import axes, beginning, checks, fixed_keys, numeric, positional, shots
@@ -37,7 +39,7 @@ def rewrite(stage: str, arguments: Arguments) -> list[str]:
     overrides = [*parse(implied(overrides, origin.overrides if origin else ())), *overrides]
     if origin:
         overrides = _merged(origin, overrides)
-    if not _has_own_sources(arguments, overrides):
+    if not has_own_sources(arguments, _lines(overrides)):
         checks.check_names(stage, overrides)
     lines = axes.collected(overrides) if stage in axes.STAGES else _lines(overrides)
     if origin and origin.key == SEVERAL:
@@ -45,10 +47,10 @@ def rewrite(stage: str, arguments: Arguments) -> list[str]:
     return [*lines, *(_start(origin, overrides, multirun=multirun) if origin else ())]
 
 
-def _has_own_sources(arguments: Arguments, overrides: list[Override]) -> bool:
+def has_own_sources(arguments: Arguments, overrides: Sequence[str]) -> bool:
     """Return whether options may come from outside ``conf/``."""
     flagged = bool(arguments.names & {"--config-dir", "--config-path"})
-    return flagged or find(overrides, "hydra.searchpath") is not None
+    return flagged or any(word.lstrip("+").startswith("hydra.searchpath") for word in overrides)
 
 
 def _check_unchanged(origin: Start, asked: list[Override]) -> None:

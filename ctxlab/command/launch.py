@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import hydra
+from hydra._internal.hydra import Hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 
@@ -21,7 +22,7 @@ from ctxlab.command.stage_error import StageError
 from ctxlab.command.sweep import summarise
 from ctxlab.config.catalogue import conf_dir
 from ctxlab.config.redact import MASK, is_secret, redact, redact_file, redact_yaml
-from ctxlab.core import signals, world
+from ctxlab.core import plugins, signals, world
 from ctxlab.core.errors import Interrupted
 from ctxlab.core.invocation import command, handed, recorded_command
 
@@ -45,7 +46,8 @@ def _launch(stage: str, words: Sequence[str]) -> int:
     is_handed = handed() is not None
     overrides = arguments.overrides if is_handed else front.rewrite(stage, arguments)
     recorded = command() if is_handed else redact(["ctxlab", stage, *words])
-    with recorded_command(recorded), _process(stage, [*arguments.flags, *overrides]):
+    once = _composed_once(arguments, overrides)
+    with recorded_command(recorded), _process(stage, [*arguments.flags, *overrides]), once:
         main = hydra.main(config_path=str(conf_dir()), config_name=stage, version_base=VERSION_BASE)(job)
         if arguments.names & SHOWING:
             _show(main, arguments.flags)
@@ -98,6 +100,28 @@ def _show(main: Callable[[], object], given: Sequence[str]) -> None:
     text = buffer.getvalue()
     package = given[given.index("--package") + 1] if "--package" in given else ""
     sys.stdout.write(f"{MASK}\n" if is_secret(package) else redact_yaml(text))
+
+
+@contextlib.contextmanager
+def _composed_once(arguments: flags.Arguments, overrides: Sequence[str]) -> Iterator[None]:
+    """Spare Hydra to compose everything a first time just to read ``hydra.mode``, where no file can set it.
+
+    No file of ctxlab does; those of a plug-in, or of a folder that the user names, may.
+    """
+    if front.has_own_sources(arguments, overrides) or plugins.conf_dirs():
+        yield
+        return
+    read = Hydra.get_mode
+
+    def mode(app: Hydra, config_name: str | None, overrides: list[str]) -> object:  # named as by Hydra
+        is_said = any(word.lstrip("+").startswith(("hydra.mode", "hydra/mode")) for word in overrides)
+        return read(app, config_name, overrides) if is_said else None
+
+    Hydra.get_mode = mode  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Hydra.get_mode = read  # type: ignore[method-assign]
 
 
 @contextlib.contextmanager

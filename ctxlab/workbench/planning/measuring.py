@@ -99,7 +99,7 @@ def measure(parts: Parts, bench: Workbench, documents: Sequence[Document]) -> Me
     load = shapes.load(trainer, epoch)
     live = LiveTensors([*bench.model.parameters(), *bench.model.buffers()])
     plain = list(_short_items(trainer, epoch, padded=False))
-    _step(trainer, plain[0], live)  # creates the optimizer's states
+    _step(trainer, plain[0], live, computes=True)  # creates the optimizer's states, and what kernels need besides
     other_bytes = MemoryMeter(trainer.accelerator.device).peak_bytes() - live.live_bytes
     steps = [_step(trainer, items, live) for items in plain]
     peaks = {False: _peak_by_shape(trainer, plain, steps)}
@@ -193,9 +193,9 @@ class Step:
     update_seconds: float
 
 
-def _step(trainer: Trainer, items: Sequence[Item], live: LiveTensors) -> Step:
+def _step(trainer: Trainer, items: Sequence[Item], live: LiveTensors, *, computes: bool = False) -> Step:
     epoch = shapes.short_epoch(items)
-    live.begin()
+    live.begin(computes=computes)
     with live:
         with FlopCounter() as counter:
             weight = trainer.accumulation.step(epoch, epoch.steps[0]).weight

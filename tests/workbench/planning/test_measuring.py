@@ -97,6 +97,13 @@ def test_operations_are_within_one_per_cent_of_torchs_counter_and_memory_is_that
     assert found.weight_bytes >= 4 * found.parameters
 
 
+@pytest.mark.parametrize("option", ["objective=fgm", "objective=pgd", "tuning=adalora"])
+def test_what_looks_at_gradients_and_layers_is_measured(option, tmp_path):
+    """Products are zeros while sizes are counted, and most layers are left out while some are timed."""
+    found = measuring.measure(*opened(tmp_path, "strategy=chunk", "context.length=64", "model.num_layers=3", option))
+    assert found.tensor_bytes() > found.weight_bytes
+
+
 @pytest.mark.parametrize("left", [1, 2])
 def test_some_layers_are_left_and_all_come_back(left, tmp_path):
     _, bench, _ = opened(tmp_path, "strategy=chunk", "context.length=64", "model.num_layers=3")

@@ -106,13 +106,14 @@ class Adapted(Tuning, ABC):
             yield from ((parameter, self.lr_scale) for parameter in adapter.parameters())
 
     def adapters(self, model: Any) -> Iterator[tuple[Matrix, Any]]:
-        """Yield the adapted matrices of ``model`` and their adapters."""
-        modules = attached(model, TUNING_MODULE)
+        """Yield the adapted matrices of ``model`` and their adapters, without those of layers that are left out."""
+        modules, present = attached(model, TUNING_MODULE), dict(model.named_modules())
         assert isinstance(modules, torch.nn.ModuleDict), "install comes first"
         for key, adapter in modules.items():
             if isinstance(adapter, Adapter):
                 name = _name(key)
-                yield Matrix(name, model.get_submodule(name)), adapter
+                if name in present:  # see ``first_layers``
+                    yield Matrix(name, present[name]), adapter
 
     def export(self, model: Any) -> dict[str, torch.Tensor]:
         """Return all weights but the adapters, with these merged."""
