@@ -92,7 +92,6 @@ class Regression(BaseTask):
         super().__init__()
         self._text_field, self._number_field = text_field, number_field
         self._given = (low, high)
-        self._low = self._high = 0.0
         self.language = checked(language)
         if low is not None and high is not None:
             self._span(low, high, "task.low and task.high")
@@ -108,8 +107,13 @@ class Regression(BaseTask):
                 f"{whose} go from {low:g} to {high:g}, and a regression needs at least two different numbers: give "
                 "other documents, or task.low= and task.high=."
             )
-        self._low, self._high = float(low), float(high)
-        self.labels = [f"{self._low!r} to {self._high!r}"]
+        self.labels = [f"{float(low)!r} to {float(high)!r}"]
+
+    @property
+    def _ends(self) -> tuple[float, float]:
+        """Return the range, which is known where the label is."""
+        low, high = self.labels[0].split(" to ")
+        return float(low), float(high)
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Check text and number of a record; with ``gold=False`` the text is enough."""
@@ -184,7 +188,8 @@ class Regression(BaseTask):
     def _code(self, document: Document) -> int:
         if "gold" not in document.fields:
             return NO_LABEL
-        part = (document.fields["gold"] - self._low) / (self._high - self._low)
+        low, high = self._ends
+        part = (document.fields["gold"] - low) / (high - low)
         return ZERO + round(float(np.clip(part, -STEPS, STEPS)) * STEPS)
 
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
@@ -204,20 +209,26 @@ class Regression(BaseTask):
 
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
         """Return the ``Estimated`` mean over the tokens that were read; nothing where none was."""
-        num_seen = int(merged.seen.sum())
+        num_seen, (low, high) = int(merged.seen.sum()), self._ends
         number = None
         if num_seen:
             output = float(merged.outputs[merged.seen, 0].mean(dtype=np.float64))
-            number = self._low + (output + 1) / 2 * (self._high - self._low)
+            number = low + (output + 1) / 2 * (high - low)
         answer = Estimated(
             number,
-            self._low,
-            self._high,
+            low,
+            high,
             num_tokens=len(encoded),
             num_seen=num_seen,
             evidence=evidence_of(document, encoded, merged),
         )
         return Prediction(document.id, answer, [num_seen > 0])
+
+    def baselines(self, training: Sequence[Document], documents: Sequence[Document]) -> dict[str, list[Prediction]]:
+        """Return the mean of the training documents, which no constant answer betters there."""
+        middle = float(np.mean([one.fields["gold"] for one in training]))
+        answer = Estimated(middle, *self._ends, num_tokens=1, num_seen=1, evidence=())
+        return {"mean of the training documents": [Prediction(one.id, answer, [True]) for one in documents]}
 
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
         """Return the number (None where nothing was read) and the fraction read."""

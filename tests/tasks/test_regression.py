@@ -6,6 +6,10 @@ import torch
 
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import Document, Merged
+from ctxlab.evaluation.metrics import regression
+from ctxlab.strategies.reading.chunk import Chunk
+from ctxlab.strategies.reading.segments import Segments
+from ctxlab.strategies.reading.truncate import Truncate
 from ctxlab.tasks.regression import Regression
 
 
@@ -69,3 +73,23 @@ def test_tables_have_numbers_as_text():
 def test_one_number_teaches_nothing():
     with pytest.raises(UserError, match="go from 4 to 4, and a regression needs at least two different numbers"):
         made(4, 4)
+
+
+def test_the_baseline_is_the_mean_of_the_training_documents():
+    documents = [Document(str(i), {"gold": float(n)}, "here") for i, n in enumerate((1, 2, 6))]
+    (found,) = made(1, 2, 6).baselines(documents, documents[:2]).values()
+    assert [one.answer.number for one in found] == [3.0, 3.0]
+
+
+@pytest.mark.parametrize(("reading", "room"), [(Truncate(), 99), (Chunk(), 3), (Chunk(1, "mean"), 3),
+                                               (Segments(window=3), 6)])  # fmt: skip
+def test_a_perfect_model_is_perfect_under_every_reading_that_covers(reading, room, tokenizer):
+    task = made(1, 2, 6)
+    documents = [Document(str(n), {"text": "the town time " * n, "gold": float(n)}, "here") for n in (1, 2, 6)]
+    predictions = []
+    for document, tokens in zip(documents, task.encode(documents, tokenizer), strict=True):
+        windows = reading.windows(tokens, 2 + room)
+        outputs = [np.full((len(w), 1), 2 * (document.fields["gold"] - 1) / 5 - 1, np.float32) for w in windows]
+        predictions.append(task.decode(document, tokens, reading.merge(windows, outputs, len(tokens))))
+    found = regression.score(documents, predictions)
+    assert found.metrics == pytest.approx({"mse": 0, "pearson": 1, "spearman": 1, "quadratic_kappa": 1}, abs=1e-6)

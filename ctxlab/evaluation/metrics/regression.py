@@ -37,7 +37,7 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
     ]
     records = [ScoredRecord(d.id, d.id, {NAME: row}) for d, row in zip(documents, values, strict=True)]
     found = metrics(records)
-    tables = [_overall(values, found), *_breakdowns(documents, answers, values)]
+    tables = [_overall(values), *_correlations(values, found), *_breakdowns(documents, answers, values)]
     read = float(np.mean([_could_know(answer) for answer in answers]))
     return Scores(found, read, tables=tables, notes=_notes(answers, found), records=records)
 
@@ -63,13 +63,29 @@ def _notes(answers: Sequence[Estimated], found: Mapping[str, float]) -> list[str
     return notes
 
 
-def _overall(values: Sequence[Mapping[str, float]], found: Mapping[str, float]) -> Table:
-    """Return the table of each figure with its interval over documents."""
+def _overall(values: Sequence[Mapping[str, float]]) -> Table:
+    """Return the table of the mean squared error, to which baselines are added."""
+    errors = [(error, 1.0) for error in _squares(values)]
+    row = ("all documents", len(values), *estimate(errors, ratio).cells)
+    return Table(
+        "overall", "Squared error", columns=("answers", "documents", "mse", "low", "high"), rows=[row], note=_INTERVAL
+    )
+
+
+def _correlations(values: Sequence[Mapping[str, float]], found: Mapping[str, float]) -> list[Table]:
+    """Return the table of the other figures, each with its interval over documents."""
     rows = [
         (name.replace("_", " "), value, *ends(bootstrap_weights(len(values), partial(_figure, values, name))))
         for name, value in found.items()
+        if name != "mse"
     ]
-    return Table("overall", "Over all documents", columns=("figure", "value", "low", "high"), rows=rows, note=_INTERVAL)
+    columns = ("figure", "value", "low", "high")
+    title = "Agreement with the given numbers"
+    return [Table("agreement", title, columns=columns, rows=rows, note=_INTERVAL)] if rows else []
+
+
+def _squares(values: Sequence[Mapping[str, float]]) -> list[float]:
+    return [(one["gold"] - one["predicted"]) ** 2 for one in values]
 
 
 def _figure(values: Sequence[Mapping[str, float]], name: str, weights: Counts) -> Counts:
@@ -79,8 +95,8 @@ def _figure(values: Sequence[Mapping[str, float]], name: str, weights: Counts) -
 def _breakdowns(
     documents: Sequence[Document], answers: Sequence[Estimated], values: Sequence[Mapping[str, float]]
 ) -> list[Table]:
-    """Break down by length, by number and, where known, by position of the first evidence and largest distance."""
-    errors = [((one["gold"] - one["predicted"]) ** 2, 1.0) for one in values]
+    """Break down by length and, where known, by position of the first evidence and largest distance."""
+    errors = [(error, 1.0) for error in _squares(values)]
     by: Breakdown[list[tuple[float, float]]] = Breakdown(
         ("documents", "mse", "low", "high"), lambda kept: (len(kept), *estimate(kept, ratio).cells), _INTERVAL
     )

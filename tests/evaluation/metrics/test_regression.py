@@ -65,4 +65,4 @@ def test_equal_predictions_have_no_correlation_and_a_note():
 def test_a_document_that_was_not_read_is_as_far_off_as_can_be():
     found = answered([(2.0, None), (5.0, 5.0)])
     assert found.metrics["mse"] == pytest.approx((6 - 2) ** 2 / 2)
-    assert found.coverage == 0.5
+    assert found.coverage_labels == 0.5
