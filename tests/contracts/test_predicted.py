@@ -45,7 +45,11 @@ def case(task):
 @pytest.mark.parametrize("task", list(forms()))
 def test_the_distributions_add_up_to_the_loss(task):
     if not task.predicts:
-        assert task.name in ("relation", "contrastive")  # scores and a threshold; windows of a pass
+        assert task.name in (
+            "relation",
+            "contrastive",
+            "regression",
+        )  # scores and a threshold; windows of a pass; a number
         return
     task.labels = NAMES if task.predicts in (LABELS, LABEL_SETS) else task.labels
     outputs, labels = (case(task)[0].requires_grad_(), case(task)[1])
