@@ -2,7 +2,7 @@
 
 from hydra.core.override_parser.types import Override
 
-from ctxlab.command import axes, beginning, checks, fixed_keys, numeric, positional, shots
+from ctxlab.command import axes, beginning, checklist, checks, fixed_keys, numeric, positional, shots
 from ctxlab.command.flags import Arguments
 from ctxlab.command.implied import implied
 from ctxlab.command.overrides import dotted, find, parse, quoted
@@ -40,6 +40,7 @@ def rewrite(stage: str, arguments: Arguments) -> list[str]:
     if not _has_own_sources(arguments, overrides):
         checks.check_names(stage, overrides)
     lines = axes.collected(overrides) if stage in axes.STAGES else _lines(overrides)
+    lines = checklist.rewritten(stage, overrides, lines)
     if origin and origin.key == SEVERAL:
         lines = [*lines, _given(written)]
     return [*lines, *(_start(origin, overrides, multirun=multirun) if origin else ())]
