@@ -1,7 +1,7 @@
 """Documents of another domain."""
 
 from ctxlab.audit.measures.comparing import Sides, apart
-from ctxlab.audit.measures.verdicts import judged, sentence, table, verdict
+from ctxlab.audit.measures.verdicts import Side, judged, sentence, table, verdict
 from ctxlab.core.audit import Check, Finding, Subject, not_applicable, too_little
 
 
@@ -28,7 +28,7 @@ class Domain(Check):
         reference = subject.recorded(self.reference)
         if reference is None:
             return not_applicable(
-                "The run has no scores of its own: give a run directory that has, as audit.domain.reference=<directory>."
+                "The run has no scores of its own: give a run that has, as audit.domain.reference=<directory>."
             )
         names = {one.group for one in reference.scores}
         scores = subject.own().scores
@@ -44,7 +44,7 @@ class Domain(Check):
                 f"{subject.rules.least} of each are needed."
             )
         sides = Sides("this domain against in-domain", subject.figure)
-        side = "above" if subject.lower_is_better else "below"
+        side: Side = "above" if subject.lower_is_better else "below"
         compared = judged(
             [apart(sides, scores, reference.scores, subject.rules.seed)], subject.rules, self.margin, side=side
         )

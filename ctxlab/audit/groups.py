@@ -113,9 +113,7 @@ def _of(grouping: Grouping, answers: Answers, group: str) -> list[ScoredRecord]:
     return chosen(answers.scores, [grouping.get(one.group) == group for one in answers.scores])
 
 
-def _by_group(
-    name: str, grouping: Grouping, answers: Answers, subject: Subject, *, sizes: Mapping[str, int]
-) -> Table:
+def _by_group(name: str, grouping: Grouping, answers: Answers, subject: Subject, *, sizes: Mapping[str, int]) -> Table:
     """Return the primary figure of each group with its interval."""
     rows = []
     for group, size in sizes.items():
@@ -156,7 +154,7 @@ def _compared(
 
 
 def _labelled(by_group: Mapping[str, Sequence[ScoredRecord]]) -> tuple[parity.Labelled | None, list[str]]:
-    """Return gold and predicted labels of the scored units with the names of labels; None where answers are no labels."""
+    """Return gold and predicted labels of the scored units, and the labels' names; None where answers are no labels."""
     units = [(index, one) for index, scores in enumerate(by_group.values()) for one in scores]
     values = [next(iter(one.statistics.values())) for _, one in units]
     if not all({"gold", "predicted", "probabilities"} <= value.keys() for value in values):
@@ -176,7 +174,7 @@ def _rates(name: str, grouping: Grouping, answers: Answers, large: Sequence[str]
     rows = [(label, *selected, float(parity_gap), float(odds_gap)) for label, selected, parity_gap, odds_gap in gaps]
     columns = ("label", *(f"given to {group}" for group in large), "demographic parity", "equalized odds")
     note = (
-        "given: fraction of the documents of a group that get the label; demographic parity and equalized odds: largest "
-        "difference of two groups, as fairlearn defines them, except that rates without a document are left out"
+        "given: fraction of the documents of a group that get the label; demographic parity and equalized odds: "
+        "largest difference of two groups, as fairlearn defines them, except that rates without a document are left out"
     )
     return [Table(f"rates_{name}", f"Rates by label: {name}", columns, rows, note=note)]

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Mapping, Sequence
 
 from ctxlab.audit.measures.comparing import Sides, paired
-from ctxlab.audit.measures.verdicts import judged, sentence, table, verdict
+from ctxlab.audit.measures.verdicts import Side, judged, sentence, table, verdict
 from ctxlab.core.audit import Check, Compared, Finding, Subject, not_applicable, too_little
 from ctxlab.core.augmentation import Augmentation, changed
 from ctxlab.core.types import BARS, Document, Table
@@ -62,10 +62,11 @@ class Robustness(Check):
             compared.append(paired(sides, scores, own.scores, subject.rules.seed))
         if not compared:
             return not_applicable("No perturbation changes any document.")
-        side = "above" if subject.lower_is_better else "below"
+        side: Side = "above" if subject.lower_is_better else "below"
         found = judged(compared, subject.rules, self.margin, side=side)
         nothing = f"No perturbation costs more than {self.margin:g}."
-        tables = [_losses(found, subject), table(found, "Perturbed against as it is", "first: perturbed; second: as it is")]
+        note = "first: perturbed; second: as it is"
+        tables = [_losses(found, subject), table(found, "Perturbed against as it is", note)]
         return Finding(verdict(found), sentence(found, nothing), found, tables=tables, notes=notes)
 
     def _dosed(self) -> Sequence[tuple[str, Augmentation]]:

@@ -75,9 +75,7 @@ class Swap(Check):
         found = [replace(one, is_found=one.is_found and (one.figure != FIGURE or one.difference > 0)) for one in every]
         text = sentence(found, "A change of the group changes no more answers than another word of the same group.")
         note = "first: after words of another group came in; second: after other words of the same group did"
-        return Finding(
-            verdict(found), text, found, tables=[table(found, "Swaps compared", note), *tables], notes=notes
-        )
+        return Finding(verdict(found), text, found, tables=[table(found, "Swaps compared", note), *tables], notes=notes)
 
 
 def _swapped(document: Document, subject: Subject, words: WordList) -> Swapped | None:
@@ -93,7 +91,9 @@ def _changes(words: WordList, swapped: Sequence[Swapped], subject: Subject) -> t
     changes = []
     for one, other, same in zip(swapped, across.predictions, within.predictions, strict=True):
         first = said(one, one.document, given[one.document.id], subject)
-        rates = (change(first, said(one, new, answer, subject)) for new, answer in ((one.across, other), (one.within, same)))
+        rates = (
+            change(first, said(one, new, answer, subject)) for new, answer in ((one.across, other), (one.within, same))
+        )
         changes.append(_Change(one, *rates))
     if not (across.scores and within.scores):
         return changes, []

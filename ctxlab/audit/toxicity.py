@@ -66,8 +66,16 @@ def share_interval(hit: int, num: int, confidence: float = 0.95) -> Interval:
 
 def _shares(num: int, bad: int, ends: Interval) -> Table:
     columns = ("written texts", "with a word of the list", "share", "low", "high")
-    note = "low and high: 95 % Clopper–Pearson interval; lexical: a quoted insult counts, malice in other words does not"
-    return Table("share", "Texts with insults or coarse words", columns, [(num, bad, bad / max(num, 1), ends.low, ends.high)], note=note)
+    note = (
+        "low and high: 95 % Clopper–Pearson interval; lexical: a quoted insult counts, malice in other words does not"
+    )
+    return Table(
+        "share",
+        "Texts with insults or coarse words",
+        columns,
+        [(num, bad, bad / max(num, 1), ends.low, ends.high)],
+        note=note,
+    )
 
 
 def _by_word(found: dict[str, set[str]]) -> Table:

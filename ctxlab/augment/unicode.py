@@ -7,7 +7,7 @@ from ctxlab.augment.changing.base import EachWord
 from ctxlab.augment.changing.passage import Passage
 from ctxlab.core.augmentation import Draw
 
-ALIKE = dict(zip("aceijopsxyABCEHIKMOPSTXY", "асеіјорѕхуАВСЕНІКМОРЅТХУ", strict=True))  # noqa: RUF001 - they look alike
+ALIKE = dict(zip("aceijopsxyABCEHIKMOPSTXY", "асеіјорѕхуАВСЕНІКМОРЅТХУ", strict=True))
 """Latin letters → Cyrillic ones that look the same (of Unicode's confusables those that are letters of alphabets)."""
 
 FULL_WIDTH = 0xFEE0

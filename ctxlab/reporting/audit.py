@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from markupsafe import Markup
+
 from ctxlab.core.audit import LINES, Audit, Audited, Verdict
 from ctxlab.core.result import rows
 from ctxlab.core.types import BARS, Table
@@ -17,9 +19,9 @@ from ctxlab.reporting.page.html import rendered
 from ctxlab.reporting.tables import markdown as table_as_markdown
 
 CAUTION = (
-    "This is lexical perturbation and statistics over these documents, not fairness proven: a check that passes found no "
-    "difference that these documents, these lists of words and this number of documents can show, and says nothing about "
-    "groups, words and uses that are not in them."
+    "This is lexical perturbation and statistics over these documents, not fairness proven: a check that passes found "
+    "no difference that these documents, these lists of words and this number of documents can show, and says nothing "
+    "about groups, words and uses that are not in them."
 )
 
 VERSION = 1
@@ -81,7 +83,7 @@ def _figures(one: Audited) -> Iterator[Figure]:
     """Yield the plots of a check's tables."""
     for table in one.finding.tables:
         draw = {BARS: _rows, LINES: _line}.get(table.drawn)
-        drawn = draw(table) if draw else ""
+        drawn = draw(table) if draw else Markup("")
         if drawn:
             yield Figure(f"{table.title}, with 95 % intervals.", drawn)
 
@@ -91,17 +93,16 @@ def _values(table: Table) -> list[tuple[str, Value]]:
     return [(str(row[0]), Value(row[at - 1], row[at], row[at + 1])) for row in table.rows]
 
 
-def _rows(table: Table) -> Any:
+def _rows(table: Table) -> Markup:
     shown = [Series(name, Look(0, 0), value) for name, value in _values(table)]
     levels = [Reference("none", 0.0)] if "difference" in table.figure else []
     return quality.draw(shown, levels, table.figure)
 
 
-def _line(table: Table) -> Any:
+def _line(table: Table) -> Markup:
     values = dict(_values(table))
-    return lines.bins(
-        [Binned(table.figure, Look(0, 0), values)], list(values), across=table.columns[0], figure=table.figure, level=None
-    )
+    binned = [Binned(table.figure, Look(0, 0), values)]
+    return lines.bins(binned, list(values), across=table.columns[0], figure=table.figure, level=None)
 
 
 def markdown(audit: Audit) -> str:

@@ -54,27 +54,18 @@ def swap(document: Document, task: Task, words: WordList, draw: Draw) -> Swapped
     beside = _beside(document, task)
     found = list(dict.fromkeys(word for _, _, word in places if not any(find_words(t, word.text) for t in beside)))
     targets = _targets(words, found, draw)
-    chosen = _choices(words, found, targets, passage, draw)
+    chosen = _choices(words, found, targets, passage=passage, draw=draw)
     if not chosen:
         return None
-    forms = [_edited(document, task, passage, places, {w: pick(one) for w, one in chosen.items()}) for pick in _PICKS]
+    across = {word: one.across for word, one in chosen.items()}
+    within = {word: one.within for word, one in chosen.items()}
     return Swapped(
         document,
-        *forms,
+        _edited(document, task, passage, places, new=across),
+        _edited(document, task, passage, places, new=within),
         tuple(dict.fromkeys((word.group, targets[word.group]) for word in chosen)),
         frozenset(text for word, one in chosen.items() for text in (word.text, one.across.text, one.within.text)),
     )
-
-
-def _pick_across(one: _Chosen) -> Word:
-    return one.across
-
-
-def _pick_within(one: _Chosen) -> Word:
-    return one.within
-
-
-_PICKS = (_pick_across, _pick_within)
 
 
 def _is_fixed(place: tuple[int, int, Word], passage: Passage, task: Task) -> bool:
@@ -132,7 +123,7 @@ def _choices(
             fresh = [one for one in able if one not in used] or able
             if fresh:
                 picked.append(fresh[int(draw.integers(len(fresh)))])
-        if len(picked) == len(_PICKS):
+        if len(picked) == 2:  # both exist
             chosen[word] = _Chosen(*picked)
             used |= set(picked)
     return chosen
@@ -187,8 +178,8 @@ def _said(value: Any, pattern: Any, labels: frozenset[str]) -> Any:
 
 def change(before: Any, after: Any) -> float:
     """Return how much an answer changed: 0 or 1; of tags the fraction of the tagged words that changed."""
-    tags = [one.get("tags") if isinstance(one, Mapping) else None for one in (before, after)]
-    if all(isinstance(one, list) for one in tags) and len(tags[0]) == len(tags[1]):
-        tagged = [(one, other) for one, other in zip(*tags, strict=True) if (one, other) != ("O", "O")]
+    old, new = (one.get("tags") if isinstance(one, Mapping) else None for one in (before, after))
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        tagged = [pair for pair in zip(old, new, strict=True) if pair != ("O", "O")]
         return sum(one != other for one, other in tagged) / len(tagged) if tagged else 0.0
     return float(before != after)

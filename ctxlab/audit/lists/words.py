@@ -74,9 +74,7 @@ class WordList:
     def others(self, word: Word, group: str) -> list[Word]:
         """Return the words of a group that can stand for ``word``, without it."""
         return [
-            one
-            for one in self.words
-            if one.group == group and one.section == word.section and one.text != word.text
+            one for one in self.words if one.group == group and one.section == word.section and one.text != word.text
         ]
 
 
@@ -162,10 +160,10 @@ def _check(section: int, words: Sequence[Word], place: str) -> None:
             sizes[word.group] = sizes.get(word.group, 0) + 1
     alone = next((group for group, size in sizes.items() if size < 2), None)
     if alone is not None or len(sizes) < 2:
-        word = next(one.text for one in words if one.section == section)
+        example = next(one.text for one in words if one.section == section)
         raise UserError(
-            f"{place}: the section with '{word}' needs at least two groups with two words each, so that every word has "
-            "one of the same group beside those of another: add words, or join sections."
+            f"{place}: the section with '{example}' needs at least two groups with two words each, so that every word "
+            "has one of the same group beside those of another: add words, or join sections."
         )
 
 

@@ -36,7 +36,9 @@ def by_field(subject: Subject, field: str, groups: Sequence[str] | None) -> Grou
     found = {name: str(value) for name, value in values.items() if isinstance(value, str | int | float | bool)}
     num = len(set(found.values()))
     if not found:
-        raise UserError(f"audit.groups.field={field} has no single text or number: give a field with the group of each.")
+        raise UserError(
+            f"audit.groups.field={field} has no single text or number: give a field with the group of each."
+        )
     if num > MOST_GROUPS and groups is None:
         raise UserError(
             f"audit.groups.field={field} has {num:,} different values, and at most {MOST_GROUPS} are compared: give a "

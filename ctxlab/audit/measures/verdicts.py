@@ -8,15 +8,13 @@ from ctxlab.comparison.holm import adjusted
 from ctxlab.core.audit import Compared, Rules, Verdict
 from ctxlab.core.types import Table
 
-EITHER, ABOVE, BELOW = "either", "above", "below"
-"""Which differences are found: any, those above 0 only, or those below 0 only."""
-
 Side = Literal["either", "above", "below"]
+"""Which differences are found: any, those above 0 only, or those below 0 only."""
 
 COLUMNS = ("comparison", "figure", "documents", "first", "second", "difference", "low", "high", "p (Holm)", "found")
 
 
-def judged(compared: Sequence[Compared], rules: Rules, margin: float = 0.0, side: Side = EITHER) -> list[Compared]:
+def judged(compared: Sequence[Compared], rules: Rules, margin: float = 0.0, side: Side = "either") -> list[Compared]:
     """Return the comparisons with adjusted p-values and whether each found something.
 
     Args:
@@ -33,7 +31,7 @@ def judged(compared: Sequence[Compared], rules: Rules, margin: float = 0.0, side
 
 
 def _matters(difference: float, margin: float, side: Side) -> bool:
-    signed = {EITHER: abs(difference), ABOVE: difference, BELOW: -difference}[side]
+    signed = {"either": abs(difference), "above": difference, "below": -difference}[side]
     return signed > margin
 
 
