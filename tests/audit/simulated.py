@@ -8,8 +8,7 @@ import numpy as np
 
 from ctxlab.audit.lists.words import read_list
 from ctxlab.core.audit import Answers, Recorded, Rules, Subject
-from ctxlab.core.types import Document, Prediction
-from ctxlab.evaluation.metrics.classification import score
+from ctxlab.core.types import Document, Prediction, ScoredRecord
 from ctxlab.tasks.classification import Classification
 from ctxlab.tasks.forms.document_classifier import Verdict
 
@@ -35,7 +34,8 @@ class Simulated(Subject):
 
     def answers(self, what: str, documents: Sequence[Document]) -> Answers:
         predictions = [self._predicted(document) for document in documents]
-        return Answers(documents, predictions, score(documents, predictions).records)
+        pairs = zip(documents, predictions, strict=True)
+        return Answers(documents, predictions, [_scored(document, one.answer) for document, one in pairs])
 
     def _predicted(self, document: Document) -> Prediction:
         draw = np.random.default_rng([self.seed, zlib.crc32(document.fields["text"].encode())])
@@ -51,6 +51,13 @@ class Simulated(Subject):
 
     def recorded(self, run: str | None) -> Recorded | None:
         return self.reference
+
+
+def _scored(document: Document, answer: Verdict) -> ScoredRecord:
+    """What the metric of the task leaves of a document, without its breakdowns."""
+    values = {"gold": list(document.fields["gold"]), "predicted": list(answer.chosen), "read": True,
+              "probabilities": dict(zip(LABELS, answer.probabilities.tolist(), strict=True))}  # fmt: skip
+    return ScoredRecord(document.id, document.id, {"single_label": values})
 
 
 NAMES = read_list("names_en")
@@ -95,7 +102,3 @@ def against(group: str, share: float) -> Answer:
         return "no" if group_of(document) == group and draw.random() < share else given
 
     return answer
-
-
-def rate(found: Sequence[bool]) -> float:
-    return sum(found) / len(found)
