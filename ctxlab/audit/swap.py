@@ -90,9 +90,9 @@ def _changes(words: WordList, swapped: Sequence[Swapped], subject: Subject) -> t
     given = {document.id: prediction for document, prediction in zip(before.documents, before.predictions, strict=True)}
     changes = []
     for one, other, same in zip(swapped, across.predictions, within.predictions, strict=True):
-        first = said(one, one.document, given[one.document.id], subject)
+        first = _said(one, one.document, given[one.document.id], subject)
         rates = (
-            change(first, said(one, new, answer, subject)) for new, answer in ((one.across, other), (one.within, same))
+            change(first, _said(one, new, answer, subject)) for new, answer in ((one.across, other), (one.within, same))
         )
         changes.append(_Change(one, *rates))
     if not (across.scores and within.scores):
@@ -101,8 +101,15 @@ def _changes(words: WordList, swapped: Sequence[Swapped], subject: Subject) -> t
     return changes, [paired(sides, across.scores, within.scores, subject.rules.seed)]
 
 
-def said(one: Swapped, document: Document, prediction: Prediction, subject: Subject) -> Any:
-    """Return what an answer to a form of a document says, without the words that were swapped."""
+def _said(one: Swapped, document: Document, prediction: Prediction, subject: Subject) -> Any:
+    """Return what an answer to a form of a document says, without the words that were swapped.
+
+    Args:
+        one: The document and its forms.
+        document: The form that was answered.
+        prediction: The answer.
+        subject: The run.
+    """
     return outcome(subject.task.record(document, prediction), document, subject.task, one.words)
 
 

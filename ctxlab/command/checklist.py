@@ -6,7 +6,7 @@ is there, those of plug-ins too.
 
 from collections.abc import Sequence
 
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, QuotedString
 
 from ctxlab.config import catalogue
 from ctxlab.core.errors import UserError
@@ -49,7 +49,8 @@ def rewritten(stage: str, overrides: Sequence[Override], lines: Sequence[str]) -
                 f"checks: {', '.join(catalogue.options(group))}."
             )
     value = ours[-1]._value if ours else catalogue.options(group)
-    names = list(dict.fromkeys(map(str, value if isinstance(value, list) else [value])))
+    named = value if isinstance(value, list) else [value]
+    names = list(dict.fromkeys(one.text if isinstance(one, QuotedString) else str(one) for one in named))
     dropped = {str(one.input_line) for one in ours}
     kept = [line for line in lines if line not in dropped]
     return [*(f"+{group}@{group}.{name}={name}" for name in names), *kept]

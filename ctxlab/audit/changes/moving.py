@@ -48,7 +48,7 @@ def movable(document: Document, task: Task) -> Movable | None:
     inside = [i for i, (start, end) in enumerate(borders) if any(start < e and s < end for s, e in spans)]
     if not inside:
         return None
-    found = Movable(document, field, borders, inside[0], inside[-1])
+    found = Movable(document, field, borders=borders, first=inside[0], last=inside[-1])
     return found if found.num_places > 1 else None
 
 

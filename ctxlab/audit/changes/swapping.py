@@ -61,10 +61,10 @@ def swap(document: Document, task: Task, words: WordList, draw: Draw) -> Swapped
     within = {word: one.within for word, one in chosen.items()}
     return Swapped(
         document,
-        _edited(document, task, passage, places, new=across),
-        _edited(document, task, passage, places, new=within),
-        tuple(dict.fromkeys((word.group, targets[word.group]) for word in chosen)),
-        frozenset(text for word, one in chosen.items() for text in (word.text, one.across.text, one.within.text)),
+        across=_edited(document, task, passage, places=places, new=across),
+        within=_edited(document, task, passage, places=places, new=within),
+        directions=tuple(dict.fromkeys((word.group, targets[word.group]) for word in chosen)),
+        words=frozenset(text for word, one in chosen.items() for text in (word.text, one.across.text, one.within.text)),
     )
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -49,7 +48,11 @@ def audit(parts: Parts) -> Session:
     bench, documents = opened.bench, opened.documents.of(options.split)
     run = parts.start.folder if parts.start else None
     under = subject.Audited(
-        bench, documents[: settings["documents"]], rules, lambda: _records(parts, bench.task, options.split), run
+        bench,
+        documents[: settings["documents"]],
+        rules,
+        records=lambda: _records(parts, bench.task, options.split),
+        run=run,
     )
     made = [_made(name, check, under) for name, check in checks.items()]
     return Session(
@@ -99,8 +102,3 @@ def _made(name: str, check: Check, under: subject.Audited) -> Audited:
     finding = check.check(under)
     say(console(), f"{name}: {finding.verdict}. {finding.sentence}")
     return Audited(name, check.question, finding, perf_counter() - started)
-
-
-def folder(session: Session) -> Path:
-    """Return the run directory of the audit."""
-    return session.parts.origin.run_dir
