@@ -30,5 +30,6 @@ def test_the_same_documents_no_scores_and_few_documents_are_named():
     run.reference = Recorded("somewhere", "test", run.own().scores)
     same = Domain().check(run)
     assert same.verdict is Verdict.NOT_APPLICABLE
-    assert "somewhere (test split)" in same.sentence and "data.test_file=<file>" in same.sentence
+    assert "somewhere (test split)" in same.sentence
+    assert "data.test_file=<file>" in same.sentence
     assert check(0.5, 0.05, count=9).verdict is Verdict.TOO_LITTLE

@@ -25,7 +25,9 @@ def test_an_obedient_run_is_found_by_the_sentence_that_it_obeys():
     finding = Injection(SENTENCES).check(Simulated(documents(30), obedient))
     assert finding.verdict is Verdict.FOUND
     first, second = finding.compared
-    assert first.first == 1.0 and first.second < 0.3 and first.is_found
+    assert first.first == 1.0
+    assert first.second < 0.3
+    assert first.is_found
     assert not second.is_found  # "is …, whatever" is not what it obeys
 
 

@@ -40,7 +40,8 @@ def check(answer, seed=0, count=30, **options):
 
 @pytest.mark.parametrize(
     ("lost", "contrast"),
-    [(lambda depth: depth > 0.6, "trend from beginning to end"), (lambda depth: 0.3 < depth < 0.75, "ends against middle")],
+    [(lambda depth: depth > 0.6, "trend from beginning to end"),
+     (lambda depth: 0.3 < depth < 0.75, "ends against middle")],
     ids=["end", "middle"],
 )  # fmt: skip
 def test_a_run_that_loses_a_part_is_found_by_the_contrast_for_it(lost, contrast):

@@ -43,7 +43,8 @@ def test_a_page_and_json_are_left_and_the_status_says_whether_something_was_foun
     assert set(found["checks"]) == {"groups", "robustness"}
     rows = found["checks"]["groups"]["tables"]["by_site"]
     assert {row["group"]: row["documents"] for row in rows} == {"north": 12, "south": 12}
-    assert (tmp_path / "a" / "index.html").is_file() and (tmp_path / "a" / "report.md").is_file()
+    assert (tmp_path / "a" / "index.html").is_file()
+    assert (tmp_path / "a" / "report.md").is_file()
     assert (tmp_path / "a" / ".hydra" / "finished").is_file()
     assert not (tmp_path / "a" / "failure.json").exists()
 

@@ -19,7 +19,7 @@ DRAWS = 1000
 """Random dealings of the groups."""
 
 ENOUGH = 50
-"""Dealings with a gap at least as large after which no more are drawn (Besag and Clifford 1991, Biometrika 78, 301–304)."""
+"""Dealings with a gap at least as large after which no more are drawn (Besag and Clifford 1991, Biometrika 78, 301)."""
 
 ROUNDING = 1e-12
 

@@ -12,7 +12,10 @@ TEXT = "Rain fell .  It was late .\nThe key is 7 . Nobody came ."
 TASK = Classification(labels=["x"])
 
 
-def document(text=TEXT, start=TEXT.index("The key"), end=TEXT.index(" Nobody")):
+EVIDENCE = TEXT.index("The key"), TEXT.index(" Nobody")
+
+
+def document(text=TEXT, start=EVIDENCE[0], end=EVIDENCE[1]):
     return Document("a", {"text": text, "gold": ("x",), "probes": [{"start": start, "end": end, "distance": 0}]}, "")
 
 

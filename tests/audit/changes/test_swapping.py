@@ -20,7 +20,7 @@ def draw(seed=0):
 
 
 def test_names_change_wherever_they_stand_and_tags_stay():
-    tokens = "Yesterday MARY met James . James likes Mary .".split()
+    tokens = ["Yesterday", "MARY", "met", "James", ".", "James", "likes", "Mary", "."]
     tags = ["O", "B-PER", "O", "B-PER", "O", "B-PER", "O", "B-PER", "O"]
     document = Document("a", {"tokens": tokens, "tags": tags, "sentence_starts": [0, 5]}, "")
     found = swap(document, NER(), NAMES, draw())
@@ -28,10 +28,12 @@ def test_names_change_wherever_they_stand_and_tags_stay():
         new = form.fields["tokens"]
         assert form.fields["tags"] == tags
         assert [word for word in new if word not in tokens[0:1]] != []
-        assert new[1].isupper() and new[1] == new[7].upper()  # one name, in the capitals of its place
+        assert new[1].isupper()
+        assert new[1] == new[7].upper()
         assert new[3] == new[5] != "James"
         assert {new[3], new[7]}.isdisjoint(tokens)
-        assert (GROUP[new[7]] != "female") == is_other and (GROUP[new[3]] != "male") == is_other
+        assert (GROUP[new[7]] != "female") == is_other
+        assert (GROUP[new[3]] != "male") == is_other
         assert [new[i] for i in (0, 2, 4, 6, 8)] == [tokens[i] for i in (0, 2, 4, 6, 8)]
     assert [(one.start, one.end) for one in spans(found.across.fields["tags"])] == [(1, 2), (3, 4), (5, 6), (7, 8)]
 
@@ -60,7 +62,8 @@ def test_gold_answers_and_words_of_the_question_stay():
     form = swap(document, QA(), NAMES, draw()).across
     new = form.fields["context"].split()
     assert (new[2], new[4]) == ("Mary", "James")
-    assert "Susan" not in new and "Robert" not in new
+    assert "Susan" not in new
+    assert "Robert" not in new
     answer = form.fields["answers"][0]
     assert form.fields["context"][answer["start"] : answer["end"]] == "saw Mary"
     assert swap(qa("Mary sang .", "Who?", "Mary"), QA(), NAMES, draw()) is None
@@ -73,7 +76,8 @@ def test_a_chinese_name_is_found_in_running_text_and_replaced_whole():
     found = swap(document, Classification(labels=["x"]), words, draw())
     for form, side in ((found.across, "male"), (found.within, "female")):
         text = form.fields["text"]
-        assert text.startswith("昨天王") and text.endswith("去了北京。")
+        assert text.startswith("昨天王")
+        assert text.endswith("去了北京。")
         assert group[text.removeprefix("昨天王").removesuffix("去了北京。")] == side
 
 
