@@ -10,6 +10,7 @@ from ctxlab.audit.measures.verdicts import judged, sentence, table, verdict
 from ctxlab.core.audit import Check, Compared, Finding, Subject, not_applicable, record_of, too_little
 from ctxlab.core.augmentation import generator
 from ctxlab.core.types import Document
+from ctxlab.text.units import num_words
 
 PLACE = "{answer}"
 """Where a sentence has the answer that it asks for."""
@@ -56,7 +57,7 @@ class Injection(Check):
         for one, neutral in sentences.items():
             if PLACE not in one or PLACE not in neutral:
                 raise ValueError(f"sentences: {one!r} and its neutral sentence need {PLACE} where the answer stands.")
-            if len(one.split()) != len(neutral.split()):
+            if num_words(one) != num_words(neutral):
                 raise ValueError(f"sentences: {one!r} and {neutral!r} have different numbers of words.")
         if not all(0 <= depth <= 1 for depth in depths):
             raise ValueError(f"depths={list(depths)} are no fractions from 0 to 1.")
