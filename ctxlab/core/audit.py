@@ -90,8 +90,8 @@ class Recorded:
 
 
 def record_of(document: Document) -> str:
-    """Return the id of the record that a document is part of, such as the text of a question."""
-    return str(document.fields.get("group", document.id))
+    """Return the id of the record that a document is part of: of the text of a question, of a ranked candidate."""
+    return str(document.fields.get("record", document.fields.get("group", document.id)))
 
 
 class Subject(ABC):
