@@ -19,6 +19,8 @@ ALLOWED = {
     "text": "the module that finds words",
     "runtime/cost.py": "lines of /proc",
     "data/sources/hub.py": "the message of an error",
+    "audit/lists/words.py": "a file of words that blanks separate",
+    "audit/lists/toxic.py": "a file of words that blanks separate",
     "tasks/text/encoding.py": "a space at which a long text is split for the tokenizer",
     "data/readers/brat.py": "numbers of an annotation",
     "data/readers/conll.py": "columns of a line",

@@ -5,7 +5,7 @@ from typing import Any
 
 from hydra.core.override_parser.types import ChoiceSweep, Override, QuotedString
 
-from ctxlab.command import axes, positional, selected, suggestions
+from ctxlab.command import axes, checklist, positional, selected, suggestions
 from ctxlab.config import catalogue
 from ctxlab.config.nearest import described, nearest, suggestion
 from ctxlab.config.redact import MASK, is_secret
@@ -100,7 +100,7 @@ def _check_removal(stage: str, override: Override) -> None:
 def _check_choice(stage: str, override: Override) -> None:
     """Refuse a plus before a group that already has an option, and several options for one group."""
     key, line = override.key_or_group, str(override.input_line)
-    if key not in suggestions.stage_groups(stage):
+    if key not in suggestions.stage_groups(stage) or key == checklist.GROUPS.get(stage):
         return
     if override.is_add() and not override.is_force_add() and not _is_dictionary(override):
         raise UserError(f"{line}: {key} has an option already, write {line[1:]} without the plus.")

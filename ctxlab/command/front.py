@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from hydra.core.override_parser.types import Override
 
-from ctxlab.command import axes, beginning, checks, fixed_keys, numeric, positional, shots
+from ctxlab.command import axes, beginning, checklist, checks, fixed_keys, numeric, positional, shots
 from ctxlab.command.flags import Arguments
 from ctxlab.command.implied import implied
 from ctxlab.command.overrides import dotted, find, parse, quoted
@@ -42,6 +42,7 @@ def rewrite(stage: str, arguments: Arguments) -> list[str]:
     if not has_own_sources(arguments, _lines(overrides)):
         checks.check_names(stage, overrides)
     lines = axes.collected(overrides) if stage in axes.STAGES else _lines(overrides)
+    lines = checklist.rewritten(stage, overrides, lines)
     if origin and origin.key == SEVERAL:
         lines = [*lines, _given(written)]
     return [*lines, *(_start(origin, overrides, multirun=multirun) if origin else ())]

@@ -21,7 +21,7 @@ from ctxlab.command.stage_error import StageError
 from ctxlab.config import preflight
 from ctxlab.config.redact import redact_file, redact_yaml, secrets_in
 from ctxlab.core import run_state, signals
-from ctxlab.core.errors import Interrupted, Reported
+from ctxlab.core.errors import FoundSomething, Interrupted, Reported
 from ctxlab.core.files import write_json, write_text
 
 log = logging.getLogger(__name__)
@@ -57,8 +57,11 @@ def job(config: DictConfig) -> None:
             else:
                 team.TEAM.tell(config, run_dir)
                 _stage(str(hydra.job.config_name)).run(_parts(config, run_dir))
-        (run_dir / run_state.FINISHED).parent.mkdir(exist_ok=True)
-        (run_dir / run_state.FINISHED).touch()
+        _finished(run_dir)
+    except FoundSomething as error:  # the run is complete
+        _finished(run_dir)
+        if hydra.mode != RunMode.MULTIRUN:
+            raise StageError(error) from error
     except Interrupted as error:
         message = str(error) or _how_to_continue(str(config.stage), run_dir)
         stop = Interrupted(error.signal_number, message, is_told=error.is_told)
@@ -70,6 +73,11 @@ def job(config: DictConfig) -> None:
             _record(error, run_dir)
         if hydra.mode != RunMode.MULTIRUN:
             raise StageError(error) from error
+
+
+def _finished(run_dir: Path) -> None:
+    (run_dir / run_state.FINISHED).parent.mkdir(exist_ok=True)
+    (run_dir / run_state.FINISHED).touch()
 
 
 def follow(values: Mapping[str, Any], run_dir: Path) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 
+from ctxlab.command import checklist
 from ctxlab.config import catalogue
 
 EXPERIMENT = "experiment"
@@ -43,4 +44,4 @@ def keys(stage: str, lines: Iterable[str]) -> dict[str, catalogue.Key]:
     for group, names in several.items():
         for name in names[1:]:
             found |= catalogue.tree(stage, first | {group: name})
-    return found
+    return found | checklist.keys(stage, several.get(checklist.GROUPS.get(stage, ""), ()))

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ctxlab.command import checklist
 from ctxlab.config import catalogue, synonyms
 from ctxlab.config.nearest import either, folded, nearest
 
@@ -96,7 +97,7 @@ def _foreign(names: Mapping[str, str], name: str) -> str | None:
 def stage_groups(stage: str) -> list[str]:
     """Return the groups in the configuration of a stage."""
     chosen = dict(catalogue.defaults(catalogue.option_file("", stage)))
-    return [group for group in catalogue.groups() if group.split("/")[0] in chosen]
+    return [group for group in catalogue.groups() if group.split("/")[0] in {*chosen, checklist.GROUPS.get(stage)}]
 
 
 def _ends(name: str, known: Collection[str]) -> list[str]:

@@ -195,6 +195,19 @@ def tree(stage: str, chosen: Mapping[str, str] | None = None) -> dict[str, Key]:
     return dict(_tree(option_file("", stage), "", chosen or {}))
 
 
+def option_keys(group: str, option: str) -> list[tuple[str, Key]]:
+    """Return the keys of one option by their names below it, with those of options of other groups in packages."""
+    path = option_file(group, option)
+    found = [(key.name, key) for key in keys(path)]
+    for entry in read(path).get("defaults", []):
+        for name, chosen in entry.items() if isinstance(entry, dict) else ():
+            other, at, package = str(name).partition("@")
+            if at:
+                file = option_file(other.lstrip("/"), str(chosen))
+                found += [(f"{package}.{key.name}", key) for key in keys(file)]
+    return found
+
+
 def _tree(path: Path, group: str, chosen: Mapping[str, str]) -> Iterator[tuple[str, Key]]:
     if not path.is_file():
         return

@@ -19,6 +19,9 @@ LEAST = {
     "seeds": 1,
     "trials": 1,
     "label.seed": 0,
+    "audit.seed": 0,
+    "audit.least": 2,
+    "audit.documents": 1,
     "sweep.n_trials": 1,
     "sweep.workers": 1,
     "serve.max_bytes": 1,
@@ -92,6 +95,7 @@ RANGES = {
     "perturb.share": (0.0, 1.0),
     "perturb.dose": (0.0, 1.0),
     "label.threshold": (0.0, 1.0),
+    "audit.level": (0.0, 1.0),
 }
 """Minimum and maximum of numbers that libraries would refuse late, or not at all."""
 

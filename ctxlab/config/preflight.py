@@ -23,6 +23,7 @@ FILES = (
     "augment.thesaurus",
     "perturb.thesaurus",
     "knowledge.file",
+    "audit.domain.reference",
 )
 """Keys of files and folders that are read."""
 

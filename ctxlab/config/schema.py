@@ -140,6 +140,14 @@ class ServeOptions:
 
 
 @dataclass
+class AuditOptions:
+    """Options of ``ctxlab audit`` only; ``audit`` also has each chosen check by its name."""
+
+    split: str = MISSING
+    audit: Any = MISSING
+
+
+@dataclass
 class VerifyOptions:
     """Options of ``ctxlab verify`` only."""
 
@@ -283,6 +291,11 @@ class ServeConfig(ServeOptions, FromRun, RunConfig):
 
 
 @dataclass
+class AuditConfig(AuditOptions, FromRun, RunConfig):
+    """Root of ``ctxlab audit``."""
+
+
+@dataclass
 class VerifyConfig(VerifyOptions, FromRun, RunConfig):
     """Root of ``ctxlab verify``."""
 
@@ -294,6 +307,7 @@ SCHEMAS = {
     "predict_schema": PredictConfig,
     "label_schema": LabelConfig,
     "serve_schema": ServeConfig,
+    "audit_schema": AuditConfig,
     "verify_schema": VerifyConfig,
     "compare_schema": CompareConfig,
     "report_schema": ReportConfig,
@@ -308,6 +322,7 @@ OPTIONS: dict[str, type] = {
     "predict": PredictOptions,
     "label": LabelOptions,
     "serve": ServeOptions,
+    "audit": AuditOptions,
     "verify": VerifyOptions,
     "compare": CompareOptions,
     "report": ReportOptions,

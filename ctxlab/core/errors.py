@@ -28,6 +28,13 @@ class Reported(Exception):  # noqa: N818 - the error itself was told by another 
         self.status = status
 
 
+class FoundSomething(Reported):
+    """An audit found something, and has said so; the command line only exits with status 4."""
+
+    def __init__(self) -> None:
+        super().__init__(4)
+
+
 class Interrupted(BaseException):
     """A signal stopped the process; the message says how to continue, or is empty where that is not known yet.
 

@@ -14,7 +14,7 @@ from ctxlab.workbench.augmenting import check_fits
 from tests.augment.documents import OF_ALL, all_changed, learned
 
 NAMES = [name for name in catalogue.options("augment") if name != "none"]
-REPLACES_NAMES = {"mention_swap", "label_wise", "typos", "case", "ocr"}
+REPLACES_NAMES = {"mention_swap", "label_wise", "typos", "case", "ocr", "unicode"}
 """Augmentations by which the text of a name may change."""
 
 
@@ -38,7 +38,7 @@ FITTING = list(fitting())
 
 def test_what_fits_which_task_is_what_the_documentation_says():
     everywhere = set(OF_ALL)
-    expected = dict.fromkeys(("typos", "synonyms", "case", "ocr"), everywhere)
+    expected = dict.fromkeys(("typos", "synonyms", "case", "ocr", "unicode"), everywhere)
     expected |= {
         "mention_swap": {"ner", "relation"},
         "label_wise": {"ner"},

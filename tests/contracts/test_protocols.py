@@ -11,6 +11,7 @@ import pytest
 
 from ctxlab.config import catalogue
 from ctxlab.config.build import build, locate
+from ctxlab.core.audit import Check
 from ctxlab.core.augmentation import Augmentation
 from ctxlab.core.continual import Continual
 from ctxlab.core.contract import Component
@@ -45,6 +46,7 @@ PROTOCOLS = {
     "perturb": Augmentation,
     "knowledge": Knowledge,
     "label": Labelling,
+    "audit": Check,
 }
 """By the group of ``conf`` whose files name its components."""
 

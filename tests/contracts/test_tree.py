@@ -21,6 +21,7 @@ FOLDERS = {
     "tuning": "optim/tuning",
     "averaging": "optim/averaging",
     "label": "labelling",
+    "audit": "audit",
     "data": "data/sources",
     "probe": "corpora/probes",
     **{
@@ -71,6 +72,9 @@ TESTS = Path(__file__).parent.parent
 
 TOGETHER = {
     "__main__": "test_cli",
+    "audit/lists/toxic": "audit/lists/test_words",
+    "audit/measures/grouping": "audit/test_groups",
+    "audit/measures/verdicts": "audit/test_robustness",
     "augment": "augment/test_every_augmentation",
     "command": "command/test_suggestions",
     "comparison": "comparison/test_candidate_results",
@@ -85,6 +89,7 @@ TOGETHER = {
     "workbench/continuing": "stages/test_continual",
     "reporting/matrix": "stages/test_continual",
     "core": "contracts/test_protocols",
+    "core/audit": "audit/test_groups",
     "core/augmentation": "augment/test_every_augmentation",
     "core/shape": "augment/test_every_augmentation",
     "core/added_modules": "training/test_tuning_seam",
@@ -165,6 +170,7 @@ TOGETHER = {
     "training/job": "training/test_objectives",
     "verification": "verification/test_verify_faults",
     "workbench": "workbench/test_opening",
+    "workbench/auditing": "stages/test_audit",
     "workbench/augmenting": "augment/test_training",
     "workbench/comparing": "workbench/comparing/test_running",
     "command/doctor": "stages/test_doctor",

@@ -24,12 +24,15 @@ LEGEND = 24
 
 def html(report: Report) -> str:
     """Return the page; every text in it is escaped."""
+    return rendered("page.html", report=report)
+
+
+def rendered(template: str, **content: Any) -> str:
+    """Return the page of a template, which has style, script and policy besides ``content``."""
     style, script = (Markup(_file(name)) for name in ("page.css", "page.js"))  # noqa: S704 (files of ours)
     policy = f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}"
-    template = _environment().get_template("page.html")
-    return template.render(
-        report=report, policy=f"{policy}; base-uri 'none'; form-action 'none'", style=style, script=script
-    )
+    policy = f"{policy}; base-uri 'none'; form-action 'none'"
+    return _environment().get_template(template).render(**content, policy=policy, style=style, script=script)
 
 
 @cache
