@@ -121,6 +121,18 @@ class LabelOptions:
 
 
 @dataclass
+class ExplainOptions:
+    """Options of ``ctxlab explain`` only."""
+
+    input: str | None = MISSING
+    documents: int = MISSING
+    targets: int = MISSING
+    checks: int = MISSING
+    drawn: int = MISSING
+    explanation: Any = MISSING
+
+
+@dataclass
 class ServeSettings:
     """``serve`` in ``conf/serve.yaml``, where each key is explained."""
 
@@ -278,6 +290,11 @@ class LabelConfig(LabelOptions, FromRun, RunConfig):
 
 
 @dataclass
+class ExplainConfig(ExplainOptions, FromRun, RunConfig):
+    """Root of ``ctxlab explain``."""
+
+
+@dataclass
 class ServeConfig(ServeOptions, FromRun, RunConfig):
     """Root of ``ctxlab serve``."""
 
@@ -293,6 +310,7 @@ SCHEMAS = {
     "soup_schema": SoupConfig,
     "predict_schema": PredictConfig,
     "label_schema": LabelConfig,
+    "explain_schema": ExplainConfig,
     "serve_schema": ServeConfig,
     "verify_schema": VerifyConfig,
     "compare_schema": CompareConfig,
@@ -307,6 +325,7 @@ OPTIONS: dict[str, type] = {
     "soup": SoupOptions,
     "predict": PredictOptions,
     "label": LabelOptions,
+    "explain": ExplainOptions,
     "serve": ServeOptions,
     "verify": VerifyOptions,
     "compare": CompareOptions,
