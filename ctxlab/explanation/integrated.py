@@ -55,7 +55,7 @@ class Integrated(Explanation):
         values = np.array([by_token[tokens].sum() for tokens in subject.units[TOKEN]])
         facts = {
             "steps": steps,
-            "completeness_error": share if np.isfinite(share) else None,
+            "completeness_error": float(share) if np.isfinite(share) else None,
             "complete": bool(share <= self.tolerance),
         }
         return Attribution(TOKEN, values, score=score, base=base, added=0.0, facts=facts)

@@ -16,6 +16,7 @@ from ctxlab.core.continual import Continual
 from ctxlab.core.contract import Component
 from ctxlab.core.data import Source
 from ctxlab.core.errors import UserError
+from ctxlab.core.explanation import Explanation
 from ctxlab.core.knowledge import Knowledge
 from ctxlab.core.labelling import Labelling
 from ctxlab.core.model import ModelSource
@@ -45,6 +46,7 @@ PROTOCOLS = {
     "perturb": Augmentation,
     "knowledge": Knowledge,
     "label": Labelling,
+    "explanation": Explanation,
 }
 """By the group of ``conf`` whose files name its components."""
 

@@ -20,7 +20,8 @@ from ctxlab.core.passes import Item
 from ctxlab.core.types import ADDED, BoolArray, DoubleArray, Encoded, FloatArray, IntArray, Window
 from ctxlab.runtime.explaining import reach, weights
 from ctxlab.runtime.explaining.embeddings import Expected, Mover, moving
-from ctxlab.runtime.explaining.merging import Share, merged, shares_of
+from ctxlab.runtime.explaining.gradients import Plan, Points
+from ctxlab.runtime.explaining.merging import merged, shares_of
 from ctxlab.runtime.forward import Passes, make_items, model_call
 from ctxlab.runtime.reader import Reader
 
@@ -29,18 +30,6 @@ Reduce = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 NEVER = 1 << 40
 """Windows after which a memory's state is detached, so that gradients pass through all of them."""
-
-
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """Which outputs a score is made from."""
-
-    shares: Mapping[int, Share]
-    """By number of the window."""
-    items: Sequence[int]
-    """Items that have such a window."""
-    num_rows: int
-    """T"""
 
 
 @dataclass(eq=False)
@@ -57,7 +46,7 @@ class ReadDocument(Subject):
     units: dict[str, list[IntArray]]
     windows: Sequence[Window] = ()
     items: Sequence[Item] = ()
-    _first: list[int] = field(default_factory=list)
+    first: list[int] = field(default_factory=list)
     _plans: dict[int, tuple[Target, Plan]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -66,7 +55,7 @@ class ReadDocument(Subject):
         self.items = make_items(0, self.encoded, self.windows)
         self.num_tokens = len(self.encoded)
         sizes = [len(item.windows) for item in self.items]
-        self._first = np.cumsum([0, *sizes]).tolist()
+        self.first = np.cumsum([0, *sizes]).tolist()
 
     # What a score is made from.
 
@@ -79,7 +68,7 @@ class ReadDocument(Subject):
         return self._plans[id(target)][1]
 
     def _item_of(self, window: int) -> int:
-        return int(np.searchsorted(self._first, window, side="right")) - 1
+        return int(np.searchsorted(self.first, window, side="right")) - 1
 
     def outputs(self, tokens: IntArray) -> FloatArray:
         """Return the merged outputs (T, C) of some tokens."""
@@ -93,7 +82,7 @@ class ReadDocument(Subject):
         plan, found = self.plan(target), np.zeros(self.num_tokens, np.bool_)
         nothing = np.zeros(0, np.int64)
         for i in plan.items:
-            numbers = range(self._first[i], self._first[i + 1])
+            numbers = range(self.first[i], self.first[i + 1])
             asked = [plan.shares[number].places if number in plan.shares else nothing for number in numbers]
             found |= reach.reached(
                 self.reader.model,
@@ -120,16 +109,16 @@ class ReadDocument(Subject):
             found[i] = self._variants(plan, i, dict(zip(keys[i], rows, strict=True)))
         scores = np.zeros(len(hidden))
         for s in range(len(hidden)):
-            own = {number: one for i in plan.items for number, one in self._named(plan, i, found[i][keys[i][s]])}
+            own = {number: one for i in plan.items for number, one in self.named(plan, i, found[i][keys[i][s]])}
             scores[s] = float(target.score(merged(plan.shares, own, plan.num_rows)))
         return scores
 
-    def _named(self, plan: Plan, i: int, outputs: Sequence[torch.Tensor]) -> Iterator[tuple[int, torch.Tensor]]:
+    def named(self, plan: Plan, i: int, outputs: Sequence[torch.Tensor]) -> Iterator[tuple[int, torch.Tensor]]:
         """Yield number and outputs of each window of an item that the plan uses."""
         yield from zip(self._used(plan, i), outputs, strict=True)
 
     def _used(self, plan: Plan, i: int) -> list[int]:
-        return [number for number in range(self._first[i], self._first[i + 1]) if number in plan.shares]
+        return [number for number in range(self.first[i], self.first[i + 1]) if number in plan.shares]
 
     def _merged(self, plan: Plan, hidden: Mapping[int, BoolArray]) -> torch.Tensor:
         """Return the merged outputs (T, C) of the document as it is."""
@@ -137,7 +126,7 @@ class ReadDocument(Subject):
         own: dict[int, torch.Tensor] = {}
         with torch.inference_mode():
             for i in plan.items:
-                own |= dict(self._named(plan, i, self._read(plan, i, [self.items[i]])[0]))
+                own |= dict(self.named(plan, i, self.read(plan, i, [self.items[i]])[0]))
         return merged(plan.shares, own, plan.num_rows)
 
     @torch.inference_mode()
@@ -150,12 +139,12 @@ class ReadDocument(Subject):
         item, names = self.items[i], list(hidden)
         size = self._passes().size(item)
         width = max(1, min(len(names), self.reader.tokens_per_forward // max(size, 1)))
-        plain = self._read(plan, i, [item] * width)
+        plain = self.read(plan, i, [item] * width)
         found: dict[bytes, list[torch.Tensor]] = {}
         for start in range(0, len(names), width):
             group = names[start : start + width]
             variants = [self._without(item, hidden[name]) for name in group]
-            rows = self._read(plan, i, [*variants, *[item] * (width - len(group))])
+            rows = self.read(plan, i, [*variants, *[item] * (width - len(group))])
             for place, name in enumerate(group):
                 same = [torch.equal(a, b) for a, b in zip(rows[place], plain[place], strict=True)]
                 pairs = zip(rows[place], plain[0], same, strict=True)
@@ -181,7 +170,7 @@ class ReadDocument(Subject):
         reader = self.reader
         return Passes(reader.strategy, model_call(reader.model), reader.pad_id, reader.device)
 
-    def _read(
+    def read(
         self, plan: Plan, i: int, copies: Sequence[Item], mover: Mover | None = None, shares: torch.Tensor | None = None
     ) -> list[list[torch.Tensor]]:
         """Return of each copy of an item the outputs (P, C) of each window that the plan uses.
@@ -206,7 +195,7 @@ class ReadDocument(Subject):
             for passed in self._passes().run(copies):
                 outputs = self.reduce(passed.outputs, passed.labels)
                 for row, (c, w) in zip(outputs, passed.rows, strict=True):
-                    number = self._first[i] + w
+                    number = self.first[i] + w
                     if number in plan.shares:
                         places = torch.as_tensor(plan.shares[number].places, device=row.device)
                         found[c][number] = row[places].float()
@@ -242,31 +231,18 @@ class ReadDocument(Subject):
         """Return scores and gradients along the way; of several linked windows, one is differentiated at a time."""
         plan = self.plan(target)
         self._check_gradient(plan)
-        scores, added = np.zeros(len(shares)), np.zeros(len(shares))
-        products = np.zeros((len(shares), self.num_tokens))
         size = max((self._passes().size(self.items[i]) for i in plan.items), default=1)
         width = max(1, self.reader.tokens_per_forward // max(size, 1))
+        found = []
         with moving(self.reader.model, baseline, self.mask_id) as mover, self._whole_memory():
             for start in range(0, len(shares), width):
-                rows = range(start, min(start + width, len(shares)))
-                part = torch.as_tensor(shares[rows.start : rows.stop], dtype=torch.float32)
-                self._part(_Part(self, plan, target, mover, part), rows, scores, products, added)
-        return Path(scores, products, added)
-
-    def _part(self, part: "_Part", rows: range, scores: DoubleArray, products: DoubleArray, added: DoubleArray) -> None:
-        """Fill in some points of the way.
-
-        Args:
-            part: These points.
-            rows: Their numbers.
-            scores: (S,) of all points.
-            products: (S, L) of all points.
-            added: (S,) of all points.
-        """
-        found = part.gradients()
-        scores[rows.start : rows.stop] = found.scores
-        products[rows.start : rows.stop] = found.products
-        added[rows.start : rows.stop] = found.added
+                part = torch.as_tensor(shares[start : start + width], dtype=torch.float32)
+                found.append(Points(self, plan, target, mover, part).gradients())
+        return Path(
+            np.concatenate([one.scores for one in found]),
+            np.concatenate([one.products for one in found]),
+            np.concatenate([one.added for one in found]),
+        )
 
     def _check_gradient(self, plan: Plan) -> None:
         memory = self.reader.strategy.memory
@@ -314,7 +290,7 @@ class ReadDocument(Subject):
 
     def _layers(self, i: int, number: int) -> list[torch.Tensor]:
         """Return the weights (W, W) of each layer in one window."""
-        reader, item, w = self.reader, self.items[i], number - self._first[i]
+        reader, item, w = self.reader, self.items[i], number - self.first[i]
         alone = Item(0, [item.windows[w]], [item.labels[w]], [item.marks[w]])
         held: list[list[torch.Tensor]] = []
 
@@ -333,101 +309,3 @@ class ReadDocument(Subject):
                 "explanation=gradient or explanation=occlusion."
             )
         return held[-1]
-
-
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """Some points of the way of a document."""
-
-    document: ReadDocument
-    plan: Plan
-    target: Target
-    mover: Mover
-    shares: torch.Tensor
-    """(S,)"""
-
-    def gradients(self) -> Path:
-        """Return scores and gradients at these points.
-
-        With several items, all are read without gradients first; what the score's gradient is by the outputs of each is
-        known then, and each is read again alone and differentiated: memory is that of one item.
-        """
-        count, plan = len(self.shares), self.plan
-        products, added = np.zeros((count, self.document.num_tokens)), np.zeros(count)
-        if len(plan.items) == 1:
-            (i,) = plan.items
-            outputs = self._outputs(i)
-            scores, pulls = self._pull({i: outputs})
-            self._back(i, outputs, pulls[i], products, added)
-            return Path(scores, products, added)
-        known: dict[int, list[list[torch.Tensor]]] = {}
-        for i in plan.items:
-            with torch.no_grad():
-                known[i] = self._outputs(i)
-            self.mover.taken.clear()
-        scores, pulls = self._pull(known)
-        for i in plan.items:
-            self._back(i, self._outputs(i), pulls[i], products, added)
-        return Path(scores, products, added)
-
-    def _outputs(self, i: int) -> list[list[torch.Tensor]]:
-        self.mover.taken.clear()
-        document = self.document
-        copies = [document.items[i]] * len(self.shares)
-        return document._read(self.plan, i, copies, self.mover, self.shares)
-
-    def _pull(
-        self, outputs: Mapping[int, list[list[torch.Tensor]]]
-    ) -> tuple[DoubleArray, dict[int, list[list[torch.Tensor]]]]:
-        """Return (S,) scores, and their gradient by each of the outputs, in the same order."""
-        leaves = {i: [[one.detach().requires_grad_() for one in row] for row in rows] for i, rows in outputs.items()}
-        document, plan = self.document, self.plan
-        scores = []
-        for s in range(len(self.shares)):
-            own = {number: one for i in plan.items for number, one in document._named(plan, i, leaves[i][s])}
-            scores.append(self.target.score(merged(plan.shares, own, plan.num_rows)))
-        flat = [one for i in plan.items for row in leaves[i] for one in row]
-        found = iter(torch.autograd.grad(torch.stack(scores).sum(), flat))
-        pulls = {i: [[next(found) for _ in row] for row in leaves[i]] for i in plan.items}
-        return torch.stack(scores).detach().double().cpu().numpy(), pulls
-
-    def _back(
-        self,
-        i: int,
-        outputs: list[list[torch.Tensor]],
-        pulls: list[list[torch.Tensor]],
-        products: DoubleArray,
-        added: DoubleArray,
-    ) -> None:
-        """Add what an item contributes to gradient × way.
-
-        Args:
-            i: Number of the item.
-            outputs: Of each copy and window.
-            pulls: Gradients of the scores by them.
-            products: (S, L) of document tokens.
-            added: (S,) of other tokens.
-        """
-        taken = list(self.mover.taken)
-        if not taken:
-            raise UserError(
-                "The embeddings of this model are not looked up in a table that gradients can be asked of: use "
-                "explanation=occlusion or explanation=shapley."
-            )
-        flat = [one for row in outputs for one in row]
-        weights_of = [one for row in pulls for one in row]
-        grads = torch.autograd.grad(flat, [one.moved for one in taken], weights_of, allow_unused=True)
-        item, count = self.document.items[i], len(self.shares)
-        sequential = self.document.reader.strategy.memory.sequential
-        for step, (one, grad) in enumerate(zip(taken, grads, strict=True)):
-            if grad is None:
-                continue
-            values = (grad.double() * one.way.double()).sum(-1).cpu().numpy()  # (R, W)
-            rows = [(c, step) for c in range(count)] if sequential else [
-                (c, w) for c in range(count) for w in range(len(item.windows))
-            ]  # fmt: skip
-            for value, (c, w) in zip(values, rows, strict=True):
-                index = item.windows[w].token_index
-                own = index != ADDED
-                np.add.at(products[c], index[own], value[: len(index)][own])
-                added[c] += value[: len(index)][~own].sum()

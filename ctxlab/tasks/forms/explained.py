@@ -70,8 +70,8 @@ def entity_target(
         tags: Tag of each word.
         labels: The model's outputs.
     """
-    words = np.arange(span.start, span.end)
-    first = np.searchsorted(encoded.word_ids, words)
+    words = range(span.start, span.end)
+    first = np.searchsorted(encoded.word_ids, np.asarray(words))
     wanted = [labels.index(tags[word]) for word in words]
     evidence, distance = _defining(document, encoded, span)
     name = " ".join(document.fields["tokens"][span.start : span.end])

@@ -35,7 +35,9 @@ class Explained:
         """Return the first character of some tokens in the text, and the one after their last."""
         encoded = self.subject.encoded
         if self.asked.offsets is None:
-            return int(encoded.starts[tokens[0]]), int(encoded.ends[tokens[-1]])
+            start, end = int(encoded.starts[tokens[0]]), int(encoded.ends[tokens[-1]])
+            covered = self.asked.text[start:end]  # some tokens begin with a blank
+            return start + len(covered) - len(covered.lstrip()) if covered.strip() else start, end
         return int(self.asked.offsets[encoded.word_ids[tokens[0]]][0]), int(
             self.asked.offsets[encoded.word_ids[tokens[-1]]][1]
         )

@@ -13,7 +13,7 @@ from ctxlab.reporting.explanations import picture
 from ctxlab.reporting.explanations.html import Page, drawn, html
 from ctxlab.reporting.tables import markdown, show
 from ctxlab.tracking.console import console, say
-from ctxlab.workbench.explaining.checks import Check
+from ctxlab.workbench.explaining.cases import Check
 from ctxlab.workbench.explaining.lines import line
 from ctxlab.workbench.explaining.session import Session
 
