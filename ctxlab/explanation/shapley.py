@@ -87,7 +87,7 @@ class Shapley(Explanation):
         errors = pairs.std(axis=0, ddof=1) / np.sqrt(len(pairs))
         whole, empty = scores[frozenset(range(count))], scores[frozenset()]
         facts = {"permutations": 2 * self.permutations, "subsets": len(subsets)}
-        return self._attribution(pairs.mean(axis=0), whole, empty, facts, errors)
+        return self._attribution(pairs.mean(axis=0), whole, empty, facts=facts, errors=errors)
 
     def _attribution(
         self, values: DoubleArray, score: float, base: float, facts: dict[str, int], errors: DoubleArray | None = None

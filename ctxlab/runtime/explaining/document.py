@@ -237,7 +237,7 @@ class ReadDocument(Subject):
         with moving(self.reader.model, baseline, self.mask_id) as mover, self._whole_memory():
             for start in range(0, len(shares), width):
                 part = torch.as_tensor(shares[start : start + width], dtype=torch.float32)
-                found.append(Points(self, plan, target, mover, part).gradients())
+                found.append(Points(self, plan, target, mover=mover, shares=part).gradients())
         return Path(
             np.concatenate([one.scores for one in found]),
             np.concatenate([one.products for one in found]),

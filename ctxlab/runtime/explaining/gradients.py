@@ -42,7 +42,15 @@ class Readable(Protocol):
     def read(
         self, plan: Plan, i: int, copies: Sequence[Item], mover: Mover | None, shares: torch.Tensor | None
     ) -> list[list[torch.Tensor]]:
-        """Return of each copy of an item the outputs (P, C) of each window that the plan uses."""
+        """Return of each copy of an item the outputs (P, C) of each window that the plan uses.
+
+        Args:
+            plan: Which outputs are used.
+            i: Number of the item.
+            copies: Variants of it.
+            mover: Moves the embeddings of these passes, if given.
+            shares: (S,) how far those of each copy are moved.
+        """
         ...
 
     def named(self, plan: Plan, i: int, outputs: Sequence[torch.Tensor]) -> Iterator[tuple[int, torch.Tensor]]:
@@ -73,7 +81,7 @@ class Points:
             (i,) = plan.items
             outputs = self._outputs(i)
             scores, pulls = self._pull({i: outputs})
-            self._back(i, outputs, pulls[i], products, added)
+            self._back(i, outputs, pulls[i], products=products, added=added)
             return Path(scores, products, added)
         known: dict[int, list[list[torch.Tensor]]] = {}
         for i in plan.items:
@@ -82,14 +90,14 @@ class Points:
             self.mover.taken.clear()
         scores, pulls = self._pull(known)
         for i in plan.items:
-            self._back(i, self._outputs(i), pulls[i], products, added)
+            self._back(i, self._outputs(i), pulls[i], products=products, added=added)
         return Path(scores, products, added)
 
     def _outputs(self, i: int) -> list[list[torch.Tensor]]:
         self.mover.taken.clear()
         document = self.document
         copies = [document.items[i]] * len(self.shares)
-        return document.read(self.plan, i, copies, self.mover, self.shares)
+        return document.read(self.plan, i, copies, mover=self.mover, shares=self.shares)
 
     def _pull(
         self, outputs: Mapping[int, list[list[torch.Tensor]]]

@@ -63,7 +63,9 @@ def recorded(model: Any, strategy: Strategy, inputs: Mapping[str, torch.Tensor])
         def attended(module: Any, query: Any, key: Any, value: Any, mask: Any, *args: Any, **kwargs: Any) -> Any:
             output = attend(module, query, key, value, mask, *args, **kwargs)
             if id(module) in owners:
-                seen = _seen(strategy, inputs, query.shape[1], query.shape[2], causal=causal).to(query.device)
+                seen = _seen(strategy, inputs, num_heads=query.shape[1], length=query.shape[2], causal=causal).to(
+                    query.device
+                )
                 weights = _weights(query, key, kwargs.get("scaling"), seen)
                 _check(weights, value, output[0])
                 found.append(weights.mean(0))

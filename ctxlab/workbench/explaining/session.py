@@ -66,7 +66,9 @@ def explain(parts: Parts) -> Session:
             seed=parts.seed,
             done=lambda share: display.update(share),
         )
-    return Session(parts, found, findings, opened.origin, _notes(found, bench.task, len(every) - len(documents)))
+    return Session(
+        parts, found, findings, model=opened.origin, notes=_notes(found, bench.task, len(every) - len(documents))
+    )
 
 
 def _documents(parts: Parts, task: Task) -> Splits:
