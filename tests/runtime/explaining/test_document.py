@@ -33,7 +33,7 @@ STRATEGIES = [
     ("lm", ("strategy=chunk",), 20),
     ("lm", (*LOCAL, "strategy/positions=keep"), 64),
 ]
-IDS = ["chunk", "overlap", "truncate", "local", "bigbird", "hierarchical", "rmt", "decoder", "local decoder"]  # fmt: skip
+IDS = ["chunk", "overlap", "truncate", "local", "bigbird", "hierarchical", "rmt", "decoder", "local decoder"]
 
 
 def opened(kind, words, length, count=40):
