@@ -1,9 +1,10 @@
-"""The Python API: load a trained run, predict and evaluate in three lines.
+"""The Python API: load a trained run, predict, explain and evaluate.
 
 ::
 
     run = ctxlab.load("outputs/train/ner-longformer-4096/2026-01-31_12-00-00-k3x9ab")
     run.predict(["Ada Lovelace lived in London."])
+    run.explain(["Ada Lovelace lived in London."])
     run.evaluate("dev.jsonl", context=8192).metrics["test"]["f1"]
 """
 
@@ -15,8 +16,10 @@ from typing import Any
 
 from ctxlab.command.compose import compose
 from ctxlab.command.overrides import quoted
+from ctxlab.config.build import build
 from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
+from ctxlab.core.explanation import Explanation
 from ctxlab.core.result import FILE, Result, Verification, read_outcome
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document
@@ -25,6 +28,8 @@ from ctxlab.data.readers.read import recognised
 from ctxlab.data.splits import Splits
 from ctxlab.evaluation.answerer import Answer
 from ctxlab.stages import eval as evaluation
+from ctxlab.workbench.explaining.explainer import make_explainer
+from ctxlab.workbench.explaining.lines import line
 from ctxlab.workbench.opening import open_bench
 from ctxlab.workbench.parts import make_parts
 
@@ -72,6 +77,26 @@ class LoadedRun:
             UserError: A record lacks a field that the task reads.
         """
         return list(self._bench.answerer().answers(_documents(documents, self.task, gold=False)))
+
+    def explain(
+        self, documents: Iterable[str | Mapping[str, Any]], explanation: str = "integrated", **options: Any
+    ) -> list[dict[str, Any]]:
+        """Return for each document what its answer depends on, as ``ctxlab explain`` writes it.
+
+        Args:
+            documents: As ``predict`` takes them.
+            explanation: The mechanism, an option of ``explanation=``.
+            options: Its keys, such as ``steps=32``.
+
+        Raises:
+            UserError: The task has no answer that can be explained, or a document is too long for the mechanism.
+        """
+        words = [f"explanation={explanation}", *(f"explanation.{key}={value}" for key, value in options.items())]
+        made = make_parts(compose("explain", [*self._words, *words]), self._folder).options
+        explainer = make_explainer(self._bench, build(made.explanation, Explanation), made.targets)
+        found = _documents(documents, self.task, gold=False)
+        explainer.check(found)
+        return [line(one) for one in explainer.explained(found)]
 
     def evaluate(self, documents: str | Path | Iterable[Mapping[str, Any]], context: int | None = None) -> Result:
         """Score documents as ``ctxlab eval`` does; nothing is written.

@@ -121,6 +121,18 @@ class LabelOptions:
 
 
 @dataclass
+class ExplainOptions:
+    """Options of ``ctxlab explain`` only."""
+
+    input: str | None = MISSING
+    documents: int = MISSING
+    targets: int = MISSING
+    checks: int = MISSING
+    drawn: int = MISSING
+    explanation: Any = MISSING
+
+
+@dataclass
 class ServeSettings:
     """``serve`` in ``conf/serve.yaml``, where each key is explained."""
 
@@ -286,6 +298,11 @@ class LabelConfig(LabelOptions, FromRun, RunConfig):
 
 
 @dataclass
+class ExplainConfig(ExplainOptions, FromRun, RunConfig):
+    """Root of ``ctxlab explain``."""
+
+
+@dataclass
 class ServeConfig(ServeOptions, FromRun, RunConfig):
     """Root of ``ctxlab serve``."""
 
@@ -306,6 +323,7 @@ SCHEMAS = {
     "soup_schema": SoupConfig,
     "predict_schema": PredictConfig,
     "label_schema": LabelConfig,
+    "explain_schema": ExplainConfig,
     "serve_schema": ServeConfig,
     "audit_schema": AuditConfig,
     "verify_schema": VerifyConfig,
@@ -321,6 +339,7 @@ OPTIONS: dict[str, type] = {
     "soup": SoupOptions,
     "predict": PredictOptions,
     "label": LabelOptions,
+    "explain": ExplainOptions,
     "serve": ServeOptions,
     "audit": AuditOptions,
     "verify": VerifyOptions,

@@ -167,6 +167,16 @@ def position_limit(config: Any) -> int | None:
     return None if limit is None else max(int(limit), *scaled, 0)
 
 
+def pooled_places(model: Any, length: int) -> list[int]:
+    """Return the tokens of a window of ``length`` whose states a head with one output per window reads.
+
+    A decoder's head reads the last token, that of an encoder the first one, or the mean of all of them (ModernBERT).
+    """
+    if is_causal(model):
+        return [length - 1]
+    return list(range(length)) if getattr(model.config, "classifier_pooling", "cls") == "mean" else [0]
+
+
 # Modules of a model.
 
 

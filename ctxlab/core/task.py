@@ -10,6 +10,7 @@ import torch
 from ctxlab.core.contract import Component
 from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
+from ctxlab.core.explanation import Answered, Asked
 from ctxlab.core.labelling import LabelForm
 from ctxlab.core.shape import LabelledSpan, Shape
 from ctxlab.core.types import (
@@ -152,6 +153,8 @@ class Task(Component, ABC):
     predicts: str = ""
     """What the distributions of ``predicted`` are over: ``LABELS``, ``LABEL_SETS``, ``POSITIONS`` or ``TOKENS``; empty
     where the loss compares none."""
+    explains: bool = False
+    """Whether ``explained`` says what there is to explain about an answer."""
     shape: Shape | None = None
     """Where documents have their text and refer to places in it; None where the text of a document cannot be changed
     without changing what is asked of it."""
@@ -321,3 +324,11 @@ class Task(Component, ABC):
             f"task={self.name} with these options has no labels that a run could suggest: ctxlab label works with "
             "task=ner, and with task=classification and task=nli where a head was trained."
         )
+
+    def explained(self, document: Document, answered: Answered) -> Asked:
+        """Return the parts of an answer that can be explained, each with a score; called where ``explains`` is set."""
+        raise NotImplementedError(f"task={self.name} declares explains={self.explains} and defines no explained.")
+
+    def explained_outputs(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Reduce outputs (B, W, C) with labels (B, W) to those that scores of ``explained`` are made from (B, W, D)."""
+        return self.reduce_outputs(outputs, labels)

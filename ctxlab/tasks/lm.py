@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
+from ctxlab.core.explanation import Answered, Asked
 from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Prediction
+from ctxlab.tasks.forms.explained import next_token
 from ctxlab.tasks.forms.token_predictor import TokenPredictor
 from ctxlab.tasks.text.encoding import encode_text
 from ctxlab.tasks.text.subwords import frame
@@ -22,6 +25,7 @@ class LM(TokenPredictor):
     """
 
     name = "lm"
+    explains = True
     only_field = "text"
     head = "causal_lm"
     kinds = frozenset({"decoder"})
@@ -59,6 +63,15 @@ class LM(TokenPredictor):
         """Return the ``TokenScores`` of all tokens but the first, each from the output of the one before."""
         asked = np.arange(1, len(encoded))
         return self.scored(document, encoded, merged, asked=asked, at=asked - 1)
+
+    def explained(self, document: Document, answered: Answered) -> Asked:
+        """Return the token that most probably follows the document."""
+        return next_token(document.fields["text"], answered)
+
+    def explained_outputs(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Return the logits (B, W, V): the token that follows the document is not known."""
+        del labels
+        return outputs
 
 
 def next_tokens(input_ids: IntArray) -> IntArray:

@@ -11,9 +11,11 @@ import torch
 
 from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
+from ctxlab.core.explanation import Answered, Asked
 from ctxlab.core.labelling import LabelForm
 from ctxlab.core.shape import LabelledSpan
 from ctxlab.core.types import Document, Encoded, IntArray, Merged, Prediction
+from ctxlab.tasks.forms.explained import UNREAD, entity_target
 from ctxlab.tasks.forms.token_labeller import WORDS, TokenLabeller
 from ctxlab.tasks.labels.entities import EntityLabels
 from ctxlab.tasks.records.bio import OUTSIDE, entity_types, from_scheme, is_tag, repair, spans, tag_set
@@ -30,6 +32,7 @@ class NER(TokenLabeller):
     """
 
     name = "ner"
+    explains = True
     record_fields = (("tokens", "tags"), ("text", "spans"), ("text", "entities"), ("data", "annotations"))
     metric = "entities"
     label_word = "entity type"
@@ -204,9 +207,7 @@ class NER(TokenLabeller):
 
         Characters are counted in the original text, or in the joined words (``ctxlab.text.units.joined``).
         """
-        text, offsets = document.fields.get("text"), document.fields.get("offsets")
-        if text is None or not offsets:
-            text, offsets = joined(document.fields["tokens"])
+        text, offsets = _text(document)
         entities = []
         for span in spans(prediction.answer):
             start, end = offsets[span.start][0], offsets[span.end - 1][1]
@@ -221,6 +222,22 @@ class NER(TokenLabeller):
                 }
             )
         return super().record(document, prediction) | {"entities": entities}
+
+    def explained(self, document: Document, answered: Answered) -> Asked:
+        """Return each predicted entity, with the sentence that determines its type where the record names it."""
+        text, offsets = _text(document)
+        tags = answered.prediction.answer
+        targets = [
+            entity_target(document, answered.encoded, span, tags=tags, labels=self.labels) for span in spans(tags)
+        ]
+        nothing = "" if targets else "No entity was found." if answered.merged.seen.any() else UNREAD
+        return Asked(text, offsets, targets, nothing)
+
+
+def _text(document: Document) -> tuple[str, Sequence[Sequence[int]]]:
+    """Return the original text, or else the joined words, and the characters of each word in it."""
+    text, offsets = document.fields.get("text"), document.fields.get("offsets")
+    return joined(document.fields["tokens"]) if text is None or not offsets else (text, offsets)
 
 
 def _checked_types(labels: Sequence[str]) -> list[str]:

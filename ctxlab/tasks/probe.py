@@ -7,10 +7,12 @@ from typing import Any
 import torch
 
 from ctxlab.core.errors import UserError
+from ctxlab.core.explanation import Answered, Asked
 from ctxlab.core.task import POSITIONS, Loss, Predicted
 from ctxlab.core.types import Document, Encoded, Merged, Prediction
 from ctxlab.tasks.forms import marking
 from ctxlab.tasks.forms.document_classifier import DocumentClassifier, Framing, Verdict
+from ctxlab.tasks.forms.explained import UNREAD, evidence_in, marked_target
 from ctxlab.tasks.generative.probe import GenerativeProbe
 from ctxlab.tasks.generative.prompts import Prompt
 from ctxlab.tasks.records.labels import sorted_labels
@@ -190,3 +192,16 @@ class Probe(DocumentClassifier):
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
         """Return the question and the answer."""
         return {"id": document.id, "question": document.fields["question"], "answer": prediction.answer.text}
+
+    def explained(self, document: Document, answered: Answered) -> Asked:
+        """Return the chosen answer, or the best marked token; the spans of the record are its evidence."""
+        if not self._marks:
+            return super().explained(document, answered)
+        seen = answered.merged.seen.any()
+        evidence, _ = evidence_in(document, answered.encoded)
+        targets = [marked_target(answered, evidence)] if seen else []
+        return Asked(document.fields["text"], None, targets, "" if seen else UNREAD)
+
+    def explained_labels(self, prediction: Prediction) -> Sequence[str]:
+        """Return the chosen answer."""
+        return (prediction.answer.text,) if prediction.answer.text else ()

@@ -12,10 +12,12 @@ import torch
 import torch.nn.functional as F
 
 from ctxlab.core.errors import UserError
+from ctxlab.core.explanation import Answered, Asked
 from ctxlab.core.shape import LabelledSpan
 from ctxlab.core.task import POSITIONS, Loss, Predicted
 from ctxlab.core.types import NO_LABEL, Document, Encoded, FloatArray, IntArray, Merged, Prediction
 from ctxlab.tasks.forms.base import BaseTask
+from ctxlab.tasks.forms.explained import UNREAD, span_target
 from ctxlab.tasks.forms.marking import NOWHERE
 from ctxlab.tasks.generative.prompts import Prompt
 from ctxlab.tasks.generative.qa import GenerativeQA
@@ -55,6 +57,7 @@ class QA(BaseTask):
     """
 
     name = "qa"
+    explains = True
     record_fields = (("context", "questions"), ("context", "question"), ("context", "qas"), ("paragraphs",))
     head = "token_classification"
     predicts = POSITIONS
@@ -268,6 +271,16 @@ class QA(BaseTask):
             offset = 0 if text is None else starts[text]
             place = {"context": text, **{n: None if at is None else at - offset for n, at in place.items()}}
         return {**line, **place, "score": answer.score}
+
+    def explained(self, document: Document, answered: Answered) -> Asked:
+        """Return the extracted answer, if there is one."""
+        text, answer = document.fields["context"], answered.prediction.answer
+        if answer.start is None:
+            seen = answered.merged.seen.any()
+            return Asked(text, None, [], "No answer was found, and none has no place to explain." if seen else UNREAD)
+        gold = document.fields["answers"]
+        target = span_target(answered.encoded, answer.text, start=answer.start, end=answer.end, evidence=gold)
+        return Asked(text, None, [target])
 
 
 def _labels(pieces: Pieces, answers: Sequence[Mapping[str, Any]]) -> IntArray:

@@ -17,7 +17,14 @@ WITHOUT_TARGET = {"context", "trainer", "experiment", "strategy", "probe", "swee
 WITHIN = {"task/decoding": ["task=translation"]}
 """What has to be chosen for a group to be there."""
 
-STAGES = {"sweep": "sweep", "device": "plan", "perturb": "eval", "label": "label", "audit": "audit"}
+STAGES = {
+    "sweep": "sweep",
+    "device": "plan",
+    "perturb": "eval",
+    "label": "label",
+    "audit": "audit",
+    "explanation": "explain",
+}
 """Group → the stage that has it; all others are groups of ``train`` too."""
 
 

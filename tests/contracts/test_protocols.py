@@ -17,6 +17,7 @@ from ctxlab.core.continual import Continual
 from ctxlab.core.contract import Component
 from ctxlab.core.data import Source
 from ctxlab.core.errors import UserError
+from ctxlab.core.explanation import Explanation
 from ctxlab.core.knowledge import Knowledge
 from ctxlab.core.labelling import Labelling
 from ctxlab.core.model import ModelSource
@@ -47,6 +48,7 @@ PROTOCOLS = {
     "knowledge": Knowledge,
     "label": Labelling,
     "audit": Check,
+    "explanation": Explanation,
 }
 """By the group of ``conf`` whose files name its components."""
 

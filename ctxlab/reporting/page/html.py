@@ -30,7 +30,7 @@ def html(report: Report) -> str:
 def rendered(template: str, **content: Any) -> str:
     """Return the page of a template, which has style, script and policy besides ``content``."""
     style, script = (Markup(_file(name)) for name in ("page.css", "page.js"))  # noqa: S704 (files of ours)
-    policy = f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}"
+    policy = f"default-src 'none'; img-src data:; style-src {policy_hash(style)}; script-src {policy_hash(script)}"
     policy = f"{policy}; base-uri 'none'; form-action 'none'"
     return _environment().get_template(template).render(**content, policy=policy, style=style, script=script)
 
@@ -50,7 +50,7 @@ def _file(name: str) -> str:
     return files("ctxlab.reporting.page").joinpath(FOLDER, name).read_text(encoding="utf-8")
 
 
-def _hash(text: str) -> str:
+def policy_hash(text: str) -> str:
     """Return the source expression that allows exactly this inline text."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 

@@ -17,10 +17,12 @@ import torch.nn.functional as F
 
 from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
+from ctxlab.core.explanation import Answered, Asked
 from ctxlab.core.task import LABEL_SETS, LABELS, Loss, Predicted
 from ctxlab.core.types import NO_LABEL, Document, Encoded, FloatArray, IntArray, Merged, Opinion, Prediction
 from ctxlab.tasks.forms.base import BaseTask
 from ctxlab.tasks.forms.combine import RULES
+from ctxlab.tasks.forms.explained import evidence_in, label_target, labels_of
 from ctxlab.tasks.records.evidence import evidence_field, evidence_of
 from ctxlab.tasks.records.label_map import LabelMap
 from ctxlab.tasks.records.labels import LabelReader, checked_labels, sorted_labels
@@ -73,6 +75,7 @@ class DocumentClassifier(BaseTask, ABC):
     name: str
     head = "sequence_classification"
     streams = True
+    explains = True
     kinds = frozenset({"encoder", "decoder"})
     metric = "classification"
 
@@ -100,7 +103,7 @@ class DocumentClassifier(BaseTask, ABC):
         if combine not in RULES:
             raise UserError(f"task.combine={combine} is not one of {', '.join(RULES)}.")
         super().__init__([] if labels is None else checked_labels(labels))
-        self._several, self._combine = several, RULES[combine]
+        self._several, self._combine, self._rule = several, RULES[combine], combine
         self._label_map = LabelMap(label_map)
         self._reader = LabelReader(
             label_field, self.name, list(self.labels), self.notes, several=several, written=self._label_map
@@ -306,3 +309,26 @@ class DocumentClassifier(BaseTask, ABC):
         given = {name: round(value, 6) for name, value in pairs} if verdict.is_read else None
         share = round(verdict.num_seen / max(verdict.num_tokens, 1), 4)
         return {"id": document.id, **answer, "probabilities": given, "share_read": share}
+
+    def explained(self, document: Document, answered: Answered) -> Asked:
+        """Return each predicted label, with the evidence that the record names."""
+        names = self.explained_labels(answered.prediction)
+        evidence, distance = evidence_in(document, answered.encoded)
+        targets = [
+            label_target(
+                answered,
+                name,
+                index=self.labels.index(name),
+                rule=self._rule,
+                several=self._several,
+                evidence=evidence,
+                distance=distance,
+            )
+            for name in names
+        ]
+        return labels_of(self.text(document), answered, names, targets)
+
+    def explained_labels(self, prediction: Prediction) -> Sequence[str]:
+        """Return the labels to explain: those that were predicted."""
+        verdict: Verdict = prediction.answer
+        return verdict.chosen

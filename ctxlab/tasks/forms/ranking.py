@@ -110,6 +110,10 @@ class Ranking(DocumentClassifier, ABC):
         arrays = ("input_ids", "word_ids", "labels", "marks", "starts", "ends", "terms")
         return replace(encoded, **{name: getattr(encoded, name)[:0] for name in arrays})
 
+    def explained_labels(self, prediction: Prediction) -> Sequence[str]:
+        """Return the class whose odds rank the candidates: what speaks for the candidate, whatever was chosen."""
+        return (CHOSEN,) if prediction.answer.is_read else ()
+
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
         """Return a line per candidate: its record (and turn), number counted from 1, text, score and probability."""
         verdict: Verdict = prediction.answer

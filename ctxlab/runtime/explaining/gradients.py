@@ -1,0 +1,158 @@
+"""Gradients of a score by the embeddings of a document, along the way from absent tokens.
+
+Shape legend: L tokens of a document, S points of the way, T tokens whose outputs make a score, P places of a window
+whose outputs are used, C outputs per token, R windows of a pass, W tokens of the longest one.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from ctxlab.core.errors import UserError
+from ctxlab.core.explanation import Path, Target
+from ctxlab.core.passes import Item
+from ctxlab.core.types import ADDED, DoubleArray
+from ctxlab.runtime.explaining.embeddings import Mover
+from ctxlab.runtime.explaining.merging import Share, merged
+from ctxlab.runtime.reader import Reader
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Which outputs a score is made from."""
+
+    shares: Mapping[int, Share]
+    """By number of the window."""
+    items: Sequence[int]
+    """Items that have such a window."""
+    num_rows: int
+    """T"""
+
+
+class Readable(Protocol):
+    """The document that is read; see ``explaining.document.ReadDocument``."""
+
+    reader: Reader
+    items: Sequence[Item]
+    num_tokens: int
+
+    def read(
+        self, plan: Plan, i: int, copies: Sequence[Item], mover: Mover | None, shares: torch.Tensor | None
+    ) -> list[list[torch.Tensor]]:
+        """Return of each copy of an item the outputs (P, C) of each window that the plan uses.
+
+        Args:
+            plan: Which outputs are used.
+            i: Number of the item.
+            copies: Variants of it.
+            mover: Moves the embeddings of these passes, if given.
+            shares: (S,) how far those of each copy are moved.
+        """
+        ...
+
+    def named(self, plan: Plan, i: int, outputs: Sequence[torch.Tensor]) -> Iterator[tuple[int, torch.Tensor]]:
+        """Yield number and outputs of each window of an item that the plan uses."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Some points of the way of a document."""
+
+    document: "Readable"
+    plan: Plan
+    target: Target
+    mover: Mover
+    shares: torch.Tensor
+    """(S,)"""
+
+    def gradients(self) -> Path:
+        """Return scores and gradients at these points.
+
+        With several items, all are read without gradients first; what the score's gradient is by the outputs of each is
+        known then, and each is read again alone and differentiated: memory is that of one item.
+        """
+        count, plan = len(self.shares), self.plan
+        products, added = np.zeros((count, self.document.num_tokens)), np.zeros(count)
+        if len(plan.items) == 1:
+            (i,) = plan.items
+            outputs = self._outputs(i)
+            scores, pulls = self._pull({i: outputs})
+            self._back(i, outputs, pulls[i], products=products, added=added)
+            return Path(scores, products, added)
+        known: dict[int, list[list[torch.Tensor]]] = {}
+        for i in plan.items:
+            with torch.no_grad():
+                known[i] = self._outputs(i)
+            self.mover.taken.clear()
+        scores, pulls = self._pull(known)
+        for i in plan.items:
+            self._back(i, self._outputs(i), pulls[i], products=products, added=added)
+        return Path(scores, products, added)
+
+    def _outputs(self, i: int) -> list[list[torch.Tensor]]:
+        self.mover.taken.clear()
+        document = self.document
+        copies = [document.items[i]] * len(self.shares)
+        return document.read(self.plan, i, copies, mover=self.mover, shares=self.shares)
+
+    def _pull(
+        self, outputs: Mapping[int, list[list[torch.Tensor]]]
+    ) -> tuple[DoubleArray, dict[int, list[list[torch.Tensor]]]]:
+        """Return (S,) scores, and their gradient by each of the outputs, in the same order."""
+        leaves = {i: [[one.detach().requires_grad_() for one in row] for row in rows] for i, rows in outputs.items()}
+        document, plan = self.document, self.plan
+        scores = []
+        for s in range(len(self.shares)):
+            own = {number: one for i in plan.items for number, one in document.named(plan, i, leaves[i][s])}
+            scores.append(self.target.score(merged(plan.shares, own, plan.num_rows)))
+        flat = [one for i in plan.items for row in leaves[i] for one in row]
+        found = iter(torch.autograd.grad(torch.stack(scores).sum(), flat))
+        pulls = {i: [[next(found) for _ in row] for row in leaves[i]] for i in plan.items}
+        return torch.stack(scores).detach().double().cpu().numpy(), pulls
+
+    def _back(
+        self,
+        i: int,
+        outputs: list[list[torch.Tensor]],
+        pulls: list[list[torch.Tensor]],
+        products: DoubleArray,
+        added: DoubleArray,
+    ) -> None:
+        """Add what an item contributes to gradient × way.
+
+        Args:
+            i: Number of the item.
+            outputs: Of each copy and window.
+            pulls: Gradients of the scores by them.
+            products: (S, L) of document tokens.
+            added: (S,) of other tokens.
+        """
+        taken = list(self.mover.taken)
+        if not taken:
+            raise UserError(
+                "The embeddings of this model are not looked up in a table that gradients can be asked of: use "
+                "explanation=occlusion or explanation=shapley."
+            )
+        flat = [one for row in outputs for one in row]
+        weights_of = [one for row in pulls for one in row]
+        grads: tuple[torch.Tensor | None, ...] = torch.autograd.grad(
+            flat, [one.moved for one in taken], weights_of, allow_unused=True
+        )
+        item, count = self.document.items[i], len(self.shares)
+        sequential = self.document.reader.strategy.memory.sequential
+        for step, (one, grad) in enumerate(zip(taken, grads, strict=True)):
+            if grad is None:
+                continue
+            values = (grad.double() * one.way.double()).sum(-1).cpu().numpy()  # (R, W)
+            rows = [(c, step) for c in range(count)] if sequential else [
+                (c, w) for c in range(count) for w in range(len(item.windows))
+            ]  # fmt: skip
+            for value, (c, w) in zip(values, rows, strict=True):
+                index = item.windows[w].token_index
+                own = index != ADDED
+                np.add.at(products[c], index[own], value[: len(index)][own])
+                added[c] += value[: len(index)][~own].sum()
