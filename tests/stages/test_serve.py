@@ -242,7 +242,7 @@ def test_a_port_in_use_is_a_sentence_and_leaves_no_directory(trained, tmp_path, 
         (["serve.prot=1"], "port"),
         (["serve.max_bytes=0"], "serve.max_bytes=0 is too small"),
         (["serve.drain_seconds=-1"], "serve.drain_seconds=-1.0 is not a limit"),
-        (["trainer.processes=2"], "ctxlab serve uses one process"),
+        (["trainer.processes=2"], "by serve.workers=; leave it out"),
         (["-m", "seed=1"], "leave out -m"),
     ],
 )
