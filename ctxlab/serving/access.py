@@ -40,11 +40,11 @@ class Bucket:
         self._level, self._at = float(per_minute), time.monotonic()
 
     def wait_seconds(self, now: float | None = None) -> float:
-        """Return the seconds until something may be taken; 0 if it may now."""
+        """Return the seconds until one may be taken; 0 if it may now."""
         now = time.monotonic() if now is None else now
         self._level = min(self._per_minute, self._level + (now - self._at) * self._per_minute / MINUTE)
         self._at = now
-        return 0.0 if self._level > 0 else (1e-3 - self._level) * MINUTE / self._per_minute
+        return 0.0 if self._level >= 1 else (1 - self._level) * MINUTE / self._per_minute
 
     def take(self, amount: float) -> None:
         """Take something; a negative amount is given back."""

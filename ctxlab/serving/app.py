@@ -30,7 +30,7 @@ OTHER = "other"
 
 def make_app(front: Front) -> Application:
     """Return the application, as a server of ASGI calls it."""
-    app = FastAPI(title="ctxlab", version=front.version, docs_url=None, redoc_url=None)  # these load from elsewhere
+    app = FastAPI(title="ctxlab", version=front.version, docs_url=None, redoc_url=None, redirect_slashes=False)
     for kind in (HTTPException, RequestValidationError, Exception):
         app.add_exception_handler(kind, _otherwise)
     health.add(app, front)

@@ -39,7 +39,7 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         self._timer: TimerHandle | None = None
         self._head_bytes = 0
-        self._in_head = True
+        self._in_head = False
         surplus = len(self.connections) - self.limits.max_connections
         self.app_state = {**self.app_state, CROWDED: surplus > 0}
         if surplus > SPARE:
@@ -55,10 +55,11 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; a header may have a number of them only."""
-        if self._in_head:
-            self._head_bytes += len(data)
         super().data_received(data)
-        if self._in_head and self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+        if not self._in_head or self.transport.is_closing():
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > MAX_HEAD_BYTES:
             self._refuse(431, f"The header of the request is larger than {MAX_HEAD_BYTES:,} bytes.")
 
     def on_message_begin(self) -> None:
@@ -85,7 +86,7 @@ class Connection(HttpToolsProtocol):
             return
         if self.cycle is not None and not self.cycle.response_complete:
             return  # a further request on a connection that is being answered
-        if self._head_bytes:
+        if self._in_head:
             self._refuse(408, f"The header of the request was not there after {self.limits.head_seconds:g} seconds.")
         else:
             self.transport.close()

@@ -196,7 +196,9 @@ class Pool:
         if not ready:
             self._waiting.append(asked)
             return
-        worker = min(ready, key=lambda one: sum(len(other.body) for other in one.asked.values()))
+        self._give(asked, min(ready, key=lambda one: sum(len(other.body) for other in one.asked.values())))
+
+    def _give(self, asked: Asked, worker: _Worker) -> None:
         asked.worker = worker
         worker.asked[asked.number] = asked
         header = {"what": "ask", "number": asked.number, "kind": asked.kind, "key": asked.key, "started": asked.started}
@@ -221,12 +223,21 @@ class Pool:
         waiting, self._waiting = self._waiting, []
         for asked in waiting:
             self._dispatch(asked)
+        self._share(worker)
         while (frame := await read(reader)) is not None:
             self._hear(worker, frame)
         self._workers.remove(worker)
         writer.close()
         if not worker.is_retired and not self._stops:
             self._mourn(worker)
+
+    def _share(self, worker: _Worker) -> None:
+        """Give a new worker half of what the one with the most has; of these the last, which are the least begun."""
+        most = max(self._workers, key=lambda one: len(one.asked))
+        there = [asked for asked in most.asked.values() if not asked.told]
+        for asked in there[len(there) - len(there) // 2 :] if most is not worker else ():
+            self.leave(asked)
+            self._give(asked, worker)
 
     def _fail(self, frame: Frame | None) -> None:
         """Note why a worker could not begin."""
