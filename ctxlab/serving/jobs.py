@@ -231,7 +231,9 @@ def _locked(folder: Path) -> TextIO:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = (folder / "lock").open("a")
     except OSError as error:
-        raise UserError(f"serve.jobs={folder} cannot be used ({error.strerror}): give another folder.") from None
+        raise UserError(
+            f"serve.jobs={folder} cannot be used ({str(error.strerror).lower()}): give another folder."
+        ) from None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

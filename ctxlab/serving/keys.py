@@ -71,7 +71,7 @@ def read(path: Path) -> dict[str, Key]:
             mode = os.fstat(file.fileno()).st_mode
             lines = file.read().splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        reason = (getattr(error, "strerror", None) or "it is not UTF-8").lower()
         raise UserError(f"serve.keys={path} cannot be read ({reason}): make one with {HOW}.") from None
     if mode & OTHERS:
         raise UserError(f"serve.keys={path} can be read by others than its owner: chmod 600 {path}.")
@@ -119,7 +119,7 @@ def add(path: Path, key: Key) -> None:
                 raise UserError(f"{path} can be read by others than its owner: chmod 600 {path}.")
             file.write(json.dumps(line) + "\n")
     except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror}): give another place.") from None
+        raise UserError(f"{path} cannot be written ({str(error.strerror).lower()}): give another place.") from None
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -122,7 +122,7 @@ def running(folder, answer=echo, *, lines=(), keys=None, workers=(1, 1), **given
 
 def ask(found, path="/v1/documents", body=b'{"text": "a"}', method="POST", **headers):
     """Status, headers and text of the answer."""
-    given = {"Content-Type": "application/json", **{name.replace("_", "-"): value for name, value in headers.items()}}
+    given = {"Content-Type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
     request = urllib.request.Request(found.url + path, body, given, method=method)
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
