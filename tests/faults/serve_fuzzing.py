@@ -1,4 +1,4 @@
-"""Fuzzed bodies for a running server: ten thousand in ``test_serve_faults.py``, some in ``tests/stages/test_serve.py``."""
+"""Fuzzed bodies for a running server; the tests of ``ctxlab serve`` send some of them, or ten thousand."""
 
 import http.client
 import json
