@@ -44,7 +44,9 @@ def test_a_bucket_fills_by_its_number_each_minute():
 def test_scopes_and_unknown_keys(tmp_path, two):
     path, alice, root = two
     with running(tmp_path, keys=path) as found:
-        for header in ("", "Basic x", "Bearer x", alice[:-1], alice.replace("ctxlab_", "ctxlab_f"), f"{root}x"):
+        wrong = alice[:30] + ("b" if alice[30] == "a" else "a") + alice[31:]  # the form of a key, and a known id
+        unknown = alice.replace("ctxlab_", "ctxlab_f")
+        for header in ("", "Basic x", "Bearer x", alice[:-1], wrong, unknown, f"{root}x"):
             answer = ask(found, Authorization=header)
             assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
             assert "ctxlab_" not in answer.text

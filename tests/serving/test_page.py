@@ -32,7 +32,7 @@ def answered(record):
 
 RECORDS = {
     "ner": {"tokens": ["Ada"], "tags": ["B-PER"], "entities": [entity("PER", "Ada"), entity("LOC", "Halden")]},
-    "classification": {"label": "ham", "probabilities": {"spam": 0.125, "ham": 0.875}},
+    "classification": {"label": "<i>ham</i>", "probabilities": {"spam": 0.125, "<i>ham</i>": 0.875}},
     "qa": {"question": "Who?", "answer": "Ada", "start": TEXT.index("Ada"), "end": TEXT.index("Ada") + 3},
 }
 LINE = {"document": 0, "window": 0, "windows": 4, "windows_read": 1}
@@ -109,7 +109,8 @@ def test_labels_and_answers_are_drawn(window, tmp_path, monkeypatch):
     monkeypatch.setattr("tests.serving.fake.SERVED", {**found_model(), "task": "classification"})
     with serving(tmp_path / "a", RECORDS["classification"]) as found:
         read(window, found)
-        assert "ham" in shown(window, "answer")
+        assert shown(window, "answer").startswith("<i>ham</i>")
+        assert window.run("return document.querySelectorAll('i').length") == 0
         assert window.run("return [...document.querySelectorAll('meter')].map(m => m.value)") == [0.875, 0.125]
     monkeypatch.setattr("tests.serving.fake.SERVED", {**found_model(), "task": "qa"})
     with serving(tmp_path / "b", RECORDS["qa"]) as found:
