@@ -28,7 +28,7 @@ FORM = re.compile(r"ctxlab_([0-9a-f]{12})_([A-Za-z0-9_-]{43})", re.ASCII)
 SCRYPT = {"n": 2**12, "r": 8, "p": 1, "dklen": 32}
 """Cost of a hash: 4 MB and some milliseconds. More would not help, since no word list has a key of 256 random bits."""
 
-NAME = re.compile(r"[\w.@-]{1,64}", re.ASCII)
+NAME = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
 
 OTHERS = 0o077
 """Permissions of a file that others than its owner have."""

@@ -24,7 +24,14 @@ class Observed:
 
 
 def observe(task: Task, document: Document, encoded: Encoded, merged: Merged) -> Observed:
-    """Return what the task thinks of a document; nothing if its answers are no labels."""
+    """Return what the task thinks of a document; nothing if its answers are no labels.
+
+    Args:
+        task: The task.
+        document: The document.
+        encoded: Its tokens.
+        merged: The outputs of its windows.
+    """
     try:
         opinion = task.opinion(document, encoded, merged)
     except UserError:

@@ -179,7 +179,8 @@ class Pool:
             started: When it came; None for now.
         """
         self._number += 1
-        asked = Asked(self._number, kind, body, key, time.monotonic() if started is None else started)
+        began = time.monotonic() if started is None else started
+        asked = Asked(number=self._number, kind=kind, body=body, key=key, started=began)
         self._dispatch(asked)
         return asked
 
