@@ -138,8 +138,18 @@ class ServeSettings:
 
     host: str = MISSING
     port: int = MISSING
+    workers: str = MISSING
+    queue_seconds: float = MISSING
+    keys: str | None = MISSING
+    jobs: str | None = MISSING
+    max_jobs: int = MISSING
+    job_seconds: float = MISSING
     max_bytes: int = MISSING
+    max_characters: int = MISSING
     max_waiting: int = MISSING
+    max_waiting_per_key: int = MISSING
+    max_connections: int = MISSING
+    head_seconds: float = MISSING
     body_seconds: float = MISSING
     drain_seconds: float = MISSING
 

@@ -7,6 +7,10 @@ QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 """A quoted part of a sentence, which may come from a document."""
 
 
+CLOSE = {"Connection": "close"}
+"""Header of an answer to a request whose body was not read to its end."""
+
+
 class Refusal(Exception):  # noqa: N818 - the server works; it does not answer this request
     """An answer of status 4xx, or 5xx where the server is at fault."""
 

@@ -1,14 +1,12 @@
-"""Reading a request within the limits, and waiting for its answer as long as the client does."""
+"""Reading a request within the limits."""
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
-from ctxlab.evaluation.answerer import Answer
-from ctxlab.serving.refusal import Refusal
-from ctxlab.serving.scheduler import Scheduler, Ticket
+from ctxlab.serving.refusal import CLOSE, Refusal
 from ctxlab.serving.settings import Limits
 
 JSON = re.compile(r'application/json\s*(;\s*charset="?utf-8"?\s*)?', re.IGNORECASE)
@@ -17,12 +15,14 @@ JSON = re.compile(r'application/json\s*(;\s*charset="?utf-8"?\s*)?', re.IGNORECA
 PATIENCE = 2
 """A body of up to this many times the limit is read to its end and dropped: most clients hear no answer before that."""
 
-CLOSE = {"Connection": "close"}
-"""Header of an answer to a request whose body was not read to its end."""
 
-
-async def body_of(request: Request, limits: Limits) -> bytes:
+async def body_of(request: Request, limits: Limits, take: Callable[[int], None]) -> bytes:
     """Return the body of a request.
+
+    Args:
+        request: The request.
+        limits: What is allowed.
+        take: Called with the bytes of each part; raises Refusal if they are too many for the server.
 
     Raises:
         Refusal: It is of another type, larger than the limit, or not there in time.
@@ -40,6 +40,7 @@ async def body_of(request: Request, limits: Limits) -> bytes:
             async for part in request.stream():
                 size += len(part)
                 if size <= limits.max_bytes:
+                    take(len(part))
                     parts.append(part)
                 elif size > PATIENCE * limits.max_bytes:
                     break
@@ -59,30 +60,7 @@ def _too_large(limits: Limits) -> Refusal:
     return Refusal(413, sentence, CLOSE)
 
 
-async def answers_of(request: Request, scheduler: Scheduler, tickets: Sequence[Ticket]) -> list[list[Answer]]:
-    """Return the answers to each record; if the client leaves, no further pass is run for them.
-
-    Raises:
-        Refusal: One of the records cannot be answered.
-        ClientDisconnect: The client has left.
-    """
-    answered = asyncio.gather(*(asyncio.wrap_future(ticket.done) for ticket in tickets))
-    left = asyncio.ensure_future(_left(request))
-    try:
-        await asyncio.wait((answered, left), return_when=asyncio.FIRST_COMPLETED)
-        if not answered.done():
-            raise ClientDisconnect
-        return answered.result()
-    except asyncio.CancelledError:  # the server stops and waits no longer
-        scheduler.cut_off += len(tickets)
-        raise
-    finally:
-        left.cancel()
-        for ticket in tickets:
-            scheduler.leave(ticket)
-        answered.cancel()
-
-
-async def _left(request: Request) -> None:
+async def left(request: Request) -> None:
+    """Return once the client has left; its body has been read."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

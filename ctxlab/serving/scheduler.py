@@ -1,15 +1,16 @@
 """Documents of many requests read in turn: each turn is one forward pass, filled up to a number of tokens.
 
 One thread runs the model. Every document in the ring has one pass before any has its next one, so that a document of
-100,000 tokens delays a short one by the pass that is running. Documents are tokenised in threads of their own: one for
-long bodies, and one for the others, which do not wait for those.
+100,000 tokens delays a short one by the pass that is running. Where several keys wait, the one whose documents had the
+fewest tokens read since it came has the next pass. Documents are tokenised in threads of their own: one for long
+bodies, and one for the others, which do not wait for those.
 """
 
 import copy
 import json
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,7 @@ from ctxlab.core.types import Document
 from ctxlab.data.encode import encode_now
 from ctxlab.evaluation.answerer import Answer, Answerer
 from ctxlab.runtime.pieces import Pieces, divide, run, together
+from ctxlab.serving.observed import Observed, observe
 from ctxlab.serving.record import documents
 from ctxlab.serving.refusal import Refusal, without_text
 
@@ -36,6 +38,8 @@ LOOKED_AT = 64
 _DIVIDING = threading.Lock()
 """Held while a reading divides documents: some keep scores between documents."""
 
+UNREADABLE = "The document is not one that task={task} reads: compare its fields and their types with docs/serving.md."
+
 UNEXPECTED = "The server could not answer this document ({error}): the fault is not in the request."
 
 
@@ -45,6 +49,10 @@ class Ticket:
 
     fields: dict[str, Any]
     num_bytes: int
+    key: str = ""
+    """Whose it is; passes are shared fairly among keys."""
+    watch: "Watch | None" = None
+    """Called after each pass of a document, while no other pass runs."""
     accepted: float = field(default_factory=monotonic)
     began: float = 0.0
     """Time of its first forward pass."""
@@ -54,6 +62,7 @@ class Ticket:
     open: int = 0
     """Documents without an answer."""
     answers: dict[int, Answer] = field(default_factory=dict)
+    observed: list[Observed] = field(default_factory=list)
 
     def settle(self, error: Refusal | None = None) -> None:
         """Give the answers, or the reason why there are none."""
@@ -65,13 +74,16 @@ class Ticket:
 
 
 @dataclass(eq=False)
-class _Turn:
+class Turn:
     """A document in the ring."""
 
     ticket: Ticket
     place: int
     document: Document
     pieces: Pieces
+
+
+Watch = Callable[[Turn], None]
 
 
 class Scheduler:
@@ -87,13 +99,17 @@ class Scheduler:
         """
         self._answerer, self.tokenizer, self._max_waiting = answerer, tokenizer, max_waiting
         self._changed = threading.Condition()
-        self._ring: list[_Turn] = []
+        self._ring: list[Turn] = []
         self._tickets: set[Ticket] = set()
         self._closed = False
         self.answered = 0
         """Records that got an answer."""
-        self.cut_off = 0
-        """Records whose answer the server did not wait for when it stopped."""
+        self.tokens_read = 0
+        """Tokens of all passes."""
+        self.busy_seconds = 0.0
+        """Seconds of all passes."""
+        self._spent: dict[str, int] = {}
+        """Tokens that were read for each key in the ring, above those of the one that came last."""
         self._queues: tuple[SimpleQueue[Ticket | None], ...] = (SimpleQueue(), SimpleQueue())
         own = [_copy(answerer, tokenizer) for _ in self._queues]
         self._threads = [
@@ -125,12 +141,16 @@ class Scheduler:
         """Return the number of records without an answer."""
         return len(self._tickets)
 
-    def submit(self, records: Sequence[dict[str, Any]], num_bytes: int) -> list[Ticket]:
+    def submit(
+        self, records: Sequence[dict[str, Any]], num_bytes: int, key: str = "", watch: Watch | None = None
+    ) -> list[Ticket]:
         """Accept records, all of them or none.
 
         Args:
             records: The records of a request.
             num_bytes: Size of each.
+            key: Whose they are.
+            watch: Called after each pass of one of their documents.
 
         Raises:
             Refusal: Too many are waiting.
@@ -141,7 +161,7 @@ class Scheduler:
             if self._closed or len(self._tickets) + len(records) > self._max_waiting:
                 sentence = f"{len(self._tickets)} documents are waiting already: send this later."
                 raise Refusal(429, sentence, {"Retry-After": "1"})
-            tickets = [Ticket(fields, num_bytes) for fields in records]
+            tickets = [Ticket(fields, num_bytes, key, watch) for fields in records]
             self._tickets.update(tickets)
         for ticket in tickets:
             self._queues[num_bytes >= LONG_BYTES].put(ticket)
@@ -170,6 +190,7 @@ class Scheduler:
             with self._changed:
                 ticket.open = len(turns)
                 if not ticket.left:
+                    self._spent.setdefault(ticket.key, min(self._spent.values(), default=0))
                     self._ring += turns
                 self._changed.notify_all()
 
@@ -187,25 +208,39 @@ class Scheduler:
             turns = self._next()
         for turn in turns:
             turn.ticket.began = turn.ticket.began or monotonic()
+        self._charge(turns)
+        started = monotonic()
         self._run(turns)
+        self.busy_seconds += monotonic() - started
         with self._changed:  # those that had their turn go to the end
             still = [turn for turn in turns if turn.pieces.passes and not turn.ticket.left]
             self._ring = [*(turn for turn in self._ring if turn not in turns), *still]
+            there = {turn.ticket.key for turn in self._ring}
+            self._spent = {key: tokens for key, tokens in self._spent.items() if key in there}
         for turn in turns:
+            if turn.ticket.watch and not turn.ticket.left:
+                turn.ticket.watch(turn)
             if not turn.pieces.passes and not turn.ticket.left:
                 self._finish(turn)
         return True
 
-    def _next(self) -> list[_Turn]:
+    def _next(self) -> list[Turn]:
         """Return the documents of the next pass; one without any pass left is alone."""
-        first, *others = self._ring
+        first = min(self._ring, key=lambda turn: self._spent.get(turn.ticket.key, 0))  # of these the first in the ring
         if not first.pieces.passes:
             return [first]
+        others = [turn for turn in self._ring if turn is not first]
         by_pieces = {turn.pieces: turn for turn in (first, *others[:LOOKED_AT]) if turn.pieces.passes}
         _, *rest = by_pieces
         return [by_pieces[one] for one in together(self._answerer.reader, first.pieces, rest)]
 
-    def _run(self, turns: Sequence[_Turn]) -> None:
+    def _charge(self, turns: Sequence[Turn]) -> None:
+        """Count the tokens of the next pass of these documents."""
+        for turn in (turn for turn in turns if turn.pieces.passes):
+            self.tokens_read += turn.pieces.tokens
+            self._spent[turn.ticket.key] = self._spent.get(turn.ticket.key, 0) + turn.pieces.tokens
+
+    def _run(self, turns: Sequence[Turn]) -> None:
         """Run the next pass of these documents; if it fails, of each alone, so that one does not fail another."""
         if not turns[0].pieces.passes:
             return
@@ -223,11 +258,12 @@ class Scheduler:
             for turn in turns:
                 self._run([turn])
 
-    def _finish(self, turn: _Turn) -> None:
+    def _finish(self, turn: Turn) -> None:
         ticket, answerer = turn.ticket, self._answerer
         try:
             merged = turn.pieces.merged(answerer.reader)
             ticket.answers[turn.place] = answerer.answer(turn.document, turn.pieces.encoded, merged)
+            ticket.observed.append(observe(answerer.task, turn.document, turn.pieces.encoded, merged))
         except Exception as error:
             ticket.left = True
             self._settle(ticket, _refusal(error))
@@ -252,12 +288,24 @@ def _copy(answerer: Answerer, tokenizer: Any) -> Answerer:
     return replace(answerer, task=task, encode=lambda found: encode_now(task, found, own)[0])
 
 
-def _turns(answerer: Answerer, ticket: Ticket) -> list[_Turn]:
-    found = documents(answerer, ticket.fields)
-    encoded = answerer.encode(found)
+def _turns(answerer: Answerer, ticket: Ticket) -> list[Turn]:
+    """Return the documents of a record.
+
+    Raises:
+        Refusal: The task cannot read it. What readers do not foresee (a list where a text should be) depends on the
+            record alone, so it counts as the client's mistake; the log names the type of the error.
+    """
+    try:
+        found = documents(answerer, ticket.fields)
+        encoded = answerer.encode(found)
+    except (Refusal, UserError, MemoryError):
+        raise
+    except Exception as error:
+        log.warning("A document could not be read: %s.", type(error).__name__)
+        raise Refusal(422, UNREADABLE.format(task=answerer.task.name)) from None
     with _DIVIDING:
         pieces = [divide(answerer.reader, tokens) for tokens in encoded]
-    return [_Turn(ticket, i, *pair) for i, pair in enumerate(zip(found, pieces, strict=True))]
+    return [Turn(ticket, i, *pair) for i, pair in enumerate(zip(found, pieces, strict=True))]
 
 
 def _refusal(error: Exception, status: int = 422) -> Refusal:

@@ -4,12 +4,16 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import uvicorn
 
 from ctxlab.core.errors import Interrupted, UserError
 from ctxlab.core.signals import StopRequest
-from ctxlab.serving.app import Application
+from ctxlab.serving.app import make_app
+from ctxlab.serving.connection import connection
+from ctxlab.serving.front import Front
+from ctxlab.serving.pool import Maker
 
 KEEP_ALIVE_SECONDS = 5
 """Seconds that a connection stays open between requests."""
@@ -44,21 +48,54 @@ def url(found: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serve(app: Application, found: socket.socket, drain_seconds: float, ready: Callable[[], None]) -> int:
+@dataclass(frozen=True)
+class Address:
+    """Where a server listens, and what it does once it answers."""
+
+    socket: socket.socket
+    ready: Callable[[], None]
+
+
+def serve(front: Front, maker: Maker, address: Address) -> int:
     """Answer requests until a signal; then those that were accepted, and no new ones.
 
     Args:
-        app: The application.
-        found: Its socket.
-        drain_seconds: Seconds in which they are answered; a second signal does not wait.
-        ready: Called once requests are answered.
+        front: The server behind its addresses.
+        maker: Starts workers.
+        address: Where to listen.
 
     Returns:
         The number of the signal.
+
+    Raises:
+        UserError: The model cannot be opened.
+        Interrupted: A signal came before that.
     """
-    config = uvicorn.Config(
-        app,
-        http="httptools",
+    stop = StopRequest()
+    with stop.listening():
+        asyncio.run(_serve(front, maker, address, stop))
+    if stop.signal_number is None:
+        raise Interrupted(2)
+    return stop.signal_number
+
+
+async def _serve(front: Front, maker: Maker, address: Address, stop: StopRequest) -> None:
+    pool = front.pool
+    try:
+        if not await pool.start(maker, lambda: stop.signal_number is not None):
+            raise Interrupted(stop.signal_number or 2)
+        front.metrics.take_labels(pool.labels)
+        front.jobs.start()
+        await _Server(_config(front), address.ready, stop).serve(sockets=[address.socket])
+    finally:
+        await front.jobs.stop()
+        await pool.stop()
+
+
+def _config(front: Front) -> uvicorn.Config:
+    return uvicorn.Config(
+        make_app(front),
+        http=connection(front.limits, front.refused),
         loop="asyncio",
         ws="none",
         lifespan="off",
@@ -66,21 +103,16 @@ def serve(app: Application, found: socket.socket, drain_seconds: float, ready: C
         access_log=False,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=drain_seconds,  # type: ignore[arg-type]
+        timeout_graceful_shutdown=front.limits.drain_seconds,  # type: ignore[arg-type]
     )
-    server = _Server(config, ready)
-    asyncio.run(server.serve(sockets=[found]))
-    if server.stop.signal_number is None:
-        raise Interrupted(2)
-    return server.stop.signal_number
 
 
 class _Server(uvicorn.Server):
     """Uvicorn with the signals of ctxlab."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], stop: StopRequest) -> None:
         super().__init__(config)
-        self.stop, self._ready = StopRequest(), ready
+        self._stop, self._ready = stop, ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen, and say so."""
@@ -89,10 +121,9 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Note signals, the second of which raises at once."""
-        with self.stop.listening():
-            yield
+        """Leave signals to the one who listens to them already."""
+        yield
 
     async def on_tick(self, counter: int) -> bool:
         """Return whether to stop; called ten times a second."""
-        return await super().on_tick(counter) or self.stop.signal_number is not None
+        return await super().on_tick(counter) or self._stop.signal_number is not None

@@ -3,21 +3,33 @@
 import importlib
 import logging
 import socket
-from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ctxlab.config.schema import ServeOptions
+import torch
+
+from ctxlab.config.schema import ServeSettings
 from ctxlab.core.errors import Interrupted, UserError
 from ctxlab.core.files import write_json
 from ctxlab.core.folders import sha256
 from ctxlab.data.splits import Splits
-from ctxlab.serving.settings import Limits, Served
+from ctxlab.serving.forks import Forks
+from ctxlab.serving.settings import Elastic, JobSettings, Limits, Served, workers
+from ctxlab.serving.worker import Opened as OpenedWorker
+from ctxlab.serving.worker import work
 from ctxlab.tracking.console import console, say
 from ctxlab.workbench.opening import Opened, open_bench
 from ctxlab.workbench.parts import Parts
 
-WEB = ("fastapi", "uvicorn", "httptools")
+if TYPE_CHECKING:
+    from ctxlab.serving.front import Front
+
+WEB = ("fastapi", "uvicorn", "httptools", "prometheus_client")
 """Libraries of the extra."""
+
+JOBS = "jobs"
+"""Folder in the run directory for the journal of jobs."""
 
 ADDRESS = "server.json"
 """File in the run directory with the address."""
@@ -31,56 +43,87 @@ def run(parts: Parts) -> None:
     """Answer documents until a signal."""
     _check_extra()
     if parts.trainer.processes > 1:
-        raise UserError(f"trainer.processes={parts.trainer.processes}: ctxlab serve uses one process; leave it out.")
-    from ctxlab.serving.server import listen, url  # needs the extra
+        raise UserError(
+            f"trainer.processes={parts.trainer.processes}: ctxlab serve starts its processes by serve.workers=; "
+            "leave it out."
+        )
+    from ctxlab.serving.server import listen  # needs the extra
 
-    options: ServeOptions = parts.options
-    found = listen(options.serve.host, options.serve.port)
-    with found:
-        opened = open_bench(parts, lambda _: Splits(train=[], validation=[], test=[]))
-        screen = console()
-        if not options.serve.host.startswith(LOOPBACK):
-            say(screen, f"note: serve.host={options.serve.host}: whoever reaches this address may use the model.")
-        address = url(found)
-
-        def ready() -> None:
-            write_json(parts.origin.run_dir / ADDRESS, {"url": address})
-            say(screen, f"Serving on {address}; stop with Ctrl-C or SIGTERM.")
-
-        _serve(parts, opened, found, ready)
+    given: ServeSettings = parts.options.serve
+    low, high = workers(given.workers)
+    for name in QUIET:  # what they have to say is about connections
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    with listen(given.host, given.port) as found:
+        _serve(parts, found, Elastic(low, high, given.queue_seconds))
 
 
-def _serve(parts: Parts, opened: Opened, found: socket.socket, ready: Callable[[], None]) -> None:
-    from importlib.metadata import version
+def _serve(parts: Parts, found: socket.socket, elastic: Elastic) -> None:
+    from ctxlab.serving.access import Access
+    from ctxlab.serving.front import Front
+    from ctxlab.serving.jobs import Jobs
+    from ctxlab.serving.metrics import Metrics
+    from ctxlab.serving.pool import Pool
+    from ctxlab.serving.server import Address, serve, url
 
-    from ctxlab.serving.app import make_app
-    from ctxlab.serving.scheduler import Scheduler
-    from ctxlab.serving.server import serve
+    given: ServeSettings = parts.options.serve
+    limits, run_dir = _limits(given), parts.origin.run_dir
+    access = Access(Path(given.keys) if given.keys else None)
+    pool = Pool(elastic)
+    folder = Path(given.jobs) if given.jobs else run_dir / JOBS
+    jobs = Jobs(JobSettings(folder, given.max_jobs, given.job_seconds), pool)
+    screen, address = console(), url(found)
+    if access.is_open and not given.host.startswith(LOOPBACK):
+        say(
+            screen,
+            f"note: serve.host={given.host} without serve.keys=: whoever reaches this address may use the model.",
+        )
 
-    given = parts.options.serve
-    limits = Limits(
+    def ready() -> None:
+        write_json(run_dir / ADDRESS, {"url": address})
+        say(screen, f"Serving on {address}; stop with Ctrl-C or SIGTERM.")
+
+    def answer(number: int) -> None:
+        work(pool.path, number, lambda: _opened(parts, elastic), limits)
+
+    pool.open()
+    forks = Forks(answer, unneeded=[found.fileno(), jobs.fileno()])
+    front = Front(pool=pool, access=access, limits=limits, metrics=Metrics(), jobs=jobs, version=version("ctxlab"))
+    number = serve(front, forks, Address(found, ready))
+    _say_end(front, number, folder)
+
+
+def _limits(given: ServeSettings) -> Limits:
+    return Limits(
         max_bytes=given.max_bytes,
+        max_characters=given.max_characters,
         max_waiting=given.max_waiting,
+        max_waiting_per_key=given.max_waiting_per_key,
+        max_connections=given.max_connections,
+        head_seconds=given.head_seconds,
         body_seconds=given.body_seconds,
         drain_seconds=given.drain_seconds,
     )
-    for name in QUIET:  # what they have to say is about connections
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    scheduler = Scheduler(opened.bench.answerer(), opened.bench.tokenizer, limits.max_waiting)
-    app = make_app(scheduler, _served(parts, opened), limits, version("ctxlab"))
-    scheduler.start()
-    try:
-        number = serve(app, found, limits.drain_seconds, ready)
-    finally:
-        scheduler.close()
-    lost, answered = scheduler.cut_off, scheduler.answered
-    if lost:
+
+
+def _say_end(front: "Front", number: int, folder: Path) -> None:
+    pool = front.pool
+    left = front.jobs.num_waiting
+    jobs = f" {left:,} jobs wait: serve.jobs={folder} continues them." if left else ""
+    if pool.cut_off:
         raise Interrupted(
             number,
-            f"Stopped: {answered:,} documents were answered, {lost:,} were cut off after "
-            f"serve.drain_seconds={limits.drain_seconds:g}.",
+            f"Stopped: {pool.answered:,} documents were answered, {pool.cut_off:,} were cut off after "
+            f"serve.drain_seconds={front.limits.drain_seconds:g}.{jobs}",
         )
-    say(console(), f"Stopped: {answered:,} documents were answered, none is lost.")
+    say(console(), f"Stopped: {pool.answered:,} documents were answered, none is lost.{jobs}")
+
+
+def _opened(parts: Parts, elastic: Elastic) -> OpenedWorker:
+    """Open the model in a worker; several share the cores."""
+    if elastic.max_workers > 1:
+        torch.set_num_threads(max(1, torch.get_num_threads() // elastic.max_workers))
+    opened = open_bench(parts, lambda _: Splits(train=[], validation=[], test=[]))
+    return OpenedWorker(opened.bench.answerer(), opened.bench.tokenizer, _served(parts, opened))
 
 
 def _served(parts: Parts, opened: Opened) -> Served:

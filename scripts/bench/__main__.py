@@ -28,6 +28,7 @@ MEASUREMENTS = (
     "loop",
     "reliability",
     "startup",
+    "serving",
     "probes",
     "lm",
     "streaming",

@@ -43,13 +43,13 @@ class Browser:
         assert answer.ok, value
         return value
 
-    def show(self, page: Path, width: int, *, dark: bool = False, media: str = "") -> None:
-        """Open a file in a window of a width."""
+    def show(self, page: Path | str, width: int, *, dark: bool = False, media: str = "") -> None:
+        """Open a file or an address in a window of a width."""
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
         self.devtools("Emulation.setDeviceMetricsOverride", **size)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.devtools("Emulation.setEmulatedMedia", media=media, features=[scheme])
-        self._post("/url", {"url": page.resolve().as_uri()})
+        self._post("/url", {"url": page if isinstance(page, str) else page.resolve().as_uri()})
 
     def devtools(self, command: str, **values: Any) -> Any:
         """Run a command of the devtools protocol."""

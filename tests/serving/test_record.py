@@ -35,6 +35,24 @@ def test_a_record_with_gold_is_taken_and_a_mistyped_field_refused(name):
         assert task.notes == []
 
 
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"turns": ["Hello.", "canary?"]},
+        {"turns": ["Hello.", "canary?"], "candidates": []},
+        {"turns": [], "candidates": ["canary", "b"]},
+        {"turns": "canary", "candidates": ["canary", "b"]},
+        {"turns": ["canary"], "candidates": "canary"},
+        {"turns": [["canary"], {"canary": 1}], "candidates": ["a", "b"]},
+    ],
+)
+def test_a_dialogue_without_candidates_or_turns_is_refused(record):
+    task = build(compose("train", ["task=dialogue"]).task, Task).for_kind("encoder")
+    with pytest.raises(Refusal) as caught:
+        documents(Answerer(task, lambda _: [], None), record)
+    assert (caught.value.status, "canary" in caught.value.sentence) == (422, False)
+
+
 def test_a_copied_record_counts_as_read():
     one, other = Watched({"a": 1, "b": 2}), Watched({"a": 1, "b": 2})
     assert (one["a"], one.get("c"), "d" in one) == (1, None, False)

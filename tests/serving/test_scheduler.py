@@ -27,9 +27,9 @@ def made(bench):
     return Scheduler(bench.answerer(), bench.tokenizer, max_waiting=8)
 
 
-def put(made, *records):
+def put(made, *records, key=""):
     """Accept records and put their documents into the ring."""
-    tickets = made.submit(records, 10)
+    tickets = made.submit(records, 10, key)
     queue = SimpleQueue()
     for ticket in (*tickets, None):
         queue.put(ticket)
@@ -63,6 +63,31 @@ def test_two_long_documents_take_turns_and_short_ones_share_a_pass(made):
     found = turns(made, one, other, *short)
     assert abs(found[1] - found[0]) <= 1  # their last windows may share a pass
     assert found[2:] == [3, 3, 3, 3]
+
+
+def test_a_key_with_one_document_does_not_wait_for_all_of_another(made):
+    many = put(made, *[LONG] * 6, key="many")
+    for _ in range(3):
+        made.turn()
+    (one,) = put(made, {**SHORT, "text": LONG["text"][:900]}, key="one")  # two passes
+    began = made.tokens_read
+    assert turns(made, one)[0] <= 4  # with a single queue each of its passes would wait for six others
+    assert made.tokens_read > began
+    (again,) = put(made, SHORT, key="one")  # what it had before does not count against it once it was away
+    assert turns(made, again)[0] <= 2
+    turns(made, *many)
+    assert made._spent == {}
+
+
+def test_a_document_that_no_reader_foresaw_is_the_client_s_mistake(made, monkeypatch, caplog):
+    def fail(*_):
+        raise AttributeError("canary")
+
+    monkeypatch.setattr(scheduling, "documents", fail)
+    (ticket,) = put(made, SHORT)
+    with pytest.raises(Refusal, match="not one that task=ner reads") as caught:
+        ticket.done.result(0)
+    assert (caught.value.status, "canary" in caplog.text + caught.value.sentence) == (422, False)
 
 
 def test_answers_are_those_of_predict(made, bench):

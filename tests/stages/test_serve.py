@@ -1,6 +1,7 @@
 """``ctxlab serve``: a real server on a free port, against ``ctxlab predict`` on the same file."""
 
 import json
+import os
 import signal
 import socket
 import time
@@ -16,6 +17,7 @@ from ctxlab.cli import main
 from ctxlab.core.folders import sha256
 from ctxlab.stages import serve as stage
 from ctxlab.training import checkpoint
+from tests.faults.serve_fuzzing import fuzz
 from tests.stages.forked import Forked
 
 CANARY = "Canary7f3a"
@@ -37,7 +39,7 @@ def server(run, folder, *words):
     process = Forked(words, folder.parent / "log" / folder.name, None)
     try:
         address, log = folder / "server.json", folder.parent / "log" / folder.name
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240  # two seconds where nobody else computes
         while not address.is_file():
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline
@@ -53,7 +55,9 @@ def server(run, folder, *words):
 @pytest.fixture(scope="module")
 def served(trained, tmp_path_factory):
     folder = tmp_path_factory.mktemp("served") / "server"
-    with server(trained, folder, f"serve.max_bytes={LIMIT}", "serve.body_seconds=0.5") as found:
+    with server(
+        trained, folder, f"serve.max_bytes={LIMIT}", "serve.max_characters=20000", "serve.body_seconds=0.5"
+    ) as found:
         yield found
 
 
@@ -148,6 +152,11 @@ HOSTILE = [
     (422, {"text": "  "}),
     (422, {}),
     (413, b" " * (LIMIT + 1)),
+    (413, {"tokens": [CANARY] * 2001}),
+    (422, b'{"text": {"%s": [null]}}' % CANARY.encode()),
+    (422, b'{"tokens": ["%s", 1e308]}' % CANARY.encode()),
+    (400, b'{"text": "%s", "n": %s}' % (CANARY.encode(), b"9" * 5000)),
+    (400, b'{"a":' * 5000 + b"1" + b"}" * 5000),
 ]
 
 
@@ -194,12 +203,53 @@ def test_requests_that_are_too_large_too_slow_or_have_no_host(served):
     assert ask(served, RECORDS[0])[0] == 200
 
 
+def test_a_stream_tells_of_every_window_and_ends_with_the_answer(served, predicted):
+    status, text = ask(served, RECORDS[2], "/v1/documents/stream")
+    *lines, last = map(json.loads, text.splitlines())
+    assert status == 200
+    assert json.dumps(last["record"], ensure_ascii=False) == predicted.alone[2]
+    windows = [line for line in lines if "window" in line]
+    assert [line["window"] for line in windows] == list(range(last["coverage"]["windows"]))
+    assert (windows[0]["tokens"][0], windows[-1]["tokens"][1]) == (0, last["coverage"]["tokens"])
+    so_far = [line for line in lines if "record_so_far" in line]
+    read = [line["coverage"]["tokens_read"] for line in so_far]
+    assert read == sorted(set(read))
+    assert 0 < read[0] < read[-1] < last["coverage"]["tokens"]
+    for line in so_far:  # windows that were read have the labels of the whole answer
+        tags = line["record_so_far"]["tags"]
+        assert len(tags) == len(last["record"]["tags"])
+        assert tags[:20] == last["record"]["tags"][:20]
+
+
+def test_a_job_is_answered_like_a_request(served, predicted):
+    url = json.loads(ask(served, RECORDS[1], "/v1/jobs")[1])["url"]
+    while (job := json.loads(ask(served, None, url, "GET", "")[1]))["status"] == "waiting":
+        time.sleep(0.02)
+    assert json.dumps(job["answer"]["record"], ensure_ascii=False) == predicted.alone[1]
+
+
+def test_fuzzed_bodies_get_no_error_of_the_server(served):
+    statuses = fuzz(served.port, 160, seed=0)
+    assert statuses.keys() >= {200, 400, 422}
+
+
+def test_a_worker_that_is_killed_loses_nothing(served, predicted):
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(ask, served, RECORDS[2]) for _ in range(4)]
+        (worker,) = json.loads(ask(served, None, "/v1/status", "GET", "")[1])["workers"]
+        os.kill(worker, signal.SIGKILL)
+        for each in asked:
+            status, text = each.result(60)
+            assert (status, json.loads(text)["record"]) == (200, json.loads(predicted.together[2]))
+
+
 def test_no_text_is_left_in_the_run_directory(served):
     """Last of the tests of this server: what it was sent is in no file that it wrote."""
     assert ask(served, {"id": CANARY, "text": f"{CANARY} came."})[0] == 200
     files = [path for path in served.folder.rglob("*") if path.is_file()]
     assert files
     assert not [path for path in [*files, served.log] if CANARY in path.read_text(errors="replace")]
+    assert CANARY not in ask(served, None, "/metrics", "GET", "")[1]
 
 
 def test_sigterm_finishes_what_runs_and_takes_nothing_new(trained, tmp_path):
@@ -242,7 +292,10 @@ def test_a_port_in_use_is_a_sentence_and_leaves_no_directory(trained, tmp_path, 
         (["serve.prot=1"], "port"),
         (["serve.max_bytes=0"], "serve.max_bytes=0 is too small"),
         (["serve.drain_seconds=-1"], "serve.drain_seconds=-1.0 is not a limit"),
-        (["trainer.processes=2"], "ctxlab serve uses one process"),
+        (["serve.workers=2..1"], "serve.workers=2..1 is neither a number of processes nor a range"),
+        (["serve.keys=/nowhere/keys"], "serve.keys=/nowhere/keys cannot be read (no such file or directory)"),
+        (["checkpoint=latest", "run=/nowhere"], "/nowhere"),
+        (["trainer.processes=2"], "by serve.workers=; leave it out"),
         (["-m", "seed=1"], "leave out -m"),
     ],
 )
