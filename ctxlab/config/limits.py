@@ -19,6 +19,8 @@ LEAST = {
     "seeds": 1,
     "trials": 1,
     "label.seed": 0,
+    "healing.steps": 0,
+    "sample_documents": 1,
     "sweep.n_trials": 1,
     "sweep.workers": 1,
     "serve.max_bytes": 1,
@@ -92,6 +94,9 @@ RANGES = {
     "perturb.share": (0.0, 1.0),
     "perturb.dose": (0.0, 1.0),
     "label.threshold": (0.0, 1.0),
+    "healing.lr": (0.0, math.inf),
+    "healing.temperature": (0.0, math.inf),
+    "healing.share": (0.0, 1.0),
 }
 """Minimum and maximum of numbers that libraries would refuse late, or not at all."""
 
@@ -108,6 +113,7 @@ CHOICES = {
 }
 
 REQUIRED = {
+    "run": "run=<run directory>",
     "runs": "runs=[<run directory>,<run directory>]",
     "input": "input=<file of documents, one JSON line each>",
     "output": "output=<file to write>",

@@ -140,6 +140,25 @@ class ServeOptions:
 
 
 @dataclass
+class HealingSettings:
+    """``healing`` in ``conf/compress.yaml``, where each key is explained."""
+
+    steps: int | None = MISSING
+    lr: float | None = MISSING
+    temperature: float = MISSING
+    share: float = MISSING
+
+
+@dataclass
+class CompressOptions:
+    """Options of ``ctxlab compress`` only."""
+
+    compression: Any = MISSING
+    healing: HealingSettings = field(default_factory=HealingSettings)
+    sample_documents: int = MISSING
+
+
+@dataclass
 class VerifyOptions:
     """Options of ``ctxlab verify`` only."""
 
@@ -283,6 +302,11 @@ class ServeConfig(ServeOptions, FromRun, RunConfig):
 
 
 @dataclass
+class CompressConfig(CompressOptions, FromRun, RunConfig):
+    """Root of ``ctxlab compress``."""
+
+
+@dataclass
 class VerifyConfig(VerifyOptions, FromRun, RunConfig):
     """Root of ``ctxlab verify``."""
 
@@ -294,6 +318,7 @@ SCHEMAS = {
     "predict_schema": PredictConfig,
     "label_schema": LabelConfig,
     "serve_schema": ServeConfig,
+    "compress_schema": CompressConfig,
     "verify_schema": VerifyConfig,
     "compare_schema": CompareConfig,
     "report_schema": ReportConfig,
@@ -308,6 +333,7 @@ OPTIONS: dict[str, type] = {
     "predict": PredictOptions,
     "label": LabelOptions,
     "serve": ServeOptions,
+    "compress": CompressOptions,
     "verify": VerifyOptions,
     "compare": CompareOptions,
     "report": ReportOptions,
