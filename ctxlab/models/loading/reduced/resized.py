@@ -54,7 +54,7 @@ def _keep_units(block: AttentionBlock, units: Sequence[int]) -> None:
             keep_outputs(projection, index)
     keep_inputs(block.output, of_queries)
     if hasattr(block.module, "split_size"):  # GPT-2 divides the outputs of its single projection by it
-        setattr(block.module, "split_size", len(of_queries))
+        block.module.split_size = len(of_queries)
 
 
 def _columns(units: Sequence[int], width: int) -> list[int]:

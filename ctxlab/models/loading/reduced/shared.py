@@ -26,8 +26,11 @@ def tie(model: Any, leaders: Sequence[Sequence[int]]) -> None:
 
 
 def _tie(leader: torch.nn.Module, layer: torch.nn.Module) -> None:
+    others = dict(layer.named_modules())
     for name, module in leader.named_modules():
-        other = layer.get_submodule(name)
+        other = others.get(name)
+        if other is None:
+            continue
         for key in module._parameters.keys() & other._parameters.keys():
             other._parameters[key] = module._parameters[key]
         if isinstance(module, Int8Linear):
