@@ -34,6 +34,7 @@ MEASUREMENTS = (
     "litbank",
     "main_job",
     "before",
+    "compression",
 )
 FOLDER = Path("outputs/bench")
 

@@ -12,6 +12,7 @@ import pytest
 from ctxlab.config import catalogue
 from ctxlab.config.build import build, locate
 from ctxlab.core.augmentation import Augmentation
+from ctxlab.core.compression import Compression
 from ctxlab.core.continual import Continual
 from ctxlab.core.contract import Component
 from ctxlab.core.data import Source
@@ -45,6 +46,7 @@ PROTOCOLS = {
     "perturb": Augmentation,
     "knowledge": Knowledge,
     "label": Labelling,
+    "compression": Compression,
 }
 """By the group of ``conf`` whose files name its components."""
 
