@@ -113,7 +113,6 @@ CHOICES = {
 }
 
 REQUIRED = {
-    "run": "run=<run directory>",
     "runs": "runs=[<run directory>,<run directory>]",
     "input": "input=<file of documents, one JSON line each>",
     "output": "output=<file to write>",

@@ -1,6 +1,6 @@
-"""Every mechanism of conf/compression on every kind of model: the same after a reload, smaller as arithmetic says, trains on.
+"""Every mechanism of conf/compression on every kind of model: the same after a reload, smaller, and trained on.
 
-The oracle of sizes is arithmetic of the architectures: d the width, four times as many hidden units, h the width of a head.
+The oracle of sizes is arithmetic of the architectures: d the width, four times as many hidden units, h a head's width.
 """
 
 import pytest

@@ -1,4 +1,4 @@
-"""``compression=int8``: against the definition in double precision, token by token; the kernel and what stands in for it."""
+"""``compression=int8``: against the definition in double precision, by the kernel and by what stands in for it."""
 
 import pytest
 import torch

@@ -14,9 +14,16 @@ from tests.compression.made import TEXTS, compress, logits, reloaded, tiny
 NEW = "quite a different journey, 1987"
 
 
-@pytest.mark.parametrize(("name", "vocabulary"), [
-    ("tiny_bert", "letters"), ("tiny_bert", "bytes"), ("tiny_gpt2", "bytes"), ("tiny_llama", "bytes"), ("tiny_t5", "letters"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "vocabulary"),
+    [
+        ("tiny_bert", "letters"),
+        ("tiny_bert", "bytes"),
+        ("tiny_gpt2", "bytes"),
+        ("tiny_llama", "bytes"),
+        ("tiny_t5", "letters"),
+    ],
+)
 def test_known_texts_have_the_same_outputs(name, vocabulary, tmp_path):
     made, before = (tiny(name, vocabulary=vocabulary) for _ in range(2))
     compress(made, "vocabulary")

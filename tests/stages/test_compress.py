@@ -170,7 +170,8 @@ def test_what_cannot_be_is_one_sentence_and_no_directory(words, sentence, origin
 
 def test_a_run_is_needed(tmp_path, capsys):
     assert main(["compress", f"hydra.run.dir={tmp_path / 'no'}"]) == 2
-    assert "ctxlab compress needs run: add run=<run directory>." in capsys.readouterr().err
+    assert "ctxlab compress needs a run: add run=<directory of a training run>." in capsys.readouterr().err
+    assert not (tmp_path / "no").exists()
 
 
 def test_a_run_without_a_checkpoint_is_refused(original, tmp_path, capsys):

@@ -50,6 +50,8 @@ def plan(parts: Parts) -> Plan:
         UserError: The mechanism is not valid, or steps were asked for where there is nothing to heal.
     """
     options: CompressOptions = parts.options
+    if parts.start is None:
+        raise UserError("ctxlab compress needs a run: add run=<directory of a training run>.")
     if parts.trainer.processes > 1:
         raise UserError(f"trainer.processes={parts.trainer.processes}: ctxlab compress uses one process; leave it out.")
     mechanism = build(options.compression, Compression)
