@@ -48,6 +48,16 @@ def test_a_token_depends_on_no_other():
     assert torch.equal(layer(inputs[2:3, :3]), whole[2:3, :3])
 
 
+def test_in_double_precision_it_is_the_definition_itself():
+    """As ``ctxlab verify`` runs it."""
+    torch.manual_seed(0)
+    linear, inputs = torch.nn.Linear(16, 24), torch.randn(3, 16).double()
+    layer = Int8Linear.of(linear).double()
+    found = layer(inputs)
+    assert found.dtype == torch.float64
+    assert torch.allclose(found, by_definition(linear.weight, linear.bias, inputs), atol=1e-6)
+
+
 def test_zeros_stay_zeros():
     layer = Int8Linear.of(torch.nn.Linear(4, 3, bias=False))
     assert torch.equal(layer(torch.zeros(2, 4)), torch.zeros(2, 3))

@@ -68,7 +68,7 @@ def test_the_table_has_the_original_and_what_was_made(original, made):
 def test_agreement_is_that_of_the_predictions(original, made):
     def tags(folder):
         lines = (folder / "predictions" / "validation.jsonl").read_text().splitlines()
-        return [tag for line in lines for tag in json.loads(line)["predicted"]]
+        return [tag for line in lines for tag in json.loads(line)["tags"]]
 
     pairs = list(zip(tags(original), tags(made / "layers"), strict=True))
     same = sum(one == other for one, other in pairs) / len(pairs)
@@ -93,7 +93,7 @@ def test_it_is_used_as_any_other_run(name, made, tmp_path):
     (tmp_path / "in.jsonl").write_text('{"id": "a", "tokens": ["Ada", "went", "home"]}\n')
     words = [f"input={tmp_path / 'in.jsonl'}", f"output={tmp_path / 'out.jsonl'}"]
     assert main(["predict", f"run={run}", *words, f"hydra.run.dir={tmp_path / 'predict'}"]) == 0
-    assert len(json.loads((tmp_path / "out.jsonl").read_text())["predicted"]) == 3
+    assert len(json.loads((tmp_path / "out.jsonl").read_text())["tags"]) == 3
 
 
 @pytest.mark.parametrize("name", ["layers", "share", "int8"])
@@ -152,7 +152,7 @@ def test_adapters_are_merged(tmp_path):
     ("words", "sentence"),
     [
         (["compression.layers=3"], "compression.layers=3 keeps all: the model of this run has 3; give at most 2."),
-        (["compression=heads", "compression.share=2"], "compression.share=2.0 is out of range"),
+        (["compression=heads", "compression.share=2"], "compression.share=2 is out of range"),
         (["compression=int8", "healing.steps=5"], "healing.steps=5 has nothing to do after compression=int8"),
         (["compression=sparse"], "there is no compression 'sparse'"),
         (["healing.steps=-1"], "healing.steps=-1 is too small"),

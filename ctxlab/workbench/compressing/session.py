@@ -15,6 +15,7 @@ from ctxlab.core.compression import Compressed, Compression, Subject
 from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
 from ctxlab.core.files import write_json
+from ctxlab.core.model import TUNING
 from ctxlab.core.optim import OptimizerFactory
 from ctxlab.core.tracking import Tracker
 from ctxlab.models.loading.reduced.rebuild import FAMILY
@@ -112,6 +113,7 @@ def _write(parts: Parts, bench: Workbench, tokenizer: Any, weights: Mapping[str,
             folder, bench.task, bench.strategy, tuning=parts.tuning, model=bench.model, tokenizer=tokenizer,
             context_length=bench.length, step=0, weights=weights,
         )  # fmt: skip
+        (folder / TUNING).unlink(missing_ok=True)  # adapters are in the weights now
         values = {"state": TrainState().to_dict(), "task": bench.task.name, "context_length": bench.length}
         write_json(folder / saving.STATE, values)
 

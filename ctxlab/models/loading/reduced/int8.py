@@ -68,7 +68,7 @@ class Int8Linear(torch.nn.Module):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return (B, W, O), in the precision of ``inputs`` (B, W, I)."""
-        exact = inputs.float()
+        exact = inputs if inputs.dtype == torch.float64 else inputs.float()
         scale = (exact.abs().amax(dim=-1, keepdim=True) / LARGEST_INPUT).clamp_min(SMALLEST_SCALE)  # (B, W, 1)
         with torch.autocast(inputs.device.type, enabled=False):
             found = self._product(torch.round(exact / scale)) * scale
@@ -76,8 +76,8 @@ class Int8Linear(torch.nn.Module):
 
     def _product(self, levels: torch.Tensor) -> torch.Tensor:
         """Return whole numbers (B, W, I) times the weight: sums of whole numbers, so that every kernel has the same."""
-        if levels.device.type != "cpu" or not has_kernel():
-            return linear(levels, self.weight_int8.float()) * self.scale
+        if levels.device.type != "cpu" or self.scale.dtype != torch.float32 or not has_kernel():
+            return linear(levels, self.weight_int8.to(levels.dtype)) * self.scale
         if self._packed is None or self._packed[0] is not self.weight_int8:
             self._packed = self.weight_int8, torch.ops.onednn.qlinear_prepack(self.weight_int8, None)
         flat = (levels + (LARGEST_INPUT + 1)).to(torch.uint8).flatten(0, -2)
