@@ -13,7 +13,7 @@ from ctxlab.config.schema import CompressOptions, TrainerConfig
 from ctxlab.core.architecture import installed, note_installed
 from ctxlab.core.compression import Compressed, Compression, Subject
 from ctxlab.core.contract import option
-from ctxlab.core.errors import UserError
+from ctxlab.core.errors import Interrupted, UserError
 from ctxlab.core.files import write_json
 from ctxlab.core.model import TUNING
 from ctxlab.core.optim import OptimizerFactory
@@ -139,6 +139,7 @@ def heal(parts: Parts, steps: int, tracker: Tracker, memory: MemoryMeter) -> Tra
 
     Raises:
         UserError: The objective does not fit the task, or the disk is full.
+        Interrupted: A signal was received; says that healing is not continued but done again.
     """
     own = replace(
         parts,
@@ -155,7 +156,12 @@ def heal(parts: Parts, steps: int, tracker: Tracker, memory: MemoryMeter) -> Tra
         watcher=TrainingWatcher(tracker, memory),
         memory=memory,
     )
-    state = trainer.run(TrainState())
+    try:
+        state = trainer.run(TrainState())
+    except Interrupted as error:
+        raise Interrupted(
+            error.signal_number, "Stopped while healing; the original is as it was: give the command again."
+        ) from error
     run_dir = parts.origin.run_dir
     checkpoint.write_pointer(run_dir, "best", checkpoint.step_name(state.step), step=state.step)
     return state
