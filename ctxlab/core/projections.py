@@ -49,7 +49,7 @@ WIDTHS = ("intermediate_size", "n_inner", "d_ff", "hidden_dim", "encoder_ffn_dim
 class AttentionBlock:
     """The projections of a layer's self-attention."""
 
-    module: torch.nn.Module
+    module: Any
     """Holds the first ones."""
     inputs: Sequence[torch.nn.Module]
     """To queries, keys and values; or one module to all three, one after the other."""
