@@ -76,6 +76,5 @@ def _score(
 
 def _stand(name: str, opened: Opened, split: str, speed: Speed) -> Stand:
     assert opened.checkpoint is not None
-    return Stand(
-        name, score_split(opened.bench, split, opened.documents.of(split)), opened.bench, opened.checkpoint, speed
-    )
+    scored = score_split(opened.bench, split, opened.documents.of(split))
+    return Stand(name, scored, bench=opened.bench, checkpoint=opened.checkpoint, speed=speed)
