@@ -28,7 +28,7 @@ GIVEN = "given"
 OF_SEVERAL = ("eval", "soup")
 """Stages that have it."""
 
-TRAINED = ("train", "soup")
+TRAINED = ("train", "soup", "compress")
 """Stages whose runs have a model that others may start from."""
 
 CHECKPOINTS = "checkpoints"
@@ -42,6 +42,17 @@ RESUMED = {"train": "training run", "compare": "comparison", "sweep": "sweep"}
 
 OF_SOUP = (SEVERAL, GIVEN, "method", "checkpoint")
 """Keys of ``ctxlab soup`` itself, which a command that starts from a soup does not have."""
+
+OF_COMPRESSION = ("compression", "healing", "sample_documents")
+"""Keys and groups of ``ctxlab compress`` itself, which a command that starts from a compressed run does not have."""
+
+OF_ITS_TRAINING = (
+    "tuning", "averaging", "objective", "continual", "augment", "trainer.max_steps", "trainer.max_epochs",
+    "trainer.max_seconds", "trainer.max_tokens", "trainer.max_flops", "trainer.eval_every_steps",
+    "trainer.early_stopping_patience",
+)  # fmt: skip
+"""Keys and groups of a run that ``ctxlab compress`` leaves behind: what is compressed are its weights, merged with
+adapters, and healing has an objective and a budget of its own."""
 
 BEGINNING = ("start", "start_checkpoint")
 """Keys of the run whose weights a new one begins with; of no effect on a run that has a checkpoint of its own."""
@@ -115,7 +126,10 @@ def start(stage: str, overrides: Sequence[Override]) -> Start | None:
             raise UserError(f"{named[-1].input_line} names several runs: give one at a time.")
         return None
     folder = Path(text).expanduser().absolute()
-    return recorded(key, f"{key}={text}", folder, stage if key == "resume" else "train")
+    found = recorded(key, f"{key}={text}", folder, stage if key == "resume" else "train")
+    if stage != "compress":
+        return found
+    return replace(found, overrides=[one for one in found.overrides if not _within(one.key_or_group, OF_ITS_TRAINING)])
 
 
 def _first(override: Override) -> Start | None:
@@ -241,7 +255,14 @@ def _replayable(override: Override, start: str) -> bool:
     key = override.key_or_group
     hydra = key == "hydra" or override.is_hydra_override()
     left_out = (*STARTS, *OF_SOUP, "stage", *((*OF_PROCESSES, *BEGINNING) if start != "resume" else ()))
-    return not hydra and key not in left_out and MASK not in str(override.input_line)
+    return (
+        not hydra and key not in left_out and not _within(key, OF_COMPRESSION) and MASK not in str(override.input_line)
+    )
+
+
+def _within(key: str, names: Sequence[str]) -> bool:
+    """Return whether ``key`` is one of ``names``, or below one."""
+    return any(key == name or key.startswith(f"{name}.") for name in names)
 
 
 def _absolute(override: Override, cwd: Path) -> Override:

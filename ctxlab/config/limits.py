@@ -25,6 +25,8 @@ LEAST = {
     "targets": 1,
     "checks": 0,
     "drawn": 1,
+    "healing.steps": 0,
+    "sample_documents": 1,
     "sweep.n_trials": 1,
     "sweep.workers": 1,
     "serve.max_bytes": 1,
@@ -106,6 +108,9 @@ RANGES = {
     "perturb.dose": (0.0, 1.0),
     "label.threshold": (0.0, 1.0),
     "audit.level": (0.0, 1.0),
+    "healing.lr": (0.0, math.inf),
+    "healing.temperature": (0.0, math.inf),
+    "healing.share": (0.0, 1.0),
 }
 """Minimum and maximum of numbers that libraries would refuse late, or not at all."""
 

@@ -170,6 +170,25 @@ class AuditOptions:
 
 
 @dataclass
+class HealingSettings:
+    """``healing`` in ``conf/compress.yaml``, where each key is explained."""
+
+    steps: int | None = MISSING
+    lr: float | None = MISSING
+    temperature: float = MISSING
+    share: float = MISSING
+
+
+@dataclass
+class CompressOptions:
+    """Options of ``ctxlab compress`` only."""
+
+    compression: Any = MISSING
+    healing: HealingSettings = field(default_factory=HealingSettings)
+    sample_documents: int = MISSING
+
+
+@dataclass
 class VerifyOptions:
     """Options of ``ctxlab verify`` only."""
 
@@ -323,6 +342,11 @@ class AuditConfig(AuditOptions, FromRun, RunConfig):
 
 
 @dataclass
+class CompressConfig(CompressOptions, FromRun, RunConfig):
+    """Root of ``ctxlab compress``."""
+
+
+@dataclass
 class VerifyConfig(VerifyOptions, FromRun, RunConfig):
     """Root of ``ctxlab verify``."""
 
@@ -336,6 +360,7 @@ SCHEMAS = {
     "explain_schema": ExplainConfig,
     "serve_schema": ServeConfig,
     "audit_schema": AuditConfig,
+    "compress_schema": CompressConfig,
     "verify_schema": VerifyConfig,
     "compare_schema": CompareConfig,
     "report_schema": ReportConfig,
@@ -352,6 +377,7 @@ OPTIONS: dict[str, type] = {
     "explain": ExplainOptions,
     "serve": ServeOptions,
     "audit": AuditOptions,
+    "compress": CompressOptions,
     "verify": VerifyOptions,
     "compare": CompareOptions,
     "report": ReportOptions,

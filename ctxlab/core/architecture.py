@@ -1,9 +1,9 @@
-"""Queries about a model's architecture; the only module that depends on how Transformers names things.
+"""Queries about a model's architecture; with ``projections`` all that depends on how Transformers names things.
 
 Sizes come from the config, everything else from the modules. The *reading* part of an encoder-decoder is its encoder.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -253,6 +253,17 @@ def first_layers(model: Any, count: int) -> Iterator[int]:
     finally:
         for one, removed in zip(lists, rest, strict=True):
             one.extend(removed)
+
+
+def keep_layers(model: Any, kept: Sequence[int]) -> None:
+    """Leave only the layers ``kept`` of ``model``, or of its encoder, for good, and write that into its config."""
+    config, stack = text_config(model.config), layers(model)
+    modules = _list(model, stack)
+    del modules[:]
+    modules.extend(stack[place] for place in kept)
+    config.num_hidden_layers = len(kept)
+    if getattr(config, "layer_types", None):
+        config.layer_types = [config.layer_types[place] for place in kept]
 
 
 def _list(model: Any, stack: list[torch.nn.Module]) -> torch.nn.ModuleList:

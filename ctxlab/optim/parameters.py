@@ -26,8 +26,9 @@ def parameter_groups(groups: Sequence[ParameterGroup], weight_decay: float) -> l
 
 
 def count_parameters(model: torch.nn.Module, *, trainable: bool = False) -> int:
-    """Return the number of weights, or of trainable ones."""
-    return sum(p.numel() for p in model.parameters() if p.requires_grad or not trainable)
+    """Return the number of weights, or of trainable ones; weights of 8 bits, which cannot be trained, are buffers."""
+    whole = () if trainable else (one for one in model.buffers() if one.dtype == torch.int8)
+    return sum(p.numel() for p in (*model.parameters(), *whole) if p.requires_grad or not trainable)
 
 
 def weight_bytes(model: torch.nn.Module) -> int:

@@ -34,13 +34,25 @@ loads the step with the best validation score.
 
 ## Without ctxlab
 
-`{model}.from_pretrained` loads these weights, and changed positions with them, but **none of the strategy's code: it
+{loads} **none of the strategy's code: it
 runs dense attention** over whatever it is given, and reads one window. {differs}. Windows of this run have at most
 {window:,} tokens, special ones included; the tokenizer's `model_max_length` says the same.
 """
 
 
-def card(task: Task, strategy: Strategy, tuning: Tuning, *, model: str, context_length: int, step: int) -> str:
+LOADS = "`{model}.from_pretrained` loads these weights, and changed positions with them, but"
+"""How the section begins where the library can build the model."""
+
+REBUILT = (
+    "`{model}.from_pretrained` **cannot load these weights**: the model is compressed in a way that the library cannot "
+    "build ({how}), and would begin with random ones in their place. It also has"
+)
+"""How it begins for a compressed model."""
+
+
+def card(
+    task: Task, strategy: Strategy, tuning: Tuning, *, model: str, context_length: int, step: int, rebuilt: str = ""
+) -> str:
     """Return the page as Markdown.
 
     Args:
@@ -50,12 +62,14 @@ def card(task: Task, strategy: Strategy, tuning: Tuning, *, model: str, context_
         model: Name of its class.
         context_length: Context length of the run, in tokens.
         step: Training steps done.
+        rebuilt: How the model is compressed, where only ctxlab can build it; empty otherwise.
     """
     families = ("reading", "positions", "attention", "memory", "curriculum")
     parts = {family: option(getattr(strategy, family)) for family in families}
     return CARD.format(
         task=task.name,
         model=model,
+        loads=(REBUILT if rebuilt else LOADS).format(model=model, how=rebuilt),
         context=context_length,
         step=step,
         version=version("ctxlab"),

@@ -14,6 +14,7 @@ from ctxlab.core.optim import Tuning
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
 from ctxlab.models.loading.checkpointed import save_tokenizer, save_weights
+from ctxlab.models.loading.reduced.rebuild import how_rebuilt
 from ctxlab.runtime import sharded
 from ctxlab.runtime.ranks import Ranks
 from ctxlab.training import checkpoint
@@ -129,7 +130,15 @@ def write_model(
     """
     save_weights(model, tuning, folder, weights=weights)
     save_tokenizer(tokenizer, strategy.reading.longest(context_length), folder)
-    page = card(task, strategy, tuning, model=type(model).__name__, context_length=context_length, step=step)
+    page = card(
+        task,
+        strategy,
+        tuning,
+        model=type(model).__name__,
+        context_length=context_length,
+        step=step,
+        rebuilt=how_rebuilt(model.config),
+    )
     write_text(folder / CARD, page)
 
 

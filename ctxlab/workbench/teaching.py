@@ -19,6 +19,9 @@ from ctxlab.runtime.teacher import RunTeacher
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.parts import Parts, Start, make_strategy
 
+TRAINED = ("train", "soup", "compress")
+"""Stages whose runs have a model that can teach."""
+
 CONFIG = "config.yaml"
 """File of a run directory with its composed configuration."""
 
@@ -89,7 +92,7 @@ def _config(folder: Path, named: str) -> DictConfig:
         cfg = OmegaConf.load(folder / CONFIG)
     except (OmegaConfBaseException, OSError, ValueError) as error:
         raise UserError(f"objective.run={named} cannot be read: {folder / CONFIG} is damaged.") from error
-    if not isinstance(cfg, DictConfig) or cfg.get("stage") != "train":
+    if not isinstance(cfg, DictConfig) or cfg.get("stage") not in TRAINED:
         raise UserError(f"objective.run={named} is no training run: give the directory of one.")
     return cfg
 

@@ -35,6 +35,7 @@ MEASUREMENTS = (
     "litbank",
     "main_job",
     "before",
+    "compression",
 )
 FOLDER = Path("outputs/bench")
 

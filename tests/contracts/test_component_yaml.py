@@ -24,6 +24,7 @@ STAGES = {
     "label": "label",
     "audit": "audit",
     "explanation": "explain",
+    "compression": "compress",
 }
 """Group → the stage that has it; all others are groups of ``train`` too."""
 

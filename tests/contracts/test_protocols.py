@@ -13,6 +13,7 @@ from ctxlab.config import catalogue
 from ctxlab.config.build import build, locate
 from ctxlab.core.audit import Check
 from ctxlab.core.augmentation import Augmentation
+from ctxlab.core.compression import Compression
 from ctxlab.core.continual import Continual
 from ctxlab.core.contract import Component
 from ctxlab.core.data import Source
@@ -49,6 +50,7 @@ PROTOCOLS = {
     "label": Labelling,
     "audit": Check,
     "explanation": Explanation,
+    "compression": Compression,
 }
 """By the group of ``conf`` whose files name its components."""
 

@@ -18,6 +18,7 @@ PARAMETERS, ARGUMENTS = 4, 5
 """From these numbers on, parameters are documented and arguments are named."""
 
 BY_POSITION = {
+    "qlinear_pointwise": "an operator of torch, whose names are no public interface",
     "apply": "torch.autograd.Function.apply takes no keywords",
     "save_for_backward": "of torch.autograd takes no keywords",
     "expand": "sizes of a tensor have no names",

@@ -15,6 +15,7 @@ from ctxlab.core.model import ADDED_MODULES, TUNING, TUNING_MODULE, ModelSource
 from ctxlab.core.optim import Tuning
 from ctxlab.models.loading.dropout import check_dropout, set_attention_dropout, set_dropout
 from ctxlab.models.loading.heads import UNNAMED
+from ctxlab.models.loading.reduced.rebuild import names_left_out
 from ctxlab.models.loading.weights import Configure, load_model, load_tokenizer, read_kind
 
 WEIGHTS = "model.safetensors"
@@ -32,6 +33,8 @@ def save_weights(
         weights: The exported weights, where they are not those of ``model``; None for those.
     """
     exported = tuning.export(model) if weights is None else dict(weights)
+    absent = names_left_out(model)
+    exported = {name: tensor for name, tensor in exported.items() if name not in absent}
     model.save_pretrained(folder, state_dict=exported, max_shard_size="100GB")
     if own := tuning.save(model):
         save_file({name: tensor.contiguous() for name, tensor in own.items()}, folder / TUNING)

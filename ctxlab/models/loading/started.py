@@ -18,14 +18,15 @@ from ctxlab.models.loading.checkpointed import WEIGHTS
 from ctxlab.models.loading.dropout import check_dropout, set_attention_dropout, set_dropout
 from ctxlab.models.loading.heads import NEW
 from ctxlab.models.loading.named_rows import add_note, drop_beginning, labels_of, listed
+from ctxlab.models.loading.reduced.rebuild import FAMILY, INT8
 from ctxlab.models.loading.weights import Configure, load_model, load_tokenizer, read_kind, read_labels
 
 POOLER = "pooler"
 """Name of the module whose loader says itself that it is new."""
 
 
-KEPT = "positions"
-"""Family of parts whose changes are in the weights; what others noted in the config is not so in the new run."""
+KEPT = ("positions", FAMILY)
+"""Families of parts whose changes are in the weights; what others noted in the config is not so in the new run."""
 
 
 class Started(ModelSource):
@@ -70,12 +71,17 @@ class Started(ModelSource):
 
         Raises:
             UserError: The architecture has no such head, or weights of it are missing that training cannot begin
-                without.
+                without; or they have 8 bits, which cannot be trained.
         """
+        if installed(self._saved, FAMILY).get(INT8):
+            raise UserError(
+                f"The weights of the run in `{self.called}` have 8 bits and cannot be trained: begin with the run that "
+                f"it was made from, {installed(self._saved, FAMILY)['made_from']}."
+            )
 
         def change(config: Any) -> None:
             drop_beginning(config)
-            setattr(config, NOTE, {KEPT: installed(config, KEPT)} if installed(config, KEPT) else {})
+            setattr(config, NOTE, {family: note for family in KEPT if (note := installed(config, family))})
             set_dropout(config, self.dropout, self.attention_dropout)
             if configure is not None:
                 configure(config)

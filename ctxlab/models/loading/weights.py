@@ -26,6 +26,7 @@ from ctxlab.models.loading.named_rows import (
     take_rows,
 )
 from ctxlab.models.loading.published_adapter import refuse_beside
+from ctxlab.models.loading.reduced.rebuild import is_rebuilt, load_reduced
 from ctxlab.models.loading.spaces import begin_words_with_a_space
 
 logger = logging.getLogger(__name__)
@@ -141,14 +142,7 @@ def load_model(
                 config.pad_token_id = getattr(config, "eos_token_id", None)  # decoders locate the last token by it
             check_head(config, head)
             configure(config)
-            model, report = auto_class(head).from_pretrained(
-                path,
-                config=config,
-                dtype="float32",
-                use_safetensors=True,
-                ignore_mismatched_sizes=True,
-                output_loading_info=True,
-            )
+            model, report = _load(path, config, auto_class(head))
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         raise UserError(f"model `{called}` does not load with a {head} head ({_line(error)}).") from error
     _check_weights(bare(model, head), report, called=called, head=head, new_head=new_head)
@@ -157,6 +151,21 @@ def load_model(
     if new_head and head in BY_NAME:
         _match_head(model, saved, report=report, called=called, head=head, own=own, labels=labels)
     return model.eval()
+
+
+def _load(path: Path, config: Any, build: Any) -> tuple[Any, dict[str, Any]]:
+    """Return the model of ``config`` with the weights in ``path``, and the report of what is missing."""
+    if is_rebuilt(config):
+        return load_reduced(path, config, build)
+    model, report = build.from_pretrained(
+        path,
+        config=config,
+        dtype="float32",
+        use_safetensors=True,
+        ignore_mismatched_sizes=True,
+        output_loading_info=True,
+    )
+    return model, report
 
 
 def _match_head(
