@@ -92,6 +92,7 @@ RANGES = {
     "perturb.share": (0.0, 1.0),
     "perturb.dose": (0.0, 1.0),
     "label.threshold": (0.0, 1.0),
+    "export.max_loss": (0.0, 1.0),
 }
 """Minimum and maximum of numbers that libraries would refuse late, or not at all."""
 
@@ -108,6 +109,7 @@ CHOICES = {
 }
 
 REQUIRED = {
+    "run": "run=<run directory>",
     "runs": "runs=[<run directory>,<run directory>]",
     "input": "input=<file of documents, one JSON line each>",
     "output": "output=<file to write>",

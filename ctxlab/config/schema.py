@@ -140,6 +140,15 @@ class ServeOptions:
 
 
 @dataclass
+class ExportOptions:
+    """Options of ``ctxlab export`` only."""
+
+    split: str = MISSING
+    documents: int = MISSING
+    export: Any = MISSING
+
+
+@dataclass
 class VerifyOptions:
     """Options of ``ctxlab verify`` only."""
 
@@ -260,6 +269,7 @@ class EvalConfig(EvalOptions, FromRun, RunConfig):
     """Root of ``ctxlab eval``."""
 
     perturb: Any = MISSING
+    runtime: Any = MISSING
 
 
 @dataclass
@@ -271,6 +281,8 @@ class SoupConfig(SoupOptions, RunConfig):
 class PredictConfig(PredictOptions, FromRun, RunConfig):
     """Root of ``ctxlab predict``."""
 
+    runtime: Any = MISSING
+
 
 @dataclass
 class LabelConfig(LabelOptions, FromRun, RunConfig):
@@ -280,6 +292,11 @@ class LabelConfig(LabelOptions, FromRun, RunConfig):
 @dataclass
 class ServeConfig(ServeOptions, FromRun, RunConfig):
     """Root of ``ctxlab serve``."""
+
+
+@dataclass
+class ExportConfig(ExportOptions, FromRun, RunConfig):
+    """Root of ``ctxlab export``."""
 
 
 @dataclass
@@ -294,6 +311,7 @@ SCHEMAS = {
     "predict_schema": PredictConfig,
     "label_schema": LabelConfig,
     "serve_schema": ServeConfig,
+    "export_schema": ExportConfig,
     "verify_schema": VerifyConfig,
     "compare_schema": CompareConfig,
     "report_schema": ReportConfig,
@@ -308,6 +326,7 @@ OPTIONS: dict[str, type] = {
     "predict": PredictOptions,
     "label": LabelOptions,
     "serve": ServeOptions,
+    "export": ExportOptions,
     "verify": VerifyOptions,
     "compare": CompareOptions,
     "report": ReportOptions,
