@@ -1,7 +1,7 @@
 """The folder that ``ctxlab export`` writes: a model, and everything that is needed to read documents with it.
 
 It holds the model in one file, tokenizer and config as in a checkpoint, ``settings.json`` (the run's task, strategy and
-context), ``bundle.json`` (facts about the model), ``parity.json`` (how it compares with the run) and a checksum of each.
+context), ``bundle.json`` (facts about the model), ``parity.json`` (how it compares with the run), and checksums.
 """
 
 import json

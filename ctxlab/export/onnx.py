@@ -68,7 +68,9 @@ class Onnx(Exporter):
 
         temporary = path.with_name(f".{path.name}")
         with quietly():
-            quantize_dynamic(path, temporary, weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul", "Gemm", "Gather"])
+            quantize_dynamic(
+                path, temporary, weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul", "Gemm", "Gather"]
+            )
         temporary.replace(path)
         import onnx
 

@@ -33,6 +33,7 @@ MEASUREMENTS = (
     "streaming",
     "litbank",
     "main_job",
+    "production",
     "before",
 )
 FOLDER = Path("outputs/bench")

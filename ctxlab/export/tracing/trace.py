@@ -87,7 +87,7 @@ def _bare(program: ExportedProgram) -> ExportedProgram:
 @contextmanager
 def quietly() -> Iterator[None]:
     """Silence warnings of the libraries about themselves."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "torch")]
+    loggers = [logging.getLogger(name) for name in (None, "torch.onnx", "torch.export", "torch")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)
@@ -98,7 +98,6 @@ def quietly() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-
 
 
 def _line(error: Exception) -> str:

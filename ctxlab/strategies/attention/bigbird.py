@@ -77,7 +77,6 @@ class BigBird(Sparse):
         layout = sliding(self.window, self.num_global, block=self.block, num_extra=num_extra)
         return (Plan(self.allowed, layout, extra=tokens.flatten(2)),)
 
-
     def exported(self, length: int, lengths: torch.Tensor, longest: int) -> tuple[Exportable, ...]:
         """Return a sliding window, and random blocks looked up in a table of the draws for all lengths."""
         assert self.table is not None

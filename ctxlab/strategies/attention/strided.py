@@ -14,7 +14,6 @@ from ctxlab.strategies.attention.kernels.plan import Plan, PreparedPlan, Prepare
 from ctxlab.strategies.attention.kernels.sparse import at_least
 from ctxlab.strategies.attention.kernels.union import attend_to_union, prepare_union
 
-
 MERGED = "with heads=merged two patterns in different orders share a softmax (heads=split can be exported)"
 
 

@@ -29,15 +29,15 @@ def check_parts(parts: Parts) -> None:
             "left: train with strategy/memory=none."
         )
     if strategy.reading.joins or strategy.reading.wants_scorer:
-        why = "its windows read one another" if strategy.reading.joins else "it reads with a second model"
+        second = "its windows read one another" if strategy.reading.joins else "it reads with a second model"
         raise UserError(
-            f"strategy/reading={option(strategy.reading)} cannot be exported, as {why}: strategy/reading=chunk, "
+            f"strategy/reading={option(strategy.reading)} cannot be exported, as {second}: strategy/reading=chunk, "
             "truncate and select can."
         )
-    if strategy.attention.unexportable:
+    if why := strategy.attention.unexportable:
         raise UserError(
-            f"strategy/attention={option(strategy.attention)} cannot be exported, as {strategy.attention.unexportable}: "
-            f"{_listed(_attentions())} can."
+            f"strategy/attention={option(strategy.attention)} cannot be exported, as {why}: {_listed(_attentions())} "
+            "can."
         )
     if knowledge.wants_marks:
         raise UserError(
@@ -54,7 +54,8 @@ def check_task(task: Task) -> None:
     """
     if task.generates or task.chooses:
         raise UserError(
-            f"task={task.name} cannot be exported with this model, as its answers are generated token by token: {TASKS}."
+            f"task={task.name} cannot be exported with this model, as its answers are generated token by token: "
+            f"{TASKS}."
         )
     if not task.runs_model:
         raise UserError(f"task={task.name} cannot be exported, as it runs no model here: {TASKS}.")
@@ -74,7 +75,8 @@ def check_bench(bench: Workbench) -> None:
     check_positions(bench.strategy)
     if attached(bench.model, TASK_MODULE) is not None:
         raise UserError(
-            f"task={bench.task.name} cannot be exported, as it answers with a second model over whole documents: {TASKS}."
+            f"task={bench.task.name} cannot be exported, as it answers with a second model over whole documents: "
+            f"{TASKS}."
         )
 
 

@@ -1,11 +1,13 @@
 """How a run was composed, for its bundle: all that reading needs, without files of the machine and what only trains."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+import ctxlab
 from ctxlab.core.bundle import Settings
 
 KEPT = ("task", "strategy", "context", "knowledge", "probe", "model", "experiment")
@@ -54,15 +56,10 @@ def _without_folder(word: str) -> str:
 
 
 def machine_paths(*paths: Path) -> list[str]:
-    """Return the texts that no file of a bundle may have: folders of this machine that its files could name."""
-    import sys
-    import tempfile
-
-    import ctxlab
-
+    """Return the texts that no file of a bundle may have: ``paths``, and folders of this machine's programs."""
     code = Path(ctxlab.__file__).resolve().parent.parent
-    found = {*map(str, paths), str(Path.home()), str(Path.cwd()), sys.prefix, sys.base_prefix, tempfile.gettempdir(), str(code)}
-    return sorted(one for one in found if len(one) > len("/x") and one != "/")
+    folders = (*paths, Path.home(), Path.cwd(), Path(sys.prefix), Path(sys.base_prefix), code)
+    return sorted({str(one) for one in folders if len(one.parts) > 2})  # a vocabulary may have words such as /tmp
 
 
 def naming(folder: Path, texts: list[str]) -> Mapping[str, str]:

@@ -4,8 +4,8 @@ The kernels of ``blocks`` choose their way by the sizes and masks of a batch, an
 views. A graph that serves every length cannot: here every block gathers its queries and keys by index, whatever the
 length, and a mask of 0 and ``HIDDEN`` is added to the scores. Only inference, in fp32.
 
-Shape legend: B windows, b is 1 or B, H query heads, K key heads, L tokens, D head width, N blocks, Q queries of a block,
-S keys of a block, G global tokens, E extra keys.
+Shape legend: B windows, b is 1 or B, H query heads, K key heads, L tokens, D head width, N blocks, Q queries of a
+block, S keys of a block, G global tokens, E extra keys.
 """
 
 from collections.abc import Callable, Sequence
