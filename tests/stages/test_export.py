@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from ctxlab.cli import main
+from ctxlab.command.compose import compose
 from ctxlab.config import catalogue
 from ctxlab.config.build import build
 from ctxlab.core import bundle
@@ -24,8 +25,9 @@ from ctxlab.export.tracing.trace import trace
 from ctxlab.runtime.engines.onnx import Onnx as OnnxRuntime
 from ctxlab.runtime.engines.torch import Torch
 from ctxlab.runtime.exported_model import ExportedModel, Outputs
-from ctxlab.workbench.exporting import parity, session
+from ctxlab.workbench.exporting import parity, refusals, session
 from ctxlab.workbench.exporting.settings import naming, settings
+from ctxlab.workbench.parts import make_parts
 from tests.stages.conftest import result, train
 from tests.strategies.attention.kernels.test_exported import part
 
@@ -161,11 +163,7 @@ def test_a_bundle_of_another_version_is_refused(copy):
         (["eval", "run={bundle}", "runtime=onnx", "strategy=longformer"], "was exported with strategy=chunk"),
         (["eval", "run={bundle}", "runtime=onnx", "trainer.precision=bf16"], "computes on the CPU in fp32"),
         (["verify", "run={bundle}"], "give ctxlab verify the training run"),
-        (["export", "run={run}", "strategy=reformer"], "strategy/attention=lsh cannot be exported"),
-        (["export", "run={run}", "strategy=rmt"], "strategy/memory=recurrent cannot be exported"),
-        (["export", "run={run}", "strategy=hierarchical"], "strategy/reading=hierarchical cannot be exported"),
-        (["export", "run={run}", "strategy.attention=full", "strategy=structured"], "strategy.attention=full"),
-        (["export"], "needs run=<run directory>"),
+        (["export"], "needs run: add run=<run directory>"),
     ],
     ids=lambda given: " ".join(given) if isinstance(given, list) else "",
 )
@@ -175,11 +173,30 @@ def test_what_does_not_fit_is_refused_in_one_sentence(run, exported, words, want
     assert not (tmp_path / "e").exists()
 
 
-def test_missing_libraries_are_named_with_the_extra(run, exported, tmp_path, refused, monkeypatch):
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (
+            "strategy=reformer",
+            "strategy/attention=lsh cannot be exported, as .*: adaptive_span, bigbird, .* full, local",
+        ),
+        ("strategy=structured", "strategy/attention=structured cannot be exported"),
+        ("strategy=rmt", "strategy/memory=recurrent cannot be exported, .*: train with strategy/memory=none"),
+        ("strategy=hierarchical", "strategy/reading=hierarchical cannot be exported, .*: strategy/reading=chunk"),
+        ("strategy=sparse_transformer strategy.attention.heads=merged", "heads=split can be exported"),
+    ],
+)
+def test_a_strategy_that_cannot_be_exported_is_named_with_those_that_can(words, wanted, tmp_path):
+    parts = make_parts(compose("export", ["run=null", "tracking=none", *words.split()]), tmp_path)
+    with pytest.raises(UserError, match=wanted):
+        refusals.check_parts(parts)
+
+
+def test_missing_libraries_are_named_with_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    for words in (["eval", f"run={exported}", "runtime=onnx"], ["export", f"run={run}"]):
-        error = refused([*words, "tracking=none", f"hydra.run.dir={tmp_path / 'e'}"])
-        assert "onnxruntime, which is not installed: pip install 'ctxlab[export]'" in error
+    for part_of_extra in (Onnx(), OnnxRuntime()):
+        with pytest.raises(UserError, match=r"onnxruntime, which is not installed: pip install 'ctxlab\[export\]'"):
+            part_of_extra.check()
 
 
 def test_outputs_that_differ_end_the_command_without_a_bundle(run, exported, tmp_path, refused, monkeypatch):
@@ -276,10 +293,8 @@ def test_an_archive_of_torch_computes_every_length_and_has_no_pickle(archive):
     assert found.compared == sum(length * 2 + (length + 1) // 2 for length in (1, 2, 40))
 
 
-def test_an_archive_with_pickle_or_noise_is_refused(archive, tmp_path):
-    model, _ = archive
-    ids = torch.ones(2, 8, dtype=torch.long)
-    plain = torch.export.export(model, (ids, ids))
+def test_an_archive_with_pickle_or_noise_is_refused(tmp_path):
+    plain = torch.export.export(torch.nn.Linear(2, 2), (torch.ones(1, 2),))
     torch.export.save(plain, tmp_path / "with.pt2")  # with the example inputs, pickled
     with pytest.raises(UserError, match="as pickle, which is never read"):
         Torch().open(tmp_path / "with.pt2")

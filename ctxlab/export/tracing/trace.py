@@ -59,7 +59,7 @@ def trace(model: Any, longest: int, vocabulary: int) -> ExportedProgram:
     sizes = {0: Dim("batch"), 1: Dim("length", max=longest)}
     given = dict(zip(INPUTS, (ids, shown), strict=True))
     try:
-        with torch.no_grad(), quietly(), _config.patch(backed_size_oblivious=True):
+        with torch.no_grad(), quietly(), _config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
             # Otherwise every size that is above 1 in the example would be fixed to be so.
             program = torch.export.export(
                 _Logits(model), (), given, dynamic_shapes=dict.fromkeys(INPUTS, sizes), strict=False

@@ -57,8 +57,8 @@ def export(parts: Parts) -> Session:
     exporter.check()
     runtime = build(catalogue.read(catalogue.option_file("runtime", exporter.runtime)), Runtime)
     runtime.check()
-    if parts.start is None:
-        raise UserError("ctxlab export needs run=<run directory>.")
+    if parts.start is None:  # run=null
+        raise UserError("ctxlab export needs a training run: give run=<run directory>.")
     if parts.trainer.processes > 1:
         raise UserError(f"trainer.processes={parts.trainer.processes}: ctxlab export uses one process; leave it out.")
     refusals.check_parts(parts)
