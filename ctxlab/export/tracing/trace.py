@@ -102,5 +102,5 @@ def quietly() -> Iterator[None]:
 
 def _line(error: Exception) -> str:
     """Return the first line of a message, shortened."""
-    text = " ".join(str(error).split("\n")[0].split()).rstrip(".")
+    text = (str(error).splitlines() or [type(error).__name__])[0].strip().rstrip(".")
     return text if len(text) <= 160 else f"{text[:157]}…"

@@ -7,7 +7,6 @@ from typing import Any
 
 import yaml
 
-import ctxlab
 from ctxlab.core.bundle import Settings
 
 KEPT = ("task", "strategy", "context", "knowledge", "probe", "model", "experiment")
@@ -57,7 +56,7 @@ def _without_folder(word: str) -> str:
 
 def machine_paths(*paths: Path) -> list[str]:
     """Return the texts that no file of a bundle may have: ``paths``, and folders of this machine's programs."""
-    code = Path(ctxlab.__file__).resolve().parent.parent
+    code = Path(__file__).resolve().parents[3]  # the folder that ctxlab lies in
     folders = (*paths, Path.home(), Path.cwd(), Path(sys.prefix), Path(sys.base_prefix), code)
     return sorted({str(one) for one in folders if len(one.parts) > 2})  # a vocabulary may have words such as /tmp
 
