@@ -21,8 +21,8 @@ class Onnx(Exporter):
     """Writes an ONNX file with the weights in it; with ``int8``, products of weights in 8-bit integers.
 
     Quantization is onnxruntime's dynamic one: weights once, each output by its own scale, and the inputs of every
-    product as it runs. Weights have seven bits, as processors without VNNI add products of eight in 16 bits, which
-    overflow: with eight bits F1 lost 0.015 on such a processor (docs/export.md).
+    product as it runs. Weights have seven bits, because processors without VNNI add products of eight in 16 bits, which
+    may overflow (onnxruntime's advice); docs/export.md has what eight bits cost on one.
     """
 
     runtime = "onnx"
