@@ -207,7 +207,9 @@ class AdaptiveSpan(BaseAttention):
             attention_mask = Tiles(masks.from_tensor(query, key, attention_mask, causal))
         own: LayerSpans = getattr(module, SPAN)
         if self._frozen is not None:
-            return attend(*self._exported(query, key, value, attention_mask.library, own.layer), scaling), None
+            return attend(
+                *self._exported(query, key, value, library=attention_mask.library, layer=own.layer), scaling
+            ), None
         spans = own.spans.by_layer()[own.layer]
         output = soft_span_attention(
             query, key, value=value, spans=spans, tiles=attention_mask, ramp=self.ramp, dropout=dropout, scaling=scaling

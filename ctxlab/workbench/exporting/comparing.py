@@ -56,8 +56,9 @@ def compare(work: Work, path: Path) -> tuple[dict[str, Any], Table, Split]:
         CheckFailed: They are not equal.
     """
     bench, other = work.bench, work.with_model(path)
+    attention, vocabulary = bench.strategy.attention, vocabulary_size(bench.model)
     tried = parity.try_lengths(
-        bench.model, other.model, bench.strategy.attention, work.longest, vocabulary_size(bench.model)
+        bench.model, other.model, attention=attention, longest=work.longest, vocabulary=vocabulary
     )
     compared = parity.Compared(bench.model, other.model).eval()
     name: str = work.parts.options.split
@@ -91,6 +92,12 @@ def compare(work: Work, path: Path) -> tuple[dict[str, Any], Table, Split]:
 
 def shrink(work: Work, path: Path, measured: dict[str, Any], before: Split) -> Table:
     """Replace the weights by int8 ones, and add what that costs to ``measured``.
+
+    Args:
+        work: The export.
+        path: File of the fp32 model, which is replaced.
+        measured: Content of ``parity.json`` so far.
+        before: The documents with the run's scores.
 
     Raises:
         CheckFailed: The primary metric loses more than is allowed.

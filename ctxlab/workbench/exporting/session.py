@@ -69,7 +69,7 @@ def export(parts: Parts) -> Session:
     )
     refusals.check_bench(opened.bench)
     documents = opened.documents.of(options.split)[: options.documents]
-    work = Work(parts, opened, exporter, runtime, documents)
+    work = Work(parts, opened, exporter=exporter, runtime=runtime, documents=documents)
     return _write(work)
 
 
@@ -90,7 +90,12 @@ def _write(work: Work) -> Session:
 
     write_whole(folder, fill)
     return Session(
-        work.parts, folder, found["parity"], found["table"], found["lost"], list(dict.fromkeys(work.bench.task.notes))
+        work.parts,
+        folder,
+        parity=found["parity"],
+        table=found["table"],
+        lost=found["lost"],
+        notes=list(dict.fromkeys(work.bench.task.notes)),
     )
 
 
