@@ -45,6 +45,9 @@ OF_TRAINING = (
 )
 """Groups and keys of training, fixed for a stage that uses a trained run."""
 
+OF_BUNDLE = ("strategy", "knowledge")
+"""Groups that are fixed too where a run was exported: its model computes with them."""
+
 OF_SPLITS = ("folds", "fold")
 """Keys that divide the documents: with others, some that were trained on or selected by would be scored."""
 
@@ -106,7 +109,8 @@ def _is_fixed(origin: Start, key: str, asked: Sequence[Override]) -> bool:
         held_out = origin.choices.get("data") != "generated" and not any(
             other.key_or_group in SCORED_FILES for other in asked
         )
-        return _within(key, (*OF_TRAINING, *OF_SPLITS, *(OF_HELD_OUT if held_out else ())))
+        exported = OF_BUNDLE if origin.stage == "export" else ()
+        return _within(key, (*OF_TRAINING, *exported, *OF_SPLITS, *(OF_HELD_OUT if held_out else ())))
     if origin.stage == "sweep":
         return not _within(key, OPEN_IN_SWEEP)
     return _within(key, FIXED) or not _within(key, OPEN)
@@ -143,6 +147,8 @@ def sentence(origin: Start, override: Override, before: Any) -> str:
             f"{line} cannot be changed: start= begins with the weights of the run in {origin.folder}, which has "
             f"{shown}; leave {key}= out."
         )
+    if origin.stage == "export":
+        return f"{line} cannot be changed: the bundle {origin.folder} was exported with {shown}; leave {key}= out."
     if origin.key != "resume":
         return f"{line} cannot be changed: the run in {origin.folder} was trained with {shown}; leave {key}= out."
     return (

@@ -14,6 +14,7 @@ from hydra.core.override_parser.types import Override
 from ctxlab.command.overrides import dotted, parse, plain_text, quoted
 from ctxlab.config import catalogue
 from ctxlab.config.redact import MASK
+from ctxlab.core import bundle
 from ctxlab.core.errors import UserError
 
 STARTS = ("resume", "run")
@@ -24,6 +25,9 @@ SEVERAL = "runs"
 
 GIVEN = "given"
 """Key in which a command notes what was given on its command line, for all of the runs."""
+
+OF_BUNDLES = ("eval", "predict")
+"""Stages that read the bundle of an export as they read a run."""
 
 OF_SEVERAL = ("eval", "soup")
 """Stages that have it."""
@@ -126,10 +130,30 @@ def start(stage: str, overrides: Sequence[Override]) -> Start | None:
             raise UserError(f"{named[-1].input_line} names several runs: give one at a time.")
         return None
     folder = Path(text).expanduser().absolute()
-    found = recorded(key, f"{key}={text}", folder, stage if key == "resume" else "train")
+    found =if key == "run" and (exported := bundle.here(folder)):
+        return _of_bundle(stage, exported)
+    return recorded(key, f"{key}={text}", folder, stage if key == "resume" else "train")
     if stage != "compress":
         return found
     return replace(found, overrides=[one for one in found.overrides if not _within(one.key_or_group, OF_ITS_TRAINING)])
+
+
+def _of_bundle(stage: str, folder: Path) -> Start:
+    """Return the run that was exported to a bundle, as that describes it.
+
+    Raises:
+        UserError: The stage needs the run itself, or the bundle is damaged.
+    """
+    if stage not in OF_BUNDLES:
+        raise UserError(
+            f"run={folder} is the bundle of an export, which ctxlab eval and ctxlab predict read: give ctxlab {stage} "
+            "the training run."
+        )
+    found = bundle.read_settings(folder)
+    return Start(
+        key="run", stage="export", folder=folder, overrides=parse(found.overrides), choices=found.choices,
+        config=found.config,
+    )  # fmt: skip
 
 
 def _first(override: Override) -> Start | None:

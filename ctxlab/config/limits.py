@@ -111,6 +111,7 @@ RANGES = {
     "healing.lr": (0.0, math.inf),
     "healing.temperature": (0.0, math.inf),
     "healing.share": (0.0, 1.0),
+    "export.max_loss": (0.0, 1.0),
 }
 """Minimum and maximum of numbers that libraries would refuse late, or not at all."""
 
@@ -127,6 +128,7 @@ CHOICES = {
 }
 
 REQUIRED = {
+    "run": "run=<run directory>",
     "runs": "runs=[<run directory>,<run directory>]",
     "input": "input=<file of documents, one JSON line each>",
     "output": "output=<file to write>",

@@ -189,6 +189,15 @@ class CompressOptions:
 
 
 @dataclass
+class ExportOptions:
+    """Options of ``ctxlab export`` only."""
+
+    split: str = MISSING
+    documents: int = MISSING
+    export: Any = MISSING
+
+
+@dataclass
 class VerifyOptions:
     """Options of ``ctxlab verify`` only."""
 
@@ -309,6 +318,7 @@ class EvalConfig(EvalOptions, FromRun, RunConfig):
     """Root of ``ctxlab eval``."""
 
     perturb: Any = MISSING
+    runtime: Any = MISSING
 
 
 @dataclass
@@ -319,6 +329,8 @@ class SoupConfig(SoupOptions, RunConfig):
 @dataclass
 class PredictConfig(PredictOptions, FromRun, RunConfig):
     """Root of ``ctxlab predict``."""
+
+    runtime: Any = MISSING
 
 
 @dataclass
@@ -347,6 +359,11 @@ class CompressConfig(CompressOptions, FromRun, RunConfig):
 
 
 @dataclass
+class ExportConfig(ExportOptions, FromRun, RunConfig):
+    """Root of ``ctxlab export``."""
+
+
+@dataclass
 class VerifyConfig(VerifyOptions, FromRun, RunConfig):
     """Root of ``ctxlab verify``."""
 
@@ -361,6 +378,7 @@ SCHEMAS = {
     "serve_schema": ServeConfig,
     "audit_schema": AuditConfig,
     "compress_schema": CompressConfig,
+    "export_schema": ExportConfig,
     "verify_schema": VerifyConfig,
     "compare_schema": CompareConfig,
     "report_schema": ReportConfig,
@@ -378,6 +396,7 @@ OPTIONS: dict[str, type] = {
     "serve": ServeOptions,
     "audit": AuditOptions,
     "compress": CompressOptions,
+    "export": ExportOptions,
     "verify": VerifyOptions,
     "compare": CompareOptions,
     "report": ReportOptions,

@@ -188,6 +188,9 @@ class Attention(Component, ABC):
     """Whether attention weights are scaled beyond the softmax of scores (a learned span), so that dense attention under
     the declared mask differs."""
 
+    unexportable: str | None
+    """Why the part has no form that can be exported, as the end of a sentence; None where it has one."""
+
     @property
     @abstractmethod
     def exact(self) -> bool:
@@ -200,6 +203,16 @@ class Attention(Component, ABC):
     @abstractmethod
     def reading(self) -> AbstractContextManager[None]:
         """Return a context for evaluation and prediction, in which a part that ``trains_only`` attends to all pairs."""
+
+    @abstractmethod
+    def exporting(self, longest: int) -> AbstractContextManager[None]:
+        """Return a context in which models with this part can be exported: no step depends on the content of tensors.
+
+        Called where ``unexportable`` is None. Only inference on the CPU, in fp32; outputs are those of ``reading``.
+
+        Args:
+            longest: Tokens of the longest window that the exported model receives.
+        """
 
     @abstractmethod
     def allowed(self, query: torch.Tensor, key: torch.Tensor, length: int) -> torch.Tensor:

@@ -24,6 +24,8 @@ class _Exact:
     def begin(self, module: torch.nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """Run before the module's forward pass."""
         del module
+        if torch.compiler.is_exporting():  # in fp32, and a graph has no autocast
+            return args
         given = tuple(value.float() if _is_coarse(value) else value for value in args)
         device = next((value.device.type for value in given if isinstance(value, torch.Tensor)), "cpu")
         self._running.append(torch.autocast(device, enabled=False))
@@ -33,6 +35,8 @@ class _Exact:
     def end(self, module: torch.nn.Module, args: Any, output: Any) -> None:
         """Run after the forward pass, even if it failed."""
         del module, args, output
+        if torch.compiler.is_exporting():
+            return
         self._running.pop().__exit__(None, None, None)
 
     def install(self, module: torch.nn.Module) -> list[Any]:

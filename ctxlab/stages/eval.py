@@ -129,8 +129,8 @@ def evaluation_cost(opened: Opened, splits: Sequence[Split], peak_bytes: int) ->
         evaluation_seconds=seconds,
         tokens_per_second=tokens / seconds,
         peak_memory_bytes=peak_bytes,
-        flops=flops,
+        flops=flops or None,
         matrix_rate_share=bench.matrix_rate_share(flops, seconds),
-        parameters=count_parameters(bench.model),
-        trainable_parameters=count_parameters(bench.model, trainable=True),
+        parameters=count_parameters(bench.model) or None,  # a bundle's are not torch's
+        trainable_parameters=count_parameters(bench.model, trainable=True) or None,
     )

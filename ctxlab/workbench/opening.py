@@ -83,6 +83,10 @@ def open_bench(
     Raises:
         UserError: Parts, documents and checkpoint do not fit together; names what does.
     """
+    from ctxlab.workbench.exporting.opening import bundle_of, open_bundle  # which takes its types from here
+
+    if exported := bundle_of(parts):
+        return open_bundle(parts, exported, load, scored=scored, refuse=refuse)
     folder = find_checkpoint(parts, trains=trains)
     source = _checkpointed(parts, folder, trains=trains) if folder else _beginning(parts)
     task = task_for(parts.task, source)

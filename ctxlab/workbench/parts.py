@@ -20,6 +20,7 @@ from ctxlab.core.knowledge import Knowledge
 from ctxlab.core.model import ModelSource
 from ctxlab.core.objective import Objective
 from ctxlab.core.optim import Averaging, OptimizerFactory, Schedule, Tuning
+from ctxlab.core.runtime import Runtime
 from ctxlab.core.strategy import Attention, Curriculum, Memory, Positions, Reading, Strategy
 from ctxlab.core.task import Task
 from ctxlab.core.tracking import Tracker
@@ -90,6 +91,8 @@ class Parts:
     """Options of this stage only, an instance of its class in ``config.schema.OPTIONS``; None if it has none."""
     perturb: Augmentation | None = None
     """Perturbs scored documents; None for a stage that does not."""
+    runtime: Runtime | None = None
+    """What computes the outputs of windows; None for a stage that only uses training runs."""
 
 
 def make_parts(cfg: DictConfig, run_dir: Path) -> Parts:
@@ -125,6 +128,7 @@ def make_parts(cfg: DictConfig, run_dir: Path) -> Parts:
         weights=Start(Path(cfg.start), cfg.start_checkpoint) if cfg.start else None,
         options=stage_options(cfg),
         perturb=build(cfg.perturb, Augmentation) if "perturb" in cfg else None,
+        runtime=build(cfg.runtime, Runtime) if "runtime" in cfg else None,
     )
 
 

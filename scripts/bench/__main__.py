@@ -34,6 +34,7 @@ MEASUREMENTS = (
     "streaming",
     "litbank",
     "main_job",
+    "production",
     "before",
     "compression",
 )

@@ -25,7 +25,7 @@ STAGES = {
     "audit": "audit",
     "explanation": "explain",
     "compression": "compress",
-}
+, "export": "export", "runtime": "eval"}
 """Group → the stage that has it; all others are groups of ``train`` too."""
 
 

@@ -19,11 +19,13 @@ from ctxlab.core.contract import Component
 from ctxlab.core.data import Source
 from ctxlab.core.errors import UserError
 from ctxlab.core.explanation import Explanation
+from ctxlab.core.export import Exporter
 from ctxlab.core.knowledge import Knowledge
 from ctxlab.core.labelling import Labelling
 from ctxlab.core.model import ModelSource
 from ctxlab.core.objective import Objective
 from ctxlab.core.optim import Averaging, OptimizerFactory, Schedule, Tuning
+from ctxlab.core.runtime import Runtime
 from ctxlab.core.strategy import Attention, Curriculum, Memory, Positions, Reading
 from ctxlab.core.task import Task
 from ctxlab.core.tracking import Tracker
@@ -51,6 +53,8 @@ PROTOCOLS = {
     "audit": Check,
     "explanation": Explanation,
     "compression": Compression,
+    "export": Exporter,
+    "runtime": Runtime,
 }
 """By the group of ``conf`` whose files name its components."""
 

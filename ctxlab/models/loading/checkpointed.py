@@ -16,7 +16,7 @@ from ctxlab.core.optim import Tuning
 from ctxlab.models.loading.dropout import check_dropout, set_attention_dropout, set_dropout
 from ctxlab.models.loading.heads import UNNAMED
 from ctxlab.models.loading.reduced.rebuild import names_left_out
-from ctxlab.models.loading.weights import Configure, load_model, load_tokenizer, read_kind
+from ctxlab.models.loading.weights import Configure, load_config, load_model, load_tokenizer, read_kind
 
 WEIGHTS = "model.safetensors"
 
@@ -83,6 +83,10 @@ class Checkpointed(ModelSource):
         except (OSError, ValueError, AttributeError) as error:
             raise UserError(f"checkpoint {self.path} has no readable config.json; give another checkpoint.") from error
         return [] if tuple(named) == UNNAMED else named
+
+    def config(self) -> Any:
+        """Return its config."""
+        return load_config(self.path, str(self.path))
 
     def kind(self) -> str:
         """Return the kind named in its config."""

@@ -69,6 +69,13 @@ def read_kind(path: Path, called: str) -> str:
         return kind_of(AutoConfig.from_pretrained(path))
 
 
+def load_config(path: Path, called: str) -> Any:
+    """Return the config of the model in ``path``, whose user's name is ``called``."""
+    _refuse_code(path, called)
+    with quiet():
+        return AutoConfig.from_pretrained(path)
+
+
 def read_labels(path: Path, called: str, head: str) -> list[str]:
     """Return the label names of the ``head`` in the weights in ``path``; empty if there are none."""
     _refuse_code(path, called)

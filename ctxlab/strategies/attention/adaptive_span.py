@@ -1,6 +1,9 @@
 """Each head learns its attention span."""
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,12 +16,24 @@ from ctxlab.core.strategy import ModelKind
 from ctxlab.core.types import HEADS, Table
 from ctxlab.strategies.attention.kernels import masks
 from ctxlab.strategies.attention.kernels.base import BaseAttention
+from ctxlab.strategies.attention.kernels.exported import (
+    HIDDEN,
+    Exportable,
+    ExportedPlans,
+    attend,
+    prepare,
+    spans,
+)
 from ctxlab.strategies.attention.kernels.interface import called_causally, install, refuse_unknown
+from ctxlab.strategies.attention.kernels.plan import sliding
 from ctxlab.strategies.attention.kernels.soft_span import Tiles, num_pairs, reach, soft_span_attention
 from ctxlab.strategies.attention.kernels.sparse import at_least
 
 SPAN = "ctxlab_span"
 """Attribute of an attention module with a reference to its spans."""
+
+TINY = 1e-30
+"""Smallest weight of which a logarithm is taken."""
 
 
 class AdaptiveSpan(BaseAttention):
@@ -36,6 +51,9 @@ class AdaptiveSpan(BaseAttention):
 
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder"})
     reweights = True
+    unexportable = None
+    _frozen: tuple[int, Sequence[Sequence[float]]] | None = None
+    """While the model is exported: tokens of its longest window, and the spans of the heads of each layer."""
 
     def __init__(
         self, max_span: int | None = None, ramp: int = 32, initial: float = 0.25, penalty: float = 2e-6
@@ -111,6 +129,32 @@ class AdaptiveSpan(BaseAttention):
         for index, module in enumerate(layers):
             setattr(module, SPAN, LayerSpans(self.spans, index))
 
+    @contextmanager
+    def exporting(self, longest: int) -> Iterator[None]:
+        """Within the block, compute blocks as wide as the widest head of a layer, with the spans frozen."""
+        assert self.spans is not None
+        self._frozen = longest, [spans.tolist() for spans in self.spans.by_layer()]
+        try:
+            yield
+        finally:
+            self._frozen = None
+
+    def _exported(
+        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, library: masks.LibraryMask, layer: int
+    ) -> tuple[Any, ...]:
+        """Return what ``kernels.exported.attend`` takes but the factor, for a layer whose spans are frozen."""
+        assert self._frozen is not None
+        longest, own = self._frozen[0], torch.tensor(self._frozen[1][layer])  # (H,)
+        wide = max(min(math.ceil(max(self._frozen[1][layer]) + self.ramp), longest), 1)
+        layout = sliding(wide)
+        near = Exportable(spans(library.num_keys, layout), lambda q, k: (q - k).abs() < own.max() + self.ramp)
+        (plan,) = prepare(library, [near]).plans
+        distance = (torch.arange(-wide, layout.block + wide) - torch.arange(layout.block)[:, None]).abs()  # (Q, S)
+        weight = ((self.ramp + own[:, None, None] - distance) / self.ramp).clamp(0, 1)  # (H, Q, S)
+        # Softmax weights times a factor are the softmax of scores plus its logarithm.
+        added = torch.where(weight > 0, weight.clamp(min=TINY).log(), HIDDEN)
+        return query, key, value, ExportedPlans((replace(plan, hidden=plan.hidden + added),))
+
     def penalty(self, model: Any) -> torch.Tensor | None:
         """Return the sum over layers of the mean span in tokens, times the configured penalty."""
         return self.penalty_per_token * torch.stack([spans.mean() for spans in _installed(model).by_layer()]).sum()
@@ -123,6 +167,8 @@ class AdaptiveSpan(BaseAttention):
 
     def tables(self, model: Any) -> list[Table]:
         """Return a table of the span of each head."""
+        if added_modules.attached(model, "attention") is None:
+            return []  # an exported model, in which they are frozen
         layers = [spans.tolist() for spans in _installed(model).by_layer()]
         rows = [(layer, head, span) for layer, spans in enumerate(layers) for head, span in enumerate(spans)]
         note = f"Tokens on each side with full weight in a head; over the next {self.ramp} the weight decays to zero."
@@ -160,6 +206,10 @@ class AdaptiveSpan(BaseAttention):
             causal = called_causally(module, is_causal)
             attention_mask = Tiles(masks.from_tensor(query, key, attention_mask, causal))
         own: LayerSpans = getattr(module, SPAN)
+        if self._frozen is not None:
+            return attend(
+                *self._exported(query, key, value, library=attention_mask.library, layer=own.layer), scaling
+            ), None
         spans = own.spans.by_layer()[own.layer]
         output = soft_span_attention(
             query, key, value=value, spans=spans, tiles=attention_mask, ramp=self.ramp, dropout=dropout, scaling=scaling

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 import torch
 
+from ctxlab.strategies.attention.kernels.exported import ABSENT, Exportable, ceiling, spans
 from ctxlab.strategies.attention.kernels.plan import Plan, sliding
 from ctxlab.strategies.attention.kernels.sparse import Sparse, at_least
 
@@ -20,6 +21,7 @@ class BigBird(Sparse):
     """
 
     by_length = True
+    unexportable = None
 
     def __init__(
         self, window: int = 128, num_global: int = 1, num_random: int = 3, block: int = 64, seed: int = 0
@@ -74,6 +76,32 @@ class BigBird(Sparse):
         num_extra = self.num_random * self.block
         layout = sliding(self.window, self.num_global, block=self.block, num_extra=num_extra)
         return (Plan(self.allowed, layout, extra=tokens.flatten(2)),)
+
+    def exported(self, length: int, lengths: torch.Tensor, longest: int) -> tuple[Exportable, ...]:
+        """Return a sliding window, and random blocks looked up in a table of the draws for all lengths."""
+        assert self.table is not None
+        drawn = self.table.index_select(0, lengths.flatten())  # (b, blocks of the longest window, R)
+        drawn = drawn.index_select(1, torch.arange(ceiling(length, self.block))).long()  # (b, N, R)
+        inside = drawn[..., None] * self.block + torch.arange(self.block)  # (b, N, R, block)
+        tokens = torch.where((drawn[..., None] >= 0) & (inside < lengths), inside, ABSENT).flatten(2)
+
+        def allowed(query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
+            seen = ((query - key).abs() <= self.window) | (query < self.num_global) | (key < self.num_global)
+            own = drawn.index_select(1, (query // self.block).flatten())  # (b, N · Q, R)
+            own = own.unflatten(1, query.shape[1:-1])[..., None, :]  # (b, N, Q, 1, R)
+            return seen | (own == (key // self.block)[..., None]).any(-1)
+
+        layout = sliding(self.window, self.num_global, block=self.block)
+        return (Exportable(spans(length, layout, tokens, by_window=True), allowed, self.num_global),)
+
+    def lookup(self, longest: int) -> torch.Tensor:
+        """Return (longest + 1, N, R) int16: the draws for each length; its last blocks repeat the last real one."""
+        num_blocks = -(-longest // self.block)
+        rows = []
+        for length in range(longest + 1):
+            drawn = self.blocks(max(length, 1))
+            rows.append(drawn[torch.arange(num_blocks).clamp(max=len(drawn) - 1)])
+        return torch.stack(rows).to(torch.int16)
 
 
 @lru_cache(maxsize=256)

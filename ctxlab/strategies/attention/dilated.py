@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
+from ctxlab.strategies.attention.kernels.exported import Exportable, remainders
 from ctxlab.strategies.attention.kernels.order import by_remainder
 from ctxlab.strategies.attention.kernels.plan import Plan, sliding
 from ctxlab.strategies.attention.kernels.sparse import Sparse, at_least
@@ -22,6 +23,7 @@ class Dilated(Sparse):
     """
 
     caches = True
+    unexportable = None
 
     def __init__(self, window: int = 128, dilation: int = 2, num_global: int = 1) -> None:
         """Take the attended tokens on each side, the step between them, and the number of global tokens."""
@@ -43,3 +45,8 @@ class Dilated(Sparse):
         del lengths
         order = by_remainder(length, self.dilation, num_first=self.num_global)
         return (Plan(self.allowed, sliding(self.window, self.num_global), order),)
+
+    def exported(self, length: int, lengths: torch.Tensor, longest: int) -> tuple[Exportable, ...]:
+        """Return a sliding window within each of the interleaved sequences."""
+        blocks = remainders(length, self.dilation, sliding(self.window, self.num_global))
+        return (Exportable(blocks, lambda q, k: self.allowed(q, k, length), self.num_global),)

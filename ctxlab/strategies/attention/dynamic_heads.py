@@ -1,7 +1,8 @@
 """Fewer attention heads for longer documents."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from ctxlab.core.architecture import num_heads
 from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import ModelKind, Pattern
 from ctxlab.strategies.attention.kernels.base import BaseAttention
+from ctxlab.strategies.attention.kernels.exported import lengths_of
 from ctxlab.strategies.attention.kernels.interface import called_causally, install, refuse_unknown
 from ctxlab.strategies.attention.kernels.masks import LibraryMask, library_mask
 from ctxlab.strategies.attention.kernels.sparse import at_least
@@ -27,8 +29,8 @@ class Batch:
 
     mask: torch.Tensor | None
     """(B, 1, queries, keys) bool; None where the kernel's own causal or full attention suffices."""
-    lengths: Sequence[int]
-    """Tokens of each document, or a single number where all are equal."""
+    lengths: Sequence[int] | torch.Tensor
+    """Tokens of each document, or a single number where all are equal; (b, 1, 1, 1) while the model is exported."""
 
 
 class DynamicHeads(BaseAttention):
@@ -45,6 +47,9 @@ class DynamicHeads(BaseAttention):
     """
 
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder"})
+    unexportable = None
+    _longest: int | None = None
+    """Tokens of the longest window while the model is exported; None otherwise."""
 
     def __init__(self, reference: int = 2048, exponent: float = 1.0, least: int = 2) -> None:
         """Take the longest length with all heads, the exponent of the decrease, and the minimum number of heads."""
@@ -102,9 +107,26 @@ class DynamicHeads(BaseAttention):
         )
         self.num_heads = count
 
+    @contextmanager
+    def exporting(self, longest: int) -> Iterator[None]:
+        """Within the block, compute all heads, of which those that the length omits are then replaced by zero."""
+        self._longest = longest
+        try:
+            yield
+        finally:
+            self._longest = None
+
+    def _shown(self, lengths: torch.Tensor, num_heads: int) -> torch.Tensor:
+        """Return (b, 1, H, 1) bool: which heads are computed in documents of ``lengths`` (b, 1, 1, 1)."""
+        assert self._longest is not None
+        table = torch.tensor([self.heads(max(own, 1), num_heads) for own in range(self._longest + 1)])
+        return torch.arange(num_heads).view(1, 1, -1, 1) < table.index_select(0, lengths.flatten()).view(-1, 1, 1, 1)
+
     def _mask(self, *args: Any, **kwargs: Any) -> Batch:
         """Return the library's own mask for SDPA and the length of each document; called by its mask interface."""
-        return Batch(sdpa_mask(*args, **kwargs), _lengths(library_mask(*args, **kwargs)))
+        library = library_mask(*args, **kwargs)
+        lengths = _lengths(library) if self._longest is None else lengths_of(library)
+        return Batch(sdpa_mask(*args, **kwargs), lengths)
 
     def _attend(
         self,
@@ -123,6 +145,13 @@ class DynamicHeads(BaseAttention):
         batch = attention_mask if isinstance(attention_mask, Batch) else Batch(attention_mask, [key.shape[2]])
         causal = called_causally(module, is_causal)
         causal = causal and batch.mask is None and query.shape[2] > 1
+        if isinstance(batch.lengths, torch.Tensor):
+            groups = query.shape[1] // key.shape[1]
+            key, value = (part.repeat_interleave(groups, 1) if groups > 1 else part for part in (key, value))
+            every = F.scaled_dot_product_attention(
+                query, key, value, attn_mask=batch.mask, is_causal=causal, scale=scaling
+            ).transpose(1, 2)
+            return torch.where(self._shown(batch.lengths, query.shape[1]), every, 0.0), None
         counts = [self.heads(length, query.shape[1]) for length in batch.lengths]
         output = value.new_zeros(*query.transpose(1, 2).shape[:3], value.shape[-1])  # (B, L, H, D)
         # One kernel call for all windows with the same number of heads.

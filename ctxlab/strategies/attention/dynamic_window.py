@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from ctxlab.core.errors import UserError
+from ctxlab.strategies.attention.kernels.exported import Exportable, spans
 from ctxlab.strategies.attention.kernels.plan import Plan, sliding
 from ctxlab.strategies.attention.kernels.sparse import Sparse, at_least
 
@@ -20,6 +21,7 @@ class DynamicWindow(Sparse):
     """
 
     by_length = True
+    unexportable = None
 
     def __init__(
         self,
@@ -70,3 +72,19 @@ class DynamicWindow(Sparse):
         del length
         widest = max(self.window(own) for own in lengths)
         return (Plan(self.allowed, sliding(widest, self.num_global)),)
+
+    def exported(self, length: int, lengths: torch.Tensor, longest: int) -> tuple[Exportable, ...]:
+        """Return spans for the widest window of all lengths, and the window of each length from a table."""
+        assert self.table is not None
+        own = self.table.index_select(0, lengths.flatten()).view(-1, 1, 1, 1)
+
+        def allowed(query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
+            return ((query - key).abs() <= own) | (query < self.num_global) | (key < self.num_global)
+
+        widest = max(map(self.window, range(1, longest + 1)))
+        layout = sliding(min(widest, longest), self.num_global)
+        return (Exportable(spans(length, layout), allowed, self.num_global),)
+
+    def lookup(self, longest: int) -> torch.Tensor:
+        """Return (longest + 1,): the window of each length."""
+        return torch.tensor([self.window(max(own, 1)) for own in range(longest + 1)])

@@ -6,6 +6,7 @@ import torch
 
 from ctxlab.core.errors import UserError
 from ctxlab.strategies.attention.kernels.blocks import Layout
+from ctxlab.strategies.attention.kernels.exported import Exportable, ceiling, spans
 from ctxlab.strategies.attention.kernels.factorised import Factorised, Heads
 from ctxlab.strategies.attention.kernels.plan import Plan
 from ctxlab.strategies.attention.kernels.sparse import at_least
@@ -28,6 +29,7 @@ class Fixed(Factorised):
     """
 
     caches = True
+    unexportable = None
 
     def __init__(self, stride: int = 512, num_summary: int = 4, heads: Heads = "split") -> None:
         """Take the tokens of a segment, its number of summary tokens, and whether heads are split or merged."""
@@ -70,3 +72,15 @@ class Fixed(Factorised):
                 extra=summary,
             ),
         )
+
+    def exported(self, length: int, lengths: torch.Tensor, longest: int) -> tuple[Exportable, ...]:
+        """Return the same blocks, with indices; the summary tokens of an unfinished segment are past the end."""
+        ends = torch.arange(ceiling(length, self.stride))[:, None] * self.stride
+        summary = (ends + torch.arange(self.stride - self.num_summary, self.stride)).view(1, 1, -1)
+        segments = Layout(self.stride, 0, 0, 0)
+        if self.heads == "merged":
+            whole = spans(length, segments, summary.expand(1, segments.num_blocks(length), -1))
+            return (Exportable(whole, lambda q, k: self.allowed(q, k, length)),)
+        small = Layout(min(self.stride, SUMMARY_BLOCK), 0, 0, 0)
+        across = spans(length, small, summary.expand(1, small.num_blocks(length), -1))
+        return Exportable(spans(length, segments), self.near), Exportable(across, self.far)

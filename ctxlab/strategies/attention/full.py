@@ -1,5 +1,6 @@
 """Full attention: every token attends to every token."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -18,7 +19,12 @@ class Full(BaseAttention):
 
     caches = True
     shifts = True
+    unexportable = None
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
+
+    def exporting(self, longest: int) -> AbstractContextManager[None]:
+        """Change nothing: the library's attention can be exported as it is."""
+        return nullcontext()
 
     def allowed(self, query: torch.Tensor, key: torch.Tensor, length: int) -> torch.Tensor:
         """Declare all pairs."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
+from ctxlab.strategies.attention.kernels.exported import Exportable, spans
 from ctxlab.strategies.attention.kernels.plan import Plan, sliding
 from ctxlab.strategies.attention.kernels.sparse import Sparse, at_least
 
@@ -17,6 +18,7 @@ class Local(Sparse):
     """
 
     caches = True
+    unexportable = None
 
     def __init__(self, window: int = 128, num_global: int = 1) -> None:
         """Take ``window`` tokens on each side, and the first ``num_global`` tokens of a window as global ones."""
@@ -36,3 +38,7 @@ class Local(Sparse):
         """Return one plan: a span around each block, with the global keys before it."""
         del length, lengths
         return (Plan(self.allowed, self.layout),)
+
+    def exported(self, length: int, lengths: torch.Tensor, longest: int) -> tuple[Exportable, ...]:
+        """Return the same blocks, with indices."""
+        return (Exportable(spans(length, self.layout), lambda q, k: self.allowed(q, k, length), self.num_global),)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from ctxlab.core.errors import UserError
+from ctxlab.strategies.attention.kernels.exported import Exportable, spans
 from ctxlab.strategies.attention.kernels.plan import Plan, sliding
 from ctxlab.strategies.attention.kernels.sparse import Sparse, at_least
 
@@ -20,6 +21,7 @@ class Lsg(Sparse):
     """
 
     caches = True
+    unexportable = None
 
     def __init__(self, window: int = 128, reach: int = 512, step: int = 4, num_global: int = 1) -> None:
         """Build the part.
@@ -51,15 +53,24 @@ class Lsg(Sparse):
     def plans(self, length: int, lengths: Sequence[int]) -> tuple[Plan, ...]:
         """Return one plan, with the sparse tokens before and after the span of each block as its extra keys."""
         del lengths
+        tokens = self._sparse(length)
+        return (
+            Plan(self.allowed, sliding(self.window, self.num_global, num_extra=tokens.shape[1]), extra=tokens[None]),
+        )
+
+    def exported(self, length: int, lengths: torch.Tensor, longest: int) -> tuple[Exportable, ...]:
+        """Return the same blocks, with indices."""
+        blocks = spans(length, sliding(self.window, self.num_global), self._sparse(length)[None])
+        return (Exportable(blocks, lambda q, k: self.allowed(q, k, length), self.num_global),)
+
+    def _sparse(self, length: int) -> torch.Tensor:
+        """Return (N, E): the sparse tokens before and after the span of each block, −1 where there is none."""
         layout = sliding(self.window, self.num_global)
         start = torch.arange(layout.num_blocks(length))[:, None] * layout.block
         end = start + layout.block - 1
         before = self._multiples(start - self.reach, start - self.window - 1, length)
         after = self._multiples(end + self.window + 1, end + self.reach, length)
-        tokens = torch.cat([before, after], 1)  # (N, E)
-        return (
-            Plan(self.allowed, sliding(self.window, self.num_global, num_extra=tokens.shape[1]), extra=tokens[None]),
-        )
+        return torch.cat([before, after], 1)
 
     def _multiples(self, first: torch.Tensor, last: torch.Tensor, length: int) -> torch.Tensor:
         """Return (N, E): multiples of ``step`` from ``first`` to ``last`` (N, 1), −1 where there is none."""

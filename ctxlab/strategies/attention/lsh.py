@@ -56,6 +56,7 @@ class Lsh(BaseAttention):
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder"})
     exact = False
     looks_ahead = True
+    unexportable = "which tokens attend is found by sorting their hidden states"
 
     def __init__(self, chunk: int = 64, num_after: int = 0, rounds: int = 4, tied: bool = False, seed: int = 0) -> None:
         """Build the part.

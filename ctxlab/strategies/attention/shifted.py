@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -52,6 +52,7 @@ class Shifted(Sparse):
     caches = True
     shifts = True
     trains_only = True
+    unexportable = None
 
     def __init__(self, group: int | None = None) -> None:
         """Take the tokens of a group; None for a quarter of the longest window."""
@@ -120,6 +121,10 @@ class Shifted(Sparse):
             yield
         finally:
             _reads.reset(token)
+
+    def exporting(self, longest: int) -> AbstractContextManager[None]:
+        """Attend to all pairs, as evaluation and prediction do."""
+        return self.reading()
 
     def _mask(self, *args: Any, **kwargs: Any) -> PreparedPlans | FullMask:  # type: ignore[override]
         """Build the mask; called by the library's mask interface once per forward pass, not per layer."""

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 import torch
 
 from ctxlab.strategies.attention.kernels.blocks import Layout
+from ctxlab.strategies.attention.kernels.exported import Exportable, columns, spans
 from ctxlab.strategies.attention.kernels.factorised import Factorised, Heads
 from ctxlab.strategies.attention.kernels.masks import LibraryMask
 from ctxlab.strategies.attention.kernels.order import by_remainder
 from ctxlab.strategies.attention.kernels.plan import Plan, PreparedPlan, PreparedPlans, sliding
 from ctxlab.strategies.attention.kernels.sparse import at_least
 from ctxlab.strategies.attention.kernels.union import attend_to_union, prepare_union
+
+MERGED = "with heads=merged two patterns in different orders share a softmax (heads=split can be exported)"
 
 
 class Strided(Factorised):
@@ -28,6 +31,7 @@ class Strided(Factorised):
     """
 
     caches = True
+    unexportable: str | None = None
 
     def __init__(self, window: int = 128, stride: int = 128, heads: Heads = "split") -> None:
         """Take the tokens on each side, the stride, and whether heads are split between the patterns or merged."""
@@ -35,6 +39,8 @@ class Strided(Factorised):
         at_least(1, "the step between tokens that the second pattern attends to", stride=stride)
         super().__init__(heads, window=window, stride=stride)
         self.window, self.stride = window, stride
+        if heads == "merged":
+            self.unexportable = MERGED
 
     def near(self, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
         """Declare neighbours."""
@@ -66,6 +72,11 @@ class Strided(Factorised):
             Plan(lambda query, key, _: self.near(query, key), around),
             Plan(lambda query, key, _: self.far(query, key) & ~self.near(query, key), across, order),
         )
+
+    def exported(self, length: int, lengths: torch.Tensor, longest: int) -> tuple[Exportable, ...]:
+        """Return a sliding window, and the tokens of each remainder among themselves."""
+        near = Exportable(spans(length, sliding(self.window)), self.near)
+        return near, Exportable(columns(length, self.stride), self.far)
 
     def _prepare(self, library: LibraryMask) -> PreparedPlans:
         """Prepare merged plans together; queries that use a KV cache get one mask over all keys."""

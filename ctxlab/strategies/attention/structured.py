@@ -43,6 +43,7 @@ class Structured(Sparse):
     """
 
     wants_marks = True
+    unexportable = "its global tokens are chosen from the text of each window"
 
     def __init__(
         self,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
+from ctxlab.strategies.attention.kernels.exported import Exportable, ceiling, spans
 from ctxlab.strategies.attention.kernels.plan import Plan, sliding
 from ctxlab.strategies.attention.kernels.sparse import Sparse, at_least
 
@@ -20,6 +21,7 @@ class TimeMask(Sparse):
     """
 
     by_length = True
+    unexportable = None
 
     def __init__(self, threshold: int = 500, keep: int = 256, window: int = 64) -> None:
         """Take the longest length with full attention, the first tokens that all attend to, and tokens on each side."""
@@ -40,3 +42,14 @@ class TimeMask(Sparse):
         num_first = min(max(self.keep, short), length)
         first = torch.arange(num_first).view(1, 1, -1)
         return (Plan(self.allowed, sliding(self.window, block=FIRST_BLOCK, num_extra=num_first), extra=first),)
+
+    def exported(self, length: int, lengths: torch.Tensor, longest: int) -> tuple[Exportable, ...]:
+        """Return a sliding window, and as many first tokens as the longest short document of any batch needs."""
+        kept = torch.where(lengths <= self.threshold, lengths, self.keep)
+        first = torch.arange(min(max(self.keep, self.threshold), longest)).view(1, 1, -1)
+        first = first.expand(1, ceiling(length, FIRST_BLOCK), -1)
+
+        def allowed(query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
+            return ((query - key).abs() <= self.window) | (key < kept)
+
+        return (Exportable(spans(length, sliding(self.window, block=FIRST_BLOCK), first), allowed),)

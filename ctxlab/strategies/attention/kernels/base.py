@@ -25,6 +25,7 @@ class BaseAttention(Attention, ABC):
     trains_only = False
     reweights = False
     least_part: int | None = None
+    unexportable: str | None = "it has no form of its own for that"
 
     @property
     def exact(self) -> bool:
@@ -38,6 +39,10 @@ class BaseAttention(Attention, ABC):
     def reading(self) -> AbstractContextManager[None]:
         """Change nothing: evaluation reads with the pattern."""
         return nullcontext()
+
+    def exporting(self, longest: int) -> AbstractContextManager[None]:
+        """Raise NotImplementedError: the part has no form that can be exported."""
+        raise NotImplementedError(f"{type(self).__name__} cannot be exported")
 
     @abstractmethod
     def allowed(self, query: torch.Tensor, key: torch.Tensor, length: int) -> torch.Tensor:

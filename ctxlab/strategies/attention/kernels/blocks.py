@@ -50,7 +50,7 @@ class Layout:
 
     def num_blocks(self, length: int) -> int:
         """Return the number of blocks of a window of ``length`` tokens; the last one may be short."""
-        return math.ceil(length / self.block)
+        return (length + self.block - 1) // self.block  # exact, and with symbolic lengths too
 
     def pieces(self, batch: int, length: int) -> list[tuple[slice, int, int]]:
         """Return windows, first block and number of blocks of each kernel call, in the order of (B, N)."""

@@ -14,6 +14,7 @@ from ctxlab.core.prefix import prefix_of
 from ctxlab.core.strategy import ModelKind
 from ctxlab.strategies.attention.kernels import masks
 from ctxlab.strategies.attention.kernels.base import BaseAttention
+from ctxlab.strategies.attention.kernels.exported import Exportable, ExportedPlans, attend, lengths_of, prepare
 from ctxlab.strategies.attention.kernels.interface import called_causally, install, refuse_unknown
 from ctxlab.strategies.attention.kernels.masks import LibraryMask
 from ctxlab.strategies.attention.kernels.plan import Plan, PreparedPlan, PreparedPlans, attend_by_heads
@@ -28,6 +29,10 @@ class Sparse(BaseAttention, ABC):
 
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
     _split: tuple[Part, torch.Tensor] | None = None
+    _longest: int | None = None
+    """Tokens of the longest window while the model is exported; None otherwise."""
+    table: torch.Tensor | None = None
+    """What ``lookup`` has returned, while the model is exported."""
     by_length: bool = False
     """Whether the pattern depends on the length of the document, so that rows of a batch may differ."""
 
@@ -74,8 +79,36 @@ class Sparse(BaseAttention, ABC):
         finally:
             self._split = None
 
-    def _mask(self, *args: Any, **kwargs: Any) -> PreparedPlans:
+    @contextmanager
+    def exporting(self, longest: int) -> Iterator[None]:
+        """Within the block, compute the plans of ``exported``, which are shown to the model as they are."""
+        self._longest, self.table = longest, self.lookup(longest)
+        try:
+            yield
+        finally:
+            self._longest = self.table = None
+
+    def lookup(self, longest: int) -> torch.Tensor | None:
+        """Return what ``exported`` looks up by length, which it finds in ``table``; None where it looks nothing up."""
+        return None
+
+    def exported(self, length: int, lengths: torch.Tensor, longest: int) -> tuple[Exportable, ...]:
+        """Return plans that can be exported, one for all heads or one for each half; see ``kernels.exported``.
+
+        Needed where ``unexportable`` is None.
+
+        Args:
+            length: Tokens of the batch's windows, padding included; symbolic during an export.
+            lengths: (B, 1, 1, 1) tokens of each document.
+            longest: Tokens of the longest window that the exported model receives.
+        """
+        raise NotImplementedError(f"{type(self).__name__} cannot be exported")
+
+    def _mask(self, *args: Any, **kwargs: Any) -> PreparedPlans | ExportedPlans:
         """Build the mask; called by the library's mask interface once per forward pass, not per layer."""
+        if self._longest is not None:
+            library = masks.library_mask(*args, **kwargs)
+            return prepare(library, self.exported(library.num_keys, lengths_of(library), self._longest))
         if self._split is None:
             return self._prepare(masks.library_mask(*args, **kwargs))
         part, padding = self._split
@@ -94,7 +127,7 @@ class Sparse(BaseAttention, ABC):
         query: torch.Tensor,
         key: torch.Tensor,
         value: torch.Tensor,
-        attention_mask: PreparedPlans | torch.Tensor | None,
+        attention_mask: PreparedPlans | ExportedPlans | torch.Tensor | None,
         dropout: float = 0.0,
         scaling: float | None = None,
         is_causal: bool | None = None,
@@ -103,6 +136,10 @@ class Sparse(BaseAttention, ABC):
     ) -> tuple[torch.Tensor, None]:
         """Map (B, H, L, D) to (B, L, H, D); called by the library's attention interface."""
         refuse_unknown(kwargs)
+        if isinstance(attention_mask, ExportedPlans):
+            if position_bias is not None or prefix_of(module) is not None:
+                raise NotImplementedError("relative positions or trained keys in a sparse pattern")
+            return attend(query, key, value, attention_mask, scaling), None
         if self._split is not None and not isinstance(attention_mask, PreparedPlans):
             raise NotImplementedError("the model does not build its mask by the library's interface")
         if isinstance(attention_mask, torch.Tensor) or attention_mask is None:
