@@ -23,7 +23,7 @@ from ctxlab.core.errors import UserError
 
 FAMILIES = (
     "tasks", "strategies", "models", "corpora", "data", "optim", "objectives", "continual", "augment", "knowledge",
-    "labelling", "tracking",
+    "labelling", "privacy", "tracking",
 )  # fmt: skip
 """Packages of ctxlab whose classes a configuration may name."""
 

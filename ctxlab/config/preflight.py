@@ -23,6 +23,7 @@ FILES = (
     "augment.thesaurus",
     "perturb.thesaurus",
     "knowledge.file",
+    "privacy.run",
 )
 """Keys of files and folders that are read."""
 

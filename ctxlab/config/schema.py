@@ -271,6 +271,8 @@ class SoupConfig(SoupOptions, RunConfig):
 class PredictConfig(PredictOptions, FromRun, RunConfig):
     """Root of ``ctxlab predict``."""
 
+    privacy: Any = MISSING
+
 
 @dataclass
 class LabelConfig(LabelOptions, FromRun, RunConfig):
@@ -280,6 +282,8 @@ class LabelConfig(LabelOptions, FromRun, RunConfig):
 @dataclass
 class ServeConfig(ServeOptions, FromRun, RunConfig):
     """Root of ``ctxlab serve``."""
+
+    privacy: Any = MISSING
 
 
 @dataclass

@@ -13,6 +13,7 @@ from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
 from ctxlab.core.labelling import LabelForm
 from ctxlab.core.shape import LabelledSpan
+from ctxlab.core.task import Original
 from ctxlab.core.types import Document, Encoded, IntArray, Merged, Prediction
 from ctxlab.tasks.forms.token_labeller import WORDS, TokenLabeller
 from ctxlab.tasks.labels.entities import EntityLabels
@@ -221,6 +222,14 @@ class NER(TokenLabeller):
                 }
             )
         return super().record(document, prediction) | {"entities": entities}
+
+    def relocated(self, line: dict[str, Any], document: Document, original: Original) -> dict[str, Any]:
+        """Return a line whose entities are at their characters of the original text, or of its joined words."""
+        field = self._text_field if document.fields.get("text") is not None else self._tokens_field
+        for entity in line["entities"]:
+            found = original(field, entity["start_char"], entity["end_char"])
+            entity["start_char"], entity["end_char"] = found
+        return line
 
 
 def _checked_types(labels: Sequence[str]) -> list[str]:

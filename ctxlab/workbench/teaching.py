@@ -1,26 +1,16 @@
 """Loading the teacher of an objective: the best model of a finished run, with its own strategy and context."""
 
 from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
-from ctxlab.config.build import build
 from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
-from ctxlab.core.model import ModelSource
-from ctxlab.core.optim import Tuning
-from ctxlab.core.task import LABEL_SETS, LABELS, Task
+from ctxlab.core.task import LABEL_SETS, LABELS
 from ctxlab.data.splits import Splits
 from ctxlab.runtime.teacher import RunTeacher
 from ctxlab.workbench.bench import Workbench
-from ctxlab.workbench.parts import Parts, Start, make_strategy
-
-CONFIG = "config.yaml"
-"""File of a run directory with its composed configuration."""
+from ctxlab.workbench.other_run import parts_of
+from ctxlab.workbench.parts import Parts
 
 
 def teach(parts: Parts, bench: Workbench, open_bench: Callable[..., Any]) -> None:
@@ -47,7 +37,9 @@ def teach(parts: Parts, bench: Workbench, open_bench: Callable[..., Any]) -> Non
             f"augment={option(parts.augment)} changes documents, which a teacher reads as they were: use augment=none, "
             "or an objective without a teacher."
         )
-    teacher = open_bench(_parts_of(named, parts), lambda _: Splits(train=[], validation=[], test=[])).bench
+    teacher = open_bench(
+        parts_of("objective.run", named, parts), lambda _: Splits(train=[], validation=[], test=[])
+    ).bench
     _check(teacher, bench, named)
     is_labelled = bench.task.predicts in (LABELS, LABEL_SETS)
     parts.objective.take_teacher(
@@ -59,39 +51,6 @@ def teach(parts: Parts, bench: Workbench, open_bench: Callable[..., Any]) -> Non
             reads_documents=bench.task.predicts in (LABELS, LABEL_SETS) or bench.task.contiguous,
         )
     )
-
-
-def _parts_of(named: str, parts: Parts) -> Parts:
-    """Return the parts of the teacher's run, on the device and in the precision of the run that it teaches."""
-    folder = Path(named).expanduser()
-    cfg = _config(folder, named)
-    try:
-        return replace(
-            parts,
-            task=build(cfg.task, Task),
-            model=build(cfg.model, ModelSource),
-            strategy=make_strategy(cfg.strategy),
-            tuning=build(cfg.tuning, Tuning),
-            length=cfg.context.length,
-            start=Start(folder, "best"),
-        )
-    except (OmegaConfBaseException, AttributeError) as error:
-        raise UserError(f"objective.run={named} cannot be read: {folder / CONFIG} is damaged.") from error
-
-
-def _config(folder: Path, named: str) -> DictConfig:
-    if not (folder / CONFIG).is_file():
-        raise UserError(
-            f"objective.run={named} is not the directory of a run: give one that ctxlab train has made, such as "
-            "outputs/train/<name>/<time>."
-        )
-    try:
-        cfg = OmegaConf.load(folder / CONFIG)
-    except (OmegaConfBaseException, OSError, ValueError) as error:
-        raise UserError(f"objective.run={named} cannot be read: {folder / CONFIG} is damaged.") from error
-    if not isinstance(cfg, DictConfig) or cfg.get("stage") != "train":
-        raise UserError(f"objective.run={named} is no training run: give the directory of one.")
-    return cfg
 
 
 def _check(teacher: Workbench, bench: Workbench, named: str) -> None:

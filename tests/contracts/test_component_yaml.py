@@ -17,7 +17,7 @@ WITHOUT_TARGET = {"context", "trainer", "experiment", "strategy", "probe", "swee
 WITHIN = {"task/decoding": ["task=translation"]}
 """What has to be chosen for a group to be there."""
 
-STAGES = {"sweep": "sweep", "device": "plan", "perturb": "eval", "label": "label"}
+STAGES = {"sweep": "sweep", "device": "plan", "perturb": "eval", "label": "label", "privacy": "predict"}
 """Group → the stage that has it; all others are groups of ``train`` too."""
 
 

@@ -21,6 +21,7 @@ from ctxlab.core.labelling import Labelling
 from ctxlab.core.model import ModelSource
 from ctxlab.core.objective import Objective
 from ctxlab.core.optim import Averaging, OptimizerFactory, Schedule, Tuning
+from ctxlab.core.privacy import Privacy
 from ctxlab.core.strategy import Attention, Curriculum, Memory, Positions, Reading
 from ctxlab.core.task import Task
 from ctxlab.core.tracking import Tracker
@@ -45,6 +46,7 @@ PROTOCOLS = {
     "perturb": Augmentation,
     "knowledge": Knowledge,
     "label": Labelling,
+    "privacy": Privacy,
 }
 """By the group of ``conf`` whose files name its components."""
 
