@@ -23,7 +23,7 @@ from ctxlab.core.errors import UserError
 
 FAMILIES = (
     "tasks", "strategies", "models", "corpora", "data", "optim", "objectives", "continual", "augment", "knowledge",
-    "labelling", "privacy", "tracking",
+    "labelling", "privacy", "monitoring", "tracking",
 )  # fmt: skip
 """Packages of ctxlab whose classes a configuration may name."""
 

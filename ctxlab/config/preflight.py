@@ -24,6 +24,7 @@ FILES = (
     "perturb.thesaurus",
     "knowledge.file",
     "privacy.run",
+    "reference",
 )
 """Keys of files and folders that are read."""
 

@@ -140,6 +140,20 @@ class ServeOptions:
 
 
 @dataclass
+class MonitorOptions:
+    """Options of ``ctxlab monitor`` only."""
+
+    input: str = MISSING
+    output: str | None = MISSING
+    by: str | None = MISSING
+    date_field: str = MISSING
+    reference: str | None = MISSING
+    webhook: str | None = MISSING
+    drift: Any = MISSING
+    surge: Any = MISSING
+
+
+@dataclass
 class VerifyOptions:
     """Options of ``ctxlab verify`` only."""
 
@@ -287,6 +301,13 @@ class ServeConfig(ServeOptions, FromRun, RunConfig):
 
 
 @dataclass
+class MonitorConfig(MonitorOptions, FromRun, RunConfig):
+    """Root of ``ctxlab monitor``."""
+
+    privacy: Any = MISSING
+
+
+@dataclass
 class VerifyConfig(VerifyOptions, FromRun, RunConfig):
     """Root of ``ctxlab verify``."""
 
@@ -298,6 +319,7 @@ SCHEMAS = {
     "predict_schema": PredictConfig,
     "label_schema": LabelConfig,
     "serve_schema": ServeConfig,
+    "monitor_schema": MonitorConfig,
     "verify_schema": VerifyConfig,
     "compare_schema": CompareConfig,
     "report_schema": ReportConfig,
@@ -312,6 +334,7 @@ OPTIONS: dict[str, type] = {
     "predict": PredictOptions,
     "label": LabelOptions,
     "serve": ServeOptions,
+    "monitor": MonitorOptions,
     "verify": VerifyOptions,
     "compare": CompareOptions,
     "report": ReportOptions,

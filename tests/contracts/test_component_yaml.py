@@ -17,7 +17,15 @@ WITHOUT_TARGET = {"context", "trainer", "experiment", "strategy", "probe", "swee
 WITHIN = {"task/decoding": ["task=translation"]}
 """What has to be chosen for a group to be there."""
 
-STAGES = {"sweep": "sweep", "device": "plan", "perturb": "eval", "label": "label", "privacy": "predict"}
+STAGES = {
+    "sweep": "sweep",
+    "device": "plan",
+    "perturb": "eval",
+    "label": "label",
+    "privacy": "predict",
+    "drift": "monitor",
+    "surge": "monitor",
+}
 """Group → the stage that has it; all others are groups of ``train`` too."""
 
 

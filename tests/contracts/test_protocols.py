@@ -19,6 +19,7 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.knowledge import Knowledge
 from ctxlab.core.labelling import Labelling
 from ctxlab.core.model import ModelSource
+from ctxlab.core.monitoring import Detector
 from ctxlab.core.objective import Objective
 from ctxlab.core.optim import Averaging, OptimizerFactory, Schedule, Tuning
 from ctxlab.core.privacy import Privacy
@@ -47,6 +48,8 @@ PROTOCOLS = {
     "knowledge": Knowledge,
     "label": Labelling,
     "privacy": Privacy,
+    "drift": Detector,
+    "surge": Detector,
 }
 """By the group of ``conf`` whose files name its components."""
 

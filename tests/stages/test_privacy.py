@@ -62,7 +62,7 @@ def test_names_that_a_run_finds_are_replaced(trained, predict):
     replaced = {(one["start_char"], one["end_char"]) for one in found["protected"]}
     assert spans
     assert all(any(start <= a and b <= end for start, end in replaced) for a, b in spans)
-    assert "_EMAIL_" in found["tokens"]
+    assert any("_EMAIL_" in word for word in found["tokens"])
 
 
 def test_an_answerer_protects_the_records_that_it_is_given(trained):
