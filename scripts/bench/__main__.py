@@ -33,6 +33,7 @@ MEASUREMENTS = (
     "streaming",
     "litbank",
     "main_job",
+    "watching",
     "before",
 )
 FOLDER = Path("outputs/bench")

@@ -71,6 +71,8 @@ def lines(path: Path, place: int, number: int, by: str | None, date_field: str) 
                 if not raw.endswith(b"\n") and raw.strip():
                     return
                 continue
+            if content.get("id") in (None, ""):
+                content["id"] = f"line {number}"  # whatever documents are read together with it
             day = _day(content, date_field, origin, needed=by is not None)
             if before and day and day < before:
                 raise UserError(

@@ -12,7 +12,7 @@ from ctxlab.monitoring.surge.poisson import Poisson, usual_limit
 from tests.monitoring.streams import days, rings
 
 RATES = {"billing": 6.0, "delivery": 3.0, "praise": 1.5}
-RULE = Poisson(days_per_false_alarm=180, history_days=28, least_days=7)
+RULE = Poisson(days_per_false_alarm=90, history_days=28, least_days=7)
 
 
 def test_the_limit_is_exceeded_as_rarely_as_said():
@@ -69,8 +69,8 @@ def test_a_state_that_was_saved_continues_alike():
 
 
 def test_bad_values():
-    with pytest.raises(UserError, match="surge.days_per_false_alarm=1"):
+    with pytest.raises(UserError, match=r"surge\.days_per_false_alarm=1"):
         Poisson(1, 28, 7)
-    with pytest.raises(UserError, match="surge.least_days=30"):
+    with pytest.raises(UserError, match=r"surge\.least_days=30"):
         Poisson(180, 28, 30)
     assert NoSurge().step({}, next(days(np.random.default_rng(1), {"a": 9.0}, 1)), None) == []

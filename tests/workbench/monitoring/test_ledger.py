@@ -50,7 +50,8 @@ def test_each_alarm_is_there_once_wherever_the_process_dies(tmp_path, stream, mo
     assert [one["number"] for one in whole] == [1, 3, 5, 7, 9]
     with pytest.raises(KeyboardInterrupt):
         read(tmp_path / "killed", stream, died, monkeypatch)
-    (tmp_path / "killed" / "alarms.jsonl").open("ab").write(b'{"alarm": 9, "half a li')
+    with (tmp_path / "killed" / "alarms.jsonl").open("ab") as file:
+        file.write(b'{"alarm": 9, "half a li')
     assert read(tmp_path / "killed", stream).alarms() == whole
 
 
@@ -125,5 +126,5 @@ def test_a_reference_comes_back_and_one_of_another_task_is_refused():
     with pytest.raises(UserError, match=r"reference=r.json is of task=ner, and the run of task=qa"):
         Reference.of(content, "r.json", "qa")
     for harm in (None, {}, content | {"format": 9}, content | {"figures": {"tokens": [1]}}, content | {"figures": 3}):
-        with pytest.raises(UserError, match="r.json is not a reference"):
+        with pytest.raises(UserError, match=r"r\.json is not a reference"):
             Reference.of(harm, "r.json", "ner")
