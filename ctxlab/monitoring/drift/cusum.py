@@ -61,7 +61,7 @@ class Cusum(Detector):
                     sums |= {"rang": False, "since": seen.number + 1}
                 elif sums["sum"] > limit:
                     if not sums["rang"]:
-                        alarms.append(_alarm(name, side, seen, sums, limit))
+                        alarms.append(_alarm(name, side, seen, sums=sums, limit=limit))
                     sums |= {"rang": True, "sum": limit}
         return alarms
 

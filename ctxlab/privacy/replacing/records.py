@@ -46,7 +46,13 @@ def protected(records: Sequence[Record], privacy: Privacy) -> list[Record]:
     rows = [list(_texts(fields, "")) for fields in copies]
     texts = iter(privacy.find([one.text for row in rows for one in row if one.key != "id"]))
     return [
-        _with(record, fields, row, [_in_name(one.text) if one.key == "id" else next(texts) for one in row], privacy)
+        _with(
+            record,
+            fields,
+            row,
+            finds=[_in_name(one.text) if one.key == "id" else next(texts) for one in row],
+            privacy=privacy,
+        )
         for record, fields, row in zip(records, copies, rows, strict=True)
     ]
 
@@ -105,7 +111,7 @@ def _texts(holder: Any, place: str) -> Iterator[_Text]:
             yield _Text(name, holder, key, value)
         elif _is_words(value):
             text, spans = joined(value)
-            yield _Text(name, holder, key, text, spans)
+            yield _Text(name, holder, key, text=text, spans=spans)
         elif isinstance(value, Mapping | MutableSequence):
             yield from _texts(value, name)
 

@@ -71,7 +71,7 @@ def monitor(parts: Parts) -> Session:
     ledger = Ledger(folder, stream, asked)
     reference = reference_of(parts, bench, options.reference, folder) if drift.active else None
     read = _watch(bench, ledger, stream, options, rules=rules, reference=reference)
-    return Session(parts, ledger, rules, reference, read, ledger.alarms(ledger.cursor.told))
+    return Session(parts, ledger, rules, reference=reference, read=read, rang=ledger.alarms(ledger.cursor.told))
 
 
 def _watch(
