@@ -74,3 +74,11 @@ def test_bad_values():
     with pytest.raises(UserError, match=r"surge\.least_days=30"):
         Poisson(180, 28, 30)
     assert NoSurge().step({}, next(days(np.random.default_rng(1), {"a": 9.0}, 1)), None) == []
+
+
+def test_days_of_a_surge_are_not_usual_ones():
+    random, state = np.random.default_rng(7), {}
+    rings(RULE, days(random, RATES, 44, surge=("delivery", 40, 8.0)), state=state)
+    usual = state["groups"]["delivery"]["days"]
+    assert len(usual) == 28
+    assert max(usual) < 15
