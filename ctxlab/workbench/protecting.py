@@ -13,6 +13,7 @@ from ctxlab.data.splits import Splits
 from ctxlab.evaluation.answerer import Answerer
 from ctxlab.privacy.none import NoPrivacy
 from ctxlab.tasks.text.words import words_of
+from ctxlab.text.units import squeezed
 from ctxlab.workbench.other_run import parts_of
 from ctxlab.workbench.parts import Parts
 
@@ -61,7 +62,7 @@ def _names(answerer: Answerer, texts: Sequence[str]) -> list[list[Find]]:
     found: list[list[Find]] = [[] for _ in texts]
     for answer in answerer.answers(documents):
         found[int(answer.record["id"])] = [
-            Find(one["start_char"], one["end_char"], one["type"], " ".join(one["text"].casefold().split()))
+            Find(one["start_char"], one["end_char"], one["type"], squeezed(one["text"].casefold()))
             for one in answer.record["entities"]
         ]
     answerer.task.notes.clear()  # they are about files
