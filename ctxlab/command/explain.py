@@ -12,7 +12,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from ctxlab.config.nearest import suggestion
 from ctxlab.config.redact import masked
-from ctxlab.core.errors import CheckFailed, Diverged, Interrupted, ProcessLost, Reported, UserError
+from ctxlab.core.errors import Alarmed, CheckFailed, Diverged, Interrupted, ProcessLost, Reported, UserError
 
 MISTAKE = 2
 """Exit status of mistakes that the user can fix."""
@@ -24,6 +24,9 @@ FAILED = 1
 
 DIVERGED = 3
 """Exit status of training whose numbers are not finite."""
+
+ALARMED = 4
+"""Exit status of a monitor that rings."""
 
 SIGNALLED = 128
 """Added to the number of the signal that ended a program, as shells do (Ctrl-C gives 130)."""
@@ -76,6 +79,8 @@ def explain(error: BaseException) -> Explanation:
             return Explanation("" if link.is_told else _line(str(link)), _signal_status(link.signal_number))
         if isinstance(link, Diverged):
             return Explanation(_line(str(link)), DIVERGED)
+        if isinstance(link, Alarmed):
+            return Explanation(_line(str(link)), ALARMED)
         if isinstance(link, (CheckFailed, ProcessLost)):
             return Explanation(_line(str(link)), FAILED)
         if isinstance(link, Reported):

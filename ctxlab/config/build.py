@@ -23,7 +23,7 @@ from ctxlab.core.errors import UserError
 
 FAMILIES = (
     "tasks", "strategies", "models", "corpora", "data", "optim", "objectives", "continual", "augment", "knowledge",
-    "labelling", "explanation", "compression", "tracking", "audit", "export", "runtime",
+    "labelling", "explanation", "compression", "privacy", "monitoring", "tracking", "audit", "export", "runtime",
 )  # fmt: skip
 """Packages of ctxlab whose classes a configuration may name."""
 

@@ -65,6 +65,9 @@ SIZES = (
     "model.trained_length",
     "objective.steps",
     "label.count",
+    "drift.bins",
+    "surge.history_days",
+    "surge.least_days",
 )
 """Integer keys of some options, with a minimum of 1."""
 

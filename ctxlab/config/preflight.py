@@ -24,6 +24,8 @@ FILES = (
     "perturb.thesaurus",
     "knowledge.file",
     "audit.domain.reference",
+    "privacy.run",
+    "reference",
 )
 """Keys of files and folders that are read."""
 

@@ -198,6 +198,20 @@ class ExportOptions:
 
 
 @dataclass
+class MonitorOptions:
+    """Options of ``ctxlab monitor`` only."""
+
+    input: str = MISSING
+    output: str | None = MISSING
+    by: str | None = MISSING
+    date_field: str = MISSING
+    reference: str | None = MISSING
+    webhook: str | None = MISSING
+    drift: Any = MISSING
+    surge: Any = MISSING
+
+
+@dataclass
 class VerifyOptions:
     """Options of ``ctxlab verify`` only."""
 
@@ -332,6 +346,8 @@ class PredictConfig(PredictOptions, FromRun, RunConfig):
 
     runtime: Any = MISSING
 
+    privacy: Any = MISSING
+
 
 @dataclass
 class LabelConfig(LabelOptions, FromRun, RunConfig):
@@ -346,6 +362,15 @@ class ExplainConfig(ExplainOptions, FromRun, RunConfig):
 @dataclass
 class ServeConfig(ServeOptions, FromRun, RunConfig):
     """Root of ``ctxlab serve``."""
+
+    privacy: Any = MISSING
+
+
+@dataclass
+class MonitorConfig(MonitorOptions, FromRun, RunConfig):
+    """Root of ``ctxlab monitor``."""
+
+    privacy: Any = MISSING
 
 
 @dataclass
@@ -379,6 +404,7 @@ SCHEMAS = {
     "audit_schema": AuditConfig,
     "compress_schema": CompressConfig,
     "export_schema": ExportConfig,
+    "monitor_schema": MonitorConfig,
     "verify_schema": VerifyConfig,
     "compare_schema": CompareConfig,
     "report_schema": ReportConfig,
@@ -397,6 +423,7 @@ OPTIONS: dict[str, type] = {
     "audit": AuditOptions,
     "compress": CompressOptions,
     "export": ExportOptions,
+    "monitor": MonitorOptions,
     "verify": VerifyOptions,
     "compare": CompareOptions,
     "report": ReportOptions,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ctxlab.core.contract import Component
+from ctxlab.core.privacy import Protection
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,8 @@ class Record:
     fields: dict[str, Any]
     origin: str
     """Where it comes from, for messages: ``train.jsonl line 3``."""
+    protection: Protection | None = None
+    """What was replaced in it because it is personal; None where nothing was looked for."""
 
 
 class RecordFile(ABC):

@@ -12,6 +12,10 @@ class CheckFailed(Exception):  # noqa: N818 - the program works; what it checked
     """A check failed; the command line prints the sentence and exits with status 1."""
 
 
+class Alarmed(Exception):  # noqa: N818 - the program works; what it watches is not as usual
+    """An alarm rang; the command line prints the sentence and exits with status 4."""
+
+
 class Diverged(Exception):  # noqa: N818 - the program works; training does not
     """A number of training is not finite; the command line prints the sentence and exits with status 3."""
 

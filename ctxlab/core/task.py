@@ -80,6 +80,10 @@ class Continuations:
 Choose = Callable[[FloatArray, BoolArray], Chosen]
 
 
+Original = Callable[[str, int, int], tuple[int, int]]
+"""Returns the original characters for a field of a record, and start and end in it."""
+
+
 class Mark(Protocol):
     """Marks the words of documents."""
 
@@ -313,6 +317,17 @@ class Task(Component, ABC):
     @abstractmethod
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
         """Return the prediction as one JSON line."""
+
+    def relocated(self, line: dict[str, Any], document: Document, original: Original) -> dict[str, Any]:
+        """Return a line of ``record`` with its characters counted in the texts as they were before any replacement.
+
+        Args:
+            line: As ``record`` returned it; by default it names no characters.
+            document: Its document, whose texts are those after the replacements.
+            original: Turns characters of a field of the record into those of the original.
+        """
+        del document, original
+        return line
 
     def label_form(self) -> LabelForm:
         """Return how labels are suggested for unlabelled documents and become training documents.

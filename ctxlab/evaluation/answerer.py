@@ -1,16 +1,19 @@
 """One document → its record and what was read of it: shared by ``ctxlab predict``, the Python API and the server."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ctxlab.core.data import Record
+from ctxlab.core.privacy import PROTECTION, Privacy, Protection
 from ctxlab.core.task import Task
-from ctxlab.core.types import Document, Encoded, Merged
+from ctxlab.core.types import Document, Encoded, Merged, Prediction
 from ctxlab.data.parsing import documents_of, split_documents
 from ctxlab.evaluation.evaluator import predict
+from ctxlab.privacy.none import NoPrivacy
+from ctxlab.privacy.replacing.records import protected
 from ctxlab.runtime.reader import Reader
 from ctxlab.text.known import Known, covered
 
@@ -66,6 +69,8 @@ class Answerer:
     encode: Callable[[Sequence[Document]], Sequence[Encoded]]
     """Tokenises whole documents."""
     reader: Reader
+    privacy: Privacy = field(default_factory=NoPrivacy)
+    """Replaces what is personal in a record before the task reads it; answers name places in the original."""
 
     def documents(self, records: Sequence[Record]) -> list[Document]:
         """Return the documents that records consist of, such as one for each question; labels are not needed.
@@ -73,19 +78,31 @@ class Answerer:
         Raises:
             UserError: A record lacks what the task reads; names it.
         """
-        return split_documents(self.task, documents_of(self.task, records, gold=False))
+        found = protected(records, self.privacy)
+        return split_documents(self.task, documents_of(self.task, found, gold=False))
 
     def answers(self, documents: Sequence[Document]) -> Iterator[Answer]:
         """Yield the answer for each document, in order; documents may share forward passes."""
         encoded = self.encode(documents)
         found = predict(self.reader, self.task, documents, encoded)
         for document, tokens, (answer, merged) in zip(documents, encoded, found, strict=True):
-            yield Answer(self.task.record(document, answer), coverage(document, tokens, merged))
+            yield Answer(self.record(document, answer), coverage(document, tokens, merged))
 
     def answer(self, document: Document, encoded: Encoded, merged: Merged) -> Answer:
         """Return the answer for a document whose windows have been read."""
         decoded = self.task.decode(document, encoded, merged)
-        return Answer(self.task.record(document, decoded), coverage(document, encoded, merged))
+        return Answer(self.record(document, decoded), coverage(document, encoded, merged))
+
+    def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
+        """Return what ``ctxlab predict`` writes: with replacements, ``protected`` says where in the original they are.
+
+        Characters are those of the original text, and texts those that the model read, with replacements.
+        """
+        line = self.task.record(document, prediction)
+        protection: Protection | None = document.fields.get(PROTECTION)
+        if protection is None:
+            return line
+        return {**self.task.relocated(line, document, protection.original), "protected": protection.plain()}
 
 
 def coverage(document: Document, encoded: Encoded, merged: Merged) -> DocumentCoverage:

@@ -12,11 +12,13 @@ from pathlib import Path
 from ctxlab.config.schema import PredictOptions
 from ctxlab.core.errors import UserError
 from ctxlab.core.paths import check_output
+from ctxlab.core.privacy import Privacy
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document
 from ctxlab.data.parsing import documents_of, split_documents
 from ctxlab.data.readers.read import read_file
 from ctxlab.data.splits import Splits
+from ctxlab.privacy.replacing.records import protected
 from ctxlab.runtime.ranks import current
 from ctxlab.text import known
 from ctxlab.tracking.console import ProgressDisplay, console, say
@@ -36,7 +38,7 @@ def run(parts: Parts) -> None:
 def _run(parts: Parts) -> None:
     options: PredictOptions = parts.options
     output = _checked_output(options) if current().leads else None
-    opened = open_bench(parts, lambda task: _documents(options, task))
+    opened = open_bench(parts, lambda task: _documents(options, task, parts.privacy))
     documents, task = opened.documents.test, opened.bench.task
     lines = _lines(opened.bench, documents)
     if output is None:
@@ -66,9 +68,10 @@ def _checked_output(options: PredictOptions) -> Path:
     return check_output(options.output, overwrite=options.overwrite)
 
 
-def _documents(options: PredictOptions, task: Task) -> Splits:
+def _documents(options: PredictOptions, task: Task, privacy: Privacy) -> Splits:
     notes: list[str] = []
-    whole = documents_of(task, read_file(Path(options.input), task.name, notes), gold=False)
+    records = protected(read_file(Path(options.input), task.name, notes), privacy)
+    whole = documents_of(task, records, gold=False)
     return Splits(train=[], validation=[], test=split_documents(task, whole), notes=notes)
 
 

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from ctxlab.core.errors import UserError
 from ctxlab.core.explanation import Answered, Asked
 from ctxlab.core.shape import LabelledSpan
-from ctxlab.core.task import POSITIONS, Loss, Predicted
+from ctxlab.core.task import POSITIONS, Loss, Original, Predicted
 from ctxlab.core.types import NO_LABEL, Document, Encoded, FloatArray, IntArray, Merged, Prediction
 from ctxlab.tasks.forms.base import BaseTask
 from ctxlab.tasks.forms.explained import UNREAD, span_target
@@ -281,6 +281,17 @@ class QA(BaseTask):
         gold = document.fields["answers"]
         target = span_target(answered.encoded, answer.text, start=answer.start, end=answer.end, evidence=gold)
         return Asked(text, None, [target])
+
+    def relocated(self, line: dict[str, Any], document: Document, original: Original) -> dict[str, Any]:
+        """Return a line whose answer is at its characters of the original context."""
+        if line["start"] is None:
+            return line
+        del document
+        place = line["start"], line["end"]
+        found = original(f"contexts[{line.get('context', 0)}]", *place)
+        if found == place and "context" not in line:
+            found = original(self._context_field, *place)
+        return {**line, "start": found[0], "end": found[1]}
 
 
 def _labels(pieces: Pieces, answers: Sequence[Mapping[str, Any]]) -> IntArray:

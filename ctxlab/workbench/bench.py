@@ -1,17 +1,19 @@
 """Task, model and strategy joined, ready to read documents or to be trained."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ctxlab.config.schema import TrainerConfig
 from ctxlab.core.cache import cache_dir
 from ctxlab.core.model import ModelFacts
+from ctxlab.core.privacy import Privacy
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document, Encoded
 from ctxlab.data.encode import encode_documents
 from ctxlab.evaluation.answerer import Answerer
+from ctxlab.privacy.none import NoPrivacy
 from ctxlab.runtime.chooser import Chooser
 from ctxlab.runtime.forward import AFTER_WINDOW, IN_DECODER
 from ctxlab.runtime.generator import TextGenerator
@@ -35,6 +37,8 @@ class Workbench:
     length: int
     """Context length in tokens."""
     settings: TrainerConfig
+    privacy: Privacy = field(default_factory=NoPrivacy)
+    """What is replaced in the records that ``answerer`` reads."""
 
     def encode(self, documents: Sequence[Document]) -> Sequence[Encoded]:
         """Tokenise whole documents, or take them from the cache."""
@@ -60,7 +64,7 @@ class Workbench:
 
     def answerer(self) -> Answerer:
         """Return what answers documents one by one or many together."""
-        return Answerer(self.task, self.encode, self.reader())
+        return Answerer(self.task, self.encode, self.reader(), self.privacy)
 
     def matrix_rate_share(self, flops: float, seconds: float) -> float | None:
         """Return operations per second over those of this machine's matrix products; None for work without any."""

@@ -32,6 +32,7 @@ from ctxlab.workbench.augmenting import check_fits
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.fit import check_kind
 from ctxlab.workbench.parts import Parts
+from ctxlab.workbench.protecting import give_names
 from ctxlab.workbench.shown_pass import ShownPass
 from ctxlab.workbench.teaching import teach
 
@@ -93,6 +94,7 @@ def open_bench(
     refuse(task)
     if trains:
         check_fits(parts.augment, task)
+    give_names(parts, open_bench)
     metric(task.metric)  # a missing metric is an error now, not after hours of training
     if folder is None and not learns:
         _check_untrained(task, source)
@@ -268,6 +270,7 @@ def _make_bench(parts: Parts, task: Task, source: ModelSource, knowledge: Knowle
         accelerator=accelerator,
         length=parts.length,
         settings=parts.trainer,
+        privacy=parts.privacy,
     )
 
 

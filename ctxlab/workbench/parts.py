@@ -1,7 +1,7 @@
 """The typed parts of a run; no code below this module sees a configuration."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,12 @@ from ctxlab.core.model import ModelSource
 from ctxlab.core.objective import Objective
 from ctxlab.core.optim import Averaging, OptimizerFactory, Schedule, Tuning
 from ctxlab.core.runtime import Runtime
+from ctxlab.core.privacy import Privacy
 from ctxlab.core.strategy import Attention, Curriculum, Memory, Positions, Reading, Strategy
 from ctxlab.core.task import Task
 from ctxlab.core.tracking import Tracker
 from ctxlab.data.splits import HoldOut
+from ctxlab.privacy.none import NoPrivacy
 from ctxlab.training import checkpoint
 
 
@@ -93,6 +95,8 @@ class Parts:
     """Perturbs scored documents; None for a stage that does not."""
     runtime: Runtime | None = None
     """What computes the outputs of windows; None for a stage that only uses training runs."""
+    privacy: Privacy = field(default_factory=NoPrivacy)
+    """Replaces what is personal in documents that are answered."""
 
 
 def make_parts(cfg: DictConfig, run_dir: Path) -> Parts:
@@ -129,6 +133,7 @@ def make_parts(cfg: DictConfig, run_dir: Path) -> Parts:
         options=stage_options(cfg),
         perturb=build(cfg.perturb, Augmentation) if "perturb" in cfg else None,
         runtime=build(cfg.runtime, Runtime) if "runtime" in cfg else None,
+        privacy=build(cfg.privacy, Privacy) if "privacy" in cfg else NoPrivacy(),
     )
 
 

@@ -1,29 +1,19 @@
 """Loading the teacher of an objective: the best model of a finished run, with its own strategy and context."""
 
 from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
-from ctxlab.config.build import build
 from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
-from ctxlab.core.model import ModelSource
-from ctxlab.core.optim import Tuning
-from ctxlab.core.task import LABEL_SETS, LABELS, Task
+from ctxlab.core.task import LABEL_SETS, LABELS
 from ctxlab.data.splits import Splits
 from ctxlab.runtime.teacher import RunTeacher
 from ctxlab.workbench.bench import Workbench
-from ctxlab.workbench.parts import Parts, Start, make_strategy
-
+from ctxlab.workbench.other_run import parts_of
 TRAINED = ("train", "soup", "compress")
 """Stages whose runs have a model that can teach."""
 
-CONFIG = "config.yaml"
-"""File of a run directory with its composed configuration."""
+CONFIG =from ctxlab.workbench.parts import Parts
 
 
 def teach(parts: Parts, bench: Workbench, open_bench: Callable[..., Any]) -> None:
@@ -50,7 +40,9 @@ def teach(parts: Parts, bench: Workbench, open_bench: Callable[..., Any]) -> Non
             f"augment={option(parts.augment)} changes documents, which a teacher reads as they were: use augment=none, "
             "or an objective without a teacher."
         )
-    teacher = open_bench(_parts_of(named, parts), lambda _: Splits(train=[], validation=[], test=[])).bench
+    teacher = open_bench(
+        parts_of("objective.run", named, parts), lambda _: Splits(train=[], validation=[], test=[])
+    ).bench
     _check(teacher, bench, named)
     is_labelled = bench.task.predicts in (LABELS, LABEL_SETS)
     parts.objective.take_teacher(

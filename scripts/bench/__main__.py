@@ -35,6 +35,7 @@ MEASUREMENTS = (
     "litbank",
     "main_job",
     "production",
+    "watching",
     "before",
     "compression",
 )

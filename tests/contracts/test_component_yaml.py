@@ -25,7 +25,11 @@ STAGES = {
     "audit": "audit",
     "explanation": "explain",
     "compression": "compress",
-, "export": "export", "runtime": "eval"}
+, "export": "export", "runtime": "eval",
+    "privacy": "predict",
+    "drift": "monitor",
+    "surge": "monitor",
+}
 """Group → the stage that has it; all others are groups of ``train`` too."""
 
 

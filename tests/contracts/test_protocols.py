@@ -23,9 +23,11 @@ from ctxlab.core.export import Exporter
 from ctxlab.core.knowledge import Knowledge
 from ctxlab.core.labelling import Labelling
 from ctxlab.core.model import ModelSource
+from ctxlab.core.monitoring import Detector
 from ctxlab.core.objective import Objective
 from ctxlab.core.optim import Averaging, OptimizerFactory, Schedule, Tuning
 from ctxlab.core.runtime import Runtime
+from ctxlab.core.privacy import Privacy
 from ctxlab.core.strategy import Attention, Curriculum, Memory, Positions, Reading
 from ctxlab.core.task import Task
 from ctxlab.core.tracking import Tracker
@@ -55,6 +57,9 @@ PROTOCOLS = {
     "compression": Compression,
     "export": Exporter,
     "runtime": Runtime,
+    "privacy": Privacy,
+    "drift": Detector,
+    "surge": Detector,
 }
 """By the group of ``conf`` whose files name its components."""
 

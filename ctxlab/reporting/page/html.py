@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from math import isfinite
@@ -13,6 +14,7 @@ from markupsafe import Markup
 from ctxlab.core.types import Table
 from ctxlab.reporting.charts.svg import NUM_COLORS, SIZE, element, outline
 from ctxlab.reporting.page.contents import Report
+from ctxlab.reporting.page.figures import Figure
 from ctxlab.reporting.page.tables import Valued
 from ctxlab.reporting.tables import cell
 
@@ -33,6 +35,46 @@ def rendered(template: str, **content: Any) -> str:
     policy = f"default-src 'none'; img-src data:; style-src {policy_hash(style)}; script-src {policy_hash(script)}"
     policy = f"{policy}; base-uri 'none'; form-action 'none'"
     return _environment().get_template(template).render(**content, policy=policy, style=style, script=script)
+
+
+def plain_page(
+    title: str,
+    lead: str,
+    command: str,
+    conclusions: Sequence[str],
+    notes: Sequence[str],
+    figures: Sequence[Figure],
+    tables: Sequence[Table],
+) -> str:
+    """Return a page of one section in the style of a report; every text in it is escaped.
+
+    Args:
+        title: Its heading.
+        lead: Line under the heading.
+        command: The command that made it; empty for none.
+        conclusions: What the reader is to see first.
+        notes: Sentences at the end.
+        figures: Plots with captions.
+        tables: Tables in order; those without rows are left out.
+    """
+    style, script = (Markup(_file(name)) for name in ("page.css", "page.js"))  # noqa: S704 (files of ours)
+    policy = f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}"
+    return (
+        _environment()
+        .get_template("plain.html")
+        .render(
+            title=title,
+            lead=lead,
+            command=command,
+            conclusions=conclusions,
+            notes=notes,
+            figures=figures,
+            tables=tables,
+            policy=f"{policy}; base-uri 'none'; form-action 'none'",
+            style=style,
+            script=script,
+        )
+    )
 
 
 @cache

@@ -1,0 +1,121 @@
+"""Surges: more documents of a group on a day than its days before let expect."""
+
+from datetime import date
+from functools import lru_cache
+
+from scipy.stats import nbinom
+
+from ctxlab.core.errors import UserError
+from ctxlab.core.monitoring import Alarm, Detector, Reference, Seen, State
+
+CALM = 0.1
+"""A surge is over on a day whose count is exceeded with at least this probability."""
+
+PRIOR = 0.5
+"""Shape of the prior of a rate (Jeffreys)."""
+
+
+class Poisson(Detector):
+    """The count of a group on a day beside those of its last days, as Poisson counts of an unknown constant rate.
+
+    The rate is known from ``history_days`` days only: with Jeffreys' prior the count of the next day is negative
+    binomial, and the alarm rings as soon as a day has more documents than its quantile, even if the day is not over. A
+    surge of several days rings once: its days are not taken for usual ones, and it lasts until a day is below the
+    ``CALM`` quantile, or ``least_days`` long, after which it is what is usual. Not for counts with a weekly rhythm:
+    the busy day of every week would ring.
+    """
+
+    needs_groups = True
+
+    def __init__(self, days_per_false_alarm: float, history_days: int, least_days: int) -> None:
+        """Store the options.
+
+        Args:
+            days_per_false_alarm: Mean number of days between alarms, of all groups together, where rates are constant.
+            history_days: Days before that say what is usual.
+            least_days: Days that must have passed before any alarm.
+
+        Raises:
+            UserError: Alarms would be more frequent than days, or nothing is ever known.
+        """
+        if days_per_false_alarm <= 1 or not 1 <= least_days <= history_days:
+            raise UserError(
+                f"surge.days_per_false_alarm={days_per_false_alarm:g}, surge.least_days={least_days} and "
+                f"surge.history_days={history_days}: give more than 1 day between false alarms, and at least 1 and at "
+                "most history_days as least_days."
+            )
+        self._days, self._history, self._least = days_per_false_alarm, history_days, least_days
+
+    @property
+    def promise(self) -> str:
+        """Return how often it rings without a reason."""
+        return (
+            f"Where the rates of all groups are constant, surge=poisson rings at most once in {self._days:,.0f} days "
+            "on average."
+        )
+
+    def step(self, state: State, seen: Seen, reference: Reference | None) -> list[Alarm]:
+        """Count a document; its day may be that of the last one or a later one."""
+        del reference
+        assert seen.day is not None
+        today = seen.day.toordinal()
+        groups = state.setdefault("groups", {})
+        for _ in range(min(today - state.setdefault("day", today), self._history + self._least)):
+            self._close(groups)
+        state["num_days"] = state.get("num_days", 0) + today - state["day"]
+        state["day"] = today
+        group = groups.setdefault(str(seen.group), _new(state["num_days"], self._history))
+        group["today"] += 1
+        return self._rings(state, group, seen)
+
+    def _close(self, groups: dict[str, State]) -> None:
+        """End the day of all groups."""
+        for group in groups.values():
+            if group["rings"] or group["surge"]:
+                group["surge"] += 1
+                calm = usual_limit(sum(group["days"]), max(len(group["days"]), 1), CALM)
+                if group["surge"] > self._least or (not group["rings"] and group["today"] <= calm):
+                    group["surge"] = 0
+            if not group["surge"]:
+                group["days"] = [*group["days"], group["today"]][-self._history :]
+            group |= {"today": 0, "rings": False}
+
+    def _rings(self, state: State, group: State, seen: Seen) -> list[Alarm]:
+        days = len(group["days"])
+        if days < self._least:
+            return []
+        limit = usual_limit(sum(group["days"]), days, 1 / (self._days * len(state["groups"])))
+        if group["today"] <= limit:
+            return []
+        is_new = not group["surge"] and not group["rings"]
+        group["rings"] = True
+        if not is_new:
+            return []
+        mean = sum(group["days"]) / days
+        sentence = (
+            f"'{seen.group}' has {group['today']} documents on {date.fromordinal(state['day'])}, {mean:.1f} a day on "
+            f"the {days} usual days before."
+        )
+        return [
+            Alarm(
+                rule="poisson",
+                subject=str(seen.group),
+                document=seen.id,
+                number=seen.number,
+                day=date.fromordinal(state["day"]).isoformat(),
+                value=float(group["today"]),
+                limit=float(limit),
+                sentence=sentence,
+            )
+        ]
+
+
+@lru_cache(4096)
+def usual_limit(total: int, days: int, probability: float) -> int:
+    """Return the count that a day exceeds with at most ``probability``, after ``total`` documents in ``days`` days."""
+    return int(nbinom.isf(probability, total + PRIOR, days / (days + 1)))
+
+
+def _new(num_days: int, history: int) -> State:
+    """Return the state of a group that is met for the first time: it had no document on the days before."""
+    return {"days": [0] * min(num_days, history), "today": 0, "rings": False, "surge": 0}

@@ -1,0 +1,59 @@
+"""Another training run that a command needs besides its own, found by its directory."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from ctxlab.config.build import build
+from ctxlab.core.errors import UserError
+from ctxlab.core.model import ModelSource
+from ctxlab.core.optim import Tuning
+from ctxlab.core.task import Task
+from ctxlab.workbench.parts import Parts, Start, make_strategy
+
+CONFIG = "config.yaml"
+"""File of a run directory with its composed configuration."""
+
+
+def parts_of(key: str, named: str, parts: Parts) -> Parts:
+    """Return the parts of another run, on the device and in the precision of this one; its best model is opened.
+
+    Args:
+        key: Key that names it, such as ``objective.run``, for messages.
+        named: The directory as the user wrote it.
+        parts: This run.
+
+    Raises:
+        UserError: It is not the directory of a training run.
+    """
+    folder = Path(named).expanduser()
+    cfg = _config(key, named, folder)
+    try:
+        return replace(
+            parts,
+            task=build(cfg.task, Task),
+            model=build(cfg.model, ModelSource),
+            strategy=make_strategy(cfg.strategy),
+            tuning=build(cfg.tuning, Tuning),
+            length=cfg.context.length,
+            start=Start(folder, "best"),
+        )
+    except (OmegaConfBaseException, AttributeError) as error:
+        raise UserError(f"{key}={named} cannot be read: {folder / CONFIG} is damaged.") from error
+
+
+def _config(key: str, named: str, folder: Path) -> DictConfig:
+    if not (folder / CONFIG).is_file():
+        raise UserError(
+            f"{key}={named} is not the directory of a run: give one that ctxlab train has made, such as "
+            "outputs/train/<name>/<time>."
+        )
+    try:
+        cfg = OmegaConf.load(folder / CONFIG)
+    except (OmegaConfBaseException, OSError, ValueError) as error:
+        raise UserError(f"{key}={named} cannot be read: {folder / CONFIG} is damaged.") from error
+    if not isinstance(cfg, DictConfig) or cfg.get("stage") != "train":
+        raise UserError(f"{key}={named} is no training run: give the directory of one.")
+    return cfg
