@@ -25,7 +25,16 @@ def test_passes_are_counted_in_fractions():
 
 
 def test_every_field_goes_through_json():
-    values = {int: 3, float: 0.5, list[str]: ["a"], list[float]: [0.5], list[int]: [3], float | None: 0.25, int | None: 2, str | None: "b"}
+    values = {
+        int: 3,
+        float: 0.5,
+        list[str]: ["a"],
+        list[float]: [0.5],
+        list[int]: [3],
+        float | None: 0.25,
+        int | None: 2,
+        str | None: "b",
+    }
     state = TrainState(**{one.name: values[one.type] for one in fields(TrainState)})
     assert TrainState.from_dict(json.loads(json.dumps(state.to_dict()))) == state
     assert state != TrainState()
