@@ -22,6 +22,7 @@ class LM(TokenPredictor):
     """
 
     name = "lm"
+    takes_beside = False
     only_field = "text"
     head = "causal_lm"
     kinds = frozenset({"decoder"})
