@@ -166,6 +166,7 @@ TOGETHER = {
     "verification": "verification/test_verify_faults",
     "workbench": "workbench/test_opening",
     "workbench/augmenting": "augment/test_training",
+    "workbench/translating": "augment/test_back_translation",
     "workbench/comparing": "workbench/comparing/test_running",
     "command/doctor": "stages/test_doctor",
     "command/runs": "stages/test_doctor",
