@@ -67,7 +67,7 @@ def test_runs_translate_once_and_a_resumed_run_is_the_same(tmp_path, capsys):
     """Oracle of the texts: ``ctxlab predict`` with one run, then with the other."""
     for name in ("there", "back"):
         options = ["task=translation", "model=tiny_t5", "strategy=chunk", "context=64", "task.instruction=",
-                   "task.decoding.max_new_tokens=5", "data.train_documents=4", "data.validation_documents=1",
+                   "task.decoding.max_new_tokens=5", "data.documents=4", "data.validation_documents=1",
                    "data.test_documents=0", "data.words_per_document=40", "trainer.max_steps=2", "tracking=none",
                    f"seed={len(name)}", "trainer.precision=fp32"]  # fmt: skip
         assert main(["train", *options, f"hydra.run.dir={tmp_path / name}"]) == 0
