@@ -38,7 +38,7 @@ from ctxlab.tasks.records.fields import check_word_places, check_words, missing
 from ctxlab.tasks.records.mentions import Answer, Fact, entities_of, fact_hashes, listed, relations_of
 from ctxlab.tasks.text.subwords import frame, needs_leading_space, split_words
 from ctxlab.text.language import checked
-from ctxlab.text.units import joined
+from ctxlab.text.units import joined, words
 
 UNKNOWN = ("refuse", "miss")
 """Values of ``task.unknown_labels``: how gold relations without an output of the model are handled."""
@@ -272,7 +272,7 @@ class Relation(BaseTask):
             mark = tokenizer("*", add_special_tokens=False, verbose=False)["input_ids"][-1:]
             return tuple(mark), tuple(mark)
         before, after = (
-            tuple(split_words(tokenizer, text.split(), leading_space=leading_space).input_ids.tolist()) if text else ()
+            tuple(split_words(tokenizer, words(text), leading_space=leading_space).input_ids.tolist()) if text else ()
             for text in self.enclose(kind)
         )
         return before, after
