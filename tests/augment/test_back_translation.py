@@ -74,7 +74,7 @@ def test_runs_translate_once_and_a_resumed_run_is_the_same(tmp_path, capsys):
     runs = [f"augment.{name}={tmp_path / name}" for name in ("there", "back")]
     options = ("task=classification", "augment=back_translation", *runs, "trainer.max_steps=3")
     whole = make_job(tmp_path / "whole", *options)
-    texts = [document.fields["text"] for document in whole.splits.train]
+    texts = [document.fields["text"] for document in whole.documents.train]
     whole.run()
     made_once = (tmp_path / "whole" / FILE).read_text()
 
