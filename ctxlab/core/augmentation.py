@@ -2,7 +2,7 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -14,9 +14,9 @@ from ctxlab.core.types import Document
 Draw = np.random.Generator
 """Source of the random choices of one document in one epoch."""
 
-TEXT, TAGS, MENTIONS, SENTENCES = "text", "tags", "mentions", "sentences"
-"""What an augmentation may need: a text, a tag per word, mentions with types, and a text to which sentences may be
-added."""
+TEXT, TAGS, MENTIONS, SENTENCES, DOCUMENTS = "text", "tags", "mentions", "sentences", "documents"
+"""What an augmentation may need: a text, a tag per word, mentions with types, a text to which sentences may be added,
+and labels of whole documents only, which refer to no place in the text."""
 
 
 class Augmentation(Component, ABC):
@@ -27,11 +27,18 @@ class Augmentation(Component, ABC):
     """
 
     needs: ClassVar[str] = TEXT
-    """What the documents of a task must have: ``TEXT``, ``TAGS``, ``MENTIONS`` or ``SENTENCES``."""
+    """What the documents of a task must have: ``TEXT``, ``TAGS``, ``MENTIONS``, ``SENTENCES`` or ``DOCUMENTS``."""
     changes: ClassVar[str] = "words"
     """What is replaced, for messages: words, mentions, sentences."""
     share: float
     """Fraction of the documents that are changed; 0 leaves every document as it is."""
+
+    translators: tuple[str, str] | None = None
+    """Directories of two runs that translate the text of documents there and back before training; None for none."""
+
+    def take_translations(self, translations: Mapping[str, str]) -> None:
+        """Take the translations of texts, there and back; called once before ``learn`` where ``translators`` is set."""
+        del translations
 
     def learn(self, documents: Iterable[Document], task: Task) -> None:
         """Read the documents that words, mentions or sentences are taken from; called once before ``change``.

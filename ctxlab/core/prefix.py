@@ -1,7 +1,8 @@
-"""Trained keys and values that every query of a self-attention sees, whatever its pattern (prefix tuning).
+"""Trained keys and values that every query of a self-attention sees, whatever its pattern (prefix, prompt tuning).
 
 A tuning rule gives them to attention modules; attention parts, and the library's own attention by ``attend``, put them
-before the keys and values of the text. They have no position, are never masked, and are not in a KV cache.
+before the keys and values of the text. They are never masked, and are not in a KV cache. They are trained themselves,
+or those of trained tokens, which the layers compute in a pass of their own (``taking``).
 
 Shape legend: B windows, H query heads, K key heads, Q queries, S keys, P trained keys, D head width.
 """
@@ -23,6 +24,8 @@ NAME = "ctxlab_prefix"
 """Name under which ``attend`` is registered with the library, for full attention."""
 
 _ignored: ContextVar[bool] = ContextVar("whether prefixes are left out", default=False)
+
+_taken: ContextVar[bool] = ContextVar("whether keys and values are those of trained tokens, to be kept", default=False)
 
 _counted: ContextVar[list[int] | None] = ContextVar("which prefixes are used", default=None)
 
@@ -66,7 +69,47 @@ class Prefix:
 def prefix_of(module: Any) -> Prefix | None:
     """Return the prefix that a tuning rule has given to an attention ``module``, or None."""
     found = getattr(module, ATTRIBUTE, None)
-    return None if found is None or _ignored.get() else Prefix(found[0].keys, found[0].values, id(module))
+    if found is None or found[0].keys is None or _ignored.get():
+        return None
+    return Prefix(found[0].keys, found[0].values, id(module))
+
+
+class Taken:
+    """Keys and values (K, P, D) that an attention has computed for trained tokens; none before the first pass.
+
+    A copy begins without them, as they belong to the weights that computed them.
+    """
+
+    def __init__(self) -> None:
+        self.keys: torch.Tensor | None = None
+        self.values: torch.Tensor | None = None
+
+    def __deepcopy__(self, memo: Any) -> "Taken":
+        del memo
+        return Taken()
+
+
+@contextmanager
+def taking() -> Iterator[None]:
+    """Pass trained tokens alone through a model in this context: attentions with a ``Taken`` keep keys and values.
+
+    Every token sees every other, but in a causal model only those before it, whatever the pattern.
+    """
+    token = _taken.set(True)
+    try:
+        yield
+    finally:
+        _taken.reset(token)
+
+
+def is_ignored() -> bool:
+    """Whether trained keys and values are left out, so that trained tokens need not pass through the layers."""
+    return _ignored.get()
+
+
+def is_taking() -> bool:
+    """Whether the tokens of this pass are trained ones alone."""
+    return _taken.get()
 
 
 @contextmanager
@@ -115,8 +158,13 @@ def attend(
     Returns:
         (B, Q, H, D), and None for the weights.
     """
-    prefix = prefix_of(module)
+    prefix = None if is_taking() else prefix_of(module)
     options = {"is_causal": is_causal, **kwargs}
+    if is_taking():
+        attention_mask = None
+        options["is_causal"] = bool(getattr(module, "is_causal", True) if is_causal is None else is_causal)
+        if (own := getattr(module, ATTRIBUTE, None)) is not None:
+            own[0].keys, own[0].values = key[0], value[0]
     if prefix is not None:
         causal = bool(getattr(module, "is_causal", True) if is_causal is None else is_causal)
         if attention_mask is None and causal and query.shape[2] > 1:

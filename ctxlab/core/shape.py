@@ -42,3 +42,8 @@ class Shape:
     """Whether the text of labelled spans is gold itself, so that nothing in them may change."""
     aligned: bool = False
     """Whether a gold text renders all of the text, so that no sentence may be added."""
+
+    @property
+    def in_places(self) -> bool:
+        """Whether gold belongs to places in the text, so that another wording of all of it would lose it."""
+        return bool(self.tags or self.entities or self.fixed or self.aligned)

@@ -97,6 +97,32 @@ class Mark(Protocol):
         ...
 
 
+class Beside(Protocol):
+    """Puts text before every window of a document."""
+
+    @property
+    def key(self) -> str:
+        """Return what the text depends on besides document and tokenizer; part of the key of cached tokens."""
+        ...
+
+    def __call__(self, encoded: Encoded, tokenizer: Any) -> Encoded:
+        """Return a document with the tokens of the text among those before every window."""
+        ...
+
+
+class Enclose(Protocol):
+    """Writes text around the mentions of entities."""
+
+    @property
+    def key(self) -> str:
+        """Return what the text depends on besides the types; part of the key of cached tokens."""
+        ...
+
+    def __call__(self, kind: str) -> tuple[str, str]:
+        """Return what is written before and after a mention of an entity of type ``kind``."""
+        ...
+
+
 class Task(Component, ABC):
     """A task; each has its own file under ``ctxlab/tasks``."""
 
@@ -148,6 +174,14 @@ class Task(Component, ABC):
     """Chooses the labels of a document's words from outputs (L, C), given which words (L,) any window saw."""
     mark: "Mark | None"
     """Marks the words of a document, with bits from ``core.types.FIRST_KNOWN`` on; None adds none."""
+    beside: "Beside | None" = None
+    """Puts text before every window, once documents are encoded; None puts nothing."""
+    takes_beside: bool = True
+    """Whether text about a document before its windows leaves what is predicted to be predicted."""
+    encloses_mentions: bool = False
+    """Whether it predicts from mentions of entities that are given, around which ``enclose`` writes."""
+    enclose: "Enclose | None" = None
+    """Writes around the mentions of a document; None writes nothing."""
     learns_labels: bool
     """Whether evaluating an untrained model requires a call of ``learn_labels`` first."""
     num_examples: int

@@ -72,7 +72,8 @@ def encode_documents(
 def fingerprint(task: Task, documents: Sequence[Document], tokenizer: Any) -> str:
     """Return the name of the cache entry: 64 hexadecimal digits."""
     digest = hashlib.sha256()
-    for part in (FORMAT, task.name, task.labels, task.encode_options, _foreign_code(task)):
+    beside = [] if task.beside is None else [task.beside.key]
+    for part in (FORMAT, task.name, task.labels, task.encode_options, _foreign_code(task), *beside):
         digest.update(json.dumps(part).encode() + b"\n")
     # The task's other options act before (parse) or after (loss) encoding, so that these and the content suffice.
     digest.update(tokenizer.backend_tokenizer.to_str().encode() + b"\n")
@@ -120,19 +121,23 @@ def encode_now(
 def _encode_share(task: Task, documents: Sequence[Document], tokenizer: Any) -> tuple[list[Encoded], list[str]]:
     """Return encoded documents, and the notes that the task added (removed from its notes)."""
     count = len(task.notes)
-    encoded = [_with_known(*pair, tokenizer) for pair in zip(documents, task.encode(documents, tokenizer), strict=True)]
+    encoded = [
+        _with_known(task, *pair, tokenizer) for pair in zip(documents, task.encode(documents, tokenizer), strict=True)
+    ]
     notes = task.notes[count:]
     del task.notes[count:]
     return encoded, notes
 
 
-def _with_known(document: Document, encoded: Encoded, tokenizer: Any) -> Encoded:
-    """Add the counts of characters that the tokenizer knows and does not know."""
+def _with_known(task: Task, document: Document, encoded: Encoded, tokenizer: Any) -> Encoded:
+    """Add the counts of characters that the tokenizer knows and does not know, and what stands before every window."""
     unknown = unknown_id(tokenizer)
     if len(encoded.starts):
         known = known_characters(encoded.input_ids, encoded.starts, encoded.ends, unknown)
     else:
         known = known_words(document.fields.get("tokens", ()), encoded.input_ids, encoded.word_ids, unknown)
+    if task.beside is not None:
+        encoded = task.beside(encoded, tokenizer)
     return replace(encoded, num_characters=known.characters, num_unknown=known.unknown, num_split=known.split)
 
 

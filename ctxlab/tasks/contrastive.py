@@ -51,6 +51,7 @@ class Contrastive(BaseTask):
     """
 
     name = "contrastive"
+    takes_beside = False
     head = "states"
     kinds = frozenset({"encoder"})
     metric = "embeddings"

@@ -26,6 +26,7 @@ class LM(TokenPredictor):
 
     name = "lm"
     explains = True
+    takes_beside = False
     only_field = "text"
     head = "causal_lm"
     kinds = frozenset({"decoder"})

@@ -39,6 +39,7 @@ class MLM(TokenPredictor):
     """
 
     name = "mlm"
+    takes_beside = False
     head = "masked_lm"
     kinds = frozenset({"encoder"})
     metric = "masked"

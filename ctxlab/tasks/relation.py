@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,9 +27,10 @@ from ctxlab.tasks.forms.mention_labels import (
     KEY_BITS,
     PLACE_BITS,
     Annotation,
+    Tokens,
     by_document,
+    enclosed,
     mention_labels,
-    with_markers,
     word_marks,
 )
 from ctxlab.tasks.forms.pair_classifier import Entities, PairClassifier, adaptive_threshold
@@ -36,7 +38,7 @@ from ctxlab.tasks.records.fields import check_word_places, check_words, missing
 from ctxlab.tasks.records.mentions import Answer, Fact, entities_of, fact_hashes, listed, relations_of
 from ctxlab.tasks.text.subwords import frame, needs_leading_space, split_words
 from ctxlab.text.language import checked
-from ctxlab.text.units import joined
+from ctxlab.text.units import joined, words
 
 UNKNOWN = ("refuse", "miss")
 """Values of ``task.unknown_labels``: how gold relations without an output of the model are handled."""
@@ -57,7 +59,8 @@ class Relation(BaseTask):
     - A mention's state is projected before mentions are pooled, so that little is stored per token.
     - The type of an entity is added to its state, and scores have a bias for the types of head and tail and one for the
       distance between their nearest mentions (the paper has none of these).
-    - With ``markers=false`` mentions have no marker tokens; the paper has an asterisk on both sides.
+    - With ``markers=false`` mentions have no marker tokens; the paper has an asterisk on both sides, and
+      ``knowledge=markers`` writes their types too.
     - All relations above the threshold are predicted; the paper's code predicts at most four. ``threshold_shift`` moves
       the threshold, as after short training it is too high: most pairs have no relation.
 
@@ -73,6 +76,7 @@ class Relation(BaseTask):
     metric = "relations"
     primary_metric = "f1"
     shape = Shape("tokens", sentences="sentence_starts", starts=("global_words",), entities="entities", typed=True)
+    encloses_mentions = True
 
     def __init__(
         self,
@@ -108,7 +112,7 @@ class Relation(BaseTask):
         super().__init__([] if labels is None else _checked_labels(labels))
         self.language = checked(language)
         self._tokens_field, self._entities_field, self._relations_field = tokens_field, entities_field, relations_field
-        self._width, self._block, self._markers = width, block, markers
+        self._width, self._block, self.markers = width, block, markers
         self._unknown_labels, self._threshold_shift = unknown_labels, threshold_shift
         self._types: list[str] | None = None
         self._facts: IntArray | None = None
@@ -121,8 +125,8 @@ class Relation(BaseTask):
 
     @property
     def encode_options(self) -> tuple[Any, ...]:
-        """Return whether mentions have marker tokens."""
-        return (self._markers,)
+        """Return what is written around mentions."""
+        return (self.markers,) if self.enclose is None else (self.markers, self.enclose.key)
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Check words, entities and relations of a record; with ``gold=False`` no relations are needed."""
@@ -237,7 +241,8 @@ class Relation(BaseTask):
     def encode(self, documents: Sequence[Document], tokenizer: Any) -> list[Encoded]:
         """Return whole documents as token ids; the label of a mention's first token is its document's key and word.
 
-        With ``markers`` there is an asterisk before and after every mention, which belongs to the word next to it.
+        With ``markers`` there is an asterisk before and after every mention, which belongs to the word next to it, and
+        with ``enclose`` what that writes.
         """
         before, after = frame(tokenizer)
         leading_space = needs_leading_space(tokenizer)
@@ -245,8 +250,9 @@ class Relation(BaseTask):
         for document in documents:
             subwords = split_words(tokenizer, document.fields["tokens"], leading_space=leading_space)
             input_ids, word_ids = subwords.input_ids, subwords.word_ids
-            if self._markers:
-                input_ids, word_ids = with_markers(input_ids, word_ids, document.fields["entities"], tokenizer)
+            if self.markers or self.enclose is not None:
+                around = partial(self._around, tokenizer, leading_space=leading_space)
+                input_ids, word_ids = enclosed(input_ids, word_ids, document.fields["entities"], around)
             labels = mention_labels(word_ids, document.fields)
             encoded.append(
                 Encoded(
@@ -259,6 +265,17 @@ class Relation(BaseTask):
                 )
             )
         return encoded
+
+    def _around(self, tokenizer: Any, kind: str, *, leading_space: bool) -> tuple[Tokens, Tokens]:
+        """Return the tokens before and after the mentions of an entity of type ``kind``: an asterisk by default."""
+        if self.enclose is None:
+            mark = tokenizer("*", add_special_tokens=False, verbose=False)["input_ids"][-1:]
+            return tuple(mark), tuple(mark)
+        before, after = (
+            tuple(split_words(tokenizer, words(text), leading_space=leading_space).input_ids.tolist()) if text else ()
+            for text in self.enclose(kind)
+        )
+        return before, after
 
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
         """Return the adaptive-threshold loss summed over pairs of seen entities, in fp32.

@@ -18,6 +18,7 @@ from transformers import Cache
 
 from ctxlab.core.architecture import layers, sliding_layers
 from ctxlab.core.contract import option
+from ctxlab.core.prefix import is_taking
 from ctxlab.core.strategy import Pattern
 from ctxlab.core.types import Window
 from ctxlab.verification.check import Check, scientific
@@ -128,6 +129,8 @@ def _recording(subject: Subject, stack: Sequence[torch.nn.Module]) -> Iterator[l
     calls: list[LayerCall] = []
 
     def note(layer: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if is_taking():
+            return  # trained tokens, which a tuning rule passes through the layers before the text
         args = args or (kwargs.pop("hidden_states"),)
         kept = {name: copy.deepcopy(v) if isinstance(v, Cache) else v for name, v in kwargs.items()}
         calls.append(LayerCall(subject, layer, states=subject.whole(args[0]), args=args[1:], kwargs=kept))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from ctxlab.core.augmentation import MENTIONS, SENTENCES, TAGS, Augmentation, changed, generator
+from ctxlab.core.augmentation import DOCUMENTS, MENTIONS, SENTENCES, TAGS, Augmentation, changed, generator
 from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
 from ctxlab.core.task import Task
@@ -17,6 +17,7 @@ from ctxlab.workbench.bench import Workbench
 FITTING = {
     TAGS: ("a tag per word", "task=ner"),
     MENTIONS: ("mentions with types", "task=ner or task=relation"),
+    DOCUMENTS: ("labels of the whole only, none of a place in the text", "task=classification, nli or summarization"),
     SENTENCES: ("a text that may hold more sentences than its gold says", "task=ner, classification, nli or qa"),
 }
 """What an augmentation needs beyond a text, and tasks that have it."""
@@ -43,7 +44,7 @@ def check_fits(augmentation: Augmentation, task: Task, group: str = "augment") -
             f"{name} changes the text of documents, and of task={task.name} that would change what is asked: use "
             f"{group}=none, or {WITH_TEXT}."
         )
-    has = {TAGS: bool(shape.tags), MENTIONS: shape.typed, SENTENCES: not shape.aligned}
+    has = {TAGS: bool(shape.tags), MENTIONS: shape.typed, SENTENCES: not shape.aligned, DOCUMENTS: not shape.in_places}
     if not has.get(augmentation.needs, True):
         what, others = FITTING[augmentation.needs]
         raise UserError(

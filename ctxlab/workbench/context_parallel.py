@@ -105,7 +105,7 @@ def _of_model(bench: Workbench) -> str:
     if attention_dropout(bench.model.config):
         return "which dropout of attention weights does not support: use model.attention_dropout=0."
     if any(hasattr(module, prefix.ATTRIBUTE) for module in bench.model.modules()):
-        return "which tuning=prefix does not support: use tuning=lora, or trainer.context_parallel=1."
+        return "which tuning=prefix and tuning=prompt do not support: use tuning=lora, or trainer.context_parallel=1."
     if attached(bench.model, FAMILY) is not None:
         return "which knowledge= was not tried with: use knowledge=none, or trainer.context_parallel=1."
     return ""

@@ -16,9 +16,11 @@ from ctxlab.training.loop import Trainer
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.context_parallel import check_outputs, check_split
 from ctxlab.workbench.fit import check_recomputing
+from ctxlab.workbench.opening import open_bench
 from ctxlab.workbench.parts import Parts
 from ctxlab.workbench.sharded import begin, check_sharding
 from ctxlab.workbench.training_data import open_training_data
+from ctxlab.workbench.translating import translated
 
 
 class Validation:
@@ -59,7 +61,8 @@ def make_trainer(
     ranks = current()
     check_split(bench, ranks)
     check_sharding(parts, bench, ranks)
-    data = open_training_data(bench, documents, parts.seed, parts.augment)
+    augmentation = translated(parts, documents, bench.task, open_bench)
+    data = open_training_data(bench, documents, parts.seed, augmentation)
     parts.objective.learn(bench.task, lambda: data.stream.documents)
     if bench.settings.activation_checkpointing:
         check_recomputing(bench.model, bench.strategy)

@@ -13,7 +13,7 @@ from ctxlab.core.errors import UserError
 from ctxlab.workbench.augmenting import check_fits
 from tests.augment.documents import OF_ALL, all_changed, learned
 
-NAMES = [name for name in catalogue.options("augment") if name != "none"]
+NAMES = [name for name in catalogue.options("augment") if name not in ("none", "back_translation")]
 REPLACES_NAMES = {"mention_swap", "label_wise", "typos", "case", "ocr", "unicode"}
 """Augmentations by which the text of a name may change."""
 

@@ -206,6 +206,7 @@ TOGETHER = {
     "workbench": "workbench/test_opening",
     "workbench/auditing": "stages/test_audit",
     "workbench/augmenting": "augment/test_training",
+    "workbench/translating": "augment/test_back_translation",
     "workbench/comparing": "workbench/comparing/test_running",
     "command/doctor": "stages/test_doctor",
     "command/runs": "stages/test_doctor",

@@ -28,7 +28,7 @@ NO_SPANS = ("strategy=longformer", "strategy.attention.window=8", "model.trained
 @pytest.mark.parametrize("rule", RULES)
 def test_a_rule_resumes_to_the_same_weights(rule, tmp_path):
     few = ["tuning.k=1"] if rule == "top_k" else []
-    parts = NO_SPANS if rule == "prefix" else ALL_PARTS  # learned spans have no room for trained keys
+    parts = NO_SPANS if rule in ("prefix", "prompt") else ALL_PARTS  # learned spans have no room for trained keys
     assert_resumes(tmp_path / "run", "task=ner", "model=tiny_bert", f"tuning={rule}", *few, *parts)
 
 
@@ -78,6 +78,7 @@ OPTIONS = ("task=ner", "model=tiny_bert", "strategy=chunk", "context=64", *TINY[
         pytest.param("adalora", marks=pytest.mark.slow),
         "adapter",
         pytest.param("prefix", marks=pytest.mark.slow),
+        pytest.param("prompt", marks=pytest.mark.slow),
     ],
 )
 def test_a_run_is_scored_reloaded_verified_and_started_from(rule, tmp_path, refused):
@@ -92,7 +93,7 @@ def test_a_run_is_scored_reloaded_verified_and_started_from(rule, tmp_path, refu
     assert not (folder / "adapter_config.json").exists()  # the library would apply it to merged weights
     plain = AutoModelForTokenClassification.from_pretrained(folder).state_dict()
     assert all(torch.equal(plain[key], value) for key, value in load_file(folder / "model.safetensors").items())
-    card, merged = (folder / "README.md").read_text(), rule not in ("adapter", "prefix")
+    card, merged = (folder / "README.md").read_text(), rule not in ("adapter", "prefix", "prompt")
     assert ("which cannot be merged" in card) == (not merged)
     started = tmp_path / "started"
     assert main(["train", *(o for o in OPTIONS if not o.startswith("model")), f"model.path={folder}",

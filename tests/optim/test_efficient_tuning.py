@@ -26,7 +26,7 @@ MODELS = {
 REFUSED = {("bitfit", "llama"): "finds no biases to train in this LlamaForCausalLM, which has norms, embeddings",
            ("bitfit", "t5"): "finds no biases to train in this T5ForConditionalGeneration",
            ("head", "gpt2"): "nothing to train", ("head", "t5"): "nothing to train"}  # fmt: skip
-MOVES = {"prefix"}
+MOVES = {"prefix", "prompt"}
 """Rules whose new values change the outputs at the start."""
 RULES = catalogue.options("tuning")
 FITTING = [(rule, kind) for rule in RULES for kind in MODELS if (rule, kind) not in REFUSED]

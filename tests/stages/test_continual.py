@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import subprocess
+import sys
+import time
 
 import pytest
 import torch
@@ -85,6 +88,32 @@ def test_resuming_does_only_what_is_missing(naive, tmp_path, monkeypatch):
         assert result(folder)[one] == result(naive)[one]
     last = weights(second)
     assert all(value.equal(last[name]) for name, value in weights(naive / "stages" / "2").items())
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("name", ["replay", "ewc"])
+def test_a_run_killed_within_a_stage_goes_on_to_the_same_result(tmp_path, name):
+    """SIGKILL once the second stage has a checkpoint; the oracle is the run that nobody stopped."""
+    words = [f"continual={name}", STAGES, *QUICK[1:], "trainer.max_steps=8", "trainer.save_every_steps=1",
+             "trainer.keep_checkpoints=99", "strategy=chunk", "context=64", "model=tiny_bert", "tracking=none",
+             "trainer.tokens_per_step=128", "trainer.precision=fp32", "trainer.device=cpu"]  # fmt: skip
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert main(["train", *words, f"hydra.run.dir={whole}"]) == 0
+    command = [sys.executable, "-m", "ctxlab", "train", *words, f"hydra.run.dir={cut}"]
+    begun = cut / "stages" / "2" / "checkpoints" / checkpoint.step_name(2) / "manifest.json"
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        end = time.monotonic() + 300
+        while not begun.is_file() and process.poll() is None and time.monotonic() < end:
+            time.sleep(0.01)
+        process.kill()
+    assert begun.is_file()
+    assert not (cut / "stages" / "2" / "result.json").exists()
+    assert main(["train", f"resume={cut}"]) == 0
+    for one in ("metrics", "breakdowns"):
+        assert result(cut)[one] == result(whole)[one]
+    for stage in ("1", "2"):
+        expected, found = (weights(folder / "stages" / stage, "latest") for folder in (whole, cut))
+        assert all(value.equal(found[key]) for key, value in expected.items())
 
 
 @pytest.mark.parametrize("name", ["replay", "ewc", "lwf"])

@@ -12,7 +12,7 @@ from ctxlab.core.types import NO_LABEL, Document, Merged
 from ctxlab.models.loading.tiny import make_tokenizer
 from ctxlab.tasks.contrastive import PLACE_BITS, Contrastive
 from tests.stages.conftest import SMALL, train
-from tests.training.runs import make_job
+from tests.training.runs import make_job, stopped_and_resumed
 
 
 def labels(*documents: int, width: int = 4) -> torch.Tensor:
@@ -135,3 +135,14 @@ def test_a_run_is_the_start_of_a_classifier(tmp_path):
     options = [option for option in SMALL if not option.startswith(("model=", "task="))]
     words = ["train", *options, "task=classification", "strategy=chunk", f"model.path={folder}"]
     assert main([*words, f"hydra.run.dir={tmp_path / 'classifier'}"]) == 0
+
+
+def test_a_resumed_run_is_the_same(tmp_path):
+    """Dropout tells the two views of a window apart, so that it must be drawn as in the run without a stop."""
+    options = ("task=contrastive", "strategy=chunk", "trainer.max_steps=4", "model.dropout=0.1", "optimizer.lr=1e-2")
+    whole = make_job(tmp_path / "whole", *options)
+    whole.run()
+    _, second = stopped_and_resumed(tmp_path / "cut", *options, stop_after=2)
+    expected, found = whole.weights(), second.weights()
+    assert expected.keys() == found.keys()
+    assert all(torch.equal(expected[key], found[key]) for key in expected)

@@ -71,7 +71,7 @@ def bench(**changes):
         ),
         (
             {"model": with_prefix()},
-            "which tuning=prefix does not support: use tuning=lora, or trainer",
+            "which tuning=prefix and tuning=prompt do not support: use tuning=lora, or trainer",
         ),
         (
             {"length": 100},

@@ -1,6 +1,6 @@
 """How the label of a mention's first token refers to its document, and what is inserted around mentions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,9 @@ KEY_BITS = 62 - PLACE_BITS
 
 KEPT_FIELDS = ("sentence_starts", "global_words")
 """Fields of a record that are passed on to strategies as marks."""
+
+
+Tokens = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +49,37 @@ def word_marks(word_ids: IntArray, fields: Mapping[str, Any]) -> IntArray:
     return marks
 
 
-def with_markers(
-    input_ids: IntArray, word_ids: IntArray, entities: Sequence[Mapping[str, Any]], tokenizer: Any
+def enclosed(
+    input_ids: IntArray,
+    word_ids: IntArray,
+    entities: Sequence[Mapping[str, Any]],
+    around: Callable[[str], tuple[Tokens, Tokens]],
 ) -> tuple[IntArray, IntArray]:
-    """Return tokens with a marker before and after every mention, and the words that they belong to.
+    """Return tokens with others before and after every mention, and the words that they belong to.
+
+    What stands before a mention belongs to its first word, and what stands after it to its last one. Of nested mentions
+    the longer ones have theirs outside; the same tokens at the same side of a word are there once.
 
     Args:
         input_ids: (L,) tokens.
         word_ids: (L,) word of each.
-        entities: The document's entities, with their mentions.
-        tokenizer: Has the token of the marker, an asterisk.
+        entities: The document's entities, with their types and mentions.
+        around: Type of an entity → tokens before and after its mentions.
     """
-    mark = tokenizer("*", add_special_tokens=False, verbose=False)["input_ids"][-1]
-    starts = sorted({start for entity in entities for start, _ in entity["mentions"]})
-    lasts = sorted({end - 1 for entity in entities for _, end in entity["mentions"]})
-    # Where one mention ends and the next begins, the closing marker belongs to the previous word.
-    places = [*np.searchsorted(word_ids, lasts, side="right"), *np.searchsorted(word_ids, starts)]
-    return np.insert(input_ids, places, mark), np.insert(word_ids, places, [*lasts, *starts])
+    found = {(end - start, start, end, *around(entity["type"])) for entity in entities
+             for start, end in entity["mentions"]}  # fmt: skip
+    by_size = sorted(found)  # the innermost first
+    added = [(end - 1, 1, after) for _, _, end, _, after in by_size]
+    added += [(start, 0, before) for _, start, _, before, _ in reversed(by_size)]
+    places: list[int] = []
+    tokens: list[int] = []
+    owners: list[int] = []
+    for word, is_after, ids in dict.fromkeys(added):
+        places += [int(np.searchsorted(word_ids, word + is_after))] * len(ids)
+        tokens += ids
+        owners += [word] * len(ids)
+    # At one place np.insert keeps the order of the list: what ends a mention comes before what begins the next.
+    return np.insert(input_ids, places, tokens), np.insert(word_ids, places, owners)
 
 
 def by_document(codes: Sequence[int]) -> list[tuple[int, list[int], list[int]]]:

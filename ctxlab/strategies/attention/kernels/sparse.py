@@ -10,7 +10,7 @@ import torch
 from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
 from ctxlab.core.parts import Part
-from ctxlab.core.prefix import prefix_of
+from ctxlab.core.prefix import attend, is_taking, prefix_of
 from ctxlab.core.strategy import ModelKind
 from ctxlab.strategies.attention.kernels import masks
 from ctxlab.strategies.attention.kernels.base import BaseAttention
@@ -140,6 +140,8 @@ class Sparse(BaseAttention, ABC):
             if position_bias is not None or prefix_of(module) is not None:
                 raise NotImplementedError("relative positions or trained keys in a sparse pattern")
             return attend(query, key, value, attention_mask, scaling), None
+        if is_taking():
+            return attend(module, query, key, value=value, attention_mask=None, is_causal=is_causal, scaling=scaling)
         if self._split is not None and not isinstance(attention_mask, PreparedPlans):
             raise NotImplementedError("the model does not build its mask by the library's interface")
         if isinstance(attention_mask, torch.Tensor) or attention_mask is None:

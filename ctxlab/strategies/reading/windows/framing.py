@@ -32,7 +32,11 @@ def room(encoded: Encoded, length: int, context: int | None = None) -> int:
 
 
 def _others(encoded: Encoded) -> str:
-    return "tokens of the prompt and of the text to be generated" if encoded.room else "special tokens"
+    return (
+        "tokens of the prompt and of the text to be generated"
+        if encoded.room
+        else "tokens before and after it in every window"
+    )
 
 
 def frame(encoded: Encoded, tokens: IntArray, *, begins: bool = True) -> Window:
