@@ -117,7 +117,7 @@ def _composed_once(arguments: flags.Arguments, overrides: Sequence[str]) -> Iter
         is_said = any(word.lstrip("+").startswith(("hydra.mode", "hydra/mode")) for word in overrides)
         return read(app, config_name, overrides) if is_said else None
 
-    Hydra.get_mode = mode  # type: ignore[method-assign]
+    Hydra.get_mode = mode  # type: ignore[method-assign,assignment]
     try:
         yield
     finally:

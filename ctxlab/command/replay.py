@@ -130,9 +130,9 @@ def start(stage: str, overrides: Sequence[Override]) -> Start | None:
             raise UserError(f"{named[-1].input_line} names several runs: give one at a time.")
         return None
     folder = Path(text).expanduser().absolute()
-    found =if key == "run" and (exported := bundle.here(folder)):
+    if key == "run" and (exported := bundle.here(folder)):
         return _of_bundle(stage, exported)
-    return recorded(key, f"{key}={text}", folder, stage if key == "resume" else "train")
+    found = recorded(key, f"{key}={text}", folder, stage if key == "resume" else "train")
     if stage != "compress":
         return found
     return replace(found, overrides=[one for one in found.overrides if not _within(one.key_or_group, OF_ITS_TRAINING)])

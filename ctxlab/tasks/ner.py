@@ -203,6 +203,14 @@ class NER(TokenLabeller):
             ]
         }
 
+    def relocated(self, line: dict[str, Any], document: Document, original: Original) -> dict[str, Any]:
+        """Return a line whose entities are at their characters of the original text, or of its joined words."""
+        field = self._text_field if document.fields.get("text") is not None else self._tokens_field
+        for entity in line["entities"]:
+            found = original(field, entity["start_char"], entity["end_char"])
+            entity["start_char"], entity["end_char"] = found
+        return line
+
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
         """Return words, tags, and entities by words and by characters.
 
@@ -239,14 +247,6 @@ def _text(document: Document) -> tuple[str, Sequence[Sequence[int]]]:
     """Return the original text, or else the joined words, and the characters of each word in it."""
     text, offsets = document.fields.get("text"), document.fields.get("offsets")
     return joined(document.fields["tokens"]) if text is None or not offsets else (text, offsets)
-
-    def relocated(self, line: dict[str, Any], document: Document, original: Original) -> dict[str, Any]:
-        """Return a line whose entities are at their characters of the original text, or of its joined words."""
-        field = self._text_field if document.fields.get("text") is not None else self._tokens_field
-        for entity in line["entities"]:
-            found = original(field, entity["start_char"], entity["end_char"])
-            entity["start_char"], entity["end_char"] = found
-        return line
 
 
 def _checked_types(labels: Sequence[str]) -> list[str]:

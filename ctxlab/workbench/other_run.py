@@ -8,6 +8,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ctxlab.config.build import build
 from ctxlab.core.errors import UserError
+from ctxlab.core.knowledge import Knowledge
 from ctxlab.core.model import ModelSource
 from ctxlab.core.optim import Tuning
 from ctxlab.core.task import Task
@@ -15,6 +16,9 @@ from ctxlab.workbench.parts import Parts, Start, make_strategy
 
 CONFIG = "config.yaml"
 """File of a run directory with its composed configuration."""
+
+TRAINED = ("train", "soup", "compress")
+"""Stages whose runs have a model of their own."""
 
 
 def parts_of(key: str, named: str, parts: Parts) -> Parts:
@@ -37,6 +41,7 @@ def parts_of(key: str, named: str, parts: Parts) -> Parts:
             model=build(cfg.model, ModelSource),
             strategy=make_strategy(cfg.strategy),
             tuning=build(cfg.tuning, Tuning),
+            knowledge=build(cfg.knowledge, Knowledge),
             length=cfg.context.length,
             start=Start(folder, "best"),
         )
@@ -54,6 +59,6 @@ def _config(key: str, named: str, folder: Path) -> DictConfig:
         cfg = OmegaConf.load(folder / CONFIG)
     except (OmegaConfBaseException, OSError, ValueError) as error:
         raise UserError(f"{key}={named} cannot be read: {folder / CONFIG} is damaged.") from error
-    if not isinstance(cfg, DictConfig) or cfg.get("stage") != "train":
+    if not isinstance(cfg, DictConfig) or cfg.get("stage") not in TRAINED:
         raise UserError(f"{key}={named} is no training run: give the directory of one.")
     return cfg

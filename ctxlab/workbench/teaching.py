@@ -5,20 +5,12 @@ from typing import Any
 
 from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
-from ctxlab.core.knowledge import Knowledge
-from ctxlab.core.model import ModelSource
-from ctxlab.core.optim import Tuning
 from ctxlab.core.task import LABEL_SETS, LABELS
 from ctxlab.data.splits import Splits
 from ctxlab.runtime.teacher import RunTeacher
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.other_run import parts_of
-TRAINED = ("train", "soup", "compress")
-"""Stages whose runs have a model that can teach."""
-
-KEY = "objective.run"
-
-CONFIG =from ctxlab.workbench.parts import Parts
+from ctxlab.workbench.parts import Parts
 
 
 def teach(parts: Parts, bench: Workbench, open_bench: Callable[..., Any]) -> None:
@@ -46,7 +38,7 @@ def teach(parts: Parts, bench: Workbench, open_bench: Callable[..., Any]) -> Non
             "or an objective without a teacher."
         )
     teacher = open_bench(
-        parts_ofparts_of("objective.run", named, parts, KEY), lambda _: Splits(train=[], validation=[], test=[])
+        parts_of("objective.run", named, parts), lambda _: Splits(train=[], validation=[], test=[])
     ).bench
     _check(teacher, bench, named)
     is_labelled = bench.task.predicts in (LABELS, LABEL_SETS)
@@ -59,49 +51,6 @@ def teach(parts: Parts, bench: Workbench, open_bench: Callable[..., Any]) -> Non
             reads_documents=bench.task.predicts in (LABELS, LABEL_SETS) or bench.task.contiguous,
         )
     )
-
-
-def parts_of(named: str, parts: Parts, key: str) -> Parts:
-    """Return the parts of another run, on the device and in the precision of a run that makes use of it.
-
-    Args:
-        named: Directory of the other run, as the user gave it.
-        parts: The run that makes use of it.
-        key: Key that names it, for messages.
-
-    Raises:
-        UserError: There is no such run.
-    """
-    folder = Path(named).expanduser()
-    cfg = _config(folder, named, key)
-    try:
-        return replace(
-            parts,
-            task=build(cfg.task, Task),
-            model=build(cfg.model, ModelSource),
-            strategy=make_strategy(cfg.strategy),
-            tuning=build(cfg.tuning, Tuning),
-            knowledge=build(cfg.knowledge, Knowledge),
-            length=cfg.context.length,
-            start=Start(folder, "best"),
-        )
-    except (OmegaConfBaseException, AttributeError) as error:
-        raise UserError(f"{key}={named} cannot be read: {folder / CONFIG} is damaged.") from error
-
-
-def _config(folder: Path, named: str, key: str) -> DictConfig:
-    if not (folder / CONFIG).is_file():
-        raise UserError(
-            f"{key}={named} is not the directory of a run: give one that ctxlab train has made, such as "
-            "outputs/train/<name>/<time>."
-        )
-    try:
-        cfg = OmegaConf.load(folder / CONFIG)
-    except (OmegaConfBaseException, OSError, ValueError) as error:
-        raise UserError(f"{key}={named} cannot be read: {folder / CONFIG} is damaged.") from error
-    if not isinstance(cfg, DictConfig) or cfg.get("stage") not in TRAINED:
-        raise UserError(f"{key}={named} is no training run: give the directory of one.")
-    return cfg
 
 
 def _check(teacher: Workbench, bench: Workbench, named: str) -> None:

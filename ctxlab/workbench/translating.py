@@ -16,8 +16,8 @@ from ctxlab.data.splits import Splits
 from ctxlab.data.streamed import StreamedDocuments
 from ctxlab.runtime.ranks import current
 from ctxlab.tracking.console import ProgressDisplay
+from ctxlab.workbench.other_run import parts_of
 from ctxlab.workbench.parts import Parts
-from ctxlab.workbench.teaching import parts_of
 
 FILE = "translations.jsonl"
 """File of a run: a line for each text, with its key and its translation there and back."""
@@ -75,7 +75,7 @@ def translated(
 
 def _translator(parts: Parts, run: str, key: str, open_bench: OpenBench) -> Any:
     """Open a translating run; returns what answers documents."""
-    other = parts_of(run, parts, key)
+    other = parts_of(key, run, parts)
     if other.task.name != "translation":
         raise UserError(f"{key}={run} is a run of task={other.task.name}: give one of task=translation.")
     return open_bench(other, lambda _: Splits(train=[], validation=[], test=[])).bench.answerer()

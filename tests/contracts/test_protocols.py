@@ -26,8 +26,8 @@ from ctxlab.core.model import ModelSource
 from ctxlab.core.monitoring import Detector
 from ctxlab.core.objective import Objective
 from ctxlab.core.optim import Averaging, OptimizerFactory, Schedule, Tuning
-from ctxlab.core.runtime import Runtime
 from ctxlab.core.privacy import Privacy
+from ctxlab.core.runtime import Runtime
 from ctxlab.core.strategy import Attention, Curriculum, Memory, Positions, Reading
 from ctxlab.core.task import Task
 from ctxlab.core.tracking import Tracker

@@ -57,23 +57,15 @@ def plain_page(
         figures: Plots with captions.
         tables: Tables in order; those without rows are left out.
     """
-    style, script = (Markup(_file(name)) for name in ("page.css", "page.js"))  # noqa: S704 (files of ours)
-    policy = f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}"
-    return (
-        _environment()
-        .get_template("plain.html")
-        .render(
-            title=title,
-            lead=lead,
-            command=command,
-            conclusions=conclusions,
-            notes=notes,
-            figures=figures,
-            tables=tables,
-            policy=f"{policy}; base-uri 'none'; form-action 'none'",
-            style=style,
-            script=script,
-        )
+    return rendered(
+        "plain.html",
+        title=title,
+        lead=lead,
+        command=command,
+        conclusions=conclusions,
+        notes=notes,
+        figures=figures,
+        tables=tables,
     )
 
 

@@ -139,10 +139,8 @@ class AdaptiveSpan(BaseAttention):
         finally:
             self._frozen = None
 
-    def _exported(
-        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, library: masks.LibraryMask, layer: int
-    ) -> tuple[Any, ...]:
-        """Return what ``kernels.exported.attend`` takes but the factor, for a layer whose spans are frozen."""
+    def _exported(self, library: masks.LibraryMask, layer: int) -> ExportedPlans:
+        """Return the plan of a layer whose spans are frozen."""
         assert self._frozen is not None
         longest, own = self._frozen[0], torch.tensor(self._frozen[1][layer])  # (H,)
         wide = max(min(math.ceil(max(self._frozen[1][layer]) + self.ramp), longest), 1)
@@ -153,7 +151,7 @@ class AdaptiveSpan(BaseAttention):
         weight = ((self.ramp + own[:, None, None] - distance) / self.ramp).clamp(0, 1)  # (H, Q, S)
         # Softmax weights times a factor are the softmax of scores plus its logarithm.
         added = torch.where(weight > 0, weight.clamp(min=TINY).log(), HIDDEN)
-        return query, key, value, ExportedPlans((replace(plan, hidden=plan.hidden + added),))
+        return ExportedPlans((replace(plan, hidden=plan.hidden + added),))
 
     def penalty(self, model: Any) -> torch.Tensor | None:
         """Return the sum over layers of the mean span in tokens, times the configured penalty."""
@@ -207,9 +205,8 @@ class AdaptiveSpan(BaseAttention):
             attention_mask = Tiles(masks.from_tensor(query, key, attention_mask, causal))
         own: LayerSpans = getattr(module, SPAN)
         if self._frozen is not None:
-            return attend(
-                *self._exported(query, key, value, library=attention_mask.library, layer=own.layer), scaling
-            ), None
+            plans = self._exported(library=attention_mask.library, layer=own.layer)
+            return attend(query, key, value, plans=plans, scaling=scaling), None
         spans = own.spans.by_layer()[own.layer]
         output = soft_span_attention(
             query, key, value=value, spans=spans, tiles=attention_mask, ramp=self.ramp, dropout=dropout, scaling=scaling

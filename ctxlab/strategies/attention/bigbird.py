@@ -89,7 +89,8 @@ class BigBird(Sparse):
             seen = ((query - key).abs() <= self.window) | (query < self.num_global) | (key < self.num_global)
             own = drawn.index_select(1, (query // self.block).flatten())  # (b, N · Q, R)
             own = own.unflatten(1, query.shape[1:-1])[..., None, :]  # (b, N, Q, 1, R)
-            return seen | (own == (key // self.block)[..., None]).any(-1)
+            found: torch.Tensor = seen | (own == (key // self.block)[..., None]).any(-1)
+            return found
 
         layout = sliding(self.window, self.num_global, block=self.block)
         return (Exportable(spans(length, layout, tokens, by_window=True), allowed, self.num_global),)

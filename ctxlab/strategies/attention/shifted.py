@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +15,7 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.prefix import attend
 from ctxlab.core.strategy import Pattern
 from ctxlab.strategies.attention.kernels.blocks import Layout
+from ctxlab.strategies.attention.kernels.exported import ExportedPlans
 from ctxlab.strategies.attention.kernels.order import after_empty
 from ctxlab.strategies.attention.kernels.plan import Plan, PreparedPlans
 from ctxlab.strategies.attention.kernels.relative import RelativeBias
@@ -122,11 +123,13 @@ class Shifted(Sparse):
         finally:
             _reads.reset(token)
 
-    def exporting(self, longest: int) -> AbstractContextManager[None]:
+    @contextmanager
+    def exporting(self, longest: int) -> Iterator[None]:
         """Attend to all pairs, as evaluation and prediction do."""
-        return self.reading()
+        with self.reading():
+            yield
 
-    def _mask(self, *args: Any, **kwargs: Any) -> PreparedPlans | FullMask:  # type: ignore[override]
+    def _mask(self, *args: Any, **kwargs: Any) -> PreparedPlans | FullMask | ExportedPlans:  # type: ignore[override]
         """Build the mask; called by the library's mask interface once per forward pass, not per layer."""
         return FullMask(sdpa_mask(*args, **kwargs)) if _reads.get() else super()._mask(*args, **kwargs)
 

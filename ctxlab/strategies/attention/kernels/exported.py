@@ -173,7 +173,8 @@ def _hidden(library: LibraryMask, allowed: Allowed, query: torch.Tensor, key: to
     one, other = query.clamp(max=length - 1), key.clamp(min=0).clamp(max=length - 1)
     window = torch.arange(library.batch_size).view(-1, 1, 1, 1)
     seen = inside & allowed(one, other) & library.function(window, torch.zeros((), dtype=torch.long), one, other)
-    return (1.0 - seen.to(torch.float32)) * HIDDEN
+    hidden: torch.Tensor = (1.0 - seen.to(torch.float32)) * HIDDEN
+    return hidden
 
 
 def attend(
@@ -214,7 +215,7 @@ def _attend(
     q, k, v = (tokens.flatten(0, 1).transpose(1, 2) for tokens in gathered)  # (B · N, H, Q or S, D)
     hidden = plan.hidden.expand(batch, -1, -1, -1, -1).flatten(0, 1)
     mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=hidden, scale=scaling).transpose(1, 2)
-    found = mixed.unflatten(0, (batch, -1)).flatten(1, 2).index_select(1, blocks.back)  # (B, L, H, D)
+    found: torch.Tensor = mixed.unflatten(0, (batch, -1)).flatten(1, 2).index_select(1, blocks.back)  # (B, L, H, D)
     if plan.rows is None:
         return found
     first = torch.arange(plan.num_global).clamp(max=length - 1)
@@ -230,7 +231,10 @@ def _gather(tokens: torch.Tensor, blocks: Blocks) -> torch.Tensor:
     """Return (B, N, S, H, D): the keys or values (B, L, H, D) of each block; absent ones read some token."""
     (batch, length), index = tokens.shape[:2], blocks.key
     inside = index.clamp(min=0).clamp(max=length - 1)
+    gathered: torch.Tensor
     if not blocks.by_window:
-        return tokens.index_select(1, inside.flatten()).unflatten(1, index.shape[1:])
-    flat = inside + torch.arange(batch).view(-1, 1, 1) * length
-    return tokens.flatten(0, 1).index_select(0, flat.flatten()).unflatten(0, index.shape)
+        gathered = tokens.index_select(1, inside.flatten()).unflatten(1, index.shape[1:])
+    else:
+        flat = inside + torch.arange(batch).view(-1, 1, 1) * length
+        gathered = tokens.flatten(0, 1).index_select(0, flat.flatten()).unflatten(0, index.shape)
+    return gathered

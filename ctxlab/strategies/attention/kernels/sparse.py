@@ -14,7 +14,8 @@ from ctxlab.core.prefix import attend, is_taking, prefix_of
 from ctxlab.core.strategy import ModelKind
 from ctxlab.strategies.attention.kernels import masks
 from ctxlab.strategies.attention.kernels.base import BaseAttention
-from ctxlab.strategies.attention.kernels.exported import Exportable, ExportedPlans, attend, lengths_of, prepare
+from ctxlab.strategies.attention.kernels.exported import Exportable, ExportedPlans, lengths_of, prepare
+from ctxlab.strategies.attention.kernels.exported import attend as attend_exported
 from ctxlab.strategies.attention.kernels.interface import called_causally, install, refuse_unknown
 from ctxlab.strategies.attention.kernels.masks import LibraryMask
 from ctxlab.strategies.attention.kernels.plan import Plan, PreparedPlan, PreparedPlans, attend_by_heads
@@ -139,7 +140,7 @@ class Sparse(BaseAttention, ABC):
         if isinstance(attention_mask, ExportedPlans):
             if position_bias is not None or prefix_of(module) is not None:
                 raise NotImplementedError("relative positions or trained keys in a sparse pattern")
-            return attend(query, key, value, attention_mask, scaling), None
+            return attend_exported(query, key, value, plans=attention_mask, scaling=scaling), None
         if is_taking():
             return attend(module, query, key, value=value, attention_mask=None, is_causal=is_causal, scaling=scaling)
         if self._split is not None and not isinstance(attention_mask, PreparedPlans):
