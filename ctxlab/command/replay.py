@@ -69,6 +69,8 @@ FILES = (
     "knowledge.file",
     "objective.run",
     "augment.thesaurus",
+    "augment.there",
+    "augment.back",
     "perturb.thesaurus",
 )
 """Keys that are always paths."""

@@ -21,6 +21,8 @@ FILES = (
     "input",
     "label.reviewed",
     "augment.thesaurus",
+    "augment.there",
+    "augment.back",
     "perturb.thesaurus",
     "knowledge.file",
     "audit.domain.reference",
