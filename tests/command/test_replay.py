@@ -60,7 +60,7 @@ def comparable(config, *without):
     from omegaconf import OmegaConf
 
     tree = OmegaConf.to_container(config)
-    for key in ("stage", "resume", "run", "runs", "given", "split", "checkpoint", "perturb", *without):
+    for key in ("stage", "resume", "run", "runs", "given", "split", "checkpoint", "perturb", "runtime", *without):
         tree.pop(key, None)
     return tree
 
