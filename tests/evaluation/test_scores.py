@@ -72,6 +72,11 @@ def ngrams(random):
             "all": every.tolist()}  # fmt: skip
 
 
+def numbers(random):
+    gold = float(random.integers(1, 7))
+    return {"gold": gold, "predicted": gold + round(float(random.normal()), 1)}
+
+
 DRAWS = {
     "answers": answer,
     "bleu": ngrams,
@@ -88,6 +93,7 @@ DRAWS = {
         "length": int(random.choice([64, 256])),
     },
     "recommended_ranks": ranks,
+    "regression": numbers,
     "relations": counts("correct_stated", "gold_stated", "correct", "predicted", "gold"),
     "response_ranks": ranks,
     "rouge": lambda random: dict(zip(TYPES, map(list, matches(text(random), text(random) + " lamp")), strict=True)),

@@ -17,9 +17,9 @@ class Regression(Statistic):
 
     - **Pearson**'s correlation is that of the numbers, **Spearman**'s that of their ranks, equal ones sharing the mean
       of theirs; both are undefined where all golds or all predictions are equal.
-    - **Quadratic kappa** (Cohen 1968, doi:10.1037/h0026256) compares grades: predictions are rounded to the nearest
-      grade, and it is computed where every gold number is whole. It is 1 minus the mean squared difference over that
-      of independent draws from both distributions.
+    - **Quadratic kappa** (Cohen 1968, doi:10.1037/h0026256) compares grades: predictions are rounded to the nearest whole
+      number, and it is computed where every gold number is whole. It is 1 minus the mean squared difference over that of
+      independent draws from both distributions.
     """
 
     def figures(self, values: Sequence[Values], weights: Counts | None = None) -> Figures:
@@ -34,13 +34,15 @@ class Regression(Statistic):
             "spearman": _correlation(counts, _ranks(counts, gold), _ranks(counts, predicted)),
         }
         if (gold == np.rint(gold)).all():
-            found["quadratic_kappa"] = _kappa(counts, gold, np.clip(np.rint(predicted), gold.min(), gold.max()))
+            found["quadratic_kappa"] = _kappa(counts, gold, np.rint(predicted))
         return found
 
 
 def _mean(counts: Counts, values: DoubleArray) -> Counts:
-    """Return (R,) means of values (N,) or (R, N)."""
-    found: Counts = (counts * values).sum(axis=1) / counts.sum(axis=1)
+    """Return (R,) means of values (N,) or (R, N); NaN where nothing counts."""
+    sums: Counts = (counts * values).sum(axis=1)
+    total: Counts = counts.sum(axis=1)
+    found: Counts = np.divide(sums, total, out=np.full(len(sums), np.nan), where=total > 0)
     return found
 
 
