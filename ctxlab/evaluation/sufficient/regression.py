@@ -17,9 +17,9 @@ class Regression(Statistic):
 
     - **Pearson**'s correlation is that of the numbers, **Spearman**'s that of their ranks, equal ones sharing the mean
       of theirs; both are undefined where all golds or all predictions are equal.
-    - **Quadratic kappa** (Cohen 1968, doi:10.1037/h0026256) compares grades: predictions are rounded to the nearest whole
-      number, and it is computed where every gold number is whole. It is 1 minus the mean squared difference over that of
-      independent draws from both distributions.
+    - **Quadratic kappa** (Cohen 1968, doi:10.1037/h0026256) compares grades: predictions are rounded to the nearest
+      whole number, and it is computed where every gold number is whole. It is 1 minus the mean squared difference
+      over that of independent draws from both distributions.
     """
 
     def figures(self, values: Sequence[Values], weights: Counts | None = None) -> Figures:
