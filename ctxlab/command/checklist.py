@@ -5,11 +5,13 @@ is there, those of plug-ins too.
 """
 
 from collections.abc import Sequence
-
-from hydra.core.override_parser.types import Override, QuotedString
+from typing import TYPE_CHECKING
 
 from ctxlab.config import catalogue
 from ctxlab.core.errors import UserError
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
 
 GROUPS = {"audit": "audit"}
 """Stage → its group of checks."""
@@ -27,7 +29,7 @@ def keys(stage: str, chosen: Sequence[str] = ()) -> dict[str, catalogue.Key]:
     }
 
 
-def rewritten(stage: str, overrides: Sequence[Override], lines: Sequence[str]) -> list[str]:
+def rewritten(stage: str, overrides: "Sequence[Override]", lines: Sequence[str]) -> list[str]:
     """Return the lines with the choice of checks, which the last override of the group has, as Hydra takes them.
 
     Args:
@@ -41,6 +43,8 @@ def rewritten(stage: str, overrides: Sequence[Override], lines: Sequence[str]) -
     group = GROUPS.get(stage)
     if group is None:
         return list(lines)
+    from hydra.core.override_parser.types import QuotedString  # help, which needs no rewriting, imports no Hydra
+
     ours = [one for one in overrides if one.key_or_group == group and one.package is None]
     for one in ours:
         if one.is_sweep_override() or one.is_delete() or isinstance(one._value, dict):

@@ -121,7 +121,7 @@ def evaluation_cost(opened: Opened, splits: Sequence[Split], peak_bytes: int) ->
     """Return the cost of all evaluations, and the training cost of the checkpoint."""
     bench, evaluations = opened.bench, [split.evaluation for split in splits]
     tokens, seconds = sum(one.tokens for one in evaluations), sum(one.seconds for one in evaluations)
-    flops = sum(one.flops for one in evaluations)
+    flops, parameters = sum(one.flops for one in evaluations), count_parameters(bench.model)
     return Cost(
         train_tokens=opened.state.tokens,
         train_seconds=opened.state.seconds,
@@ -129,8 +129,8 @@ def evaluation_cost(opened: Opened, splits: Sequence[Split], peak_bytes: int) ->
         evaluation_seconds=seconds,
         tokens_per_second=tokens / seconds,
         peak_memory_bytes=peak_bytes,
-        flops=flops or None,
+        flops=flops if parameters else None,  # what a bundle computes is not counted, nor are its parameters
         matrix_rate_share=bench.matrix_rate_share(flops, seconds),
-        parameters=count_parameters(bench.model) or None,  # a bundle's are not torch's
+        parameters=parameters or None,
         trainable_parameters=count_parameters(bench.model, trainable=True) or None,
     )
