@@ -15,7 +15,10 @@ FOLDER = "matrix_rate"
 """Folder of the measurements in the cache."""
 
 SIZES = {"cpu": 2048, "cuda": 8192}
-"""Rows and columns of the matrices, by type of device: large enough that starting a product does not count."""
+"""Most rows and columns of the matrices, by type of device: starting a product then does not count."""
+
+LEAST_SIZE = 256
+"""Rows and columns to begin with."""
 
 SECONDS = 0.3
 """How long is measured."""
@@ -46,17 +49,30 @@ def matrix_rate(device: torch.device, precision: str) -> float:
 @torch.inference_mode()
 def _measure(device: torch.device, dtype: torch.dtype) -> float:
     """Return the rate of the fastest of several products, as a busy machine only makes them slower."""
-    size = SIZES.get(device.type, SIZES["cpu"])
-    left = torch.ones(size, size, device=device, dtype=dtype)
-    product = left @ left  # the first one chooses a kernel
-    best, until = float("inf"), perf_counter() + SECONDS
+    size = _size(device, dtype)
+    until, best = perf_counter() + SECONDS, float("inf")
     while best == float("inf") or perf_counter() < until:
-        _wait(device)
-        started = perf_counter()
-        torch.matmul(left, left, out=product)
-        _wait(device)
-        best = min(best, perf_counter() - started)
+        best = min(best, _seconds(size, device, dtype))
     return 2 * size**3 / best
+
+
+def _size(device: torch.device, dtype: torch.dtype) -> int:
+    """Return the size of matrices: smaller where a product takes long, such as bf16 in software (minutes at 2,048)."""
+    size, most = LEAST_SIZE, SIZES.get(device.type, SIZES["cpu"])
+    _seconds(size, device, dtype)  # the first one chooses a kernel
+    while size < most and 8 * _seconds(size, device, dtype) < SECONDS:  # twice the size, eight times the operations
+        size *= 2
+    return size
+
+
+def _seconds(size: int, device: torch.device, dtype: torch.dtype) -> float:
+    left = torch.ones(size, size, device=device, dtype=dtype)
+    product = torch.empty_like(left)
+    _wait(device)
+    started = perf_counter()
+    torch.matmul(left, left, out=product)
+    _wait(device)
+    return perf_counter() - started
 
 
 def _wait(device: torch.device) -> None:

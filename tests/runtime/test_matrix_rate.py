@@ -32,3 +32,10 @@ def test_it_is_measured_once_for_each_precision(tmp_path, monkeypatch):
         entry.write_text("{")
     assert rates.matrix_rate(CPU, "fp32") == 7e9
     assert len(measured) == 3
+
+
+@pytest.mark.parametrize(("flops_per_second", "size"), [(1e8, 256), (2e9, 512), (1e13, 2048)])
+def test_slow_products_are_small_ones(flops_per_second, size, monkeypatch):
+    """A product of bf16 in software takes two minutes at 2,048 rows."""
+    monkeypatch.setattr(rates, "_seconds", lambda size, *_: 2 * size**3 / flops_per_second)
+    assert rates._size(CPU, torch.bfloat16) == size
