@@ -78,10 +78,11 @@ HOSTILE = (
 )  # fmt: skip
 
 
-def test_a_long_text_without_anything_personal_takes_work_in_proportion_to_its_length():
+def test_a_long_text_of_what_begins_a_pattern_takes_work_in_proportion_to_its_length():
     """Without it, runs of 8,000 signs would take 64 million steps each, and this test minutes."""
     for unit in HOSTILE:
-        found((unit * 8_000)[:8_000], ALL)
+        kinds = {one.kind for one in found((unit * 8_000)[:8_000], ALL)}
+        assert kinds <= ({"PHONE"} if unit == "0123 " else set()), unit  # groups of digits after a 0 are one
 
 
 def test_kinds_may_be_chosen():
