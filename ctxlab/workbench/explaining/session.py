@@ -54,9 +54,8 @@ def explain(parts: Parts) -> Session:
             found.append(one)
             display.update(len(found) / len(documents), f"{len(found):,} documents")
     if not any(one.targets for one in found):
-        raise UserError(
-            f"There is nothing to explain in {len(found):,} documents: {found[0].asked.nothing.rstrip('.')}."
-        )
+        where = "the document" if len(found) == 1 else f"the {len(found):,} documents"
+        raise UserError(f"There is nothing to explain in {where}: {found[0].asked.nothing.rstrip('.')}.")
     with ProgressDisplay("check") as display:
         findings = check_all(
             found,
