@@ -20,6 +20,7 @@ yaml.SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 yaml.Dumper = getattr(yaml, "CDumper", yaml.Dumper)
 
 from ctxlab.runtime import cost  # noqa: E402
+from tests.selection import select  # noqa: E402
 
 with redirect_stderr(sys.__stderr__):  # it would close what pytest puts there when logging is configured anew
     import absl.logging  # noqa: F401
@@ -80,6 +81,12 @@ def promise() -> Callable[[str, str, str], None]:
                 file.write(json.dumps([promised, tested, figure]) + "\n")
 
     return record
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark cases that ``covering`` and ``by_default`` leave to the slow suite, before ``-m`` is applied."""
+    select(items, whole=not any("::" in word for word in config.args))
 
 
 @pytest.hookimpl(optionalhook=True)
