@@ -27,6 +27,7 @@ def test_the_run_s_own_model_may_be_repeated(ctxlab, run, word):
     assert ctxlab("train", word, f"start={run}").config.model.hidden_size == 32
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize(
     "word", ["model=tiny_llama", "model.hidden_size=64", "model.path=roberta-base", "model.vocabulary=letters"]
 )
@@ -47,6 +48,7 @@ def test_a_default_model_and_a_path_are_found_again_from_elsewhere(ctxlab, monke
     assert ctxlab("train", f"start={runs[1]}").config.model.path == str(tmp_path / "there" / "mine")
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("stage", "word", "says"),
     [

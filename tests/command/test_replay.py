@@ -154,6 +154,7 @@ def test_resume_clears_the_failure_of_before(ctxlab):
     assert "unlucky number" in (failed.run_dir / "train.log").read_text()
 
 
+@pytest.mark.slow
 def test_a_job_of_a_sweep_is_a_run(ctxlab):
     sweep = ctxlab("train", "-m", "context=512,1024", "seed=1,2")
     config, folder = sweep.calls[3]
@@ -163,6 +164,7 @@ def test_a_job_of_a_sweep_is_a_run(ctxlab):
     assert str(folder.parent / "0") in whole.err
 
 
+@pytest.mark.slow
 def test_a_sweep_of_evaluations_of_one_run(ctxlab, run):
     outcome = ctxlab("eval", "-m", f"run={run.run_dir}", "context=512,1024")
     assert [(config.context.length, config.seed) for config, _ in outcome.calls] == [(512, 3), (1024, 3)]

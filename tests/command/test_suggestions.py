@@ -106,6 +106,7 @@ def test_a_careless_word_is_led_on_in_one_sentence(ctxlab, tmp_path, words, end)
     assert "hunter2" not in outcome.err
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     "words",
     [

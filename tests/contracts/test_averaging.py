@@ -115,6 +115,7 @@ def test_the_mean_is_in_the_model_and_training_goes_on_without_it(rule, part, pl
     assert any(not torch.equal(job.weights()[name], raw[-1][name]) for name in trained)
 
 
+@pytest.mark.by_default("ema")
 @pytest.mark.parametrize("rule", ["none", "ema", pytest.param("swa", marks=pytest.mark.slow),
                                   pytest.param("last", marks=pytest.mark.slow)])  # fmt: skip
 def test_the_last_checkpoint_has_what_was_evaluated(rule, tmp_path):

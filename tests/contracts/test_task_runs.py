@@ -46,6 +46,7 @@ def works(sentence):
     return re.findall(r"\b(?:strategy(?:/\w+|\.[\w.]+)?|model(?:\.path)?|context(?:\.length)?|task)=\S+", advice)
 
 
+@pytest.mark.covering("task", "kind")
 @pytest.mark.parametrize(("task", "kind", "strategy"), CASES)
 def test_a_task_trains_scores_predicts_and_reloads(task, kind, strategy, tmp_path, capsys, monkeypatch):
     run = tmp_path / "run"

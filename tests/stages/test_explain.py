@@ -140,6 +140,7 @@ def test_from_python_it_is_the_same(classifier, tmp_path, explain):
     )
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("options", "expected"),
     [

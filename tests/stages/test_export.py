@@ -155,6 +155,7 @@ def test_a_bundle_of_another_version_is_refused(copy):
         bundle.read(copy)
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
@@ -173,6 +174,7 @@ def test_what_does_not_fit_is_refused_in_one_sentence(run, exported, words, want
     assert not (tmp_path / "e").exists()
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
@@ -217,6 +219,7 @@ def test_outputs_that_differ_end_the_command_without_a_bundle(run, exported, tmp
     assert not (tmp_path / "e" / bundle.FOLDER).exists()
 
 
+@pytest.mark.slow
 def test_int8_is_smaller_and_says_what_it_costs(run, exported, tmp_path, monkeypatch):
     written = (exported / "model.onnx").read_bytes()
     monkeypatch.setattr(session, "_traced", lambda work: None)

@@ -63,6 +63,7 @@ def test_it_trains_and_eval_gives_the_same_scores(case, tmp_path):
         assert result(tmp_path / split)["metrics"][split] == result(run)["metrics"][split]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_resumed(case):
     _, run = case
     assert main(["train", f"resume={run}", "trainer.max_steps=5"]) == 0
@@ -85,6 +86,7 @@ def strategy(*options: str) -> Strategy:
     return make_strategy(compose("train", list(options)).strategy)
 
 
+@pytest.mark.slow
 def test_a_reloaded_memory_gives_the_same_logits(tmp_path):
     """Another seed draws another first memory, which must not survive loading."""
     assert train(tmp_path / "run", *CASES["rmt-llama"]) == 0
@@ -106,6 +108,7 @@ def test_a_reloaded_memory_gives_the_same_logits(tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
 
 
+@pytest.mark.by_default(3)
 @pytest.mark.parametrize(
     ("options", "source", "length", "window", "taken"),
     [
@@ -133,6 +136,7 @@ def test_yarn_scales_for_window_and_cache_together():
     assert model.config.rope_parameters["factor"] == 2
 
 
+@pytest.mark.by_default(3)
 @pytest.mark.parametrize(
     ("options", "parts"),
     [
@@ -160,6 +164,7 @@ def test_what_cannot_work_is_refused_with_what_does(options, parts, refused, tmp
     assert all(part in error for part in parts), error
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("name", ["rmt", "transformer_xl", "streaming"])
 def test_encoder_decoders_are_refused(name):
     parts = strategy(f"strategy={name}")
@@ -191,6 +196,7 @@ def test_a_hundred_thousand_tokens_at_constant_memory():
     assert set(sizes[1:]) == {2 * 2 * 512 * 64}  # keys and values, layers, tokens, width
 
 
+@pytest.mark.by_default("transformer_xl")
 @pytest.mark.parametrize("name", ["rmt", "transformer_xl", "streaming"])
 def test_language_models_carry_memories_too(name, tmp_path):
     small = ("strategy.memory.window=60",) if name == "streaming" else ()

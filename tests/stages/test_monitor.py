@@ -152,6 +152,7 @@ def test_the_page_opens_from_a_file_on_any_screen(monitor, tmp_path):
         assert "delivery" in window.run("return document.querySelector('blockquote').textContent")
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("records", "options", "expected"),
     [

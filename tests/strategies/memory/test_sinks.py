@@ -47,6 +47,7 @@ def by_hand(model, ids, window, first, last):
     return model.score(body.norm(states))[0]
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("make", MEMORIES)
 def test_it_equals_layers_that_are_run_by_hand(make, tiny):
     model = tiny("llama")
@@ -63,6 +64,7 @@ def test_it_equals_layers_that_are_run_by_hand(make, tiny):
     check()
 
 
+@pytest.mark.slow
 def test_segment_cache_equals_full_attention_under_a_mask(tiny):
     """One pass over the document: a query sees its window up to itself, and a number of tokens before the window."""
     model = tiny("llama")
