@@ -30,6 +30,7 @@ def test_version(ctxlab):
     assert ctxlab("--version").out == f"ctxlab {version('ctxlab')}\n"
 
 
+@pytest.mark.by_default(25)
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
@@ -123,12 +124,15 @@ def test_flags_may_come_after_overrides(ctxlab):
     assert ctxlab("train", "context=512", "--cfg", "job").out == ctxlab("train", "--cfg=job", "context=512").out
 
 
-def test_hydra_flags_for_information_are_passed_on(ctxlab):
-    for words, part in ((["--version"], "Hydra 1."), (["--hydra-help"], "hydra"), (["--info", "defaults-tree"], "ner")):
-        shown = ctxlab("train", *words)
-        assert shown.status == 0
-        assert part in shown.out
-        assert shown.calls == []
+@pytest.mark.by_default(1)
+@pytest.mark.parametrize(
+    ("words", "part"), [(["--hydra-help"], "hydra"), (["--version"], "Hydra 1."), (["--info", "defaults-tree"], "ner")]
+)
+def test_hydra_flags_for_information_are_passed_on(ctxlab, words, part):
+    shown = ctxlab("train", *words)
+    assert shown.status == 0
+    assert part in shown.out
+    assert shown.calls == []
 
 
 def test_cfg_prints_the_job_and_runs_nothing(ctxlab, tmp_path):

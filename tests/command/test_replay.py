@@ -117,6 +117,7 @@ def test_a_file_for_a_run_on_another_source_changes_the_source(ctxlab):
     assert outcome.config.data.max_documents is None
 
 
+@pytest.mark.slow
 def test_a_local_model_is_found_from_elsewhere_and_a_hub_id_stays(ctxlab):
     Path("there/weights").mkdir(parents=True)
     home = Path.cwd()
@@ -302,6 +303,7 @@ def test_what_is_repeated_or_may_change_is_taken(ctxlab, run, monkeypatch):
     assert ctxlab("eval", f"run={run.run_dir}", "model=minilm", "seed=3", "data=generated").status == 0
 
 
+@pytest.mark.slow
 def test_a_repeated_group_does_not_undo_what_the_run_has_in_it(ctxlab):
     made = ctxlab("train", "model=minilm", "model.dropout=0.3", "seed=2")
     assert ctxlab("eval", f"run={made.run_dir}", "model=minilm").config.model.dropout == 0.3

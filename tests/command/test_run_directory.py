@@ -116,6 +116,7 @@ def _is_locked(folder):
     return False
 
 
+@pytest.mark.slow
 def test_a_run_that_did_no_work_takes_the_folders_made_for_it_along(ctxlab):
     kept = ctxlab("train")
     for words in (["seed=14"], ["seed=14", "hydra.run.dir=one/two"], ["seed=16"]):
@@ -130,6 +131,7 @@ def test_an_empty_folder_of_the_user_stays_and_is_empty_again(ctxlab):
     assert list(Path("mine").iterdir()) == []
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("name", ["metrics.jsonl", "checkpoints/step-1/model", "notes.txt", "predictions/test.jsonl"])
 def test_what_a_run_has_done_stays_whatever_ends_it(ctxlab, monkeypatch, name):
     import ctxlab.stages.train as stage

@@ -16,6 +16,7 @@ def test_null_and_the_long_name():
     assert compose("eval", ["task=qa", "task.shots=1"]).task.shots == 1
 
 
+@pytest.mark.slow
 def test_a_sweep(ctxlab):
     outcome = ctxlab("eval", "-m", "task=qa", "model=tiny_llama", "shots=0,2")
     assert [config.task.shots for config, _ in outcome.calls] == [0, 2]

@@ -94,6 +94,7 @@ LED = [
 ]  # fmt: skip
 
 
+@pytest.mark.by_default(30)
 @pytest.mark.parametrize(("words", "end"), LED, ids=[" ".join(words) for words, _ in LED])
 def test_a_careless_word_is_led_on_in_one_sentence(ctxlab, tmp_path, words, end):
     outcome = ctxlab("train", *words)
@@ -194,6 +195,7 @@ def test_other_letters_need_no_quotes(word, value):
     assert parse([word])[0].value() == value
 
 
+@pytest.mark.slow
 def test_other_letters_in_a_sweep_stay_several_values(ctxlab):
     from pathlib import Path
 

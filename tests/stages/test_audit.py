@@ -69,6 +69,7 @@ def test_another_domain_is_compared_with_the_scores_of_the_run(run, tmp_path):
     assert compared["second"] == pytest.approx(own)
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -87,6 +88,7 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(run, tmp_path, capsys, wor
     assert not (tmp_path / "a").exists()
 
 
+@pytest.mark.slow
 def test_a_failed_run_and_a_reference_of_another_task_are_refused(run, tmp_path, capsys):
     failed = tmp_path / "failed"
     failed.mkdir()

@@ -156,6 +156,7 @@ def test_only_resume_can_be_said_to_a_comparison_that_goes_on(compared, capsys):
     assert "leave out seeds=2" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_cell_that_fails_has_a_row_and_the_others_are_compared(compared, tmp_path, capsys, monkeypatch):
     """One cell has lost its result, and cannot run again as its directory is not to be written."""
     folder = tmp_path / "run"
@@ -174,6 +175,7 @@ def test_a_cell_that_fails_has_a_row_and_the_others_are_compared(compared, tmp_p
     assert rows["chunk at 400"]["status"] == "compared"
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize(
     ("words", "says"),
     [

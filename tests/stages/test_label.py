@@ -92,6 +92,7 @@ def test_a_queue_goes_out_and_comes_back(classifier, tmp_path, label):
     assert found == [{"id": line["id"], "text": line["text"], "label": "dry"} for line in queue]
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("options", "expected"),
     [

@@ -118,6 +118,7 @@ def test_a_folder_that_is_no_adapter_is_refused(spoil, said, tmp_path):
         merge_adapter(make("bert"), tmp_path)
 
 
+@pytest.mark.slow
 def test_training_starts_from_a_published_adapter(tmp_path, refused):  # noqa: F811
     """And a folder of weights with an adapter beside them, which the library would apply again, is refused."""
     make("bert").save_pretrained(tmp_path / "base")

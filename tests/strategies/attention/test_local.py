@@ -108,6 +108,7 @@ def test_equals_dense_attention_in_fp32(case):
         assert_close(ours, theirs, atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 @settings(max_examples=250, deadline=None)
 @given(cases())
 def test_equals_dense_attention_in_bf16(case):

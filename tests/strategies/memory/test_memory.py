@@ -50,7 +50,7 @@ def check_company(model, whole, lengths, frame, length):
         assert_close(outputs, read(whole, model, [one], length)[0], atol=1e-4, rtol=1e-3)
 
 
-@pytest.mark.by_default(4)
+@pytest.mark.by_default("recurrent-bert", "recurrent-gpt2", "window", "more", "sinks")
 def test_batch_neighbours_and_padding_change_nothing(case):
     """Documents of different lengths in one batch: 25 random shapes for each of thirteen cases."""
     check_company(*case)
