@@ -47,7 +47,7 @@ def by_hand(model, ids, window, first, last):
     return model.score(body.norm(states))[0]
 
 
-@pytest.mark.by_default("make0", "make3")
+@pytest.mark.by_default("<lambda>0", "<lambda>3")
 @pytest.mark.parametrize("make", MEMORIES)
 def test_it_equals_layers_that_are_run_by_hand(make, tiny):
     model = tiny("llama")
