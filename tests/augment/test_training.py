@@ -26,6 +26,7 @@ def same(one, other):
     return len(one) == len(other) and all(map(np.array_equal, one, other))
 
 
+@pytest.mark.slow
 def test_a_resumed_run_is_the_same(tmp_path):
     options = (*SWAP, "trainer.max_steps=5", "trainer.tokens_per_step=512")
     whole = make_job(tmp_path / "whole", *options)

@@ -76,6 +76,7 @@ def test_eval_composes_what_the_run_was(ctxlab, run):
     assert "ner-chunk-6000" in str(outcome.run_dir)
 
 
+@pytest.mark.slow
 def test_eval_has_its_own_number_of_processes(ctxlab, run):
     """A training run on eight is evaluated on however many there are."""
     (recorded,) = run.run_dir.glob(".hydra/overrides.yaml")
@@ -109,6 +110,7 @@ def test_another_file_stays_with_the_run_s_source(ctxlab, run):
     assert outcome.config.data.max_documents == 7
 
 
+@pytest.mark.slow
 def test_a_file_for_a_run_on_another_source_changes_the_source(ctxlab):
     made = ctxlab("train", "data=generated", "data.max_documents=7")
     Path("c.jsonl").touch()
@@ -147,6 +149,7 @@ def test_resume_from_inside_by_a_relative_path(ctxlab, run, monkeypatch):
     assert ctxlab("train", f"resume={run.run_dir.name}").run_dir == run.run_dir
 
 
+@pytest.mark.slow
 def test_resume_clears_the_failure_of_before(ctxlab):
     failed = ctxlab("train", "seed=13")
     assert (failed.run_dir / "failure.json").exists()
@@ -222,6 +225,7 @@ def test_a_strange_run_cannot_make_hydra_call_anything(ctxlab, run, tmp_path):
     assert outcome.config.stage == "eval"
 
 
+@pytest.mark.slow
 def test_masked_secrets_are_not_taken_for_values(ctxlab):
     made = ctxlab("train", "tracking._target_=ctxlab.tracking.wandb.Wandb", "+tracking.api_key=0123456789", "seed=2")
     outcome = ctxlab("eval", f"run={made.run_dir}")
@@ -291,6 +295,7 @@ def test_what_cannot_be_changed_half_way_is_refused_by_resume(ctxlab, run, word,
     assert outcome.calls == []
 
 
+@pytest.mark.slow
 def test_what_is_repeated_or_may_change_is_taken(ctxlab, run, monkeypatch):
     resumable(run)
     monkeypatch.chdir(run.cwd)

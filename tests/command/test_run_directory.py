@@ -37,6 +37,7 @@ def test_a_run_with_checkpoints_says_how_to_go_on(ctxlab):
     assert f"ctxlab train resume={made.run_dir}" in ctxlab("train", "hydra.run.dir=mine").err
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("place", ["file", "file/below"])
 def test_a_file_in_the_way_is_named(ctxlab, place):
     Path("file").write_text("precious")

@@ -6,6 +6,7 @@ from ctxlab.command.compose import compose
 from ctxlab.core.errors import UserError
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("task", ["qa", "classification", "nli"])
 def test_shots_are_those_of_the_task(task):
     assert compose("eval", ["shots=3", f"task={task}"]).task.shots == 3

@@ -75,6 +75,7 @@ def test_ctrl_c_still_sums_up(ctxlab):
     assert "has no result" in rows("all")[1]["error"]
 
 
+@pytest.mark.slow
 def test_each_job_has_its_own_log_and_directory(ctxlab):
     outcome = ctxlab("train", "-m", "seed=1,13", "hydra.sweep.dir=all")
     assert [path for _, path in outcome.calls] == [Path.cwd() / "all" / "0", Path.cwd() / "all" / "1"]

@@ -29,6 +29,7 @@ def test_what_people_set_is_allowed(words):
     assert compose("train", words).stage == "train"
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("word", "part"),
     [

@@ -108,6 +108,7 @@ def test_a_run_is_scored_reloaded_verified_and_started_from(rule, tmp_path, refu
     assert "tuning=full cannot be changed" in said
 
 
+@pytest.mark.slow
 def test_a_table_says_which_ranks_are_kept(tmp_path):
     run = tmp_path / "run"
     assert main(["train", *OPTIONS, "tuning=adalora", "trainer.max_steps=6", f"hydra.run.dir={run}"]) == 0
@@ -132,6 +133,7 @@ def test_the_best_checkpoint_is_scored_with_its_own_adapters(tmp_path):
     assert lines(run / "predictions/validation.jsonl") == lines(tmp_path / "eval/predictions/validation.jsonl")
 
 
+@pytest.mark.slow
 def test_a_run_stopped_without_its_own_file_is_refused(tmp_path, refused):
     run = tmp_path / "run"
     assert main(["train", *OPTIONS, "tuning=lora", f"hydra.run.dir={run}"]) == 0

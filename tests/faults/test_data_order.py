@@ -70,6 +70,7 @@ def wholes(tmp_path_factory):
     return {n: observed(make_job(folder / str(n), *OPTIONS, option)) for n, option in ACCUMULATION.items()}
 
 
+@pytest.mark.by_default("4-2")
 @pytest.mark.parametrize("points", [2, pytest.param(30, marks=pytest.mark.faults)])
 @pytest.mark.parametrize("accumulation", ACCUMULATION)
 def test_every_window_is_read_once_and_in_order(points, accumulation, wholes, tmp_path, promise):

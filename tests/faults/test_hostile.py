@@ -150,6 +150,7 @@ NESTED = (
 )  # fmt: skip
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("form", cases(NESTED))
 @pytest.mark.parametrize("where", ["optimizer", "tracking"])
 def test_a_nested_target_in_an_override(refused, place, form, where):

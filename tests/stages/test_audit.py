@@ -49,6 +49,7 @@ def test_a_page_and_json_are_left_and_the_status_says_whether_something_was_foun
     assert not (tmp_path / "a" / "failure.json").exists()
 
 
+@pytest.mark.slow
 def test_a_finding_ends_in_status_4_unless_it_is_only_to_be_reported(run, tmp_path, monkeypatch):
     from ctxlab.audit.domain import Domain
     from ctxlab.core.audit import Finding, Verdict

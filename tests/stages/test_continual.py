@@ -126,6 +126,7 @@ def test_a_mechanism_changes_the_second_stage_alone(naive, tmp_path, name):
     assert (tmp_path / "run" / "stages" / "1" / judging.REMEMBERED).is_file() == (name == "ewc")
 
 
+@pytest.mark.slow
 def test_adapters_of_each_stage_forget_nothing(tmp_path):
     assert sequence(tmp_path / "run", "lora_per_task") == 0
     found = result(tmp_path / "run")

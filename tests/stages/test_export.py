@@ -81,6 +81,7 @@ def test_predict_writes_the_lines_of_the_run(run, exported, tmp_path):
     assert lines(tmp_path / "bundle") == lines(tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_a_shorter_context_works_and_a_longer_one_is_refused(exported, tmp_path, refused):
     folder = tmp_path / "e"
     words = ["eval", f"run={exported}", "runtime=onnx", "tracking=none"]
@@ -201,6 +202,7 @@ def test_missing_libraries_are_named_with_the_extra(monkeypatch):
             part_of_extra.check()
 
 
+@pytest.mark.slow
 def test_outputs_that_differ_end_the_command_without_a_bundle(run, exported, tmp_path, refused, monkeypatch):
     """The model of the bundle stands in for a new one, with outputs that are off by twice the tolerance."""
     written = (exported / "model.onnx").read_bytes()

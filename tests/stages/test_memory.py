@@ -36,7 +36,7 @@ CASES = {
 }
 
 
-USUAL = {"rmt-llama", "rmt-bert", "transformer_xl", "streaming"}
+USUAL = {"rmt-bert", "transformer_xl", "streaming"}
 """The others go through the same code, and are slow tests."""
 
 
@@ -54,11 +54,12 @@ def case(request, tmp_path_factory):
     return request.param, folder
 
 
-def test_it_trains_and_eval_gives_the_same_scores(case, tmp_path):
+@pytest.mark.parametrize("splits", [["test"], pytest.param(["validation", "test"], marks=pytest.mark.slow)], ids=len)
+def test_it_trains_and_eval_gives_the_same_scores(case, splits, tmp_path):
     name, run = case
     assert result(run)["strategy"] == name.split("-")[0]
     assert result(run)["coverage"]["test"] == {"tokens": 1.0, "labels": 1.0, "characters": 1.0}
-    for split in ("validation", "test"):
+    for split in splits:
         assert main(["eval", f"run={run}", f"split={split}", f"hydra.run.dir={tmp_path / split}"]) == 0
         assert result(tmp_path / split)["metrics"][split] == result(run)["metrics"][split]
 
@@ -70,6 +71,7 @@ def test_a_checkpoint_is_resumed(case):
     assert result(run)["cost"]["train_steps"] == 5
 
 
+@pytest.mark.slow
 def test_the_first_memory_is_trained_saved_and_needed(tmp_path, refused):
     folders = [tmp_path / name for name in ("one", "two")]
     for folder, steps in zip(folders, (1, 3), strict=True):
@@ -128,6 +130,7 @@ def test_windows_and_memory_fill_what_the_model_was_trained_for(options, source,
     assert (parts.reading.longest(length), parts.num_positions(length)) == (window, taken)
 
 
+@pytest.mark.slow
 def test_yarn_scales_for_window_and_cache_together():
     options = ("strategy=transformer_xl", "strategy/positions=yarn", "strategy.reading.window=1024")
     parts = strategy("context=4096", *options)

@@ -62,6 +62,7 @@ def test_encoders_train_at_twice_their_length_with_local_attention(kind, saved, 
     assert result(tmp_path / "run")["coverage"]["validation"]["tokens"] == 1.0
 
 
+@pytest.mark.slow
 def test_a_model_that_would_ignore_the_attention_is_refused_but_reads_with_its_own(saved, tmp_path, refused):
     folder = saved("deberta-v2")
     words = [word for word in SMALL if not word.startswith("model=")]

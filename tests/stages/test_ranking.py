@@ -78,6 +78,7 @@ def test_candidates_are_drawn_within_a_split(tmp_path):
     assert {f"t{line['text'].split()[2]}" for line in found} == ids
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize(
     ("words", "says"),
     [

@@ -89,6 +89,7 @@ def test_predict_needs_no_relations(run, tmp_path):
     assert lines[1]["relations"] == []
 
 
+@pytest.mark.slow
 def test_what_cannot_be_read_is_refused(tmp_path, refused):
     def says(*records, **options):
         file = write(tmp_path / "train.jsonl", *records)

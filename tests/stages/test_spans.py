@@ -41,6 +41,7 @@ def test_they_are_reported_and_drawn(learned):
     assert (learned / "spans.png").is_file()
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_ends_with_the_same_spans(learned, tmp_path):
     assert train(tmp_path / "half", *OPTIONS, "trainer.max_steps=4", "trainer.save_every_steps=2") == 0
     folder = tmp_path / "half"

@@ -83,6 +83,7 @@ def test_memory_goes_on_where_both_have_one_and_is_said_to_be_left_behind(tmp_pa
     assert "own module (memory) started at random" in notes(tmp_path / "d")
 
 
+@pytest.mark.slow
 def test_the_best_checkpoint_unless_the_latest_is_asked_for(tmp_path):
     assert train(tmp_path / "a", "trainer.eval_every_steps=1", "trainer.max_steps=2") == 0
     for pointer, step in (("best", 1), ("latest", 2)):

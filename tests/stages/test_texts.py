@@ -17,6 +17,7 @@ def write(path, *records):
     return path
 
 
+@pytest.mark.slow
 def test_every_query_of_a_document_is_answered_separately(tmp_path):
     run = tmp_path / "run"
     assert train(run, "task=summarization", "model=tiny_llama", "strategy=textrank", *SMALL) == 0

@@ -95,6 +95,7 @@ def test_layers_computed_twice_change_nothing_but_the_cost(model, tmp_path):
     assert 1.2 * flops[0] < flops[1] < 4 / 3 * flops[0]  # all layers once more, embeddings and head not
 
 
+@pytest.mark.slow
 def test_layers_are_not_computed_twice_where_a_cache_would_be_lost(refused):
     words = ["task=lm", "model=tiny_llama", "strategy=transformer_xl", "context=64", "tracking=none"]
     said = refused(["train", *words, "trainer.activation_checkpointing=true"])

@@ -180,6 +180,7 @@ def test_reading_the_file_for_its_labels_shows_how_far_it_is(corpus, tmp_path, c
     assert "100%" in lines[-1]
 
 
+@pytest.mark.slow
 def test_resuming_does_not_read_the_file_for_its_labels(corpus, tmp_path, monkeypatch):
     make_job(tmp_path / "run", *corpus, "trainer.max_steps=2", stop_after=1).run()
     read, whole = [], streamed.StreamedDocuments.__iter__

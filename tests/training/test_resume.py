@@ -54,6 +54,7 @@ def test_every_counter_of_the_run_survives(tmp_path, clock):
     assert rows[0] == rows[1]
 
 
+@pytest.mark.slow
 def test_the_highest_memory_of_all_processes_is_kept(tmp_path):
     make_job(tmp_path, "trainer.max_steps=3", stop_after=2, peak=100).run()
     state = make_job(tmp_path, "trainer.max_steps=3", resume=True, peak=60).run()
@@ -92,6 +93,7 @@ class Drawing(Standard):
         yield from super().step(passes, items, task)
 
 
+@pytest.mark.slow
 def test_every_draw_differs_from_step_to_step_and_comes_back_on_resume(tmp_path):
     options = ("trainer.max_steps=5", "trainer.save_every_steps=2", "trainer.eval_every_steps=1")
     whole, before, after = Drawing(), Drawing(), Drawing()

@@ -260,6 +260,7 @@ def test_gold_that_drops_out_of_the_answer(failed, monkeypatch):
     assert "the others are not scored" in failed("model=tiny_bert", "strategy=truncate", "context=64")["gold"]
 
 
+@pytest.mark.slow
 def test_labels_that_are_lost_on_the_way(failed, monkeypatch):
     honest = Window.labels
 
@@ -348,6 +349,7 @@ def test_memory_tokens_that_restart_in_every_window(failed, monkeypatch):
     assert "no effect in the next window" in failed(*RMT)["memory"]
 
 
+@pytest.mark.slow
 def test_a_cache_that_is_empty(failed, monkeypatch):
     honest = SegmentCache.step
     monkeypatch.setattr(SegmentCache, "step", lambda part, forward, inputs, _: honest(part, forward, inputs, None))

@@ -52,6 +52,7 @@ def saved(folder, kind, config):
     return theirs.eval()
 
 
+@pytest.mark.by_default(6)
 @pytest.mark.parametrize("name", CONFIGS)
 @pytest.mark.parametrize("kind", MODELS)
 def test_merged_weights_compute_what_peft_computes(kind, name, tmp_path):

@@ -120,6 +120,7 @@ def by_the_library(query, key, value, spans, tiles, *, ramp, scaling):
     return soft_span._by_the_library(query, key, value, spans, call, 0.0)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(cases())
 def test_the_path_for_other_devices_equals_it_too(case):

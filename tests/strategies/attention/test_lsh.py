@@ -163,6 +163,7 @@ def test_equals_dense_attention_given_the_same_buckets():
     check()
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("causal", [False, True])
 def test_the_oracle_notices_planted_faults(causal, tied):

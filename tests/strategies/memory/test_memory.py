@@ -65,6 +65,7 @@ def test_a_sequence_of_windows_restarts_at_the_context(case):
     assert_close(outputs[12:], changed[12:], atol=0, rtol=0)
 
 
+@pytest.mark.by_default("recurrent-bert", "recurrent-gpt2", "window", "more", "sinks")
 def test_reach_is_as_declared(case):
     """One window's tokens are changed; compare which windows' outputs change."""
     model, whole = case

@@ -44,6 +44,7 @@ def test_it_equals_the_loop_of_the_paper(kind, causal, tiny):
     assert whole.memory.num_added == (2 * M if causal else M)
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("kind", ["bert", "llama"])
 def test_memory_of_no_tokens_is_chunk(kind, tiny):
     model, plain = tiny(kind), tiny(kind)

@@ -121,6 +121,7 @@ def test_some_layers_are_left_and_all_come_back(left, tmp_path):
         handle.remove()
 
 
+@pytest.mark.slow
 def test_gradients_of_earlier_passes_of_a_step_are_in_memory_beside_later_ones(tmp_path):
     """Two passes of half the tokens need a pass of half the tokens and the gradients."""
     options = ("strategy=chunk", "context.length=512", "trainer.tokens_per_step=1024", "data.words_per_document=2000")
