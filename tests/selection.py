@@ -1,4 +1,4 @@
-"""Which cases of a parametrised test belong to the default suite: a few that cover, and the others to ``make test-slow``.
+"""Which cases of a parametrised test are in the default suite: a few that cover. The others are in ``make test-slow``.
 
 ``@pytest.mark.covering()``
     In a fixed order, the fewest cases found in which every value of every parameter occurs; with names of parameters,
@@ -13,6 +13,9 @@ All other cases are marked ``slow``. A case with a marker of its own is left as 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 import pytest
+
+EXAMPLES = [30, pytest.param(200, marks=pytest.mark.slow)]
+"""Numbers of random examples for a test to draw."""
 
 OWN = ("slow", "faults", "gpu", "network")
 """Markers of other suites."""

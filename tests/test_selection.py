@@ -17,7 +17,9 @@ def as_cases(*axes):
 def test_every_value_of_every_axis_occurs_in_as_few_as_can_be(axes):
     cases = as_cases(*axes)
     found = covering(cases)
-    assert {pair for place in found for pair in cases[place].items()} == {pair for case in cases for pair in case.items()}
+    assert {pair for place in found for pair in cases[place].items()} == {
+        pair for case in cases for pair in case.items()
+    }
     assert len(found) == max(len(axis) for axis in axes)  # of a whole product no fewer can cover the longest axis
     assert found == sorted(set(found)) == covering(cases)
 

@@ -241,7 +241,7 @@ def test_equals_dense_attention_with_a_bias(name, examples):
     check()
 
 
-@pytest.mark.covering()
+@pytest.mark.covering
 @pytest.mark.parametrize("kind", BIASES)
 @pytest.mark.parametrize("name", BIASED)
 def test_a_bias_in_blocks_and_in_bf16(name, kind):
