@@ -120,6 +120,7 @@ def test_the_trainer_section_becomes_the_dataclass(ctxlab):
     assert trainer.save_every_steps == 100
 
 
+@pytest.mark.slow
 def test_flags_may_come_after_overrides(ctxlab):
     assert ctxlab("train", "context=512", "--cfg", "job").out == ctxlab("train", "--cfg=job", "context=512").out
 

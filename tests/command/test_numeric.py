@@ -75,7 +75,7 @@ def test_every_preset_holds_the_length_of_its_name_and_nothing_else():
         assert catalogue.read(catalogue.option_file("context", option)) == {"length": int(option)}
 
 
-@pytest.mark.by_default(1)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("word", "lengths"),
     [

@@ -135,6 +135,7 @@ def test_the_nearest_file_is_named(ctxlab, tmp_path):
     assert "the nearest name there is train.jsonl." in ctxlab("train", "data.train_file=trian.jsonl").err
 
 
+@pytest.mark.slow
 def test_output_is_tested_before_anything_is_read(ctxlab, tmp_path):
     (tmp_path / "work" / "in.jsonl").touch()
     assert "output=in.jsonl exists" in ctxlab("predict", "input=in.jsonl", "output=in.jsonl").err

@@ -20,6 +20,7 @@ def rows(folder):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_the_others_run_on_and_the_failed_are_named(ctxlab):
     outcome = ctxlab("train", "-m", "seed=1,13,14,2", "context=1024", "hydra.sweep.dir=all")
     assert outcome.status == 1

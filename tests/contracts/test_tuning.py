@@ -25,7 +25,7 @@ ALL_PARTS = ("strategy=longformer", "strategy/attention=adaptive_span", "strateg
 NO_SPANS = ("strategy=longformer", "strategy.attention.window=8", "model.trained_length=48")
 
 
-@pytest.mark.by_default("adalora", "adapter", "lora", "prefix", "top_k")
+@pytest.mark.by_default("adalora", "adapter", "lora", "top_k")
 @pytest.mark.parametrize("rule", RULES)
 def test_a_rule_resumes_to_the_same_weights(rule, tmp_path):
     few = ["tuning.k=1"] if rule == "top_k" else []
@@ -48,7 +48,7 @@ def test_lora_resumes_to_the_same_weights_in_other_models(kind, tmp_path):
     assert_resumes(tmp_path / "run", f"task={task}", f"model={kind}", "tuning=lora", *short, "strategy=chunk")
 
 
-@pytest.mark.by_default("lora")
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["lora", "adapter", "bitfit"])
 def test_spans_memory_and_lengthened_positions_are_trained_and_saved(rule, tmp_path):
     """peft freezes the first and the last and loses the second: its adapter file has none of them."""

@@ -58,7 +58,7 @@ def check_runs(facts: dict) -> None:
 @pytest.mark.parametrize(
     ("points", "options"),
     [
-        (2, ()),
+        pytest.param(2, (), marks=pytest.mark.faults, id="2 points"),
         pytest.param(20, (), marks=pytest.mark.faults, id="20 points"),
         pytest.param(20, MEMORY, marks=pytest.mark.faults, id="20 points, a memory"),
         pytest.param(20, GROWING, marks=pytest.mark.faults, id="20 points, a curriculum"),

@@ -151,7 +151,7 @@ def test_a_secret_in_the_name_of_a_directory_is_refused(name, secrets, capfd):
 ELSEWHERE = "hydra_plugins.hydra_submitit_launcher.submitit_launcher.LocalLauncher"
 
 
-@pytest.mark.by_default(2)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("launcher", "words", "part"),
     [

@@ -56,7 +56,7 @@ def evaluated(run, folder, *options):
     return result(folder)
 
 
-@pytest.mark.by_default(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gpt2-chunk", "llama-xl"])
 def test_a_checkpoint_loads_again_with_its_scores(name, runs, tmp_path):
     before = result(runs[name])

@@ -105,6 +105,7 @@ def test_verify_passes(name, made, tmp_path):
     assert result(tmp_path / "verify")["passed"]
 
 
+@pytest.mark.slow
 def test_it_trains_on_and_keeps_its_shape(made, tmp_path, capsys):
     for name in ("layers", "share"):
         assert main(["train", f"start={made / name}", *SMALL[:9], "tracking=none", "trainer.max_steps=2",

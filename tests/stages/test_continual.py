@@ -71,6 +71,7 @@ def test_a_stage_begins_with_the_best_weights_of_the_one_before(naive, tmp_path)
     assert f"start='{naive / 'stages' / '1'}'" in recorded.replace('"', "'").replace("''", "'")
 
 
+@pytest.mark.slow
 def test_resuming_does_only_what_is_missing(naive, tmp_path, monkeypatch):
     """The last stage is as if killed before it was scored; the first one is not even opened."""
     folder = tmp_path / "moved"

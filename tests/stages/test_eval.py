@@ -108,6 +108,7 @@ def test_predict_agrees_with_the_predictions_of_training(predict, trained, tmp_p
     assert predict(source) == expected
 
 
+@pytest.mark.slow
 def test_predict_never_overwrites_unasked(trained, tmp_path, refused, predict):
     source = write(tmp_path / "d.jsonl", {"tokens": ["a"]})
     output = tmp_path / "tags.jsonl"
@@ -149,7 +150,7 @@ def test_a_metric_without_tables_is_reported_like_any_other(trained, tmp_path, m
     assert not list((tmp_path / "e").glob("*.png"))
 
 
-@pytest.mark.by_default(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["chunk", "truncate"])
 def test_a_context_past_the_trained_length_is_read_in_windows_of_that_length(trained, tmp_path, capsys, strategy):
     """The oracle is the same strategy at the trained length itself."""

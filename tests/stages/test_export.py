@@ -71,6 +71,7 @@ def test_eval_of_a_moved_bundle_gives_the_figures_and_records_of_the_run(run, co
     assert any("runtime=onnx" in note for note in found["notes"])
 
 
+@pytest.mark.slow
 def test_predict_writes_the_lines_of_the_run(run, exported, tmp_path):
     source = tmp_path / "docs.jsonl"
     texts = ["Ada Lovelace lived in Port Brisk. " * 20, "Short."]

@@ -82,7 +82,7 @@ def test_masked_figures_are_those_of_the_plain_model(runs, tmp_path):
     assert metrics["validation"]["loss"] == pytest.approx(loss.item(), rel=1e-5)
 
 
-@pytest.mark.by_default(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gpt2", "bert"])
 def test_a_checkpoint_loads_again_with_its_scores(name, runs, tmp_path):
     """Tied embeddings (GPT-2, BERT) are saved once."""

@@ -199,7 +199,7 @@ def test_a_hundred_thousand_tokens_at_constant_memory():
     assert set(sizes[1:]) == {2 * 2 * 512 * 64}  # keys and values, layers, tokens, width
 
 
-@pytest.mark.by_default("transformer_xl")
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["rmt", "transformer_xl", "streaming"])
 def test_language_models_carry_memories_too(name, tmp_path):
     small = ("strategy.memory.window=60",) if name == "streaming" else ()

@@ -75,7 +75,7 @@ def test_a_model_that_would_ignore_the_attention_is_refused_but_reads_with_its_o
     assert result(tmp_path / "b")["model"] == Path(folder).name
 
 
-@pytest.mark.by_default(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["tiny_t5", "tiny_gpt2"])
 def test_relative_and_learned_positions_train_reload_and_score_alike(model, tmp_path):
     """T5's encoder with its relative bias, at a length that its config does not mention."""

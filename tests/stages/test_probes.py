@@ -36,6 +36,7 @@ def test_probes_of_both_forms_train_and_evaluate(probe, tmp_path):
     assert all(json.loads(line)["answer"] for line in lines)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_evaluated_at_other_lengths(tmp_path):
     run = tmp_path / "run"
     assert train(run, *TINY, "probe=variable_tracking") == 0

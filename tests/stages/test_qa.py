@@ -52,7 +52,7 @@ def test_a_checkpoint_is_scored_under_other_strategies(strategy, run, tmp_path):
         assert found["coverage"]["test"]["labels"] == 0.5
 
 
-@pytest.mark.by_default(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["rmt", "hierarchical"])
 def test_strategies_that_link_windows(strategy, tmp_path):
     options = (f"strategy={strategy}", "strategy.reading.window=32", "data.documents=1", "context=128")

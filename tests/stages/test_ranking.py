@@ -45,6 +45,7 @@ def test_training_leaves_scores_and_breakdowns(name, runs):
     assert covered == 1 if name == "recommendation" else covered < 1
 
 
+@pytest.mark.slow
 def test_a_dialogue_that_ends_before_the_turn_that_is_asked_for_is_the_same_as_with_it(runs, tmp_path):
     sentence = "The old captain sold rope, and it rained. "
     turns = [*({"speaker": str(n % 2), "text": sentence} for n in range(9)), {"speaker": "x", "text": "Rain."}]

@@ -59,7 +59,7 @@ def test_facts_of_training_are_known_after_reloading(run, tmp_path):
     assert found["metrics"]["train"]["ign_f1"] == 0
 
 
-@pytest.mark.by_default(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["rmt", "hierarchical"])
 def test_strategies_that_link_windows(strategy, tmp_path):
     options = (f"strategy={strategy}", "strategy.reading.window=32", "task.unknown_labels=miss", "context=128")

@@ -80,6 +80,7 @@ def test_a_soup_is_the_mean_and_a_run_as_any_other(made, tmp_path, monkeypatch, 
     assert main(["doctor", "soup"]) in (0, 1)
 
 
+@pytest.mark.slow
 def test_the_greedy_soup_is_never_worse_than_the_best_run(made, tmp_path):
     assert cook(tmp_path / "greedy", "method=greedy", f"runs=[{made / 'a'},{made / 'b'}]") == 0
     found = result(tmp_path / "greedy")

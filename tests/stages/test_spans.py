@@ -27,6 +27,7 @@ def learned(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_they_shrink_under_a_penalty_and_are_logged(learned):
     rows = [row for row in read_metrics(learned / "metrics.jsonl") if row["kind"] == "train"]
     assert rows[-1]["mean_span_tokens_layer_0"] < rows[0]["mean_span_tokens_layer_0"]

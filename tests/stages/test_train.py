@@ -83,7 +83,7 @@ def test_accumulation_changes_nothing_but_rounding(trained, tmp_path):
     assert all(torch.allclose(one[name], four[name], atol=1e-5) for name in one)
 
 
-@pytest.mark.by_default(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["tiny_bert", "tiny_t5"])
 def test_layers_computed_twice_change_nothing_but_the_cost(model, tmp_path):
     options = (f"model={model}", "strategy=chunk", "model.dropout=0.1", "trainer.max_steps=2")
@@ -259,6 +259,7 @@ def test_weights_and_biases_gets_one_offline_run_with_the_scores(tmp_path, monke
     assert len(list((tmp_path / "run" / "wandb").glob("offline-run-*/run-*.wandb"))) == 1
 
 
+@pytest.mark.slow
 def test_the_best_weights_are_scored_and_not_the_last(tmp_path, capsys):
     """A rate that ruins the model step by step: the last scores are far below the best ones."""
     options = ("task=lm", "model=tiny_llama", "strategy=chunk", "context=64", "optimizer.lr=0.3",

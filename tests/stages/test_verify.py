@@ -101,6 +101,7 @@ def test_the_files_that_it_writes(tmp_path, capsys, monkeypatch):
     assert not (run / "failure.json").exists()
 
 
+@pytest.mark.slow
 def test_a_run_is_verified_under_its_own_strategy_and_another(trained, tmp_path):
     own, other = tmp_path / "own", tmp_path / "other"
     sizes = ("blocks=8", "tokens=12", "documents=1")

@@ -154,7 +154,7 @@ def test_the_environment_says_what_wandb_may_do(environment, allowed):
     assert mode_allowed(environment) == allowed
 
 
-@pytest.mark.by_default(1)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "forbidden", [{"WANDB_MODE": "offline"}, {"WANDB_MODE": "disabled"}, {"WANDB_DISABLED": "true"}]
 )

@@ -110,7 +110,7 @@ def test_every_draw_differs_from_step_to_step_and_comes_back_on_resume(tmp_path)
     assert all(other.drawn[0][name] != whole.drawn[0][name] for name in DRAWS)
 
 
-@pytest.mark.by_default("model=tiny_bert")
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model", ["model=tiny_bert", "model=tiny_t5", "model=tiny_gpt2", "model=tiny_llama"],
 )  # fmt: skip

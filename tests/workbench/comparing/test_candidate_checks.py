@@ -16,7 +16,7 @@ def candidate(tmp_path, *words):
     return Candidate(name, name, words=words, parts=make_parts(compose("train", [*SMALL, *words]), tmp_path))
 
 
-@pytest.mark.by_default(2)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "second", "same"),
     [
