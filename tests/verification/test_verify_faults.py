@@ -112,7 +112,6 @@ def test_without_a_fault_nothing_fails(words, failed):
     assert failed(*words) == {}
 
 
-@pytest.mark.slow
 def test_a_halved_window(failed, monkeypatch):
     monkeypatch.setattr(Local, "plans", patterned(near(4)))
     assert "does not depend on token" in failed(*LOCAL)["reaches what it should"]
@@ -202,7 +201,6 @@ def test_padding_that_is_attended(failed, monkeypatch):
     assert {"padding", "batches"} <= set(failed("model=tiny_bert", "strategy=chunk"))
 
 
-@pytest.mark.slow
 def test_documents_that_share_a_batch_and_leak(failed, monkeypatch):
     def mixing(module, args, output):
         output.logits = output.logits + 1e-3 * output.logits.mean(0, keepdim=True)
