@@ -125,9 +125,9 @@ def test_flags_may_come_after_overrides(ctxlab):
     assert ctxlab("train", "context=512", "--cfg", "job").out == ctxlab("train", "--cfg=job", "context=512").out
 
 
-@pytest.mark.by_default(1)
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
-    ("words", "part"), [(["--hydra-help"], "hydra"), (["--version"], "Hydra 1."), (["--info", "defaults-tree"], "ner")]
+    ("words", "part"), [(["--version"], "Hydra 1."), (["--info", "defaults-tree"], "ner"), (["--hydra-help"], "hydra")]
 )
 def test_hydra_flags_for_information_are_passed_on(ctxlab, words, part):
     shown = ctxlab("train", *words)
