@@ -50,7 +50,7 @@ class Scaled(BaseAttention):
     supports: frozenset[ModelKind] = frozenset({"encoder", "decoder", "encoder_decoder"})
 
     def __init__(self, reference: int | None = None, shorter: bool = False) -> None:
-        """Take the keys at which scores are as trained (None: trained length), and whether fewer flatten the softmax."""
+        """Take the keys at which scores are as trained (None: trained length), and whether fewer scale them down."""
         if reference is not None:
             at_least(2, "keys at which the scores are as the model was trained with", reference=reference)
         self.reference, self.shorter = reference, shorter
