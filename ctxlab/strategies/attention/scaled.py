@@ -130,7 +130,7 @@ class Scaled(BaseAttention):
                 num_keys = _without_mask(query.shape[2], key, causal=called_causally(module, is_causal))
             factor = self.sharpening(num_keys)  # (B or 1, 1, Q, 1)
             query, bias = _times(query, factor), None if bias is None else _times(bias, factor)
-        options = {"dropout": dropout, "scaling": scaling, "is_causal": is_causal}
+        options: dict[str, Any] = {"dropout": dropout, "scaling": scaling, "is_causal": is_causal}
         return attend(module, query, key, value=value, attention_mask=counted.mask, position_bias=bias, **options)
 
 

@@ -31,7 +31,8 @@ def widen(model: Any, factor: float) -> tuple[int, int]:
 
 def _widen(block: FeedForward, count: int, generator: torch.Generator) -> None:
     width = block.width
-    for projection in block.inputs:
+    inputs: list[Any] = list(block.inputs)
+    for projection in inputs:
         is_linear = isinstance(projection, torch.nn.Linear)
         weight = _rows(projection.weight if is_linear else projection.weight.T, width, count, generator)
         projection.weight = _parameter(weight if is_linear else weight.T, projection.weight)

@@ -135,7 +135,7 @@ class WindowEncoder(torch.nn.Module):
         if self.section is None:
             states = self._linked(self.layers, states, place, together)
         else:
-            states = self._by_sections(states, place, together)
+            states = self._by_sections(states, place, together, self.section)
         outputs: torch.Tensor = self.out(self.norm(states))  # (B, D)
         return from_previous(outputs, earlier) if self.causal else outputs
 
@@ -155,18 +155,21 @@ class WindowEncoder(torch.nn.Module):
             states = layer(states, together.tril() if self.causal else together)
         return states
 
-    def _by_sections(self, states: torch.Tensor, place: torch.Tensor, together: torch.Tensor) -> torch.Tensor:
+    def _by_sections(
+        self, states: torch.Tensor, place: torch.Tensor, together: torch.Tensor, section: int
+    ) -> torch.Tensor:
         """Return (B, D): the states of windows after the layers within sections, plus those of their sections.
 
         Args:
             states: (B, D) pooled windows.
             place: (B,) position of each window in its document.
             together: (B, B) bool: windows of the same document.
+            section: Windows of a section.
         """
-        number = torch.div(place, self.section, rounding_mode="floor")  # (B,) section of each window in its document
+        number = torch.div(place, section, rounding_mode="floor")  # (B,) section of each window in its document
         same = together & (number[:, None] == number)  # (B, B): in the same section
-        states = self._linked(self.layers, states, place % self.section, same)
-        leads = place % self.section == 0  # (B,): the first window of each of S sections
+        states = self._linked(self.layers, states, place % section, same)
+        leads = place % section == 0  # (B,): the first window of each of S sections
         if self.pool == "attention":
             sections = self.weigh_windows(states, same[leads])  # (S, D)
         else:
