@@ -94,6 +94,14 @@ class SummaryTokens(torch.nn.Module):
     """The trained vectors: those of summary tokens, and those in the place of summaries that are not there yet."""
 
     def __init__(self, num_start: int, num_tokens: int, width: int, deviation: float) -> None:
+        """Draw the vectors.
+
+        Args:
+            num_start: Vectors in the place of summaries (S · K).
+            num_tokens: Summary tokens of a window (K).
+            width: Width of the token embeddings (D).
+            deviation: Standard deviation of the token embeddings.
+        """
         super().__init__()
         self.sizes = (num_start, num_tokens, width)
         self.start = torch.nn.Parameter(torch.randn(num_start, width) * deviation)
