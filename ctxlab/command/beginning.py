@@ -18,6 +18,9 @@ STAGES = ("train", "compare", "sweep", "plan")
 OPEN = ("model.name", "model.dropout", "model.attention_dropout")
 """Keys of the model that the new run may set."""
 
+GROWTH = "model.growth"
+"""Key of what is added to the weights: the run's own is in them, and the new run may add more."""
+
 
 def begun(stage: str, overrides: Sequence[Override]) -> list[Override]:
     """Return ``overrides`` with the model of the run that ``start=`` names; unchanged without such a key.
@@ -37,14 +40,22 @@ def begun(stage: str, overrides: Sequence[Override]) -> list[Override]:
         return list(overrides)
     origin = recorded(KEY, f"start={text}", Path(text).expanduser().absolute(), "train")
     kept = [override for override in overrides if not _repeats(origin, override)]
-    own = [one for one in origin.overrides if one.key_or_group.startswith("model.") and not superseded(one, kept)]
+    own = [
+        one
+        for one in origin.overrides
+        if one.key_or_group.startswith("model.") and not _is_growth(one.key_or_group) and not superseded(one, kept)
+    ]
     return [*parse([f"model={origin.choices['model']}"]), *own, *kept]
+
+
+def _is_growth(key: str) -> bool:
+    return key == GROWTH or key.startswith(f"{GROWTH}.")
 
 
 def _repeats(origin: Start, override: Override) -> bool:
     """Return whether an override only repeats the run's model; raises UserError if it is another one."""
     key = override.key_or_group
-    if not (key == "model" or key.startswith("model.")) or key in OPEN:
+    if not (key == "model" or key.startswith("model.")) or key in OPEN or _is_growth(key):
         return False
     before = value_in(origin, override)
     if override.is_delete() or override.is_sweep_override() or before != override.value():

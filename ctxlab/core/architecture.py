@@ -3,6 +3,7 @@
 Sizes come from the config, everything else from the modules. The *reading* part of an encoder-decoder is its encoder.
 """
 
+import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 
 import torch
 
-from ctxlab.core.model import ADDED_MODULES, ModelFacts
+from ctxlab.core.model import ADDED_MODULES, GROWTH, ModelFacts
 
 TABLES = ("position_embeddings", "position_embedding", "wpe", "embed_positions")
 """Names of modules that are learned position tables."""
@@ -23,6 +24,8 @@ DECODER_LAYERS = ("num_decoder_layers", "decoder_layers")
 
 INCOMPATIBLE = (ValueError, ImportError, KeyError, NotImplementedError, TypeError, AttributeError, RuntimeError)
 """Errors of a model that cannot run with an attention of ours."""
+
+SAMPLE_TOKENS = 8
 
 NOTE = "ctxlab"
 """Field of a saved config that records what was installed in the model, by family of parts."""
@@ -41,9 +44,10 @@ def describe(model: Any, trained: Any = None) -> ModelFacts:
         kind=_kind(model),
         positions=positions,
         trained_length=length,
-        num_layers=int(config.num_hidden_layers),
+        num_layers=num_layers(model),
         hidden_size=int(config.hidden_size),
         rope_scaling=published_scaling(config) if positions == "rotary" else "",
+        grown=bool(installed(model.config, GROWTH)),
     )
 
 
@@ -266,6 +270,34 @@ def keep_layers(model: Any, kept: Sequence[int]) -> None:
         config.layer_types = [config.layer_types[place] for place in kept]
 
 
+def insert_layers(model: Any, places: Sequence[int], sources: Sequence[int], added: Sequence[torch.nn.Module]) -> None:
+    """Insert layers into ``model``, or into its encoder, for good, and write that into its config.
+
+    Args:
+        model: The model.
+        places: For each new layer after how many of the present ones it comes, in order.
+        sources: The present layer whose type each one has.
+        added: The new layers.
+    """
+    stack, count = layers(model), num_layers(model)
+    order = [(place, number) for number, place in enumerate(range(1, count + 1))]
+    order += [(place, count + number) for number, place in enumerate(places)]
+    order = sorted(order)  # present layers have lower numbers, so that a new one follows them
+    every, modules = [*stack, *added], _list(model, stack)
+    del modules[:]
+    modules.extend(every[number] for _, number in order)
+    kinds = [*range(count), *sources]
+    for config in {id(one): text_config(one) for one in (model.config, reading_stack(model).config)}.values():
+        config.num_hidden_layers = len(every)
+        types = getattr(config, "layer_types", None)
+        if types and len(types) == count:
+            config.layer_types = [types[kinds[number]] for _, number in order]
+    for place, layer in enumerate(layers(model)):
+        for module in layer.modules():  # a KV cache finds a layer's keys by it
+            if isinstance(getattr(module, "layer_idx", None), int):
+                module.layer_idx = place  # type: ignore[assignment]
+
+
 def _list(model: Any, stack: list[torch.nn.Module]) -> torch.nn.ModuleList:
     """Return the list of modules that holds the layers of ``stack``."""
     return next(one for one in model.modules() if isinstance(one, torch.nn.ModuleList) and list(one) == stack)
@@ -277,6 +309,18 @@ def _stack(module: Any, count: int) -> list[torch.nn.Module]:
         if isinstance(inner, torch.nn.ModuleList) and len(inner) == count and ADDED_MODULES not in name:
             return list(inner)
     return []
+
+
+def sample_inputs(model: Any) -> dict[str, torch.Tensor]:
+    """Return inputs of a few tokens for a model."""
+    config = model.config
+    tokens = torch.arange(SAMPLE_TOKENS, device=model.device)[None] % vocabulary_size(model)
+    inputs = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
+    if "decoder_input_ids" in inspect.signature(model.forward).parameters:
+        if isinstance(config.eos_token_id, int) and not bool((tokens == config.eos_token_id).any()):
+            tokens[0, -1] = config.eos_token_id  # some heads use the token at the end of the text
+        inputs["decoder_input_ids"] = tokens
+    return inputs
 
 
 def recompute_activations(model: Any, *, reentrant: bool = False) -> None:

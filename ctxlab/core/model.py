@@ -1,7 +1,7 @@
 """Protocol of model sources, and the names of what is added to a model."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,9 @@ TUNING_MODULE = "tuning"
 
 TUNING = "tuning.safetensors"
 """File of a checkpoint with the tensors of a tuning rule that its weights lack; absent if there are none."""
+
+GROWTH = "growth"
+"""Name of the note in a model's config that layers or hidden units were added to it (``model.growth``)."""
 
 UNMERGED = "unmerged"
 """Name of the note in a model's config that its weights lack what its tuning rule trained, as it cannot be merged."""
@@ -56,6 +59,8 @@ class ModelFacts:
     hidden_size: int
     rope_scaling: str = ""
     """Kind of rotary scaling that the model was published with; empty for none."""
+    grown: bool = False
+    """Whether layers or hidden units were added to it."""
 
 
 class ModelSource(Component, ABC):
@@ -66,6 +71,8 @@ class ModelSource(Component, ABC):
     """Dropout rate on hidden states; None keeps the rate in the weights' config."""
     attention_dropout: float = 0.0
     """Dropout rate on attention probabilities."""
+    growth: Mapping[str, Any] | None = None
+    """Options of ``model.growth``: what is added to the weights that are loaded; None for nothing."""
 
     @abstractmethod
     def kind(self) -> str:

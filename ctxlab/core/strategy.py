@@ -237,6 +237,10 @@ class Attention(Component, ABC):
         del head, num_heads
         return self.pattern(inputs, row)
 
+    def sharpening(self, num_keys: torch.Tensor) -> torch.Tensor:
+        """Return the factor of all scores of queries that see ``num_keys`` keys, of the same shape; 1 by default."""
+        return torch.ones_like(num_keys, dtype=torch.float32)
+
     @abstractmethod
     def pairs(self, length: int) -> int:
         """Return the query-key pairs that the kernel computes for one head and one window of ``length`` tokens."""

@@ -1,6 +1,6 @@
 """Any model from the hub or a local folder."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from ctxlab.core.architecture import NOTE, installed
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import UNMERGED, ModelSource
 from ctxlab.models.loading.dropout import check_dropout, set_attention_dropout, set_dropout
+from ctxlab.models.loading.growing.growth import Growth, grow
 from ctxlab.models.loading.named_rows import add_note
 from ctxlab.models.loading.published_adapter import merge_adapter
 from ctxlab.models.loading.vocabulary import fit_vocabulary
@@ -25,6 +26,7 @@ class Pretrained(ModelSource):
         attention_dropout: float = 0.0,
         adapter: str | None = None,
         name: str | None = None,
+        growth: Mapping[str, Any] | None = None,
     ) -> None:
         """Store the options.
 
@@ -35,9 +37,11 @@ class Pretrained(ModelSource):
                 slower on a CPU.
             adapter: Folder of an adapter that peft saved, which is merged into the weights; None for none.
             name: Name in results; None for the last part of ``path``.
+            growth: Layers and hidden units that are added, see ``growing.growth.Growth``; None for none.
         """
         self.path, self.name = str(path), name or _name(str(path))
         self.dropout, self.attention_dropout, self.adapter = dropout, attention_dropout, adapter
+        self.growth, self._growth = growth, Growth.of(growth)
 
     def kind(self) -> str:
         """Return the kind named in its config."""
@@ -73,7 +77,7 @@ class Pretrained(ModelSource):
         self._note_unmerged(model)
         if self.adapter is not None:
             merge_adapter(model, Path(self.adapter).expanduser())
-        return model
+        return grow(model, self._growth)
 
     def _note_unmerged(self, model: Any) -> None:
         """Note that the weights are those of a run whose adapters cannot be merged; they are not this model's."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from ctxlab.core.architecture import layers
 from ctxlab.core.model import ADDED_MODULES
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document, Encoded
@@ -107,9 +108,10 @@ def run_checks(
 
 @torch.no_grad()
 def fill_zero_parameters(model: Any) -> None:
-    """Draw small random values for zero parameters of the strategy's modules, so that these have an effect."""
+    """Draw small random values for zero parameters of the strategy's modules and of inserted layers, for an effect."""
     generator = torch.Generator().manual_seed(0)
-    for parameter in getattr(model, ADDED_MODULES, torch.nn.ModuleDict()).parameters():
+    matrices = [one for layer in layers(model) for one in layer.parameters() if one.ndim > 1]  # of inserted layers
+    for parameter in (*getattr(model, ADDED_MODULES, torch.nn.ModuleDict()).parameters(), *matrices):
         if not bool(parameter.any()):
             drawn = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
             parameter.copy_(drawn * INITIAL_DEVIATION)

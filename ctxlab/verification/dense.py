@@ -169,6 +169,7 @@ def _deviation(subject: Subject, inputs: Mapping[str, torch.Tensor], call: Dense
     scores = call.query[row].double()[:, sample] @ key.transpose(1, 2) * call.scaling
     if call.bias is not None:
         scores = scores + call.bias[row % len(call.bias)].double()[:, sample]
+    scores = scores * subject.strategy.attention.sharpening(seen.sum(-1, keepdim=True))
     weights = scores.masked_fill(~seen, -torch.inf).softmax(-1).nan_to_num(nan=0.0)
     expected = (weights @ value).transpose(0, 1)  # (S, H, D)
     return largest(call.output[row].double()[sample] - expected) / rms(expected)

@@ -43,7 +43,7 @@ def check_fit(strategy: Strategy, facts: ModelFacts, length: int) -> None:
         )
     raise UserError(
         f"context.length={length} with strategy={strategy.name} gives windows of {longest:,} tokens, but the model was "
-        f"trained for {trained:,}: use {EXTENDING[facts.positions]}, or use context={trained}."
+        f"trained for {trained:,}: use {EXTENDING[facts.positions]}, or use context={trained}{_grown(facts)}."
     )
 
 
@@ -64,8 +64,12 @@ def window_notes(strategy: Strategy, facts: ModelFacts, length: int) -> list[str
     reach = f"; to read further, use {EXTENDING[facts.positions]}" if facts.positions in EXTENDING else ""
     return [
         f"The model was trained for {longest:,} tokens, so strategy={strategy.name} reads windows of {longest:,} and "
-        f"not of context.length={length:,}{reach}."
+        f"not of context.length={length:,}{reach}{_grown(facts)}."
     ]
+
+
+def _grown(facts: ModelFacts) -> str:
+    return " (model.growth adds layers and hidden units, and moves no limit of positions)" if facts.grown else ""
 
 
 def training_notes(strategy: Strategy) -> list[str]:

@@ -144,7 +144,14 @@ def _beginning(parts: Parts) -> ModelSource:
         return parts.model
     run, model = parts.weights.folder, parts.model
     folder = checkpoint.find(run, parts.weights.checkpoint)
-    return Started(folder, run, model.name, dropout=model.dropout, attention_dropout=model.attention_dropout)
+    return Started(
+        folder,
+        run,
+        model.name,
+        dropout=model.dropout,
+        attention_dropout=model.attention_dropout,
+        growth=model.growth,
+    )
 
 
 def _begin(bench: Workbench, source: Started, tuning: Tuning) -> list[str]:

@@ -22,6 +22,12 @@ def test_dropout_belongs_to_the_new_run(ctxlab, run):
     assert ctxlab("train", f"start={run}", "model.dropout=0.1").config.model.dropout == 0.1
 
 
+def test_what_was_added_to_a_model_is_in_its_weights_and_not_added_again(ctxlab):
+    grown = ctxlab("train", "model=tiny_bert", "model.growth.layers=2").run_dir
+    assert ctxlab("train", f"start={grown}").config.model.growth.layers == 0
+    assert ctxlab("train", f"start={grown}", "model.growth.layers=3").config.model.growth.layers == 3
+
+
 @pytest.mark.by_default(1)
 @pytest.mark.parametrize("word", ["model=tiny_bert", "model.hidden_size=32"])
 def test_the_run_s_own_model_may_be_repeated(ctxlab, run, word):

@@ -16,6 +16,7 @@ from ctxlab.strategies.attention.dynamic_heads import DynamicHeads
 from ctxlab.strategies.attention.full import Full
 from ctxlab.strategies.attention.local import Local
 from ctxlab.strategies.attention.lsh import Lsh
+from ctxlab.strategies.attention.scaled import Scaled
 from ctxlab.strategies.attention.shifted import Shifted
 from ctxlab.strategies.attention.strided import Strided
 from tests.optim.test_efficient_tuning import make, moved, rule_of, run
@@ -174,7 +175,7 @@ def test_evaluation_of_shifted_groups_is_full_attention_with_the_prefix():
 
 
 def test_padding_and_the_rest_of_a_batch_have_no_effect():
-    for part in (Full(), Local(2, 1)):
+    for part in (Full(), Local(2, 1), Scaled(4)):
         model, _ = installed("bert", part)
         ids, mask = padded()
         with torch.no_grad():

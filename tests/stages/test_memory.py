@@ -27,6 +27,8 @@ WINDOW = "strategy.reading.window=64"
 CASES = {
     "rmt-llama": ("model=tiny_llama", "strategy=rmt", WINDOW, "strategy.memory.num_tokens=3"),
     "rmt-bert": ("model=tiny_bert", "strategy=rmt", WINDOW, "strategy.memory.bptt_windows=2"),
+    "autocompressor-bert": ("model=tiny_bert", "strategy=autocompressor", WINDOW),
+    "autocompressor-llama": ("model=tiny_llama", "strategy=autocompressor", WINDOW, "strategy.memory.num_tokens=3"),
     "rmt-t5": ("model=tiny_t5", "strategy=rmt", WINDOW),  # its encoder, as the task reads tokens
     "rmt-local": ("model=tiny_bert", "strategy=rmt", "strategy/attention=local", WINDOW),
     "transformer_xl": ("model=tiny_llama", "strategy=transformer_xl", WINDOW),
@@ -168,7 +170,7 @@ def test_what_cannot_work_is_refused_with_what_does(options, parts, refused, tmp
 
 
 @pytest.mark.by_default(1)
-@pytest.mark.parametrize("name", ["rmt", "transformer_xl", "streaming"])
+@pytest.mark.parametrize("name", ["rmt", "autocompressor", "transformer_xl", "streaming"])
 def test_encoder_decoders_are_refused(name):
     parts = strategy(f"strategy={name}")
     with pytest.raises(UserError, match=r"does not work on a model of kind encoder_decoder.*strategy=truncate does"):

@@ -1,7 +1,7 @@
 """Models whose weights are in an installed package, so that they work without a network, or else on the hub."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +11,7 @@ from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
 from ctxlab.core.folders import sha256
 from ctxlab.core.model import ModelSource
+from ctxlab.models.loading.growing.growth import Growth
 from ctxlab.models.loading.weights import Configure, folder
 from ctxlab.models.pretrained import Pretrained
 
@@ -78,9 +79,12 @@ class Packaged(ModelSource, ABC):
     """Folder of an adapter that peft saved, which is merged into the weights; None for none."""
     name: str = ""
     """Name in results; that of the option where it is empty, and of the other model where there is a ``path``."""
+    growth: Mapping[str, Any] | None = None
+    """Layers and hidden units that are added, see ``growing.growth.Growth``; None for none."""
 
     def __post_init__(self) -> None:
-        """Choose the name."""
+        """Choose the name; raises UserError for a growth that is not valid."""
+        Growth.of(self.growth)
         self.name = Pretrained(self.path).name if self.path is not None else self.name or option(self)
 
     @abstractmethod
@@ -102,5 +106,10 @@ class Packaged(ModelSource, ABC):
     def _source(self) -> Pretrained:
         path = self.path if self.path is not None else str(self.weights())
         return Pretrained(
-            path, self.dropout, attention_dropout=self.attention_dropout, adapter=self.adapter, name=self.name
+            path,
+            self.dropout,
+            attention_dropout=self.attention_dropout,
+            adapter=self.adapter,
+            name=self.name,
+            growth=self.growth,
         )

@@ -11,11 +11,12 @@ from transformers import AutoConfig
 
 from ctxlab.core.architecture import NOTE, installed
 from ctxlab.core.errors import UserError
-from ctxlab.core.model import ADDED_MODULES, DRAWN, TASK_MODULE, TUNING, TUNING_MODULE, UNMERGED, ModelSource
+from ctxlab.core.model import ADDED_MODULES, DRAWN, GROWTH, TASK_MODULE, TUNING, TUNING_MODULE, UNMERGED, ModelSource
 from ctxlab.core.optim import Tuning
 from ctxlab.core.quiet import quiet
 from ctxlab.models.loading.checkpointed import WEIGHTS
 from ctxlab.models.loading.dropout import check_dropout, set_attention_dropout, set_dropout
+from ctxlab.models.loading.growing.growth import Growth, grow
 from ctxlab.models.loading.heads import NEW
 from ctxlab.models.loading.named_rows import add_note, drop_beginning, labels_of, listed
 from ctxlab.models.loading.reduced.rebuild import FAMILY, INT8
@@ -25,7 +26,7 @@ POOLER = "pooler"
 """Name of the module whose loader says itself that it is new."""
 
 
-KEPT = ("positions", FAMILY)
+KEPT = ("positions", FAMILY, GROWTH)
 """Families of parts whose changes are in the weights; what others noted in the config is not so in the new run."""
 
 
@@ -36,7 +37,15 @@ class Started(ModelSource):
     has lengthened stay so.
     """
 
-    def __init__(self, checkpoint: Path, run: Path, name: str, dropout: float | None, attention_dropout: float) -> None:
+    def __init__(
+        self,
+        checkpoint: Path,
+        run: Path,
+        name: str,
+        dropout: float | None,
+        attention_dropout: float,
+        growth: Mapping[str, Any] | None = None,
+    ) -> None:
         """Store the options.
 
         Args:
@@ -45,7 +54,9 @@ class Started(ModelSource):
             name: Name in results.
             dropout: Rate on hidden states, 0 to 1; None keeps the one that the run was trained with.
             attention_dropout: Rate on attention probabilities, 0 to 1.
+            growth: Layers and hidden units that are added, see ``growing.growth.Growth``; None for none.
         """
+        self.growth = growth
         self.path, self.called, self.name = checkpoint, str(run), name
         self.dropout, self.attention_dropout = dropout, attention_dropout
 
@@ -96,7 +107,7 @@ class Started(ModelSource):
                 f"The run in `{self.called}` has no head for this task: {listed(drawn)} started at random.",
                 beginning=True,
             )
-        return model
+        return grow(model, Growth.of(self.growth))
 
     def load_added_modules(self, model: Any, task: str) -> list[str]:
         """Load the modules of strategy and task that both runs have into ``model``, on which all parts are installed.

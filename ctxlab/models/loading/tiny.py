@@ -2,7 +2,7 @@
 
 import string
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -16,6 +16,7 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.model import ModelSource
 from ctxlab.core.quiet import quiet
 from ctxlab.models.loading.dropout import check_dropout, set_attention_dropout, set_dropout
+from ctxlab.models.loading.growing.growth import Growth, grow
 from ctxlab.models.loading.heads import auto_class, bare, check_head, kind_of, label_fields
 from ctxlab.models.loading.weights import NO_LIMIT, Configure
 
@@ -44,6 +45,8 @@ class Tiny(ModelSource, ABC):
     """Rate on attention probabilities, 0 to 1; above 0 long windows are over 20 times slower on a CPU."""
     name: str = ""
     """Name in results; that of the option where it is empty."""
+    growth: Mapping[str, Any] | None = None
+    """Layers and hidden units that are added, see ``growing.growth.Growth``; None for none."""
     vocabulary: str = "bytes"
     """``letters`` (pieces of English words) or ``bytes`` (one token per byte, any script)."""
 
@@ -52,6 +55,7 @@ class Tiny(ModelSource, ABC):
         if self.vocabulary not in VOCABULARIES:
             raise UserError(f"model.vocabulary={self.vocabulary} is not one of {', '.join(VOCABULARIES)}.")
         self.name = self.name or option(self)
+        Growth.of(self.growth)
 
     @abstractmethod
     def config(self, **tokens: Any) -> Any:
@@ -75,7 +79,7 @@ class Tiny(ModelSource, ABC):
         model = draw(config, head, self.seed)
         set_attention_dropout(model, self.attention_dropout)
         check_dropout(model, self.dropout)
-        return model
+        return grow(model, Growth.of(self.growth))
 
     def _config(self) -> Any:
         ids = self.tokenizer().get_vocab()

@@ -66,7 +66,8 @@ def recorded(model: Any, strategy: Strategy, inputs: Mapping[str, torch.Tensor])
                 seen = _seen(strategy, inputs, num_heads=query.shape[1], length=query.shape[2], causal=causal).to(
                     query.device
                 )
-                weights = _weights(query, key, kwargs.get("scaling"), seen)
+                factor = strategy.attention.sharpening(seen.sum(-1, keepdim=True))
+                weights = _weights(query[0] * factor, key, kwargs.get("scaling"), seen)
                 _check(weights, value, output[0])
                 found.append(weights.mean(0))
             return output
@@ -98,9 +99,16 @@ def _seen(
 
 
 def _weights(query: torch.Tensor, key: torch.Tensor, scaling: float | None, seen: torch.Tensor) -> torch.Tensor:
-    """Return (H, W, W) softmax of scores over the pairs that are seen; a head that is off has weights of 0."""
-    groups = query.shape[1] // key.shape[1]
-    scores = query[0].float() @ key[0].float().repeat_interleave(groups, 0).transpose(1, 2)
+    """Return (H, W, W) softmax of scores over the pairs that are seen; a head that is off has weights of 0.
+
+    Args:
+        query: (H, W, D)
+        key: (1, K, W, D)
+        scaling: Factor of the scores; None for D ** -0.5.
+        seen: (H, W, W) bool.
+    """
+    groups = query.shape[0] // key.shape[1]
+    scores = query.float() @ key[0].float().repeat_interleave(groups, 0).transpose(1, 2)
     scores = scores * (query.shape[-1] ** -0.5 if scaling is None else scaling)
     return scores.masked_fill(~seen, -torch.inf).softmax(-1).nan_to_num(nan=0.0)
 

@@ -12,8 +12,12 @@ from ctxlab.core.types import BoolArray
 from ctxlab.strategies.reading.segments import Segments
 from ctxlab.strategies.reading.windows.window_encoder import WindowEncoder
 
-POOL = ("mean", "first")
-"""How a window is pooled to one state: the mean over its tokens, special ones included, or its first token."""
+POOL = ("mean", "first", "attention")
+"""How a window is pooled to one state: the mean over its tokens, special ones included, its first token, or a mean that
+is weighted by a softmax of the products of its tokens with a learned query."""
+
+LEVELS = (2, 3)
+"""Windows and document; or windows, sections and document."""
 
 
 class Hierarchical(Segments):
@@ -24,19 +28,31 @@ class Hierarchical(Segments):
     output is added to the tokens of the window, while ToBERT has a head on the pooled windows; the last projection is
     initialised to zero, so that an untrained one equals ``chunk`` with windows of this size; sinusoidal positions,
     which have no maximum; pre-layer norm. In a decoder, a token receives information from strictly earlier windows
-    only. In an encoder-decoder it is part of the encoder.
+    only. In an encoder-decoder it is part of the encoder. Attention pooling is that of HAN (Yang et al. 2016) without
+    its hidden layer, and begins as the mean. With three levels, encoders over the windows of a section and over the
+    sections of a document follow one another (after HAN's words, sentences and documents).
     """
 
     joins = True
 
-    def __init__(self, window: int | None = None, num_layers: int = 2, num_heads: int = 4, pool: str = "mean") -> None:
+    def __init__(
+        self,
+        window: int | None = None,
+        num_layers: int = 2,
+        num_heads: int = 4,
+        pool: str = "mean",
+        levels: int = 2,
+        group: int = 8,
+    ) -> None:
         """Build the reading.
 
         Args:
             window: Tokens of a window, special tokens included; None for the trained length.
             num_layers: Layers of the Transformer over windows.
             num_heads: Its attention heads; they must divide the model's width.
-            pool: How a window is pooled: mean or first.
+            pool: How a window is pooled: mean, first or attention.
+            levels: 2, or 3 with sections between windows and document.
+            group: Windows of a section.
 
         Raises:
             UserError: A value is out of range or unknown.
@@ -51,7 +67,14 @@ class Hierarchical(Segments):
             raise UserError(f"strategy.reading.num_heads={num_heads} must be at least 1.")
         if pool not in POOL:
             raise UserError(f"strategy.reading.pool={pool} is not one of {', '.join(POOL)}.")
+        if levels not in LEVELS:
+            raise UserError(
+                f"strategy.reading.levels={levels} is not 2 (windows, document) or 3 (windows, sections, document)."
+            )
+        if group < 2:
+            raise UserError(f"strategy.reading.group={group} must be at least 2 windows of a section.")
         self.num_layers, self.num_heads, self.pool = num_layers, num_heads, pool
+        self.section = group if levels == 3 else None
         self._causal = False
 
     def install(self, model: Any) -> None:
@@ -80,11 +103,14 @@ class Hierarchical(Segments):
             last_layer_stack(model).register_forward_hook(encoder.add_output),
         )
         reading = {"name": "hierarchical", "num_layers": self.num_layers, "num_heads": self.num_heads}
-        note_installed(model.config, "reading", {**reading, "pool": self.pool})
+        sections = {} if self.section is None else {"levels": 3, "group": self.section}
+        note_installed(model.config, "reading", {**reading, "pool": self.pool, **sections})
 
     def _encoder(self, model: Any, width: int) -> WindowEncoder:
         """Return a new encoder, with the weights of the one in ``model`` where sizes match (installed before)."""
-        new = WindowEncoder(width, self.num_layers, self.num_heads, self.pool, causal=self._causal)
+        new = WindowEncoder(
+            width, self.num_layers, self.num_heads, self.pool, causal=self._causal, section=self.section
+        )
         old = attached(model, "reading")
         if isinstance(old, WindowEncoder) and _sizes(old) == _sizes(new):
             new.load_state_dict(old.state_dict())

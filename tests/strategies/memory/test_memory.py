@@ -12,6 +12,7 @@ from ctxlab.core.errors import UserError
 from ctxlab.strategies.memory.recurrent import Recurrent
 from ctxlab.strategies.memory.segment_cache import SegmentCache
 from ctxlab.strategies.memory.sinks import Sinks
+from ctxlab.strategies.memory.summary import Summary
 from tests.strategies.memory.memory_runs import document, installed, read
 
 W = 6
@@ -22,6 +23,10 @@ CASES = {
     "recurrent-modernbert": ("modernbert", lambda: Recurrent(3)),
     "recurrent-gpt2": ("gpt2", lambda: Recurrent(3)),
     "recurrent-llama": ("llama", lambda: Recurrent(2)),
+    "summary-bert": ("bert", lambda: Summary(2, 2)),
+    "summary-modernbert": ("modernbert", lambda: Summary(1, 1)),
+    "summary-gpt2": ("gpt2", lambda: Summary(2, 1)),
+    "summary-llama": ("llama", lambda: Summary(2, 3)),
     "no-tokens": ("bert", lambda: Recurrent(0)),
     "window": ("llama", lambda: SegmentCache()),
     "less": ("llama", lambda: SegmentCache(2)),
@@ -52,7 +57,7 @@ def check_company(model, whole, lengths, frame, length):
 
 @pytest.mark.by_default("recurrent-bert", "recurrent-gpt2", "window", "more", "sinks")
 def test_batch_neighbours_and_padding_change_nothing(case):
-    """Documents of different lengths in one batch: 25 random shapes for each of thirteen cases."""
+    """Documents of different lengths in one batch: 25 random shapes for each case."""
     check_company(*case)
 
 

@@ -13,6 +13,7 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import Strategy
 from ctxlab.models.tiny_bert import TinyBert
 from ctxlab.models.tiny_llama import TinyLlama
+from ctxlab.runtime.cost import FlopCounter
 from ctxlab.runtime.forward import Passes, make_items, model_call
 from ctxlab.strategies.attention.full import Full
 from ctxlab.strategies.curriculum.constant import Constant
@@ -43,6 +44,9 @@ def installed(model, *, trained=True, **options):
     if trained:
         torch.manual_seed(5)
         torch.nn.init.normal_(attached(model, "reading").out.weight)
+        for name, parameter in attached(model, "reading").named_parameters():
+            if name.endswith("query"):
+                torch.nn.init.normal_(parameter)
     return whole
 
 
@@ -65,12 +69,14 @@ def test_a_new_one_is_chunk_exactly(kind, tiny):
         assert_close(ours, theirs, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", [*ENCODERS, *DECODERS])
-def test_windows_influence_the_intended_ones_and_no_others(kind, tiny):
+@pytest.mark.parametrize(
+    ("kind", "levels"), [*((kind, 2) for kind in (*ENCODERS, *DECODERS)), ("bert", 3), ("llama", 3)]
+)
+def test_windows_influence_the_intended_ones_and_no_others(kind, levels, tiny):
     """One token of each window in turn is changed, and the outputs of all windows of two groups are compared."""
     model, inputs = tiny(kind), rows(7, WINDOW)
     groups = torch.tensor([0, 0, 0, 0, 1, 1, 1])
-    reading = installed(model).reading
+    reading = installed(model, levels=levels, group=2).reading  # sections of two windows, the last one of one
     declared = np.zeros((7, 7), dtype=bool)
     declared[:4, :4], declared[4:, 4:] = reading.reach(4), reading.reach(3)
     measured = np.zeros((7, 7), dtype=bool)
@@ -91,13 +97,22 @@ def test_windows_influence_the_intended_ones_and_no_others(kind, tiny):
     assert declared[0, 1] == (kind in ENCODERS)
 
 
-POOLED = [("bert", "mean"), ("bert", "first"), ("modernbert", "first"), ("gpt2", "mean"), ("llama", "mean")]
+POOLED = [
+    ("bert", "attention"),
+    ("llama", "attention"),
+    ("bert", "mean"),
+    ("bert", "first"),
+    ("modernbert", "first"),
+    ("gpt2", "mean"),
+    ("llama", "mean"),
+]
 
 
+@pytest.mark.parametrize("levels", [2, 3])
 @pytest.mark.parametrize(("kind", "pool"), POOLED)
-def test_batched_is_unbatched_and_padding_changes_nothing(kind, pool, tiny):
+def test_batched_is_unbatched_and_padding_changes_nothing(kind, pool, levels, tiny):
     model = tiny(kind)
-    whole = installed(model, pool=pool)
+    whole = installed(model, pool=pool, levels=levels, group=2)
     documents = [document(num, num, (1,), (2,)) for num in (5, 64, 17, 40)]
     together = read(whole, model, documents, length=5 * WINDOW)
     for one, expected in zip(documents, together, strict=True):
@@ -165,6 +180,76 @@ def test_the_encoder_over_windows_against_the_librarys_layers(causal):
             expected = torch.cat([torch.zeros(1, width), expected[:-1]])
         assert_close(given[start : start + size], expected, rtol=1e-4, atol=1e-5)
         start += size
+
+
+def layers_by_hand(layers, states, heads, causal):
+    """States of one document or section, with waves, after torch's own layers."""
+    size, width = states.shape
+    angles = [[place / 10_000 ** (2 * i / width) for i in range(width // 2)] for place in range(size)]
+    waves = torch.tensor(angles)
+    states = states + torch.stack([waves.sin(), waves.cos()], -1).flatten(1)
+    for layer in layers:
+        mask = torch.ones(size, size).triu(1).bool() if causal else None
+        states = reference(layer, width, heads)(states[None], src_mask=mask)[0]
+    return states
+
+
+@pytest.mark.parametrize("pool", ["mean", "attention"])
+@pytest.mark.parametrize("causal", [False, True])
+def test_three_levels_by_hand(causal, pool):
+    """Documents of 7, 1 and 3 windows in sections of 3, one after the other, pooled row by row."""
+    torch.manual_seed(0)
+    width, heads, section, sizes = 12, 3, 3, [7, 1, 3]
+    ours = WindowEncoder(width, 2, heads, pool, causal=causal, section=section)
+    for name, parameter in ours.named_parameters():
+        if name.startswith("out") or name.endswith("query"):
+            torch.nn.init.normal_(parameter)
+    hidden, lengths = torch.randn(11, 6, width), torch.tensor([6, 6, 6, 2, 5, 6, 1, 4, 6, 6, 3])
+    given = ours(
+        hidden,
+        torch.repeat_interleave(torch.tensor([5, 2, 9]), torch.tensor(sizes)),
+        (torch.arange(6) < lengths[:, None]).long(),
+    )
+
+    def pooled(states, weigh):
+        if pool == "mean":
+            return states.mean(0)
+        weights = torch.exp(states @ weigh.query / width**0.5)
+        return sum(w * state for w, state in zip(weights / weights.sum(), states, strict=True))
+
+    start = 0
+    for size in sizes:
+        states = torch.stack([
+            pooled(hidden[row, : lengths[row]], getattr(ours, "weigh", None)) for row in range(start, start + size)
+        ])  # fmt: skip
+        parts = [layers_by_hand(ours.layers, part, heads, causal) for part in states.split(section)]
+        tops = torch.stack([pooled(part, getattr(ours, "weigh_windows", None)) for part in parts])
+        tops = layers_by_hand(ours.sections, tops, heads, causal)
+        if causal:
+            tops = torch.cat([torch.zeros(1, width), tops[:-1]])
+        expected = ours.out(ours.norm(torch.cat([part + top for part, top in zip(parts, tops, strict=True)])))
+        if causal:
+            expected = torch.cat([torch.zeros(1, width), expected[:-1]])
+        assert_close(given[start : start + size], expected, rtol=1e-4, atol=1e-5)
+        start += size
+
+
+def test_a_new_query_is_the_mean_and_learns():
+    torch.manual_seed(0)
+    hidden, real = torch.randn(3, 6, 12), torch.arange(6) < torch.tensor([6, 2, 4])[:, None]
+    mean, weighted = (WindowEncoder(12, 1, 3, pool, causal=False) for pool in ("mean", "attention"))
+    found = weighted._pooled(hidden, real)
+    assert_close(found, mean._pooled(hidden, real))
+    assert_close(weighted._pooled(hidden, None), mean._pooled(hidden, None))
+    found.square().sum().backward()
+    assert weighted.weigh.query.grad.abs().min() > 0
+
+
+def test_pooling_is_counted():
+    """Scores and weighted sums of 3 windows of 6 tokens, 12 wide: two operations each."""
+    with FlopCounter() as counter:
+        WindowEncoder(12, 1, 3, "attention", causal=False).requires_grad_(False)._pooled(torch.randn(3, 6, 12), None)
+    assert counter.total == 2 * (2 * 3 * 6 * 12)
 
 
 def test_positions_tell_the_windows_apart():
@@ -238,13 +323,23 @@ def test_a_copied_model_uses_its_own_encoder(tiny):
     [
         ({"window": 0}, "window=0 must be at least 1 token"),
         ({"num_layers": 0}, "num_layers=0 must be at least 1: use strategy=chunk"),
+        ({"levels": 4}, "levels=4 is not 2 "),
+        ({"group": 1}, "group=1 must be at least 2 windows"),
         ({"num_heads": 0}, "num_heads=0 must be at least 1"),
-        ({"pool": "max"}, "pool=max is not one of mean, first"),
+        ({"pool": "max"}, "pool=max is not one of mean, first, attention"),
     ],
 )
 def test_options_that_make_no_sense(options, words):
     with pytest.raises(UserError, match=words):
         Hierarchical(**options)
+
+
+def test_the_saved_config_names_sections(tiny):
+    model = tiny("bert")
+    Hierarchical(WINDOW, pool="attention", levels=3, group=4).install(model)
+    assert model.config.ctxlab["reading"] == {
+        "name": "hierarchical", "num_layers": 2, "num_heads": 4, "pool": "attention", "levels": 3, "group": 4,
+    }  # fmt: skip
 
 
 def test_what_the_model_cannot_do_is_refused(tiny):

@@ -5,14 +5,13 @@ the calls of both functions.
 """
 
 import copy
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from transformers import AttentionInterface, AttentionMaskInterface
 
-from ctxlab.core.architecture import INCOMPATIBLE, note_installed, num_layers, reading_stack, vocabulary_size
+from ctxlab.core.architecture import INCOMPATIBLE, note_installed, num_layers, reading_stack, sample_inputs
 from ctxlab.core.errors import UserError
 from ctxlab.core.quiet import evaluating, quiet
 from ctxlab.strategies.attention.kernels.relative import compact_relative_bias
@@ -20,8 +19,6 @@ from ctxlab.strategies.attention.kernels.relative import compact_relative_bias
 AttentionFunction = Callable[..., tuple[torch.Tensor, None]]
 """Maps (module, query, key, value, mask, ...) to ((B, L, H, D), None)."""
 MaskFunction = Callable[..., Any]
-
-SAMPLE_TOKENS = 8
 
 
 def install(
@@ -119,20 +116,8 @@ def _count_calls(model: Any, name: str, attention: AttentionFunction, mask: Mask
     AttentionMaskInterface.register(name, counted_mask)
     try:
         with evaluating(model):
-            model(**_sample_inputs(model))
+            model(**sample_inputs(model))
     finally:
         AttentionInterface.register(name, attention)
         AttentionMaskInterface.register(name, mask)
     return calls["attention"], calls["mask"]
-
-
-def _sample_inputs(model: Any) -> dict[str, torch.Tensor]:
-    """Return inputs of a few tokens for a model."""
-    config = model.config
-    tokens = torch.arange(SAMPLE_TOKENS, device=model.device)[None] % vocabulary_size(model)
-    inputs = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
-    if "decoder_input_ids" in inspect.signature(model.forward).parameters:
-        if isinstance(config.eos_token_id, int) and not bool((tokens == config.eos_token_id).any()):
-            tokens[0, -1] = config.eos_token_id  # some heads use the token at the end of the text
-        inputs["decoder_input_ids"] = tokens
-    return inputs

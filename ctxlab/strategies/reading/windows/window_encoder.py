@@ -1,6 +1,8 @@
 """A small Transformer over windows: each window is pooled to one state, and the output is added to all its tokens.
 
-Shape legend: B windows of a pass, W tokens of the longest one, D hidden width, H heads.
+With three levels, windows are linked within sections of ``group`` windows, and sections by a second Transformer.
+
+Shape legend: B windows of a pass, W tokens of the longest one, S sections, D hidden width, H heads.
 """
 
 import math
@@ -33,29 +35,56 @@ class Layer(torch.nn.Module):
         return torch.add(states, self.mlp(self.mlp_norm(states)))
 
 
+class Pool(torch.nn.Module):
+    """A learned query that weights states by a softmax of its products with them: the mean as long as it is zero."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.query = torch.nn.Parameter(torch.zeros(width))
+
+    def forward(self, states: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+        """Return (R, D): for each of R rows the pooled states (N, D) or (R, N, D) that ``seen`` (R, N) bool shows."""
+        scores = torch.matmul(states, self.query) * states.shape[-1] ** -0.5  # (N,) or (R, N)
+        weights = scores.expand(seen.shape).masked_fill(~seen, -torch.inf).softmax(-1)
+        return torch.matmul(weights[..., None, :], states)[..., 0, :]
+
+
 class WindowEncoder(torch.nn.Module):
     """Transformer layers over window states, and a projection initialised to zero: untrained, it changes nothing.
 
     With ``causal`` a window attends to itself and earlier ones, and its output goes to the next window of its group,
     so that a token receives information from strictly earlier windows only.
+
+    With a ``section``, windows attend within their section. The states of its windows are then pooled, layers over
+    sections link these, and a window has the sum of its own state and that of its section (with ``causal``, that of
+    the section before it).
     """
 
-    def __init__(self, width: int, num_layers: int, num_heads: int, pool: str, *, causal: bool) -> None:
+    def __init__(
+        self, width: int, num_layers: int, num_heads: int, pool: str, *, causal: bool, section: int | None = None
+    ) -> None:
         """Build the encoder with random layers and a zero projection.
 
         Args:
             width: Hidden width of the model (D).
             num_layers: Layers over the window states.
             num_heads: Heads of each layer (H).
-            pool: How a window is pooled: mean or first.
+            pool: How a window is pooled: mean, first or attention.
             causal: Whether a window receives information from earlier windows only.
+            section: Windows of a section; None for layers over all windows of a document.
         """
         super().__init__()
-        self.width, self.pool, self.causal = width, pool, causal
+        self.width, self.pool, self.causal, self.section = width, pool, causal, section
         self.layers = torch.nn.ModuleList(Layer(width, num_heads) for _ in range(num_layers))
         self.norm, self.out = torch.nn.LayerNorm(width), torch.nn.Linear(width, width)
         torch.nn.init.zeros_(self.out.weight)
         torch.nn.init.zeros_(self.out.bias)
+        if pool == "attention":
+            self.weigh = Pool(width)
+        if section is not None:
+            self.sections = torch.nn.ModuleList(Layer(width, num_heads) for _ in range(num_layers))
+            if pool == "attention":
+                self.weigh_windows = Pool(width)
         self._groups: torch.Tensor | None = None
         self._real: torch.Tensor | None = None
 
@@ -102,19 +131,65 @@ class WindowEncoder(torch.nn.Module):
         together = groups[:, None] == groups  # (B, B): in the same document
         earlier = together.tril(-1)  # (B, B): in the same document, and before
         states = self._pooled(hidden, real)  # (B, D)
-        # The position of a window is the number of windows before it in its document.
-        states = states + sinusoids(earlier.sum(1), self.width).to(states.dtype)
-        mask = together.tril() if self.causal else together
-        for layer in self.layers:
-            states = layer(states, mask)
+        place = earlier.sum(1)  # the position of a window is the number of windows before it in its document
+        if self.section is None:
+            states = self._linked(self.layers, states, place, together)
+        else:
+            states = self._by_sections(states, place, together, self.section)
         outputs: torch.Tensor = self.out(self.norm(states))  # (B, D)
         return from_previous(outputs, earlier) if self.causal else outputs
+
+    def _linked(
+        self, layers: torch.nn.ModuleList, states: torch.Tensor, place: torch.Tensor, together: torch.Tensor
+    ) -> torch.Tensor:
+        """Return states (N, D) of windows or sections after the layers over them.
+
+        Args:
+            layers: The layers.
+            states: (N, D)
+            place: (N,) positions.
+            together: (N, N) bool: which of them are linked.
+        """
+        states = states + sinusoids(place, self.width).to(states.dtype)
+        for layer in layers:
+            states = layer(states, together.tril() if self.causal else together)
+        return states
+
+    def _by_sections(
+        self, states: torch.Tensor, place: torch.Tensor, together: torch.Tensor, section: int
+    ) -> torch.Tensor:
+        """Return (B, D): the states of windows after the layers within sections, plus those of their sections.
+
+        Args:
+            states: (B, D) pooled windows.
+            place: (B,) position of each window in its document.
+            together: (B, B) bool: windows of the same document.
+            section: Windows of a section.
+        """
+        number = torch.div(place, section, rounding_mode="floor")  # (B,) section of each window in its document
+        same = together & (number[:, None] == number)  # (B, B): in the same section
+        states = self._linked(self.layers, states, place % section, same)
+        leads = place % section == 0  # (B,): the first window of each of S sections
+        if self.pool == "attention":
+            sections = self.weigh_windows(states, same[leads])  # (S, D)
+        else:
+            sections = torch.matmul(same[leads].to(states.dtype), states) / same[leads].sum(1, keepdim=True)
+        linked = together[leads][:, leads]  # (S, S): in the same document
+        sections = self._linked(self.sections, sections, number[leads], linked)
+        if self.causal:
+            sections = from_previous(sections, linked.tril(-1))
+        whose = same[:, leads].to(torch.uint8).argmax(1)  # (B,) index of each window's section
+        return states + sections[whose]
 
     def _pooled(self, hidden: torch.Tensor, real: torch.Tensor | None) -> torch.Tensor:
         """Return (B, D): one state per window, in the precision of the layers."""
         hidden = hidden.to(self.out.weight.dtype)
         if self.pool == "first":
             return hidden[:, 0]
+        if self.pool == "attention":
+            seen = torch.ones_like(hidden[..., 0], dtype=torch.bool) if real is None else real.bool()
+            pooled: torch.Tensor = self.weigh(hidden, seen)
+            return pooled
         if real is None:
             return hidden.mean(1)
         weight = real.to(hidden.dtype)[..., None]
