@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,10 +20,14 @@ import yaml
 yaml.SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 yaml.Dumper = getattr(yaml, "CDumper", yaml.Dumper)
 
+from ctxlab.config import catalogue  # noqa: E402
 from ctxlab.runtime import cost  # noqa: E402
+from tests.selection import select  # noqa: E402
 
 with redirect_stderr(sys.__stderr__):  # it would close what pytest puts there when logging is configured anew
     import absl.logging  # noqa: F401
+
+CONF = catalogue.conf_dir()
 
 FAKE_STAGE = """
 import errno, json
@@ -70,6 +75,29 @@ def small_runs_are_quick():
         yield
 
 
+def read_once(read: Callable[[], Any]) -> Callable[[], Any]:
+    """Return the function with one result for all calls while ``conf`` is the only folder with options."""
+    found: list[Any] = []
+
+    def cached() -> Any:
+        if catalogue.roots() != [CONF]:  # with those of a plug-in, or of a test
+            return read()
+        if not found:
+            found.append(read())
+        return copy(found[0])
+
+    return cached
+
+
+@pytest.fixture(scope="session", autouse=True)
+def the_catalogue_is_read_once():
+    """Groups and what implies them are listed once in this process: they cost a tenth of composing a configuration."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("groups", "implied"):
+            patch.setattr(catalogue, name, read_once(getattr(catalogue, name)))
+        yield
+
+
 @pytest.fixture
 def promise() -> Callable[[str, str, str], None]:
     """Record what is promised, how it was tested, and the figure, for ``docs/reliability.md``."""
@@ -80,6 +108,12 @@ def promise() -> Callable[[str, str, str], None]:
                 file.write(json.dumps([promised, tested, figure]) + "\n")
 
     return record
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark cases that ``covering`` and ``by_default`` leave to the slow suite, before ``-m`` is applied."""
+    select(items, whole=not any("::" in word for word in config.args))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -48,6 +48,7 @@ def test_scores_are_those_of_the_command(loaded, trained, file, tmp_path):  # no
     assert found.context_length == 128
 
 
+@pytest.mark.slow
 def test_records_of_other_tools_are_read_as_in_a_file(loaded, file, tmp_path):
     rows = [json.loads(line) for line in file.read_text().splitlines()]
     marked = []

@@ -30,6 +30,7 @@ def test_version(ctxlab):
     assert ctxlab("--version").out == f"ctxlab {version('ctxlab')}\n"
 
 
+@pytest.mark.by_default(25)
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
@@ -119,16 +120,20 @@ def test_the_trainer_section_becomes_the_dataclass(ctxlab):
     assert trainer.save_every_steps == 100
 
 
+@pytest.mark.slow
 def test_flags_may_come_after_overrides(ctxlab):
     assert ctxlab("train", "context=512", "--cfg", "job").out == ctxlab("train", "--cfg=job", "context=512").out
 
 
-def test_hydra_flags_for_information_are_passed_on(ctxlab):
-    for words, part in ((["--version"], "Hydra 1."), (["--hydra-help"], "hydra"), (["--info", "defaults-tree"], "ner")):
-        shown = ctxlab("train", *words)
-        assert shown.status == 0
-        assert part in shown.out
-        assert shown.calls == []
+@pytest.mark.by_default(2)
+@pytest.mark.parametrize(
+    ("words", "part"), [(["--version"], "Hydra 1."), (["--info", "defaults-tree"], "ner"), (["--hydra-help"], "hydra")]
+)
+def test_hydra_flags_for_information_are_passed_on(ctxlab, words, part):
+    shown = ctxlab("train", *words)
+    assert shown.status == 0
+    assert part in shown.out
+    assert shown.calls == []
 
 
 def test_cfg_prints_the_job_and_runs_nothing(ctxlab, tmp_path):
@@ -143,6 +148,7 @@ def test_cfg_prints_the_job_and_runs_nothing(ctxlab, tmp_path):
     assert "tokens_per_step: 4096\n" in trainer
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize(
     ("seed", "status", "part"), [(13, 1, "unlucky"), (17, 1, "nonsense"), (15, 2, "No space left")]
 )
@@ -159,6 +165,7 @@ def test_a_failing_stage_leaves_a_sentence_and_its_traceback_in_the_log(ctxlab, 
     assert "Traceback (most recent call last)" in (outcome.run_dir / "train.log").read_text()
 
 
+@pytest.mark.slow
 def test_the_traceback_is_shown_on_request(ctxlab, monkeypatch):
     monkeypatch.setenv("CTXLAB_TRACEBACK", "1")
     shown = ctxlab("train", "seed=13").err
@@ -166,6 +173,7 @@ def test_the_traceback_is_shown_on_request(ctxlab, monkeypatch):
     assert "RuntimeError: unlucky number" in shown
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(("seed", "status"), [(14, 2), (16, 130)])
 def test_a_mistake_of_the_stage_and_ctrl_c_at_its_start_leave_nothing(ctxlab, seed, status):
     outcome = ctxlab("train", f"seed={seed}")
@@ -174,6 +182,7 @@ def test_a_mistake_of_the_stage_and_ctrl_c_at_its_start_leave_nothing(ctxlab, se
     assert list(Path.cwd().iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_call_leaves_the_process_as_it_was(ctxlab):
     before = (list(sys.argv), dict(os.environ), list(logging.getLogger().handlers), logging.getLogger().level)
     for seed in (1, 13, 14):

@@ -87,6 +87,7 @@ def copy(tmp_path_factory) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_one_python_file_and_one_yaml_file_are_enough(copy):
     code = f"""{LISTED}
 import pytest

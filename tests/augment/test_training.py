@@ -26,6 +26,7 @@ def same(one, other):
     return len(one) == len(other) and all(map(np.array_equal, one, other))
 
 
+@pytest.mark.slow
 def test_a_resumed_run_is_the_same(tmp_path):
     options = (*SWAP, "trainer.max_steps=5", "trainer.tokens_per_step=512")
     whole = make_job(tmp_path / "whole", *options)
@@ -48,6 +49,7 @@ def test_every_epoch_draws_anew_and_the_same_for_the_same_epoch(tmp_path):
     assert same(tokens(again, 0), first)
 
 
+@pytest.mark.slow
 def test_without_a_share_the_weights_are_those_without_augmentation(tmp_path):
     runs = [
         make_job(tmp_path / str(i), "trainer.max_steps=2", *options)
@@ -81,6 +83,7 @@ def test_documents_of_a_large_file_are_changed_before_they_are_tokenised(tmp_pat
         assert same(changed, tokens(jobs[1], number))
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize(
     ("options", "said"),
     [

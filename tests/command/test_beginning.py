@@ -22,11 +22,13 @@ def test_dropout_belongs_to_the_new_run(ctxlab, run):
     assert ctxlab("train", f"start={run}", "model.dropout=0.1").config.model.dropout == 0.1
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("word", ["model=tiny_bert", "model.hidden_size=32"])
 def test_the_run_s_own_model_may_be_repeated(ctxlab, run, word):
     assert ctxlab("train", word, f"start={run}").config.model.hidden_size == 32
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize(
     "word", ["model=tiny_llama", "model.hidden_size=64", "model.path=roberta-base", "model.vocabulary=letters"]
 )
@@ -38,6 +40,7 @@ def test_another_model_or_vocabulary_is_refused(ctxlab, run, word):
     assert set(Path().rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_a_default_model_and_a_path_are_found_again_from_elsewhere(ctxlab, monkeypatch, tmp_path):
     (tmp_path / "there" / "mine").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "there")
@@ -47,6 +50,7 @@ def test_a_default_model_and_a_path_are_found_again_from_elsewhere(ctxlab, monke
     assert ctxlab("train", f"start={runs[1]}").config.model.path == str(tmp_path / "there" / "mine")
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("stage", "word", "says"),
     [

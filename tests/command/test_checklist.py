@@ -13,6 +13,7 @@ def checks(*words):
     return set(compose("audit", ["task=classification", *words]).audit) - SETTINGS
 
 
+@pytest.mark.slow
 def test_all_checks_are_there_unless_some_are_chosen():
     assert checks() == set(catalogue.options("audit"))
     assert checks("audit=swap") == {"swap"}

@@ -46,6 +46,7 @@ def test_a_stage_without_a_task_has_its_own_keys_only(word, expected):
     assert query(f"ctxlab report {word}") == expected
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("stage", ["train", "eval", "predict", "verify"])
 def test_the_keys_are_those_that_hydra_composes(ctxlab, stage):
     """The quick reading of ``conf/`` against the real composition."""
@@ -71,6 +72,7 @@ def test_the_defaults_are_those_that_hydra_composes():
         assert choices[group] == option
 
 
+@pytest.mark.by_default(3)
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 @pytest.mark.parametrize(
     ("line", "replies"),

@@ -40,6 +40,7 @@ def test_the_overview_lists_every_stage_with_its_first_line(lines, ctxlab):
     assert lines() == lines("-h") == lines("help") == shown
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_short_help_names_every_option_and_its_own_keys(lines, stage):
     shown = lines(stage, "--help")

@@ -31,6 +31,7 @@ def test_nothing_is_implied_without_the_key():
     assert chosen("data.max_documents=3")["data"] == "generated"
 
 
+@pytest.mark.slow
 def test_a_sweep_over_files_implies_the_group_once(ctxlab):
     for name in ("a.jsonl", "b.jsonl"):
         Path(name).touch()

@@ -49,6 +49,7 @@ def test_a_command_is_composed_once(ctxlab, composed):
     assert composed == [RunMode.RUN]
 
 
+@pytest.mark.slow
 def test_a_mode_on_the_command_line_or_in_a_file_of_the_users_counts(ctxlab, composed, tmp_path):
     assert ctxlab("train", "hydra.mode=RUN").status == 0
     assert len(composed) == 2

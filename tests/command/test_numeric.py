@@ -63,6 +63,7 @@ def test_what_is_no_length_is_refused(word):
         rewritten(word)
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize("length", [16, 512, 6000, 16384, 131072])
 def test_the_composed_length_is_the_one_asked_for(length):
     assert compose("train", [f"context={length}"]).context == {"length": length}
@@ -74,6 +75,7 @@ def test_every_preset_holds_the_length_of_its_name_and_nothing_else():
         assert catalogue.read(catalogue.option_file("context", option)) == {"length": int(option)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("word", "lengths"),
     [

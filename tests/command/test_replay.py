@@ -76,6 +76,7 @@ def test_eval_composes_what_the_run_was(ctxlab, run):
     assert "ner-chunk-6000" in str(outcome.run_dir)
 
 
+@pytest.mark.slow
 def test_eval_has_its_own_number_of_processes(ctxlab, run):
     """A training run on eight is evaluated on however many there are."""
     (recorded,) = run.run_dir.glob(".hydra/overrides.yaml")
@@ -109,6 +110,7 @@ def test_another_file_stays_with_the_run_s_source(ctxlab, run):
     assert outcome.config.data.max_documents == 7
 
 
+@pytest.mark.slow
 def test_a_file_for_a_run_on_another_source_changes_the_source(ctxlab):
     made = ctxlab("train", "data=generated", "data.max_documents=7")
     Path("c.jsonl").touch()
@@ -117,6 +119,7 @@ def test_a_file_for_a_run_on_another_source_changes_the_source(ctxlab):
     assert outcome.config.data.max_documents is None
 
 
+@pytest.mark.slow
 def test_a_local_model_is_found_from_elsewhere_and_a_hub_id_stays(ctxlab):
     Path("there/weights").mkdir(parents=True)
     home = Path.cwd()
@@ -146,6 +149,7 @@ def test_resume_from_inside_by_a_relative_path(ctxlab, run, monkeypatch):
     assert ctxlab("train", f"resume={run.run_dir.name}").run_dir == run.run_dir
 
 
+@pytest.mark.slow
 def test_resume_clears_the_failure_of_before(ctxlab):
     failed = ctxlab("train", "seed=13")
     assert (failed.run_dir / "failure.json").exists()
@@ -154,6 +158,7 @@ def test_resume_clears_the_failure_of_before(ctxlab):
     assert "unlucky number" in (failed.run_dir / "train.log").read_text()
 
 
+@pytest.mark.slow
 def test_a_job_of_a_sweep_is_a_run(ctxlab):
     sweep = ctxlab("train", "-m", "context=512,1024", "seed=1,2")
     config, folder = sweep.calls[3]
@@ -163,6 +168,7 @@ def test_a_job_of_a_sweep_is_a_run(ctxlab):
     assert str(folder.parent / "0") in whole.err
 
 
+@pytest.mark.slow
 def test_a_sweep_of_evaluations_of_one_run(ctxlab, run):
     outcome = ctxlab("eval", "-m", f"run={run.run_dir}", "context=512,1024")
     assert [(config.context.length, config.seed) for config, _ in outcome.calls] == [(512, 3), (1024, 3)]
@@ -219,6 +225,7 @@ def test_a_strange_run_cannot_make_hydra_call_anything(ctxlab, run, tmp_path):
     assert outcome.config.stage == "eval"
 
 
+@pytest.mark.slow
 def test_masked_secrets_are_not_taken_for_values(ctxlab):
     made = ctxlab("train", "tracking._target_=ctxlab.tracking.wandb.Wandb", "+tracking.api_key=0123456789", "seed=2")
     outcome = ctxlab("eval", f"run={made.run_dir}")
@@ -288,6 +295,7 @@ def test_what_cannot_be_changed_half_way_is_refused_by_resume(ctxlab, run, word,
     assert outcome.calls == []
 
 
+@pytest.mark.slow
 def test_what_is_repeated_or_may_change_is_taken(ctxlab, run, monkeypatch):
     resumable(run)
     monkeypatch.chdir(run.cwd)
@@ -300,6 +308,7 @@ def test_what_is_repeated_or_may_change_is_taken(ctxlab, run, monkeypatch):
     assert ctxlab("eval", f"run={run.run_dir}", "model=minilm", "seed=3", "data=generated").status == 0
 
 
+@pytest.mark.slow
 def test_a_repeated_group_does_not_undo_what_the_run_has_in_it(ctxlab):
     made = ctxlab("train", "model=minilm", "model.dropout=0.3", "seed=2")
     assert ctxlab("eval", f"run={made.run_dir}", "model=minilm").config.model.dropout == 0.3

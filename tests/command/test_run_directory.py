@@ -37,6 +37,7 @@ def test_a_run_with_checkpoints_says_how_to_go_on(ctxlab):
     assert f"ctxlab train resume={made.run_dir}" in ctxlab("train", "hydra.run.dir=mine").err
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("place", ["file", "file/below"])
 def test_a_file_in_the_way_is_named(ctxlab, place):
     Path("file").write_text("precious")
@@ -116,6 +117,7 @@ def _is_locked(folder):
     return False
 
 
+@pytest.mark.slow
 def test_a_run_that_did_no_work_takes_the_folders_made_for_it_along(ctxlab):
     kept = ctxlab("train")
     for words in (["seed=14"], ["seed=14", "hydra.run.dir=one/two"], ["seed=16"]):
@@ -130,6 +132,7 @@ def test_an_empty_folder_of_the_user_stays_and_is_empty_again(ctxlab):
     assert list(Path("mine").iterdir()) == []
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("name", ["metrics.jsonl", "checkpoints/step-1/model", "notes.txt", "predictions/test.jsonl"])
 def test_what_a_run_has_done_stays_whatever_ends_it(ctxlab, monkeypatch, name):
     import ctxlab.stages.train as stage

@@ -36,6 +36,7 @@ def dotted(config, prefix=""):
             yield from dotted(value, f"{name}.")
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("words", [[], ["strategy=bigbird", "optimizer=sgd"], ["task=qa", "model=tiny_t5"]])
 def test_the_keys_are_those_that_hydra_composes(words):
     composed = {key for key in dotted(compose("train", words)) if "_target_" not in key}

@@ -6,6 +6,7 @@ from ctxlab.command.compose import compose
 from ctxlab.core.errors import UserError
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("task", ["qa", "classification", "nli"])
 def test_shots_are_those_of_the_task(task):
     assert compose("eval", ["shots=3", f"task={task}"]).task.shots == 3
@@ -16,6 +17,7 @@ def test_null_and_the_long_name():
     assert compose("eval", ["task=qa", "task.shots=1"]).task.shots == 1
 
 
+@pytest.mark.slow
 def test_a_sweep(ctxlab):
     outcome = ctxlab("eval", "-m", "task=qa", "model=tiny_llama", "shots=0,2")
     assert [config.task.shots for config, _ in outcome.calls] == [0, 2]

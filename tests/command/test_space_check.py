@@ -7,6 +7,7 @@ import pytest
 from ctxlab.cli import main
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize(
     ("line", "says"),
     [

@@ -94,6 +94,7 @@ LED = [
 ]  # fmt: skip
 
 
+@pytest.mark.by_default(30)
 @pytest.mark.parametrize(("words", "end"), LED, ids=[" ".join(words) for words, _ in LED])
 def test_a_careless_word_is_led_on_in_one_sentence(ctxlab, tmp_path, words, end):
     outcome = ctxlab("train", *words)
@@ -106,6 +107,7 @@ def test_a_careless_word_is_led_on_in_one_sentence(ctxlab, tmp_path, words, end)
     assert "hunter2" not in outcome.err
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     "words",
     [
@@ -133,6 +135,7 @@ def test_the_nearest_file_is_named(ctxlab, tmp_path):
     assert "the nearest name there is train.jsonl." in ctxlab("train", "data.train_file=trian.jsonl").err
 
 
+@pytest.mark.slow
 def test_output_is_tested_before_anything_is_read(ctxlab, tmp_path):
     (tmp_path / "work" / "in.jsonl").touch()
     assert "output=in.jsonl exists" in ctxlab("predict", "input=in.jsonl", "output=in.jsonl").err
@@ -193,6 +196,7 @@ def test_other_letters_need_no_quotes(word, value):
     assert parse([word])[0].value() == value
 
 
+@pytest.mark.slow
 def test_other_letters_in_a_sweep_stay_several_values(ctxlab):
     from pathlib import Path
 

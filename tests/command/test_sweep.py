@@ -20,6 +20,7 @@ def rows(folder):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_the_others_run_on_and_the_failed_are_named(ctxlab):
     outcome = ctxlab("train", "-m", "seed=1,13,14,2", "context=1024", "hydra.sweep.dir=all")
     assert outcome.status == 1
@@ -47,11 +48,13 @@ def test_the_others_run_on_and_the_failed_are_named(ctxlab):
     assert "context" not in table[0]
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize(("seeds", "status"), [("1,2", 0), ("14,15", 2), ("1,14", 1)])
 def test_exit_status(ctxlab, seeds, status):
     assert ctxlab("train", "-m", f"seed={seeds}").status == status
 
 
+@pytest.mark.slow
 def test_wrong_values_fail_their_job_only(ctxlab):
     outcome = ctxlab("train", "-m", "trainer.max_steps=0,5")
     assert outcome.status == 1
@@ -65,6 +68,7 @@ def test_an_option_that_does_not_exist_stops_the_sweep_before_it_starts(ctxlab):
     assert not Path("all").exists()
 
 
+@pytest.mark.slow
 def test_ctrl_c_still_sums_up(ctxlab):
     outcome = ctxlab("train", "-m", "seed=1,16,2", "hydra.sweep.dir=all")
     assert outcome.status == 130
@@ -72,6 +76,7 @@ def test_ctrl_c_still_sums_up(ctxlab):
     assert "has no result" in rows("all")[1]["error"]
 
 
+@pytest.mark.slow
 def test_each_job_has_its_own_log_and_directory(ctxlab):
     outcome = ctxlab("train", "-m", "seed=1,13", "hydra.sweep.dir=all")
     assert [path for _, path in outcome.calls] == [Path.cwd() / "all" / "0", Path.cwd() / "all" / "1"]

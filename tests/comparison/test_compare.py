@@ -36,6 +36,7 @@ def allowed(replicates):
     return 0.05 + 2 * np.sqrt(0.05 * 0.95 / replicates)
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize("spread", SPREADS.values(), ids=SPREADS)
 @pytest.mark.parametrize("num_documents", [10, 20])
 def test_candidates_that_do_not_differ_are_called_different_in_5_percent_at_most(num_documents, spread):

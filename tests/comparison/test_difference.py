@@ -122,6 +122,7 @@ def coverage(num_seeds, num_documents, spread, replicates):
     return contained / replicates
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize("num_documents", [10, 50])
 @pytest.mark.parametrize("spread", SPREADS)
 def test_intervals_of_three_seeds_contain_the_true_difference_as_often_as_they_say(num_documents, spread):

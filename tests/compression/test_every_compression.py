@@ -51,6 +51,7 @@ def model(request):
     return request.param
 
 
+@pytest.mark.covering("name", "model")
 @pytest.mark.parametrize("name", NAMES)
 def test_it_reloads_with_the_same_bits_and_trains_on(name, model, tmp_path):
     made = MODELS[model]()
@@ -82,6 +83,7 @@ def test_it_reloads_with_the_same_bits_and_trains_on(name, model, tmp_path):
         assert torch.equal(logits(final, ids), logits(made, ids))
 
 
+@pytest.mark.covering("name", "model")
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("model", ["tiny_bert", "tiny_gpt2", "tiny_llama", "tiny_t5"])
 def test_weights_get_fewer_as_arithmetic_says(name, model, tmp_path):

@@ -17,16 +17,19 @@ FINE = (
 )
 
 
+@pytest.mark.by_default(3)
 @pytest.mark.parametrize("stage", catalogue.stages())
 def test_every_stage_passes(stage):
     assert compose(stage, [], with_hydra=True).hydra.job.config_name == stage
 
 
+@pytest.mark.by_default(3)
 @pytest.mark.parametrize("words", FINE, ids=str)
 def test_what_people_set_is_allowed(words):
     assert compose("train", words).stage == "train"
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("word", "part"),
     [

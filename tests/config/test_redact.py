@@ -138,6 +138,7 @@ def test_nothing_in_a_run_directory_holds_a_secret(ctxlab, secretive):
     assert recorded["tracking"]["note"] == "${oc.env:WANDB_API_KEY}"
 
 
+@pytest.mark.slow
 def test_nothing_in_a_sweep_directory_holds_a_secret(ctxlab, secretive):
     outcome = ctxlab("train", "-m", "seed=1,13", *secretive)
     folder = outcome.calls[0][1].parent
@@ -148,6 +149,7 @@ def test_nothing_in_a_sweep_directory_holds_a_secret(ctxlab, secretive):
     assert "Job 1" in outcome.err
 
 
+@pytest.mark.by_default(3)
 @pytest.mark.parametrize(
     "flags",
     [

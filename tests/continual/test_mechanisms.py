@@ -253,6 +253,7 @@ def test_every_mechanism_is_built_and_changes_nothing_in_the_first_stage(name):
             )
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("words", "says"),
     [

@@ -90,7 +90,7 @@ def cases(pairs, usual):
 
 
 EVERY = [(rule, part) for rule in RULES if rule != "none" for part in PARTS]
-USUAL = {(rule, "full") for rule in RULES} | {("ema", part) for part in PARTS}
+USUAL = {(rule, "full") for rule in RULES} | {("ema", part) for part in ("adalora", "memory")}
 
 
 @pytest.mark.parametrize(("rule", "part"), cases(EVERY, USUAL))
@@ -115,6 +115,7 @@ def test_the_mean_is_in_the_model_and_training_goes_on_without_it(rule, part, pl
     assert any(not torch.equal(job.weights()[name], raw[-1][name]) for name in trained)
 
 
+@pytest.mark.by_default("ema")
 @pytest.mark.parametrize("rule", ["none", "ema", pytest.param("swa", marks=pytest.mark.slow),
                                   pytest.param("last", marks=pytest.mark.slow)])  # fmt: skip
 def test_the_last_checkpoint_has_what_was_evaluated(rule, tmp_path):
@@ -135,7 +136,7 @@ def test_the_last_checkpoint_has_what_was_evaluated(rule, tmp_path):
     assert (folder / checkpoint.AVERAGES).is_file() == (rule != "none")
 
 
-RESUMED = [(rule, "full", 3) for rule in RULES] + [("swa", "full", 1), ("ema", "adalora", 3)]
+RESUMED = [("last", "full", 3), ("swa", "full", 1), ("ema", "adalora", 3)]
 
 
 @pytest.mark.parametrize(
@@ -158,6 +159,7 @@ def test_a_run_resumes_to_the_same_bits(rule, part, kept, tmp_path):
         same(load_file(tmp_path / "whole" / name / file), load_file(tmp_path / "cut" / name / file))
 
 
+@pytest.mark.slow
 def test_the_same_init_seed_means_the_same_head_and_another_order(tmp_path):
     """Without it a seed draws both; a pretrained body is the same anyway."""
     jobs = [

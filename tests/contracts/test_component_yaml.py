@@ -57,14 +57,19 @@ def test_a_file_explains_itself_and_fits_its_class(pair):
 
 
 def rows():
-    """Every file in a command, few commands: one file of each group in each, but a preset apart from its parts."""
+    """Every file in a command, few commands: one file of each group in each, but a preset apart from its parts.
+
+    By default only the first file of a group of another stage, whose own tests compose what they use.
+    """
     words = {group: [] for group in catalogue.groups()}
     for group, option in FILES:
         words[group].append([*WITHIN.get(group, ()), f"{'+' if group == 'experiment' else ''}{group}='{option}'"])
     parts = [group for group in words if group.startswith("strategy/")]
     others = [group for group in words if group not in {*APART, *STAGES, *parts}]
-    for groups in ([one] for one in words if one in {*APART, *STAGES}):
-        yield from ((STAGES.get(groups[0], "train"), file) for file in words[groups[0]])
+    for group in (one for one in words if one in {*APART, *STAGES}):
+        for place, file in enumerate(words[group]):
+            rest = place and group in STAGES
+            yield pytest.param(STAGES.get(group, "train"), file, marks=pytest.mark.slow if rest else ())
     for groups in (others, parts):
         for row in zip_longest(*(words[group] for group in groups), fillvalue=()):
             yield "train", [word for file in row for word in file]

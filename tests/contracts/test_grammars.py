@@ -89,6 +89,7 @@ def test_a_document_is_a_function_of_seed_split_and_index_alone(grammar):
         assert read_text(other[0]) != read_text(documents[0])
 
 
+@pytest.mark.covering
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_documents_are_of_exact_length_and_the_task_reads_them(share, grammar):
     task, language = grammar

@@ -35,6 +35,7 @@ def draws_anew(task, kind):
     return type(form(task, kind)).resample is not BaseTask.resample
 
 
+@pytest.mark.by_default(3)
 @pytest.mark.parametrize(
     ("task", "kind"), [case if draws_anew(*case) else slow("-".join(case), case) for case in sorted(FORMS)]
 )
@@ -43,6 +44,7 @@ def test_a_task_resumes_to_the_same_weights(task, kind, tmp_path):
     assert_resumes(tmp_path, f"task={task}", f"model={MODELS[kind]}", "strategy=chunk", *task_options(task))
 
 
+@pytest.mark.by_default("rmt", "adaptive_span", "progressive")
 @pytest.mark.parametrize("preset", [name if name in USUAL else slow(name, [name]) for name in PRESETS])
 def test_a_preset_resumes_to_the_same_weights(preset, tmp_path):
     """On the first kind of model that it fits; a context that grows does so past the trained length."""

@@ -25,6 +25,7 @@ ALL_PARTS = ("strategy=longformer", "strategy/attention=adaptive_span", "strateg
 NO_SPANS = ("strategy=longformer", "strategy.attention.window=8", "model.trained_length=48")
 
 
+@pytest.mark.by_default("adalora", "adapter", "lora", "top_k")
 @pytest.mark.parametrize("rule", RULES)
 def test_a_rule_resumes_to_the_same_weights(rule, tmp_path):
     few = ["tuning.k=1"] if rule == "top_k" else []
@@ -32,12 +33,14 @@ def test_a_rule_resumes_to_the_same_weights(rule, tmp_path):
     assert_resumes(tmp_path / "run", "task=ner", "model=tiny_bert", f"tuning={rule}", *few, *parts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [("tuning.init=pissa", "tuning.scaling=rs", "tuning.dropout=0.1"),
                                      ("tuning.lr_ratio=16.0", "tuning.train=[norms,positions]")])  # fmt: skip
 def test_variants_of_lora_resume_to_the_same_weights(options, tmp_path):
     assert_resumes(tmp_path / "run", "task=ner", "model=tiny_bert", "tuning=lora", *options, "strategy=chunk")
 
 
+@pytest.mark.by_default("tiny_t5")
 @pytest.mark.parametrize("kind", ["tiny_gpt2", "tiny_llama", "tiny_t5"])
 def test_lora_resumes_to_the_same_weights_in_other_models(kind, tmp_path):
     task = "summarization" if kind == "tiny_t5" else "lm"
@@ -45,6 +48,7 @@ def test_lora_resumes_to_the_same_weights_in_other_models(kind, tmp_path):
     assert_resumes(tmp_path / "run", f"task={task}", f"model={kind}", "tuning=lora", *short, "strategy=chunk")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["lora", "adapter", "bitfit"])
 def test_spans_memory_and_lengthened_positions_are_trained_and_saved(rule, tmp_path):
     """peft freezes the first and the last and loses the second: its adapter file has none of them."""
@@ -71,6 +75,7 @@ OPTIONS = ("task=ner", "model=tiny_bert", "strategy=chunk", "context=64", *TINY[
            "trainer.keep_checkpoints=9", "optimizer.lr=3e-2")  # fmt: skip
 
 
+@pytest.mark.by_default("adapter")
 @pytest.mark.parametrize(
     "rule",
     [
@@ -103,6 +108,7 @@ def test_a_run_is_scored_reloaded_verified_and_started_from(rule, tmp_path, refu
     assert "tuning=full cannot be changed" in said
 
 
+@pytest.mark.slow
 def test_a_table_says_which_ranks_are_kept(tmp_path):
     run = tmp_path / "run"
     assert main(["train", *OPTIONS, "tuning=adalora", "trainer.max_steps=6", f"hydra.run.dir={run}"]) == 0
@@ -115,6 +121,7 @@ def test_a_table_says_which_ranks_are_kept(tmp_path):
     assert all(bool(value.any()) for value in means)
 
 
+@pytest.mark.slow
 def test_the_best_checkpoint_is_scored_with_its_own_adapters(tmp_path):
     """Training ends elsewhere, and loads the best one into the current model; eval builds a new one."""
     run = tmp_path / "run"
@@ -126,6 +133,7 @@ def test_the_best_checkpoint_is_scored_with_its_own_adapters(tmp_path):
     assert lines(run / "predictions/validation.jsonl") == lines(tmp_path / "eval/predictions/validation.jsonl")
 
 
+@pytest.mark.slow
 def test_a_run_stopped_without_its_own_file_is_refused(tmp_path, refused):
     run = tmp_path / "run"
     assert main(["train", *OPTIONS, "tuning=lora", f"hydra.run.dir={run}"]) == 0

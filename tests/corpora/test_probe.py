@@ -92,6 +92,7 @@ def test_every_probe_has_a_solver_and_a_configuration():
     assert probes() == sorted(SOLVERS) == catalogue.options("probe")
 
 
+@pytest.mark.by_default(3)
 @pytest.mark.parametrize("name", SOLVERS)
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(more=st.integers(0, 400), depth=st.floats(0, 1), seed=st.integers(0, 2**32 - 1), data=st.data())

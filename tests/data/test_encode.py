@@ -197,6 +197,7 @@ def test_many_writers_at_once(tokenizer, tmp_path):
     assert is_whole(entry(tmp_path))
 
 
+@pytest.mark.slow
 def test_processes_give_the_same(tokenizer, tmp_path):
     many = documents(40)
     task = NER(labels=["X"])

@@ -20,6 +20,7 @@ def saved(tmp_path_factory):
     return folder
 
 
+@pytest.mark.by_default("latest")
 @pytest.mark.parametrize("pointer", ["latest", "best"])
 def test_every_flipped_bit_and_every_cut_is_found_and_the_last_whole_checkpoint_is_used(
     saved, tmp_path, pointer, promise

@@ -1,6 +1,7 @@
 """A run that is stopped or killed goes on with exactly the windows that come next: none twice, none left out."""
 
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -65,15 +66,21 @@ def interrupted(folder: Path, options: tuple[str, ...], after: int, *, killed: b
 
 @pytest.fixture(scope="module")
 def wholes(tmp_path_factory):
-    """What runs without interruption read, by accumulation."""
+    """What a run without interruption read, by accumulation."""
     folder = tmp_path_factory.mktemp("wholes")
-    return {n: observed(make_job(folder / str(n), *OPTIONS, option)) for n, option in ACCUMULATION.items()}
+
+    @cache
+    def whole(accumulation):
+        return observed(make_job(folder / str(accumulation), *OPTIONS, ACCUMULATION[accumulation]))
+
+    return whole
 
 
+@pytest.mark.by_default("4-2")
 @pytest.mark.parametrize("points", [2, pytest.param(30, marks=pytest.mark.faults)])
 @pytest.mark.parametrize("accumulation", ACCUMULATION)
 def test_every_window_is_read_once_and_in_order(points, accumulation, wholes, tmp_path, promise):
-    options, whole = (*OPTIONS, ACCUMULATION[accumulation]), wholes[accumulation]
+    options, whole = (*OPTIONS, ACCUMULATION[accumulation]), wholes(accumulation)
     steps = whole[-1][1] + 1
     check_epochs(whole)
     assert steps > points
@@ -103,6 +110,7 @@ def check_epochs(whole: Seen) -> None:
     assert epochs[0] != epochs[1] != epochs[2]
 
 
+@pytest.mark.slow
 def test_accumulation_does_not_change_what_a_step_reads(wholes):
-    of_steps = [sorted((row[1], *row[3:]) for row in rows) for rows in wholes.values()]
+    of_steps = [sorted((row[1], *row[3:]) for row in wholes(number)) for number in ACCUMULATION]
     assert of_steps[0] == of_steps[1]

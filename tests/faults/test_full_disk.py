@@ -52,7 +52,8 @@ def drive(folder: Path, count: int) -> dict:
     return facts
 
 
-@pytest.mark.parametrize("count", [3, pytest.param(20, marks=pytest.mark.faults)])
+@pytest.mark.faults
+@pytest.mark.parametrize("count", [3, 20])
 def test_a_full_disk_costs_nothing(count, tmp_path, promise):
     facts = drive(tmp_path, count)
     full = [run for run in facts["runs"] if run["code"] != 0]
@@ -78,6 +79,7 @@ def test_a_full_disk_costs_nothing(count, tmp_path, promise):
 PROMISED = "checkpoints that cannot fit the disk are refused before training"
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("options", "most"),
     [

@@ -180,6 +180,7 @@ BOMBS = {
 }  # fmt: skip
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_small_file_does_not_fill_the_memory(name, tmp_path, tokenizers):
     task, file, content = BOMBS[name]

@@ -134,6 +134,7 @@ TARGETS = (
 PLACES = ("task", "model", "optimizer", "tracking", "strategy.reading", "data", "objective", "continual")
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("number", cases(range(len(TARGETS)), 4), ids=lambda n: repr(TARGETS[n]))
 def test_a_target_in_an_override(refused, place, number):
     """Each at another component, with arguments that would make the trap."""
@@ -149,6 +150,7 @@ NESTED = (
 )  # fmt: skip
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("form", cases(NESTED))
 @pytest.mark.parametrize("where", ["optimizer", "tracking"])
 def test_a_nested_target_in_an_override(refused, place, form, where):
@@ -179,6 +181,7 @@ HYDRA = (
 )
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize("form", cases(HYDRA, 4))
 def test_hydra_itself_is_not_made_to_call_or_write_anything(refused, place, form):
     refused("train", form.format(trap=place.trap, victim=place.victim))
@@ -239,6 +242,7 @@ SENT = (
 )
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("text", cases(SENT, 4))
 def test_an_experiment_that_somebody_has_sent(refused, place, text):
     refused(*experiment(place, text))
@@ -256,6 +260,7 @@ NAMES = (
 )  # fmt: skip
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize("word", cases(NAMES, 3), ids=lambda word: ascii(word)[:40])
 @pytest.mark.parametrize("sent", [False, True], ids=["", "with options of another folder"])
 def test_names_that_lead_elsewhere_or_do_something_to_the_terminal(refused, place, word, sent):
@@ -324,6 +329,7 @@ IN_RUNS = (
 )
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("words", cases(IN_RUNS, 1), ids=str)
 @pytest.mark.parametrize("stage", ["eval", "train"])
 def test_overrides_in_a_run_that_somebody_has_sent(refused, sent, place, words, stage):
@@ -353,6 +359,7 @@ LINKS = ("config.yaml", "train.log", "metrics.jsonl", "result.json", "failure.js
          ".hydra/config.yaml")  # fmt: skip
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("name", cases(LINKS, 3))
 def test_a_link_out_of_a_run_is_not_written_through(refused, sent, place, name):
     path = sent.folder / name
@@ -366,6 +373,7 @@ def test_a_link_out_of_a_run_is_not_written_through(refused, sent, place, name):
     assert name in refused("train", f"resume={sent.folder}")
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("name", ["config.yaml", "result.json", "checkpoints", "predictions"])
 def test_an_evaluation_of_a_run_with_links_writes_beside_it_only(ctxlab, sent, place, name):
     path = sent.folder / name

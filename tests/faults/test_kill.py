@@ -58,7 +58,7 @@ def check_runs(facts: dict) -> None:
 @pytest.mark.parametrize(
     ("points", "options"),
     [
-        (2, ()),
+        pytest.param(2, (), marks=pytest.mark.faults, id="2 points"),
         pytest.param(20, (), marks=pytest.mark.faults, id="20 points"),
         pytest.param(20, MEMORY, marks=pytest.mark.faults, id="20 points, a memory"),
         pytest.param(20, GROWING, marks=pytest.mark.faults, id="20 points, a curriculum"),
@@ -78,7 +78,8 @@ def test_kills_change_nothing(points, options, tmp_path, promise):
         )
 
 
-@pytest.mark.parametrize("points", [3, pytest.param(21, marks=pytest.mark.faults)])
+@pytest.mark.faults
+@pytest.mark.parametrize("points", [3, 21])
 def test_signals_stop_a_run_anywhere_and_change_nothing(points, tmp_path, promise):
     facts = drive("stop", tmp_path, points, ())
     assert len(facts["stopped"]) >= points * 3 // 4, facts

@@ -130,6 +130,7 @@ def test_a_comparison_and_a_sweep(secrets, capfd, monkeypatch, promise):
     )
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("stage", [["sweep", "sweep=learning_rate"], ["train"]])
 def test_the_password_of_a_storage_is_not_said_when_it_cannot_be_opened(stage, secrets, capfd):
     url = f"'postgresql://me:{secrets['word']}@127.0.0.1:1/db'"
@@ -138,6 +139,7 @@ def test_the_password_of_a_storage_is_not_said_when_it_cannot_be_opened(stage, s
     assert hits(secrets, capfd)[0] == []
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("name", ["HF_TOKEN", "MY_PASSWORD"])
 def test_a_secret_in_the_name_of_a_directory_is_refused(name, secrets, capfd):
     assert main(["train", *SMALL, f"hydra.run.dir=outputs/${{oc.env:{name}}}"]) == 2
@@ -149,6 +151,7 @@ def test_a_secret_in_the_name_of_a_directory_is_refused(name, secrets, capfd):
 ELSEWHERE = "hydra_plugins.hydra_submitit_launcher.submitit_launcher.LocalLauncher"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("launcher", "words", "part"),
     [

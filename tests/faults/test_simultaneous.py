@@ -32,7 +32,8 @@ def check_cache(cache: Path) -> int:
     return len(manifests)
 
 
-@pytest.mark.parametrize("count", [3, pytest.param(20, marks=pytest.mark.faults)])
+@pytest.mark.faults
+@pytest.mark.parametrize("count", [3, 20])
 def test_simultaneous_starts_never_meet(count, tmp_path, promise):
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CTXLAB_CACHE": str(tmp_path / "cache"),
                    "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}  # fmt: skip

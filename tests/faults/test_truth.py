@@ -105,6 +105,7 @@ def test_another_group_of_training_is_refused(ctxlab, run, group):
     TOLD.append(group)
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize("name", [name for name in LABELS if not name.startswith(("probe", "tracking"))])
 @pytest.mark.parametrize("stage", ["eval", "train"])
 def test_a_label_is_that_of_the_option(ctxlab, run, stage, name):
@@ -133,6 +134,7 @@ def test_a_resumed_run_changes_only_what_it_says(ctxlab, run, name):
     TOLD.append(f"resume {name}")
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("words", [["data_seed=7"], ["data.max_documents=3"], ["folds=2"], ["fold=1"]])
 def test_documents_that_were_trained_on_are_not_scored_as_others(ctxlab, words):
     """Without a validation file some training documents are held out, by seed and number."""

@@ -102,6 +102,7 @@ def test_a_run_learns_saves_and_uses_the_marks(tmp_path, capsys):
     assert "was trained without this knowledge part" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_resumed_run_is_the_same(tmp_path, names):
     names.write_text("the\tX\n.\tY\n")  # in every generated document
     options = ("knowledge=gazetteer", f"knowledge.file={names}", "trainer.max_steps=3")

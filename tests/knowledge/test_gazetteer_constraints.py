@@ -40,6 +40,7 @@ def test_mistakes_of_each_are_refused(names):
         GazetteerConstraints(str(names), forbid=[["B-PERS", "B-LOC"]]).teach(NER(["PER", "LOC"]))
 
 
+@pytest.mark.slow
 def test_a_run_has_both_and_is_read_with_the_list_alone(tmp_path, names):
     options = ["knowledge=gazetteer_constraints", f"knowledge.file={names}", "strategy=chunk", "trainer.max_steps=3"]
     assert train(tmp_path / "run", *options) == 0

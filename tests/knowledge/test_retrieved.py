@@ -137,6 +137,7 @@ def test_a_run_is_evaluated_with_its_corpus(tmp_path, corpus, capsys):
     assert "leaves no room for the document beside" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_resumed_run_is_the_same(tmp_path, corpus):
     options = ("knowledge=retrieved", f"knowledge.file={corpus}", "knowledge.passage_tokens=4", "trainer.max_steps=3")
     whole = make_job(tmp_path / "whole", *options)

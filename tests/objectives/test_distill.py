@@ -153,6 +153,7 @@ def test_a_run_teaches_another_through_the_command(teacher, tmp_path, monkeypatc
     assert main(["train", f"resume={run}", "trainer.max_steps=3"]) == 0
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("options", "says"),
     [

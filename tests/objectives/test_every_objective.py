@@ -56,6 +56,7 @@ def wants_teacher(name):
     return "run" in catalogue.read(catalogue.option_file("objective", name))
 
 
+@pytest.mark.by_default(3)
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_a_resumed_run_is_the_same(name, teachers, tmp_path):
     options = (f"objective={name}", "model.dropout=0.2", "trainer.max_steps=3", "trainer.activation_checkpointing=true")

@@ -77,6 +77,7 @@ def test_a_label_without_examples_has_a_finite_weight():
     assert learned(None, task, documents).weights == pytest.approx([1, 0.5, 1])
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("options", "says"),
     [

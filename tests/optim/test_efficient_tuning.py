@@ -103,6 +103,7 @@ def test_what_is_saved_restores_the_model_to_the_bit(name, kind):
     assert [key for key in found if not torch.equal(found[key], expected[key])] == []
 
 
+@pytest.mark.by_default(3)
 @pytest.mark.parametrize(("name", "kind"), FITTING)
 def test_gradients_are_the_same_when_activations_are_computed_twice(name, kind):
     found = []

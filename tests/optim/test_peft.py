@@ -38,6 +38,7 @@ def copy_low_rank(adapter, layer):
     layer.lora_B["default"].weight.data.copy_(adapter.b)
 
 
+@pytest.mark.by_default(3)
 @pytest.mark.parametrize("scaling", ["standard", "rs"])
 @pytest.mark.parametrize("kind", MODELS)
 def test_lora_to_the_bit(kind, scaling):

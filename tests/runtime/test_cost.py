@@ -171,6 +171,7 @@ def test_layers_that_are_computed_twice_count_twice():
     assert twice == theirs > once
 
 
+@pytest.mark.covering
 @pytest.mark.parametrize("name", sorted(p.stem for p in ATTENTION.glob("*.yaml")))
 @pytest.mark.parametrize("kind", ["bert", "llama", "t5"])
 def test_every_attention_part_costs_what_its_kernel_computes(kind, name):

@@ -32,6 +32,7 @@ def loss(model, target_place, items):
     return sum(float(one.total) for one in found), sum(float(one.weight) for one in found)
 
 
+@pytest.mark.by_default(1)
 @torch.inference_mode()
 @pytest.mark.parametrize("source", [TinyGpt2, TinyLlama])
 def test_a_decoder_reads_on_into_its_target(source):

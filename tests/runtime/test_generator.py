@@ -97,6 +97,7 @@ def small_bart():
     return tf.BartForConditionalGeneration(config).eval()
 
 
+@pytest.mark.by_default(3)
 @pytest.mark.parametrize("name", ["bart", *(f"t5 {pattern}" for pattern in PATTERNS)])
 def test_an_encoder_decoder_writes_what_the_library_writes_for_each_text_alone(name):
     """Oracle: the library's ``generate`` for one text without any padding."""
@@ -131,6 +132,7 @@ def test_greedy_is_the_likeliest_token_each_time(models, target_place, cached):
         assert written.score == pytest.approx(score, abs=1e-4)
 
 
+@pytest.mark.by_default(3)
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_a_sparse_decoder_writes_what_it_would_if_it_read_the_whole_text_for_every_token(pattern):
     part = attention(pattern)
@@ -144,6 +146,7 @@ def test_a_sparse_decoder_writes_what_it_would_if_it_read_the_whole_text_for_eve
         assert written.score == pytest.approx(score, abs=1e-3)
 
 
+@pytest.mark.by_default(4)
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_a_cache_is_used_where_pairs_stay_as_they_are_while_the_text_grows(pattern):
     part = attention(pattern)

@@ -16,6 +16,7 @@ COPIED = ("relation",)
 """Tasks that copy a whole record, so that no field of it counts as unread."""
 
 
+@pytest.mark.by_default(5)
 @pytest.mark.parametrize("name", catalogue.options("task"))
 def test_a_record_with_gold_is_taken_and_a_mistyped_field_refused(name):
     words = [f"task={name}", "data.documents=2", "data.validation_documents=2", "data.test_documents=2"]
@@ -35,6 +36,7 @@ def test_a_record_with_gold_is_taken_and_a_mistyped_field_refused(name):
         assert task.notes == []
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     "record",
     [

@@ -49,6 +49,7 @@ def test_a_page_and_json_are_left_and_the_status_says_whether_something_was_foun
     assert not (tmp_path / "a" / "failure.json").exists()
 
 
+@pytest.mark.slow
 def test_a_finding_ends_in_status_4_unless_it_is_only_to_be_reported(run, tmp_path, monkeypatch):
     from ctxlab.audit.domain import Domain
     from ctxlab.core.audit import Finding, Verdict
@@ -69,6 +70,7 @@ def test_another_domain_is_compared_with_the_scores_of_the_run(run, tmp_path):
     assert compared["second"] == pytest.approx(own)
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -87,6 +89,7 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(run, tmp_path, capsys, wor
     assert not (tmp_path / "a").exists()
 
 
+@pytest.mark.slow
 def test_a_failed_run_and_a_reference_of_another_task_are_refused(run, tmp_path, capsys):
     failed = tmp_path / "failed"
     failed.mkdir()

@@ -56,6 +56,7 @@ def evaluated(run, folder, *options):
     return result(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gpt2-chunk", "llama-xl"])
 def test_a_checkpoint_loads_again_with_its_scores(name, runs, tmp_path):
     before = result(runs[name])
@@ -68,6 +69,7 @@ def test_a_checkpoint_loads_again_with_its_scores(name, runs, tmp_path):
     assert found["coverage"]["test"] == {"tokens": 1.0, "labels": 1.0, "characters": 1.0}
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("name", ["gpt2-chunk", "llama-xl"])
 def test_answers_do_not_depend_on_the_batch(name, runs, tmp_path):
     """Documents of different lengths in one padded batch, and each by itself."""
@@ -82,6 +84,7 @@ def test_answers_do_not_depend_on_the_batch(name, runs, tmp_path):
         assert a["probabilities"] == pytest.approx(b["probabilities"], abs=2e-5)
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("name", ["bert-truncate", "gpt2-chunk"])
 def test_a_document_of_one_window_is_what_the_plain_model_says(name, runs, tmp_path):
     text = "The old captain sold rope."
@@ -123,6 +126,7 @@ def test_evidence_that_was_cut_off_is_no_coverage(runs):
     assert found["coverage"]["test"]["labels"] in np.arange(3) / 2
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("words", "says"),
     [

@@ -3,13 +3,12 @@
 import html
 import io
 import json
+import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 
 import pytest
@@ -35,12 +34,16 @@ PATIENCE_SECONDS = 240
 
 def killed_after(words: list[str], folder: Path, num_results: int) -> dict[str, int]:
     """Kill the command with all it can do about it once so many cells have a result; when these were written."""
-    process = subprocess.Popen([sys.executable, "-m", "ctxlab", *words, f"hydra.run.dir={folder}"])
+    begun = os.fork()
+    if not begun:
+        with suppress(BaseException):
+            main([*words, f"hydra.run.dir={folder}"])
+        os._exit(0)
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while len(results(folder)) < num_results and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.1)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    while len(results(folder)) < num_results and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(begun, signal.SIGKILL)
+    os.waitpid(begun, 0)
     return results(folder)
 
 
@@ -53,14 +56,14 @@ def results(folder: Path) -> dict[str, int]:
 def compared(tmp_path_factory) -> tuple[Path, dict[str, int], str]:
     """A comparison that was killed in its second cell and gone on with: directory, what was done, what it printed.
 
-    The process that is killed is a real one and so is its cell; those of the second run are forks, which is quicker.
+    All processes are forks, which is quicker; test_compare_kill.py kills others.
     """
     folder = tmp_path_factory.mktemp("compared") / "run"
-    before = killed_after(WORDS, folder, 1)
     shown = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(shown):
         patch.setattr(process, "start", Forked)
         patch.setattr("ctxlab.workbench.finish.draw", lambda *_: [])
+        before = killed_after(WORDS, folder, 1)
         assert main(["compare", f"resume={folder}"]) == 0
     return folder, before, shown.getvalue()
 
@@ -156,6 +159,7 @@ def test_only_resume_can_be_said_to_a_comparison_that_goes_on(compared, capsys):
     assert "leave out seeds=2" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_cell_that_fails_has_a_row_and_the_others_are_compared(compared, tmp_path, capsys, monkeypatch):
     """One cell has lost its result, and cannot run again as its directory is not to be written."""
     folder = tmp_path / "run"
@@ -174,6 +178,7 @@ def test_a_cell_that_fails_has_a_row_and_the_others_are_compared(compared, tmp_p
     assert rows["chunk at 400"]["status"] == "compared"
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize(
     ("words", "says"),
     [

@@ -85,6 +85,7 @@ def test_healing_moves_the_weights_towards_the_original(made):
     assert lines[-1]["step"] == 2
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("name", ["layers", "share", "int8"])
 def test_it_is_used_as_any_other_run(name, made, tmp_path):
     run = made / name
@@ -96,6 +97,7 @@ def test_it_is_used_as_any_other_run(name, made, tmp_path):
     assert len(json.loads((tmp_path / "out.jsonl").read_text())["tags"]) == 3
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("name", ["layers", "share", "int8"])
 def test_verify_passes(name, made, tmp_path):
     words = ["documents=1", "blocks=2", "tokens=4"]
@@ -103,6 +105,7 @@ def test_verify_passes(name, made, tmp_path):
     assert result(tmp_path / "verify")["passed"]
 
 
+@pytest.mark.slow
 def test_it_trains_on_and_keeps_its_shape(made, tmp_path, capsys):
     for name in ("layers", "share"):
         assert main(["train", f"start={made / name}", *SMALL[:9], "tracking=none", "trainer.max_steps=2",
@@ -136,6 +139,7 @@ def test_a_second_mechanism_follows_the_first(made, tmp_path):
     assert found["compressed"]["parameters"] < found["original"]["parameters"]
 
 
+@pytest.mark.slow
 def test_adapters_are_merged(tmp_path):
     assert train(tmp_path / "lora", *SMALL, "tuning=lora", "trainer.max_steps=3") == 0
     words = ("compression=ffn", "compression.share=0.02", "healing.steps=0", "sample_documents=1")
@@ -148,6 +152,7 @@ def test_adapters_are_merged(tmp_path):
     assert main(["eval", f"run={tmp_path / 'made'}", "split=test", f"hydra.run.dir={tmp_path / 'eval'}"]) == 0
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

@@ -71,6 +71,7 @@ def test_a_stage_begins_with_the_best_weights_of_the_one_before(naive, tmp_path)
     assert f"start='{naive / 'stages' / '1'}'" in recorded.replace('"', "'").replace("''", "'")
 
 
+@pytest.mark.slow
 def test_resuming_does_only_what_is_missing(naive, tmp_path, monkeypatch):
     """The last stage is as if killed before it was scored; the first one is not even opened."""
     folder = tmp_path / "moved"
@@ -116,6 +117,7 @@ def test_a_run_killed_within_a_stage_goes_on_to_the_same_result(tmp_path, name):
         assert all(value.equal(found[key]) for key, value in expected.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["replay", "ewc", "lwf"])
 def test_a_mechanism_changes_the_second_stage_alone(naive, tmp_path, name):
     assert sequence(tmp_path / "run", name) == 0
@@ -125,6 +127,7 @@ def test_a_mechanism_changes_the_second_stage_alone(naive, tmp_path, name):
     assert (tmp_path / "run" / "stages" / "1" / judging.REMEMBERED).is_file() == (name == "ewc")
 
 
+@pytest.mark.slow
 def test_adapters_of_each_stage_forget_nothing(tmp_path):
     assert sequence(tmp_path / "run", "lora_per_task") == 0
     found = result(tmp_path / "run")
@@ -136,6 +139,7 @@ def test_adapters_of_each_stage_forget_nothing(tmp_path):
     assert second["on 2"] == pytest.approx(own[1].metrics["test"]["f1"], abs=1e-9)
 
 
+@pytest.mark.slow
 def test_labels_of_all_stages_have_outputs_from_the_first_on(tmp_path):
     """Files, a path and a mapping; tags of the second are ``O`` in the first."""
     for name, tag in (("a", "PER"), ("b", "ORG")):
@@ -152,6 +156,7 @@ def test_labels_of_all_stages_have_outputs_from_the_first_on(tmp_path):
     assert [row["trained"] for row in result(tmp_path / "r")["breakdowns"]["validation"]["stages"]][1] == "after 1 a"
 
 
+@pytest.mark.by_default(3)
 @pytest.mark.parametrize(
     ("words", "says"),
     [

@@ -47,12 +47,14 @@ def evaluated(tmp_path, monkeypatch):
     return run
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize("case", list(CASES))
 def test_every_pass_of_an_evaluation_is_counted(case, evaluated):
     found, counted, _ = evaluated(*CASES[case])
     assert found["cost"]["flops"] == counted > 0
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize(
     "words",
     [
@@ -77,6 +79,7 @@ def test_every_training_step_is_counted(words, tmp_path, monkeypatch):
     assert result(tmp_path / "run")["cost"]["flops"] == sum(counted) > 0
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("reading", ["truncate", "chunk"])
 def test_tokens_that_no_window_holds_are_not_read(reading, evaluated):
     """``chunk`` without overlap reads each token once, ``truncate`` only those that fit, plus special tokens."""

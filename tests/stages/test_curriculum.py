@@ -45,6 +45,7 @@ def test_growing_reaches_the_loss_of_constant_at_lower_cost(tmp_path):
     assert found["progressive"][1] < 0.85 * found["constant"][1]
 
 
+@pytest.mark.slow
 def test_a_stage_without_room_for_tokens_is_named(refused, tmp_path):
     """The stage's context is too short; a longer context for the run would not help."""
     options = ("task=nli", "model=tiny_bert", "tracking=none", "strategy=progressive", "context=96", "data.documents=3",

@@ -56,6 +56,7 @@ def test_one_run_has_the_scores_of_its_own(made, tmp_path):
     assert one == other
 
 
+@pytest.mark.slow
 def test_each_run_has_its_own_model_strategy_and_context_unless_one_is_given_for_all(made, tmp_path):
     both = f"runs=[{made / 'other'},{made / 'cycles'}]"
     found = score(tmp_path / "own", both)
@@ -81,6 +82,7 @@ def test_bad_input_is_one_sentence(made, tmp_path, refused, words, said):
     assert not (tmp_path / "e").exists()
 
 
+@pytest.mark.slow
 def test_documents_held_out_of_one_are_not_scored_with_another_that_was_trained_on_them(tmp_path, refused, monkeypatch):
     monkeypatch.chdir(tmp_path)
     line = {"tokens": ["Ada", "lives", "in", "Oslo"], "tags": ["B-PER", "O", "O", "B-LOC"]}

@@ -53,6 +53,7 @@ def test_a_label_that_the_model_never_had_is_refused(trained, tmp_path, refused)
     assert "DATE" in error
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_task_is_refused(trained, tmp_path, refused):
     run = tmp_path / "run"
     shutil.copytree(trained, run)
@@ -107,6 +108,7 @@ def test_predict_agrees_with_the_predictions_of_training(predict, trained, tmp_p
     assert predict(source) == expected
 
 
+@pytest.mark.slow
 def test_predict_never_overwrites_unasked(trained, tmp_path, refused, predict):
     source = write(tmp_path / "d.jsonl", {"tokens": ["a"]})
     output = tmp_path / "tags.jsonl"
@@ -117,6 +119,7 @@ def test_predict_never_overwrites_unasked(trained, tmp_path, refused, predict):
     assert len(predict(source, "overwrite=true")) == 1
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
@@ -147,6 +150,7 @@ def test_a_metric_without_tables_is_reported_like_any_other(trained, tmp_path, m
     assert not list((tmp_path / "e").glob("*.png"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["chunk", "truncate"])
 def test_a_context_past_the_trained_length_is_read_in_windows_of_that_length(trained, tmp_path, capsys, strategy):
     """The oracle is the same strategy at the trained length itself."""

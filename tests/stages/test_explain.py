@@ -131,6 +131,7 @@ def test_random_weights_are_put_back(classifier):
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
 
 
+@pytest.mark.slow
 def test_from_python_it_is_the_same(classifier, tmp_path, explain):
     source = write(tmp_path / "in.jsonl", *TEXTS)
     _, found = explain(classifier, f"input={source}", "explanation=occlusion", "explanation.unit=sentence", "checks=0")
@@ -140,6 +141,7 @@ def test_from_python_it_is_the_same(classifier, tmp_path, explain):
     )
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("options", "expected"),
     [

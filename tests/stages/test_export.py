@@ -71,6 +71,7 @@ def test_eval_of_a_moved_bundle_gives_the_figures_and_records_of_the_run(run, co
     assert any("runtime=onnx" in note for note in found["notes"])
 
 
+@pytest.mark.slow
 def test_predict_writes_the_lines_of_the_run(run, exported, tmp_path):
     source = tmp_path / "docs.jsonl"
     texts = ["Ada Lovelace lived in Port Brisk. " * 20, "Short."]
@@ -81,6 +82,7 @@ def test_predict_writes_the_lines_of_the_run(run, exported, tmp_path):
     assert lines(tmp_path / "bundle") == lines(tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_a_shorter_context_works_and_a_longer_one_is_refused(exported, tmp_path, refused):
     folder = tmp_path / "e"
     words = ["eval", f"run={exported}", "runtime=onnx", "tracking=none"]
@@ -155,6 +157,7 @@ def test_a_bundle_of_another_version_is_refused(copy):
         bundle.read(copy)
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
@@ -173,6 +176,7 @@ def test_what_does_not_fit_is_refused_in_one_sentence(run, exported, words, want
     assert not (tmp_path / "e").exists()
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
@@ -199,6 +203,7 @@ def test_missing_libraries_are_named_with_the_extra(monkeypatch):
             part_of_extra.check()
 
 
+@pytest.mark.slow
 def test_outputs_that_differ_end_the_command_without_a_bundle(run, exported, tmp_path, refused, monkeypatch):
     """The model of the bundle stands in for a new one, with outputs that are off by twice the tolerance."""
     written = (exported / "model.onnx").read_bytes()
@@ -217,6 +222,7 @@ def test_outputs_that_differ_end_the_command_without_a_bundle(run, exported, tmp
     assert not (tmp_path / "e" / bundle.FOLDER).exists()
 
 
+@pytest.mark.slow
 def test_int8_is_smaller_and_says_what_it_costs(run, exported, tmp_path, monkeypatch):
     written = (exported / "model.onnx").read_bytes()
     monkeypatch.setattr(session, "_traced", lambda work: None)

@@ -79,6 +79,7 @@ def test_a_tagger_is_scored_without_a_run(trained, published, tmp_path):
     assert scores[0] == scores[1]
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize(
     ("options", "says"),
     [

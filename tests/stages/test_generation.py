@@ -26,6 +26,7 @@ def test_training_scores_constraints_and_the_records_own_texts(run):
     assert {"overall", "by_kind", "by_length", "by_position", "by_evidence"} <= set(found["breakdowns"]["test"])
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("method", ["beam", "sample"])
 def test_scores_do_not_depend_on_the_batch(method, run, tmp_path):
     seen = []
@@ -45,6 +46,7 @@ def test_scores_do_not_depend_on_the_batch(method, run, tmp_path):
     assert seen[1] == pytest.approx(seen[3], rel=1e-5)
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("model", ["tiny_llama", "tiny_gpt2"])
 def test_a_model_generates_without_training(model, tmp_path):
     options = [o for o in WRITES if not o.startswith(("model", "trainer", "context"))]
@@ -59,6 +61,7 @@ def test_under_truncation_constraints_in_the_cut_part_are_not_read(run, tmp_path
     assert result(tmp_path / "e")["coverage"]["test"]["labels"] < 1
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

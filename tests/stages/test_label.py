@@ -80,6 +80,7 @@ def test_labels_of_documents(classifier, tmp_path, label):
     assert sorted(line["label"] for line in mixed) == ["dry", "wet", "wet"]
 
 
+@pytest.mark.slow
 def test_a_queue_goes_out_and_comes_back(classifier, tmp_path, label):
     gold = [{"id": str(n), "text": text, "label": "dry"} for n, text in enumerate(["sun", "rain", "sun rain"])]
     source = write(tmp_path / "pool.jsonl", *gold)
@@ -92,6 +93,7 @@ def test_a_queue_goes_out_and_comes_back(classifier, tmp_path, label):
     assert found == [{"id": line["id"], "text": line["text"], "label": "dry"} for line in queue]
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("options", "expected"),
     [

@@ -82,6 +82,7 @@ def test_masked_figures_are_those_of_the_plain_model(runs, tmp_path):
     assert metrics["validation"]["loss"] == pytest.approx(loss.item(), rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gpt2", "bert"])
 def test_a_checkpoint_loads_again_with_its_scores(name, runs, tmp_path):
     """Tied embeddings (GPT-2, BERT) are saved once."""
@@ -94,6 +95,7 @@ def test_a_checkpoint_loads_again_with_its_scores(name, runs, tmp_path):
     assert (tmp_path / "e" / "test.png").is_file()
 
 
+@pytest.mark.slow
 def test_a_truncated_evaluation_looks_no_better(runs, tmp_path):
     whole = evaluated(runs / "llama", tmp_path / "w")
     cut = evaluated(runs / "llama", tmp_path / "c", "strategy=truncate", "context=64")
@@ -103,6 +105,7 @@ def test_a_truncated_evaluation_looks_no_better(runs, tmp_path):
     assert any("never read" in note for note in cut["notes"])
 
 
+@pytest.mark.slow
 def test_the_best_checkpoint_has_the_fewest_bits(tmp_path):
     options = ("trainer.max_steps=6", "trainer.eval_every_steps=2", "optimizer.lr=0.01", "scheduler=constant")
     assert train(tmp_path / "run", *LM, *options) == 0
@@ -133,6 +136,7 @@ def test_a_model_is_evaluated_without_training(tmp_path):
     assert 500 < found["metrics"]["validation"]["perplexity"] < 5000
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -146,6 +150,7 @@ def test_what_cannot_work_is_refused(options, says, refused, tmp_path):
     assert says in refused(["eval", *options, "tracking=none", f"hydra.run.dir={tmp_path / 'e'}"])
 
 
+@pytest.mark.slow
 def test_weights_without_the_head_are_refused_without_training(runs, capsys, tmp_path):
     from transformers import BertModel
 
@@ -159,6 +164,7 @@ def test_weights_without_the_head_are_refused_without_training(runs, capsys, tmp
     assert "has no masked_lm head for task=mlm" in capsys.readouterr().err
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize(("attention", "ahead"), [("lsh", True), ("local", False), ("structured", False)])
 def test_a_report_says_when_likelihoods_depend_on_later_tokens(attention, ahead, runs, tmp_path):
     found = evaluated(runs / "llama", tmp_path / "e", f"strategy/attention={attention}", "context=256")

@@ -36,7 +36,7 @@ CASES = {
 }
 
 
-USUAL = {"rmt-llama", "rmt-bert", "transformer_xl", "streaming"}
+USUAL = {"rmt-bert", "transformer_xl", "streaming"}
 """The others go through the same code, and are slow tests."""
 
 
@@ -54,21 +54,24 @@ def case(request, tmp_path_factory):
     return request.param, folder
 
 
-def test_it_trains_and_eval_gives_the_same_scores(case, tmp_path):
+@pytest.mark.parametrize("splits", [["test"], pytest.param(["validation", "test"], marks=pytest.mark.slow)], ids=len)
+def test_it_trains_and_eval_gives_the_same_scores(case, splits, tmp_path):
     name, run = case
     assert result(run)["strategy"] == name.split("-")[0]
     assert result(run)["coverage"]["test"] == {"tokens": 1.0, "labels": 1.0, "characters": 1.0}
-    for split in ("validation", "test"):
+    for split in splits:
         assert main(["eval", f"run={run}", f"split={split}", f"hydra.run.dir={tmp_path / split}"]) == 0
         assert result(tmp_path / split)["metrics"][split] == result(run)["metrics"][split]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_resumed(case):
     _, run = case
     assert main(["train", f"resume={run}", "trainer.max_steps=5"]) == 0
     assert result(run)["cost"]["train_steps"] == 5
 
 
+@pytest.mark.slow
 def test_the_first_memory_is_trained_saved_and_needed(tmp_path, refused):
     folders = [tmp_path / name for name in ("one", "two")]
     for folder, steps in zip(folders, (1, 3), strict=True):
@@ -85,6 +88,7 @@ def strategy(*options: str) -> Strategy:
     return make_strategy(compose("train", list(options)).strategy)
 
 
+@pytest.mark.slow
 def test_a_reloaded_memory_gives_the_same_logits(tmp_path):
     """Another seed draws another first memory, which must not survive loading."""
     assert train(tmp_path / "run", *CASES["rmt-llama"]) == 0
@@ -106,6 +110,7 @@ def test_a_reloaded_memory_gives_the_same_logits(tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
 
 
+@pytest.mark.by_default(3)
 @pytest.mark.parametrize(
     ("options", "source", "length", "window", "taken"),
     [
@@ -125,6 +130,7 @@ def test_windows_and_memory_fill_what_the_model_was_trained_for(options, source,
     assert (parts.reading.longest(length), parts.num_positions(length)) == (window, taken)
 
 
+@pytest.mark.slow
 def test_yarn_scales_for_window_and_cache_together():
     options = ("strategy=transformer_xl", "strategy/positions=yarn", "strategy.reading.window=1024")
     parts = strategy("context=4096", *options)
@@ -133,6 +139,7 @@ def test_yarn_scales_for_window_and_cache_together():
     assert model.config.rope_parameters["factor"] == 2
 
 
+@pytest.mark.by_default(3)
 @pytest.mark.parametrize(
     ("options", "parts"),
     [
@@ -160,6 +167,7 @@ def test_what_cannot_work_is_refused_with_what_does(options, parts, refused, tmp
     assert all(part in error for part in parts), error
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("name", ["rmt", "transformer_xl", "streaming"])
 def test_encoder_decoders_are_refused(name):
     parts = strategy(f"strategy={name}")
@@ -191,6 +199,7 @@ def test_a_hundred_thousand_tokens_at_constant_memory():
     assert set(sizes[1:]) == {2 * 2 * 512 * 64}  # keys and values, layers, tokens, width
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["rmt", "transformer_xl", "streaming"])
 def test_language_models_carry_memories_too(name, tmp_path):
     small = ("strategy.memory.window=60",) if name == "streaming" else ()

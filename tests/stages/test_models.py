@@ -54,6 +54,7 @@ def saved(tmp_path):
     return save
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize("kind", ["roberta", "electra", "distilbert", "modernbert"])
 def test_encoders_train_at_twice_their_length_with_local_attention(kind, saved, tmp_path):
     options = (f"model.path={saved(kind)}", "model=pretrained", "strategy.attention.window=16", "trainer.max_steps=2")
@@ -61,6 +62,7 @@ def test_encoders_train_at_twice_their_length_with_local_attention(kind, saved, 
     assert result(tmp_path / "run")["coverage"]["validation"]["tokens"] == 1.0
 
 
+@pytest.mark.slow
 def test_a_model_that_would_ignore_the_attention_is_refused_but_reads_with_its_own(saved, tmp_path, refused):
     folder = saved("deberta-v2")
     words = [word for word in SMALL if not word.startswith("model=")]
@@ -73,6 +75,7 @@ def test_a_model_that_would_ignore_the_attention_is_refused_but_reads_with_its_o
     assert result(tmp_path / "b")["model"] == Path(folder).name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["tiny_t5", "tiny_gpt2"])
 def test_relative_and_learned_positions_train_reload_and_score_alike(model, tmp_path):
     """T5's encoder with its relative bias, at a length that its config does not mention."""
@@ -87,6 +90,7 @@ def test_relative_and_learned_positions_train_reload_and_score_alike(model, tmp_
     assert result(tmp_path / "again")["metrics"]["validation"] == first["metrics"]["validation"]
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("part", ["bigbird", "dilated", "strided", "lsg", "time_mask"])
 def test_sparse_parts_train_a_t5(part, tmp_path):
     options = ("model=tiny_t5", "strategy=chunk", f"strategy/attention={part}", "trainer.max_steps=2")
@@ -99,6 +103,7 @@ def test_a_t5_needs_no_extension_of_positions(refused, tmp_path):
     assert "strategy/positions=keep" in sentence
 
 
+@pytest.mark.slow
 def test_a_sliding_window_wider_than_the_context_is_refused(tmp_path, refused):
     words = ["train", "task=ner", "model=tiny_bert", "context=64", "strategy=longformer", "tracking=none"]
     error = refused([*words, f"hydra.run.dir={tmp_path / 'run'}"])

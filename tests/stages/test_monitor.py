@@ -103,6 +103,7 @@ class Received(BaseHTTPRequestHandler):
         pass
 
 
+@pytest.mark.slow
 def test_documents_that_are_longer_ring_within_50_and_are_posted_once(monitor, tmp_path):
     draw = random.Random(3)
     usual = [{"text": text(draw, draw.randint(8, 16))} for _ in range(60)]
@@ -152,6 +153,7 @@ def test_the_page_opens_from_a_file_on_any_screen(monitor, tmp_path):
         assert "delivery" in window.run("return document.querySelector('blockquote').textContent")
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("records", "options", "expected"),
     [

@@ -31,6 +31,7 @@ def test_both_are_scored_and_their_differences_are_reported(trained, tmp_path, c
     assert all(one["tokens"] != other["tokens"] for one, other in zip(before, after, strict=True))
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("options", "said"),
     [

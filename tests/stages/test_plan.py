@@ -54,6 +54,7 @@ def test_each_candidate_has_its_cost_and_one_that_cannot_be_says_why(planned):
     assert "longformer at 64: not applicable: " in page
 
 
+@pytest.mark.slow
 def test_a_second_plan_measures_nothing_and_a_damaged_cache_is_measured_again(planned, cache, tmp_path, monkeypatch):
     measured = []
     measure = session._measure
@@ -73,6 +74,7 @@ def test_a_second_plan_measures_nothing_and_a_damaged_cache_is_measured_again(pl
     assert sorted(measured) == [64, 64, 256, 256]
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_says_what_would(planned, tmp_path):
     """The limit lies between smaller passes and larger ones; then below all of them."""
     rows = {row["candidate"]: row for row in planned[1]["candidates"]}
@@ -86,6 +88,7 @@ def test_what_does_not_fit_says_what_would(planned, tmp_path):
     assert row["remedy"].startswith("no change of trainer makes it fit")
 
 
+@pytest.mark.slow
 def test_a_device_of_the_table_has_a_range_that_is_not_validated(planned, tmp_path, capsys):
     found = plan(tmp_path / "run", "context=256", "strategy=chunk", "device=h100")
     (row,) = found["candidates"]
@@ -97,6 +100,7 @@ def test_a_device_of_the_table_has_a_range_that_is_not_validated(planned, tmp_pa
     assert "not validated here" in capsys.readouterr().out
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

@@ -77,6 +77,7 @@ def test_an_answerer_protects_the_records_that_it_is_given(trained):
     assert "protected" not in plain[0].record
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("options", "expected"),
     [

@@ -16,6 +16,7 @@ TINY = (
 )  # fmt: skip
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("probe", ["passkey", "frequent_words"])
 def test_probes_of_both_forms_train_and_evaluate(probe, tmp_path):
     with drawn():
@@ -35,6 +36,7 @@ def test_probes_of_both_forms_train_and_evaluate(probe, tmp_path):
     assert all(json.loads(line)["answer"] for line in lines)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_evaluated_at_other_lengths(tmp_path):
     run = tmp_path / "run"
     assert train(run, *TINY, "probe=variable_tracking") == 0
@@ -43,6 +45,7 @@ def test_a_checkpoint_is_evaluated_at_other_lengths(tmp_path):
     assert [row["length"] for row in result(tmp_path / "long")["breakdowns"]["test"]["by_length"]] == [256]
 
 
+@pytest.mark.slow
 def test_several_probes_in_one_command(ctxlab):
     outcome = ctxlab("train", "-m", "probe=passkey,common_words", "model=tiny_bert", "context=512")
     assert [(config.task.name, config.data.probe.name, config.task.form) for config, _ in outcome.calls] == [
@@ -51,6 +54,7 @@ def test_several_probes_in_one_command(ctxlab):
     ]
 
 
+@pytest.mark.slow
 def test_the_group_is_known_and_means_the_task():
     choices = compose("train", ["probe=needle"], with_hydra=True).hydra.runtime.choices
     assert (choices["probe"], choices["task"]) == ("needle", "probe")
@@ -59,6 +63,7 @@ def test_the_group_is_known_and_means_the_task():
     assert "probe.depths=" in query("ctxlab train probe=needle probe.de")
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

@@ -39,6 +39,7 @@ def test_training_scores_every_question(run):
     assert (run / "test.png").is_file()
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("strategy", ["chunk", "truncate", "longformer", "textrank", "selective_context"])
 def test_a_checkpoint_is_scored_under_other_strategies(strategy, run, tmp_path):
     length = 128 if strategy == "longformer" else 64  # room for its window
@@ -51,6 +52,7 @@ def test_a_checkpoint_is_scored_under_other_strategies(strategy, run, tmp_path):
         assert found["coverage"]["test"]["labels"] == 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["rmt", "hierarchical"])
 def test_strategies_that_link_windows(strategy, tmp_path):
     options = (f"strategy={strategy}", "strategy.reading.window=32", "data.documents=1", "context=128")
@@ -73,6 +75,7 @@ def test_questions_about_one_text_stay_on_one_side(tmp_path):
     assert len({json.loads(line)["id"].split("#")[0] for line in lines}) == 1
 
 
+@pytest.mark.slow
 def test_a_run_is_verified(run, tmp_path):
     options = ("data.validation_documents=1", "data.words_per_document=100", "data.evidence_distance=[16]")
     command = ["verify", f"run={run}", "strategy=chunk", "context=64", *options]

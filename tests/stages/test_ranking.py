@@ -45,6 +45,7 @@ def test_training_leaves_scores_and_breakdowns(name, runs):
     assert covered == 1 if name == "recommendation" else covered < 1
 
 
+@pytest.mark.slow
 def test_a_dialogue_that_ends_before_the_turn_that_is_asked_for_is_the_same_as_with_it(runs, tmp_path):
     sentence = "The old captain sold rope, and it rained. "
     turns = [*({"speaker": str(n % 2), "text": sentence} for n in range(9)), {"speaker": "x", "text": "Rain."}]
@@ -78,6 +79,7 @@ def test_candidates_are_drawn_within_a_split(tmp_path):
     assert {f"t{line['text'].split()[2]}" for line in found} == ids
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize(
     ("words", "says"),
     [

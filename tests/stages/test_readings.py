@@ -50,6 +50,7 @@ def test_eval_gives_the_scores_of_training(case, tmp_path):
     assert predictions[0] == predictions[1]
 
 
+@pytest.mark.by_default(1)
 def test_predict_answers_every_word(case, tmp_path):
     _, run = case
     source, output = tmp_path / "d.jsonl", tmp_path / "o.jsonl"
@@ -112,6 +113,7 @@ def test_a_checkpoint_without_frequencies_uses_those_of_the_document(trained, tm
     assert "no token frequencies" in " ".join(result(tmp_path / "e")["notes"])
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -40,6 +40,7 @@ def test_training_leaves_scores_and_breakdowns(run):
     assert (run / "test.png").is_file()
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("strategy", ["truncate", "longformer"])
 def test_a_checkpoint_is_scored_under_other_strategies(strategy, run, tmp_path):
     length = 128 if strategy == "longformer" else 64  # room for its window
@@ -58,6 +59,7 @@ def test_facts_of_training_are_known_after_reloading(run, tmp_path):
     assert found["metrics"]["train"]["ign_f1"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["rmt", "hierarchical"])
 def test_strategies_that_link_windows(strategy, tmp_path):
     options = (f"strategy={strategy}", "strategy.reading.window=32", "task.unknown_labels=miss", "context=128")
@@ -65,6 +67,7 @@ def test_strategies_that_link_windows(strategy, tmp_path):
     assert result(tmp_path / "run")["coverage"]["validation"] == {"tokens": 1.0, "labels": 1.0, "characters": 1.0}
 
 
+@pytest.mark.slow
 def test_a_run_is_verified(run, tmp_path):
     command = ["verify", f"run={run}", "data.validation_documents=1", f"hydra.run.dir={tmp_path / 'v'}"]
     assert main(command) == 0
@@ -86,6 +89,7 @@ def test_predict_needs_no_relations(run, tmp_path):
     assert lines[1]["relations"] == []
 
 
+@pytest.mark.slow
 def test_what_cannot_be_read_is_refused(tmp_path, refused):
     def says(*records, **options):
         file = write(tmp_path / "train.jsonl", *records)

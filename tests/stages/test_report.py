@@ -44,6 +44,7 @@ def test_by_default_it_lies_among_the_outputs_and_reports_do_not_report_themselv
     assert "2 runs of 1 task" in (folders[-1] / "report.md").read_text()
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -47,6 +47,7 @@ def test_yarn_trains_at_twice_the_length_and_reloads_alone(yarn):
     assert model.model.rotary_emb.attention_scaling == pytest.approx(1.0693147, abs=1e-7)  # 0.1 · ln 2 + 1
 
 
+@pytest.mark.slow
 def test_a_checkpoint_reads_at_its_length_further_and_resumes(yarn, tmp_path):
     for name, words in (("same", ()), ("further", ("context=3000",)), ("kept", ("strategy=chunk",))):
         assert main(["eval", f"run={yarn}", *words, f"hydra.run.dir={tmp_path / name}"]) == 0
@@ -55,6 +56,7 @@ def test_a_checkpoint_reads_at_its_length_further_and_resumes(yarn, tmp_path):
     assert result(yarn)["resumed_from"] == "step-00000001"
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize(
     ("options", "rope_type", "reach"),
     [
@@ -71,6 +73,7 @@ def test_every_part_trains_past_the_trained_length(options, rope_type, reach, tm
     assert (config.rope_parameters["rope_type"], config.max_position_embeddings) == (rope_type, reach)
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("options", "parts"),
     [

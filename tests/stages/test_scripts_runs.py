@@ -45,6 +45,7 @@ def test_bytes_know_every_character_and_say_what_they_cost(chinese, tmp_path):
     assert any("several tokens" in note for note in found["notes"])
 
 
+@pytest.mark.slow
 def test_a_run_on_the_chinese_grammar(tmp_path):
     run, output = tmp_path / "run", tmp_path / "out.jsonl"
     words = ["data.language=zh", "data.documents=4", "data.validation_documents=2", "data.test_documents=0"]

@@ -284,6 +284,7 @@ def test_a_port_in_use_is_a_sentence_and_leaves_no_directory(trained, tmp_path, 
     assert not (tmp_path / "s").exists()
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("words", "says"),
     [

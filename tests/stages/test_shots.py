@@ -27,6 +27,7 @@ def lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize(("model", "shots"), [("tiny_llama", 2), ("tiny_gpt2", 0), ("tiny_t5", 0)])
 def test_questions_are_answered_without_training(model, shots, tmp_path):
     words = ["eval", f"model={model}", *WRITE, *TINY, f"shots={shots}", "context=256", *SHORT]
@@ -37,6 +38,7 @@ def test_questions_are_answered_without_training(model, shots, tmp_path):
     assert found["checkpoint"] == model
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("task", ["classification", "nli"])
 def test_labels_are_given_without_training_whatever_shares_a_batch(task, tmp_path):
     words = ["eval", "model=tiny_llama", *TINY, f"task={task}", "shots=1", "context=128", *SHORT,
@@ -71,6 +73,7 @@ def test_predict_takes_a_model_without_training(tmp_path, refused):
     assert set(line["probabilities"]) == {"wet", "dry"}
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("words", "says"),
     [

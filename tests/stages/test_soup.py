@@ -42,6 +42,7 @@ def cook(folder, *words):
     return main(["soup", *words, f"hydra.run.dir={folder}"])
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("name", ["a", "lora"])
 def test_a_soup_of_one_has_the_same_bits(made, tmp_path, name):
     assert cook(tmp_path / "soup", f"runs=[{made / name}]") == 0
@@ -52,6 +53,7 @@ def test_a_soup_of_one_has_the_same_bits(made, tmp_path, name):
     assert result(tmp_path / "soup")["metrics"] == result(made / name)["metrics"]
 
 
+@pytest.mark.slow
 def test_a_soup_is_the_mean_and_a_run_as_any_other(made, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(made)
     assert cook(tmp_path / "soup", "runs=[a,b]") == 0
@@ -78,6 +80,7 @@ def test_a_soup_is_the_mean_and_a_run_as_any_other(made, tmp_path, monkeypatch, 
     assert main(["doctor", "soup"]) in (0, 1)
 
 
+@pytest.mark.slow
 def test_the_greedy_soup_is_never_worse_than_the_best_run(made, tmp_path):
     assert cook(tmp_path / "greedy", "method=greedy", f"runs=[{made / 'a'},{made / 'b'}]") == 0
     found = result(tmp_path / "greedy")
@@ -161,6 +164,7 @@ def test_heads_from_different_seeds_are_warned_of():
     assert "factors" in notes(member(seed=1), member(seed=1), merges=True)[0]
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -27,6 +27,7 @@ def learned(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_they_shrink_under_a_penalty_and_are_logged(learned):
     rows = [row for row in read_metrics(learned / "metrics.jsonl") if row["kind"] == "train"]
     assert rows[-1]["mean_span_tokens_layer_0"] < rows[0]["mean_span_tokens_layer_0"]
@@ -41,6 +42,7 @@ def test_they_are_reported_and_drawn(learned):
     assert (learned / "spans.png").is_file()
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_ends_with_the_same_spans(learned, tmp_path):
     assert train(tmp_path / "half", *OPTIONS, "trainer.max_steps=4", "trainer.save_every_steps=2") == 0
     folder = tmp_path / "half"

@@ -59,6 +59,7 @@ def test_tagger_to_other_labels(trained, tmp_path):
     assert "B-NEW, I-NEW started at random" in notes(tmp_path / "b")
 
 
+@pytest.mark.slow
 def test_decoder_to_classification(tmp_path):
     assert train(tmp_path / "a", "task=lm", "model=tiny_llama", "strategy=chunk", "trainer.max_steps=2") == 0
     words = ("task=classification", f"start={tmp_path / 'a'}", "strategy=chunk", "model=tiny_llama", *HARDLY)
@@ -67,6 +68,7 @@ def test_decoder_to_classification(tmp_path):
     assert "score started at random" in notes(tmp_path / "b")
 
 
+@pytest.mark.slow
 def test_memory_goes_on_where_both_have_one_and_is_said_to_be_left_behind(tmp_path):
     assert train(tmp_path / "a", "strategy=rmt", "trainer.max_steps=2") == 0
     assert train(tmp_path / "b", "strategy=rmt", f"start={tmp_path / 'a'}", *HARDLY) == 0
@@ -81,6 +83,7 @@ def test_memory_goes_on_where_both_have_one_and_is_said_to_be_left_behind(tmp_pa
     assert "own module (memory) started at random" in notes(tmp_path / "d")
 
 
+@pytest.mark.slow
 def test_the_best_checkpoint_unless_the_latest_is_asked_for(tmp_path):
     assert train(tmp_path / "a", "trainer.eval_every_steps=1", "trainer.max_steps=2") == 0
     for pointer, step in (("best", 1), ("latest", 2)):
@@ -94,6 +97,7 @@ def test_the_best_checkpoint_unless_the_latest_is_asked_for(tmp_path):
         assert same(load_file(folder / "model.safetensors"), found[pointer], "")
 
 
+@pytest.mark.slow
 def test_it_resumes_with_its_own_weights_and_scores_without_the_other(trained, tmp_path):
     words = (f"start={trained}", "trainer.save_every_steps=1")
     assert train(tmp_path / "whole", *words) == 0
@@ -118,6 +122,7 @@ def test_what_cannot_be_is_refused_and_leaves_no_directory(trained, tmp_path, re
     assert not (tmp_path / "r").exists()
 
 
+@pytest.mark.slow
 def test_a_run_without_a_checkpoint_is_refused(trained, tmp_path, refused):
     shutil.copytree(trained, tmp_path / "a", ignore=shutil.ignore_patterns("checkpoints"))
     sentence = refused(["train", f"start={tmp_path / 'a'}", "tracking=none", f"hydra.run.dir={tmp_path / 'r'}"])

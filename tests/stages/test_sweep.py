@@ -98,6 +98,7 @@ def test_what_is_searched_cannot_be_changed(word, says, swept, capsys):
     assert says in capsys.readouterr().err
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("words", "says"),
     [

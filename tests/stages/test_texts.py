@@ -17,6 +17,7 @@ def write(path, *records):
     return path
 
 
+@pytest.mark.slow
 def test_every_query_of_a_document_is_answered_separately(tmp_path):
     run = tmp_path / "run"
     assert train(run, "task=summarization", "model=tiny_llama", "strategy=textrank", *SMALL) == 0
@@ -31,6 +32,7 @@ def test_every_query_of_a_document_is_answered_separately(tmp_path):
     ]  # fmt: skip
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("model", ["tiny_bert", "tiny_gpt2", "tiny_t5"])
 def test_what_the_reading_keeps_is_scored_without_a_model(model, tmp_path, monkeypatch):
     monkeypatch.setattr("torch.nn.Module.__call__", None)  # nothing may be run
@@ -46,6 +48,7 @@ def test_what_the_reading_keeps_is_scored_without_a_model(model, tmp_path, monke
     assert found["coverage"]["validation"]["tokens"] < 0.5
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize(
     ("model", "attention"),
     [("tiny_llama", "full"), ("tiny_llama", "local"), ("tiny_llama", "time_mask"), ("tiny_t5", "full")],

@@ -74,6 +74,7 @@ def test_the_same_seed_gives_the_same_run_and_another_another(trained, tmp_path)
     assert any(not torch.equal(first[name], other[name]) for name in first)
 
 
+@pytest.mark.slow
 def test_accumulation_changes_nothing_but_rounding(trained, tmp_path):
     """Four forward passes a step against one: the same gradient, as there is no dropout."""
     assert train(tmp_path / "one", "model.dropout=0.0", "optimizer=sgd") == 0
@@ -82,6 +83,7 @@ def test_accumulation_changes_nothing_but_rounding(trained, tmp_path):
     assert all(torch.allclose(one[name], four[name], atol=1e-5) for name in one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["tiny_bert", "tiny_t5"])
 def test_layers_computed_twice_change_nothing_but_the_cost(model, tmp_path):
     options = (f"model={model}", "strategy=chunk", "model.dropout=0.1", "trainer.max_steps=2")
@@ -93,12 +95,14 @@ def test_layers_computed_twice_change_nothing_but_the_cost(model, tmp_path):
     assert 1.2 * flops[0] < flops[1] < 4 / 3 * flops[0]  # all layers once more, embeddings and head not
 
 
+@pytest.mark.slow
 def test_layers_are_not_computed_twice_where_a_cache_would_be_lost(refused):
     words = ["task=lm", "model=tiny_llama", "strategy=transformer_xl", "context=64", "tracking=none"]
     said = refused(["train", *words, "trainer.activation_checkpointing=true"])
     assert "turns off the KV cache, in which strategy/memory=segment_cache is stored: use false" in said
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     "options",
     [
@@ -114,6 +118,7 @@ def test_every_option_trains(options, tmp_path):
     assert result(tmp_path / "run")["cost"]["train_steps"] == 2
 
 
+@pytest.mark.slow
 def test_tuning_only_the_head_leaves_the_body_as_it_was(tmp_path):
     assert train(tmp_path / "one", "tuning=head", "trainer.max_steps=1") == 0
     assert train(tmp_path / "three", "tuning=head", "trainer.max_steps=3") == 0
@@ -157,6 +162,7 @@ def test_a_stopped_run_resumes_and_a_finished_one_ends_at_once(trained, tmp_path
     assert [row["step"] for row in read_metrics(run / "metrics.jsonl") if row["kind"] == "train"] == [2, 4, 6]
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize(("module", "name"), [(run_directory, "claim"), (preflight, "check"), (job, "redact_file")])
 def test_a_signal_before_the_run_begins_leaves_no_directory(tmp_path, capsys, monkeypatch, module, name):
     before = getattr(module, name)
@@ -224,6 +230,7 @@ def test_an_existing_run_directory_is_left_alone(trained, refused):
     assert {path: path.stat().st_mtime_ns for path in sorted(trained.rglob("*"))} == before
 
 
+@pytest.mark.slow
 def test_a_failing_job_does_not_stop_the_others(tmp_path, capsys):
     words = [word for word in SMALL if not word.startswith("context")]
     command = [
@@ -245,12 +252,14 @@ def test_a_failing_job_does_not_stop_the_others(tmp_path, capsys):
     assert [bool(row["score"]) for row in rows] == [True, False, True, True]
 
 
+@pytest.mark.slow
 def test_weights_and_biases_gets_one_offline_run_with_the_scores(tmp_path, monkeypatch):
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     assert train(tmp_path / "run", "tracking=wandb", "trainer.max_steps=2") == 0
     assert len(list((tmp_path / "run" / "wandb").glob("offline-run-*/run-*.wandb"))) == 1
 
 
+@pytest.mark.slow
 def test_the_best_weights_are_scored_and_not_the_last(tmp_path, capsys):
     """A rate that ruins the model step by step: the last scores are far below the best ones."""
     options = ("task=lm", "model=tiny_llama", "strategy=chunk", "context=64", "optimizer.lr=0.3",

@@ -23,6 +23,7 @@ def runs(tmp_path_factory):
     return folder
 
 
+@pytest.mark.by_default(1)
 def test_training_uses_the_pattern_and_evaluation_does_not(runs):
     """Evaluation of the same weights with attention=full is the oracle."""
     losses = [[row["loss"] for row in lines(runs / name / "metrics.jsonl") if row["kind"] == "train"]

@@ -43,6 +43,7 @@ def verify(folder, capsys, *words):
     raise AssertionError("".join(refusals))
 
 
+@pytest.mark.by_default("hierarchical", "longformer", "rmt", "truncate", "yarn")
 @pytest.mark.parametrize("preset", catalogue.options("strategy"))
 def test_every_preset_is_active_on_a_model_that_it_fits(preset, tmp_path, capsys):
     parts = dict(catalogue.defaults(catalogue.option_file("strategy", preset), "strategy"))
@@ -66,12 +67,14 @@ OTHERS = [
 ]
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize(("group", "option"), OTHERS)
 def test_every_part_without_a_preset_is_active(group, option, tmp_path, capsys):
     base = BASES[group.split("/")[1]]
     verify(tmp_path, capsys, f"strategy={base}", f"{group}={option}", *small([(group, option)]))
 
 
+@pytest.mark.by_default("local")
 @pytest.mark.parametrize("attention", ["full", "local", "strided"])
 def test_the_encoder_of_a_t5(attention, tmp_path):
     words = ("model=tiny_t5", "strategy=chunk", f"strategy/attention={attention}", "context=64")
@@ -98,6 +101,7 @@ def test_the_files_that_it_writes(tmp_path, capsys, monkeypatch):
     assert not (run / "failure.json").exists()
 
 
+@pytest.mark.slow
 def test_a_run_is_verified_under_its_own_strategy_and_another(trained, tmp_path):
     own, other = tmp_path / "own", tmp_path / "other"
     sizes = ("blocks=8", "tokens=12", "documents=1")
@@ -108,6 +112,7 @@ def test_a_run_is_verified_under_its_own_strategy_and_another(trained, tmp_path)
     assert main(["verify", f"run={trained}", *sizes, *words, f"hydra.run.dir={other}"]) == 0
 
 
+@pytest.mark.slow
 def test_a_trained_table_is_not_compared_with_its_initial_rows(tmp_path, capsys):
     run, words = tmp_path / "run", ("model.trained_length=64", "strategy=dense", "context=128")
     given = {word.split("=")[0] for word in words}

@@ -32,6 +32,7 @@ def points(study, number, score=lambda point: 0.0):
     return found
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize("name", ["grid", "random", "tpe", "nsgaii", "gp"])
 def test_twelve_trials_on_twelve_points_are_all_of_them(name, tmp_path):
     """Optuna's TPE tries 6 of them, and its random sampler 7."""

@@ -47,6 +47,7 @@ def test_a_trial_that_was_left_is_continued_under_its_own_number(tmp_path):
     assert (taken.number, taken.point, taken.folder) == (left.number, left.point, left.folder)
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("moment", ["ask", "suggest"])
 def test_killed_while_it_asks_a_process_leaves_a_trial_that_another_completes(moment, tmp_path, monkeypatch):
     """Never one more than there should be, and no point twice."""

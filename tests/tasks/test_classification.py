@@ -245,6 +245,7 @@ def evaluated(task, strategy, *options, context=32, tokens_per_forward=128):
     return evaluate(reader, task, split, task.encode(split, tokenizer))
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize("rule", combine.RULES)
 @pytest.mark.parametrize("several", [False, True])
 @pytest.mark.parametrize(
@@ -265,6 +266,7 @@ def test_a_perfect_model_is_right_under_every_reading_that_covers(rule, several,
     assert (found.coverage.tokens, found.coverage.labels) == (1.0, 1.0)
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize("keep", ["head", "tail", "middle", "head_tail"])
 def test_where_evidence_is_cut_off_scores_are_at_chance(keep):
     """Documents whose evidence was read are right; of the others one in three, as the first class is a guess."""

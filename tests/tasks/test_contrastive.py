@@ -113,6 +113,7 @@ def test_every_window_is_in_a_pass_twice_with_other_draws(tmp_path, monkeypatch)
     assert (apart > 1e-3).all()
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
@@ -137,6 +138,7 @@ def test_a_run_is_the_start_of_a_classifier(tmp_path):
     assert main([*words, f"hydra.run.dir={tmp_path / 'classifier'}"]) == 0
 
 
+@pytest.mark.slow
 def test_a_resumed_run_is_the_same(tmp_path):
     """Dropout tells the two views of a window apart, so that it must be drawn as in the run without a stop."""
     options = ("task=contrastive", "strategy=chunk", "trainer.max_steps=4", "model.dropout=0.1", "optimizer.lr=1e-2")

@@ -92,6 +92,7 @@ for job in range(2):  # two jobs of a multirun in one process
 """
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("key", [None, "0" * 40])
 def test_wandb_logs_offline_without_key_or_server_one_run_a_job(tmp_path, key, monkeypatch):
     for job in "01":
@@ -153,6 +154,7 @@ def test_the_environment_says_what_wandb_may_do(environment, allowed):
     assert mode_allowed(environment) == allowed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "forbidden", [{"WANDB_MODE": "offline"}, {"WANDB_MODE": "disabled"}, {"WANDB_DISABLED": "true"}]
 )

@@ -15,6 +15,7 @@ from ctxlab.training.lanes import Sums
 from tests.training.runs import make_job
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("tokens_per_forward", ["null", "64", "160"])
 def test_an_auxiliary_loss_is_weighted_like_the_main_one(tokens_per_forward, tmp_path, monkeypatch):
     """The gradient of the mean over all labels of a step plus the penalty once, whatever passes it is computed in."""
@@ -51,6 +52,7 @@ def test_an_auxiliary_loss_is_weighted_like_the_main_one(tokens_per_forward, tmp
         assert torch.allclose(found[name], gradient, atol=1e-5, rtol=1e-4), name
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     "words",
     [

@@ -135,6 +135,7 @@ def corpus(tmp_path, monkeypatch):
             "trainer.tokens_per_step=512", "task=classification")  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_budget_of_epochs_ends_after_so_many_passes(corpus, tmp_path):
     job = make_job(tmp_path / "run", *corpus, "trainer.max_epochs=2")
     blocks = job.documents.streamed.num_blocks
@@ -150,6 +151,7 @@ def test_a_budget_of_epochs_ends_after_so_many_passes(corpus, tmp_path):
     assert state.tokens == tokens
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize(
     "options",
     [
@@ -178,6 +180,7 @@ def test_reading_the_file_for_its_labels_shows_how_far_it_is(corpus, tmp_path, c
     assert "100%" in lines[-1]
 
 
+@pytest.mark.slow
 def test_resuming_does_not_read_the_file_for_its_labels(corpus, tmp_path, monkeypatch):
     make_job(tmp_path / "run", *corpus, "trainer.max_steps=2", stop_after=1).run()
     read, whole = [], streamed.StreamedDocuments.__iter__

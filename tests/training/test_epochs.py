@@ -69,6 +69,7 @@ def test_a_run_without_a_curriculum_has_complete_passes(tmp_path, monkeypatch):
     assert job.state.epochs == 2.0
 
 
+@pytest.mark.slow
 def test_a_growing_run_under_an_epoch_budget_resumes_to_the_same_weights(tmp_path):
     options = ("strategy=progressive", "context=128", "trainer.max_epochs=3", "trainer.tokens_per_step=256",
                "model.dropout=0.1")  # fmt: skip

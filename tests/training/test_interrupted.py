@@ -19,6 +19,7 @@ def same_weights(one, other):
     return all(torch.equal(value, other.weights()[name]) for name, value in one.weights().items())
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 @pytest.mark.parametrize("step", [2, 4])
 def test_a_signal_ends_an_evaluation_which_the_resumed_run_makes_up_for(tmp_path, monkeypatch, number, step):

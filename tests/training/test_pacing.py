@@ -136,6 +136,7 @@ def test_self_pacing_goes_by_the_losses_of_the_model(tmp_path):
     assert state.losses == []  # all are admitted in the end
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize(("name", "stop_after"), [("competence", 4), ("self_paced", 4)])
 def test_a_run_resumes_to_the_bit(name, stop_after, tmp_path):
     options = (*PACED[1:], "trainer.max_steps=7", f"strategy/curriculum={name}", "strategy.curriculum.stages=3")

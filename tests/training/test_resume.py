@@ -54,6 +54,7 @@ def test_every_counter_of_the_run_survives(tmp_path, clock):
     assert rows[0] == rows[1]
 
 
+@pytest.mark.slow
 def test_the_highest_memory_of_all_processes_is_kept(tmp_path):
     make_job(tmp_path, "trainer.max_steps=3", stop_after=2, peak=100).run()
     state = make_job(tmp_path, "trainer.max_steps=3", resume=True, peak=60).run()
@@ -92,6 +93,7 @@ class Drawing(Standard):
         yield from super().step(passes, items, task)
 
 
+@pytest.mark.slow
 def test_every_draw_differs_from_step_to_step_and_comes_back_on_resume(tmp_path):
     options = ("trainer.max_steps=5", "trainer.save_every_steps=2", "trainer.eval_every_steps=1")
     whole, before, after = Drawing(), Drawing(), Drawing()
@@ -108,6 +110,7 @@ def test_every_draw_differs_from_step_to_step_and_comes_back_on_resume(tmp_path)
     assert all(other.drawn[0][name] != whole.drawn[0][name] for name in DRAWS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model", ["model=tiny_bert", "model=tiny_t5", "model=tiny_gpt2", "model=tiny_llama"],
 )  # fmt: skip
@@ -129,6 +132,7 @@ class Killed(BaseException):
     """The end of a process, as far as the code can notice."""
 
 
+@pytest.mark.slow
 def test_a_run_killed_after_any_logged_row_logs_each_row_once(tmp_path, monkeypatch):
     monkeypatch.setattr(spikes, "LEAST_STEPS", 1)
     options = ("trainer.max_steps=4", "trainer.log_every_steps=3", "trainer.save_every_steps=2",
@@ -160,6 +164,7 @@ def rows_of(folder):
     return [{key: value for key, value in row.items() if "second" not in key} for row in rows]
 
 
+@pytest.mark.slow
 def test_differences_of_a_resumed_run_are_noted(tmp_path):
     make_job(tmp_path, "trainer.max_steps=2").run()
     job = make_job(tmp_path, "trainer.max_steps=4", "optimizer.lr=0.5", "trainer.log_every_steps=1", resume=True)

@@ -128,6 +128,7 @@ TASKS = {
 }
 
 
+@pytest.mark.by_default(3)
 @pytest.mark.parametrize("name", TASKS)
 def test_what_is_left_out_has_no_weight_in_the_loss(name, tmp_path):
     job = make_job(tmp_path, "data.documents=3", *TASKS[name])
@@ -146,6 +147,7 @@ def test_what_is_left_out_has_no_weight_in_the_loss(name, tmp_path):
         assert weight == 0 or choose(one)
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("options", "labels", "teaches"),
     [

@@ -85,17 +85,19 @@ def near(window, num_global=1):
 
 STRUCTURED = ("model=tiny_llama", "task=lm", "strategy=chunk", "strategy/attention=structured",
               "strategy.attention.window=8", "strategy.attention.max_global=4")  # fmt: skip
+SHIFTED = ("model=tiny_llama", "task=lm", "strategy=chunk", "strategy/attention=shifted", "context=64", "blocks=2",
+           "tokens=1")  # fmt: skip
 
 
 def test_global_tokens_that_are_chosen_by_the_whole_window(failed, monkeypatch):
     """As an encoder may choose them: the declared pattern changes with the tokens, so that only the check of causality
     finds it."""
-    assert failed(*STRUCTURED) == {}
     monkeypatch.setattr(structured, "is_causal", lambda model: False)
     found = failed(*STRUCTURED)
     assert "does attention=structured choose keys by the whole window" in found["the future"]
 
 
+@pytest.mark.slow
 def test_a_part_that_looks_ahead_passes_and_is_reported(tmp_path):
     words = ("model=tiny_llama", "task=lm", "strategy=chunk", "strategy/attention=lsh", "strategy.attention.chunk=8")
     assert main(["verify", *[w for w in SMALL if w != "task=ner"], *words, f"hydra.run.dir={tmp_path / 'run'}"]) == 0
@@ -104,7 +106,8 @@ def test_a_part_that_looks_ahead_passes_and_is_reported(tmp_path):
     assert "as attention=lsh declares: likelihoods" in check["detail"]
 
 
-@pytest.mark.parametrize("words", [STRIDED, YARN, RMT, HAT])
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [STRIDED, YARN, RMT, HAT, STRUCTURED, SHIFTED])
 def test_without_a_fault_nothing_fails(words, failed):
     assert failed(*words) == {}
 
@@ -114,6 +117,7 @@ def test_a_halved_window(failed, monkeypatch):
     assert "does not depend on token" in failed(*LOCAL)["reaches what it should"]
 
 
+@pytest.mark.slow
 def test_a_window_off_by_one(failed, monkeypatch):
     monkeypatch.setattr(Local, "plans", patterned(near(9), window=9))
     assert "attention=local wider" in failed(*LOCAL)["reaches nothing else"]
@@ -121,11 +125,13 @@ def test_a_window_off_by_one(failed, monkeypatch):
     assert set(failed(*LOCAL)) == {"reaches what it should", "every layer", "every head", "dense attention"}
 
 
+@pytest.mark.slow
 def test_a_missing_global_token(failed, monkeypatch):
     monkeypatch.setattr(Local, "plans", patterned(near(8, num_global=0), num_global=0))
     assert "special token 0" in failed(*LOCAL)["reaches what it should"]
 
 
+@pytest.mark.slow
 def test_a_stride_off_by_one(failed, monkeypatch):
     honest = Strided.plans
     monkeypatch.setattr(Strided, "plans", lambda part, *sizes: honest(Strided(part.window, 12), *sizes))
@@ -136,6 +142,7 @@ FIXED = ("model=tiny_bert", "strategy=sparse_transformer", "strategy/attention=f
          "strategy.attention.num_summary=2")  # fmt: skip
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("words", [STRIDED, FIXED])
 def test_patterns_in_the_other_half_of_the_heads(words, failed, monkeypatch):
     """The tokens that a token depends on are the same, so that no other check can find it."""
@@ -175,6 +182,7 @@ def test_rotary_positions_set_after_the_model_was_built(failed, monkeypatch):
     assert "checkpoint" in found  # loaded from the config, they are active
 
 
+@pytest.mark.slow
 def test_a_table_filled_in_another_way(failed, monkeypatch):
     honest = Tile.extend
 
@@ -187,6 +195,7 @@ def test_a_table_filled_in_another_way(failed, monkeypatch):
     assert set(failed(*LOCAL)) == {"positions"}
 
 
+@pytest.mark.slow
 def test_padding_that_is_attended(failed, monkeypatch):
     broken(monkeypatch, lambda args, given: (args, {k: v for k, v in given.items() if k != "attention_mask"}))
     assert {"padding", "batches"} <= set(failed("model=tiny_bert", "strategy=chunk"))
@@ -210,6 +219,7 @@ def test_a_reading_that_skips_tokens(failed, monkeypatch):
     assert {"gold", "labels"} <= set(found)
 
 
+@pytest.mark.slow
 def test_a_reading_whose_windows_are_too_long(failed, monkeypatch):
     honest = Chunk.windows
     monkeypatch.setattr(Chunk, "windows", lambda part, encoded, length: honest(part, encoded, 2 * length))
@@ -227,6 +237,7 @@ def test_outputs_that_are_assigned_to_the_wrong_tokens(failed, monkeypatch):
     assert "other tokens than they came from" in failed("model=tiny_bert", "strategy=chunk")["windows"]
 
 
+@pytest.mark.slow
 def test_a_text_that_is_not_the_document_s(failed, monkeypatch):
     honest = Truncate.windows
 
@@ -237,6 +248,7 @@ def test_a_text_that_is_not_the_document_s(failed, monkeypatch):
     assert "does not have there" in failed("model=tiny_bert", "strategy=truncate", "context=64")["windows"]
 
 
+@pytest.mark.slow
 def test_gold_that_drops_out_of_the_answer(failed, monkeypatch):
     honest = NER.decode
 
@@ -249,6 +261,7 @@ def test_gold_that_drops_out_of_the_answer(failed, monkeypatch):
     assert "the others are not scored" in failed("model=tiny_bert", "strategy=truncate", "context=64")["gold"]
 
 
+@pytest.mark.slow
 def test_labels_that_are_lost_on_the_way(failed, monkeypatch):
     honest = Window.labels
 
@@ -309,6 +322,7 @@ def remembering(monkeypatch, memory):
     monkeypatch.setattr(make_parts, "make_strategy", lambda node: replace(honest(node), memory=memory()))
 
 
+@pytest.mark.slow
 def test_a_memory_that_carries_fails_nothing(failed, monkeypatch):
     remembering(monkeypatch, Carrying)
     assert failed(*CARRIED) == {}
@@ -321,11 +335,13 @@ def test_a_memory_that_is_not_carried(failed, monkeypatch):
     assert "memory" in found["learning"]
 
 
+@pytest.mark.slow
 def test_a_memory_that_crosses_documents(failed, monkeypatch):
     remembering(monkeypatch, Mixing)
     assert {"documents", "batches"} <= set(failed(*CARRIED))
 
 
+@pytest.mark.slow
 def test_memory_tokens_that_restart_in_every_window(failed, monkeypatch):
     honest = Recurrent.step
     monkeypatch.setattr(
@@ -334,12 +350,14 @@ def test_memory_tokens_that_restart_in_every_window(failed, monkeypatch):
     assert "no effect in the next window" in failed(*RMT)["memory"]
 
 
+@pytest.mark.slow
 def test_a_cache_that_is_empty(failed, monkeypatch):
     honest = SegmentCache.step
     monkeypatch.setattr(SegmentCache, "step", lambda part, forward, inputs, _: honest(part, forward, inputs, None))
     assert "no effect in the next window" in failed(*XL)["memory"]
 
 
+@pytest.mark.slow
 def test_windows_that_are_not_joined(failed, monkeypatch):
     monkeypatch.setattr(WindowEncoder, "add_output", lambda *_: None)
     found = failed(*HAT)
@@ -347,6 +365,7 @@ def test_windows_that_are_not_joined(failed, monkeypatch):
     assert "reading" in found["learning"]
 
 
+@pytest.mark.slow
 def test_a_memory_that_has_no_second_window(failed):
     found = failed(*RMT[:2], "strategy.reading.window=96")
     assert "Make strategy.reading.window smaller" in found["memory"]
@@ -402,6 +421,7 @@ def test_what_cannot_work_is_refused_as_in_training(refused, tmp_path):
     assert "positions=yarn" in error
 
 
+@pytest.mark.slow
 def test_global_keys_that_count_twice(failed, monkeypatch):
     """Tokens depend on the right ones with wrong weights: keys before a span are also part of it."""
     honest = masks._local
@@ -416,6 +436,7 @@ def test_global_keys_that_count_twice(failed, monkeypatch):
     assert "dense attention" in failed(*LOCAL, "strategy.attention.window=2")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1.0001, 0.5])
 def test_scores_that_are_scaled_otherwise(scale, failed, monkeypatch):
     honest = Sparse._attend
@@ -427,6 +448,7 @@ def test_scores_that_are_scaled_otherwise(scale, failed, monkeypatch):
     assert set(failed(*LOCAL)) == {"dense attention"}
 
 
+@pytest.mark.slow
 def test_a_cache_that_is_a_key_short(failed, monkeypatch):
     monkeypatch.setattr(segment_cache, "keep_ends", lambda whole, first, last: caches.keep_ends(whole, first, last - 1))
     found = failed(*XL)
@@ -434,6 +456,7 @@ def test_a_cache_that_is_a_key_short(failed, monkeypatch):
     assert "window 1 has 31 cached keys of the 32 tokens before it, but 32 are declared" in found["cached keys"]
 
 
+@pytest.mark.slow
 def test_positions_with_a_gap_between_windows(failed, monkeypatch):
     """Rotary positions act by differences, so that within a window nothing is wrong."""
     honest = caches.forward_cached
@@ -450,6 +473,7 @@ def test_positions_with_a_gap_between_windows(failed, monkeypatch):
 OVERLAP = ("model=tiny_bert", "strategy=chunk", "context=64", "strategy.reading.overlap_tokens=13")
 
 
+@pytest.mark.slow
 def test_outputs_that_are_no_mean_where_windows_overlap(failed, monkeypatch):
     assert failed(*OVERLAP, "strategy.reading.merge=mean") == {}
 
@@ -466,6 +490,7 @@ def test_outputs_that_are_no_mean_where_windows_overlap(failed, monkeypatch):
     assert "but merging returns" in found["windows"]
 
 
+@pytest.mark.slow
 def test_a_last_window_that_is_lost_at_some_lengths(failed, monkeypatch):
     honest = Chunk.windows
 
@@ -479,8 +504,5 @@ def test_a_last_window_that_is_lost_at_some_lengths(failed, monkeypatch):
 
 
 def test_evaluation_that_keeps_the_pattern_of_training(failed, monkeypatch):
-    words = ("model=tiny_llama", "task=lm", "strategy=chunk", "strategy/attention=shifted", "context=64", "blocks=2",
-             "tokens=1")  # fmt: skip
-    assert failed(*words) == {}
     monkeypatch.setattr(Shifted, "reading", lambda _: nullcontext())
-    assert set(failed(*words)) == {"evaluation"}
+    assert set(failed(*SHIFTED)) == {"evaluation"}

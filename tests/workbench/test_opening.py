@@ -41,6 +41,7 @@ def test_labels_come_from_documents_and_the_parts_stay_as_they_were():
     assert (first.checkpoint, first.origin, first.state.step) == (None, "tiny_bert", 0)
 
 
+@pytest.mark.slow
 def test_what_a_stage_refuses_is_refused_before_documents_are_read():
     def refuse(task):
         raise UserError(f"not {task.name}")

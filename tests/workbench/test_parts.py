@@ -27,6 +27,7 @@ def test_values_reach_their_parts():
     assert (parts.origin.stage, parts.origin.run_dir, parts.origin.group) == ("train", Path("run"), "")
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("stage", "values", "expected"),
     [

@@ -52,6 +52,7 @@ def saved(folder, kind, config):
     return theirs.eval()
 
 
+@pytest.mark.by_default(6)
 @pytest.mark.parametrize("name", CONFIGS)
 @pytest.mark.parametrize("kind", MODELS)
 def test_merged_weights_compute_what_peft_computes(kind, name, tmp_path):
@@ -118,6 +119,7 @@ def test_a_folder_that_is_no_adapter_is_refused(spoil, said, tmp_path):
         merge_adapter(make("bert"), tmp_path)
 
 
+@pytest.mark.slow
 def test_training_starts_from_a_published_adapter(tmp_path, refused):  # noqa: F811
     """And a folder of weights with an adapter beside them, which the library would apply again, is refused."""
     make("bert").save_pretrained(tmp_path / "base")

@@ -188,6 +188,7 @@ def test_a_folder_that_is_no_model(tmp_path):
         Pretrained(str(tmp_path)).tokenizer()
 
 
+@pytest.mark.slow
 def test_a_slow_tokenizer_is_refused(tmp_path):
     tf.CanineConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2).save_pretrained(tmp_path)
     tf.CanineTokenizer().save_pretrained(tmp_path)

@@ -20,6 +20,7 @@ DETECTORS = {
 }
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("name", DETECTORS)
 def test_twenty_clean_streams_of_500_documents_ring_once_at_most(name):
     random = np.random.default_rng(11)

@@ -41,6 +41,7 @@ def window(tmp_path_factory):
         yield opened
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1400])
 def test_nothing_is_wider_than_the_window_and_the_console_is_silent(window, page, width, dark):

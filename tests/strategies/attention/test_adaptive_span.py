@@ -21,6 +21,7 @@ from ctxlab.strategies.attention.adaptive_span import AdaptiveSpan, Bounded
 from ctxlab.strategies.attention.kernels import ramps, soft_span
 from ctxlab.strategies.attention.kernels.masks import from_tensor, library_mask
 from ctxlab.strategies.attention.kernels.soft_span import Tiles, num_pairs, soft_span_attention
+from tests.selection import EXAMPLES
 
 KINDS = ["bert", "roberta", "distilbert", "electra", "albert", "modernbert", "llama", "gpt2"]
 DECODERS = ["llama", "gpt2"]
@@ -105,13 +106,18 @@ def assert_equal(found, expected, tolerance=1e-5):
         assert_close(ours.double(), theirs, atol=tolerance, rtol=0)
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
-@given(cases())
-def test_equals_dense_attention_under_the_soft_mask(case):
+@pytest.mark.parametrize("examples", EXAMPLES)
+def test_equals_dense_attention_under_the_soft_mask(examples):
     """The spans' gradient adds up hundreds of pairs: its tolerance is relative where it is large."""
-    found, expected = run(case)
-    assert_equal(found[:4], expected[:4])
-    assert_close(found[4].double(), expected[4], atol=1e-5, rtol=1e-5)
+
+    @settings(max_examples=examples, deadline=None, derandomize=True)
+    @given(cases())
+    def check(case):
+        found, expected = run(case)
+        assert_equal(found[:4], expected[:4])
+        assert_close(found[4].double(), expected[4], atol=1e-5, rtol=1e-5)
+
+    check()
 
 
 def by_the_library(query, key, value, spans, tiles, *, ramp, scaling):
@@ -120,6 +126,7 @@ def by_the_library(query, key, value, spans, tiles, *, ramp, scaling):
     return soft_span._by_the_library(query, key, value, spans, call, 0.0)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(cases())
 def test_the_path_for_other_devices_equals_it_too(case):

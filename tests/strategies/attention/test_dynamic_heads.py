@@ -14,6 +14,7 @@ from transformers.masking_utils import bidirectional_mask_function, causal_mask_
 
 from ctxlab.core.errors import UserError
 from ctxlab.strategies.attention.dynamic_heads import DynamicHeads
+from tests.selection import EXAMPLES
 
 KINDS = ["bert", "roberta", "distilbert", "electra", "albert", "modernbert", "llama", "gpt2"]
 DECODERS = ["llama", "gpt2"]
@@ -107,11 +108,15 @@ def run(case, dtype=torch.float32):
     return [output * real, *(one.grad for one in ours)], [expected * real, *(one.grad for one in theirs)]
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
-@given(cases())
-def test_equals_dense_attention_of_these_heads(case):
-    for ours, theirs in zip(*run(case), strict=True):
-        assert_close(ours.double(), theirs, atol=1e-5, rtol=0)
+@pytest.mark.parametrize("examples", EXAMPLES)
+def test_equals_dense_attention_of_these_heads(examples):
+    @settings(max_examples=examples, deadline=None, derandomize=True)
+    @given(cases())
+    def check(case):
+        for ours, theirs in zip(*run(case), strict=True):
+            assert_close(ours.double(), theirs, atol=1e-5, rtol=0)
+
+    check()
 
 
 def example(**changes):

@@ -81,6 +81,7 @@ def read(model):
     return model(input_ids=ids, attention_mask=mask, decoder_input_ids=written).logits
 
 
+@pytest.mark.by_default(5)
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_equals_the_library_under_a_dense_mask_in_the_encoder(kind, part):

@@ -16,6 +16,7 @@ from ctxlab.strategies.attention.kernels import blocks, masks
 from ctxlab.strategies.attention.kernels.blocks import BlockMask, Layout
 from ctxlab.strategies.attention.kernels.masks import DenseMask
 from ctxlab.strategies.attention.local import Local
+from tests.selection import EXAMPLES
 
 
 def dense(query, key, value, seen, scaling):
@@ -100,14 +101,19 @@ def run(case, dtype):
     return [part.double() for part in found], [expected, *(tensor.grad for tensor in theirs)], mask.plans[0].mask
 
 
-@settings(max_examples=250, deadline=None)
-@given(cases())
-def test_equals_dense_attention_in_fp32(case):
-    found, expected, _ = run(case, torch.float32)
-    for ours, theirs in zip(found, expected, strict=True):
-        assert_close(ours, theirs, atol=1e-5, rtol=0)
+@pytest.mark.parametrize("examples", EXAMPLES)
+def test_equals_dense_attention_in_fp32(examples):
+    @settings(max_examples=examples, deadline=None)
+    @given(cases())
+    def check(case):
+        found, expected, _ = run(case, torch.float32)
+        for ours, theirs in zip(found, expected, strict=True):
+            assert_close(ours, theirs, atol=1e-5, rtol=0)
+
+    check()
 
 
+@pytest.mark.slow
 @settings(max_examples=250, deadline=None)
 @given(cases())
 def test_equals_dense_attention_in_bf16(case):

@@ -18,6 +18,7 @@ from ctxlab.core.errors import UserError
 from ctxlab.strategies.attention.kernels import chunks
 from ctxlab.strategies.attention.kernels.hashing import hash_tokens, num_buckets, rotations
 from ctxlab.strategies.attention.lsh import Buckets, Lsh
+from tests.selection import EXAMPLES
 
 
 def pairs_of_rounds(part, buckets):
@@ -153,8 +154,9 @@ def deviation(found, expected):
     return max(float((one - other).detach().abs().max()) for one, other in zip(found, expected, strict=True))
 
 
-def test_equals_dense_attention_given_the_same_buckets():
-    @settings(max_examples=200, deadline=None, derandomize=True)
+@pytest.mark.parametrize("examples", EXAMPLES)
+def test_equals_dense_attention_given_the_same_buckets(examples):
+    @settings(max_examples=examples, deadline=None, derandomize=True)
     @given(parts(), cases())
     def check(part, case):
         for ours, theirs in zip(*run(part, case), strict=True):
@@ -163,6 +165,7 @@ def test_equals_dense_attention_given_the_same_buckets():
     check()
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("causal", [False, True])
 def test_the_oracle_notices_planted_faults(causal, tied):

@@ -50,6 +50,7 @@ def check_company(model, whole, lengths, frame, length):
         assert_close(outputs, read(whole, model, [one], length)[0], atol=1e-4, rtol=1e-3)
 
 
+@pytest.mark.by_default("recurrent-bert", "recurrent-gpt2", "window", "more", "sinks")
 def test_batch_neighbours_and_padding_change_nothing(case):
     """Documents of different lengths in one batch: 25 random shapes for each of thirteen cases."""
     check_company(*case)
@@ -64,6 +65,7 @@ def test_a_sequence_of_windows_restarts_at_the_context(case):
     assert_close(outputs[12:], changed[12:], atol=0, rtol=0)
 
 
+@pytest.mark.by_default("recurrent-bert", "recurrent-gpt2", "window", "more", "sinks")
 def test_reach_is_as_declared(case):
     """One window's tokens are changed; compare which windows' outputs change."""
     model, whole = case

@@ -15,6 +15,7 @@ from ctxlab.strategies.memory.none import NoMemory
 from ctxlab.strategies.memory.recurrent import Recurrent
 from ctxlab.strategies.positions.keep import Keep
 from ctxlab.strategies.reading.chunk import Chunk
+from tests.selection import EXAMPLES
 from tests.strategies.memory.memory_runs import document, installed, passes, read
 
 M, W = 3, 5
@@ -44,13 +45,15 @@ def test_it_equals_the_loop_of_the_paper(kind, causal, tiny):
     assert whole.memory.num_added == (2 * M if causal else M)
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("kind", ["bert", "llama"])
-def test_memory_of_no_tokens_is_chunk(kind, tiny):
+@pytest.mark.parametrize("examples", EXAMPLES)
+def test_memory_of_no_tokens_is_chunk(kind, tiny, examples):
     model, plain = tiny(kind), tiny(kind)
     whole = installed(model, Recurrent(0), 7)
     chunk = Strategy("chunk", Chunk(), Keep(), Full(), NoMemory(), Constant())
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=examples, deadline=None)
     @given(num_tokens=st.integers(0, 40), window=st.integers(5, 20), frame=st.booleans(), seed=st.integers(0, 9))
     def check(num_tokens, window, frame, seed):
         whole.reading.window = window

@@ -12,6 +12,7 @@ from torch.testing import assert_close
 from ctxlab.core.errors import UserError
 from ctxlab.strategies.memory.segment_cache import SegmentCache
 from ctxlab.strategies.memory.sinks import Sinks
+from tests.selection import EXAMPLES
 from tests.strategies.conftest import ROTARY
 from tests.strategies.memory.memory_runs import document, installed, passes, read
 
@@ -47,11 +48,12 @@ def by_hand(model, ids, window, first, last):
     return model.score(body.norm(states))[0]
 
 
+@pytest.mark.by_default("<lambda>0", "<lambda>3")
 @pytest.mark.parametrize("make", MEMORIES)
 def test_it_equals_layers_that_are_run_by_hand(make, tiny):
     model = tiny("llama")
 
-    @settings(max_examples=35, deadline=None)
+    @settings(max_examples=20, deadline=None)
     @given(num_tokens=st.integers(1, 40), window=st.integers(1, 12))
     def check(num_tokens, window):
         memory = make(window)
@@ -63,6 +65,7 @@ def test_it_equals_layers_that_are_run_by_hand(make, tiny):
     check()
 
 
+@pytest.mark.slow
 def test_segment_cache_equals_full_attention_under_a_mask(tiny):
     """One pass over the document: a query sees its window up to itself, and a number of tokens before the window."""
     model = tiny("llama")
@@ -86,10 +89,11 @@ def full(model, encoded):
         return model(torch.from_numpy(encoded.input_ids)[None]).logits[0]
 
 
-def test_nothing_dropped_is_full_attention(tiny):
+@pytest.mark.parametrize("examples", EXAMPLES)
+def test_nothing_dropped_is_full_attention(tiny, examples):
     model = tiny("llama")
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=examples, deadline=None)
     @given(num_tokens=st.integers(1, 40), window=st.integers(4, 20), num_sinks=st.integers(0, 9), cache=st.booleans())
     def check(num_tokens, window, num_sinks, cache):
         memory = SegmentCache(num_tokens) if cache else Sinks(num_sinks, max(num_tokens - num_sinks, 1))

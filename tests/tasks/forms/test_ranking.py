@@ -188,6 +188,7 @@ def test_a_long_candidate_is_cut_and_said_so(tokenizer):
     assert task.encode_options == (5,)
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize(("negatives", "expected"), [(1, 1), (4, 4), (None, 9), (20, 9)])
 def test_an_epoch_takes_the_configured_number_of_negatives(negatives, expected, tokenizer):
     task = Recommendation(negatives=negatives)

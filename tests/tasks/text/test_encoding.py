@@ -66,6 +66,7 @@ TEXTS = st.lists(
 ).map("".join)  # fmt: skip
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize("name", CUTTABLE)
 @settings(max_examples=200, deadline=None)
 @given(text=TEXTS, least=st.integers(1, 12))
@@ -195,6 +196,7 @@ def limited():
     signal.signal(signal.SIGVTALRM, former)
 
 
+@pytest.mark.slow
 def test_endless_full_stops_take_no_quadratic_time(limited):
     """A second in all; in quadratic time it would be hours."""
     for text in ("." * 200_000 + "x", '."' * 100_000, "。" * 200_000, " " * 200_000 + "x", "\n" * 200_000 + "x"):

@@ -16,6 +16,7 @@ def candidate(tmp_path, *words):
     return Candidate(name, name, words=words, parts=make_parts(compose("train", [*SMALL, *words]), tmp_path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "second", "same"),
     [
@@ -35,6 +36,7 @@ def test_only_what_reads_alike_and_trains_alike_is_one_computation(first, second
     assert bool(found[1].same_as) == same
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("axes", "titles"),
     [

@@ -19,6 +19,7 @@ def whole(tmp_path_factory):
     return run(tmp_path_factory.mktemp("whole"), "strategy=chunk", "context=3000", "model.trained_length=3000")
 
 
+@pytest.mark.by_default(3)
 @pytest.mark.parametrize(
     ("options", "same"),
     [

@@ -68,6 +68,7 @@ def actual(trainer, groups):
     return flops, peaks
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     "options",
     [
@@ -97,6 +98,7 @@ def test_operations_are_within_one_per_cent_of_torchs_counter_and_memory_is_that
     assert found.weight_bytes >= 4 * found.parameters
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("option", ["objective=fgm", "objective=pgd", "tuning=adalora"])
 def test_what_looks_at_gradients_and_layers_is_measured(option, tmp_path):
     """Products are zeros while sizes are counted, and most layers are left out while some are timed."""
@@ -119,6 +121,7 @@ def test_some_layers_are_left_and_all_come_back(left, tmp_path):
         handle.remove()
 
 
+@pytest.mark.slow
 def test_gradients_of_earlier_passes_of_a_step_are_in_memory_beside_later_ones(tmp_path):
     """Two passes of half the tokens need a pass of half the tokens and the gradients."""
     options = ("strategy=chunk", "context.length=512", "trainer.tokens_per_step=1024", "data.words_per_document=2000")

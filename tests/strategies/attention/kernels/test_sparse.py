@@ -171,9 +171,10 @@ def run(part, case, dtype=torch.float32):
     return [one.double() for one in found], [expected, *(tensor.grad for tensor in theirs)], mask
 
 
+@pytest.mark.parametrize("examples", [20, pytest.param(120, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", PARTS)
-def test_equals_dense_attention_in_fp32(name):
-    @settings(max_examples=120, deadline=None, derandomize=True)
+def test_equals_dense_attention_in_fp32(name, examples):
+    @settings(max_examples=examples, deadline=None, derandomize=True)
     @given(parts(name), shapes())
     def check(part, case):
         found, expected, _ = run(part, case)
@@ -225,11 +226,12 @@ def run_biased(part, case, kind, dtype=torch.float32, dropout=0.0):
 BIASES = ["relative", "pairs", "pairs by batch", "pairs shared by heads"]
 
 
+@pytest.mark.parametrize("examples", [8, pytest.param(30, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", BIASED)
-def test_equals_dense_attention_with_a_bias(name):
+def test_equals_dense_attention_with_a_bias(name, examples):
     """Outputs, and the gradients of queries, keys, values and the source of the bias."""
 
-    @settings(max_examples=30, deadline=None, derandomize=True)
+    @settings(max_examples=examples, deadline=None, derandomize=True)
     @given(parts(name), shapes(), st.sampled_from([*BIASES, "relative"]))
     def check(part, case, kind):
         for ours, theirs in zip(*run_biased(part, case, kind), strict=True):
@@ -239,6 +241,7 @@ def test_equals_dense_attention_with_a_bias(name):
     check()
 
 
+@pytest.mark.covering
 @pytest.mark.parametrize("kind", BIASES)
 @pytest.mark.parametrize("name", BIASED)
 def test_a_bias_in_blocks_and_in_bf16(name, kind):
@@ -260,6 +263,7 @@ def test_a_bias_in_true_bf16(name):
                 assert_close(ours, theirs, atol=0.05 * max(1.0, float(theirs.detach().abs().max())), rtol=0)
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize("name", BIASED)
 def test_dropout_keeps_the_mean_with_a_bias(name):
     for part in variants(name):

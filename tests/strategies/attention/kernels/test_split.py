@@ -46,14 +46,22 @@ LONGER = 3
 TOLERANCE = {"float64": 1e-12, "float32": 2e-6}
 
 
+COUNTS = [2, pytest.param(4, marks=pytest.mark.slow)]
+
+
+@pytest.fixture(scope="module", params=COUNTS)
+def count(request):
+    """Number of processes."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def found():
-    """Deviations of every process in every case, on 2 and 4 processes."""
-    cases = {(name, count): {**USUAL, **case, "count": count} for name, case in CASES.items() for count in (2, 4)}
-    cases |= {(name, count): {**USUAL, **case, "fault": name, "count": count}
-              for name, case in PLANTED.items() for count in (2, 4)}  # fmt: skip
+def found(count):
+    """Deviations of every process in every case, on so many processes."""
+    cases = {(name, count): {**USUAL, **case, "count": count} for name, case in CASES.items()}
+    cases |= {(name, count): {**USUAL, **case, "fault": name, "count": count} for name, case in PLANTED.items()}
     longer = {**USUAL, "length": USUAL["length"] * LONGER}
-    cases |= {("longer", count): {**longer, "count": count} for count in (2, 4)}
+    cases |= {("longer", count): {**longer, "count": count}}
     command = [sys.executable, "-m", "tests.strategies.attention.kernels.split_driver"]
     out = subprocess.run(
         command, input=json.dumps(list(cases.values())), capture_output=True, text=True, timeout=120,
@@ -64,7 +72,6 @@ def found():
 
 
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("count", [2, 4])
 def test_outputs_and_gradients_are_those_of_dense_attention(name, count, found):
     tolerance = TOLERANCE[CASES[name].get("dtype", USUAL["dtype"])]
     assert len(found[name, count]) == count
@@ -73,12 +80,10 @@ def test_outputs_and_gradients_are_those_of_dense_attention(name, count, found):
 
 
 @pytest.mark.parametrize("name", PLANTED)
-@pytest.mark.parametrize("count", [2, 4])
 def test_a_planted_fault_is_seen(name, count, found):
     assert max(max(own["outputs"], own["gradients"]) for own in found[name, count]) > 1e-3
 
 
-@pytest.mark.parametrize("count", [2, 4])
 def test_what_is_sent_does_not_depend_on_the_length(count, found):
     """It is, for two layers of B windows with 8-byte numbers, what docs/context_parallel.md says."""
     sent = [own["sent"] for own in found["bidirectional", count]]
