@@ -197,7 +197,7 @@ class Table:
     """Figure of random guessing, for a table whose rows all depend on the context; else None, also where unknown.
     Such a table has a column ``low``, preceded by the count and the figure."""
     drawn: str = ""
-    """Kind of plot in the report: ``BARS``, ``DEPTHS`` or ``HEADS``; empty for none."""
+    """Kind of plot in the report: ``BARS``, ``DEPTHS``, ``HEADS`` or ``CONFUSION``; empty for none."""
 
     @property
     def figure(self) -> str:
@@ -213,6 +213,9 @@ DEPTHS = "depths"
 
 HEADS = "heads"
 """Heat map: a cell for each row, at its first two columns, layer and head."""
+
+CONFUSION = "confusion"
+"""Heat map: a cell for each row, at its first two columns, the right and the given class."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,13 @@ def macro_f1(sums: Counts) -> Counts:
     return ratio(np.stack([(f1(by_class) * occurs).sum(axis=-1), occurs.sum(axis=-1)], axis=-1))
 
 
+def weighted_f1(sums: Counts) -> Counts:
+    """Return the mean F1 of the classes, weighted by their number of gold labels; (…, 3 C) to (…)."""
+    by_class = sums.reshape(*sums.shape[:-1], -1, 3)
+    gold = by_class[..., GOLD]
+    return ratio(np.stack([(f1(by_class) * gold).sum(axis=-1), gold.sum(axis=-1)], axis=-1))
+
+
 def calibration_error(sums: Counts) -> Counts:
     """Return the mean absolute difference of confidence and accuracy; (…, 3 · bins) to (…)."""
     bins = sums.reshape(*sums.shape[:-1], CALIBRATION_BINS, 3)

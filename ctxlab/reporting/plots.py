@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ctxlab.core.result import rows
-from ctxlab.core.types import BARS, DEPTHS, HEADS, Table
+from ctxlab.core.types import BARS, CONFUSION, DEPTHS, HEADS, Table
 from ctxlab.reporting.charts.series import Reference
 from ctxlab.reporting.references import CHANCE, OVERALL, of_rows
 
@@ -57,6 +57,8 @@ def draw(run_dir: Path, tables: Mapping[str, Sequence[Table]], learned: Sequence
         for table in split_tables:
             if table.drawn == DEPTHS and table.rows:
                 pictures.append(_save(_heat_map(table), run_dir / f"{split}-depth.png"))
+            if table.drawn == CONFUSION and table.rows:
+                pictures.append(_save(_confusion(table), run_dir / f"{split}-confusion.png"))
     for table in learned:
         if table.drawn == HEADS and table.rows:
             pictures.append(_save(_layers_and_heads(table), run_dir / "spans.png"))
@@ -79,6 +81,28 @@ def _layers_and_heads(table: Table) -> Any:
         axes.text(head, layer, f"{value:,.0f}", ha="center", va="center", fontsize=7, color="w" if dark else "k")
     axes.set(xlabel="head", ylabel="layer", xticks=range(heads), yticks=range(layers))
     axes.set_title(f"{table.title}, tokens on each side", fontsize=9)
+    return figure
+
+
+def _confusion(table: Table) -> Any:
+    """Draw the number of documents of each right and given class, darker the larger its fraction of the class is."""
+    from matplotlib import pyplot
+
+    cells = {(right, given): count for right, given, count in table.rows}
+    rights, givens = (list(dict.fromkeys(place[axis] for place in cells)) for axis in (0, 1))
+    totals = {right: sum(cells[right, given] for given in givens) or 1 for right in rights}
+    grid = [[cells[right, given] / totals[right] for given in givens] for right in rights]
+    size = (2.2 + 0.6 * len(givens), 1.8 + 0.45 * len(rights))
+    figure, axes = pyplot.subplots(figsize=size, layout="constrained")
+    axes.imshow(grid, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for row, right in enumerate(rights):
+        for column, given in enumerate(givens):
+            color = "w" if grid[row][column] > 0.6 else "k"
+            axes.text(column, row, f"{cells[right, given]:,}", ha="center", va="center", fontsize=7, color=color)
+    axes.set_xticks(range(len(givens)), givens, rotation=30, fontsize=8, ha="right")
+    axes.set_yticks(range(len(rights)), rights, fontsize=8)
+    axes.set(xlabel=table.columns[1], ylabel=table.columns[0])
+    axes.set_title(table.title, fontsize=9)
     return figure
 
 

@@ -38,6 +38,7 @@ MEASUREMENTS = (
     "watching",
     "before",
     "compression",
+    "tutorials",
 )
 FOLDER = Path("outputs/bench")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ctxlab.core.types import BARS, DEPTHS, HEADS, Table
+from ctxlab.core.types import BARS, CONFUSION, DEPTHS, HEADS, Table
 from ctxlab.reporting.charts.series import Reference
 from ctxlab.reporting.plots import _bars, _panels, draw
 
@@ -30,6 +30,14 @@ def test_length_and_depth_are_drawn_as_a_heat_map(tmp_path):
     )
     assert [picture.name for picture in draw(tmp_path, {"test": [table]})] == ["test-depth.png"]
     assert (tmp_path / "test-depth.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_confusion_matrix_is_drawn_where_a_class_never_occurs_too(tmp_path):
+    rows = [("ham", "ham", 9), ("ham", "spam", 1), ("spam", "ham", 0), ("spam", "spam", 0)]
+    table = Table("confusion", "Confusion matrix", ("class", "given as", "documents"), rows, drawn=CONFUSION)
+    (picture,) = draw(tmp_path, {"test": [table]})
+    assert picture.name == "test-confusion.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_bar_without_an_interval_has_no_whisker():

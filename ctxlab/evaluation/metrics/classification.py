@@ -12,22 +12,30 @@ A document that was **not read** has no answer and counts as wrong: no label is 
 maximally wrong for AUROC and calibration. So an evaluation that read nothing scores 0, with a calibration error of 1.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ctxlab.core.types import Document, Prediction, ScoredRecord, Scores, Table
+from ctxlab.core.types import CONFUSION, Document, Prediction, ScoredRecord, Scores, Table
 from ctxlab.evaluation.auroc import auroc
+from ctxlab.evaluation.averages import averages
 from ctxlab.evaluation.bins import DISTANCES, LENGTHS, by_part, by_size
 from ctxlab.evaluation.breakdown import Breakdown, Estimate, ends, estimate
-from ctxlab.evaluation.labels import Labelled, calibration_error, macro_f1, mean_auroc
+from ctxlab.evaluation.labels import Labelled, calibration_error, macro_f1, mean_auroc, weighted_f1
 from ctxlab.evaluation.scores import metrics
 from ctxlab.evaluation.statistics import bootstrap_weights, f1, interval_note, ratio
 from ctxlab.tasks.forms.document_classifier import Verdict
 
 LENGTH_BINS = LENGTHS[:-1]
 """Last token count of each bin of document lengths; the last bin is open."""
+
+NOT_READ = "(not read)"
+"""What a document was given as of which no part was read."""
+
+MOST_CONFUSED = 20
+"""Number of classes up to which all pairs are shown; with more, as many pairs, the most frequent confusions."""
 
 _INTERVAL = interval_note()
 
@@ -55,7 +63,7 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
     values = [_values(document, verdict) for document, verdict in zip(documents, verdicts, strict=True)]
     records = [ScoredRecord(d.id, d.id, {name: row}) for d, row in zip(documents, values, strict=True)]
     cases, found = _Cases(documents, verdicts, several, Labelled.of(values)), metrics(records)
-    tables = [_overall(cases, found), _per_class(cases.labelled), *_breakdowns(cases)]
+    tables = [_overall(cases, found), _per_class(cases.labelled), *_confusion(cases), *_breakdowns(cases)]
     return Scores(found, _coverage(cases), tables=tables, notes=_notes(cases, found), records=records)
 
 
@@ -119,8 +127,30 @@ def _per_class(labelled: Labelled) -> Table:
         shown = None if np.isnan(area) else area
         at = estimate(counts, f1).cells
         rows.append((name, int(gold), int(given), float(precision), float(recall), *at, shown))
+    _, given, gold = labelled.counts.sum(axis=(0, 1))
+    over = ((labelled.of_all_classes, f1), (labelled.by_class, macro_f1), (labelled.by_class, weighted_f1))
+    for one, (counts, figure) in zip(averages(labelled.counts.sum(axis=0)), over, strict=True):
+        at = estimate(counts, figure).cells
+        rows.append((one.name, int(gold), int(given), one.precision, one.recall, *at, None))
     columns = ("class", "documents", "given", "precision", "recall", "f1", "low", "high", "auroc")
     return Table("per_class", "By class", columns=columns, rows=rows, note=f"of F1 {_INTERVAL}")
+
+
+def _confusion(cases: _Cases) -> list[Table]:
+    """Return the number of documents for each right and given class; none where a document has several labels."""
+    if cases.several:
+        return []
+    pairs = Counter(
+        (document.fields["gold"][0], verdict.chosen[0] if verdict.is_read else NOT_READ)
+        for document, verdict in zip(cases.documents, cases.verdicts, strict=True)
+    )
+    classes, columns = cases.labelled.classes, ("class", "given as", "documents")
+    given = (*classes, NOT_READ) if any(answer == NOT_READ for _, answer in pairs) else classes
+    rows = [(right, answer, pairs[right, answer]) for right in classes for answer in given]
+    if len(classes) > MOST_CONFUSED:
+        rows = sorted((row for row in rows if row[0] != row[1] and row[2]), key=lambda row: -row[2])[:MOST_CONFUSED]
+        return [Table("confusion", "Most frequent confusions", columns=columns, rows=rows)]
+    return [Table("confusion", "Confusion matrix", columns=columns, rows=rows, drawn=CONFUSION)]
 
 
 def _breakdowns(cases: _Cases) -> list[Table]:

@@ -17,6 +17,7 @@ from ctxlab.evaluation.bins import DISTANCES, LENGTHS, TENTHS, Size, Tenth, by_s
 from ctxlab.evaluation.breakdown import Breakdown, estimate, named, picked
 from ctxlab.evaluation.scores import metrics
 from ctxlab.evaluation.statistics import f1, interval_note, ratio
+from ctxlab.evaluation.tag_report import tag_report
 from ctxlab.tasks.records.bio import Span, spans
 
 LIBRARIES = ("evaluate", "seqeval.metrics")
@@ -61,7 +62,13 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
     cases = [_case(document, prediction) for document, prediction in zip(documents, predictions, strict=True)]
     records = [_record(case) for case in cases]
     found = metrics(records)
-    tables = [_overall(found, cases), _per_type(_report(cases)), *_breakdowns(cases), *_by_evidence(cases)]
+    tables = [
+        _overall(found, cases),
+        _per_type(_report(cases)),
+        *_breakdowns(cases),
+        *_by_evidence(cases),
+        tag_report(*_words(cases)),
+    ]
     notes = [] if any(case.gold for case in cases) else [
         "There is no gold entity in these documents, so every score is 0."
     ]  # fmt: skip
@@ -97,6 +104,12 @@ def _report(cases: Sequence[_Case]) -> Mapping[str, Mapping[str, float]]:
         metric = _metric()(keep_in_memory=True, cache_dir=folder, seed=0)
         report: Mapping[str, Mapping[str, float]] = metric.compute(predictions=predicted, references=gold)
     return report
+
+
+def _words(cases: Sequence[_Case]) -> tuple[list[str], list[str]]:
+    """Return the gold and the predicted tag of every word."""
+    gold = [tag for case in cases for tag in case.document.fields["tags"]]
+    return gold, [tag for case in cases for tag in case.prediction.answer]
 
 
 def _pieces(gold: Sequence[str], predicted: Sequence[str]) -> Iterator[tuple[Sequence[str], Sequence[str]]]:

@@ -177,9 +177,56 @@ def test_per_class_table():
         [verdict((CLASSES[a],), p) for a, p in zip(answers, probabilities, strict=True)],
     )
     precision, recall, f1, support = metrics.precision_recall_fscore_support(gold, answers)
-    for index, row in enumerate(table(found, "per_class")):
+    for index, row in enumerate(table(found, "per_class")[:3]):
         assert (row["class"], row["documents"]) == (CLASSES[index], support[index])
         assert [row["precision"], row["recall"], row["f1"]] == pytest.approx(
             [precision[index], recall[index], f1[index]]
         )
         assert row["low"] < row["f1"] < row["high"]
+
+
+@pytest.mark.parametrize("classes", [("a", "b"), CLASSES, tuple("abcdefg")])
+def test_averages_over_classes_are_those_of_scikit_learn(classes):
+    gold, probabilities, answers = drawn(classes)
+    found = scored(
+        [(classes[g],) for g in gold],
+        [verdict((classes[a],), p, classes=classes) for a, p in zip(answers, probabilities, strict=True)],
+    )
+    rows = table(found, "per_class")[len(classes) :]
+    assert [row["class"] for row in rows] == ["micro avg", "macro avg", "weighted avg"]
+    for row in rows:
+        expected = metrics.precision_recall_fscore_support(gold, answers, average=row["class"].split()[0])[:3]
+        assert (row["precision"], row["recall"], row["f1"]) == pytest.approx(expected)
+        assert row["low"] < row["f1"] < row["high"]
+        assert row["documents"] == len(gold)
+
+
+def test_averages_leave_out_classes_that_do_not_occur():
+    found = scored([("a",), ("b",)], [verdict(("a",), [1, 0, 0]), verdict(("b",), [0, 1, 0])])
+    assert {row["class"]: row["f1"] for row in table(found, "per_class")}["macro avg"] == 1.0
+
+
+def test_the_confusion_matrix_is_that_of_scikit_learn_with_a_column_for_what_was_not_read():
+    gold, probabilities, answers = drawn(CLASSES)
+    given = [verdict((CLASSES[a],), p) for a, p in zip(answers, probabilities, strict=True)]
+    names = [(CLASSES[g],) for g in gold]
+    cells = {(r["class"], r["given as"]): r["documents"] for r in table(scored(names, given), "confusion")}
+    expected = metrics.confusion_matrix(gold, answers)
+    assert cells == {(CLASSES[i], CLASSES[j]): expected[i, j] for i in range(3) for j in range(3)}
+    unseen = table(scored([*names, ("b",)], [*given, unread()]), "confusion")
+    assert [r["documents"] for r in unseen if r["given as"] == "(not read)"] == [0, 1, 0]
+
+
+def test_many_classes_show_their_most_frequent_confusions():
+    classes = tuple(f"class {i:02}" for i in range(30))
+    gold, probabilities, answers = drawn(classes, num=300)
+    given = [verdict((classes[a],), p, classes=classes) for a, p in zip(answers, probabilities, strict=True)]
+    rows = table(scored([(classes[g],) for g in gold], given), "confusion")
+    expected = metrics.confusion_matrix(gold, answers)
+    np.fill_diagonal(expected, 0)
+    assert [row["documents"] for row in rows] == sorted(expected.ravel(), reverse=True)[:20]
+
+
+def test_several_labels_have_no_confusion_matrix():
+    found = scored([("a", "b")], [verdict(("a",), [1, 0, 0], several=True)])
+    assert "confusion" not in {one.name for one in found.tables}

@@ -161,7 +161,7 @@ def test_evidence_by_hand():
     ]
     assert "chance 0.25" in next(t for t in scores.tables if t.name == "by_evidence").note
     names = [t.name for t in score([gold(truth)], [said(guess)]).tables]
-    assert names == ["overall", "per_type", "by_length", "by_position"]
+    assert names == ["overall", "per_type", "by_length", "by_position", "per_tag"]
 
 
 def test_overall_has_an_interval_over_documents():
