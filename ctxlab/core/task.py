@@ -190,7 +190,7 @@ class Task(Component, ABC):
     views: int = 1
     """How often every window is in a training pass, in adjacent rows: 2 for a loss that compares draws of dropout."""
     compares: bool = False
-    """Whether the loss compares the windows of a pass, so that a pass of one window, or of one pair, teaches nothing."""
+    """Whether the loss compares the windows of a pass, so that a pass of one window or pair teaches nothing."""
     untrained: bool = False
     """Whether published weights answer without training although the task's head is not among them."""
     gathers: bool = False

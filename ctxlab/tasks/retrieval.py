@@ -205,8 +205,8 @@ class Retrieval(BaseTask):
         """Learn nothing; note what training compares."""
         del documents
         self.notes.append(
-            "Every query is told from the documents of its forward pass: accumulating passes to a step does not enlarge "
-            "the number of negatives, trainer.tokens_per_forward (by default trainer.tokens_per_step) does."
+            "Every query is told from the documents of its forward pass: accumulating passes to a step does not "
+            "enlarge the number of negatives, trainer.tokens_per_forward (by default trainer.tokens_per_step) does."
         )
 
     def encode(self, documents: Sequence[Document], tokenizer: Any) -> list[Encoded]:

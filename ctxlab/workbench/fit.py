@@ -119,8 +119,8 @@ def check_alone(task: Task, strategy: Strategy) -> None:
         if linked:
             raise UserError(
                 f"task={task.name} learns from windows that stand alone, and strategy/{family}="
-                f"{option(getattr(strategy, family))} links them: train with strategy=chunk, and evaluate that run with "
-                "any other."
+                f"{option(getattr(strategy, family))} links them: train with strategy=chunk, and evaluate that run "
+                "with any other."
             )
 
 

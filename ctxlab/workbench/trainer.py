@@ -55,8 +55,8 @@ def make_trainer(
         memory: Meter started with the run.
 
     Raises:
-        UserError: Activation checkpointing was requested and is not supported, the task cannot learn under the strategy, or windows or weights cannot be divided
-            among processes.
+        UserError: Activation checkpointing was requested and is not supported, the task cannot learn under the
+            strategy, or windows or weights cannot be divided among processes.
     """
     ranks = current()
     check_alone(bench.task, bench.strategy)

@@ -1,8 +1,9 @@
 """Retrieval of whole documents: recall at 1, 5 and 10, MRR, nDCG at 10, beside BM25 over the same documents.
 
-Recall at k is the fraction of a query's relevant documents among the first k, MRR the mean of 1 / rank of the first one,
-and nDCG has a gain of 1 for each of them (``evaluation.ranks``). Among equal scores a relevant document comes last. BM25
-(Robertson et al. 1994) ranks whole documents by all of their words, whatever a strategy reads of them.
+Recall at k is the fraction of a query's relevant documents among the first k, MRR the mean of 1 / rank of the first
+one, and nDCG has a gain of 1 for each of them (``evaluation.ranks``). Among equal scores a relevant document comes
+last. **BM25** (Robertson et al. 1994) ranks whole documents by all of their words, whatever a strategy reads of them;
+**blend** ranks by the mean of both scores, each standardised over the documents of the query.
 """
 
 from collections.abc import Sequence
@@ -17,14 +18,14 @@ from ctxlab.evaluation.breakdown import Breakdown, mean, picked
 from ctxlab.evaluation.ranks import rank
 from ctxlab.evaluation.scores import metrics
 from ctxlab.evaluation.statistics import interval_note
-from ctxlab.evaluation.sufficient import bm25_ranks, retrieved_ranks
+from ctxlab.evaluation.sufficient import blend_ranks, bm25_ranks, retrieved_ranks
 from ctxlab.tasks.retrieval import ALL, DOCUMENT, Found
 from ctxlab.text.index import Bm25Index
 
-NAME, LEXICAL = "retrieved_ranks", "bm25_ranks"
-"""Names of the statistics: of the model, and of BM25."""
+NAME, LEXICAL, BLEND = "retrieved_ranks", "bm25_ranks", "blend_ranks"
+"""Names of the statistics: of the model, of BM25, and of both together."""
 
-MODEL, BM25 = retrieved_ranks.STATISTIC, bm25_ranks.STATISTIC
+MODEL, BM25, BOTH = retrieved_ranks.STATISTIC, bm25_ranks.STATISTIC, blend_ranks.STATISTIC
 
 _INTERVAL = interval_note("queries")
 
@@ -36,6 +37,7 @@ class _Case:
     record: ScoredRecord
     scores: Sequence[float]
     lexical: Sequence[float]
+    blend: Sequence[float]
     by_chance: Sequence[float]
     answer: Found
     distance: int | None
@@ -71,16 +73,25 @@ def _case(document: Document, answer: Found, names: Sequence[str], index: Bm25In
     assert fields["candidates"] == (ALL,) or kept <= set(fields["candidates"]), "only candidates are ranked"
     lexical = dict(zip(names, index.scores(fields["text"]).tolist(), strict=True))
     gold = np.asarray([name in fields["relevant"] for name in answer.order], np.float64)
-    values = _values(np.asarray(answer.scores, np.float64), gold)
-    baseline = _values(np.asarray([lexical[name] for name in answer.order], np.float64), gold)
+    dense = np.asarray(answer.scores, np.float64)
+    words = np.asarray([lexical[name] for name in answer.order], np.float64)
+    values, baseline, both = (_values(one, gold) for one in (dense, words, standard(dense) + standard(words)))
     return _Case(
-        record=ScoredRecord(document.id, document.id, {NAME: values, LEXICAL: baseline}),
+        record=ScoredRecord(document.id, document.id, {NAME: values, LEXICAL: baseline, BLEND: both}),
         scores=MODEL.scores(values),
         lexical=BM25.scores(baseline),
+        blend=BOTH.scores(both),
         by_chance=MODEL.by_chance(len(gold), int(gold.sum())),
         answer=answer,
         distance=next((piece["distance"] for piece in fields["probes"] if "distance" in piece), None),
     )
+
+
+def standard(scores: DoubleArray) -> DoubleArray:
+    """Return scores (D,) less their mean, over their standard deviation; zeros where all are equal."""
+    spread = float(scores.std())
+    found: DoubleArray = (scores - scores.mean()) / (spread or 1.0)
+    return found
 
 
 def _values(scores: DoubleArray, gold: DoubleArray) -> dict[str, object]:
@@ -100,11 +111,12 @@ def _overall(cases: Sequence[_Case]) -> Table:
             name.replace("_at_", "@").replace("_", " "),
             *_mean(cases, place),
             float(np.mean([case.lexical[place] for case in cases])),
+            float(np.mean([case.blend[place] for case in cases])),
             float(np.mean([case.by_chance[place] for case in cases])),
         )
         for place, name in enumerate(MODEL.names)
     ]
-    columns = ("figure", "value", "low", "high", "BM25", "by chance")
+    columns = ("figure", "value", "low", "high", "BM25", "blend", "by chance")
     return Table("overall", f"Over {len(cases):,} queries", columns=columns, rows=rows, note=_INTERVAL)
 
 
