@@ -14,7 +14,7 @@ from ctxlab.corpora.grammar.draw import Draw
 from ctxlab.corpora.grammar.names import names
 from ctxlab.corpora.grammar.placing import Fixed, Page, fixed_sentence
 from ctxlab.corpora.grammar.prose import LISTS
-from ctxlab.corpora.qa import FACTS
+from ctxlab.corpora.qa import FACTS, ROOM_FOR_FACT
 
 COUNTS = {"train": 200, "validation": 20, "test": 20}
 """Default number of queries of each split."""
@@ -51,7 +51,7 @@ def write(brief: Brief, index: int) -> dict[str, Any]:
 @lru_cache(4)
 def _shelf(brief: Brief, number: int) -> Sequence[dict[str, Any]]:
     """Return the documents that records ``number * DOCUMENTS`` and on share."""
-    distances = brief.fitting_distances(needed=True)
+    distances = brief.fitting_distances(ROOM_FOR_FACT, needed=True)
     draw = Draw(brief.seed, brief.split, FIRST_DRAW + number)
     about = draw.shuffled(names(brief.split))[:DOCUMENTS]
     forms = [draw.below(len(FACTS)) for _ in about]

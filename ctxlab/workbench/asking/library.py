@@ -86,11 +86,11 @@ def passages_of(manual: int, text: str, passage_words: int) -> Iterator[Passage]
         yield Passage(manual, start, len(text))
 
 
-def _short(text: str, first: int, end: int, most: int) -> Iterator[tuple[int, int]]:
-    """Yield a sentence, or of a longer one (a table, a text without full stops) pieces of ``most`` words."""
+def _short(text: str, first: int, end: int, words: int) -> Iterator[tuple[int, int]]:
+    """Yield a sentence, or of one of more than twice ``words`` (a table, a text without full stops) pieces so long."""
+    most = 2 * words
     places = [match.start() for match in _WORD.finditer(text, first, end)][most::most]
-    edges = [first, *places, end]
-    yield from pairwise(edges)
+    yield from pairwise([first, *places, end])
 
 
 def merged(passages: Sequence[Passage]) -> list[Passage]:
