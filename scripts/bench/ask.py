@@ -74,7 +74,7 @@ def cases(folder: Path) -> list[Case]:
         texts[name] = record["context"]
         (folder / name).write_text(record["context"], encoding="utf-8")
         for asked in record["questions"][: 2 if number % 2 else 1]:
-            answer = asked["answers"][0] if asked["answers"] else {"text": "", "answer_start": -1}
+            answer: dict[str, Any] = asked["answers"][0] if asked["answers"] else {"text": "", "answer_start": -1}
             found.append(
                 Case(f"{number}-{asked['id']}", asked["question"], name, answer["text"], answer["answer_start"])
             )

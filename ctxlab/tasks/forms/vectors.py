@@ -51,7 +51,7 @@ def held(outputs: FloatArray, seen: BoolArray, rule: str, passage_tokens: int) -
     """
     states = outputs[seen]
     if rule == "max_sim" or not len(states):
-        return Held(unit(states).astype(np.float16), seen)  # type: ignore[arg-type]
+        return Held(unit(states).astype(np.float16), seen)
     size = len(seen) if rule == "mean" else passage_tokens
     passage = np.flatnonzero(seen) // size
     starts = np.flatnonzero(np.diff(passage, prepend=-1))
