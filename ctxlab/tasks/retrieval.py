@@ -308,7 +308,7 @@ class Retrieval(BaseTask):
         scores = ranked([one for _, one in queries], list(texts.values()))
         share = sum(one.num_seen for one in texts.values()) / max(sum(one.num_tokens for one in texts.values()), 1)
         answers = {
-            document.id: _found(document, names, row, texts, share)
+            document.id: _found(document, names, row, texts=texts, share=share)
             for (document, _), row in zip(queries, scores, strict=True)
         }
         return [

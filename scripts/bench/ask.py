@@ -69,14 +69,21 @@ def cases(folder: Path) -> list[Case]:
     found: list[Case] = []
     texts = dict[str, str]()
     for number in range(MANUALS):
-        brief = Brief("test", 1, WORDS, 0.02, (DEPTHS[number % len(DEPTHS)],))
+        depth = DEPTHS[number % len(DEPTHS)]
+        brief = Brief("test", 1, words_per_document=WORDS, ambiguous_share=0.02, evidence_distance=(depth,))
         record, name = write(brief, number), f"manual-{number:02d}.txt"
         texts[name] = record["context"]
         (folder / name).write_text(record["context"], encoding="utf-8")
         for asked in record["questions"][: 2 if number % 2 else 1]:
             answer: dict[str, Any] = asked["answers"][0] if asked["answers"] else {"text": "", "answer_start": -1}
             found.append(
-                Case(f"{number}-{asked['id']}", asked["question"], name, answer["text"], answer["answer_start"])
+                Case(
+                    f"{number}-{asked['id']}",
+                    asked["question"],
+                    manual=name,
+                    answer=answer["text"],
+                    start=answer["answer_start"],
+                )
             )
     return [case for case in found if _is_told_once(case, texts)]
 

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
@@ -41,7 +42,7 @@ class Passage:
     """Index after the last one."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Library:
     """Documents and their passages, in the order of the documents."""
 
@@ -52,10 +53,15 @@ class Library:
         """Return the text of a passage."""
         return self.manuals[passage.manual].text[passage.start : passage.end]
 
-    @property
+    @cached_property
     def num_characters(self) -> int:
         """Return the characters of all documents without white space."""
-        return sum(len("".join(manual.text.split())) for manual in self.manuals)
+        return sum(visible(manual.text) for manual in self.manuals)
+
+
+def visible(text: str) -> int:
+    """Return the number of characters that are no white space."""
+    return sum(not character.isspace() for character in text)
 
 
 def open_library(named: str, passage_words: int) -> Library:
@@ -107,7 +113,14 @@ def merged(passages: Sequence[Passage]) -> list[Passage]:
 
 
 def sentence_at(text: str, start: int, end: int, within: Passage) -> tuple[int, int]:
-    """Return first and last character (not included) of the sentences of a passage that an answer is in."""
+    """Return first and last character (not included) of the sentences of a passage that an answer is in.
+
+    Args:
+        text: The document.
+        start: First character of the answer.
+        end: Index after its last one.
+        within: The passage.
+    """
     part = text[within.start : within.end]
     touched = [
         (first, last)

@@ -14,7 +14,7 @@ from ctxlab.core.types import DoubleArray
 from ctxlab.data.splits import Splits
 from ctxlab.evaluation.answerer import Answer
 from ctxlab.workbench.asking.finding import Retriever, make_retriever, open_retriever
-from ctxlab.workbench.asking.library import Library, Passage, merged, open_library, sentence_at
+from ctxlab.workbench.asking.library import Library, Passage, merged, open_library, sentence_at, visible
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.opening import open_bench
 from ctxlab.workbench.parts import Parts
@@ -161,7 +161,7 @@ class Session:
 
     def _share(self, some: Sequence[Passage], answer: Answer, whole: int) -> float:
         """Return the fraction of all ``whole`` characters that was read: passages, less what the strategy left out."""
-        given = sum(len("".join(self.library.text(one).split())) for one in some)
+        given = sum(visible(self.library.text(one)) for one in some)
         return given / whole * answer.coverage.tokens_read / max(answer.coverage.tokens, 1)
 
     def _span(self, passage: Passage, row: DoubleArray) -> dict[str, Any]:

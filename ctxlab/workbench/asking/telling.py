@@ -11,6 +11,7 @@ from ctxlab.config.schema import AskOptions
 from ctxlab.core.errors import UserError
 from ctxlab.core.files import write_text
 from ctxlab.core.paths import check_output
+from ctxlab.text.units import squeezed
 from ctxlab.tracking.console import ProgressDisplay, console, say
 from ctxlab.workbench.asking.library import read_questions
 from ctxlab.workbench.asking.session import Session, Told, open_session
@@ -99,7 +100,7 @@ def _show(screen: Console, told: Told) -> None:
         return
     where = told.document if told.start is None else f"{told.document}, characters {told.start:,}–{told.end:,}"
     say(screen, told.answer)
-    say(screen, f"  {' '.join(told.support.split())}")
+    say(screen, f"  {squeezed(told.support)}")
     say(screen, f"  {where}{score}; read {told.share_read:.1%} of the text")
 
 
