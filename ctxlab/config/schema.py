@@ -133,6 +133,20 @@ class ExplainOptions:
 
 
 @dataclass
+class AskOptions:
+    """Options of ``ctxlab ask`` only."""
+
+    input: str = MISSING
+    question: str | None = MISSING
+    questions: str | None = MISSING
+    retriever: str = MISSING
+    passages: int = MISSING
+    passage_words: int = MISSING
+    output: str | None = MISSING
+    overwrite: bool = MISSING
+
+
+@dataclass
 class ServeSettings:
     """``serve`` in ``conf/serve.yaml``, where each key is explained."""
 
@@ -360,6 +374,11 @@ class ExplainConfig(ExplainOptions, FromRun, RunConfig):
 
 
 @dataclass
+class AskConfig(AskOptions, FromRun, RunConfig):
+    """Root of ``ctxlab ask``."""
+
+
+@dataclass
 class ServeConfig(ServeOptions, FromRun, RunConfig):
     """Root of ``ctxlab serve``."""
 
@@ -400,6 +419,7 @@ SCHEMAS = {
     "predict_schema": PredictConfig,
     "label_schema": LabelConfig,
     "explain_schema": ExplainConfig,
+    "ask_schema": AskConfig,
     "serve_schema": ServeConfig,
     "audit_schema": AuditConfig,
     "compress_schema": CompressConfig,
@@ -419,6 +439,7 @@ OPTIONS: dict[str, type] = {
     "predict": PredictOptions,
     "label": LabelOptions,
     "explain": ExplainOptions,
+    "ask": AskOptions,
     "serve": ServeOptions,
     "audit": AuditOptions,
     "compress": CompressOptions,

@@ -197,6 +197,8 @@ OPTIONS = {
         "reading_comprehension": "qa",
         "recommender": "recommendation",
         "relation_extraction": "relation",
+        "ir": "retrieval",
+        "search": "retrieval",
         "sentiment": "classification",
         "sentiment_analysis": "classification",
         "sequence_classification": "classification",

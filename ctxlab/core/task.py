@@ -24,6 +24,7 @@ from ctxlab.core.types import (
     Merged,
     Opinion,
     Prediction,
+    Window,
 )
 
 
@@ -188,6 +189,12 @@ class Task(Component, ABC):
     """Number of solved training documents (few-shot examples) before every window."""
     views: int = 1
     """How often every window is in a training pass, in adjacent rows: 2 for a loss that compares draws of dropout."""
+    compares: bool = False
+    """Whether the loss compares the windows of a pass, so that a pass of one window or pair teaches nothing."""
+    untrained: bool = False
+    """Whether published weights answer without training although the task's head is not among them."""
+    gathers: bool = False
+    """Whether answers depend on the other documents of the split, so that ``gathered`` makes them of all together."""
     predicts: str = ""
     """What the distributions of ``predicted`` are over: ``LABELS``, ``LABEL_SETS``, ``POSITIONS`` or ``TOKENS``; empty
     where the loss compares none."""
@@ -274,6 +281,10 @@ class Task(Component, ABC):
     def resample(self, encoded: Encoded, seed: int) -> Encoded:
         """Return a training document as one epoch sees it, such as with new masks; depends only on the arguments."""
 
+    def training_windows(self, encoded: Encoded, read: Callable[[Encoded], list[Window]]) -> list[Window]:
+        """Return the windows of a training document; ``read`` returns those of the reading."""
+        return read(encoded)
+
     def labelled_spans(self, document: Document) -> list[LabelledSpan]:
         """Return the parts of the document's text that have a label, in order; none by default."""
         del document
@@ -315,6 +326,11 @@ class Task(Component, ABC):
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
         """Return the answer for a whole document from the reduced outputs of its tokens (L, D)."""
 
+    def gathered(self, documents: Sequence[Document], predictions: Sequence[Prediction]) -> list[Prediction]:
+        """Return the answers of a split once all its documents have been read; called where ``gathers`` is set."""
+        del documents
+        return list(predictions)
+
     def opinion(self, document: Document, encoded: Encoded, merged: Merged) -> Opinion:
         """Return the probabilities from which ``decide`` makes the answer of ``decode``, for a mean over models.
 
@@ -350,7 +366,7 @@ class Task(Component, ABC):
 
     @abstractmethod
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
-        """Return the prediction as one JSON line."""
+        """Return the prediction as one JSON line; empty for a document that is no question of its own."""
 
     def relocated(self, line: dict[str, Any], document: Document, original: Original) -> dict[str, Any]:
         """Return a line of ``record`` with its characters counted in the texts as they were before any replacement.

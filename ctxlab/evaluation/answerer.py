@@ -85,8 +85,25 @@ class Answerer:
         """Yield the answer for each document, in order; documents may share forward passes."""
         encoded = self.encode(documents)
         found = predict(self.reader, self.task, documents, encoded)
+        if self.task.gathers:
+            yield from self._gathered(documents, encoded, found)
+            return
         for document, tokens, (answer, merged) in zip(documents, encoded, found, strict=True):
             yield Answer(self.record(document, answer), coverage(document, tokens, merged))
+
+    def _gathered(
+        self, documents: Sequence[Document], encoded: Sequence[Encoded], found: Iterator[tuple[Prediction, Merged]]
+    ) -> Iterator[Answer]:
+        """Yield the answers of documents that are made of all together; those without a record are left out."""
+        predictions, read = [], []
+        for document, tokens, (prediction, merged) in zip(documents, encoded, found, strict=True):
+            predictions.append(prediction)
+            read.append(coverage(document, tokens, merged))
+        for document, prediction, share in zip(
+            documents, self.task.gathered(documents, predictions), read, strict=True
+        ):
+            if record := self.record(document, prediction):
+                yield Answer(record, share)
 
     def answer(self, document: Document, encoded: Encoded, merged: Merged) -> Answer:
         """Return the answer for a document whose windows have been read."""

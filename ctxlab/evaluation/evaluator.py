@@ -110,6 +110,8 @@ def evaluate_answers(
             predictions.append(prediction)
             tokens += sum(len(text.token_ids) for text in merged.generated)
             seen += int(merged.seen.sum())
+    if task.gathers:
+        predictions = task.gathered(documents, predictions)
     seconds = perf_counter() - started
     scores = metric(task.metric)(documents, predictions)
     scores = replace(scores, tables=[*scores.tables, *_decoding(predictions)])

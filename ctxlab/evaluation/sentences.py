@@ -1,18 +1,11 @@
-"""Baseline answers without a model: the first sentence of a context, and the sentence nearest to the question.
+"""Baseline answers without a model: the first sentence of a context, and the sentence nearest to the question."""
 
-Shape legend: S sentences, T different words of a context, P pairs of a sentence and a word in it.
-"""
-
-from collections import Counter
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
-from ctxlab.core.types import IntArray
 from ctxlab.tasks.text.structure import sentence_places
-from ctxlab.text.answers import words
-from ctxlab.text.bm25 import Numbers, bm25
+from ctxlab.text.index import Bm25Index
 from ctxlab.text.language import language_of
 
 K1 = 1.5
@@ -41,38 +34,10 @@ def nearest_sentence(context: str, question: str, language: str = "") -> str:
     Words are normalised as for comparing answers, in the given language or else that of the context's script.
     """
     language = language_of(language, context)
-    index = _index(context, language)
-    asked = Counter(words(question, language))
-    scores = index.scores(asked)
+    scores = _index(context, language).scores(question, K1)
     return sentences(context)[int(np.argmax(scores))]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Index:
-    """The word counts of the sentences of one context."""
-
-    words: dict[str, int]
-    """Index of each word."""
-    sentence: IntArray
-    """(P,)"""
-    word: IntArray
-    """(P,)"""
-    count: Numbers
-    """(P,)"""
-    sizes: IntArray
-    """(S,) words of each sentence."""
-
-    def scores(self, question: Counter[str]) -> Numbers:
-        """Return (S,) BM25 scores for a question with these words."""
-        counts = np.asarray([question[word] for word in self.words], np.float64)
-        return bm25(self.sentence, self.word, count=self.count, sizes=self.sizes, query=counts, k1=K1)
-
-
 @lru_cache(KEPT_TEXTS)
-def _index(context: str, language: str) -> _Index:
-    counts = [Counter(words(sentence, language)) for sentence in sentences(context)]
-    numbers = {word: number for number, word in enumerate(dict.fromkeys(word for count in counts for word in count))}
-    rows = [(i, numbers[word], n) for i, count in enumerate(counts) for word, n in count.items()]
-    table = np.asarray(rows, np.int64).reshape(-1, 3)
-    sizes = np.asarray([count.total() for count in counts], np.int64)
-    return _Index(numbers, table[:, 0], word=table[:, 1], count=table[:, 2].astype(np.float64), sizes=sizes)
+def _index(context: str, language: str) -> Bm25Index:
+    return Bm25Index(sentences(context), language)

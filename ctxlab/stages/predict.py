@@ -78,7 +78,7 @@ def _documents(options: PredictOptions, task: Task, privacy: Privacy) -> Splits:
 def _lines(bench: Workbench, documents: Sequence[Document]) -> Iterator[str]:
     finished, answerer, read = 0, bench.answerer(), known.NONE
     with ProgressDisplay("predict") as display:
-        for group in _groups(documents):
+        for group in [documents] if bench.task.gathers else _groups(documents):
             for answer in answerer.answers(group):
                 finished += 1
                 read += answer.coverage.known

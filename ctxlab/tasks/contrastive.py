@@ -4,7 +4,6 @@ Shape legend: L tokens of a document, W tokens of a window, B windows of a pass 
 of the hidden states.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.task import Loss
 from ctxlab.core.types import NO_LABEL, Document, Encoded, FloatArray, IntArray, Merged, Prediction
 from ctxlab.tasks.forms.base import BaseTask
+from ctxlab.tasks.forms.embedding import group_of, info_nce, pooled
 from ctxlab.tasks.records.fields import not_blank, text_of
 from ctxlab.tasks.text.encoding import encode_text
 from ctxlab.tasks.text.subwords import frame
@@ -59,6 +59,7 @@ class Contrastive(BaseTask):
     lower_is_better = True
     streams = True
     views = 2
+    compares = True
 
     def __init__(self, text_field: str = "text", temperature: float = 0.05, language: str | None = None) -> None:
         """Check and store the options of ``conf/task/contrastive.yaml``."""
@@ -122,7 +123,7 @@ class Contrastive(BaseTask):
         known = labels != NO_LABEL
         means = F.normalize(pooled(outputs, known), dim=-1)
         group = labels.amax(dim=1)[0::2] >> PLACE_BITS
-        each, has_negative = info_nce(means[0::2], means[1::2], group, self._temperature)
+        each, has_negative = info_nce(means[0::2] @ means[1::2].T / self._temperature, group)
         return Loss(each[has_negative].sum() + 0 * each.sum(), has_negative.sum())
 
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
@@ -142,35 +143,9 @@ class Contrastive(BaseTask):
         return {"id": document.id, "embedding": values, "share_read": answer.num_seen / max(answer.num_tokens, 1)}
 
 
-def pooled(outputs: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
-    """Return (B, H) means of outputs (B, W, H) where known (B, W), in fp32."""
-    weights = known.unsqueeze(-1).to(torch.float32)
-    return (outputs.float() * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
-
-
-def info_nce(
-    first: torch.Tensor, second: torch.Tensor, group: torch.Tensor, temperature: float
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return (N,) the cross entropy of picking each window's second draw, and (N,) whether it has a negative.
-
-    Args:
-        first: (N, H) embeddings of length 1.
-        second: (N, H) the other draw of each.
-        group: (N,) document of each window; those of the same document are no negatives.
-        temperature: Divides the cosines.
-    """
-    cosines = first @ second.T / temperature  # (N, N)
-    own = torch.eye(len(group), dtype=torch.bool, device=group.device)
-    same = (group[:, None] == group[None, :]) & ~own
-    target = torch.arange(len(group), device=group.device)
-    each = F.cross_entropy(cosines.masked_fill(same, -torch.inf), target, reduction="none")
-    return each, (~same & ~own).any(dim=1)
-
-
 def _labels(name: str, length: int) -> IntArray:
     """Return (L,) the document in the upper bits, the place in the lower ones."""
-    document = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4])
-    return (document << PLACE_BITS) + np.arange(length, dtype=np.int64) % (1 << PLACE_BITS)
+    return (group_of(name) << PLACE_BITS) + np.arange(length, dtype=np.int64) % (1 << PLACE_BITS)
 
 
 def _unit(states: FloatArray) -> FloatArray:

@@ -109,7 +109,7 @@ class Accumulation:
         Raises:
             UserError: Says what puts several windows into a pass.
         """
-        if self.job.task.views > 1:
+        if self.job.task.compares:
             _check_compared(list(self._forward_groups(epoch, indices, None)), epoch)
 
     def _smaller_passes(self) -> int:

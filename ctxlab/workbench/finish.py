@@ -175,7 +175,8 @@ def write_predictions(run_dir: Path, name: str, bench: Workbench, split: Split) 
     path = run_dir / "predictions" / f"{name}.jsonl"
     path.parent.mkdir(exist_ok=True)
     pairs = zip(split.documents, split.evaluation.predictions, strict=True)
-    lines = (json.dumps(bench.task.record(document, answer), ensure_ascii=False) for document, answer in pairs)
+    records = (bench.task.record(document, answer) for document, answer in pairs)
+    lines = (json.dumps(record, ensure_ascii=False) for record in records if record)
     write_text(path, "".join(line + "\n" for line in lines))
     scores.write(run_dir / scores.FOLDER / path.name, split.evaluation.scores.records)
 

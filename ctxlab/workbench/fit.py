@@ -111,6 +111,23 @@ def check_task(task: Task, strategy: Strategy, facts: ModelFacts) -> None:
         )
 
 
+def check_alone(task: Task, strategy: Strategy) -> None:
+    """Refuse to train a task that compares a window with one of another text where the strategy links windows.
+
+    Raises:
+        UserError: Memory or reading links them.
+    """
+    if not task.compares or task.views > 1:
+        return
+    for family, linked in (("memory", strategy.memory.sequential), ("reading", strategy.reading.joins)):
+        if linked:
+            raise UserError(
+                f"task={task.name} learns from windows that stand alone, and strategy/{family}="
+                f"{option(getattr(strategy, family))} links them: train with strategy=chunk, and evaluate that run "
+                "with any other."
+            )
+
+
 def _check_generation(strategy: Strategy) -> None:
     """Refuse what cannot work where text is generated after a window: links between windows, and structure marks."""
     for family, linked in (("memory", strategy.memory.sequential), ("reading", strategy.reading.joins)):

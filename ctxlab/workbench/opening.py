@@ -195,7 +195,7 @@ def task_for(task: Task, source: ModelSource) -> Task:
 
 def _check_untrained(task: Task, source: ModelSource) -> None:
     """Take the labels of a fine-tuned model; refuse a task whose head needs training."""
-    if task.head not in NEW:
+    if task.head not in NEW or task.untrained:
         return
     names = source.head_labels(task.head)
     if names:
@@ -258,7 +258,7 @@ def _make_bench(parts: Parts, task: Task, source: ModelSource, knowledge: Knowle
         strategy.reading.take_scorer(_language_model(parts.model))
     seed_everything(parts.init_seed)  # a new head is initialised from it
     model, facts = assemble(strategy, source, task=task, tuning=parts.tuning, length=parts.length, knowledge=knowledge)
-    if getattr(model, NEW_HEAD, False) and not new_head:
+    if getattr(model, NEW_HEAD, False) and not new_head and not task.untrained:
         raise UserError(
             f"model={source.name} has no {task.head} head for task={task.name}, which needs training: "
             "add run=<directory of a training run>, or use a model that has one."

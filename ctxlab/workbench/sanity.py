@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from ctxlab.core.optim import Schedule
 from ctxlab.core.types import Document, Encoded, Table
 from ctxlab.data.splits import Splits
@@ -31,10 +33,10 @@ def of_documents(splits: Splits, encoded: Mapping[str, Sequence[Encoded]], lengt
 
 def _seen_in_training(encoded: Mapping[str, Sequence[Encoded]]) -> list[str]:
     """Find documents that are both scored and trained on: the same tokens, and the same question if there is one."""
-    trained = set(map(_content, encoded.get("train", ())))
+    trained = set(map(_content, _asked(encoded.get("train", ()))))
     notes = []
     for name in SCORED:
-        documents = encoded.get(name, ())
+        documents = _asked(encoded.get(name, ()))
         shared = sum(_content(document) in trained for document in documents)
         if shared:
             notes.append(
@@ -42,6 +44,12 @@ def _seen_in_training(encoded: Mapping[str, Sequence[Encoded]]) -> list[str]:
                 "memorisation, not performance on new documents."
             )
     return notes
+
+
+def _asked(encoded: Sequence[Encoded]) -> Sequence[Encoded]:
+    """Return the documents; where some of them are queries (retrieval) only these, as any may look among the rest."""
+    queries = [one for one in encoded if len(one.query) and np.array_equal(one.query, one.input_ids)]
+    return queries or encoded
 
 
 def _content(document: Encoded) -> tuple[bytes, tuple[int, ...]]:

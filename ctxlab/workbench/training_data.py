@@ -85,7 +85,7 @@ def _in_memory(
     _learn(bench, encoded, "the training documents")
     stream = Stream(
         encoded,
-        bench.strategy.reading.windows,
+        lambda one, length: bench.task.training_windows(one, lambda part: bench.strategy.reading.windows(part, length)),
         resample=bench.task.resample,
         choose=_chooser(bench),
         tokens_per_step=bench.settings.tokens_per_step,

@@ -160,7 +160,7 @@ def test_a_task_that_does_not_fit_is_named(name, kind, said):
         check_fits(made(name), OF_ALL[kind](1)[0])
 
 
-@pytest.mark.parametrize("task", ["lm", "mlm", "dialogue", "recommendation", "generation", "probe"])
+@pytest.mark.parametrize("task", ["lm", "mlm", "dialogue", "recommendation", "generation", "probe", "retrieval"])
 def test_a_task_whose_text_must_not_change_is_named(task):
     with pytest.raises(UserError, match=f"augment=typos changes the text of documents, and of task={task} that would"):
         check_fits(made("typos"), locate(catalogue.read(catalogue.option_file("task", task))["_target_"]))

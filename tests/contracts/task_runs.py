@@ -26,7 +26,19 @@ SHORT = {"window": 24, "stride": 16, "reach": 48, "threshold": 48, "keep": 24, "
 PLACES = {"reading": {"window": 40}, "attention": SHORT, "memory": {"num_tokens": 2, "window": 12}}
 """Options of parts, by family, that this context has to be too short for."""
 
-GOLD = {"tags", "label", "labels", "score", "relations", "answers", "target", "summary", "constraints", "probes"}
+GOLD = {
+    "tags",
+    "label",
+    "labels",
+    "score",
+    "relations",
+    "answers",
+    "target",
+    "summary",
+    "constraints",
+    "probes",
+    "relevant",
+}
 """Fields of records, at any depth, that only an evaluation needs."""
 
 

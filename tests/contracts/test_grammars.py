@@ -47,6 +47,8 @@ def load(grammar, split="train", seed=1, documents=1, **options):
 
 def read_text(record):
     """The text that is read; of a dialogue, all but the turn to predict."""
+    if "documents" in record:  # of a query, the document that answers it
+        return next(one["text"] for one in record["documents"] if one["id"] in record["relevant"])
     value = record[next(name for name in READ if name in record)]
     if isinstance(value, str):
         return value
@@ -101,6 +103,7 @@ def test_documents_are_of_exact_length_and_the_task_reads_them(share, grammar):
             assert num_words(record, language) == words
             assert not any("<" in text for text in strings(record))  # nothing is left of the templates
             document = read.parse(record | {"id": "a"}, "here", gold=True)
+            read.collect([document])
             assert read.expand(document)
             assert by_script(read_text(record)) == language
 

@@ -21,7 +21,7 @@ from ctxlab.tasks.generation import Generation
 from tests.contracts.task_runs import form, records, supports
 from tests.tasks.conftest import byte_level
 
-APART_TESTED = {"classification", "contrastive", "generation", "probe", "qa", "regression", "relation",
+APART_TESTED = {"classification", "contrastive", "generation", "probe", "qa", "regression", "relation", "retrieval",
                 "summarization", "translation"}  # fmt: skip
 """Tasks whose answers are no labels or tokens of the document: they have such tests of their own. All others are here,
 each in its form for the first kind of model that it works with."""

@@ -49,6 +49,7 @@ def test_the_distributions_add_up_to_the_loss(task):
             "relation",
             "contrastive",
             "regression",
+            "retrieval",
         )  # scores and a threshold; windows of a pass; a number
         return
     task.labels = NAMES if task.predicts in (LABELS, LABEL_SETS) else task.labels

@@ -123,6 +123,7 @@ ROWS: dict[str, list[tuple[str, Any]]] = {
     "mlm": [("text", {"id": "a", "text": STORY}), ("article", {"article": STORY})],
     "generation": [],
     "recommendation": [],
+    "retrieval": [],
     "probe": [],
 }  # fmt: skip
 """Task → name of a format, and one record in it."""
