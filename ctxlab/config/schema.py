@@ -144,6 +144,7 @@ class ServeSettings:
     jobs: str | None = MISSING
     max_jobs: int = MISSING
     job_seconds: float = MISSING
+    targets: int = MISSING
     max_bytes: int = MISSING
     max_characters: int = MISSING
     max_waiting: int = MISSING
@@ -159,6 +160,7 @@ class ServeOptions:
     """Options of ``ctxlab serve`` only."""
 
     serve: ServeSettings = field(default_factory=ServeSettings)
+    explanation: Any = MISSING
 
 
 @dataclass
@@ -362,6 +364,8 @@ class ExplainConfig(ExplainOptions, FromRun, RunConfig):
 @dataclass
 class ServeConfig(ServeOptions, FromRun, RunConfig):
     """Root of ``ctxlab serve``."""
+
+    runtime: Any = MISSING
 
     privacy: Any = MISSING
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from ctxlab.serving.scheduler import written
+from ctxlab.serving.written import written
 from ctxlab.serving.settings import Limits
 
 CROWDED = "ctxlab.crowded"

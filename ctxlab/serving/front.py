@@ -17,7 +17,7 @@ from ctxlab.serving.metrics import Metrics
 from ctxlab.serving.pool import Asked, Pool
 from ctxlab.serving.refusal import Refusal
 from ctxlab.serving.requests import body_of, left
-from ctxlab.serving.scheduler import written
+from ctxlab.serving.written import written
 from ctxlab.serving.settings import Limits
 
 CLIENT_LEFT = 499
@@ -68,7 +68,7 @@ class Front:
             return
         self.metrics.answered(found, frame.header["waiting"])
         guessed = self.pool.pace.tokens(len(asked.body))
-        tokens = sum(sizes[0] for sizes in found["documents"])
+        tokens = frame.header["tokens_run"] or sum(sizes[0] for sizes in found["documents"])
         self.access.take(asked.key, len(found["documents"]) - 1, tokens - guessed)
 
     @contextmanager

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from ctxlab.core.errors import UserError
 from ctxlab.serving.frames import Frame, packed, read
 from ctxlab.serving.scaling import Pace, Steps, desired
-from ctxlab.serving.scheduler import written
+from ctxlab.serving.written import written
 from ctxlab.serving.settings import Elastic
 
 log = logging.getLogger(__name__)

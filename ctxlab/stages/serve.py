@@ -3,14 +3,18 @@
 import importlib
 import logging
 import socket
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
+from ctxlab.config.build import build
 from ctxlab.config.schema import ServeSettings
+from ctxlab.core import bundle
 from ctxlab.core.errors import Interrupted, UserError
+from ctxlab.core.explanation import Explanation
 from ctxlab.core.files import write_json
 from ctxlab.core.folders import sha256
 from ctxlab.data.splits import Splits
@@ -19,6 +23,9 @@ from ctxlab.serving.settings import Elastic, JobSettings, Limits, Served, worker
 from ctxlab.serving.worker import Opened as OpenedWorker
 from ctxlab.serving.worker import work
 from ctxlab.tracking.console import console, say
+from ctxlab.workbench.bench import Workbench
+from ctxlab.workbench.explaining.named import Named
+from ctxlab.workbench.exporting.opening import bundle_of
 from ctxlab.workbench.opening import Opened, open_bench
 from ctxlab.workbench.parts import Parts
 
@@ -123,15 +130,32 @@ def _opened(parts: Parts, elastic: Elastic) -> OpenedWorker:
     if elastic.max_workers > 1:
         torch.set_num_threads(max(1, torch.get_num_threads() // elastic.max_workers))
     opened = open_bench(parts, lambda _: Splits(train=[], validation=[], test=[]))
-    return OpenedWorker(opened.bench.answerer(), opened.bench.tokenizer, _served(parts, opened))
+    options, bench = parts.options, by_windows(opened.bench)
+    named = Named(bench, build(options.explanation, Explanation), options.serve.targets)
+    return OpenedWorker(bench.answerer(), bench.tokenizer, _served(parts, opened), mechanisms=named)
+
+
+def by_windows(bench: Workbench) -> Workbench:
+    """Return the same with passes of a window's tokens on a CPU, unless the command says how many.
+
+    Nobody waits for more than the pass that is running, and there larger ones are no faster (docs/serving.md).
+    """
+    if bench.settings.tokens_per_forward is not None or bench.accelerator.device.type != "cpu":
+        return bench
+    return replace(bench, settings=replace(bench.settings, tokens_per_forward=bench.length))
 
 
 def _served(parts: Parts, opened: Opened) -> Served:
     folder = opened.checkpoint
+    name, weights = folder.name if folder else "", sha256(folder / "model.safetensors") if folder else ""
+    run = parts.start.folder.name if parts.start else Path(opened.origin).name
+    if exported := bundle_of(parts):
+        facts = bundle.read(exported)
+        run, name, weights = facts.run, facts.checkpoint, facts.weights_sha256
     return Served(
-        run=parts.start.folder.name if parts.start else Path(opened.origin).name,
-        checkpoint=folder.name if folder else "",
-        sha256=sha256(folder / "model.safetensors") if folder else "",
+        run=run,
+        checkpoint=name,
+        sha256=weights,
         task=opened.bench.task.name,
         strategy=opened.bench.strategy.name,
         context_length=opened.bench.length,

@@ -75,7 +75,7 @@ class Workers:
             return False
         if found is not KEEP:
             status, content = found
-            more = {"figures": FIGURES, "waiting": 0.0} if status == 200 else {"headers": {}}
+            more = {"figures": FIGURES, "waiting": 0.0, "tokens_run": 0} if status == 200 else {"headers": {}}
             done = {"status": status, "tokens_read": 10 * len(self.asked), "busy_seconds": 0.1 * len(self.asked)}
             body = json.dumps(content).encode()
             connection.sendall(packed({"what": "answer", "number": number, **done, **more}, body))

@@ -8,8 +8,11 @@ import pytest
 import ctxlab
 from ctxlab.core.data import Record
 from ctxlab.serving import scheduler as scheduling
+from ctxlab.serving import tokenising
 from ctxlab.serving.refusal import Refusal
-from ctxlab.serving.scheduler import LONG_BYTES, Scheduler, written
+from ctxlab.serving.scheduler import Scheduler
+from ctxlab.serving.ticket import LONG_BYTES
+from ctxlab.serving.written import written
 from tests.stages.conftest import trained  # noqa: F401
 
 LONG = {"id": "long", "text": "The Brisk sailed from Port Ada to Halden. " * 90}
@@ -27,21 +30,27 @@ def made(bench):
     return Scheduler(bench.answerer(), bench.tokenizer, max_waiting=8)
 
 
-def put(made, *records, key=""):
+def put(made, *records, key="", **given):
     """Accept records and put their documents into the ring."""
-    tickets = made.submit(records, 10, key)
+    tickets = made.submit(records, 10, key, **given)
     queue = SimpleQueue()
     for ticket in (*tickets, None):
         queue.put(ticket)
-    made._prepare(queue, scheduling._copy(made._answerer, made.tokenizer))
+    made.tokenising.work(queue, tokenising.for_thread(made.tokenising._answerer, made.tokenising._tokenizer))
     return tickets
+
+
+def turn(made):
+    """One turn, and what is made of it."""
+    made.turn()
+    made.ending.drain()
 
 
 def turns(made, *tickets):
     """The number of turns until each ticket has its answer."""
     found = {}
     for number in range(1, 100):
-        made.turn()
+        turn(made)
         found |= {ticket: number for ticket in tickets if ticket.done.done() and ticket not in found}
         if len(found) == len(tickets):
             return [found[ticket] for ticket in tickets]
@@ -52,8 +61,8 @@ def test_a_short_document_waits_for_one_pass_of_a_long_one(made):
     (alone,) = turns(made, *put(made, LONG))
     assert alone > 5  # windows of 256 tokens, one a pass
     (long,) = put(made, LONG)
-    made.turn()
-    made.turn()
+    turn(made)
+    turn(made)
     (short,) = put(made, SHORT)
     assert turns(made, long, short) == [alone - 2 + 1, 2]
 
@@ -68,7 +77,7 @@ def test_two_long_documents_take_turns_and_short_ones_share_a_pass(made):
 def test_a_key_with_one_document_does_not_wait_for_all_of_another(made):
     many = put(made, *[LONG] * 6, key="many")
     for _ in range(3):
-        made.turn()
+        turn(made)
     (one,) = put(made, {**SHORT, "text": LONG["text"][:900]}, key="one")  # two passes
     began = made.tokens_read
     assert turns(made, one)[0] <= 4  # with a single queue each of its passes would wait for six others
@@ -76,14 +85,14 @@ def test_a_key_with_one_document_does_not_wait_for_all_of_another(made):
     (again,) = put(made, SHORT, key="one")  # what it had before does not count against it once it was away
     assert turns(made, again)[0] <= 2
     turns(made, *many)
-    assert made._spent == {}
+    assert made._ring._spent == {}
 
 
 def test_a_document_that_no_reader_foresaw_is_the_client_s_mistake(made, monkeypatch, caplog):
     def fail(*_):
         raise AttributeError("canary")
 
-    monkeypatch.setattr(scheduling, "documents", fail)
+    monkeypatch.setattr(tokenising, "documents", fail)
     (ticket,) = put(made, SHORT)
     with pytest.raises(Refusal, match="not one that task=ner reads") as caught:
         ticket.done.result(0)
@@ -112,7 +121,7 @@ def test_nothing_is_run_for_a_client_that_left(made, monkeypatch):
 
 def test_a_document_that_fails_does_not_fail_the_others_of_its_pass(made, monkeypatch, caplog):
     bad, good = put(made, {"id": "bad", "text": "Canary came."}, SHORT)
-    broken = made._ring[0].pieces
+    broken = made._ring._turns[0].pieces
 
     def run(reader, pieces, run=scheduling.run):
         if broken in pieces:
@@ -120,7 +129,7 @@ def test_a_document_that_fails_does_not_fail_the_others_of_its_pass(made, monkey
         run(reader, pieces)
 
     monkeypatch.setattr(scheduling, "run", run)
-    made.turn()
+    turn(made)
     assert good.done.result(0)[0].record["id"] == "short"
     with pytest.raises(Refusal, match="ValueError") as caught:
         bad.done.result(0)
