@@ -36,7 +36,7 @@ LOOK_SECONDS = 5.0
 
 IDENTITY = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
 
-JOB, ANSWER = ".job", ".answer"
+JOB, ANSWER, LOCK = ".job", ".answer", "lock"
 
 
 @dataclass(slots=True)
@@ -95,6 +95,14 @@ class Jobs:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self.close()
+
+    def close(self) -> None:
+        """Let another server use the folder, which is removed if there is nothing in it."""
+        names = {path.name for path in self._settings.folder.iterdir()}
+        if names == {LOCK}:
+            (self._settings.folder / LOCK).unlink()
+            self._settings.folder.rmdir()
         self._lock.close()
 
     async def accept(self, body: bytes, key: str) -> str:
@@ -229,7 +237,7 @@ def _locked(folder: Path) -> TextIO:
     """Return the file that marks the folder as used, until it is closed."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = (folder / "lock").open("a")
+        file = (folder / LOCK).open("a")
     except OSError as error:
         raise UserError(
             f"serve.jobs={folder} cannot be used ({str(error.strerror).lower()}): give another folder."

@@ -127,6 +127,8 @@ class Pool:
                 raise self._failed
             if stopped():
                 return False
+            if self._starting and min(self._starting.values()) < time.monotonic() - START_SECONDS:
+                raise RuntimeError(f"No worker said anything for {START_SECONDS:g} seconds: was its process killed?")
             await asyncio.sleep(0.02)
         self._tasks.append(asyncio.create_task(self._look()))
         return True
@@ -300,6 +302,7 @@ class Pool:
             self._maker.fork(self._made)
         except OSError as error:
             log.error("No worker can be started (%s): start the server anew.", error.strerror)
+            self._failed = self._failed or RuntimeError("The process that makes workers was killed: start it anew.")
 
     def _replace(self) -> None:
         if not self._stops and self.num_workers + len(self._starting) < self._elastic.min_workers:

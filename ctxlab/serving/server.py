@@ -71,7 +71,7 @@ def serve(front: Front, maker: Maker, address: Address) -> int:
         UserError: The model cannot be opened.
         Interrupted: A signal came before that.
     """
-    stop = StopRequest()
+    stop = StopRequest(raises_again=False)
     with stop.listening():
         asyncio.run(_serve(front, maker, address, stop))
     if stop.signal_number is None:
@@ -111,8 +111,8 @@ class _Server(uvicorn.Server):
     """Uvicorn with the signals of ctxlab."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None], stop: StopRequest) -> None:
-        super().__init__(config)
         self._stop, self._ready = stop, ready
+        super().__init__(config)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen, and say so."""
@@ -123,6 +123,15 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave signals to the one who listens to them already."""
         yield
+
+    @property
+    def force_exit(self) -> bool:  # type: ignore[override]
+        """Whether to wait no longer for what was accepted: after a second signal."""
+        return self._stop.is_urgent
+
+    @force_exit.setter
+    def force_exit(self, value: bool) -> None:
+        """Uvicorn begins with False."""
 
     async def on_tick(self, counter: int) -> bool:
         """Return whether to stop; called ten times a second."""
