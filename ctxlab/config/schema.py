@@ -133,6 +133,14 @@ class ExplainOptions:
 
 
 @dataclass
+class TlsSettings:
+    """``serve.tls`` in ``conf/serve.yaml``."""
+
+    certificate: str | None = MISSING
+    key: str | None = MISSING
+
+
+@dataclass
 class ServeSettings:
     """``serve`` in ``conf/serve.yaml``, where each key is explained."""
 
@@ -141,6 +149,7 @@ class ServeSettings:
     workers: str = MISSING
     queue_seconds: float = MISSING
     keys: str | None = MISSING
+    tls: TlsSettings = field(default_factory=TlsSettings)
     jobs: str | None = MISSING
     max_jobs: int = MISSING
     job_seconds: float = MISSING

@@ -3,6 +3,7 @@
 import importlib
 import logging
 import socket
+import ssl
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +21,7 @@ from ctxlab.core.folders import sha256
 from ctxlab.data.splits import Splits
 from ctxlab.serving.forks import Forks
 from ctxlab.serving.settings import Elastic, JobSettings, Limits, Served, workers
+from ctxlab.serving.tls import context
 from ctxlab.serving.worker import Opened as OpenedWorker
 from ctxlab.serving.worker import work
 from ctxlab.tracking.console import console, say
@@ -60,11 +62,13 @@ def run(parts: Parts) -> None:
     low, high = workers(given.workers)
     for name in QUIET:  # what they have to say is about connections
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    bundle_of(parts)  # a runtime that does not fit is said before anything is started
+    tls = context(given.tls.certificate, given.tls.key)
     with listen(given.host, given.port) as found:
-        _serve(parts, found, Elastic(low, high, given.queue_seconds))
+        _serve(parts, found, Elastic(low, high, given.queue_seconds), tls=tls)
 
 
-def _serve(parts: Parts, found: socket.socket, elastic: Elastic) -> None:
+def _serve(parts: Parts, found: socket.socket, elastic: Elastic, tls: ssl.SSLContext | None) -> None:
     from ctxlab.serving.access import Access
     from ctxlab.serving.front import Front
     from ctxlab.serving.jobs import Jobs
@@ -78,7 +82,7 @@ def _serve(parts: Parts, found: socket.socket, elastic: Elastic) -> None:
     pool = Pool(elastic)
     folder = Path(given.jobs) if given.jobs else run_dir / JOBS
     jobs = Jobs(JobSettings(folder, given.max_jobs, given.job_seconds), pool)
-    screen, address = console(), url(found)
+    screen, address = console(), url(found, "http" if tls is None else "https")
     if access.is_open and not given.host.startswith(LOOPBACK):
         say(
             screen,
@@ -95,7 +99,7 @@ def _serve(parts: Parts, found: socket.socket, elastic: Elastic) -> None:
     pool.open()
     forks = Forks(answer, unneeded=[found.fileno(), jobs.fileno()])
     front = Front(pool=pool, access=access, limits=limits, metrics=Metrics(), jobs=jobs, version=version("ctxlab"))
-    number = serve(front, forks, Address(found, ready))
+    number = serve(front, forks, Address(found, ready, tls))
     _say_end(front, number, folder)
 
 

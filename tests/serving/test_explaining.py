@@ -14,14 +14,13 @@ from ctxlab.serving.why import Why, asked
 from ctxlab.workbench.explaining.explainer import make_explainer
 from ctxlab.workbench.explaining.named import Named
 from tests.serving.test_scheduler import LONG, SHORT, put, turn
-from tests.stages.conftest import no_pictures, trained  # noqa: F401
 
 GRADIENT = {"_target_": "ctxlab.explanation.gradient.Gradient"}
 FEW = {"id": "few", "text": "Ada came to Port Ada. The Brisk sailed to Halden. " * 6}
 
 
 @pytest.fixture(scope="module")
-def bench(trained):  # noqa: F811
+def bench(trained):
     return ctxlab.load(trained, "trainer.tokens_per_forward=256", "context=256", "strategy=chunk")._bench
 
 

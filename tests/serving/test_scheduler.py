@@ -1,26 +1,32 @@
 """Turns of documents: a long one never keeps a short one waiting for more than the pass that runs."""
 
+import threading
+import time
 from contextlib import contextmanager
+from dataclasses import replace
 from queue import SimpleQueue
 
 import pytest
 
 import ctxlab
 from ctxlab.core.data import Record
+from ctxlab.serving import ending, tokenising
 from ctxlab.serving import scheduler as scheduling
-from ctxlab.serving import tokenising
 from ctxlab.serving.refusal import Refusal
 from ctxlab.serving.scheduler import Scheduler
-from ctxlab.serving.ticket import LONG_BYTES
+from ctxlab.serving.ticket import LONG_BYTES, Ticket
 from ctxlab.serving.written import written
+from ctxlab.stages.serve import by_windows
 from tests.stages.conftest import trained  # noqa: F401
+
+turns_of = tokenising._turns
 
 LONG = {"id": "long", "text": "The Brisk sailed from Port Ada to Halden. " * 90}
 SHORT = {"id": "short", "text": "Ada came."}
 
 
 @pytest.fixture(scope="module")
-def bench(trained):  # noqa: F811
+def bench(trained):
     return ctxlab.load(trained, "trainer.tokens_per_forward=256")._bench
 
 
@@ -197,3 +203,67 @@ def test_numbers_that_json_lacks_become_null():
     assert written({"a": [1.5, float("nan"), {"b": float("-inf")}], "c": "é"}) == (
         '{"a": [1.5, null, {"b": null}], "c": "é"}'.encode()
     )
+
+
+def test_a_short_document_waits_for_at_most_the_running_window_of_a_long_one(bench, monkeypatch):
+    """The model is slow, and threads run as in a worker; the oracle is the order of passes."""
+    made = Scheduler(bench.answerer(), bench.tokenizer, max_waiting=8)
+    windows, began = [], threading.Event()
+
+    def slow(reader, pieces, run=scheduling.run):
+        windows.append([(len(one.encoded), len(one.passes[-1])) for one in pieces])
+        began.set()
+        time.sleep(0.3)
+        run(reader, pieces)
+
+    monkeypatch.setattr(scheduling, "run", slow)
+    with started(made):
+        (long,) = made.submit([{**LONG, "text": LONG["text"] * 8}], LONG_BYTES)
+        assert began.wait(60)
+        for _ in range(3):
+            first = len(windows)
+            (short,) = made.submit([SHORT], 10)
+            short.done.result(60)
+            between = [tokens for passed in windows[first:] for tokens, _ in passed if tokens > 100]
+            assert len(between) <= 1  # one more has begun before the short one arrived
+        assert not long.done.done()
+        assert {count for passed in windows for tokens, count in passed if tokens > 100} == {1}
+        made.leave(long)
+
+
+def test_a_short_document_does_not_wait_while_a_long_one_is_tokenised_or_decoded(bench, monkeypatch):
+    made = Scheduler(bench.answerer(), bench.tokenizer, max_waiting=8)
+    over, waits = threading.Event(), threading.Semaphore(0)
+
+    def hold(module, name):
+        def held(answerer, given, *more, real=getattr(module, name)):
+            ticket = given if isinstance(given, Ticket) else given.ticket
+            if ticket.is_long:
+                waits.release()
+                assert over.wait(60)
+            return real(answerer, given, *more)
+
+        monkeypatch.setattr(module, name, held)
+
+    hold(tokenising, "_turns")
+    hold(ending, "_finish")
+    with started(made):
+        for _ in range(2):
+            (long,) = made.submit([LONG], LONG_BYTES)
+            assert waits.acquire(timeout=60)
+            for _ in range(2):
+                assert made.submit([SHORT], 10)[0].done.result(60)
+            assert not long.done.done()
+            over.set()
+            assert long.done.result(60)
+            monkeypatch.setattr(tokenising, "_turns", turns_of)
+            over.clear()
+
+
+def test_passes_on_a_cpu_have_the_tokens_of_a_window_unless_the_command_says_otherwise(bench):
+    assert by_windows(bench).reader().tokens_per_forward == 256
+    unsaid = replace(bench, settings=replace(bench.settings, tokens_per_forward=None))
+    assert unsaid.reader().tokens_per_forward > unsaid.length == 256
+    assert by_windows(unsaid).reader().tokens_per_forward == 256
+    said = replace(bench, settings=replace(bench.settings, tokens_per_forward=1000))
+    assert by_windows(said).reader().tokens_per_forward == 1000
