@@ -15,7 +15,7 @@ from ctxlab.serving.ticket import Ticket, Turn
 from ctxlab.serving.why import Why
 
 
-class _GivenUp(BaseException):  # noqa: N818 - nothing is wrong; and mechanisms must not catch it
+class _GivenUp(BaseException):
     """Ends the thread of an explanation that nobody waits for."""
 
 
@@ -101,5 +101,3 @@ class Explained(Turn):
             self._pause(pieces.tokens)
             run(self._reader, [pieces])
         return pieces.merged(self._reader)
-
-

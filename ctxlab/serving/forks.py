@@ -61,7 +61,9 @@ class Forks:
             os.waitpid(self._pid, 0)
 
 
-def _begin(reading: int, work: Callable[[int], None], unneeded: Sequence[int], mask: set[signal.Signals]) -> NoReturn:
+def _begin(
+    reading: int, work: Callable[[int], None], unneeded: Sequence[int], mask: set[int | signal.Signals]
+) -> NoReturn:
     """Be the process that forks; signals are blocked until it ignores them.
 
     Args:

@@ -115,7 +115,7 @@ def _config(front: Front, tls: ssl.SSLContext | None) -> uvicorn.Config:
 
 @contextlib.contextmanager
 def _timely_handshakes(loop: asyncio.AbstractEventLoop, config: uvicorn.Config) -> Iterator[None]:
-    """Within the block, servers are made whose clients have as long for TLS as for a header; uvicorn has no such key."""
+    """Within the block, servers are made whose clients have as long for TLS as for a header; uvicorn cannot."""
     if config.ssl is None:
         yield
         return
@@ -146,7 +146,7 @@ class _Server(uvicorn.Server):
         yield
 
     @property
-    def force_exit(self) -> bool:  # type: ignore[override]
+    def force_exit(self) -> bool:
         """Whether to wait no longer for what was accepted: after a second signal."""
         return self._stop.is_urgent
 

@@ -109,15 +109,13 @@ def _turns(answerer: Answerer, ticket: Ticket) -> list[Turn]:
 
 
 def _chosen(found: Sequence[Document], ticket: Ticket) -> tuple[Sequence[int], str]:
-    """Return the documents that are asked about, and the part of their answers; a question is named by itself or its id."""
+    """Return the documents that are asked about, a question by itself or by its id, and the part of their answers."""
     wanted = "" if ticket.why is None else ticket.why.wanted
     named = [i for i, one in enumerate(found) if wanted and wanted in (one.id, one.fields.get("question"))]
     return (named, "") if named else (range(len(found)), wanted)
 
 
-def _turn(
-    answerer: Answerer, ticket: Ticket, place: int, *, document: Document, encoded: Encoded, wanted: str
-) -> Turn:
+def _turn(answerer: Answerer, ticket: Ticket, place: int, *, document: Document, encoded: Encoded, wanted: str) -> Turn:
     """Return one document.
 
     Args:
@@ -131,6 +129,4 @@ def _turn(
     if ticket.why is None:
         return Read(ticket, place, document, divide(answerer.reader, encoded))
     ticket.why.mechanism.check(document, encoded)
-    return Explained(
-        ticket, place, document, encoded=encoded, why=ticket.why, wanted=wanted, reader=answerer.reader
-    )
+    return Explained(ticket, place, document, encoded=encoded, why=ticket.why, wanted=wanted, reader=answerer.reader)

@@ -24,10 +24,10 @@ from ctxlab.serving.observed import figures
 from ctxlab.serving.progress import Progress
 from ctxlab.serving.refusal import Refusal, without_text
 from ctxlab.serving.scheduler import Scheduler
+from ctxlab.serving.settings import Limits, Served
 from ctxlab.serving.ticket import LONG_BYTES, Read, Ticket, Watch
 from ctxlab.serving.why import Mechanisms
 from ctxlab.serving.written import written
-from ctxlab.serving.settings import Limits, Served
 
 DOCUMENT, SEVERAL, STREAM, EXPLAIN = "document", "several", "stream", "explain"
 """Kinds of requests: a record, a tensor of records, a record of which each window is told, and one to be explained."""

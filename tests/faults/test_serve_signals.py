@@ -31,7 +31,6 @@ MARKS = {
 """Functions at whose beginning the process gets a signal."""
 
 
-
 def run_at(place, number, run, folder, monkeypatch):
     """The exit status and the log of a server that gets a signal at a place."""
     module, _, name = place.partition(":")
@@ -110,7 +109,9 @@ def test_a_second_signal_does_not_wait(trained, tmp_path):  # noqa: F811
     with server(trained, tmp_path / "s", "serve.drain_seconds=60") as found:
         body = json.dumps({"text": LINE}).encode()
         with socket.create_connection(("127.0.0.1", found.port), timeout=60) as running:
-            head = "POST /v1/documents HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
+            head = (
+                "POST /v1/documents HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
+            )
             running.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode())
             assert running.recv(1000).startswith(b"HTTP/1.1 100 ")
             began = time.monotonic()

@@ -17,7 +17,6 @@ from ctxlab.serving.scheduler import Scheduler
 from ctxlab.serving.ticket import LONG_BYTES, Ticket
 from ctxlab.serving.written import written
 from ctxlab.stages.serve import by_windows
-from tests.stages.conftest import trained  # noqa: F401
 
 turns_of = tokenising._turns
 
@@ -236,7 +235,9 @@ def test_a_short_document_does_not_wait_while_a_long_one_is_tokenised_or_decoded
     over, waits = threading.Event(), threading.Semaphore(0)
 
     def hold(module, name):
-        def held(answerer, given, *more, real=getattr(module, name)):
+        real = getattr(module, name)
+
+        def held(answerer, given, *more):
             ticket = given if isinstance(given, Ticket) else given.ticket
             if ticket.is_long:
                 waits.release()

@@ -32,7 +32,9 @@ def test_answers_name_places_of_the_original_and_have_nothing_personal(served):
         "/v1/explain": ask(served, {**RECORD, "explanation": "gradient"}, "/v1/explain"),
         "infer": ask(served, {"inputs": [tensor]}, "/v2/models/run/infer"),
     }
-    assert {path: (status, personal(text)) for path, (status, text) in answers.items()} == dict.fromkeys(answers, (200, []))
+    assert {path: (status, personal(text)) for path, (status, text) in answers.items()} == dict.fromkeys(
+        answers, (200, [])
+    )
     record = json.loads(answers["/v1/documents"][1])["record"]
     places = {(one["kind"], TEXT[one["start_char"] : one["end_char"]]) for one in record["protected"]}
     assert {("EMAIL", MAIL), ("CARD", CARD)} <= places

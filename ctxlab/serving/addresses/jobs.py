@@ -63,5 +63,7 @@ async def _look(request: Request, front: Front, job: str) -> Response:
         return said(about, headers={"Retry-After": "1"})
     if frame.header["status"] != 200:
         return said({**about, "code": frame.header["status"], **json.loads(frame.body)})
-    head = written({**about, "answer": None}).removesuffix(b"null}")  # answers may have megabytes and are not read again
+    head = written({**about, "answer": None}).removesuffix(
+        b"null}"
+    )  # answers may have megabytes and are not read again
     return Response(b"".join([head, frame.body, b"}"]), media_type="application/json")
