@@ -83,7 +83,14 @@ class Read(Turn):
     """A document that is read to be answered; such documents share passes."""
 
     def __init__(self, ticket: Ticket, place: int, document: Document, pieces: Pieces) -> None:
-        """Take the document in units."""
+        """Take the document in units.
+
+        Args:
+            ticket: The record that it belongs to.
+            place: Its place among the documents of the record.
+            document: The document.
+            pieces: Its units, and the passes that are left.
+        """
         super().__init__(ticket, place, document)
         self.pieces = pieces
 

@@ -38,7 +38,18 @@ class Served:
         pause: Callable[[int], None],
         wanted: str,
     ) -> Answer:
-        """Return the line of ``ctxlab explain``, and the coverage; see ``serving.why.Mechanism``."""
+        """Return the line of ``ctxlab explain``, and the coverage; see ``serving.why.Mechanism``.
+
+        Args:
+            document: A document of the task.
+            encoded: Its tokens.
+            read: Reads the whole document.
+            pause: Called before each forward pass with its tokens.
+            wanted: The part of the answer that is explained; empty for all.
+
+        Raises:
+            UserError: It cannot be explained, or has no such part.
+        """
         merged = read(encoded)
         found = self.explainer.explained_one(document, encoded, merged, pause=pause, wanted=wanted)
         return Answer(line(found), found.answer.coverage)
