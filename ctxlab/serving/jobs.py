@@ -93,6 +93,10 @@ class Jobs:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self.close()
+
+    def close(self) -> None:
+        """Let another server use the folder."""
         unlock(self._settings.folder, self._lock)
 
     async def accept(self, body: bytes, key: str) -> str:

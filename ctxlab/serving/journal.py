@@ -15,6 +15,8 @@ LOCK = "lock"
 
 def unlock(folder: Path, file: TextIO) -> None:
     """Let another server use a folder, which is removed if there is nothing in it."""
+    if file.closed:
+        return
     if {path.name for path in folder.iterdir()} == {LOCK}:
         (folder / LOCK).unlink()
         folder.rmdir()

@@ -4,6 +4,7 @@ import importlib
 import logging
 import socket
 import ssl
+from contextlib import closing
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -97,9 +98,10 @@ def _serve(parts: Parts, found: socket.socket, elastic: Elastic, tls: ssl.SSLCon
         work(pool.path, number, lambda: _opened(parts, elastic), limits)
 
     pool.open()
-    forks = Forks(answer, unneeded=[found.fileno(), jobs.fileno()])
-    front = Front(pool=pool, access=access, limits=limits, metrics=Metrics(), jobs=jobs, version=version("ctxlab"))
-    number = serve(front, forks, Address(found, ready, tls))
+    with closing(jobs):
+        forks = Forks(answer, unneeded=[found.fileno(), jobs.fileno()])
+        front = Front(pool=pool, access=access, limits=limits, metrics=Metrics(), jobs=jobs, version=version("ctxlab"))
+        number = serve(front, forks, Address(found, ready, tls))
     _say_end(front, number, folder)
 
 
