@@ -35,6 +35,7 @@ LEAST = {
     "serve.max_waiting_per_key": 1,
     "serve.max_connections": 1,
     "serve.max_jobs": 1,
+    "serve.targets": 1,
     "budget.tokens": 1,
     "budget.steps": 1,
     "context.length": MIN_CONTEXT,

@@ -147,6 +147,14 @@ class AskOptions:
 
 
 @dataclass
+class TlsSettings:
+    """``serve.tls`` in ``conf/serve.yaml``."""
+
+    certificate: str | None = MISSING
+    key: str | None = MISSING
+
+
+@dataclass
 class ServeSettings:
     """``serve`` in ``conf/serve.yaml``, where each key is explained."""
 
@@ -155,9 +163,11 @@ class ServeSettings:
     workers: str = MISSING
     queue_seconds: float = MISSING
     keys: str | None = MISSING
+    tls: TlsSettings = field(default_factory=TlsSettings)
     jobs: str | None = MISSING
     max_jobs: int = MISSING
     job_seconds: float = MISSING
+    targets: int = MISSING
     max_bytes: int = MISSING
     max_characters: int = MISSING
     max_waiting: int = MISSING
@@ -173,6 +183,7 @@ class ServeOptions:
     """Options of ``ctxlab serve`` only."""
 
     serve: ServeSettings = field(default_factory=ServeSettings)
+    explanation: Any = MISSING
 
 
 @dataclass
@@ -381,6 +392,8 @@ class AskConfig(AskOptions, FromRun, RunConfig):
 @dataclass
 class ServeConfig(ServeOptions, FromRun, RunConfig):
     """Root of ``ctxlab serve``."""
+
+    runtime: Any = MISSING
 
     privacy: Any = MISSING
 

@@ -5,6 +5,7 @@ before the time limit and starts the job again.
 """
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -14,32 +15,69 @@ from ctxlab.core.errors import Interrupted
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 
+_swallowed: list[list[int]] = []
+"""Signals for which each block of ``raising`` raised Interrupted, the innermost last: libraries may swallow it."""
+
+
 class StopRequest:
     """Set by the first signal; whoever listens ends at the next place where nothing is lost."""
 
     signal_number: int | None = None
+    is_urgent = False
+    """Whether a second signal came, where it does not raise."""
+
+    def __init__(self, *, raises_again: bool = True) -> None:
+        """Take whether a second signal raises Interrupted at once; asyncio swallows that in its callbacks."""
+        self._raises_again = raises_again
 
     def _receive(self, number: int, _frame: FrameType | None) -> None:
-        if self.signal_number is not None:  # a second signal does not wait
+        if self.signal_number is None:
+            self.signal_number = number
+        elif self._raises_again:  # a second signal does not wait
             raise Interrupted(self.signal_number)
-        self.signal_number = number
+        else:
+            self.is_urgent = True
 
     @contextmanager
     def listening(self) -> Iterator["StopRequest"]:
-        """Note signals until the end of the block; the second one raises Interrupted at once."""
+        """Note signals until the end of the block; the second one raises Interrupted at once.
+
+        A signal that was swallowed within a block of ``raising`` around this one counts as received.
+        """
         with _handled(self._receive):
+            if _swallowed and _swallowed[-1] and self.signal_number is None:
+                self.signal_number = _swallowed[-1].pop()
             yield self
 
 
 @contextmanager
 def raising() -> Iterator[None]:
-    """Raise Interrupted at once when a signal comes, until the end of the block: for work that is easily repeated."""
+    """Raise Interrupted at once when a signal comes, until the end of the block: for work that is easily repeated.
+
+    Some libraries swallow or replace whatever is raised while they are imported, and Python does so where an object is
+    deleted. Then the block ends with Interrupted at its end, or where it fails.
+    """
+    came: list[int] = []
 
     def receive(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
         raise Interrupted(number)
 
+    is_main = threading.current_thread() is threading.main_thread()
     with _handled(receive):
-        yield
+        if is_main:
+            _swallowed.append(came)
+        try:
+            yield
+        except Exception as error:
+            if came:
+                raise Interrupted(came[0]) from error
+            raise
+        finally:
+            if is_main:
+                _swallowed.pop()
+        if came:
+            raise Interrupted(came[0])
 
 
 @contextmanager

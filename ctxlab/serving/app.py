@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ctxlab.serving.addresses import documents, health, jobs, page
+from ctxlab.serving.addresses import documents, explanations, health, jobs, page
 from ctxlab.serving.connection import CROWDED
 from ctxlab.serving.front import CLIENT_LEFT, Front, said
 
@@ -35,6 +35,7 @@ def make_app(front: Front) -> Application:
         app.add_exception_handler(kind, _otherwise)
     health.add(app, front)
     documents.add(app, front)
+    explanations.add(app, front)
     jobs.add(app, front)
     page.add(app)
     return _counted(_checked(app), front)

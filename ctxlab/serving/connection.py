@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from ctxlab.serving.scheduler import written
 from ctxlab.serving.settings import Limits
+from ctxlab.serving.written import written
 
 CROWDED = "ctxlab.crowded"
 """In the state of a request: whether its connection is above the limit, so that it may ask for health only."""

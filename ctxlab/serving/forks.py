@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import NoReturn
 
 from ctxlab.core.signals import STOPPING
 
@@ -36,17 +37,14 @@ class Forks:
         reading, self._writing = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
-        self._pid = os.fork()
-        if not self._pid:
-            status = 1
-            try:
-                for one in (*unneeded, self._writing):
-                    os.close(one)
-                _forking(reading, work)
-                status = 0
-            finally:
-                os._exit(status)
-        os.close(reading)
+        former = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+        try:
+            self._pid = os.fork()
+            if not self._pid:
+                _begin(reading, work, unneeded=(*unneeded, self._writing), mask=former)
+        finally:
+            os.close(reading)
+            signal.pthread_sigmask(signal.SIG_SETMASK, former)
 
     def fork(self, number: int) -> None:
         """Start a process.
@@ -63,10 +61,32 @@ class Forks:
             os.waitpid(self._pid, 0)
 
 
+def _begin(
+    reading: int, work: Callable[[int], None], unneeded: Sequence[int], mask: set[int | signal.Signals]
+) -> NoReturn:
+    """Be the process that forks; signals are blocked until it ignores them.
+
+    Args:
+        reading: End of the pipe with numbers.
+        work: Called in each process.
+        unneeded: File descriptors that are closed.
+        mask: Signals that were blocked before.
+    """
+    status = 1
+    try:
+        for number in STOPPING:  # Ctrl-C reaches all processes of a terminal: the server decides when they end
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for one in unneeded:
+            os.close(one)
+        _forking(reading, work)
+        status = 0
+    finally:
+        os._exit(status)
+
+
 def _forking(asked: int, work: Callable[[int], None]) -> None:
     """Fork whenever a number comes, until the server closes the pipe or is gone."""
-    for number in STOPPING:  # Ctrl-C reaches all processes of a terminal: the server decides when they end
-        signal.signal(number, signal.SIG_IGN)
     running: set[int] = set()
     while True:
         running -= _ended(running)

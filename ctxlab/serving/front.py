@@ -11,14 +11,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from ctxlab.serving.access import Access
+from ctxlab.serving.asked import Asked
 from ctxlab.serving.frames import Frame
 from ctxlab.serving.jobs import Jobs
 from ctxlab.serving.metrics import Metrics
-from ctxlab.serving.pool import Asked, Pool
+from ctxlab.serving.pool import Pool
 from ctxlab.serving.refusal import Refusal
 from ctxlab.serving.requests import body_of, left
-from ctxlab.serving.scheduler import written
 from ctxlab.serving.settings import Limits
+from ctxlab.serving.written import written
 
 CLIENT_LEFT = 499
 """Status for the figures of a request whose client has left; nobody receives it."""
@@ -68,7 +69,7 @@ class Front:
             return
         self.metrics.answered(found, frame.header["waiting"])
         guessed = self.pool.pace.tokens(len(asked.body))
-        tokens = sum(sizes[0] for sizes in found["documents"])
+        tokens = frame.header["tokens_run"] or sum(sizes[0] for sizes in found["documents"])
         self.access.take(asked.key, len(found["documents"]) - 1, tokens - guessed)
 
     @contextmanager

@@ -5,21 +5,19 @@ some time or when the client says so. All files are their owner's alone.
 """
 
 import asyncio
-import fcntl
 import logging
-import os
 import re
 import secrets
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from ctxlab.core.errors import UserError
-from ctxlab.core.files import sync_folder
-from ctxlab.serving.frames import Frame, packed, received
-from ctxlab.serving.pool import Asked, Pool
+from ctxlab.serving.asked import Asked
+from ctxlab.serving.frames import Frame, packed
+from ctxlab.serving.journal import locked, read, unlock, write
+from ctxlab.serving.pool import Pool
 from ctxlab.serving.refusal import Refusal
 from ctxlab.serving.settings import JobSettings
 from ctxlab.serving.worker import DOCUMENT
@@ -67,7 +65,7 @@ class Jobs:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
         self._main: asyncio.Task[None] | None = None
-        self._lock = _locked(settings.folder)
+        self._lock = locked(settings.folder)
         for path in sorted(settings.folder.iterdir(), key=lambda path: path.stat().st_mtime):
             self._recover(path)
 
@@ -95,7 +93,11 @@ class Jobs:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._lock.close()
+        self.close()
+
+    def close(self) -> None:
+        """Let another server use the folder."""
+        unlock(self._settings.folder, self._lock)
 
     async def accept(self, body: bytes, key: str) -> str:
         """Keep a document and return the identity of its job.
@@ -110,7 +112,7 @@ class Jobs:
         self._jobs[identity] = job
         content = packed({"key": key, "accepted": time.time()}, body)
         try:
-            await asyncio.to_thread(_write, self._path(identity, JOB), content)
+            await asyncio.to_thread(write, self._path(identity, JOB), content)
         except OSError as error:
             del self._jobs[identity]
             log.error("A job cannot be kept: %s.", error.strerror)
@@ -128,7 +130,7 @@ class Jobs:
         job = self._job(identity, key)
         if job.status not in (DONE, REFUSED):
             return WAITING, None
-        frame = await asyncio.to_thread(_read, self._path(identity, ANSWER))
+        frame = await asyncio.to_thread(read, self._path(identity, ANSWER))
         if frame is None:
             raise _unknown()
         return job.status, frame
@@ -165,7 +167,7 @@ class Jobs:
             if path.name.endswith(".tmp"):
                 path.unlink()
             return
-        frame = _read(path)
+        frame = read(path)
         if frame is None:
             log.error("%s is damaged and is left alone.", path)
             return
@@ -193,7 +195,7 @@ class Jobs:
     async def _answer(self, job: Job) -> None:
         asked: Asked | None = None
         try:
-            frame = await asyncio.to_thread(_read, self._path(job.identity, JOB))
+            frame = await asyncio.to_thread(read, self._path(job.identity, JOB))
             if frame is None:
                 log.error("The journal has lost job %s.", job.identity)
                 self._jobs.pop(job.identity, None)
@@ -213,7 +215,7 @@ class Jobs:
         """Put an answer on disk, and remove its document."""
         status, ended = answer.header["status"], time.time()
         content = packed({"key": job.key, "status": status, "ended": ended}, answer.body)
-        await asyncio.to_thread(_write, self._path(job.identity, ANSWER), content)
+        await asyncio.to_thread(write, self._path(job.identity, ANSWER), content)
         if job.identity not in self._jobs:  # deleted meanwhile
             self._path(job.identity, ANSWER).unlink(missing_ok=True)
             return
@@ -223,48 +225,6 @@ class Jobs:
 
 def _unknown() -> Refusal:
     return Refusal(404, "There is no such job: its answer was deleted, or it is another key's.")
-
-
-def _locked(folder: Path) -> TextIO:
-    """Return the file that marks the folder as used, until it is closed."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = (folder / "lock").open("a")
-    except OSError as error:
-        raise UserError(
-            f"serve.jobs={folder} cannot be used ({str(error.strerror).lower()}): give another folder."
-        ) from None
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise UserError(f"serve.jobs={folder} is used by another server: give another folder, or stop it.") from None
-    return file
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file that only its owner can read, atomically and synced to disk."""
-    temporary = path.with_name(f"{path.name}.tmp")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
-
-
-def _read(path: Path) -> Frame | None:
-    """Return what a file has; None if it is not there or not whole."""
-    try:
-        with path.open("rb") as file:
-            return received(file)
-    except (OSError, ValueError):
-        return None
 
 
 def described(identity: str, status: str) -> dict[str, Any]:

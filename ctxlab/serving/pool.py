@@ -10,20 +10,18 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from ctxlab.core.errors import UserError
+from ctxlab.serving.asked import Asked, Worker
 from ctxlab.serving.frames import Frame, packed, read
 from ctxlab.serving.scaling import Pace, Steps, desired
-from ctxlab.serving.scheduler import written
 from ctxlab.serving.settings import Elastic
+from ctxlab.serving.suspects import Suspects
+from ctxlab.serving.written import written
 
 log = logging.getLogger(__name__)
-
-MAX_DEATHS = 3
-"""Deaths of a worker after which a document that each of them had is refused, as it may be the cause."""
 
 LOOK_SECONDS = 0.25
 """Seconds between looks at the queue."""
@@ -44,36 +42,6 @@ class Maker(Protocol):
 
     def end(self) -> None:
         """Wait until all have ended."""
-
-
-@dataclass(eq=False)
-class Asked:
-    """A request that was accepted."""
-
-    number: int
-    kind: str
-    body: bytes
-    key: str
-    started: float
-    frames: "asyncio.Queue[Frame]" = field(default_factory=asyncio.Queue)
-    """What the worker says; the last has a status."""
-    told: int = 0
-    """Lines that the client has."""
-    skipped: int = 0
-    """Lines of them that another worker has said again."""
-    deaths: int = 0
-    worker: "_Worker | None" = None
-
-
-@dataclass(eq=False)
-class _Worker:
-    number: int
-    writer: asyncio.StreamWriter
-    pid: int
-    asked: dict[int, Asked] = field(default_factory=dict)
-    is_retired: bool = False
-    tokens_read: int = 0
-    busy_seconds: float = 0.0
 
 
 class Pool:
@@ -97,9 +65,10 @@ class Pool:
         """Requests that got a record."""
         self.cut_off = 0
         """Requests whose answer the server did not wait for when it stopped."""
-        self._workers: list[_Worker] = []
+        self._workers: list[Worker] = []
         self._starting: dict[int, float] = {}
         self._waiting: list[Asked] = []
+        self._suspects = Suspects(self._dispatch, self._give_up)
         self._number = 0
         self._made = 0
         self._failed: UserError | RuntimeError | None = None
@@ -127,6 +96,8 @@ class Pool:
                 raise self._failed
             if stopped():
                 return False
+            if self._starting and min(self._starting.values()) < time.monotonic() - START_SECONDS:
+                raise RuntimeError(f"No worker said anything for {START_SECONDS:g} seconds: was its process killed?")
             await asyncio.sleep(0.02)
         self._tasks.append(asyncio.create_task(self._look()))
         return True
@@ -134,6 +105,7 @@ class Pool:
     async def stop(self) -> None:
         """End the workers."""
         self._stops = True
+        self._suspects.stop()
         for task in self._tasks:
             task.cancel()
         self._listening.close()
@@ -156,13 +128,17 @@ class Pool:
     @property
     def num_waiting(self) -> int:
         """Return the number of requests without an answer."""
-        return len(self._waiting) + sum(len(worker.asked) for worker in self._workers)
+        return len(self._unread)
+
+    @property
+    def _unread(self) -> list[Asked]:
+        at_workers = [asked for worker in self._workers for asked in worker.asked.values()]
+        return [*self._waiting, *self._suspects.waiting, *at_workers]
 
     @property
     def queued_tokens(self) -> float:
         """Return about how many tokens wait for an answer."""
-        waiting = [*self._waiting, *(asked for worker in self._workers for asked in worker.asked.values())]
-        return sum(self.pace.tokens(len(asked.body)) for asked in waiting)
+        return sum(self.pace.tokens(len(asked.body)) for asked in self._unread)
 
     @property
     def desired(self) -> int:
@@ -188,6 +164,11 @@ class Pool:
         """Stop the work for a request that nobody waits for."""
         if asked in self._waiting:
             self._waiting.remove(asked)
+        self._withdraw(asked)
+        self._suspects.ended(asked)
+
+    def _withdraw(self, asked: Asked) -> None:
+        """Take a request from its worker."""
         worker = asked.worker
         if worker is not None and worker.asked.pop(asked.number, None) is not None:
             self._send(worker, packed({"what": "leave", "number": asked.number}))
@@ -199,13 +180,13 @@ class Pool:
             return
         self._give(asked, min(ready, key=lambda one: sum(len(other.body) for other in one.asked.values())))
 
-    def _give(self, asked: Asked, worker: _Worker) -> None:
+    def _give(self, asked: Asked, worker: Worker) -> None:
         asked.worker = worker
         worker.asked[asked.number] = asked
         header = {"what": "ask", "number": asked.number, "kind": asked.kind, "key": asked.key, "started": asked.started}
         self._send(worker, packed(header, asked.body))
 
-    def _send(self, worker: _Worker, content: bytes) -> None:
+    def _send(self, worker: Worker, content: bytes) -> None:
         with suppress(OSError):  # a worker that is gone is noticed by the one who reads
             worker.writer.write(content)
 
@@ -219,7 +200,7 @@ class Pool:
             self._fail(ready)
             return
         self.served, self.labels = ready.header["served"], ready.header["labels"]
-        worker = _Worker(hello.header["number"], writer, hello.header["pid"])
+        worker = Worker(hello.header["number"], writer, hello.header["pid"])
         self._workers.append(worker)
         waiting, self._waiting = self._waiting, []
         for asked in waiting:
@@ -232,12 +213,12 @@ class Pool:
         if not worker.is_retired and not self._stops:
             self._mourn(worker)
 
-    def _share(self, worker: _Worker) -> None:
+    def _share(self, worker: Worker) -> None:
         """Give a new worker half of what the one with the most has; of these the last, which are the least begun."""
         most = max(self._workers, key=lambda one: len(one.asked))
         there = [asked for asked in most.asked.values() if not asked.told]
         for asked in there[len(there) - len(there) // 2 :] if most is not worker else ():
-            self.leave(asked)
+            self._withdraw(asked)
             self._give(asked, worker)
 
     def _fail(self, frame: Frame | None) -> None:
@@ -252,7 +233,7 @@ class Pool:
         is_mistake = frame is not None and frame.header["is_mistake"]
         self._failed = UserError(said) if is_mistake else RuntimeError(said)
 
-    def _hear(self, worker: _Worker, frame: Frame) -> None:
+    def _hear(self, worker: Worker, frame: Frame) -> None:
         header = frame.header
         asked = worker.asked.get(header["number"])
         if header["what"] == "line":
@@ -264,6 +245,7 @@ class Pool:
         if asked is None:
             return
         del worker.asked[asked.number]
+        self._suspects.ended(asked)
         if "figures" in header:
             self.answered += 1
             self.pace.measured(len(asked.body), sum(sizes[0] for sizes in header["figures"]["documents"]))
@@ -278,19 +260,19 @@ class Pool:
         asked.told += 1
         asked.frames.put_nowait(frame)
 
-    def _mourn(self, worker: _Worker) -> None:
+    def _mourn(self, worker: Worker) -> None:
         """Give what a dead worker had to another one."""
         log.warning("Worker %d died with %d requests; they are given to another.", worker.number, len(worker.asked))
         self.deaths += 1
         self._fork()
         for asked in list(worker.asked.values()):
-            asked.deaths += 1
             asked.worker, asked.skipped = None, asked.told
-            if asked.deaths < MAX_DEATHS:
-                self._dispatch(asked)
-            else:
-                said = written({"error": f"{MAX_DEATHS} processes ended while they read this: send it later."})
-                asked.frames.put_nowait(Frame({"what": "answer", "status": 503, "headers": {}}, said))
+            self._suspects.mourn(asked)
+        self._suspects.next()
+
+    def _give_up(self, asked: Asked) -> None:
+        said = written({"error": f"{asked.deaths} processes ended while they read this: send it later."})
+        asked.frames.put_nowait(Frame({"what": "answer", "status": 503, "headers": {}}, said))
 
     def _fork(self) -> None:
         self._made += 1
@@ -300,6 +282,7 @@ class Pool:
             self._maker.fork(self._made)
         except OSError as error:
             log.error("No worker can be started (%s): start the server anew.", error.strerror)
+            self._failed = self._failed or RuntimeError("The process that makes workers was killed: start it anew.")
 
     def _replace(self) -> None:
         if not self._stops and self.num_workers + len(self._starting) < self._elastic.min_workers:

@@ -10,7 +10,7 @@ from ctxlab.core.passes import Item
 from ctxlab.core.types import ADDED, Encoded, FloatArray, Window
 from ctxlab.evaluation.answerer import Answerer
 from ctxlab.runtime.pieces import Pieces
-from ctxlab.serving.scheduler import Turn
+from ctxlab.serving.ticket import Read
 
 
 class Progress:
@@ -25,7 +25,7 @@ class Progress:
         self._told: set[int] = set()
         self._next_answer = 1
 
-    def lines(self, turn: Turn) -> Iterator[dict[str, Any]]:
+    def lines(self, turn: Read) -> Iterator[dict[str, Any]]:
         """Yield the lines of the windows that were read since the last call."""
         pieces = turn.pieces
         begins = np.cumsum([0, *(len(_windows(unit)) for unit in pieces.units)])
@@ -45,7 +45,7 @@ class Progress:
             self._next_answer = 2 * done
             yield from self._so_far(turn)
 
-    def _so_far(self, turn: Turn) -> Iterator[dict[str, Any]]:
+    def _so_far(self, turn: Read) -> Iterator[dict[str, Any]]:
         pieces, reader = turn.pieces, self._answerer.reader
         if reader.generator is not None or not reader.runs_model:
             return

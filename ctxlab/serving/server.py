@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import uvicorn
 
@@ -42,10 +44,10 @@ def listen(host: str, port: int) -> socket.socket:
     return found
 
 
-def url(found: socket.socket) -> str:
+def url(found: socket.socket, scheme: str = "http") -> str:
     """Return the address of a socket as clients write it."""
     host, port = found.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Address:
 
     socket: socket.socket
     ready: Callable[[], None]
+    tls: ssl.SSLContext | None = None
 
 
 def serve(front: Front, maker: Maker, address: Address) -> int:
@@ -71,7 +74,7 @@ def serve(front: Front, maker: Maker, address: Address) -> int:
         UserError: The model cannot be opened.
         Interrupted: A signal came before that.
     """
-    stop = StopRequest()
+    stop = StopRequest(raises_again=False)
     with stop.listening():
         asyncio.run(_serve(front, maker, address, stop))
     if stop.signal_number is None:
@@ -86,14 +89,14 @@ async def _serve(front: Front, maker: Maker, address: Address, stop: StopRequest
             raise Interrupted(stop.signal_number or 2)
         front.metrics.take_labels(pool.labels)
         front.jobs.start()
-        await _Server(_config(front), address.ready, stop).serve(sockets=[address.socket])
+        await _Server(_config(front, address.tls), address.ready, stop).serve(sockets=[address.socket])
     finally:
         await front.jobs.stop()
         await pool.stop()
 
 
-def _config(front: Front) -> uvicorn.Config:
-    return uvicorn.Config(
+def _config(front: Front, tls: ssl.SSLContext | None) -> uvicorn.Config:
+    config = uvicorn.Config(
         make_app(front),
         http=connection(front.limits, front.refused),
         loop="asyncio",
@@ -105,24 +108,51 @@ def _config(front: Front) -> uvicorn.Config:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=front.limits.drain_seconds,  # type: ignore[arg-type]
     )
+    config.load()
+    config.ssl = tls
+    return config
+
+
+@contextlib.contextmanager
+def _timely_handshakes(loop: asyncio.AbstractEventLoop, config: uvicorn.Config) -> Iterator[None]:
+    """Within the block, servers are made whose clients have as long for TLS as for a header; uvicorn cannot."""
+    if config.ssl is None:
+        yield
+        return
+    seconds = config.http_protocol_class.limits.head_seconds  # type: ignore[attr-defined]
+    loop.create_server = partial(loop.create_server, ssl_handshake_timeout=seconds)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del loop.create_server
 
 
 class _Server(uvicorn.Server):
     """Uvicorn with the signals of ctxlab."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None], stop: StopRequest) -> None:
-        super().__init__(config)
         self._stop, self._ready = stop, ready
+        super().__init__(config)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen, and say so."""
-        await super().startup(sockets)
+        with _timely_handshakes(asyncio.get_running_loop(), self.config):
+            await super().startup(sockets)
         self._ready()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave signals to the one who listens to them already."""
         yield
+
+    @property
+    def force_exit(self) -> bool:
+        """Whether to wait no longer for what was accepted: after a second signal."""
+        return self._stop.is_urgent
+
+    @force_exit.setter
+    def force_exit(self, value: bool) -> None:
+        """Uvicorn begins with False."""
 
     async def on_tick(self, counter: int) -> bool:
         """Return whether to stop; called ten times a second."""

@@ -9,9 +9,9 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from ctxlab.serving.asked import Asked
 from ctxlab.serving.front import Front
 from ctxlab.serving.keys import INFER
-from ctxlab.serving.pool import Asked
 from ctxlab.serving.requests import body_of
 
 KIND = "application/x-ndjson"

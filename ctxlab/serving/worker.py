@@ -5,6 +5,7 @@ Bodies are parsed and tokenised here, so that nothing of a document keeps the se
 
 import os
 import socket
+import sys
 import threading
 import time
 import traceback
@@ -16,17 +17,24 @@ from typing import Any
 
 from ctxlab.core.errors import UserError
 from ctxlab.evaluation.answerer import Answer, Answerer
-from ctxlab.serving import protocol
+from ctxlab.serving import protocol, why
 from ctxlab.serving.body import parse
 from ctxlab.serving.frames import Frame, packed, received
 from ctxlab.serving.observed import figures
 from ctxlab.serving.progress import Progress
-from ctxlab.serving.refusal import Refusal
-from ctxlab.serving.scheduler import LONG_BYTES, Scheduler, Ticket, written
+from ctxlab.serving.refusal import Refusal, without_text
+from ctxlab.serving.scheduler import Scheduler
 from ctxlab.serving.settings import Limits, Served
+from ctxlab.serving.ticket import LONG_BYTES, Read, Ticket, Watch
+from ctxlab.serving.why import Mechanisms
+from ctxlab.serving.written import written
 
-DOCUMENT, SEVERAL, STREAM = "document", "several", "stream"
-"""Kinds of requests: a record, a tensor of records, and a record of which each window is told."""
+DOCUMENT, SEVERAL, STREAM, EXPLAIN = "document", "several", "stream", "explain"
+"""Kinds of requests: a record, a tensor of records, a record of which each window is told, and one to be explained."""
+
+SWITCH_SECONDS = 0.001
+"""Seconds that a thread of Python may compute while another waits. The thread of the model waits after each of its
+operations, so that with Python's own 0.005 a window takes twice as long while a document is tokenised."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +44,8 @@ class Opened:
     answerer: Answerer
     tokenizer: Any
     served: Served
+    mechanisms: Mechanisms
+    """What explains documents."""
 
 
 def work(path: str, number: int, opening: Callable[[], Opened], limits: Limits) -> None:
@@ -47,6 +57,7 @@ def work(path: str, number: int, opening: Callable[[], Opened], limits: Limits) 
         opening: Opens the model.
         limits: What a client may ask for.
     """
+    sys.setswitchinterval(SWITCH_SECONDS)
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(path)
         connection.sendall(packed({"what": "hello", "number": number, "pid": os.getpid()}))
@@ -68,6 +79,7 @@ class _Asked:
     kind: str
     key: str
     started: float
+    is_long: bool
     tickets: list[Ticket] = field(default_factory=list)
     request: Mapping[str, Any] = field(default_factory=dict)
     """The body, of a tensor of records."""
@@ -84,14 +96,15 @@ class Desk:
         self._sending, self._changing = threading.Lock(), threading.Lock()
         self._asked: dict[int, _Asked] = {}
         self._bodies: tuple[SimpleQueue[tuple[_Asked, bytes]], ...] = (SimpleQueue(), SimpleQueue())
-        self._answered: SimpleQueue[_Asked] = SimpleQueue()
+        self._answered: tuple[SimpleQueue[_Asked], ...] = (SimpleQueue(), SimpleQueue())
 
     def serve(self) -> None:
         """Answer until the connection ends."""
         self._scheduler.start()
         for queue in self._bodies:
             threading.Thread(target=self._accept, args=(queue,), daemon=True).start()
-        threading.Thread(target=self._answer, daemon=True).start()
+        for ended in self._answered:  # JSON of a long answer is written at once
+            threading.Thread(target=self._answer, args=(ended,), daemon=True).start()
         served, labels = self._opened.served.plain(), list(self._opened.answerer.task.labels)
         self._send({"what": "ready", "served": served, "labels": labels})
         with self._connection.makefile("rb") as file:
@@ -103,9 +116,10 @@ class Desk:
         if header["what"] == "leave":
             self._leave(header["number"])
             return
-        asked = _Asked(header["number"], header["kind"], header["key"], header["started"])
+        is_long = len(frame.body) >= LONG_BYTES
+        asked = _Asked(header["number"], header["kind"], header["key"], started=header["started"], is_long=is_long)
         self._asked[asked.number] = asked
-        self._bodies[len(frame.body) >= LONG_BYTES].put((asked, frame.body))
+        self._bodies[is_long].put((asked, frame.body))
 
     def _leave(self, number: int) -> None:
         asked = self._asked.pop(number, None)
@@ -127,14 +141,19 @@ class Desk:
                 self._submit(asked, body)
             except Refusal as refusal:
                 self._refuse(asked, refusal)
+            except UserError as error:
+                self._refuse(asked, Refusal(422, without_text(str(error), ())))
 
     def _submit(self, asked: _Asked, body: bytes) -> None:
-        found = parse(body)
+        found, reason = parse(body), None
+        if asked.kind == EXPLAIN:
+            found, name, wanted = why.asked(found)
+            reason = why.Why(self._opened.mechanisms(name), wanted)
         records = protocol.records(found) if asked.kind == SEVERAL else [found]
         self._check_size(records)
         asked.request, asked.open = (found if asked.kind == SEVERAL else {}), len(records)
         watch = self._watch(asked) if asked.kind == STREAM else None
-        tickets = self._scheduler.submit(records, len(body) // len(records), asked.key, watch)
+        tickets = self._scheduler.submit(records, len(body) // len(records), asked.key, watch=watch, why=reason)
         with self._changing:
             asked.tickets, has_left = tickets, asked.has_left
         for ticket in tickets:
@@ -147,10 +166,10 @@ class Desk:
             limit = f"{self._limits.max_characters:,} characters: the server allows more with serve.max_characters=."
             raise Refusal(413, f"The documents of the request have more than {limit}")
 
-    def _watch(self, asked: _Asked) -> Callable[[Any], None]:
+    def _watch(self, asked: _Asked) -> Watch:
         told: dict[int, Progress] = {}
 
-        def watch(turn: Any) -> None:
+        def watch(turn: Read) -> None:
             progress = told.setdefault(turn.place, Progress(self._opened.answerer))
             for line in progress.lines(turn):
                 self._send({"what": "line", "number": asked.number}, written(line))
@@ -163,12 +182,12 @@ class Desk:
             asked.open -= 1
             ended = not asked.open
         if ended or (not done.cancelled() and done.exception() is not None):
-            self._answered.put(asked)
+            self._answered[asked.is_long].put(asked)
 
-    def _answer(self) -> None:
+    def _answer(self, queue: "SimpleQueue[_Asked]") -> None:
         """Send answers, one after the other."""
         while True:
-            asked = self._answered.get()
+            asked = queue.get()
             if asked.has_left or asked.number not in self._asked:
                 continue
             refusal = next(filter(None, map(_refusal, asked.tickets)), None)
@@ -183,7 +202,9 @@ class Desk:
                 continue
             seen = [one for ticket in asked.tickets for one in ticket.observed]
             counted = figures([answer for each in found for answer in each], seen)
-            self._end(asked, 200, {"figures": counted, "waiting": _waiting(asked)}, self._said(asked, found))
+            spent = sum(ticket.tokens_run for ticket in asked.tickets)
+            more = {"figures": counted, "waiting": _waiting(asked), "tokens_run": spent}
+            self._end(asked, 200, more, self._said(asked, found))
 
     def _said(self, asked: _Asked, found: list[list[Answer]]) -> bytes:
         served = self._opened.served
@@ -191,7 +212,8 @@ class Desk:
             answers = [written(_plain(each)) for each in found]
             return written(protocol.answer(served.run, served.checkpoint, asked.request, answers))
         timing = {"seconds": time.monotonic() - asked.started, "waiting_seconds": _waiting(asked)}
-        return written({**_plain(found[0]), "model": served.plain(), "timing": timing})
+        content = _lines(found[0]) if asked.kind == EXPLAIN else _plain(found[0])
+        return written({**content, "model": served.plain(), "timing": timing})
 
     def _refuse(self, asked: _Asked, refusal: Refusal) -> None:
         self._end(asked, refusal.status, {"headers": refusal.headers}, written({"error": refusal.sentence}))
@@ -214,6 +236,11 @@ def _plain(found: list[Answer]) -> dict[str, Any]:
     """Return record and coverage; where a record has several questions, these for each of them."""
     each = [{"record": answer.record, "coverage": answer.coverage.plain()} for answer in found]
     return each[0] if len(each) == 1 else {"answers": each}
+
+
+def _lines(found: list[Answer]) -> dict[str, Any]:
+    """Return the line of ``ctxlab explain``; where a record has several questions, these for each of them."""
+    return found[0].record if len(found) == 1 else {"answers": [answer.record for answer in found]}
 
 
 def _refusal(ticket: Ticket) -> Refusal | None:

@@ -3,22 +3,32 @@
 import importlib
 import logging
 import socket
+import ssl
+from contextlib import closing
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
+from ctxlab.config.build import build
 from ctxlab.config.schema import ServeSettings
+from ctxlab.core import bundle
 from ctxlab.core.errors import Interrupted, UserError
+from ctxlab.core.explanation import Explanation
 from ctxlab.core.files import write_json
 from ctxlab.core.folders import sha256
 from ctxlab.data.splits import Splits
 from ctxlab.serving.forks import Forks
 from ctxlab.serving.settings import Elastic, JobSettings, Limits, Served, workers
+from ctxlab.serving.tls import context
 from ctxlab.serving.worker import Opened as OpenedWorker
 from ctxlab.serving.worker import work
 from ctxlab.tracking.console import console, say
+from ctxlab.workbench.bench import Workbench
+from ctxlab.workbench.explaining.named import Named
+from ctxlab.workbench.exporting.opening import bundle_of
 from ctxlab.workbench.opening import Opened, open_bench
 from ctxlab.workbench.parts import Parts
 
@@ -53,11 +63,13 @@ def run(parts: Parts) -> None:
     low, high = workers(given.workers)
     for name in QUIET:  # what they have to say is about connections
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    bundle_of(parts)  # a runtime that does not fit is said before anything is started
+    tls = context(given.tls.certificate, given.tls.key)
     with listen(given.host, given.port) as found:
-        _serve(parts, found, Elastic(low, high, given.queue_seconds))
+        _serve(parts, found, Elastic(low, high, given.queue_seconds), tls=tls)
 
 
-def _serve(parts: Parts, found: socket.socket, elastic: Elastic) -> None:
+def _serve(parts: Parts, found: socket.socket, elastic: Elastic, tls: ssl.SSLContext | None) -> None:
     from ctxlab.serving.access import Access
     from ctxlab.serving.front import Front
     from ctxlab.serving.jobs import Jobs
@@ -71,7 +83,7 @@ def _serve(parts: Parts, found: socket.socket, elastic: Elastic) -> None:
     pool = Pool(elastic)
     folder = Path(given.jobs) if given.jobs else run_dir / JOBS
     jobs = Jobs(JobSettings(folder, given.max_jobs, given.job_seconds), pool)
-    screen, address = console(), url(found)
+    screen, address = console(), url(found, "http" if tls is None else "https")
     if access.is_open and not given.host.startswith(LOOPBACK):
         say(
             screen,
@@ -86,9 +98,10 @@ def _serve(parts: Parts, found: socket.socket, elastic: Elastic) -> None:
         work(pool.path, number, lambda: _opened(parts, elastic), limits)
 
     pool.open()
-    forks = Forks(answer, unneeded=[found.fileno(), jobs.fileno()])
-    front = Front(pool=pool, access=access, limits=limits, metrics=Metrics(), jobs=jobs, version=version("ctxlab"))
-    number = serve(front, forks, Address(found, ready))
+    with closing(jobs):
+        forks = Forks(answer, unneeded=[found.fileno(), jobs.fileno()])
+        front = Front(pool=pool, access=access, limits=limits, metrics=Metrics(), jobs=jobs, version=version("ctxlab"))
+        number = serve(front, forks, Address(found, ready, tls))
     _say_end(front, number, folder)
 
 
@@ -123,15 +136,32 @@ def _opened(parts: Parts, elastic: Elastic) -> OpenedWorker:
     if elastic.max_workers > 1:
         torch.set_num_threads(max(1, torch.get_num_threads() // elastic.max_workers))
     opened = open_bench(parts, lambda _: Splits(train=[], validation=[], test=[]))
-    return OpenedWorker(opened.bench.answerer(), opened.bench.tokenizer, _served(parts, opened))
+    options, bench = parts.options, by_windows(opened.bench)
+    named = Named(bench, build(options.explanation, Explanation), options.serve.targets)
+    return OpenedWorker(bench.answerer(), bench.tokenizer, _served(parts, opened), mechanisms=named)
+
+
+def by_windows(bench: Workbench) -> Workbench:
+    """Return the same with passes of a window's tokens on a CPU, unless the command says how many.
+
+    Nobody waits for more than the pass that is running, and there larger ones are no faster (docs/serving.md).
+    """
+    if bench.settings.tokens_per_forward is not None or bench.accelerator.device.type != "cpu":
+        return bench
+    return replace(bench, settings=replace(bench.settings, tokens_per_forward=bench.length))
 
 
 def _served(parts: Parts, opened: Opened) -> Served:
     folder = opened.checkpoint
+    name, weights = folder.name if folder else "", sha256(folder / "model.safetensors") if folder else ""
+    run = parts.start.folder.name if parts.start else Path(opened.origin).name
+    if exported := bundle_of(parts):
+        facts = bundle.read(exported)
+        run, name, weights = facts.run, facts.checkpoint, facts.weights_sha256
     return Served(
-        run=parts.start.folder.name if parts.start else Path(opened.origin).name,
-        checkpoint=folder.name if folder else "",
-        sha256=sha256(folder / "model.safetensors") if folder else "",
+        run=run,
+        checkpoint=name,
+        sha256=weights,
         task=opened.bench.task.name,
         strategy=opened.bench.strategy.name,
         context_length=opened.bench.length,

@@ -3,7 +3,7 @@
 import copy
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -87,6 +87,7 @@ def open_bench(
     from ctxlab.workbench.exporting.opening import bundle_of, open_bundle  # which takes its types from here
 
     if exported := bundle_of(parts):
+        give_names(replace(parts, runtime=None), open_bench)  # names are found by a run
         return open_bundle(parts, exported, load, scored=scored, refuse=refuse)
     folder = find_checkpoint(parts, trains=trains)
     source = _checkpointed(parts, folder, trains=trains) if folder else _beginning(parts)

@@ -42,7 +42,7 @@ def test_work_that_is_easily_repeated_ends_at_once_whatever_libraries_catch(numb
         with contextlib.suppress(Exception):
             signal.raise_signal(number)
 
-    with StopRequest().listening() as outer, raising(), pytest.raises(Interrupted) as stop:
+    with StopRequest().listening() as outer, pytest.raises(Interrupted) as stop, raising():
         catches_all()
     assert stop.value.signal_number == number
     assert outer.signal_number is None
@@ -90,7 +90,7 @@ def test_a_signal_waits_for_what_belongs_together_whatever_thread_receives_it():
         done.append("after")
 
     try:
-        with raising(), pytest.raises(Interrupted) as stop:
+        with pytest.raises(Interrupted) as stop, raising():
             two_things()
         assert stop.value.signal_number == signal.SIGTERM
     finally:
@@ -98,3 +98,40 @@ def test_a_signal_waits_for_what_belongs_together_whatever_thread_receives_it():
         thread.join()
     assert done == ["first", "second"]
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def swallows(number):
+    """As a library does that is imported, or Python where an object is deleted."""
+    with contextlib.suppress(BaseException):
+        signal.raise_signal(number)
+
+
+def says_something_else(number):
+    swallows(number)
+    raise RuntimeError("what the library says instead")
+
+
+def test_a_signal_that_a_library_swallows_ends_the_block():
+    with pytest.raises(Interrupted) as stop, raising():
+        swallows(signal.SIGTERM)
+    assert stop.value.signal_number == signal.SIGTERM
+    with pytest.raises(Interrupted) as stop, raising():
+        says_something_else(signal.SIGUSR1)
+    assert stop.value.signal_number == signal.SIGUSR1
+
+
+def test_a_signal_that_a_library_swallows_is_received_by_who_listens_next():
+    with raising():
+        swallows(signal.SIGTERM)
+        with StopRequest().listening() as request:
+            assert request.signal_number == signal.SIGTERM
+    with raising(), StopRequest().listening() as request:
+        assert request.signal_number is None
+
+
+def test_a_second_signal_is_noted_where_it_would_be_swallowed():
+    with StopRequest(raises_again=False).listening() as request:
+        signal.raise_signal(signal.SIGTERM)
+        assert not request.is_urgent
+        signal.raise_signal(signal.SIGTERM)
+        assert (request.signal_number, request.is_urgent) == (signal.SIGTERM, True)

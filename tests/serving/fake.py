@@ -75,7 +75,7 @@ class Workers:
             return False
         if found is not KEEP:
             status, content = found
-            more = {"figures": FIGURES, "waiting": 0.0} if status == 200 else {"headers": {}}
+            more = {"figures": FIGURES, "waiting": 0.0, "tokens_run": 0} if status == 200 else {"headers": {}}
             done = {"status": status, "tokens_read": 10 * len(self.asked), "busy_seconds": 0.1 * len(self.asked)}
             body = json.dumps(content).encode()
             connection.sendall(packed({"what": "answer", "number": number, **done, **more}, body))
@@ -87,7 +87,7 @@ def echo(frame):
 
 
 @contextmanager
-def running(folder, answer=echo, *, lines=(), keys=None, workers=(1, 1), **given):
+def running(folder, answer=echo, *, lines=(), keys=None, workers=(1, 1), tls=None, **given):
     """A server with its address, front and workers, in a thread."""
     pool = Pool(Elastic(*workers, queue_seconds=given.pop("queue_seconds", 10.0)))
     jobs = Jobs(JobSettings(folder / "jobs", 5, given.pop("kept_seconds", 100.0)), pool)
@@ -96,7 +96,7 @@ def running(folder, answer=echo, *, lines=(), keys=None, workers=(1, 1), **given
     made.path = lambda: pool.path
     pool.open()
     with listen("127.0.0.1", 0) as found:
-        address = Address(found, ready.set)
+        address = Address(found, ready.set, tls)
         failed = []
 
         def run():

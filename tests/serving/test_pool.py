@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from ctxlab.serving import pool as pools
+from ctxlab.serving import suspects
 from tests.serving.fake import DIE, KEEP, ask, echo, get, running
 
 
@@ -35,15 +36,31 @@ def test_what_a_dead_worker_had_is_answered_by_another(tmp_path):
         assert json.loads(get(found, "/v1/status").text)["workers"] == [2]
 
 
-def test_a_document_that_ends_workers_is_given_up_and_no_other_is_lost(tmp_path):
+def test_a_document_that_ends_workers_is_given_up_and_no_other_is_lost(tmp_path, monkeypatch):
+    monkeypatch.setattr(suspects, "REST_SECONDS", (0.05, 0.1))
+
     def answer(frame):
         return DIE if b"poison" in frame.body else echo(frame)
 
     with running(tmp_path, answer) as found:
         refused = ask(found, body=b'{"text": "poison"}')
         assert (refused.status, "poison" in refused.text) == (503, False)
-        assert len(found.workers.asked) == pools.MAX_DEATHS
+        assert len(found.workers.asked) == suspects.MAX_DEATHS + 3
         assert ask(found).status == 200
+
+
+def test_requests_that_many_killed_workers_had_are_tried_one_at_a_time_and_answered(tmp_path):
+    deaths = suspects.MAX_DEATHS + 1
+    with running(tmp_path, lambda _: KEEP) as found, ThreadPoolExecutor(6) as threads:
+        asked = [threads.submit(ask, found) for _ in range(6)]
+        for number in range(1, deaths + 1):
+            wait_for(lambda: len(found.workers.asked) == (6 if found.front.pool._made <= suspects.MAX_DEATHS else 1))
+            found.workers.asked.clear()
+            found.workers.answer = echo if number == deaths else found.workers.answer
+            found.workers.kill(number)
+        assert [each.result(30).status for each in asked] == [200] * 6
+        assert figures(found)["ctxlab_worker_deaths"] == deaths
+        assert not found.front.pool.num_waiting
 
 
 def test_a_stream_goes_on_where_the_dead_worker_stopped(tmp_path):

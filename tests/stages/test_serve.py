@@ -221,6 +221,54 @@ def test_a_stream_tells_of_every_window_and_ends_with_the_answer(served, predict
         assert tags[:20] == last["record"]["tags"][:20]
 
 
+@pytest.fixture(scope="module")
+def explained(trained, tmp_path_factory):
+    """The line of ``ctxlab explain`` for the long record."""
+    folder = tmp_path_factory.mktemp("explained")
+    (folder / "in.jsonl").write_text(json.dumps(RECORDS[2]) + "\n")
+    words = [f"input={folder / 'in.jsonl'}", "explanation=gradient", "checks=0", f"hydra.run.dir={folder / 'x'}"]
+    assert main(["explain", f"run={trained}", "tracking=none", *words]) == 0
+    return json.loads((folder / "x" / "explanations.jsonl").read_text())
+
+
+def test_an_explanation_is_the_line_of_explain_and_short_requests_are_answered_beside_it(served, explained):
+    body = {**RECORDS[2], "explanation": "gradient"}
+    with ThreadPoolExecutor(2) as pool:
+        asked = [pool.submit(ask, served, body, "/v1/explain") for _ in range(2)]
+        beside = [ask(served, RECORDS[0])[0] for _ in range(3)]
+        answers = [each.result(60) for each in asked]
+    assert beside == [200, 200, 200]
+    for status, text in answers:
+        found = json.loads(text)
+        assert (status, found.pop("model")["task"]) == (200, "ner")
+        assert found.pop("timing")["seconds"] > 0
+        assert found == explained
+        assert found["targets"]
+
+
+def test_one_part_of_an_answer_is_explained(served, explained):
+    name = explained["targets"][2]["name"]
+    status, text = ask(served, {**RECORDS[2], "explanation": "gradient", "explained": name}, "/v1/explain")
+    assert (status, json.loads(text)["targets"]) == (200, [explained["targets"][2]])
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"explanation": CANARY}, "There is no such explanation: choose among gradient, integrated, occlusion"),
+        ({"explanation": ["gradient"]}, "The fields explanation and explained are texts"),
+        ({"explained": CANARY, "explanation": "gradient"}, "The answer has no such part"),
+        ({"explanation": "shapley"}, "120 sentences would be read about 4,800 times"),
+        ({CANARY: 1}, "a field that task=ner does not read"),
+    ],
+)
+def test_what_cannot_be_explained_is_a_sentence_without_its_text(served, more, says):
+    status, text = ask(served, {**RECORDS[2], **more}, "/v1/explain")
+    assert status == 422
+    assert says in text
+    assert CANARY not in text
+
+
 def test_a_job_is_answered_like_a_request(served, predicted):
     url = json.loads(ask(served, RECORDS[1], "/v1/jobs")[1])["url"]
     while (job := json.loads(ask(served, None, url, "GET", "")[1]))["status"] == "waiting":

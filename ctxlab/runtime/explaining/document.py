@@ -44,6 +44,8 @@ class ReadDocument(Subject):
     pooled: bool
     """Whether the model's head has one output per window."""
     units: dict[str, list[IntArray]]
+    pause: Callable[[int], None] = lambda _: None
+    """Called before each forward pass with its tokens, when nothing is changed on the model and no gradient is kept."""
     windows: Sequence[Window] = ()
     items: Sequence[Item] = ()
     first: list[int] = field(default_factory=list)
@@ -188,8 +190,9 @@ class ReadDocument(Subject):
         steps = [[(c, w) for c in range(len(copies))] for w in range(count)] if sequential else [
             [(c, w) for c in range(len(copies)) for w in range(count)]
         ]  # fmt: skip
+        self.pause(len(copies) * self._passes().size(self.items[i]))
         self.reader.model.eval()
-        with self.reader.strategy.attention.reading():
+        with self.reader.strategy.attention.reading(), self._whole_memory(mover is not None):
             rest = iter(steps)
             self._expect(mover, copies, next(rest, None), shares)
             for passed in self._passes().run(copies):
@@ -234,7 +237,7 @@ class ReadDocument(Subject):
         size = max((self._passes().size(self.items[i]) for i in plan.items), default=1)
         width = max(1, self.reader.tokens_per_forward // max(size, 1))
         found = []
-        with moving(self.reader.model, baseline, self.mask_id) as mover, self._whole_memory():
+        with moving(self.reader.model, baseline, self.mask_id) as mover:
             for start in range(0, len(shares), width):
                 part = torch.as_tensor(shares[start : start + width], dtype=torch.float32)
                 found.append(Points(self, plan, target, mover=mover, shares=part).gradients())
@@ -253,11 +256,11 @@ class ReadDocument(Subject):
             )
 
     @contextmanager
-    def _whole_memory(self) -> Iterator[None]:
-        """Within the block, gradients pass through all windows that a memory links."""
+    def _whole_memory(self, wanted: bool) -> Iterator[None]:
+        """Within the block, gradients pass through all windows that a memory links, if they are wanted."""
         memory = self.reader.strategy.memory
         before = memory.gradient_windows
-        memory.gradient_windows = NEVER
+        memory.gradient_windows = NEVER if wanted else before
         try:
             yield
         finally:
@@ -300,6 +303,7 @@ class ReadDocument(Subject):
             held.append([one.cpu() for one in layers])
             return output
 
+        self.pause(len(item.windows[w]))
         reader.model.eval()
         with reader.strategy.attention.reading():
             list(Passes(reader.strategy, forward, reader.pad_id, reader.device).run([alone]))

@@ -1,5 +1,6 @@
 """Addresses that answer documents."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -52,9 +53,9 @@ def check_name(model: str, front: Front) -> None:
         raise Refusal(404, "There is no such model: GET /v1/model names the one that is served.", CLOSE)
 
 
-def described() -> dict[str, Any]:
-    """Return what /openapi.json says about a body."""
-    content = {"application/json": {"schema": {"type": "object"}, "example": EXAMPLE}}
+def described(example: Mapping[str, str] = EXAMPLE) -> dict[str, Any]:
+    """Return what /openapi.json says about a body, of which an example is given."""
+    content = {"application/json": {"schema": {"type": "object"}, "example": example}}
     statuses = {
         "400": "Not JSON",
         "401": "No valid key",

@@ -11,6 +11,7 @@ from ctxlab.serving.front import Front, answered, said
 from ctxlab.serving.jobs import described
 from ctxlab.serving.keys import INFER
 from ctxlab.serving.requests import body_of
+from ctxlab.serving.written import written
 
 
 def add(app: FastAPI, front: Front) -> None:
@@ -60,7 +61,9 @@ async def _look(request: Request, front: Front, job: str) -> Response:
     about: dict[str, Any] = described(job, status)
     if frame is None:
         return said(about, headers={"Retry-After": "1"})
-    found = json.loads(frame.body)
-    if "error" in found:
-        return said({**about, "code": frame.header["status"], **found})
-    return said({**about, "answer": found})
+    if frame.header["status"] != 200:
+        return said({**about, "code": frame.header["status"], **json.loads(frame.body)})
+    head = written({**about, "answer": None}).removesuffix(
+        b"null}"
+    )  # answers may have megabytes and are not read again
+    return Response(b"".join([head, frame.body, b"}"]), media_type="application/json")

@@ -1,6 +1,6 @@
 """One document → its answer and why: shared by ``ctxlab explain``, the Python API and a server."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
 from ctxlab.core.explanation import SENTENCE, TOKEN, WORD, Answered, Asked, Attribution, Explanation, Target
 from ctxlab.core.task import Task
-from ctxlab.core.types import ADDED, BoolArray, Document, Encoded, IntArray
+from ctxlab.core.types import ADDED, BoolArray, Document, Encoded, IntArray, Merged
 from ctxlab.core.types import SENTENCE as SENTENCE_MARK
 from ctxlab.evaluation.answerer import Answer, Answerer, coverage
 from ctxlab.models.loading.heads import POOLED
@@ -57,39 +57,67 @@ class Explainer:
         Raises:
             UserError: It cannot; names the document.
         """
-        reader = self.answerer.reader
         for document, encoded in zip(documents, self.answerer.encode(documents), strict=True):
-            seen = np.zeros(len(encoded), np.bool_)
-            for window in reader.strategy.reading.windows(encoded, reader.length):
-                seen[window.token_index[window.token_index != ADDED]] = True
-            sentences = len(np.unique(_sentences_by_mark(encoded)[seen])) if len(encoded.marks) else 1
-            counts = {TOKEN: int(seen.sum()), WORD: len(np.unique(encoded.word_ids[seen])), SENTENCE: sentences}
-            try:
-                self.explanation.check(counts)
-            except UserError as error:
-                raise UserError(f"{document.origin}: {error}") from None
+            self.check_one(document, encoded)
+
+    def check_one(self, document: Document, encoded: Encoded) -> None:
+        """Check one document, of which the tokens are known; raises UserError as ``check`` does."""
+        reader, seen = self.answerer.reader, np.zeros(len(encoded), np.bool_)
+        for window in reader.strategy.reading.windows(encoded, reader.length):
+            seen[window.token_index[window.token_index != ADDED]] = True
+        sentences = len(np.unique(_sentences_by_mark(encoded)[seen])) if len(encoded.marks) else 1
+        counts = {TOKEN: int(seen.sum()), WORD: len(np.unique(encoded.word_ids[seen])), SENTENCE: sentences}
+        try:
+            self.explanation.check(counts)
+        except UserError as error:
+            raise UserError(f"{document.origin}: {error}") from None
 
     def explained(self, documents: Sequence[Document]) -> Iterator[Explained]:
         """Yield the answer for each document with its explanations, in order."""
-        task, reader = self.answerer.task, self.answerer.reader
         encoded = self.answerer.encode(documents)
-        for document, tokens, merged in zip(documents, encoded, reader.read(encoded), strict=True):
-            prediction = task.decode(document, tokens, merged)
-            subject = self._subject(tokens, {})
-            answered = Answered(tokens, merged, prediction, outputs=subject.outputs, spell=self._spell)
-            asked = task.explained(document, answered)
-            subject.units = units_of(tokens, merged.seen, asked)
-            targets = self._chosen(asked.targets)
-            yield Explained(
-                document.id,
-                Answer(task.record(document, prediction), coverage(document, tokens, merged)),
-                asked,
-                explanation=option(self.explanation),
-                subject=subject,
-                targets=targets,
-                attributions=[self._attribute(document, subject, target) for target in targets],
-                left_out=len(asked.targets) - len(targets),
-            )
+        for document, tokens, merged in zip(documents, encoded, self.answerer.reader.read(encoded), strict=True):
+            yield self.explained_one(document, tokens, merged)
+
+    def explained_one(
+        self,
+        document: Document,
+        encoded: Encoded,
+        merged: Merged,
+        *,
+        pause: Callable[[int], None] = lambda _: None,
+        wanted: str = "",
+    ) -> Explained:
+        """Return the answer for a document that has been read, with its explanations.
+
+        Args:
+            document: The document.
+            encoded: Its tokens.
+            merged: The outputs of its windows.
+            pause: Called before each further forward pass with its tokens, while nothing is changed on the model.
+            wanted: Name of the part of the answer that is explained, or its label; empty for all.
+
+        Raises:
+            UserError: The mechanism cannot explain it, or there is no part of this name.
+        """
+        task = self.answerer.task
+        prediction = task.decode(document, encoded, merged)
+        subject = self._subject(encoded, {})
+        subject.pause = pause
+        answered = Answered(encoded, merged, prediction, outputs=subject.outputs, spell=self._spell)
+        asked = task.explained(document, answered)
+        subject.units = units_of(encoded, merged.seen, asked)
+        parts = _named(asked.targets, wanted)
+        targets = self._chosen(parts)
+        return Explained(
+            document.id,
+            Answer(self.answerer.record(document, prediction), coverage(document, encoded, merged)),
+            asked,
+            explanation=option(self.explanation),
+            subject=subject,
+            targets=targets,
+            attributions=[self._attribute(document, subject, target) for target in targets],
+            left_out=len(parts) - len(targets),
+        )
 
     def _attribute(self, document: Document, subject: ReadDocument, target: Target) -> Attribution:
         try:
@@ -116,6 +144,14 @@ class Explainer:
 
     def _spell(self, token: int) -> str:
         return str(self.bench.tokenizer.decode([token]))
+
+
+def _named(targets: Sequence[Target], wanted: str) -> Sequence[Target]:
+    """Return the targets of a name, or of a label; all if none is wanted."""
+    found = [target for target in targets if not wanted or target.name in (wanted, f"label {wanted}")]
+    if wanted and not found:
+        raise UserError("the answer has no such part: leave it out, and the answer names its parts.")
+    return found
 
 
 def make_explainer(bench: Workbench, explanation: Explanation, most_targets: int) -> Explainer:

@@ -39,7 +39,7 @@ def bundle_of(parts: Parts) -> Path | None:
             )
         return None
     if parts.runtime is None:
-        raise UserError(f"{folder} is the bundle of an export: ctxlab eval and ctxlab predict read it.")
+        raise UserError(f"{folder} is the bundle of an export: ctxlab eval, predict and serve read it.")
     return folder
 
 
@@ -89,6 +89,7 @@ def open_bundle(parts: Parts, folder: Path, load: Load, *, scored: Sequence[str]
         accelerator=make_accelerator("cpu", "fp32"),
         length=parts.length,
         settings=_on_cpu(parts.trainer),
+        privacy=parts.privacy,
     )
     return Opened(bench, documents, state=TrainState(), checkpoint=None, origin=str(folder))
 
