@@ -136,12 +136,7 @@ def _evidence(cases: Sequence[Case], checks: list[Check], tables: list[Table], f
     says = f"It is on top in {rate} of {found.count:,} cases; chance is {found.chance:.2f}"
     if unread:
         says += f"; in {unread:,} cases the strategy does not let it reach the answer"
-    verdict = {
-        True: "the explanations find it, so that the model reads it",
-        False: "that does not differ from chance: by these explanations the model does not read it",
-        None: "there are too few documents for an interval",
-    }[found.reads]
-    checks.append(Check(EVIDENCE, found.reads, f"{says}: {verdict}."))
+    checks.append(Check(EVIDENCE, found.reads, f"{says}: {found.says}."))
 
 
 def _is_unread(case: Case) -> bool:
