@@ -207,6 +207,7 @@ class MonitorOptions:
     date_field: str = MISSING
     reference: str | None = MISSING
     webhook: str | None = MISSING
+    link_days: int = MISSING
     drift: Any = MISSING
     surge: Any = MISSING
 

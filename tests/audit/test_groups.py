@@ -1,4 +1,4 @@
-"""Quality by group: groups by field or words, few documents, and what is refused; rates of alarms are in test_planted."""
+"""Quality by group: groups by field or words, few documents, what is refused; rates of alarms are in test_planted."""
 
 import numpy as np
 import pytest
