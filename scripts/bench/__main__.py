@@ -36,6 +36,7 @@ MEASUREMENTS = (
     "main_job",
     "production",
     "watching",
+    "trust",
     "before",
     "compression",
 )

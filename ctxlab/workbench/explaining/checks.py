@@ -57,7 +57,8 @@ def check_all(
         for target, attribution in zip(one.targets, one.attributions, strict=True)
     ]
     again = [*(c for c in cases if c.target.evidence), *(c for c in cases if not c.target.evidence)][:count]
-    checks, tables, figures = [_reach(cases), _complete(cases, explanation)], list[Table](), dict[str, Any]()
+    tables, figures = list[Table](), dict[str, Any]()
+    checks = [_reach(cases, figures), _complete(cases, explanation, figures)]
     _evidence(cases, checks, tables, figures)
     if again:
         total = 2 * len(again)
@@ -74,7 +75,7 @@ def check_all(
     return Findings(checks, tables, figures)
 
 
-def _reach(cases: Sequence[Case]) -> Check:
+def _reach(cases: Sequence[Case], figures: dict[str, Any]) -> Check:
     """Check that nothing is attributed to units that the score cannot depend on."""
     looked, worst, where = 0, 0.0, ""
     for case in cases:
@@ -86,6 +87,7 @@ def _reach(cases: Sequence[Case]) -> Check:
             looked += 1
             if abs(value) > worst:
                 worst, where = abs(value), f"tokens {tokens[0]} to {tokens[-1]} of {case.explained.id}"
+    figures["outside_of_reach"] = {"units": looked, "largest": worst}
     if not looked:
         return Check(
             REACH, None, "The strategy declares that every answer may depend on all that was read of its document."
@@ -98,7 +100,7 @@ def _reach(cases: Sequence[Case]) -> Check:
     return Check(REACH, True, f"{what}, and all have a value of exactly 0.")
 
 
-def _complete(cases: Sequence[Case], explanation: Explanation) -> Check:
+def _complete(cases: Sequence[Case], explanation: Explanation, figures: dict[str, Any]) -> Check:
     """Check that values add up to the difference of the scores, where they should."""
     if not explanation.completes or not cases:
         return Check(COMPLETE, None, "The values of this mechanism do not add up to a difference of scores.")
@@ -111,6 +113,7 @@ def _complete(cases: Sequence[Case], explanation: Explanation) -> Check:
         error = abs(found.values.sum() - whole)
         errors.append(error / abs(whole) if whole else error)
         late += not found.facts.get("complete", errors[-1] <= ROUNDING)
+    figures["completeness_error"] = {"largest": max(errors), "mean": float(np.mean(errors))}
     detail = (
         f"The values add up to the score less that of an empty document: largest error {max(errors):.2%}, mean "
         f"{float(np.mean(errors)):.2%} of the difference, over {len(cases):,} explanations"
