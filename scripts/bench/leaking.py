@@ -25,7 +25,7 @@ BROKEN = 10
 
 def across_windows(run: Path) -> Iterator[dict[str, Any]]:
     """Count data that lies across the border of two windows of the original, and what of it the model would read."""
-    bench = ctxlab.load(str(run), context=WINDOW)._bench
+    bench = ctxlab.load(str(run), f"context={WINDOW}")._bench
     crossing = left = 0
     for seed in range(2_000, 2_040):
         text, planted = document(seed)

@@ -42,7 +42,7 @@ MECHANISMS = {
 
 TINY = (
     "task=classification", "model=tiny_bert", "model.vocabulary=letters", "model.dropout=0", "strategy=chunk",
-    "context=256", "optimizer.lr=2e-3", "trainer.tokens_per_step=1024", "trainer.max_steps=450", "tracking=none",
+    "context=256", "optimizer.lr=2e-3", "trainer.tokens_per_step=1024", "trainer.max_steps=250", "tracking=none",
     "trainer.precision=fp32",
 )  # fmt: skip
 
