@@ -76,9 +76,7 @@ class Hits:
             return "there are too few documents for an interval"
         if self.reads:
             return "the explanations find it, so that the model reads it"
-        if self.rate.high < self.chance:
-            return "below chance: something else is on top, and by these explanations the model does not read it"
-        return "at chance: by these explanations the model does not read it"
+        return "at chance or below: by these explanations the model does not read it"
 
 
 def hits(cases: Sequence[Ranked]) -> Hits | None:

@@ -1,4 +1,4 @@
-"""Documents of ten sentences of which one decides, and Shapley values by their definition."""
+"""Documents of eight sentences of which one decides, and Shapley values by their definition."""
 
 import itertools
 import json
@@ -12,7 +12,7 @@ import numpy as np
 from ctxlab.core.explanation import SENTENCE, TOKEN, WORD, Subject, Target
 from ctxlab.explanation.shapley import Shapley
 
-SENTENCES = 10
+SENTENCES = 8
 SIDES = {"wet": "rain", "dry": "sun"}
 """Label → word of the sentence that decides."""
 
@@ -36,9 +36,12 @@ def write_judgements(folder: Path) -> None:
 
 def _record(draw: np.random.Generator, name: str) -> dict[str, Any]:
     label = str(draw.choice(list(SIDES)))
-    said = f"{draw.choice(PEOPLE)} had {SIDES[label]} then."
+    said = f"{draw.choice(PEOPLE)} had {SIDES[label]} there just then."
     place = int(draw.integers(SENTENCES))
-    others = [f"{draw.choice(PEOPLE)} {draw.choice(DEEDS)} {draw.choice(THINGS)} then." for _ in range(SENTENCES - 1)]
+    others = [
+        f"{draw.choice(PEOPLE)} {draw.choice(DEEDS)} {draw.choice(THINGS)} there just then."
+        for _ in range(SENTENCES - 1)
+    ]
     text = " ".join([*others[:place], said, *others[place:]])
     start = text.index(said)
     probe = {"start": start, "end": start + len(said), "distance": len(text[:start].split())}
@@ -78,7 +81,7 @@ def enumeration_error(games: int = 10, count: int = 7) -> float:
             return float(table[sum(1 << player for player in there)])
 
         target = Target("all", np.zeros(0, np.int64), lambda rows: rows.sum())
-        values = Shapley(exact=10, permutations=1, most=60, seed=0).attribute(Game(worth, count), target).values
+        values = Shapley(exact=10, permutations=2, most=60, seed=0).attribute(Game(worth, count), target).values
         by_orders = np.zeros(count)
         for order in itertools.permutations(range(count)):
             for place, player in enumerate(order):

@@ -19,6 +19,9 @@ from ctxlab.cli import main
 from tests.reporting.browser import CHROMIUM, DRIVER, browser
 from tests.stages.conftest import train
 
+KILLS = 12
+"""Kills of a command; at least ten must hit it before its end."""
+
 WORDS = ["sun", "rain", "wind", "snow", "fog"]
 
 
@@ -185,7 +188,7 @@ def test_a_reference_of_another_task_is_refused(classifier, tmp_path, refused):
 @pytest.mark.faults
 def test_each_alarm_is_there_once_after_kills(classifier, tmp_path):
     """Oracle: the alarms of a command that nobody kills."""
-    records = list(dated(random.Random(5), 150, surge_from=None))
+    records = list(dated(random.Random(5), 400, surge_from=None))
     records = [one for n, one in enumerate(records) for _ in range(6 if n % 90 > 84 else 1)]
     stream = write(tmp_path / "s.jsonl", records)
 
@@ -194,20 +197,25 @@ def test_each_alarm_is_there_once_after_kills(classifier, tmp_path):
         return [sys.executable, "-m", "ctxlab", "monitor", *words, "tracking=none", "trainer.device=cpu"]
 
     assert subprocess.run(command("whole"), cwd=tmp_path).returncode == 4
-    kills, draw = 0, random.Random(6)
-    while True:
-        process = subprocess.Popen(command("killed"), cwd=tmp_path)
-        place = tmp_path / "killed" / "cursor.json"
+    place, draw, places = tmp_path / "killed" / "cursor.json", random.Random(6), []
+    for _ in range(KILLS):
         old = place.read_bytes() if place.exists() else b""
+        process = subprocess.Popen(command("killed"), cwd=tmp_path)
         while process.poll() is None and (not place.exists() or place.read_bytes() == old):
-            time.sleep(0.01)
-        time.sleep(draw.random() / 5)
-        if process.poll() is not None or kills == 6:
+            time.sleep(0.005)
+        time.sleep(draw.random() * 0.1)  # about two commits, wherever between alarms and cursor
+        if process.poll() is not None:
             break
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-        kills += 1
-    process.wait()
-    subprocess.run(command("killed"), cwd=tmp_path)
-    assert kills
+        cursor = json.loads(place.read_text())
+        assert (tmp_path / "killed" / "alarms.jsonl").stat().st_size >= cursor["alarm_bytes"]
+        places.append(cursor["place"])
+    assert len(places) >= 10, "the stream is too short for so many kills on this machine"
+    assert places == sorted(set(places))  # every command went on from where the one before was killed
+    assert subprocess.run(command("killed"), cwd=tmp_path).returncode == 4  # nobody was told of the alarms yet
     assert alarms(tmp_path / "killed") == alarms(tmp_path / "whole")
+    ends = [json.loads((tmp_path / name / "cursor.json").read_text()) for name in ("killed", "whole")]
+    assert {**ends[0], "asked": None} == {**ends[1], "asked": None}
+    assert ends[0]["place"] == stream.stat().st_size
+    assert subprocess.run(command("killed"), cwd=tmp_path).returncode == 0

@@ -113,10 +113,11 @@ def _complete(cases: Sequence[Case], explanation: Explanation, figures: dict[str
         error = abs(found.values.sum() - whole)
         errors.append(error / abs(whole) if whole else error)
         late += not found.facts.get("complete", errors[-1] <= ROUNDING)
-    figures["completeness_error"] = {"largest": max(errors), "mean": float(np.mean(errors))}
+    mean = float(np.mean(errors))
+    figures["completeness_error"] = {"cases": len(cases), "above": late, "largest": max(errors), "mean": mean}
     detail = (
         f"The values add up to the score less that of an empty document: largest error {max(errors):.2%}, mean "
-        f"{float(np.mean(errors)):.2%} of the difference, over {len(cases):,} explanations"
+        f"{mean:.2%} of the difference, over {len(cases):,} explanations"
     )
     if late:
         more = "; raise explanation.max_steps" if "steps" in cases[0].attribution.facts else ""
