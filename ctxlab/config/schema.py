@@ -372,6 +372,7 @@ class MonitorConfig(MonitorOptions, FromRun, RunConfig):
     """Root of ``ctxlab monitor``."""
 
     privacy: Any = MISSING
+    runtime: Any = MISSING
 
 
 @dataclass

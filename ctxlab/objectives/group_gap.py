@@ -61,7 +61,7 @@ class GroupGap(Objective):
             nothing = torch.zeros((), device=passed.outputs.device)
             yield Term(Loss(nothing, nothing), replace(passed, cut=False))
         losses = [task.loss(passed.outputs, passed.labels) for passed in every]
-        total, weight = sum(one.total for one in losses), sum(one.weight for one in losses)
+        total, weight = _sums(losses)
         means = self.means(every, items, task)
         if len(means) > 1:
             total = total + self.strength * torch.stack(list(means.values())).var(correction=0) * weight
@@ -84,5 +84,10 @@ class GroupGap(Objective):
                     rows.setdefault(group, []).append(row)
             for group, own in rows.items():
                 sums.setdefault(group, []).append(task.loss(passed.outputs[own], passed.labels[own]))
-        totals = {group: (sum(one.total for one in own), sum(one.weight for one in own)) for group, own in sums.items()}
+        totals = {group: _sums(own) for group, own in sums.items()}
         return {group: total / weight for group, (total, weight) in sorted(totals.items()) if weight > 0}
+
+
+def _sums(losses: Sequence[Loss]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return total and weight of several losses together."""
+    return torch.stack([one.total for one in losses]).sum(), torch.stack([one.weight for one in losses]).sum()

@@ -129,7 +129,7 @@ def _is_planted(alarm: Alarm, begin: str) -> bool:
     return alarm.subject == "delivery" and str(alarm.day) >= begin
 
 
-def _interval(count: int, over: int = 1) -> str:
+def _interval(count: int, over: float = 1) -> str:
     """Return the exact 95 % interval of a Poisson mean (Garwood 1936)."""
     low = chi2.ppf(0.025, 2 * count) / 2 if count else 0.0
     return f"[{low / over:.2f}, {chi2.ppf(0.975, 2 * count + 2) / 2 / over:.2f}]"
