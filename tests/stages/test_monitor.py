@@ -93,6 +93,21 @@ def test_a_surge_rings_once_and_the_next_command_goes_on(monitor, tmp_path, caps
     assert sum(int(row.rsplit(",", 1)[1]) for row in rows) == len(whole)
 
 
+def test_the_same_event_of_another_topic_is_linked(monitor, tmp_path):
+    """What came in as deliveries on one day is called billing on the next, in the same words."""
+    draw = random.Random(8)
+    whole = list(dated(draw, 12))
+    for day, topic in (("2026-01-13", "delivery"), ("2026-01-14", "billing")):
+        whole += [{"text": text(draw) + " strike strike", "topic": topic, "date": day} for _ in range(16)]
+    stream = write(tmp_path / "s.jsonl", whole)
+    assert monitor(stream, "by=topic", "drift=none") == 4
+    first, second = alarms(tmp_path / "s.monitor")
+    assert (first["subject"], first["same_as"]) == ("delivery", None)
+    assert (second["subject"], second["same_as"]) == ("billing", 1)
+    assert "the same event as alarm 1 ('delivery' on 2026-01-13)" in second["sentence"]
+    assert "alarm 1: delivery, 2026-01-13" in (tmp_path / "s.monitor" / "index.html").read_text()
+
+
 class Received(BaseHTTPRequestHandler):
     """A webhook on this machine."""
 
