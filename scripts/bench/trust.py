@@ -128,10 +128,6 @@ def _explanations(folder: Path) -> Iterator[dict[str, Any]]:
         own, said = chance["evidence"], chance["checks"]["known evidence"]["detail"]
         what = f"… {name}, a model at chance: on top {_ends(own)}, chance {own['chance']:.2f}"
         yield row(f"{what}; at chance, said so: {'yes' if 'at chance' in said else 'no'}", own["on_top"])
-    narrow = _explained(folder, folder / "reads", "gradient", "context=32", "documents=40", "checks=0")
-    outside = narrow["outside_of_reach"]
-    what = f"largest attribution outside of the reach of windows of 32 tokens, of {outside['units']:,}"
-    yield row(what, float(outside["largest"]), at_most=0)
 
 
 def _by_distance(name: str, data: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -169,6 +165,11 @@ def _names(folder: Path) -> Iterator[dict[str, Any]]:
         ctxlab("train", *NAMES, f"hydra.run.dir={run}")
     score = json.loads((run / "result.json").read_text())["metrics"]["test"]["f1"]
     yield row("name tagger: F1 (chance of a type 0.25)", score)
+    outside = _explained(folder, run, "gradient", "context=24", "documents=4", "targets=4", "checks=0")[
+        "outside_of_reach"
+    ]
+    what = f"largest attribution outside of the reach of windows of 24 tokens, of {outside['units']:,} tokens"
+    yield row(what, float(outside["largest"]), at_most=0)
     data = _explained(folder, run, "occlusion", "documents=20", "targets=3", "checks=0")
     for one in _by_distance("occlusion", data):
         yield row(f"name tagger, {one['what']}", one["measured"])

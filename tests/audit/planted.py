@@ -115,11 +115,11 @@ def _groups(seed: int, answer: Answer) -> Finding:
 
 
 def _swap(seed: int, answer: Answer) -> Finding:
-    return Swap(["names_en"]).check(Simulated(documents(60, seed), answer, seed))
+    return Swap(["names_en"]).check(Simulated(documents(100, seed), answer, seed))
 
 
 def _pronouns(seed: int, answer: Answer) -> Finding:
-    return Swap(["pronouns_en"]).check(Simulated(with_pronouns(60, seed), answer, seed))
+    return Swap(["pronouns_en"]).check(Simulated(with_pronouns(200, seed), answer, seed))
 
 
 def _position(seed: int, answer: Answer) -> Finding:
