@@ -32,7 +32,7 @@ def scores(reads: Reads, target: Target, hidden: Sequence[IntArray], mask_id: in
         index = np.concatenate([window.token_index for window in reads.items[i].windows])
         rows = [np.isin(index, own) for own in hidden]
         keys[i] = [row.tobytes() for row in rows]
-        found[i] = _variants(reads, plan, i, dict(zip(keys[i], rows, strict=True)), mask_id)
+        found[i] = _variants(reads, plan, i, hidden=dict(zip(keys[i], rows, strict=True)), mask_id=mask_id)
     values = np.zeros(len(hidden))
     for s in range(len(hidden)):
         own = {number: one for i in plan.items for number, one in reads.named(plan, i, found[i][keys[i][s]])}

@@ -100,7 +100,9 @@ def _watch(
                 linker.remember(cursor.states.setdefault(LINKS, {}), seen)
                 for rule in rules:
                     for alarm in rule.step(cursor.states.setdefault(option(rule), {}), seen, reference):
-                        alarms.append(_linked(alarm, seen, ledger, alarms, linker) if rule.needs_groups else alarm)
+                        alarms.append(
+                            _linked(alarm, seen, ledger, new=alarms, linker=linker) if rule.needs_groups else alarm
+                        )
             cursor.num_lines = int(group[-1].record.origin.rsplit(" ", 1)[1])
             ledger.commit(group[-1].end, alarms)
             display.update(min(cursor.place / size, 1.0), f"{cursor.num_documents:,} documents")
