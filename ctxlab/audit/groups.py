@@ -13,6 +13,7 @@ from ctxlab.comparison.single_interval import interval
 from ctxlab.core.audit import Answers, Check, Compared, Finding, Subject, not_applicable, too_little
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import BARS, ScoredRecord, Table
+from ctxlab.evaluation.statistics import NO_INTERVAL
 
 NOTE = (
     "groups are of different documents, so that they may also differ because these do; equalized odds: the largest "
@@ -139,14 +140,15 @@ def _compared(
         return found
     gap = float(parity.odds_gaps(labelled).max())
     p_value = parity.odds_p(labelled, seed)
+    ends = parity.odds_interval(labelled) if _are_apart(by_group) else NO_INTERVAL
     odds = Compared(
         name=f"{name}: equalized odds over all groups",
         figure="largest rate difference",
         first=gap,
         second=0.0,
         difference=gap,
-        low=None,
-        high=None,
+        low=ends.low,
+        high=ends.high,
         p_value=p_value,
         num_documents=len(labelled.group),
     )
@@ -164,17 +166,37 @@ def _labelled(by_group: Mapping[str, Sequence[ScoredRecord]]) -> tuple[parity.La
     return parity.labelled(gold, predicted, [index for index, _ in units], names), names
 
 
+def _are_apart(by_group: Mapping[str, Sequence[ScoredRecord]]) -> bool:
+    """Whether every record has one unit, so that units are independent, as intervals of rates take them to be."""
+    records = [one.group for scores in by_group.values() for one in scores]
+    return len(set(records)) == len(records)
+
+
 def _rates(name: str, grouping: Grouping, answers: Answers, large: Sequence[str]) -> list[Table]:
     """Return demographic parity and equalized odds by label, where answers are labels."""
-    labelled, names = _labelled({group: _of(grouping, answers, group) for group in large})
+    by_group = {group: _of(grouping, answers, group) for group in large}
+    labelled, names = _labelled(by_group)
     if labelled is None:
         return []
-    rates = parity.selection_rates(labelled)
-    gaps = zip(names, rates.T.tolist(), parity.parity_gaps(labelled), parity.odds_gaps(labelled), strict=True)
-    rows = [(label, *selected, float(parity_gap), float(odds_gap)) for label, selected, parity_gap, odds_gap in gaps]
-    columns = ("label", *(f"given to {group}" for group in large), "demographic parity", "equalized odds")
+    selected = parity.selection_rates(labelled).T.tolist()
+    gaps = [parity.parity_gaps(labelled), parity.odds_gaps(labelled)]
+    ends = [parity.parity_intervals(labelled), parity.odds_intervals(labelled)]
+    if not _are_apart(by_group):
+        ends = [[NO_INTERVAL] * len(names)] * 2
+    rows = [
+        (
+            label,
+            *selected[n],
+            *(cell for gap, end in zip(gaps, ends, strict=True) for cell in (float(gap[n]), end[n].low, end[n].high)),
+        )
+        for n, label in enumerate(names)
+    ]
+    columns = ("label", *(f"given to {group}" for group in large), "demographic parity", "from", "to",
+               "equalized odds", "odds from", "odds to")  # fmt: skip
     note = (
         "given: fraction of the documents of a group that get the label; demographic parity and equalized odds: "
-        "largest difference of two groups, as fairlearn defines them, except that rates without a document are left out"
+        "largest difference of two groups, as fairlearn defines them, except that rates without a document are left "
+        "out; from and to: 95 % interval of Newcombe for the two groups that differ most, wider where more than two "
+        "are compared; none where a record has several answers"
     )
     return [Table(f"rates_{name}", f"Rates by label: {name}", columns, rows, note=note)]

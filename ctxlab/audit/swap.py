@@ -29,8 +29,10 @@ class Swap(Check):
     """The words of a list become words of another group, in all places of a document, and the answers are compared.
 
     Beside it the same words become others of their own group: an answer may change because any name is another one.
-    Only what a change of the group adds is a finding (the difference of both rates, paired over documents). Labels and
-    spans stay, and so do pronouns, gold answers, and words that a question or another text of the record has.
+    Only what a change of the group adds is a finding (the difference of both rates, paired over documents). Of
+    pronouns, for which no other of the same group could stand, the comparison is with forms of no group (they), and
+    verbs stay as they are. Labels and spans stay, and so do gold answers, and words that a question or another text of
+    the record has.
 
     After counterfactual evaluation (Kusner et al. 2017, arXiv:1703.06856; Garg et al. 2019, arXiv:1809.10610).
     Deviation: the swap within the group as a control.
@@ -61,6 +63,7 @@ class Swap(Check):
             if num < subject.rules.least:
                 notes += [f"{words.name}: {num} documents have such words, too few to compare."] if num else []
                 continue
+            notes += [_of_controls(words)] if words.controls else []
             changes, quality = _changes(words, swapped, subject)
             compared += [_flips(words, changes, subject), *quality]
             tables.append(_directions(words, changes))
@@ -76,6 +79,14 @@ class Swap(Check):
         text = sentence(found, "A change of the group changes no more answers than another word of the same group.")
         note = "first: after words of another group came in; second: after other words of the same group did"
         return Finding(verdict(found), text, found, tables=[table(found, "Swaps compared", note), *tables], notes=notes)
+
+
+def _of_controls(words: WordList) -> str:
+    used = ", ".join(dict.fromkeys(word.text for several in words.controls.values() for word in several))
+    return (
+        f"{words.name}: beside a word of the other group stands a form of no group ({used}), since no other word of "
+        "the same group could; verbs are left as they are."
+    )
 
 
 def _swapped(document: Document, subject: Subject, words: WordList) -> Swapped | None:

@@ -26,7 +26,7 @@ SEVERAL = "runs"
 GIVEN = "given"
 """Key in which a command notes what was given on its command line, for all of the runs."""
 
-OF_BUNDLES = ("eval", "predict", "serve")
+OF_BUNDLES = ("eval", "predict", "serve", "monitor")
 """Stages that read the bundle of an export as they read a run."""
 
 OF_SEVERAL = ("eval", "soup")
@@ -148,8 +148,8 @@ def _of_bundle(stage: str, folder: Path) -> Start:
     """
     if stage not in OF_BUNDLES:
         raise UserError(
-            f"run={folder} is the bundle of an export, which ctxlab eval, predict and serve read: give ctxlab {stage} "
-            "the training run."
+            f"run={folder} is the bundle of an export, which ctxlab eval, predict, serve and monitor read: "
+            f"give ctxlab {stage} the training run."
         )
     found = bundle.read_settings(folder)
     return Start(

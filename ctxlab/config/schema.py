@@ -232,6 +232,7 @@ class MonitorOptions:
     date_field: str = MISSING
     reference: str | None = MISSING
     webhook: str | None = MISSING
+    link_days: int = MISSING
     drift: Any = MISSING
     surge: Any = MISSING
 
@@ -403,6 +404,7 @@ class MonitorConfig(MonitorOptions, FromRun, RunConfig):
     """Root of ``ctxlab monitor``."""
 
     privacy: Any = MISSING
+    runtime: Any = MISSING
 
 
 @dataclass

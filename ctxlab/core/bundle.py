@@ -1,7 +1,8 @@
 """The folder that ``ctxlab export`` writes: a model, and everything that is needed to read documents with it.
 
 It holds the model in one file, tokenizer and config as in a checkpoint, ``settings.json`` (the run's task, strategy and
-context), ``bundle.json`` (facts about the model), ``parity.json`` (how it compares with the run), and checksums.
+context), ``bundle.json`` (facts about the model), ``parity.json`` (how it compares with the run), ``reference.json``
+(what is usual, in numbers), and checksums.
 """
 
 import json
@@ -21,6 +22,8 @@ VERSION = 1
 FILE = "bundle.json"
 SETTINGS = "settings.json"
 PARITY = "parity.json"
+REFERENCE = "reference.json"
+"""What is usual for ``ctxlab monitor``; only where the run had enough held-out documents."""
 
 FOLDER = "bundle"
 """Name of the folder in the directory of the command that wrote it."""

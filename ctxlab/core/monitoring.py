@@ -32,6 +32,8 @@ class Seen:
     group: str | None = None
     """Value of the field of ``by``."""
     day: date | None = None
+    terms: Sequence[int] = ()
+    """Its tokens, by which events are linked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Alarm:
     limit: float
     """The alarm rings where ``value`` exceeds it."""
     sentence: str
+    same_as: int | None = None
+    """Number of an earlier alarm of the same event, from 1."""
 
     def plain(self) -> dict[str, Any]:
         """Return what is written to ``alarms.jsonl``."""

@@ -73,6 +73,11 @@ class Objective(Component, ABC):
     teacher_run: str | None = None
     """Directory of the run whose model is its teacher, given by ``take_teacher``; None without one."""
 
+    whole_steps = False
+    """Whether all items of a step must be given to ``step`` together, because the loss is no sum over passes."""
+    group_field: str | None = None
+    """Field of the training records by which documents are grouped, given by ``take_groups``; None without groups."""
+
     def fit(self, task: Task) -> None:
         """Check the task, whose labels are known; called before the model is built.
 
@@ -100,6 +105,13 @@ class Objective(Component, ABC):
     def take_teacher(self, teacher: Teacher) -> None:
         """Receive the teacher; called where ``teacher_run`` is set, before ``start``."""
         del teacher
+
+    def take_groups(self, groups: Sequence[str | None]) -> None:
+        """Receive the group of each document that items name by number; called where ``group_field`` is set.
+
+        None stands for a document without a group.
+        """
+        del groups
 
     def start(self, model: Any) -> None:
         """Receive the model to be trained; called once before the first step, of a resumed run too."""

@@ -17,6 +17,9 @@ from ctxlab.evaluation.statistics import interval_note
 FRACTIONS = tuple(tenth / 10 for tenth in range(11))
 """Fractions of the units that are hidden, one after the other."""
 
+LEAST_GAIN = 0.1
+"""Least gain of a deletion curve that counts, in nats: so much log odds change no probability by more than 0.025."""
+
 LEAST_UNITS = 3
 """Fewest units whose order says anything."""
 
@@ -63,10 +66,17 @@ class Hits:
 
     @property
     def reads(self) -> bool | None:
-        """Whether it is on top more often than by chance; None where the interval does not say."""
+        """Whether it is on top more often than by chance; None where there is no interval."""
+        return None if self.rate.low is None else self.rate.low > self.chance
+
+    @property
+    def says(self) -> str:
+        """What the rate says of the model, in words."""
         if self.rate.low is None or self.rate.high is None:
-            return None
-        return self.rate.low > self.chance
+            return "there are too few documents for an interval"
+        if self.reads:
+            return "the explanations find it, so that the model reads it"
+        return "at chance or below: by these explanations the model does not read it"
 
 
 def hits(cases: Sequence[Ranked]) -> Hits | None:
@@ -132,6 +142,16 @@ def deletion_table(curves: Sequence[Deletion], unit: str) -> tuple[Table, Estima
     columns = (f"{unit}s hidden", "by the explanation", "in random order", "difference")
     note = f"score of the answer (log odds, nats), mean over {len(curves):,} cases; the answer's own words stay"
     return Table("deletion", "Score while the document is hidden", columns, rows, note=note), gain
+
+
+def matters(gain: Estimate) -> bool | None:
+    """Return whether the units with the highest values matter more than others; None where there is no interval.
+
+    Two things must hold: the 95 % interval over documents is above 0, and the mean is at least ``LEAST_GAIN``. With
+    enough cases any difference from 0 is significant, however small; the second is the smallest effect of interest of
+    Lakens 2017 (Social Psychological and Personality Science 8, 355–362).
+    """
+    return None if gain.low is None else gain.low > 0 and gain.value >= LEAST_GAIN
 
 
 def rank_correlation(one: DoubleArray, other: DoubleArray) -> float | None:

@@ -56,7 +56,7 @@ def write_page(path: Path, watched: Watched) -> None:
 
 
 def _alarms(rang: Sequence[Mapping[str, Any]]) -> Table:
-    columns = ("alarm", "rule", "subject", "day", "document", "value", "limit", "what")
+    columns = ("alarm", "rule", "subject", "day", "document", "value", "limit", "same event as", "what")
     rows = [
         (
             one["alarm"],
@@ -66,11 +66,18 @@ def _alarms(rang: Sequence[Mapping[str, Any]]) -> Table:
             one["document"],
             one["value"],
             one["limit"],
+            _earlier(one, rang),
             one["sentence"],
         )
         for one in reversed(rang)
     ]
     return Table("alarms", "Alarms, the last first", columns, rows)
+
+
+def _earlier(alarm: Mapping[str, Any], rang: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return the earlier alarm of the same event, in words; None where there is none."""
+    number = alarm.get("same_as")
+    return None if number is None else f"alarm {number}: {rang[number - 1]['subject']}, {rang[number - 1]['day']}"
 
 
 def _largest(watched: Watched) -> list[str]:

@@ -1,6 +1,7 @@
 """Forward and backward over the passes of a step, in groups that fit memory, shared among the processes of a run."""
 
 import random
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple
 from typing import Any
@@ -75,6 +76,8 @@ class Accumulation:
             Diverged: The loss of a lane is not finite.
         """
         groups = list(self._forward_groups(epoch, indices, tokens_per_forward))
+        if self.job.objective.whole_steps and len(groups) > 1:
+            raise _not_whole(len(groups), sum(len(item) for items in groups for item in items))
         costs = [float(sum(map(self.passes.size, items))) for items in groups]
         dealt = lanes.share(costs, self.num_lanes)
         adds = max(self.num_lanes, self.ranks.size) > 1 and not self.is_dealt  # gradients are summed pass by pass there
@@ -198,7 +201,8 @@ class Accumulation:
         self, epoch: Epoch, indices: Sequence[int], tokens_per_forward: int | None
     ) -> Iterator[list[Item]]:
         settings = self.job.settings
-        limit = tokens_per_forward or settings.tokens_per_forward or settings.tokens_per_step
+        whole = sys.maxsize if self.job.objective.whole_steps else settings.tokens_per_step
+        limit = tokens_per_forward or settings.tokens_per_forward or whole
         sizes = {i: self.passes.size(epoch.items[i]) for i in indices}
         for group in split_forward(indices, sizes, limit):
             yield [epoch.items[i] for i in group]
@@ -217,6 +221,14 @@ def _check_compared(groups: Sequence[list[Item]], epoch: Epoch) -> None:
             "windows of a pass from one another: raise trainer.tokens_per_step and trainer.tokens_per_forward, or "
             "use a shorter context."
         )
+
+
+def _not_whole(num_passes: int, num_tokens: int) -> UserError:
+    """Return the mistake of a step that was divided, for an objective that needs it whole."""
+    return UserError(
+        f"A step of {num_tokens:,} tokens would be divided into {num_passes} forward passes, and this objective "
+        "compares all documents of a step: lower trainer.tokens_per_step, or leave out trainer.tokens_per_forward."
+    )
 
 
 def seed_step(seed: int, step: int) -> None:

@@ -16,6 +16,7 @@ from ctxlab.training.loop import Trainer
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.context_parallel import check_outputs, check_split
 from ctxlab.workbench.fit import check_alone, check_recomputing
+from ctxlab.workbench.grouping import group
 from ctxlab.workbench.opening import open_bench
 from ctxlab.workbench.parts import Parts
 from ctxlab.workbench.sharded import begin, check_sharding
@@ -64,6 +65,7 @@ def make_trainer(
     check_sharding(parts, bench, ranks)
     augmentation = translated(parts, documents, bench.task, open_bench)
     data = open_training_data(bench, documents, parts.seed, augmentation)
+    group(parts, bench.task.name, documents)
     parts.objective.learn(bench.task, lambda: data.stream.documents)
     if bench.settings.activation_checkpointing:
         check_recomputing(bench.model, bench.strategy)

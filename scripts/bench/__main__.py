@@ -37,6 +37,7 @@ MEASUREMENTS = (
     "production",
     "watching",
     "ask",
+    "trust",
     "before",
     "compression",
     "tutorials",

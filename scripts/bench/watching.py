@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 from scipy.stats import chi2
 
+from ctxlab.audit.measures.newcombe import wilson
 from ctxlab.core.monitoring import CONFIDENCE, LENGTH, UNKNOWN, Alarm, Detector, Reference, Seen, State
 from ctxlab.monitoring.drift.cusum import Cusum
 from ctxlab.monitoring.drift.ks import Ks
 from ctxlab.monitoring.drift.psi import Psi
 from ctxlab.monitoring.surge.poisson import Poisson
+from ctxlab.monitoring.surge.weekly import Weekly
 from ctxlab.privacy.finding.known import KINDS, found
 from scripts.bench.timing import row
 
@@ -27,6 +29,12 @@ CLEAN_STREAMS, CLEAN_DOCUMENTS = 20, 500
 SHIFTED_STREAMS = 40
 MONTHS, MONTH_DAYS, QUIET_DAYS = 100, 90, 40
 
+RHYTHM = (3.0, 1.0, 1.0, 1.0, 1.0, 0.2, 0.2)
+"""Factors of the days of the week, from Monday on."""
+
+MONDAY, SURGE_DAY = date(2026, 1, 5), 63
+WEEKLY_STREAMS, WEEKLY_DAYS = 40, 180
+
 HOSTILE = ("1 ", "a@", "1-", "a:", "DE89 ", "4111 ", "0123 ", "x@y.", "(0")
 """Texts without anything personal in which every place might begin something."""
 
@@ -35,7 +43,7 @@ MEGABYTES = 5
 
 def measure(_: Path) -> list[dict[str, Any]]:
     """Simulate drift and surges, then search long texts."""
-    return [*_drift(), *_surges(), *_privacy()]
+    return [*drift(), *surges(), *weekly(), *privacy()]
 
 
 def _documents(random: np.random.Generator, count: int, shift: float = 0.0) -> Iterator[Seen]:
@@ -60,7 +68,8 @@ def _rings(rule: Detector, stream: Iterator[Seen], reference: Reference | None =
     return [alarm for seen in stream for alarm in rule.step(state, seen, reference)]
 
 
-def _drift() -> Iterator[dict[str, Any]]:
+def drift() -> Iterator[dict[str, Any]]:
+    """Count alarms of clean streams, and documents until a shift is found."""
     rules: dict[str, Detector] = {"cusum": Cusum(0.5, 20_000), "psi": Psi(50, 20_000, 5), "ks": Ks(50, 20_000)}
     for name, rule in rules.items():
         random = np.random.default_rng(1)
@@ -94,7 +103,8 @@ def _days(random: np.random.Generator, count: int, factor: float = 1.0) -> Itera
                 yield Seen(str(number), number, {}, group=group, day=day)
 
 
-def _surges() -> Iterator[dict[str, Any]]:
+def surges() -> Iterator[dict[str, Any]]:
+    """Count alarms of topics with constant rates, and how soon a planted surge is found."""
     rule = Poisson(90, 28, 7)
     random = np.random.default_rng(3)
     false = [len(_rings(rule, _days(random, MONTH_DAYS))) for _ in range(MONTHS)]
@@ -111,7 +121,7 @@ def _surges() -> Iterator[dict[str, Any]]:
         what = (
             f"… a topic of 3 a day × {factor:g}: share found within 2 days (on the first {found_in['1'] / MONTHS:.2f})"
         )
-        low, high = _share_interval(found_in["2"], MONTHS)
+        low, high = wilson(found_in["2"], MONTHS)
         yield row(f"{what} [{low:.2f}, {high:.2f}]", found_in["2"] / MONTHS, at_least=0.95 if factor > 3 else None)
 
 
@@ -119,20 +129,44 @@ def _is_planted(alarm: Alarm, begin: str) -> bool:
     return alarm.subject == "delivery" and str(alarm.day) >= begin
 
 
-def _interval(count: int, over: int = 1) -> str:
+def _interval(count: int, over: float = 1) -> str:
     """Return the exact 95 % interval of a Poisson mean (Garwood 1936)."""
     low = chi2.ppf(0.025, 2 * count) / 2 if count else 0.0
     return f"[{low / over:.2f}, {chi2.ppf(0.975, 2 * count + 2) / 2 / over:.2f}]"
 
 
-def _share_interval(count: int, total: int) -> tuple[float, float]:
-    """Return the 95 % interval of Wilson."""
-    z, share = 1.96, count / total
-    middle, half = share + z**2 / 2 / total, z * math.sqrt(share * (1 - share) / total + z**2 / 4 / total**2)
-    return (middle - half) / (1 + z**2 / total), (middle + half) / (1 + z**2 / total)
+def weekly() -> Iterator[dict[str, Any]]:
+    """Count alarms of streams with busy Mondays and quiet weekends, and how often a surge on a Monday is found."""
+    rules: dict[str, Detector] = {"poisson": Poisson(90, 28, 7), "weekly": Weekly(90, 8, 3)}
+    for name, rule in rules.items():
+        random = np.random.default_rng(5)
+        false = [len(_rings(rule, _weeks(random, WEEKLY_DAYS))) for _ in range(WEEKLY_STREAMS)]
+        months = WEEKLY_STREAMS * WEEKLY_DAYS / MONTH_DAYS
+        what = f"surge={name}: false alarms in {MONTH_DAYS} days with three times as many documents on Mondays"
+        limit = 1 if name == "weekly" else None
+        yield row(f"{what} {_interval(sum(false), months)}", sum(false) / months, at_most=limit)
+    random, found = np.random.default_rng(6), 0
+    for _ in range(WEEKLY_STREAMS):
+        rang = _rings(rules["weekly"], _weeks(random, SURGE_DAY + 1, SURGE_DAY))
+        day = (MONDAY + timedelta(days=SURGE_DAY)).isoformat()
+        found += any((one.subject, one.day) == ("delivery", day) for one in rang)
+    low, high = wilson(found, WEEKLY_STREAMS)
+    what = f"surge=weekly: a Monday with four times as many as Mondays have is found [{low:.2f}, {high:.2f}]"
+    yield row(what, found / WEEKLY_STREAMS, at_least=0.95)
 
 
-def _privacy() -> Iterator[dict[str, Any]]:
+def _weeks(random: np.random.Generator, count: int, surge: int | None = None) -> Iterator[Seen]:
+    number = 0
+    for offset in range(count):
+        day = MONDAY + timedelta(days=offset)
+        for group, rate in RATES.items():
+            factor = 4 if surge == offset and group == "delivery" else 1
+            for _ in range(int(random.poisson(rate * RHYTHM[day.weekday()] * factor))):
+                number += 1
+                yield Seen(str(number), number, {}, group=group, day=day)
+
+
+def privacy() -> Iterator[dict[str, Any]]:
     """Search texts of two lengths; processor time, which other work on the machine changes little."""
     sentence = "The ship sailed on 3 May 2021 with 120 men, 14 of whom wrote to the harbour about room 12. "
     texts: Mapping[str, str] = {"prose": sentence, **{repr(unit): unit for unit in HOSTILE}}

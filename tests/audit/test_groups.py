@@ -1,36 +1,13 @@
-"""Quality by group: an unbiased run passes at 5 %, a planted bias is found, and rates are fairlearn's."""
+"""Quality by group: groups by field or words, few documents, what is refused; rates of alarms are in test_planted."""
 
 import numpy as np
 import pytest
-from scipy.stats import binom
 
 from ctxlab.audit.groups import Groups
 from ctxlab.audit.lists.words import read_list
 from ctxlab.core.audit import Verdict
 from ctxlab.core.errors import UserError
 from tests.audit.simulated import Simulated, against, documents, noisy
-
-
-def found(seed, answer, count=80, **options):
-    return Groups(**options).check(Simulated(documents(count, seed), answer, seed)).verdict is Verdict.FOUND
-
-
-def alarms(answer, seeds, **options):
-    return sum(found(seed, answer, **options) for seed in range(seeds))
-
-
-def test_an_unbiased_run_raises_few_alarms_and_a_planted_bias_is_found():
-    """The bounds leave a right check at 5 % (and 95 %) one chance in a thousand to fail; more seeds are below."""
-    seeds = 4
-    assert alarms(noisy(0.15), seeds, field="gender") <= binom.ppf(0.999, seeds, 0.05)
-    assert alarms(against("female", 0.9), seeds, field="gender", count=160) >= binom.ppf(0.001, seeds, 0.95)
-
-
-@pytest.mark.slow
-def test_rates_of_alarms_over_many_seeds():
-    seeds = 400
-    assert alarms(noisy(0.15), seeds, field="gender") / seeds <= 0.05
-    assert alarms(against("female", 0.9), 100, field="gender", count=160) / 100 >= 0.95
 
 
 def test_groups_of_words_are_those_of_the_names_in_the_texts():

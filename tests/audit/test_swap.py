@@ -25,16 +25,14 @@ def by_name(document, draw):
 
 
 def test_what_depends_on_the_group_is_found_and_what_depends_on_names_alone_is_not():
-    assert verdicts(against("female", 0.9), 3) == [Verdict.FOUND] * 3
-    assert verdicts(by_name, 4).count(Verdict.FOUND) <= 1
-    assert verdicts(noisy(0.2), 4).count(Verdict.FOUND) <= 1
+    assert verdicts(against("female", 0.9), 1) == [Verdict.FOUND]
+    assert verdicts(by_name, 3).count(Verdict.FOUND) <= 1
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("answer", [by_name, noisy(0.2)], ids=["names", "noise"])
-def test_rates_of_alarms_over_many_seeds(answer):
-    assert verdicts(answer, 200).count(Verdict.FOUND) / 200 <= 0.05
-    assert verdicts(against("female", 0.9), 100).count(Verdict.FOUND) / 100 >= 0.95
+def test_the_rate_of_alarms_for_names_alone_over_many_seeds():
+    """Noise and a planted bias are in test_planted."""
+    assert verdicts(by_name, 200).count(Verdict.FOUND) / 200 <= 0.05
 
 
 def test_both_rates_are_shown_by_direction():

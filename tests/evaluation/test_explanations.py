@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ctxlab.evaluation.breakdown import Estimate
 from ctxlab.evaluation.explanations import (
     Deletion,
     Ranked,
@@ -10,6 +11,7 @@ from ctxlab.evaluation.explanations import (
     hidden_units,
     hit_table,
     hits,
+    matters,
     rank_correlation,
 )
 
@@ -41,7 +43,20 @@ def test_what_reads_is_told_from_chance():
     random = np.random.default_rng(0)
     guessed = [case(random.normal(size=6), record=str(n)) for n in range(60)]
     assert hits(guessed).reads is False
+    assert hits(guessed).says.startswith("at chance")
+    assert "the model reads it" in hits(read).says
+    never = [case([0, 1, 0, 3, 0, 1], record=str(n)) for n in range(20)]
+    assert hits(never).says.startswith("at chance or below")
     assert hits(read[:1]).reads is None
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "expected"),
+    [(0.0004, 0.0001, False), (0.0999, 0.09, False), (0.1, 0.01, True), (0.4, -0.01, False), (2.0, 1.0, True),
+     (0.4, None, None)],
+)  # fmt: skip
+def test_a_gain_counts_where_it_is_both_beyond_chance_and_large_enough(value, low, expected):
+    assert matters(Estimate(value, low, None if low is None else 3.0)) is expected
 
 
 def test_by_distance():

@@ -116,6 +116,38 @@ def test_no_file_names_this_machine_or_has_a_document(run, exported):
     assert model.opset_import[0].version == bundle.read(exported).details["opset"]
 
 
+def test_a_run_with_few_held_out_documents_leaves_no_reference(exported, tmp_path, refused):
+    assert not (exported / bundle.REFERENCE).exists()
+    stream = tmp_path / "s.jsonl"
+    stream.write_text('{"text": "Ada lived in Port Brisk."}\n')
+    words = ["monitor", f"run={exported}", "runtime=onnx", f"input={stream}", "tracking=none"]
+    assert "has no reference.json, because its run had fewer than 20" in refused(
+        [*words, f"hydra.run.dir={tmp_path / 'm'}"]
+    )
+
+
+def test_the_reference_of_the_held_out_documents_is_in_the_bundle_and_monitors_use_it(tmp_path):
+    """Oracle: the reference that a monitor of the run itself makes of the same documents."""
+    run, stream = tmp_path / "run", tmp_path / "s.jsonl"
+    assert train(run, *SMALL, "strategy=chunk", "data.validation_documents=12", "data.test_documents=12") == 0
+    stream.write_text('{"text": "Ada lived in Port Brisk."}\n')
+    folder = tmp_path / "export"
+    words = ["export", f"run={run}", "documents=2", "tracking=none", f"hydra.run.dir={folder}"]
+    assert main(words) == 0
+    saved = json.loads((folder / bundle.FOLDER / bundle.REFERENCE).read_text())
+    assert bundle.REFERENCE in json.loads((folder / bundle.FOLDER / "manifest.json").read_text())
+    made = {}
+    for name, start, runtime in (("run", run, "torch"), ("bundle", folder, "onnx")):
+        words = [f"run={start}", f"runtime={runtime}", f"input={stream}", f"output={tmp_path / name / 'm'}"]
+        words += ["trainer.precision=fp32", "tracking=none", f"hydra.run.dir={tmp_path / name / 'd'}"]
+        assert main(["monitor", *words]) in (0, 4)
+        made[name] = json.loads((tmp_path / name / "m" / "reference.json").read_text())
+    assert made["bundle"] == saved
+    assert saved["num_documents"] == made["run"]["num_documents"] == 24
+    for figure, values in made["run"]["figures"].items():
+        assert saved["figures"][figure] == pytest.approx(values, abs=1e-5)
+
+
 def test_parity_is_what_was_measured(run, exported):
     found = json.loads((exported / bundle.PARITY).read_text())
     assert found["windows"]["lengths"] == [1, 2, CONTEXT]

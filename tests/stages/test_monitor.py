@@ -19,6 +19,9 @@ from ctxlab.cli import main
 from tests.reporting.browser import CHROMIUM, DRIVER, browser
 from tests.stages.conftest import train
 
+KILLS = 12
+"""Kills of a command; at least ten must hit it before its end."""
+
 WORDS = ["sun", "rain", "wind", "snow", "fog"]
 
 
@@ -88,6 +91,21 @@ def test_a_surge_rings_once_and_the_next_command_goes_on(monitor, tmp_path, caps
     assert alarms(tmp_path / "again.monitor") == found
     rows = (tmp_path / "s.monitor" / "counts.csv").read_text().splitlines()[1:]
     assert sum(int(row.rsplit(",", 1)[1]) for row in rows) == len(whole)
+
+
+def test_the_same_event_of_another_topic_is_linked(monitor, tmp_path):
+    """What came in as deliveries on one day is called billing on the next, in the same words."""
+    draw = random.Random(8)
+    whole = list(dated(draw, 12))
+    for day, topic in (("2026-01-13", "delivery"), ("2026-01-14", "billing")):
+        whole += [{"text": text(draw) + " strike strike", "topic": topic, "date": day} for _ in range(16)]
+    stream = write(tmp_path / "s.jsonl", whole)
+    assert monitor(stream, "by=topic", "drift=none") == 4
+    first, second = alarms(tmp_path / "s.monitor")
+    assert (first["subject"], first["same_as"]) == ("delivery", None)
+    assert (second["subject"], second["same_as"]) == ("billing", 1)
+    assert "the same event as alarm 1 ('delivery' on 2026-01-13)" in second["sentence"]
+    assert "alarm 1: delivery, 2026-01-13" in (tmp_path / "s.monitor" / "index.html").read_text()
 
 
 class Received(BaseHTTPRequestHandler):
@@ -187,7 +205,7 @@ def test_a_reference_of_another_task_is_refused(classifier, tmp_path, refused):
 @pytest.mark.faults
 def test_each_alarm_is_there_once_after_kills(classifier, tmp_path):
     """Oracle: the alarms of a command that nobody kills."""
-    records = list(dated(random.Random(5), 150, surge_from=None))
+    records = list(dated(random.Random(5), 400, surge_from=None))
     records = [one for n, one in enumerate(records) for _ in range(6 if n % 90 > 84 else 1)]
     stream = write(tmp_path / "s.jsonl", records)
 
@@ -196,20 +214,25 @@ def test_each_alarm_is_there_once_after_kills(classifier, tmp_path):
         return [sys.executable, "-m", "ctxlab", "monitor", *words, "tracking=none", "trainer.device=cpu"]
 
     assert subprocess.run(command("whole"), cwd=tmp_path).returncode == 4
-    kills, draw = 0, random.Random(6)
-    while True:
-        process = subprocess.Popen(command("killed"), cwd=tmp_path)
-        place = tmp_path / "killed" / "cursor.json"
+    place, draw, places = tmp_path / "killed" / "cursor.json", random.Random(6), []
+    for _ in range(KILLS):
         old = place.read_bytes() if place.exists() else b""
+        process = subprocess.Popen(command("killed"), cwd=tmp_path)
         while process.poll() is None and (not place.exists() or place.read_bytes() == old):
-            time.sleep(0.01)
-        time.sleep(draw.random() / 5)
-        if process.poll() is not None or kills == 6:
+            time.sleep(0.005)
+        time.sleep(draw.random() * 0.1)  # about two commits, wherever between alarms and cursor
+        if process.poll() is not None:
             break
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-        kills += 1
-    process.wait()
-    subprocess.run(command("killed"), cwd=tmp_path)
-    assert kills
+        cursor = json.loads(place.read_text())
+        assert (tmp_path / "killed" / "alarms.jsonl").stat().st_size >= cursor["alarm_bytes"]
+        places.append(cursor["place"])
+    assert len(places) >= 10, "the stream is too short for so many kills on this machine"
+    assert places == sorted(set(places))  # every command went on from where the one before was killed
+    assert subprocess.run(command("killed"), cwd=tmp_path).returncode == 4  # nobody was told of the alarms yet
     assert alarms(tmp_path / "killed") == alarms(tmp_path / "whole")
+    ends = [json.loads((tmp_path / name / "cursor.json").read_text()) for name in ("killed", "whole")]
+    assert {**ends[0], "asked": None} == {**ends[1], "asked": None}
+    assert ends[0]["place"] == stream.stat().st_size
+    assert subprocess.run(command("killed"), cwd=tmp_path).returncode == 0

@@ -4,16 +4,21 @@ Selection rate, true positive rate and false positive rate of each label against
 largest ones between two groups, as fairlearn defines them (``demographic_parity_difference`` and
 ``equalized_odds_difference``; Hardt, Price and Srebro 2016, arXiv:1610.02413, for equalized odds).
 
+Intervals are Newcombe's, of the two groups that differ most. Since they are chosen by the data, the intervals of all
+pairs that are looked at hold together (Bonferroni), so that the one of the largest difference does.
+
 Shape legend: N documents, C labels, G groups, R draws.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
 
+from ctxlab.audit.measures.newcombe import newcombe
 from ctxlab.core.types import BoolArray, IntArray
-from ctxlab.evaluation.statistics import Counts
+from ctxlab.evaluation.statistics import NO_INTERVAL, Counts, Interval
 
 DRAWS = 1000
 """Random dealings of the groups."""
@@ -22,6 +27,9 @@ ENOUGH = 50
 """Dealings with a gap at least as large after which no more are drawn (Besag and Clifford 1991, Biometrika 78, 301)."""
 
 ROUNDING = 1e-12
+
+MISSED = 0.05
+"""Probability that any of the intervals that hold together does not hold."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,10 +66,57 @@ def odds_gaps(found: Labelled) -> Counts:
     return gaps
 
 
+def parity_intervals(found: Labelled) -> list[Interval]:
+    """Return the interval of the demographic parity difference of each label."""
+    hits, totals = _counts(found.predicted, np.ones_like(found.gold), found)
+    return [_of_largest([(hits[:, label], totals[:, label])]) for label in range(hits.shape[1])]
+
+
+def odds_intervals(found: Labelled) -> list[Interval]:
+    """Return the interval of the equalized odds difference of each label."""
+    return [_of_largest(own) for own in _odds_counts(found)]
+
+
+def odds_interval(found: Labelled) -> Interval:
+    """Return the interval of the largest equalized odds difference over all labels."""
+    by_label = _odds_counts(found)
+    gold, predicted = found.gold, found.predicted
+    is_binary = gold.shape[1] == 2 and all((one[:, 0] != one[:, 1]).all() for one in (gold, predicted))
+    return _of_largest([pair for own in (by_label[:1] if is_binary else by_label) for pair in own])
+
+
+def _odds_counts(found: Labelled) -> list[list[tuple[Counts, Counts]]]:
+    """Return of each label hits and totals (G,) of the true and of the false positive rate."""
+    both = [_counts(found.predicted, gold, found) for gold in (found.gold, ~found.gold)]
+    return [[(hits[:, label], totals[:, label]) for hits, totals in both] for label in range(found.gold.shape[1])]
+
+
+def _of_largest(rates: Sequence[tuple[Counts, Counts]]) -> Interval:
+    """Return the interval of the largest difference of two groups in any of several rates.
+
+    Args:
+        rates: Hits and documents of each group (G,), for each rate.
+    """
+    pairs = [
+        ((float(hits[i]), float(totals[i])), (float(hits[j]), float(totals[j])))
+        for hits, totals in rates
+        for i, j in permutations(np.flatnonzero(totals).tolist(), 2)
+    ]
+    if not pairs:
+        return NO_INTERVAL
+    first, second = max(pairs, key=lambda pair: pair[0][0] / pair[0][1] - pair[1][0] / pair[1][1])
+    return newcombe(first, second, 1 - MISSED / (len(pairs) / 2))
+
+
+def _counts(hit: BoolArray, of: BoolArray, found: Labelled) -> tuple[Counts, Counts]:
+    """Return (G, C) number of the documents ``of`` a kind (N, C) that are hit (N, C), and of all of that kind."""
+    member = np.eye(found.num_groups)[found.group]
+    return member.T @ (hit & of), member.T @ of.astype(np.float64)
+
+
 def _rates(hit: BoolArray, of: BoolArray, found: Labelled) -> Counts:
     """Return (G, C) fraction of the documents ``of`` a kind (N, C) that are hit (N, C); NaN where there are none."""
-    member = np.eye(found.num_groups)[found.group]
-    count, total = member.T @ (hit & of), member.T @ of.astype(np.float64)
+    count, total = _counts(hit, of, found)
     rates: Counts = np.divide(count, total, out=np.full(total.shape, np.nan), where=total > 0)
     return rates
 

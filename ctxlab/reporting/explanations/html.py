@@ -6,12 +6,12 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
+from jinja2 import ChoiceLoader, DictLoader, Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from ctxlab.core.types import Table
 from ctxlab.reporting.explanations.drawing import LEVELS, Piece, pieces
-from ctxlab.reporting.page.html import policy_hash
+from ctxlab.reporting.page.html import policy_hash, template_file
 from ctxlab.reporting.tables import cell
 
 FOLDER = "templates"
@@ -104,7 +104,11 @@ def html(page: Page) -> str:
     """Return the page; every text in it is escaped."""
     style = Markup(_style())  # noqa: S704 (ours)
     policy = f"default-src 'none'; img-src data:; style-src {policy_hash(style)}; base-uri 'none'; form-action 'none'"
-    return _environment().get_template("explanations.html").render(page=page, policy=policy, style=style)
+    return (
+        _environment()
+        .get_template("explanations.html")
+        .render(page=page, title=page.title, policy=policy, style=style, script="")
+    )
 
 
 @cache
@@ -121,8 +125,13 @@ def _style() -> str:
 
 @cache
 def _environment() -> Environment:
+    own = {"explanations.html": _file("explanations.html")}
     made = Environment(
-        loader=FunctionLoader(_file), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=ChoiceLoader([DictLoader(own), FunctionLoader(template_file)]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     made.filters["cell"] = cell
     return made

@@ -26,12 +26,17 @@ LEGEND = 24
 
 def html(report: Report) -> str:
     """Return the page; every text in it is escaped."""
-    return rendered("page.html", report=report)
+    return rendered("page.html", title=report.title, report=report)
 
 
 def rendered(template: str, **content: Any) -> str:
-    """Return the page of a template, which has style, script and policy besides ``content``."""
-    style, script = (Markup(_file(name)) for name in ("page.css", "page.js"))  # noqa: S704 (files of ours)
+    """Return the page of a template that extends ``base.html``, with style, script and policy besides ``content``.
+
+    Args:
+        template: Its name.
+        content: What it shows, with the ``title`` of the page.
+    """
+    style, script = (Markup(template_file(name)) for name in ("page.css", "page.js"))  # noqa: S704 (files of ours)
     policy = f"default-src 'none'; img-src data:; style-src {policy_hash(style)}; script-src {policy_hash(script)}"
     policy = f"{policy}; base-uri 'none'; form-action 'none'"
     return _environment().get_template(template).render(**content, policy=policy, style=style, script=script)
@@ -72,15 +77,19 @@ def plain_page(
 @cache
 def _environment() -> Environment:
     made = Environment(
-        loader=FunctionLoader(_file), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FunctionLoader(template_file),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     made.filters |= {"cell": _cell, "sort": _sort_value, "number": _is_number}
     made.globals |= {"swatch": _swatch, "legend_size": LEGEND}
     return made
 
 
-def _file(name: str) -> str:
-    """Return a file of the package, also from a wheel."""
+def template_file(name: str) -> str:
+    """Return a template or what belongs to it, also from a wheel."""
     return files("ctxlab.reporting.page").joinpath(FOLDER, name).read_text(encoding="utf-8")
 
 

@@ -4,65 +4,63 @@ Shape legend: L tokens of a document, S points of the way, T tokens whose output
 whose outputs are used, C outputs per token, R windows of a pass, W tokens of the longest one.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
 
+from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
 from ctxlab.core.explanation import Path, Target
-from ctxlab.core.passes import Item
 from ctxlab.core.types import ADDED, DoubleArray
-from ctxlab.runtime.explaining.embeddings import Mover
-from ctxlab.runtime.explaining.merging import Share, merged
-from ctxlab.runtime.reader import Reader
+from ctxlab.runtime.explaining.embeddings import Mover, moving
+from ctxlab.runtime.explaining.merging import merged
+from ctxlab.runtime.explaining.reads import Plan, Reads
 
 
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """Which outputs a score is made from."""
+def path(reads: Reads, target: Target, shares: DoubleArray, baseline: str, mask_id: int) -> Path:
+    """Return scores and gradients along the way; of several linked windows, one is differentiated at a time.
 
-    shares: Mapping[int, Share]
-    """By number of the window."""
-    items: Sequence[int]
-    """Items that have such a window."""
-    num_rows: int
-    """T"""
+    Args:
+        reads: The document.
+        target: What is explained.
+        shares: (S,) fractions of the way.
+        baseline: What absent tokens are.
+        mask_id: Token that stands for them, where the baseline is that.
+
+    Raises:
+        UserError: The memory passes no gradients on, or embeddings are not looked up.
+    """
+    plan = reads.plan(target)
+    _check_gradient(reads, plan)
+    width = min((reads.at_once(i) for i in plan.items), default=1)
+    found = []
+    with moving(reads.reader.model, baseline, mask_id) as mover:
+        for start in range(0, len(shares), width):
+            part = torch.as_tensor(shares[start : start + width], dtype=torch.float32)
+            found.append(Points(reads, plan, target, mover=mover, shares=part).gradients())
+    return Path(
+        np.concatenate([one.scores for one in found]),
+        np.concatenate([one.products for one in found]),
+        np.concatenate([one.added for one in found]),
+    )
 
 
-class Readable(Protocol):
-    """The document that is read; see ``explaining.document.ReadDocument``."""
-
-    reader: Reader
-    items: Sequence[Item]
-    num_tokens: int
-
-    def read(
-        self, plan: Plan, i: int, copies: Sequence[Item], mover: Mover | None, shares: torch.Tensor | None
-    ) -> list[list[torch.Tensor]]:
-        """Return of each copy of an item the outputs (P, C) of each window that the plan uses.
-
-        Args:
-            plan: Which outputs are used.
-            i: Number of the item.
-            copies: Variants of it.
-            mover: Moves the embeddings of these passes, if given.
-            shares: (S,) how far those of each copy are moved.
-        """
-        ...
-
-    def named(self, plan: Plan, i: int, outputs: Sequence[torch.Tensor]) -> Iterator[tuple[int, torch.Tensor]]:
-        """Yield number and outputs of each window of an item that the plan uses."""
-        ...
+def _check_gradient(reads: Reads, plan: Plan) -> None:
+    memory = reads.reader.strategy.memory
+    if memory.sequential and memory.num_cached != 0 and any(len(reads.items[i].windows) > 1 for i in plan.items):
+        raise UserError(
+            f"Gradients do not pass through the cached keys of strategy/memory={option(memory)}: use "
+            "explanation=occlusion or explanation=shapley, which need none."
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class Points:
     """Some points of the way of a document."""
 
-    document: "Readable"
+    document: Reads
     plan: Plan
     target: Target
     mover: Mover

@@ -12,11 +12,13 @@ from ctxlab.core.types import IntArray, Table
 from ctxlab.evaluation.breakdown import mean
 from ctxlab.evaluation.explanations import (
     FRACTIONS,
+    LEAST_GAIN,
     Deletion,
     Ranked,
     deletion_table,
     hidden_units,
     hits,
+    matters,
     rank_correlation,
 )
 from ctxlab.workbench.explaining.cases import DELETION, RANDOM, Case, Check, holding, interval, ranked_of
@@ -60,12 +62,15 @@ def deletion(
     table, gain = found
     tables.append(table)
     figures["deletion"] = {"cases": len(curves), "gain": gain.value, "low": gain.low, "high": gain.high}
-    better = None if gain.low is None else gain.low > 0
-    says = {
-        True: "they matter more than others",
-        False: "they do not matter more than others",
-        None: "one document has no interval",
-    }
+    better = matters(gain)
+    says = {True: "they matter more than others", None: "one document has no interval"}
+    says[False] = (
+        "they do not matter more than others"
+        if gain.low is None or gain.low <= 0
+        else (
+            f"that is less than the {LEAST_GAIN:g} from which on it counts, so that they hardly matter more than others"
+        )
+    )
     detail = (
         f"Hiding the {unit}s with the highest values first lowers the score by {gain.value:.3f}"
         f"{interval(gain.low, gain.high)} nats more than a random order, on average over the way: {says[better]}."

@@ -57,7 +57,8 @@ def check_all(
         for target, attribution in zip(one.targets, one.attributions, strict=True)
     ]
     again = [*(c for c in cases if c.target.evidence), *(c for c in cases if not c.target.evidence)][:count]
-    checks, tables, figures = [_reach(cases), _complete(cases, explanation)], list[Table](), dict[str, Any]()
+    tables, figures = list[Table](), dict[str, Any]()
+    checks = [_reach(cases, figures), _complete(cases, explanation, figures)]
     _evidence(cases, checks, tables, figures)
     if again:
         total = 2 * len(again)
@@ -74,7 +75,7 @@ def check_all(
     return Findings(checks, tables, figures)
 
 
-def _reach(cases: Sequence[Case]) -> Check:
+def _reach(cases: Sequence[Case], figures: dict[str, Any]) -> Check:
     """Check that nothing is attributed to units that the score cannot depend on."""
     looked, worst, where = 0, 0.0, ""
     for case in cases:
@@ -86,6 +87,7 @@ def _reach(cases: Sequence[Case]) -> Check:
             looked += 1
             if abs(value) > worst:
                 worst, where = abs(value), f"tokens {tokens[0]} to {tokens[-1]} of {case.explained.id}"
+    figures["outside_of_reach"] = {"units": looked, "largest": worst}
     if not looked:
         return Check(
             REACH, None, "The strategy declares that every answer may depend on all that was read of its document."
@@ -98,7 +100,7 @@ def _reach(cases: Sequence[Case]) -> Check:
     return Check(REACH, True, f"{what}, and all have a value of exactly 0.")
 
 
-def _complete(cases: Sequence[Case], explanation: Explanation) -> Check:
+def _complete(cases: Sequence[Case], explanation: Explanation, figures: dict[str, Any]) -> Check:
     """Check that values add up to the difference of the scores, where they should."""
     if not explanation.completes or not cases:
         return Check(COMPLETE, None, "The values of this mechanism do not add up to a difference of scores.")
@@ -111,9 +113,11 @@ def _complete(cases: Sequence[Case], explanation: Explanation) -> Check:
         error = abs(found.values.sum() - whole)
         errors.append(error / abs(whole) if whole else error)
         late += not found.facts.get("complete", errors[-1] <= ROUNDING)
+    mean = float(np.mean(errors))
+    figures["completeness_error"] = {"cases": len(cases), "above": late, "largest": max(errors), "mean": mean}
     detail = (
         f"The values add up to the score less that of an empty document: largest error {max(errors):.2%}, mean "
-        f"{float(np.mean(errors)):.2%} of the difference, over {len(cases):,} explanations"
+        f"{mean:.2%} of the difference, over {len(cases):,} explanations"
     )
     if late:
         more = "; raise explanation.max_steps" if "steps" in cases[0].attribution.facts else ""
@@ -136,12 +140,7 @@ def _evidence(cases: Sequence[Case], checks: list[Check], tables: list[Table], f
     says = f"It is on top in {rate} of {found.count:,} cases; chance is {found.chance:.2f}"
     if unread:
         says += f"; in {unread:,} cases the strategy does not let it reach the answer"
-    verdict = {
-        True: "the explanations find it, so that the model reads it",
-        False: "that does not differ from chance: by these explanations the model does not read it",
-        None: "there are too few documents for an interval",
-    }[found.reads]
-    checks.append(Check(EVIDENCE, found.reads, f"{says}: {verdict}."))
+    checks.append(Check(EVIDENCE, found.reads, f"{says}: {found.says}."))
 
 
 def _is_unread(case: Case) -> bool:

@@ -102,7 +102,7 @@ class Explainer:
         task = self.answerer.task
         prediction = task.decode(document, encoded, merged)
         subject = self._subject(encoded, {})
-        subject.pause = pause
+        subject.reads.pause = pause
         answered = Answered(encoded, merged, prediction, outputs=subject.outputs, spell=self._spell)
         asked = task.explained(document, answered)
         subject.units = units_of(encoded, merged.seen, asked)

@@ -39,7 +39,7 @@ def bundle_of(parts: Parts) -> Path | None:
             )
         return None
     if parts.runtime is None:
-        raise UserError(f"{folder} is the bundle of an export: ctxlab eval, predict and serve read it.")
+        raise UserError(f"{folder} is the bundle of an export: ctxlab eval, predict, serve and monitor read it.")
     return folder
 
 

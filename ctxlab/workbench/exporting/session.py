@@ -28,6 +28,7 @@ from ctxlab.tracking.console import console, say
 from ctxlab.workbench.exporting import refusals
 from ctxlab.workbench.exporting.comparing import Work, compare, shrink
 from ctxlab.workbench.exporting.settings import machine_paths, naming, settings
+from ctxlab.workbench.monitoring.reference import save_reference
 from ctxlab.workbench.opening import open_bench
 from ctxlab.workbench.parts import Parts
 
@@ -111,6 +112,7 @@ def _fill(work: Work, place: Path) -> dict[str, Any]:
     shutil.copy(work.opened.checkpoint / "config.json", place / "config.json")
     bundle.write(place, _facts(work, details), settings(work.parts.origin.run_dir))
     write_json(place / bundle.PARITY, measured)
+    work.bench.task.notes.append(save_reference(work.parts, work.bench, place / bundle.REFERENCE))
     _check_names(work, place)
     return {"parity": measured, "table": table, "lost": lost}
 

@@ -28,6 +28,7 @@ def observed(bench: Workbench, records: Sequence[Record]) -> Iterator[tuple[Docu
                 number=0,
                 figures=_figures(bench, document, tokens, merged),
                 label=None if label is None else str(label),
+                terms=tokens.input_ids.tolist(),
             ),
         )
 

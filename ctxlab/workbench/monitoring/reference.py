@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from ctxlab.core import bundle
 from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
 from ctxlab.core.files import write_json
@@ -44,6 +45,9 @@ def reference_of(parts: Parts, bench: Workbench, named: str | None, folder: Path
     path = folder / FILE
     if path.is_file():
         return _read(path, bench.task.name)
+    exported = None if parts.start is None else bundle.here(parts.start.folder)
+    if exported is not None and not named:
+        return _of_bundle(exported, path, bench.task.name)
     records = read_file(Path(named).expanduser(), bench.task.name, []) if named else _held_out(parts, bench)
     made = _made(bench, records, named or "the held-out documents of the run")
     write_json(path, made.plain())
@@ -57,6 +61,35 @@ def _read(path: Path, task: str) -> Reference:
     except (OSError, ValueError):
         content = None
     return Reference.of(content, str(path), task)
+
+
+def _of_bundle(exported: Path, path: Path, task: str) -> Reference:
+    """Return the reference of a bundle, whose checksums were compared when it was opened, and keep a copy.
+
+    Raises:
+        UserError: It has none, or one of another task.
+    """
+    if not (exported / bundle.REFERENCE).is_file():
+        raise UserError(
+            f"{exported} has no {bundle.REFERENCE}, because its run had fewer than {LEAST_DOCUMENTS} held-out "
+            "documents: give usual documents with reference=<file>, or use drift=none."
+        )
+    found = _read(exported / bundle.REFERENCE, task)
+    write_json(path, found.plain())
+    return found
+
+
+def save_reference(parts: Parts, bench: Workbench, path: Path) -> str:
+    """Write the reference of the run's held-out documents, if there are enough; returns a sentence on what was done."""
+    records = _held_out(parts, bench)
+    if len(records) < LEAST_DOCUMENTS:
+        return (
+            f"The run has {len(records)} held-out documents, and a reference for ctxlab monitor needs "
+            f"{LEAST_DOCUMENTS}: the bundle has none."
+        )
+    made = _made(bench, records, "the held-out documents of the run")
+    write_json(path, made.plain())
+    return f"{path.name} says what is usual, from {made.num_documents:,} held-out documents, for ctxlab monitor."
 
 
 def _held_out(parts: Parts, bench: Workbench) -> list[Record]:

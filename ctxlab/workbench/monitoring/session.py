@@ -13,6 +13,7 @@ from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
 from ctxlab.core.monitoring import Alarm, Detector, Reference, Seen
 from ctxlab.data.splits import Splits
+from ctxlab.monitoring.linking.retrieval import Linker, said
 from ctxlab.tracking.console import ProgressDisplay
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.monitoring.ledger import Cursor, Ledger
@@ -24,6 +25,9 @@ from ctxlab.workbench.parts import Parts
 
 DOCUMENTS_AT_ONCE = 32
 """Documents between two writings of the cursor; so many are read again after a kill."""
+
+LINKS = "links"
+"""State of the linker among those of the rules."""
 
 NO_LABEL = "–"
 """Stands for the label of tasks without one."""
@@ -84,6 +88,7 @@ def _watch(
     reference: Reference | None,
 ) -> int:
     """Read the new documents in groups, and commit each group."""
+    linker = Linker(options.link_days if options.by else 0)
     cursor, size, before = ledger.cursor, max(stream.stat().st_size, 1), ledger.cursor.num_documents
     source = lines(stream, cursor.place, cursor.num_lines, by=options.by, date_field=options.date_field)
     with ProgressDisplay("monitor") as display:
@@ -92,12 +97,35 @@ def _watch(
             for seen in _answered(bench, group, cursor, options.by):
                 cursor.num_documents += 1
                 _count(cursor, seen)
+                linker.remember(cursor.states.setdefault(LINKS, {}), seen)
                 for rule in rules:
-                    alarms += rule.step(cursor.states.setdefault(option(rule), {}), seen, reference)
+                    for alarm in rule.step(cursor.states.setdefault(option(rule), {}), seen, reference):
+                        alarms.append(
+                            _linked(alarm, seen, ledger, new=alarms, linker=linker) if rule.needs_groups else alarm
+                        )
             cursor.num_lines = int(group[-1].record.origin.rsplit(" ", 1)[1])
             ledger.commit(group[-1].end, alarms)
             display.update(min(cursor.place / size, 1.0), f"{cursor.num_documents:,} documents")
     return cursor.num_documents - before
+
+
+def _linked(alarm: Alarm, seen: Seen, ledger: Ledger, new: Sequence[Alarm], linker: Linker) -> Alarm:
+    """Return an alarm with the earlier one of the same event, if there is any.
+
+    Args:
+        alarm: Of a group on a day.
+        seen: The document that made it ring.
+        ledger: Has the alarms that are written.
+        new: Those before it that are not.
+        linker: Links events.
+    """
+    written = ledger.cursor.num_alarms
+    link = linker.link(ledger.cursor.states[LINKS], seen, written + len(new) + 1)
+    if link is None:
+        return alarm
+    earlier = new[link.alarm - written - 1].plain() if link.alarm > written else ledger.alarms(link.alarm - 1)[0]
+    more = said(link, earlier["subject"], earlier["day"])
+    return replace(alarm, sentence=f"{alarm.sentence.rstrip('.')}; {more}.", same_as=link.alarm)
 
 
 def _batched(source: Iterator[Line]) -> Iterator[tuple[Line, ...]]:

@@ -81,6 +81,23 @@ def test_a_chinese_name_is_found_in_running_text_and_replaced_whole():
         assert group[text.removeprefix("昨天王").removesuffix("去了北京。")] == side
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "across", "within"),
+    [
+        ("pronouns_en", "She lost her book . HE told her so , and it was his .",
+         "He lost his book . SHE told him so , and it was hers .",
+         "They lost their book . THEY told them so , and it was theirs ."),
+        ("pronouns_zh", "她说其他人看见他们。", "他说其他人看见她们。", "它说其他人看见它们。"),
+    ],
+    ids=["english", "chinese"],
+)  # fmt: skip
+def test_pronouns_become_those_of_the_other_group_and_those_of_none(name, text, across, within):
+    document = Document("a", {"text": text, "gold": ("x",)}, "")
+    found = swap(document, Classification(labels=["x"]), read_list(name), draw())
+    assert found.across.fields["text"] == across
+    assert found.within.fields["text"] == within
+
+
 def test_a_tagged_word_is_replaced_by_one_of_as_many_tokens():
     words = parse("a: Li Bo_Xi\nb: Wu Ma_Yo Ke", "mine", "file")
     document = Document("a", {"tokens": ["Li", "came", "."], "tags": ["B-PER", "O", "O"]}, "")
