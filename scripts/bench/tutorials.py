@@ -135,8 +135,15 @@ def long_bert() -> list[dict[str, Any]]:
     train, test = _records(corpus, "classification")
     names = sorted({one["label"] for one in train})
     tokenizer, _ = _minilm()
-    sizes = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 128}
-    config = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=2048, num_labels=len(names), **sizes)
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        max_position_embeddings=2048,
+        hidden_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=128,
+        id2label=dict(enumerate(names)),
+    )
     model = BertForSequenceClassification(config)
     found = _padded(tokenizer, [one["text"] for one in test], 2048)
     batch = {**found, "labels": torch.tensor([names.index(one["label"]) for one in test])}
@@ -149,8 +156,7 @@ def long_bert() -> list[dict[str, Any]]:
 
 def _records(corpus: Generated, task: str) -> tuple[list[Fields], list[Fields]]:
     """Return the training and the test records, those that the command makes with the same options."""
-    train, test = ([one.fields for one in corpus.load(task, split, seed=1)] for split in ("train", "test"))
-    return train, test
+    return [one.fields for one in corpus.load(task, "train", 1)], [one.fields for one in corpus.load(task, "test", 1)]
 
 
 def _corrected(sample: str, task: str, corpus: Generated, *options: str) -> Mapping[str, float]:
