@@ -47,6 +47,8 @@ def test_what_reads_is_told_from_chance():
     assert "the model reads it" in hits(read).says
     never = [case([0, 1, 0, 3, 0, 1], record=str(n)) for n in range(20)]
     assert hits(never).says.startswith("at chance or below")
+    sometimes = [case([0, 1, 3, 2, 0, 1] if n % 5 < 2 else [0, 3, 1, 2, 0, 1], record=str(n)) for n in range(60)]
+    assert (hits(sometimes).reads, hits(sometimes).says.split(",")[0]) == (False, "more often than by chance")
     assert hits(read[:1]).reads is None
 
 
