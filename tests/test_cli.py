@@ -112,7 +112,7 @@ def test_a_run_gets_its_configuration_and_a_directory_of_its_own(ctxlab):
 def test_the_trainer_section_becomes_the_dataclass(ctxlab):
     from omegaconf import OmegaConf
 
-    from ctxlab.config.schema import TrainerConfig
+    from ctxlab.config.keys.run import TrainerConfig
 
     trainer = OmegaConf.to_object(ctxlab("train", "trainer.clip_norm=2").config.trainer)
     assert isinstance(trainer, TrainerConfig)

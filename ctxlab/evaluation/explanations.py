@@ -21,8 +21,11 @@ LEAST_GAIN = 0.1
 """Least gain of a deletion curve that counts, in nats: so much log odds change no probability by more than 0.025."""
 
 MOST_CASES = 0.5
-"""Hit rate above which a model is said to read its evidence. Chance is too low a bar: the sentences that decide have words
-that no other has, so that they move the outputs of an untrained model too (0.30 of 40 cases where chance was 0.125)."""
+"""Hit rate above which a model is said to read its evidence.
+
+Chance is too low a bar: the sentences that decide have words that no other has, so that they move the outputs of an
+untrained model too (0.30 of 40 cases where chance was 0.125).
+"""
 
 LEAST_UNITS = 3
 """Fewest units whose order says anything."""

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ctxlab.config.schema import PredictOptions
+from ctxlab.config.keys.working import PredictOptions
 from ctxlab.core.errors import UserError
 from ctxlab.core.paths import check_output
 from ctxlab.core.privacy import Privacy

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ctxlab.config.build import build
-from ctxlab.config.schema import ServeSettings
+from ctxlab.config.keys.working import ServeSettings
 from ctxlab.core import bundle
 from ctxlab.core.errors import Interrupted, UserError
 from ctxlab.core.explanation import Explanation

@@ -1,6 +1,6 @@
 """``ctxlab soup runs=[…]``: average the weights of trained runs, score the mean, and write it as a run."""
 
-from ctxlab.config.schema import SoupOptions
+from ctxlab.config.keys.judging import SoupOptions
 from ctxlab.core.errors import UserError
 from ctxlab.core.result import as_dict
 from ctxlab.core.task import Task

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ctxlab.config.schema import TrainerConfig
+from ctxlab.config.keys.run import TrainerConfig
 from ctxlab.training.state import TrainState
 
 DEFAULT_EPOCHS = 3

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import torch
 
-from ctxlab.config.schema import TrainerConfig
+from ctxlab.config.keys.run import TrainerConfig
 from ctxlab.core.objective import Objective
 from ctxlab.core.optim import Schedule, Tuning
 from ctxlab.core.strategy import Strategy

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ctxlab.config.schema import TrainerConfig
+from ctxlab.config.keys.run import TrainerConfig
 from ctxlab.core.cache import cache_dir
 from ctxlab.core.model import ModelFacts
 from ctxlab.core.privacy import Privacy

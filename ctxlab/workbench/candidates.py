@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ctxlab.config import preflight
-from ctxlab.config.schema import CompareOptions, PlanOptions
+from ctxlab.config.keys.comparing import CompareOptions, PlanOptions
 from ctxlab.core.errors import UserError
 from ctxlab.workbench.parts import Parts, make_parts
 

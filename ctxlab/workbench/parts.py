@@ -10,8 +10,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from ctxlab.config.build import build
+from ctxlab.config.keys.run import TrainerConfig
 from ctxlab.config.redact import redact
-from ctxlab.config.schema import TrainerConfig, stage_options
+from ctxlab.config.schema import stage_options
 from ctxlab.core import invocation
 from ctxlab.core.augmentation import Augmentation
 from ctxlab.core.continual import Continual

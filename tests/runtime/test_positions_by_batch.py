@@ -8,7 +8,7 @@ import torch
 import transformers as tf
 
 from ctxlab.command.compose import compose
-from ctxlab.config.schema import TrainerConfig
+from ctxlab.config.keys.run import TrainerConfig
 from ctxlab.core.task import Decoding
 from ctxlab.core.types import Encoded
 from ctxlab.models.tiny_llama import TinyLlama

@@ -15,7 +15,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ctxlab.config.schema import TrainerConfig
+from ctxlab.config.keys.run import TrainerConfig
 from ctxlab.core.errors import UserError
 from ctxlab.core.objective import Objective, Term
 from ctxlab.core.strategy import Strategy

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ctxlab.command.compose import compose
-from ctxlab.config.schema import TrainerConfig
+from ctxlab.config.keys.run import TrainerConfig
 from ctxlab.strategies.attention.local import Local
 from ctxlab.strategies.reading.chunk import Chunk
 from ctxlab.workbench.parts import Start, make_parts

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ctxlab.config.schema import AskOptions
+from ctxlab.config.keys.working import AskOptions
 from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
 from ctxlab.core.task import Task

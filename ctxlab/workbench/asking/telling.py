@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ctxlab.config.schema import AskOptions
+from ctxlab.config.keys.working import AskOptions
 from ctxlab.core.errors import UserError
 from ctxlab.core.files import write_text
 from ctxlab.core.paths import check_output

@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import Any
 
 from ctxlab.config.build import build
-from ctxlab.config.schema import AuditOptions
+from ctxlab.config.keys.trusting import AuditOptions
 from ctxlab.core.audit import Audit, Audited, Check, Rules
 from ctxlab.core.augmentation import Augmentation
 from ctxlab.core.errors import UserError

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ctxlab.config.schema import BudgetConfig
+from ctxlab.config.keys.comparing import BudgetConfig
 from ctxlab.core.errors import UserError
 from ctxlab.workbench.comparing.candidate_checks import CheckedCandidate, Work
 

@@ -9,7 +9,7 @@ import torch
 from ctxlab.comparison import plan
 from ctxlab.comparison.plan import Cell
 from ctxlab.comparison.profile import Profile, profile
-from ctxlab.config.schema import CompareOptions
+from ctxlab.config.keys.comparing import CompareOptions
 from ctxlab.core.errors import Interrupted, UserError
 from ctxlab.core.files import write_json
 from ctxlab.core.result import Result

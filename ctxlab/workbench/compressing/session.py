@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from ctxlab.config.build import build
-from ctxlab.config.schema import CompressOptions, TrainerConfig
+from ctxlab.config.keys.run import TrainerConfig
+from ctxlab.config.keys.working import CompressOptions
 from ctxlab.core.architecture import installed, note_installed
 from ctxlab.core.compression import Compressed, Compression, Subject
 from ctxlab.core.contract import option

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ctxlab.config.build import build
-from ctxlab.config.schema import ExplainOptions
+from ctxlab.config.keys.trusting import ExplainOptions
 from ctxlab.core.errors import UserError
 from ctxlab.core.explanation import Explanation
 from ctxlab.core.task import Task

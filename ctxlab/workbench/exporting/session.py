@@ -9,7 +9,7 @@ from typing import Any
 
 from ctxlab.config import catalogue
 from ctxlab.config.build import build
-from ctxlab.config.schema import ExportOptions
+from ctxlab.config.keys.working import ExportOptions
 from ctxlab.core import bundle
 from ctxlab.core.architecture import vocabulary_size
 from ctxlab.core.contract import option

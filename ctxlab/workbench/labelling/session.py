@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ctxlab.config.build import build
-from ctxlab.config.schema import LabelOptions
+from ctxlab.config.keys.working import LabelOptions
 from ctxlab.core.data import Record
 from ctxlab.core.labelling import Guess, LabelForm, Labelled, Labelling, Pool
 from ctxlab.core.paths import check_output

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ctxlab.config.build import build
-from ctxlab.config.schema import MonitorOptions
+from ctxlab.config.keys.trusting import MonitorOptions
 from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
 from ctxlab.core.monitoring import Alarm, Detector, Reference, Seen

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from ctxlab.config.schema import BudgetConfig, DeviceConfig, PlanOptions
+from ctxlab.config.keys.comparing import BudgetConfig, DeviceConfig, PlanOptions
 from ctxlab.core.errors import UserError
 from ctxlab.core.task import Task
 from ctxlab.data.splits import Splits, load_documents

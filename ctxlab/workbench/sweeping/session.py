@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from hydra.core.hydra_config import HydraConfig
 
+from ctxlab.config.keys.comparing import SweepOptions, SweepSettings
+from ctxlab.config.keys.run import TrainerConfig
 from ctxlab.config.redact import MASK, redact
-from ctxlab.config.schema import SweepOptions, SweepSettings, TrainerConfig
 from ctxlab.core.errors import UserError
 from ctxlab.core.files import write_json, write_text
 from ctxlab.data.splits import load_documents

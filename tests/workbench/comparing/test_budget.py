@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from ctxlab.config.schema import BudgetConfig
+from ctxlab.config.keys.comparing import BudgetConfig
 from ctxlab.core.errors import UserError
 from ctxlab.workbench.candidates import Candidate
 from ctxlab.workbench.comparing.budget import START_SECONDS, Budget

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ctxlab.config.schema import SweepSettings
+from ctxlab.config.keys.comparing import SweepSettings
 from ctxlab.core.errors import UserError
 from ctxlab.data.splits import HoldOut, Splits
 from ctxlab.sweeping.objectives import Objective

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from optuna.trial import TrialState
 
-from ctxlab.config.schema import SweepSettings
+from ctxlab.config.keys.comparing import SweepSettings
 from ctxlab.core.errors import CheckFailed, Interrupted, UserError
 from ctxlab.core.signals import StopRequest
 from ctxlab.sweeping.objectives import Objective
