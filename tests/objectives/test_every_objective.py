@@ -56,10 +56,21 @@ def wants_teacher(name):
     return "run" in catalogue.read(catalogue.option_file("objective", name))
 
 
+def of_groups(name):
+    """Options of an objective that compares groups: each document is one."""
+    return ["objective.field=id"] if "field" in catalogue.read(catalogue.option_file("objective", name)) else []
+
+
 @pytest.mark.by_default(3)
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_a_resumed_run_is_the_same(name, teachers, tmp_path):
-    options = (f"objective={name}", "model.dropout=0.2", "trainer.max_steps=3", "trainer.activation_checkpointing=true")
+    options = (
+        f"objective={name}",
+        *of_groups(name),
+        "model.dropout=0.2",
+        "trainer.max_steps=3",
+        "trainer.activation_checkpointing=true",
+    )
     if wants_teacher(name):
         options += (f"objective.run={teachers(*SMALL, 'context=128', 'data.validation_documents=0')}",)
     whole = make_job(tmp_path / "whole", *options)
@@ -77,11 +88,11 @@ def test_every_head_is_trained_or_refused(name, head, teachers, tmp_path):
     plain = make_job(tmp_path / "plain", *options)
     serves = locate(catalogue.read(catalogue.option_file("objective", name))["_target_"]).serves
     if serves is not None and plain.bench.task.predicts not in serves:
-        named = ["objective.run=anything"] if wants_teacher(name) else []
+        named = ["objective.run=anything"] if wants_teacher(name) else of_groups(name)
         with pytest.raises(UserError, match=f"objective={name} works on predictions of .* does not make"):
             make_job(tmp_path / "run", *options, f"objective={name}", *named)
         return
-    named = [f"objective.run={teachers(*options)}"] if wants_teacher(name) else []
+    named = [f"objective.run={teachers(*options)}"] if wants_teacher(name) else of_groups(name)
     assert norm(make_job(tmp_path / "run", *options, f"objective={name}", *named)) != norm(plain)
 
 

@@ -55,6 +55,8 @@ def test_scopes_and_unknown_keys(tmp_path, two):
         refused = get(found, "/metrics", Authorization=alice)
         assert (refused.status, "scope metrics" in refused.text) == (403, True)
         assert get(found, "/v1/status", Authorization=alice).status == 403
+        refused = ask(found, "/v1/explain", Authorization=alice)
+        assert (refused.status, "scope explain" in refused.text) == (403, True)
         for path in ("/metrics", "/v1/status", "/v1/model", "/v2/models/run"):
             assert get(found, path, Authorization=root).status == 200
             assert get(found, path).status == 401
