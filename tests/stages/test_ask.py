@@ -150,6 +150,14 @@ def test_passages_are_the_text_and_end_with_sentences(text, words):
     assert all(len(text[one.start : one.end].split()) < 3 * words for one in found)
 
 
+def test_passages_of_a_script_without_blanks_are_as_long_as_others():
+    """A character is a word: the text has 10 sentences of 9 characters, each with its full stop."""
+    text = "水泵在地下室里面转。" * 10
+    found = [text[one.start : one.end] for one in passages_of(0, text, 18)]
+    assert found == ["水泵在地下室里面转。" * 2] * 5
+    assert len(list(passages_of(0, "水" * 100, 10))) == 5  # a text without full stops, in pieces of twice as many
+
+
 def test_neighbours_are_read_as_one_text():
     a, b, c, other = Passage(0, 0, 10), Passage(0, 10, 20), Passage(0, 20, 30), Passage(1, 10, 20)
     assert merged([c, other, a]) == [c, other, a]

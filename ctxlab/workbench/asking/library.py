@@ -1,7 +1,6 @@
 """The documents that are asked, and the passages that they are cut into."""
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,14 +10,13 @@ from pathlib import Path
 from ctxlab.core.errors import UserError
 from ctxlab.data.readers.read import read_file
 from ctxlab.tasks.text.structure import sentence_places
+from ctxlab.text.units import num_words, word_spans
 
 PLAIN = (".txt", ".md", ".text", ".rst")
 """Extensions of plain text, one document a file."""
 
 LINES = (".jsonl", ".ndjson")
 """Extensions of files with a document a line."""
-
-_WORD = re.compile(r"\S+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +82,7 @@ def passages_of(manual: int, text: str, passage_words: int) -> Iterator[Passage]
     start, count = 0, 0
     for first, end in sentence_places(text):
         for piece in _short(text, first, end, passage_words):
-            count += len(_WORD.findall(text, *piece))
+            count += num_words(text[slice(*piece)])
             if count >= passage_words:
                 yield Passage(manual, start, piece[1])
                 start, count = piece[1], 0
@@ -95,7 +93,7 @@ def passages_of(manual: int, text: str, passage_words: int) -> Iterator[Passage]
 def _short(text: str, first: int, end: int, words: int) -> Iterator[tuple[int, int]]:
     """Yield a sentence, or of one of more than twice ``words`` (a table, a text without full stops) pieces so long."""
     most = 2 * words
-    places = [match.start() for match in _WORD.finditer(text, first, end)][most::most]
+    places = [first + start for start, _ in word_spans(text[first:end])][most::most]
     yield from pairwise([first, *places, end])
 
 
