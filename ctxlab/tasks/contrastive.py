@@ -94,18 +94,7 @@ class Contrastive(BaseTask):
         encoded = []
         for document in documents:
             text = encode_text(tokenizer, document.fields["text"], document.fields.get("language", ""))
-            encoded.append(
-                Encoded(
-                    text.input_ids,
-                    text.word_ids,
-                    labels=_labels(document.id, len(text.input_ids)),
-                    before=before,
-                    after=after,
-                    marks=text.marks,
-                    starts=text.starts,
-                    ends=text.ends,
-                )
-            )
+            encoded.append(text.encoded(_labels(document.id, len(text.input_ids)), before=before, after=after))
         return encoded
 
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:

@@ -47,17 +47,7 @@ class LM(TokenPredictor):
         encoded = []
         for document in documents:
             text = encode_text(tokenizer, document.fields["text"], document.fields.get("language", ""))
-            encoded.append(
-                Encoded(
-                    text.input_ids,
-                    text.word_ids,
-                    next_tokens(text.input_ids),
-                    before,
-                    marks=text.marks,
-                    starts=text.starts,
-                    ends=text.ends,
-                )
-            )
+            encoded.append(text.encoded(next_tokens(text.input_ids), before=before))
         return encoded
 
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:

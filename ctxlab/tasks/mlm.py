@@ -68,16 +68,7 @@ class MLM(TokenPredictor):
         tokens, encoded = _tokens_of(tokenizer), []
         for document in documents:
             text = encode_text(tokenizer, document.fields["text"], document.fields.get("language", ""))
-            plain = Encoded(
-                text.input_ids,
-                text.word_ids,
-                labels=np.full(len(text.input_ids), NO_LABEL),
-                before=before,
-                after=after,
-                marks=text.marks,
-                starts=text.starts,
-                ends=text.ends,
-            )
+            plain = text.encoded(text.labelled(NO_LABEL), before=before, after=after)
             encoded.append(_masked(plain, self._masked_share, tokens, _seed_of(document.id)))
         return encoded
 

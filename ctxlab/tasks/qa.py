@@ -171,17 +171,11 @@ class QA(BaseTask):
                 pieces = encode_text(tokenizer, text, document.fields.get("language", ""))
             query, terms = query_of(tokenizer, document.fields["question"])
             encoded.append(
-                Encoded(
-                    pieces.input_ids,
-                    pieces.word_ids,
-                    labels=_labels(pieces, document.fields["answers"]),
+                pieces.encoded(
+                    _labels(pieces, document.fields["answers"]),
                     before=(*around.before, *query, *around.between),
                     after=around.after,
                     query=query,
-                    marks=pieces.marks,
-                    starts=pieces.starts,
-                    ends=pieces.ends,
-                    terms=pieces.terms,
                     query_terms=terms,
                 )
             )

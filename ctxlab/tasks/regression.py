@@ -170,19 +170,7 @@ class Regression(BaseTask):
         encoded = []
         for document in documents:
             text = encode_text(tokenizer, document.fields["text"], document.fields.get("language", ""))
-            encoded.append(
-                Encoded(
-                    text.input_ids,
-                    text.word_ids,
-                    labels=np.full(len(text.input_ids), self._code(document), dtype=np.int64),
-                    before=before,
-                    after=after,
-                    marks=text.marks,
-                    starts=text.starts,
-                    ends=text.ends,
-                    terms=text.terms,
-                )
-            )
+            encoded.append(text.encoded(text.labelled(self._code(document)), before=before, after=after))
         return encoded
 
     def _code(self, document: Document) -> int:

@@ -216,10 +216,11 @@ class Retrieval(BaseTask):
         encoded = []
         for document in documents:
             pieces = encode_text(tokenizer, document.fields["text"], document.fields.get("language", ""))
+            whole = pieces.encoded(pieces.labelled(NO_LABEL), before=before, after=after)
             if document.fields["role"] == DOCUMENT:
-                encoded.append(_encoded(pieces, before, after))
+                encoded.append(whole)
                 continue
-            one = self._shortened(_encoded(pieces, before, after))
+            one = self._shortened(whole)
             if "positive" in document.fields:
                 if positive is None or document.fields["positive"] != text:  # queries about one text are adjacent
                     text = document.fields["positive"]
@@ -364,20 +365,6 @@ def _place(owner: Held, piece: Mapping[str, Any]) -> tuple[float, bool]:
     nothing = np.zeros(len(starts), np.int64)
     return evidence_at(
         Encoded(nothing, nothing, labels=nothing, starts=starts, ends=ends), owner.seen, piece["start"], piece["end"]
-    )
-
-
-def _encoded(pieces: Pieces, before: tuple[int, ...], after: tuple[int, ...]) -> Encoded:
-    return Encoded(
-        pieces.input_ids,
-        pieces.word_ids,
-        labels=np.full(len(pieces.input_ids), NO_LABEL),
-        before=before,
-        after=after,
-        marks=pieces.marks,
-        starts=pieces.starts,
-        ends=pieces.ends,
-        terms=pieces.terms,
     )
 
 

@@ -128,17 +128,7 @@ class Summarization(GenerativeTask):
     def _bare(self, document: Document, tokenizer: Any) -> Encoded:
         text = encode_text(tokenizer, self.source(document), document.fields.get("language", ""))
         query, terms = query_of(tokenizer, self.ask(document))
-        return Encoded(
-            text.input_ids,
-            text.word_ids,
-            np.full(len(text.input_ids), NO_LABEL, np.int64),
-            query=query,
-            marks=text.marks,
-            starts=text.starts,
-            ends=text.ends,
-            terms=text.terms,
-            query_terms=terms,
-        )
+        return text.encoded(text.labelled(NO_LABEL), query=query, query_terms=terms)
 
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
         """Return the ``GeneratedText``: the generated text, or the text that the reading kept."""

@@ -204,19 +204,12 @@ class DocumentClassifier(BaseTask, ABC):
         for document in documents:
             text = encode_text(tokenizer, self.text(document), document.fields.get("language", ""))
             framing = self.framing(document, tokenizer)
-            labels = np.full(len(text.input_ids), self._code(document), dtype=np.int64)
             encoded.append(
-                Encoded(
-                    text.input_ids,
-                    text.word_ids,
-                    labels=labels,
+                text.encoded(
+                    text.labelled(self._code(document)),
                     before=framing.before,
                     after=framing.after,
                     query=framing.query,
-                    marks=text.marks,
-                    starts=text.starts,
-                    ends=text.ends,
-                    terms=text.terms,
                     query_terms=framing.query_terms,
                 )
             )

@@ -266,17 +266,11 @@ class GenerativeTask(BaseTask, ABC):
         target = [token for ids, _ in pieces for token in ids]
         evidence = self.evidence(document, text)
         query, terms = query_of(tokenizer, self.ask(document))
-        return Encoded(
-            text.input_ids,
-            text.word_ids,
-            labels=np.full(len(text.input_ids), NO_LABEL, np.int64),
+        return text.encoded(
+            text.labelled(NO_LABEL),
             before=before,
             after=after,
             query=query,
-            marks=text.marks,
-            starts=text.starts,
-            ends=text.ends,
-            terms=text.terms,
             query_terms=terms,
             target=np.asarray(target, np.int64),
             anchors=np.asarray([at for ids, at in pieces for _ in ids], np.int64),

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from ctxlab.core.types import IntArray
+from ctxlab.core.types import Encoded, IntArray
 from ctxlab.tasks.text.structure import marks_of
 from ctxlab.tasks.text.subwords import unknown as stand_in
 from ctxlab.text.known import unknown_id
@@ -63,6 +63,23 @@ class Pieces:
     """(L,) sums of ``SENTENCE``, ``PARAGRAPH`` and ``HEADING``."""
     terms: IntArray
     """(L,) see ``core.types.Encoded.terms``."""
+
+    def encoded(self, labels: IntArray, **beside: Any) -> Encoded:
+        """Return the tokens as a document with ``labels`` (L,), and ``beside`` in further fields of ``Encoded``."""
+        return Encoded(
+            self.input_ids,
+            self.word_ids,
+            labels=labels,
+            marks=self.marks,
+            starts=self.starts,
+            ends=self.ends,
+            terms=self.terms,
+            **beside,
+        )
+
+    def labelled(self, label: int) -> IntArray:
+        """Return (L,) labels that are all the same."""
+        return np.full(len(self.input_ids), label, np.int64)
 
 
 def added_characters(ends: IntArray) -> IntArray:
