@@ -15,6 +15,10 @@ from typing import Any
 import pytest
 import yaml
 
+# One thread, before torch is imported: workers of pytest share the cores, and a fork of a process whose OpenMP threads
+# have begun ends in a segmentation fault at its first operation on several threads (servers and trials are forks here).
+os.environ["OMP_NUM_THREADS"] = "1"
+
 # A small run spends a tenth of its time on YAML: in this process it is read and written in C, where PyYAML has that.
 # Before OmegaConf is imported, which names these classes; commands in processes of their own do as it does.
 yaml.SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
