@@ -64,6 +64,10 @@ def key(stage: str, written: Written, known: Collection[str]) -> Suggestion | No
     for group in _group_ends(name, groups):
         elsewhere = None if written.value in catalogue.options(group) else option(stage, group, written.value)
         return elsewhere or Suggestion([f"{group}={written.value}"])
+    holders = _ends(name, [one for one in known if one not in values])
+    held = [one for one in values if any(one.startswith(f"{holder}.") for holder in holders)]
+    if 0 < len(held) <= MANY:
+        return Suggestion([f"{one}={written.value}" for one in held])
     return _synonym(name, written.value) or _of_another_option(name, written.value, groups) or _of_a_stage(stage, name)
 
 

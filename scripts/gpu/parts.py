@@ -59,7 +59,8 @@ def _deviation(part: Attention, length: int, device: torch.device, dtype: torch.
         [part.pattern_of_head(inputs, 0, head, HEADS)(tokens[:, None], tokens[None], length) for head in range(HEADS)]
     )  # (H, L, L)
     query, key, value = wide
-    scores = (query @ key.transpose(-1, -2) * WIDTH**-0.5).masked_fill(~seen[None], -torch.inf)
+    sharp = part.sharpening(seen.sum(-1, keepdim=True)).double()  # (H, L, 1)
+    scores = (query @ key.transpose(-1, -2) * WIDTH**-0.5 * sharp).masked_fill(~seen[None], -torch.inf)
     dense = (scores.softmax(-1) @ value).transpose(1, 2)  # (1, L, H, D)
     expected = [dense, *torch.autograd.grad(dense, wide, weight.double())]
     return max(

@@ -149,10 +149,17 @@ def test_every_key_is_found_by_its_own_end():
     lasts = [key.rpartition(".")[2] for key in known]
     for key in known:
         last = key.rpartition(".")[2]
-        if "." in key and lasts.count(last) == 1:
+        if "." in key and lasts.count(last) == 1 and not any(other.startswith(f"{key}.") for other in known):
             found = suggestions.key("train", suggestions.Written(last.upper().replace("_", "-"), "1"), known)
             assert found is not None
             assert list(found.forms) == [f"{key}=1"]
+
+
+def test_what_holds_keys_leads_to_them():
+    found = suggestions.key("train", suggestions.Written("growth", "2"), list(selected.keys("train", [])))
+    assert found is not None
+    assert "model.growth.layers=2" in found.forms
+    assert all(form.startswith("model.growth.") for form in found.forms)
 
 
 def test_every_synonym_leads_to_something_that_is_there():

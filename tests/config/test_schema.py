@@ -6,23 +6,22 @@ import pytest
 from omegaconf import OmegaConf
 
 from ctxlab.command.compose import compose
-from ctxlab.config import catalogue, schema
+from ctxlab.config import catalogue
+from ctxlab.config.keys.run import RunConfig, TrainerConfig
+from ctxlab.config.schema import SCHEMAS
+
+SCHEMAS_OF = {name.removesuffix("_schema"): kind for name, kind in SCHEMAS.items() if kind is not RunConfig}
+"""Schemas of the stages but ``train``."""
 
 
 def test_the_types_and_the_file_have_the_same_keys():
     written = [key.name for key in catalogue.keys(catalogue.option_file("trainer", "default"))]
-    assert sorted(written) == sorted(field.name for field in dataclasses.fields(schema.TrainerConfig))
+    assert sorted(written) == sorted(field.name for field in dataclasses.fields(TrainerConfig))
 
 
-@pytest.mark.parametrize("stage", ["train", "eval", "predict", "verify"])
+@pytest.mark.parametrize("stage", ["train", *SCHEMAS_OF])
 def test_a_stage_has_every_key_of_its_schema(stage):
-    config = compose(stage)
-    types = {
-        "train": schema.RunConfig,
-        "eval": schema.EvalConfig,
-        "predict": schema.PredictConfig,
-        "verify": schema.VerifyConfig,
-    }
-    assert OmegaConf.get_type(config) is types[stage]
-    assert set(config) | {"run", "input", "output"} >= {field.name for field in dataclasses.fields(types[stage])}
+    config, kind = compose(stage), SCHEMAS_OF.get(stage, RunConfig)
+    assert OmegaConf.get_type(config) is kind
+    assert set(config) | {"run", "input", "output"} >= {field.name for field in dataclasses.fields(kind)}
     assert config.stage == stage

@@ -1,7 +1,5 @@
 """SQuAD's rules case by case, baselines, and breakdowns, by hand."""
 
-from collections import Counter
-
 import pytest
 
 from ctxlab.core.types import Document, Prediction
@@ -68,9 +66,7 @@ def test_baselines():
 
 def test_bm25_by_hand():
     """Two sentences of two and four words, of which only the first has the word: idf ln 2, length 2, mean length 3."""
-    index = sentences._index("Sold rope. He wept for wool.", "en")
-    assert index.sizes.tolist() == [2, 4]
-    found, other = index.scores(Counter(["rope", "salt"]))
+    found, other = sentences._index("Sold rope. He wept for wool.", "en").scores("rope salt", 1.5)
     assert other == 0
     assert found == pytest.approx(0.6931472 * 2.5 / (1 + 1.5 * (0.25 + 0.75 * 2 / 3)))
 
