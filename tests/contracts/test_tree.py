@@ -234,6 +234,7 @@ TOGETHER = {
     "workbench/reporting": "stages/test_report",
     "workbench/sweeping": "stages/test_sweep",
     "workbench/training_data": "training/test_block_stream",
+    "config/keys": "config/test_schema",
 }
 """Modules, and folders of modules, without a test file of their own → the one that tests them together."""
 
