@@ -64,7 +64,7 @@ def tagging() -> list[dict[str, Any]]:
     found = _corrected("tagging", "ner", corpus)
     return [
         row("tagging as printed: accuracy that it reports", float((given == right).float().mean())),
-        row("… strict F1 of the same answers", strict),
+        row("… strict F1 of the same answers", float(strict)),
         row("… ctxlab train +experiment=tutorial_tagging: strict F1", found["f1"]),
     ]
 
