@@ -110,6 +110,11 @@ def _row(value: Any, score: float, num_seeds: int, found: Difference | None, is_
 
 
 def _sentence(key: str, figure: str, best: Any, least: Any, found: dict[Any, Difference], margin: float) -> str:
+    if all(one.estimate == one.interval.low == one.interval.high == 0 for one in found.values()):
+        return (
+            f"Every {key} has the same {figure} on all documents, so that this does not tell which is enough: nothing "
+            "depends on it, or nothing was learned yet."
+        )
     if least != best:
         return (
             f"{key}={least} is enough: against {best}, the best, it changes {figure} by {_change(found[least])}, less "

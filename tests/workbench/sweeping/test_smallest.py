@@ -64,6 +64,12 @@ def test_the_best_is_what_chose_best_not_what_is_reported_best(tmp_path):
     assert (found.best, found.smallest) == (4096, 512)  # 512 is better, so that nothing worse is left open
 
 
+def test_where_nothing_differs_nothing_is_said_to_be_enough(tmp_path):
+    """A few steps in which no model learned anything would make the shortest context the best."""
+    found = smallest("context.length", [trial(tmp_path, 512, GOOD), trial(tmp_path, 4096, GOOD)], margin=0.01)
+    assert found.sentence.startswith("Every context.length has the same f1 on all documents")
+
+
 def test_the_shortest_is_named_where_it_is_the_best(tmp_path):
     found = smallest("context.length", [trial(tmp_path, 512, GOOD), trial(tmp_path, 4096, worse(1))], margin=0.01)
     assert found.sentence.startswith("context.length=512, the smallest, is also the best.")
