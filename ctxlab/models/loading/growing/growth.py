@@ -46,13 +46,15 @@ class Growth:
     """``spread``: one after each of ``layers`` equal groups of layers; ``end``: after the last one."""
 
     @classmethod
-    def of(cls, given: Mapping[str, Any] | None) -> "Growth":
-        """Read the options of ``model.growth``; None for a model as it is.
+    def of(cls, given: Any) -> "Growth":
+        """Read the options of ``model.growth``, a mapping as the user wrote it; None for a model as it is.
 
         Raises:
             UserError: A key or value is not valid.
         """
         known = {one.name: one.default for one in fields(cls)}
+        if given is not None and not isinstance(given, Mapping):
+            raise UserError(f"model.growth={given} does not say what grows: write model.growth.layers={given}.")
         for key, value in (given or {}).items():
             if key not in known:
                 raise UserError(f"model.growth.{key} is not known: use {', '.join(known)}.")

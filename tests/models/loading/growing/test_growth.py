@@ -215,3 +215,8 @@ def test_options_that_make_no_sense_are_refused(given, said):
         Growth.of(given)
     with pytest.raises(UserError):
         TinyBert(growth=given)
+
+
+def test_a_number_alone_is_led_to_what_grows():
+    with pytest.raises(UserError, match=r"model\.growth=2 does not say what grows: write model\.growth\.layers=2"):
+        Growth.of(2)
