@@ -44,6 +44,9 @@ def register() -> None:
     From then on Hydra's own part of every configuration of ctxlab is checked when it is loaded.
     """
     _guard()
+    # The store is one object that is only read when configurations are composed, and what is taken from it is a copy;
+    # Hydra would copy it whole for every composition, and for every group that ``--hydra-help`` lists.
+    ConfigStore.__deepcopy__ = lambda store, _: store  # type: ignore[attr-defined]
     Plugins.instance().register(OptionsOfPlugins)
     for name, schema in SCHEMAS.items():
         ConfigStore.instance().store(name=name, node=schema, provider="ctxlab")

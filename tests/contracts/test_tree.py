@@ -93,7 +93,6 @@ TOGETHER = {
     "core/projections": "compression/test_heads",
     "models/loading/reduced": "compression/test_every_compression",
     "workbench/compressing": "stages/test_compress",
-    "command/compose": "command/test_launch",
     "command/fixed_keys": "command/test_replay",
     "command/job": "command/test_run_directory",
     "command/screen": "command/test_help",
