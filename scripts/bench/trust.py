@@ -53,7 +53,7 @@ TINY = (
 
 NAMES = (
     "+experiment=ner_context", "context=256", "strategy=chunk", "data.words_per_document=50",
-    "data.evidence_distance=[20]", "trainer.max_tokens=150000", "trainer.precision=fp32", "tracking=none",
+    "data.evidence_distance=[20]", "trainer.max_tokens=240000", "trainer.precision=fp32", "tracking=none",
 )  # fmt: skip
 """A tagger for which a sentence 20 words away says what a name is."""
 

@@ -68,13 +68,18 @@ def test_a_linear_function_gives_its_terms_and_a_quadratic_one_its_closed_form()
     np.testing.assert_allclose(Integrated(steps=3).attribute(product, NOTHING).values, [3.0, 3.0], atol=1e-12)
 
 
-def test_steps_are_doubled_until_the_error_is_small_or_the_limit_is_reached():
-    steep = Curve(lambda x: (40 * (x.sum(1) - 0.9)).sigmoid(), [0.4, 0.6])
-    found = Integrated(steps=4, max_steps=128, tolerance=0.01).attribute(steep, NOTHING)
-    assert steep.steps == [4, 8, 16, 32][: len(steep.steps)]
-    assert len(steep.steps) > 1
+def test_the_steep_part_of_the_way_gets_more_steps_until_the_error_is_small_or_the_limit_is_reached():
+    """The score is a step within a fiftieth of the way: each token's value is its part of the way in closed form."""
+    steep = Curve(lambda x: (400 * (x.double().sum(1) - 0.9)).sigmoid(), [0.4, 0.6])
+    found = Integrated(steps=8, max_steps=128, tolerance=0.001).attribute(steep, NOTHING)
     assert found.facts["complete"] is True
-    assert found.facts["completeness_error"] <= 0.01
+    assert found.facts["completeness_error"] <= 0.001
+    np.testing.assert_allclose(found.values, [0.4, 0.6], atol=0.002)  # both move at a constant speed: 0.4 and 0.6 of 1
+    assert steep.steps[0] == 8
+    assert set(steep.steps[1:]) == {10}  # two halves with four points each, and the scores of two ends
+    assert found.facts["steps"] == 8 * len(steep.steps)
+    even = Integrated(steps=128, max_steps=128, tolerance=0.001).attribute(steep, NOTHING)
+    assert even.facts["completeness_error"] > 10 * found.facts["completeness_error"]  # as many points, all alike
     found = Integrated(steps=2, max_steps=4, tolerance=1e-6).attribute(steep, NOTHING)
     assert (found.facts["steps"], found.facts["complete"]) == (4, False)
     assert found.facts["completeness_error"] > 1e-6
