@@ -116,6 +116,7 @@ def test_groups_are_those_of_the_field_and_a_step_is_one_pass(tmp_path, options)
     assert job.run().step == 2
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [

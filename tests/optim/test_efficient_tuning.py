@@ -68,6 +68,7 @@ def adapters(model):
     return list(modules[TUNING_MODULE].parameters()) if TUNING_MODULE in modules else []
 
 
+@pytest.mark.covering
 @pytest.mark.parametrize(("name", "kind"), FITTING)
 def test_nothing_changes_at_the_start_and_merged_weights_compute_the_same(name, kind):
     """The oracle of a checkpoint is the library: its weights in a model that never saw the rule."""
@@ -88,6 +89,7 @@ def test_nothing_changes_at_the_start_and_merged_weights_compute_the_same(name, 
         assert torch.equal(computed, before)
 
 
+@pytest.mark.covering
 @pytest.mark.parametrize(("name", "kind"), FITTING)
 def test_what_is_saved_restores_the_model_to_the_bit(name, kind):
     saved, other, rule = make(kind), make(kind), rule_of(name)
@@ -125,6 +127,7 @@ def test_gradients_are_the_same_when_activations_are_computed_twice(name, kind):
     assert all(torch.allclose(found[0][key], found[1][key], rtol=1e-6, atol=1e-9) for key in found[0])
 
 
+@pytest.mark.covering
 @pytest.mark.parametrize(("name", "kind"), FITTING)
 def test_every_adapter_gets_a_gradient_and_the_body_none(name, kind):
     model, rule = make(kind), rule_of(name)

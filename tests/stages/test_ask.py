@@ -113,6 +113,7 @@ BAD = [
 ]
 
 
+@pytest.mark.by_default(3)
 @pytest.mark.parametrize(("options", "sentence"), BAD)
 def test_what_cannot_work_is_one_sentence(options, sentence, reader, manuals, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)

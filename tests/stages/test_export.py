@@ -126,6 +126,7 @@ def test_a_run_with_few_held_out_documents_leaves_no_reference(exported, tmp_pat
     )
 
 
+@pytest.mark.slow
 def test_the_reference_of_the_held_out_documents_is_in_the_bundle_and_monitors_use_it(tmp_path):
     """Oracle: the reference that a monitor of the run itself makes of the same documents."""
     run, stream = tmp_path / "run", tmp_path / "s.jsonl"

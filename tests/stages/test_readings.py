@@ -40,6 +40,7 @@ def case(request, tmp_path_factory):
     return request.param, folder
 
 
+@pytest.mark.by_default("hierarchical")
 def test_eval_gives_the_scores_of_training(case, tmp_path):
     name, run = case
     assert result(run)["strategy"] == name.split("-")[0]

@@ -62,6 +62,7 @@ def part(name):
     return build(content | {key: max(value // 2, 1) for key, value in short.items()} | needed, Attention)
 
 
+@pytest.mark.covering
 @pytest.mark.parametrize("kind", MODELS)
 @pytest.mark.parametrize("name", catalogue.options("strategy/attention"))
 def test_the_heads_of_every_part_are_as_declared(name, kind):
@@ -78,6 +79,7 @@ def test_keys_of_a_cache_are_distinguished_from_those_of_the_window():
     assert check.passed, check.detail
 
 
+@pytest.mark.covering
 @pytest.mark.parametrize("name", ["strided", "fixed", "shifted"])
 @pytest.mark.parametrize("kind", MODELS)
 def test_swapped_halves_are_found(name, kind, monkeypatch):

@@ -16,6 +16,7 @@ def drawn(seed, groups=3):
     return gold, predicted, group
 
 
+@pytest.mark.by_default(5)
 @pytest.mark.parametrize("seed", range(20))
 def test_gaps_are_those_of_fairlearn(seed):
     gold, predicted, group = drawn(seed)

@@ -262,6 +262,7 @@ def scatter(model):
     return spans
 
 
+@pytest.mark.covering
 @pytest.mark.parametrize("side", ["right", "left"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_whole_model_equals_the_oracle_in_every_layer(tiny, kind, side):

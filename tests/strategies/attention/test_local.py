@@ -248,7 +248,7 @@ def test_what_would_change_the_scores_is_not_dropped_in_silence(name):
 
 
 @given(st.integers(1, 400), st.integers(1, 40), st.integers(0, 3))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_pairs_counts_what_the_kernel_computes(length, window, num_global):
     part = Local(window, num_global)
     mask = part._mask(1, length, length).plans[0].mask

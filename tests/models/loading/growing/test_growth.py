@@ -49,6 +49,7 @@ def outputs(model: Any) -> torch.Tensor:
     return model(**given).logits[given["attention_mask"].bool()]
 
 
+@pytest.mark.covering
 @pytest.mark.parametrize("way", WAYS, ids=str)
 @pytest.mark.parametrize("kind", [*POST_NORM, *PRE_NORM])
 def test_inserted_layers_change_no_output(tiny, kind, way):  # noqa: F811

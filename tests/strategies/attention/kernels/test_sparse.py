@@ -443,6 +443,7 @@ def batch(length=90, lost=20):
     return ids, mask
 
 
+@pytest.mark.covering
 @pytest.mark.parametrize("kind", ["bert", "llama", "t5"])
 @pytest.mark.parametrize("name", PARTS)
 def test_a_whole_model_equals_one_with_a_dense_mask(tiny, name, kind):
@@ -467,6 +468,7 @@ def test_a_whole_model_equals_one_with_a_dense_mask(tiny, name, kind):
                 assert_close(ours.grad, theirs.grad, atol=1e-4 * max(1.0, float(theirs.grad.abs().max())), rtol=0)
 
 
+@pytest.mark.covering
 @pytest.mark.parametrize("kind", ["bert", "llama"])
 @pytest.mark.parametrize("name", PARTS)
 def test_batched_equals_alone_and_padding_changes_nothing(tiny, name, kind):

@@ -176,7 +176,7 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("cls", PARTS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(**SHAPES)
 def test_formulae_are_those_of_the_library(cls, dim, theta, trained, factor, length):
     part, rope = cls(), Rope(theta, dim, trained, factor)
@@ -193,7 +193,7 @@ def test_formulae_are_those_of_the_library(cls, dim, theta, trained, factor, len
 
 
 @pytest.mark.parametrize("cls", PARTS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     half=st.integers(2, 10),
     trained=st.integers(16, 80),
@@ -218,6 +218,7 @@ def test_every_sufficient_factor_takes_effect_in_a_model(cls, half, trained, mor
 # ---- real models
 
 
+@pytest.mark.covering
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("cls", PARTS)
 def test_a_saved_model_reloads_alone_with_the_same_logits(cls, kind, tmp_path):
