@@ -41,7 +41,7 @@ def opened(kind, words, length, count=40):
     return document(task, strategy, model, encoded(count), length=length), task, strategy, model
 
 
-@pytest.mark.by_default(3)
+@pytest.mark.by_default("overlap", "local", "rmt")
 @pytest.mark.parametrize(("kind", "words", "length"), STRATEGIES, ids=IDS)
 def test_outputs_are_those_of_the_reader_and_values_add_up(kind, words, length):
     """Oracles: ``Reader.read``; and completeness, which needs gradients through all links of windows."""
@@ -58,7 +58,7 @@ def test_outputs_are_those_of_the_reader_and_values_add_up(kind, words, length):
     assert found.base == pytest.approx(empty, rel=1e-3, abs=1e-4)
 
 
-@pytest.mark.by_default(3)
+@pytest.mark.by_default("overlap", "local", "rmt")
 @pytest.mark.parametrize(("kind", "words", "length"), STRATEGIES, ids=IDS)
 def test_nothing_outside_of_the_reach_has_a_value(kind, words, length):
     subject, *_ = opened(kind, words, length)
@@ -78,7 +78,7 @@ def test_nothing_outside_of_the_reach_has_a_value(kind, words, length):
     assert (values[reach] != 0).mean() > 0.9
 
 
-@pytest.mark.by_default(3)
+@pytest.mark.by_default("overlap", "local", "rmt")
 @pytest.mark.parametrize(("kind", "words", "length"), STRATEGIES, ids=IDS)
 def test_the_reach_is_that_of_ctxlab_verify(kind, words, length):
     """Oracle: the declarations as ``ctxlab verify`` composes them, for a probe a token. With memory ours is wider."""

@@ -68,7 +68,7 @@ def actual(trainer, groups):
     return flops, peaks
 
 
-@pytest.mark.by_default(2)
+@pytest.mark.by_default("strategy=chunk-context.length=64", "strategy=longformer-tuning=head")
 @pytest.mark.parametrize(
     "options",
     [
