@@ -121,6 +121,54 @@ def test_labels_and_answers_are_drawn(window, tmp_path, monkeypatch):
         assert json.loads(frame.body) == {"context": TEXT, "questions": [{"id": "1", "question": ""}]}
 
 
+REASONS = {
+    "id": "a", "explanation": "occlusion", "text": TEXT,
+    "targets": [
+        {"name": "<b>PER</b> Ada", "sentences": None, "words": [
+            {"start": TEXT.index("Ada"), "end": TEXT.index("Ada") + 3, "value": 0.5},
+            {"start": TEXT.index("came"), "end": TEXT.index("came") + 4, "value": -0.2},
+            {"start": TEXT.index("to Ha"), "end": TEXT.index("to Ha") + 2, "value": 0.0},
+        ]},
+        {"name": "LOC Halden", "words": None, "sentences": [{"start": 0, "end": len(TEXT), "value": -2.0}]},
+    ],
+    "timing": {"seconds": 2.5},
+}  # fmt: skip
+
+
+@needs_browser
+def test_what_an_answer_depends_on_is_drawn_part_by_part(window, tmp_path):
+    asked = []
+
+    def explained(frame):
+        asked.append(json.loads(frame.body))
+        return 200, REASONS if len(asked) < 3 else {**REASONS, "targets": [], "nothing": "There is no name."}
+
+    weighed = "return [...document.querySelectorAll('#weighed mark')].map(m => [m.textContent, m.className, m.title])"
+    with running(tmp_path, explained) as found:
+        window.show(found.url, 1000)
+        wait_for(window, "document.getElementById('model').textContent.length > 5")
+        click = "document.getElementById('explain').click()"
+        window.run(f"document.getElementById('text').value = {json.dumps(TEXT)}; {click}")
+        wait_for(window, "!document.getElementById('reasons').hidden")
+        assert window.run(weighed) == [["Ada", "for s5", "0.5"], ["came", "against s2", "-0.2"], ["to", "for s0", "0"]]
+        assert shown(window, "weighed") == TEXT
+        assert shown(window, "target") == "<b>PER</b> AdaLOC Halden"
+        assert "By occlusion, in 2.50 s" in shown(window, "method")
+        window.run(
+            "const t = document.getElementById('target'); t.selectedIndex = 1; t.dispatchEvent(new Event('change'))"
+        )
+        assert window.run(weighed) == [[TEXT, "against s5", "-2"]]
+        assert asked == [{"text": TEXT}]
+        wait_for(window, "!document.getElementById('explain').disabled")
+        window.run(click)
+        wait_for(window, "!document.getElementById('explain').disabled")
+        window.run(click)
+        wait_for(window, "!document.getElementById('explain').disabled")
+        assert shown(window, "error") == "There is no name."
+        assert window.run("return document.getElementById('reasons').hidden")
+        assert window.messages() == []
+
+
 def found_model():
     return {"run": "run", "checkpoint": "", "sha256": "", "strategy": "chunk", "context_length": 16}
 

@@ -15,7 +15,9 @@ const FORMS = {
   probe: '{"text": "…", "question": "…"}',
 };
 let task = "";
+const SHADES = 5;
 let running = null;
+let targets = [];
 
 function element(name, text, kind) {
   const made = document.createElement(name);
@@ -110,6 +112,7 @@ function marked(text, spans) {
     if (from < at) continue;
     part.append(text.slice(at, from));
     const mark = element("mark", text.slice(from, to), span.kind);
+    if (span.title) mark.title = span.title;
     if (span.label) mark.append(element("small", span.label));
     part.append(mark);
     at = to;
@@ -214,33 +217,72 @@ async function lines(answer, text) {
   }
 }
 
-async function read(event) {
-  event.preventDefault();
+// What parts of the text add to the score of a part of the answer, in shades of the largest of them.
+function weigh() {
+  const target = targets[$("target").selectedIndex];
+  const parts = target.words ?? target.sentences ?? [];
+  const largest = Math.max(...parts.map((part) => Math.abs(part.value)), Number.MIN_VALUE);
+  const spans = parts.map((part) => ({
+    from: part.start, to: part.end, title: part.value.toLocaleString(undefined, { maximumSignificantDigits: 3 }),
+    kind: `${part.value < 0 ? "against" : "for"} s${Math.round(SHADES * Math.abs(part.value) / largest)}`,
+  }));
+  $("weighed").replaceChildren(marked(target.text, spans));
+}
+
+function reasons(line) {
+  const all = line.answers ?? [line];
+  targets = all.flatMap((each) => (each.targets ?? []).map((target) => ({ ...target, text: each.text })));
+  if (!targets.length) {
+    fail(all[0].nothing ?? "This answer has no part that can be explained.");
+    return;
+  }
+  $("target").replaceChildren(...targets.map((target) => element("option", target.name)));
+  $("method").textContent =
+    `By ${all[0].explanation}, in ${line.timing.seconds.toFixed(2)} s. Shades are relative to the largest value; ` +
+    "point at a part for its own.";
+  weigh();
+  show("reasons", true);
+}
+
+async function ask(address, waiting, take, ids) {
   if (running) return;
   running = new AbortController();
-  const text = given();
   show("error", false);
-  show("result", false);
-  for (const id of ["stop", "progress"]) show(id, true);
-  $("read").disabled = true;
-  $("progress").value = 0;
-  $("status").textContent = "Waiting";
+  for (const id of ids.gone) show(id, false);
+  for (const id of ids.there) show(id, true);
+  for (const id of ["read", "explain"]) $(id).disabled = true;
+  $("status").textContent = waiting;
   try {
     const options = { method: "POST", headers: headers(), body: record(), signal: running.signal };
-    const found = await fetch("v1/documents/stream", options);
-    if (found.ok) await lines(found, text);
+    const found = await fetch(address, options);
+    if (found.ok) await take(found);
     else fail((await found.json()).error);
     $("status").textContent = "";
   } catch (error) {
     $("status").textContent = error.name === "AbortError" ? "Stopped" : "";
     if (error.name !== "AbortError") fail("The server does not answer.");
   }
-  for (const id of ["stop", "progress"]) show(id, false);
-  $("read").disabled = false;
+  for (const id of ids.there) show(id, false);
+  for (const id of ["read", "explain"]) $(id).disabled = false;
   running = null;
 }
 
+function read(event) {
+  event.preventDefault();
+  const text = given();
+  $("progress").value = 0;
+  const ids = { gone: ["result", "reasons"], there: ["stop", "progress"] };
+  return ask("v1/documents/stream", "Waiting", (found) => lines(found, text), ids);
+}
+
+function explain() {
+  const ids = { gone: ["reasons"], there: ["stop"] };
+  return ask("v1/explain", "Explaining", async (found) => reasons(await found.json()), ids);
+}
+
 $("form").addEventListener("submit", read);
+$("explain").addEventListener("click", explain);
+$("target").addEventListener("change", weigh);
 $("stop").addEventListener("click", () => running && running.abort());
 $("key").addEventListener("change", about);
 $("text").addEventListener("keydown", (event) => {
