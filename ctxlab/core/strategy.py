@@ -46,8 +46,9 @@ class Reading(Component, ABC):
     """
 
     fuses: bool = False
-    """Whether the decoder of an encoder-decoder reads linked windows together, so that one text is generated after all of
-    them; their ``Window.kept`` says what it reads. Such a reading ``joins``, and the model also receives ``kept`` (B, W).
+    """Whether the decoder of an encoder-decoder reads linked windows together, and generates one text after them.
+
+    ``Window.kept`` says what it reads. Such a reading ``joins``, and the model also receives ``kept`` (B, W).
     """
 
     wants_scorer: bool

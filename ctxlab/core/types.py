@@ -34,7 +34,7 @@ MOST_KNOWN = 29
 """Most types of a gazetteer, whose bits fit a mark."""
 
 TEXT = 1 << 62
-"""Bit of the marks after those of a gazetteer: one of several texts that a document consists of begins with the token."""
+"""Bit flag of a token, after those of a gazetteer: one of several texts in a document begins with it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,8 @@ def units(windows: Sequence[Window]) -> list[list[Window]]:
 
 def fused(run: Sequence[Window]) -> Window:
     """Return windows that are read together as one, for what they contain."""
-    return Window(*(np.concatenate([getattr(window, name) for window in run]) for name in ("input_ids", "token_index")))
+    ids = np.concatenate([window.input_ids for window in run])
+    return Window(ids, np.concatenate([window.token_index for window in run]))
 
 
 def window_targets(encoded: Encoded, windows: Sequence[Window]) -> list[IntArray]:

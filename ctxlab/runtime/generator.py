@@ -1,4 +1,4 @@
-"""Text generation after windows, or after several that a decoder reads together, with the ``generate`` method of Transformers.
+"""Text generation with the ``generate`` method of Transformers, after windows or several that a decoder reads together.
 
 Shape legend: B windows of a batch, W tokens of the longest one, T generated tokens, V vocabulary size.
 """

@@ -41,7 +41,9 @@ class Runner:
 
     def run(self, items) -> Iterator[Passed]:
         for item in items:
-            yield Passed(self.model(item.inputs)[None], item.labels[None], [(0, 0)], tokens=1, width=1, cut=True, padded_tokens=4)
+            yield Passed(
+                self.model(item.inputs)[None], item.labels[None], [(0, 0)], tokens=1, width=1, cut=True, padded_tokens=4
+            )
 
     def through(self, model, strategy):
         return Runner(model)

@@ -166,7 +166,9 @@ def test_a_cache_is_used_where_pairs_stay_as_they_are_while_the_text_grows(patte
 def test_what_is_generated_does_not_depend_on_the_batch(models, target_place, decoding):
     windows = [window(length, seed) for seed, length in enumerate((5, 21, 9, 40, 21))]
     together = generator(models[target_place], target_place, **decoding).generate([[one] for one in windows])
-    alone = generator(models[target_place], target_place, budget=1, **decoding).generate([[one] for one in windows[::-1]])[::-1]
+    alone = generator(models[target_place], target_place, budget=1, **decoding).generate(
+        [[one] for one in windows[::-1]]
+    )[::-1]
     for one, other in zip(together, alone, strict=True):
         assert one.token_ids.tolist() == other.token_ids.tolist()
         assert one.score == pytest.approx(other.score, abs=1e-4)

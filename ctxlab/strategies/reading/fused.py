@@ -16,6 +16,7 @@ from ctxlab.strategies.reading.windows import merging
 from ctxlab.strategies.reading.windows.framing import frame, room
 from ctxlab.strategies.reading.windows.fusion import Fusion
 
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """The tokens of a document in a window, ``stop`` not included."""

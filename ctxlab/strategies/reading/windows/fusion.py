@@ -47,9 +47,8 @@ class Fusion:
     def join_states(self, _: Any, args: tuple[Any, ...], output: Any) -> Any:
         """Replace the encoder's states (B, W, D) by those of the groups (G, M, D); a hook of the encoder."""
         del args
-        if self._groups is None:
+        if self._groups is None or self._kept is None:
             return output
-        assert self._kept is not None
         joined = join(output[0], self._groups, self._kept)
         self._groups, self._kept, self._mask = None, None, joined.mask
         if isinstance(output, tuple):
@@ -60,6 +59,6 @@ class Fusion:
     def give_mask(
         self, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Let the decoder see the states of its group (G, M) instead of tokens of windows; a pre-hook of the decoder."""
+        """Let the decoder see the states of its group (G, M) instead of windows (B, W); a pre-hook of the decoder."""
         mask, self._mask = self._mask, None
         return args, kwargs if mask is None else {**kwargs, "encoder_attention_mask": mask}
