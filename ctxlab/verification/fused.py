@@ -72,7 +72,7 @@ class Changes:
 
 
 def _logarithm(values: FloatArray) -> FloatArray:
-    found: FloatArray = np.where(values > LEAST, np.log10(np.maximum(values, 1e-300)), np.nan).astype(np.float32)
+    found: FloatArray = np.where(values > LEAST, np.log10(np.maximum(values, LEAST)), np.nan).astype(np.float32)
     return found
 
 
@@ -265,7 +265,7 @@ def _encoded_alone(subject: Subject, window: Window) -> torch.Tensor:
 def check_one_window(subject: Subject) -> Check:
     """Check that a document of one window has the logits of the model called as the library does."""
     proves = "A document that is one window has the logits of the plain model."
-    document = _document(subject, 1 << 20)
+    document = _document(subject, subject.strategy.reading.longest(subject.length))
     first = replace(subject.strategy.reading.windows(document, subject.length)[0], begins=True)
     kept = np.ones(len(first), np.bool_)
     (item,) = subject.items(document, [replace(first, kept=kept)])

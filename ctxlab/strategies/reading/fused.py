@@ -53,7 +53,7 @@ class Fused(Segments):
     def __init__(
         self,
         window: int | None = None,
-        overlap_tokens: int = 0,
+        overlap_tokens: int | None = 0,
         keep: str = "all",
         max_windows: int | None = None,
     ) -> None:
@@ -61,7 +61,7 @@ class Fused(Segments):
 
         Args:
             window: Tokens of a window, special tokens included; None for the trained length.
-            overlap_tokens: Document tokens that neighbouring windows share, 0 or more.
+            overlap_tokens: Document tokens that neighbouring windows share, 0 or more; None for half of them.
             keep: What the decoder reads of each window: ``all`` or ``once``.
             max_windows: Windows of a document that are read at most, the first ones; None for all.
 
@@ -69,7 +69,7 @@ class Fused(Segments):
             UserError: A value is out of range or unknown.
         """
         super().__init__(window)
-        if overlap_tokens < 0:
+        if overlap_tokens is not None and overlap_tokens < 0:
             raise UserError(f"strategy.reading.overlap_tokens={overlap_tokens} must be 0 or more tokens.")
         if keep not in KEEP:
             raise UserError(f"strategy.reading.keep={keep} is not one of {', '.join(KEEP)}.")
@@ -91,15 +91,16 @@ class Fused(Segments):
                 f"after it in every window: use {added + 1} or more, or shorten these."
             )
         fits = room(encoded, widest, length)
-        if self.overlap_tokens >= fits:
+        overlap = fits // 2 if self.overlap_tokens is None else self.overlap_tokens
+        if overlap >= fits:
             raise UserError(
-                f"strategy.reading.overlap_tokens={self.overlap_tokens} is not smaller than the {fits} document tokens "
-                f"of a window of {widest}; use {fits - 1} or less."
+                f"strategy.reading.overlap_tokens={overlap} is not smaller than the {fits} document tokens of a window "
+                f"of {widest}: use strategy.reading.overlap_tokens={fits - 1} or less."
             )
-        spans = list(islice(self._spans(encoded, widest, length, added), self.max_windows))
+        spans = list(islice(self._spans(encoded, widest, length, added=added, overlap=overlap), self.max_windows))
         return [self._window(encoded, spans, place) for place in range(len(spans))]
 
-    def _spans(self, encoded: Encoded, widest: int, length: int, added: int) -> Iterator["Span"]:
+    def _spans(self, encoded: Encoded, widest: int, length: int, *, added: int, overlap: int) -> Iterator["Span"]:
         """Yield what each window has of the document.
 
         Args:
@@ -107,18 +108,19 @@ class Fused(Segments):
             widest: Tokens of a window, at most.
             length: Tokens of a group, at most.
             added: Tokens around the document's in every window.
+            overlap: Tokens of the document that neighbouring windows share.
         """
         used = 0
         for first, end in text_spans(encoded):
             start = first
             while start < end:
                 width = min(widest, length - used)
-                if not used or width - added <= self.overlap_tokens:
+                if not used or width - added <= overlap:
                     used, width = 0, widest
                 stop = min(start + width - added, end)
                 yield Span(start, stop, begins=not used)
                 used += stop - start + added
-                start = end if stop == end else stop - self.overlap_tokens
+                start = end if stop == end else stop - overlap
 
     def _window(self, encoded: Encoded, spans: Sequence["Span"], place: int) -> Window:
         """Return the window of a span, with what the decoder reads of it."""
@@ -128,10 +130,9 @@ class Fused(Segments):
             return replace(window, kept=np.ones(len(window), np.bool_))
         before = None if own.begins else spans[place - 1]
         after = None if place + 1 == len(spans) or spans[place + 1].begins else spans[place + 1]
-        half = self.overlap_tokens // 2
         kept = np.zeros(len(window), np.bool_)
-        first = own.start if before is None or before.stop <= own.start else own.start + half
-        last = own.stop if after is None or after.start >= own.stop else after.start + half
+        first = own.start if before is None else between(before, own)
+        last = own.stop if after is None else between(own, after)
         kept[len(encoded.before) :][first - own.start : last - own.start] = True
         kept[: len(encoded.before)] = before is None
         kept[len(window) - len(encoded.after) :] = after is None
@@ -156,6 +157,11 @@ class Fused(Segments):
     def reach(self, num_windows: int) -> BoolArray:
         """Declare (N, N): what is generated depends on all windows that are read together."""
         return np.ones((num_windows, num_windows), dtype=np.bool_)
+
+
+def between(one: Span, other: Span) -> int:
+    """Return the first token that the decoder reads of the later of two neighbouring windows of a group."""
+    return other.start + max(one.stop - other.start, 0) // 2
 
 
 def text_spans(encoded: Encoded) -> list[tuple[int, int]]:

@@ -95,7 +95,7 @@ def _passes(trainer: Trainer, items: Sequence[Item]) -> Iterator[Shape]:
     strategy, passes, target_place = trainer.job.strategy, trainer.accumulation.passes, trainer.job.target_place
     sizes = [[_sizes(item, place, target_place) for place in range(len(item.windows))] for item in items]
     if is_fused(items[0].windows):
-        yield _fused_pass(strategy, passes, items)
+        yield fused_pass(strategy, passes, items)
     elif strategy.memory.sequential:
         for step in range(max(map(len, sizes))):
             yield _pass(strategy, passes, [row[step] for row in sizes if step < len(row)])
@@ -124,7 +124,7 @@ def _pass(strategy: Strategy, passes: Passes, sizes: Sequence[tuple[int, int]]) 
     return Shape(len(sizes) * width, len(sizes) * pairs, len(sizes) * target, pairs)
 
 
-def _fused_pass(strategy: Strategy, passes: Passes, items: Sequence[Item]) -> Shape:
+def fused_pass(strategy: Strategy, passes: Passes, items: Sequence[Item]) -> Shape:
     """Return the shape of a pass whose decoder reads all windows of an item together."""
     windows = [window for item in items for window in item.windows]
     width = passes.width(max(map(len, windows)))

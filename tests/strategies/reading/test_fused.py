@@ -1,5 +1,7 @@
 """Windows encoded apart and read together by the decoder, against Transformers' own models called directly."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,18 +10,27 @@ from torch.testing import assert_close
 from transformers.modeling_outputs import BaseModelOutput
 
 from ctxlab.core.errors import UserError
+from ctxlab.core.model import ModelFacts
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Decoding
 from ctxlab.core.types import ADDED, NO_LABEL, TEXT, Encoded
 from ctxlab.runtime.forward import IN_DECODER, Passes, make_items, model_call, units
 from ctxlab.runtime.generator import TextGenerator
 from ctxlab.strategies.attention.full import Full
+from ctxlab.strategies.attention.local import Local
+from ctxlab.strategies.attention.structured import Structured
 from ctxlab.strategies.curriculum.constant import Constant
 from ctxlab.strategies.memory.none import NoMemory
+from ctxlab.strategies.memory.recurrent import Recurrent
 from ctxlab.strategies.positions.keep import Keep
 from ctxlab.strategies.reading.chunk import Chunk
 from ctxlab.strategies.reading.fused import Fused
+from ctxlab.strategies.reading.hierarchical import Hierarchical
 from ctxlab.tasks.forms import vocabulary
+from ctxlab.tasks.ner import NER
+from ctxlab.tasks.summarization import Summarization
+from ctxlab.workbench.fit import check_fit, check_task
+from ctxlab.workbench.planning.shapes import fused_pass
 
 CPU = torch.device("cpu")
 VOCABULARY = 60
@@ -256,7 +267,7 @@ def test_refuses_what_cannot_be(options, words):
 
 
 def test_refuses_an_overlap_as_wide_as_a_window():
-    with pytest.raises(UserError, match="use 8 or less"):
+    with pytest.raises(UserError, match="overlap_tokens=8 or less"):
         Fused(12, overlap_tokens=9).windows(document(30), 100)
 
 
@@ -264,3 +275,47 @@ def test_refuses_a_model_without_a_decoder():
     model = tf.T5EncoderModel(t5().config)
     with pytest.raises(UserError, match="strategy=hierarchical"):
         Fused().install(model)
+
+
+def facts(kind):
+    return ModelFacts(kind=kind, positions="relative", trained_length=None, num_layers=2, hidden_size=32)
+
+
+@pytest.mark.parametrize(
+    ("task", "kind", "parts", "said"),
+    [
+        (NER(), "encoder_decoder", {}, "generates no text: use strategy=hierarchical"),
+        (NER(), "encoder", {}, r"only encoder_decoder\); strategy=truncate does"),
+        (Summarization().for_kind("decoder"), "decoder", {}, r"only encoder_decoder\); strategy=truncate does"),
+        (Summarization(), "encoder_decoder", {"memory": Recurrent()}, "strategy/memory=recurrent carries state"),
+        (Summarization(), "encoder_decoder", {"attention": Structured()}, "structured needs marks"),
+        (Summarization(), "encoder_decoder", {"reading": Hierarchical(12)}, "strategy/reading=hierarchical carries"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_one_sentence(task, kind, parts, said):
+    whole = replace(strategy(Fused(12)), **parts)
+
+    def check():
+        check_task(task, whole, facts(kind))
+        check_fit(whole, facts(kind), 48)
+
+    with pytest.raises(UserError, match=said):
+        check()
+
+
+@pytest.mark.parametrize("attention", [Full(), Local(window=8)])
+def test_attention_parts_change_the_encoder_within_windows(attention):
+    whole = replace(strategy(Fused(12)), attention=attention)
+    task = Summarization().for_kind("encoder_decoder")
+    check_task(task, whole, facts("encoder_decoder"))
+    check_fit(whole, facts("encoder_decoder"), 48)
+
+
+def test_the_shape_of_a_pass_counts_cross_attention_over_all_that_is_kept():
+    one, reading = document(31), Fused(12)
+    items = make_items(0, one, reading.windows(one, 100))
+    passes = Passes(strategy(reading), model_call(None), 0, CPU, IN_DECODER)
+    shape = fused_pass(strategy(reading), passes, items)
+    kept = 31 + 4 * 3
+    assert (shape.tokens, shape.targets) == (4 * 12, 4)
+    assert shape.pairs == 4 * 12**2 + 4 * (4 + kept)
