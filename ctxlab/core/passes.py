@@ -24,7 +24,8 @@ class Item:
     marks: Sequence[IntArray]
     """(W,) marks of each window's tokens."""
     targets: Sequence[IntArray] = ()
-    """(T,) target tokens of each window; empty for tasks without targets."""
+    """(T,) target tokens of each window, or of all windows that a decoder reads together, with the first of them; empty
+    for tasks without targets."""
 
     def __len__(self) -> int:
         """Return the number of tokens of all windows."""
@@ -36,17 +37,19 @@ class Passed:
     """The result of one forward pass."""
 
     outputs: torch.Tensor
-    """(B, W, C)"""
+    """(B, W, C); a row for each item where a decoder reads its windows together."""
     labels: torch.Tensor
     """(B, W)"""
     rows: Sequence[tuple[int, int]]
-    """(item, window in it) of each row."""
+    """(item, window in it) of each row; the first window where a decoder reads those of an item together."""
     tokens: int
     """Number of tokens without padding."""
     width: int
     """Tokens of the longest row, target included."""
     cut: bool
     """Whether no later pass backpropagates through this one."""
+    padded_tokens: int
+    """Number of tokens with padding."""
 
 
 class PassRunner(Protocol):

@@ -45,6 +45,12 @@ class Reading(Component, ABC):
     The model then receives ``groups`` (B,): windows with the same number are linked, in the order of their rows.
     """
 
+    fuses: bool = False
+    """Whether the decoder of an encoder-decoder reads linked windows together, and generates one text after them.
+
+    ``Window.kept`` says what it reads. Such a reading ``joins``, and the model also receives ``kept`` (B, W).
+    """
+
     wants_scorer: bool
     """Whether it needs a language model to score tokens with: the run's own model as published, by ``take_scorer``."""
 

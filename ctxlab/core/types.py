@@ -33,6 +33,9 @@ FIRST_KNOWN = 4
 MOST_KNOWN = 29
 """Most types of a gazetteer, whose bits fit a mark."""
 
+TEXT = 1 << 62
+"""Bit flag of a token, after those of a gazetteer: one of several texts in a document begins with it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -62,7 +65,7 @@ class Encoded:
     query: tuple[int, ...] = ()
     """Token ids of the question about the document (also in ``before`` or ``after``); empty without one."""
     marks: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
-    """(L,) sums of ``SENTENCE``, ``PARAGRAPH``, ``HEADING`` and ``GIVEN``; empty where nothing is known."""
+    """(L,) sums of ``SENTENCE``, ``PARAGRAPH``, ``HEADING``, ``GIVEN`` and ``TEXT``; empty where nothing is known."""
     starts: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     """(L,) first character of each token in the document's text; empty where the document is words."""
     ends: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -104,6 +107,9 @@ class Window:
     """(W,) index of the document token of each window token, ``ADDED`` for tokens that are not from the document."""
     begins: bool = True
     """Whether the window starts a new sequence; False where it continues the previous window (memory, hierarchy)."""
+    kept: BoolArray | None = None
+    """(W,) which of its encoder states the decoder reads, together with those of the windows that it continues or that
+    continue it; None where a window is read alone."""
 
     def __len__(self) -> int:
         return len(self.input_ids)
@@ -121,7 +127,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GeneratedTokens:
-    """The text that a model generated after one window."""
+    """The text that a model generated after one window, or several that its decoder read together."""
 
     token_ids: IntArray
     """(T,) without the end of text."""
@@ -138,7 +144,7 @@ class Merged:
     seen: BoolArray
     """(L,)"""
     generated: Sequence[GeneratedTokens] = ()
-    """The generated text of each window in order, for tasks that generate."""
+    """The generated text of each window in order, or of each group of windows that are read together."""
     target_nll: float = 0.0
     """Negative log likelihood of the gold target (nats), summed over all windows that have a part of it."""
     num_asked: int = 0

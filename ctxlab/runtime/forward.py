@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ctxlab.core.architecture import first_position
+from ctxlab.core.fusion import GROUPS, KEPT
 from ctxlab.core.parts import Part
 from ctxlab.core.passes import Item, Passed, PassRunner
 from ctxlab.core.strategy import Attention, Forward, Strategy
@@ -21,22 +22,48 @@ from ctxlab.runtime.context_parallel import split_call
 
 def make_items(document: int, encoded: Encoded, windows: Sequence[Window]) -> list[Item]:
     """Group the windows of a document into items; a window with ``begins`` starts a new item."""
-    runs: list[list[Window]] = []
-    for window in windows:
-        if window.begins or not runs:
-            runs.append([])
-        runs[-1].append(window)
-    targets = iter(window_targets(encoded, windows))
+    runs = linked(windows)
+    targets = iter(window_targets(encoded, [fused(run) for run in runs] if is_fused(windows) else windows))
     return [
         Item(
             document,
             run,
             labels=[w.labels(encoded) for w in run],
             marks=[w.marks(encoded) for w in run],
-            targets=[next(targets) for _ in run],
+            targets=[next(targets), *[NO_TARGET] * (len(run) - 1)] if is_fused(run) else [next(targets) for _ in run],
         )
         for run in runs
     ]
+
+
+NO_TARGET: IntArray = np.zeros(0, np.int64)
+"""Target of a window that is read together with an earlier one, which has the target of both."""
+
+
+def linked(windows: Sequence[Window]) -> list[list[Window]]:
+    """Return the windows of a document in sequences of linked ones."""
+    runs: list[list[Window]] = []
+    for window in windows:
+        if window.begins or not runs:
+            runs.append([])
+        runs[-1].append(window)
+    return runs
+
+
+def is_fused(windows: Sequence[Window]) -> bool:
+    """Return whether the decoder of an encoder-decoder reads linked ones of these ``windows`` together."""
+    return any(window.kept is not None for window in windows)
+
+
+def units(windows: Sequence[Window]) -> list[list[Window]]:
+    """Return what one text each is generated after: a window, or several that the decoder reads together."""
+    return linked(windows) if is_fused(windows) else [[window] for window in windows]
+
+
+def fused(run: Sequence[Window]) -> Window:
+    """Return windows that are read together as one, for what they contain."""
+    ids = np.concatenate([window.input_ids for window in run])
+    return Window(ids, np.concatenate([window.token_index for window in run]))
 
 
 def window_targets(encoded: Encoded, windows: Sequence[Window]) -> list[IntArray]:
@@ -177,11 +204,14 @@ class Passes(PassRunner):
         if self._target_place == AFTER_WINDOW:
             windows, labels = map(list, zip(*map(append_target, windows, targets), strict=True))
         batch = collate(windows, labels, self._pad_id, marks, least=self.width(max(map(len, windows))))
+        if reading.joins:
+            batch[GROUPS] = torch.tensor([i for i, _ in rows])
+        if is_fused(windows):
+            batch[KEPT] = kept_tokens(windows, batch["input_ids"].shape[1])
+            targets = [target for target, (_, w) in zip(targets, rows, strict=True) if w == 0]
         if self._target_place == IN_DECODER:
             # If no window of the pass has a target, the decoder still needs a start token.
             batch["labels"] = batch[TARGETS] = right_pad(targets, NO_LABEL, least=1)
-        if reading.joins:
-            batch["groups"] = torch.tensor([i for i, _ in rows])
         batch = {name: tensor.to(self._device) for name, tensor in batch.items()}
         return batch, batch.pop("labels")
 
@@ -207,7 +237,15 @@ class Passes(PassRunner):
             own = self._part.places(width)
             labels, width = labels[:, own], own.stop - own.start
             tokens = sum(min(max(size - own.start, 0), width) for size in sizes)
-        return Passed(outputs, labels, rows=rows, tokens=tokens, width=width, cut=cut)
+        padded = len(rows) * width
+        if is_fused(items[0].windows):
+            rows = [row for row in rows if row[1] == 0]
+        return Passed(outputs, labels, rows=rows, tokens=tokens, width=width, cut=cut, padded_tokens=padded)
+
+
+def kept_tokens(windows: Sequence[Window], width: int) -> torch.Tensor:
+    """Return (B, W) 1 for the tokens that a decoder reads of windows padded to ``width``, 0 for the others."""
+    return right_pad([np.asarray(window.kept, np.int64) for window in windows], 0, width)
 
 
 def append_target(window: Window, target: IntArray) -> tuple[Window, IntArray]:

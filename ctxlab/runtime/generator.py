@@ -1,4 +1,4 @@
-"""Text generation after windows, with the ``generate`` method of Transformers.
+"""Text generation with the ``generate`` method of Transformers, after windows or several that a decoder reads together.
 
 Shape legend: B windows of a batch, W tokens of the longest one, T generated tokens, V vocabulary size.
 """
@@ -13,12 +13,14 @@ import numpy.typing as npt
 import torch
 from transformers import LogitsProcessor, LogitsProcessorList
 from transformers.generation.logits_process import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+from transformers.modeling_outputs import BaseModelOutput
 
+from ctxlab.core.fusion import join
 from ctxlab.core.task import Decoding
 from ctxlab.core.types import GeneratedTokens, IntArray, Window
 from ctxlab.data.sampler import split_forward
 from ctxlab.runtime.collate import collate
-from ctxlab.runtime.forward import IN_DECODER, unwrapped
+from ctxlab.runtime.forward import IN_DECODER, fused, is_fused, kept_tokens, unwrapped
 from ctxlab.runtime.sharing import Done, run_shared
 
 
@@ -49,29 +51,33 @@ class TextGenerator:
     """Whether windows of unequal length may share a batch; it must be False if the pattern depends on padding."""
     device: torch.device
 
-    def generate(self, windows: Sequence[Window], done: Done = lambda _: None) -> list[GeneratedTokens]:
-        """Generate text after each window; ``done`` is called with each number of tokens read.
+    def generate(self, units: Sequence[Sequence[Window]], done: Done = lambda _: None) -> list[GeneratedTokens]:
+        """Generate text after each unit; ``done`` is called with each number of tokens read.
 
-        Windows of similar length share a batch.
+        Units of similar length share a batch.
+
+        Args:
+            units: A window each, or several that the decoder reads together (``runtime.forward.units``).
+            done: Called with each number of tokens read.
         """
         generated: dict[int, GeneratedTokens] = {}
-        lengths = [len(window) for window in windows]
+        lengths = [sum(map(len, unit)) for unit in units]
 
         def run(group: Sequence[int], done: Done) -> None:
-            generated.update(zip(group, self._batch([windows[i] for i in group]), strict=True))
+            generated.update(zip(group, self._batch([units[i] for i in group]), strict=True))
             done(sum(lengths[i] for i in group))
 
-        def take(window: int) -> npt.NDArray[np.float64]:
-            return np.array([generated[window].score, *generated[window].token_ids], np.float64)
+        def take(unit: int) -> npt.NDArray[np.float64]:
+            return np.array([generated[unit].score, *generated[unit].token_ids], np.float64)
 
-        def put(window: int, numbers: npt.NDArray[np.float64]) -> None:
-            generated[window] = GeneratedTokens(numbers[1:].astype(np.int64), float(numbers[0]))
+        def put(unit: int, numbers: npt.NDArray[np.float64]) -> None:
+            generated[unit] = GeneratedTokens(numbers[1:].astype(np.int64), float(numbers[0]))
 
         run_shared(self.groups(lengths), lengths, run, take=take, put=put, done=done)
-        return [generated[i] for i in range(len(windows))]
+        return [generated[i] for i in range(len(units))]
 
     def groups(self, lengths: Sequence[int]) -> list[list[int]]:
-        """Return the windows, of ``lengths`` tokens, of each batch."""
+        """Return the units, of ``lengths`` tokens, of each batch."""
         if not self.cached:
             return [[i] for i in range(len(lengths))]
         alike: dict[int, list[int]] = {}
@@ -81,11 +87,14 @@ class TextGenerator:
         return [group for chosen in alike.values() for group in split_forward(chosen, sizes, self.tokens_per_forward)]
 
     @torch.inference_mode()
-    def _batch(self, windows: Sequence[Window]) -> list[GeneratedTokens]:
+    def _batch(self, units: Sequence[Sequence[Window]]) -> list[GeneratedTokens]:
+        windows = [window for unit in units for window in unit]
         padded = (
             collate(windows, None, self.pad_id) if self.target_place == IN_DECODER else _left_pad(windows, self.pad_id)
         )
-        inputs = {name: tensor.to(self.device) for name, tensor in padded.items()}
+        inputs: dict[str, Any] = {name: tensor.to(self.device) for name, tensor in padded.items()}
+        if is_fused(windows):
+            inputs = self._joined(units, inputs)
         start = 1 if self.target_place == IN_DECODER else inputs["input_ids"].shape[1]
         given = unwrapped(self.model).generate(
             **inputs,
@@ -95,7 +104,7 @@ class TextGenerator:
             eos_token_id=list(self.stops),
             pad_token_id=self.pad_id,
             use_cache=self.cached,
-            logits_processor=self._noise(windows, start),
+            logits_processor=self._noise(units, start),
             return_dict_in_generate=True,
             output_scores=True,
             output_logits=self.decoding.num_beams == 1,
@@ -119,14 +128,22 @@ class TextGenerator:
         ends = np.flatnonzero(np.isin(ids, self.stops))
         return ids[: ends[0]] if len(ends) else ids
 
-    def _noise(self, windows: Sequence[Window], start: int) -> LogitsProcessorList:
+    def _joined(self, units: Sequence[Sequence[Window]], inputs: dict[str, Any]) -> dict[str, Any]:
+        """Encode the windows of ``units`` apart, and return what the decoder reads instead of ``inputs`` (B, W)."""
+        groups = torch.tensor([i for i, unit in enumerate(units) for _ in unit], device=self.device)
+        kept = kept_tokens([window for unit in units for window in unit], inputs["input_ids"].shape[1]).to(self.device)
+        encoded = unwrapped(self.model).get_encoder()(**inputs, return_dict=True)
+        joined = join(encoded.last_hidden_state, groups, kept)
+        return {"encoder_outputs": BaseModelOutput(joined.states), "attention_mask": joined.mask}
+
+    def _noise(self, units: Sequence[Sequence[Window]], start: int) -> LogitsProcessorList:
         decoding = self.decoding
         if not decoding.sample:
             return LogitsProcessorList()
         steps: list[Any] = [TemperatureLogitsWarper(decoding.temperature)] if decoding.temperature != 1 else []
         steps += [TopKLogitsWarper(decoding.top_k)] if decoding.top_k else []
         steps += [TopPLogitsWarper(decoding.top_p)] if decoding.top_p < 1 else []
-        seeds = [(decoding.seed, zlib.crc32(window.input_ids.tobytes())) for window in windows]
+        seeds = [(decoding.seed, zlib.crc32(fused(unit).input_ids.tobytes())) for unit in units]
         return LogitsProcessorList([*steps, _Gumbel(seeds, start)])
 
 

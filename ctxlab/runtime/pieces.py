@@ -10,11 +10,11 @@ from typing import cast
 from ctxlab.core.passes import Item
 from ctxlab.core.types import Encoded, FloatArray, GeneratedTokens, Merged, Window
 from ctxlab.data.sampler import split_forward
-from ctxlab.runtime.forward import make_items
+from ctxlab.runtime.forward import make_items, units
 from ctxlab.runtime.reader import Reader
 
 Outputs = list[FloatArray] | GeneratedTokens
-"""What comes of a unit: outputs (W, D) of each of its windows, or the text generated after its window."""
+"""What comes of a unit: outputs (W, D) of each of its windows, or the text generated after it."""
 
 
 @dataclass(eq=False)
@@ -26,7 +26,7 @@ class Pieces:
 
     encoded: Encoded
     windows: Sequence[Window]
-    units: Sequence[Item | Window]
+    units: Sequence[Item | Sequence[Window]]
     passes: list[list[int]]
     """Units of each pass that is still to be run, the next one last."""
     sizes: Sequence[int]
@@ -56,9 +56,10 @@ def divide(reader: Reader, encoded: Encoded) -> Pieces:
     if not reader.runs_model:
         return Pieces(encoded, windows, units=[], passes=[], sizes=[])
     if reader.generator is not None:
-        lengths = [len(window) for window in windows]
+        asked = units(windows)
+        lengths = [sum(map(len, unit)) for unit in asked]
         sizes = [length + reader.generator.decoding.max_new_tokens for length in lengths]
-        return Pieces(encoded, windows, windows, passes=reader.generator.groups(lengths)[::-1], sizes=sizes)
+        return Pieces(encoded, windows, asked, passes=reader.generator.groups(lengths)[::-1], sizes=sizes)
     items = make_items(0, encoded, windows)
     sizes = reader.sizes(items)
     passes = split_forward(range(len(items)), sizes, reader.tokens_per_forward)
@@ -95,9 +96,9 @@ def run(reader: Reader, chosen: Sequence[Pieces]) -> None:
         pieces.passes.pop()
 
 
-def _results(reader: Reader, units: Sequence[Item | Window]) -> Sequence[Outputs]:
+def _results(reader: Reader, asked: Sequence[Item | Sequence[Window]]) -> Sequence[Outputs]:
     reader.model.eval()
     if reader.generator is None:
-        return reader.outputs(cast(list[Item], units))
+        return reader.outputs(cast(list[Item], asked))
     with reader.strategy.attention.reading():
-        return reader.generator.generate(cast(list[Window], units))
+        return reader.generator.generate(cast(list[list[Window]], asked))

@@ -12,7 +12,7 @@ from ctxlab.core.passes import Item, Passed
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.types import NO_LABEL, Encoded, FloatArray, Merged, Window
 from ctxlab.data.sampler import split_forward
-from ctxlab.runtime.forward import Passes, make_items, model_call
+from ctxlab.runtime.forward import Passes, make_items, model_call, units
 from ctxlab.runtime.generator import TextGenerator
 from ctxlab.runtime.sharing import Done, run_shared
 
@@ -87,11 +87,12 @@ class Reader:
         asked = self._target_costs(flat, generator.target_place) if self.scores_target else np.zeros((len(flat), 2))
         costs = iter(asked)
         with self.strategy.attention.reading():
-            texts = iter(generator.generate([window for row in windows for window in row], done))
+            texts = iter(generator.generate([unit for row in windows for unit in units(row)], done))
         for document, row, own in zip(group, windows, items, strict=True):
             merged = self.unobserved(document, row)
             nll, num_asked = sum((next(costs) for _ in own), np.zeros(2))
-            yield replace(merged, generated=[next(texts) for _ in row], target_nll=float(nll), num_asked=int(num_asked))
+            found = [next(texts) for _ in units(row)]
+            yield replace(merged, generated=found, target_nll=float(nll), num_asked=int(num_asked))
 
     def _passes(self) -> Passes:
         return Passes(self.strategy, model_call(self.model), self.pad_id, self.device)

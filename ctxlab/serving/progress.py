@@ -1,6 +1,6 @@
 """What a client that asked for a stream is told after each forward pass of its document."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any, cast
 
@@ -62,8 +62,8 @@ def _read(pieces: Pieces) -> tuple[list[Window], list[FloatArray]]:
     return windows, [each for unit in units for each in cast(list[FloatArray], pieces.results[unit])]
 
 
-def _windows(unit: Item | Window) -> list[Window]:
-    return [unit] if isinstance(unit, Window) else list(unit.windows)
+def _windows(unit: Item | Sequence[Window]) -> list[Window]:
+    return list(unit.windows if isinstance(unit, Item) else unit)
 
 
 def _place(window: Window, encoded: Encoded) -> dict[str, list[int]]:

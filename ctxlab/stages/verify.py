@@ -24,8 +24,9 @@ from ctxlab.reporting.tables import show
 from ctxlab.reporting.verification import Panel, draw_reach, write_page
 from ctxlab.runtime.ranks import current
 from ctxlab.tracking.console import ProgressDisplay, console
-from ctxlab.verification.check import table
-from ctxlab.verification.checks import CheckResults, run_checks
+from ctxlab.verification.check import Check, failures, table
+from ctxlab.verification.checks import run_checks
+from ctxlab.verification.fused import run_fused_checks
 from ctxlab.verification.reach import Reach, picture
 from ctxlab.verification.saving import CheckpointIO
 from ctxlab.verification.subject import Subject
@@ -46,41 +47,55 @@ def run(parts: Parts) -> None:
     started, options = perf_counter(), parts.options
     # Rounding would hide small faults.
     parts = replace(parts, trainer=replace(parts.trainer, precision="fp32"))
+    fuses = parts.strategy.reading.fuses
     opened = open_bench(
-        parts, lambda task: _documents(parts, task), scored=("train",), learns=parts.start is None, refuse=_refuse
+        parts,
+        lambda task: _documents(parts, task),
+        scored=("train",),
+        learns=parts.start is None,
+        refuse=lambda task: _refuse(task, fuses=fuses),
     )
     bench, documents = opened.bench, opened.documents.train[: options.documents]
     ranks = current()
     part = open_part(bench, ranks)
     encoded = bench.encode(documents)
+    subject = _subject(parts, bench, encoded, part)
+    checkpoints = CheckpointIO(
+        save=lambda model, folder: save_weights(model, parts.tuning, folder),
+        # Of several processes, the library lets only the first one save.
+        load=lambda folder: _reload(parts, bench, Path(ranks.told(str(folder)))),
+    )
+    trained = parts.start is not None
     with ProgressDisplay("verify") as display:
-        results = run_checks(
-            _subject(parts, bench, encoded, part),
-            bench.reader(),
-            task=bench.task,
-            documents=documents,
-            encoded=encoded,
-            checkpoints=CheckpointIO(
-                save=lambda model, folder: save_weights(model, parts.tuning, folder),
-                # Of several processes, the library lets only the first one save.
-                load=lambda folder: _reload(parts, bench, Path(ranks.told(str(folder)))),
-            ),
-            trained=parts.start is not None,
-            num_blocks=options.blocks,
-            num_single=options.tokens,
-            done=lambda share: display.update(share, "reach"),
-        )
+        if fuses:
+            checks, panels = run_fused_checks(
+                subject, encoded, checkpoints, trained=trained, done=lambda share: display.update(share, "windows")
+            )
+        else:
+            results = run_checks(
+                subject,
+                bench.reader(),
+                task=bench.task,
+                documents=documents,
+                encoded=encoded,
+                checkpoints=checkpoints,
+                trained=trained,
+                num_blocks=options.blocks,
+                num_single=options.tokens,
+                done=lambda share: display.update(share, "reach"),
+            )
+            checks, panels = results.checks, _panels(results.reach)
     if ranks.leads:
-        _write_outputs(parts, bench, results, perf_counter() - started)
-    if results.failed:
+        _write_outputs(parts, bench, checks=checks, panels=panels, seconds=perf_counter() - started)
+    if failed := failures(checks):
         report = os.path.relpath(parts.origin.run_dir / "report.md")
-        raise CheckFailed(
-            f"{len(results.failed)} of {len(results.checks)} checks fail ({', '.join(results.failed)}): see {report}."
-        )
+        raise CheckFailed(f"{len(failed)} of {len(checks)} checks fail ({', '.join(failed)}): see {report}.")
 
 
-def _refuse(task: Task) -> None:
-    """Refuse tasks without an output for each token, naming one that has them."""
+def _refuse(task: Task, *, fuses: bool) -> None:
+    """Refuse tasks without an output for each token, naming one that has them; ``fuses`` is that of the reading."""
+    if task.generates and fuses:
+        return
     if task.generates:
         other = "lm" if task.head == "causal_lm" else "ner"
         raise UserError(
@@ -147,15 +162,25 @@ def _reload(parts: Parts, bench: Workbench, folder: Path) -> tuple[Any, Strategy
     return model.to(bench.accelerator.device).eval(), strategy
 
 
-def _write_outputs(parts: Parts, bench: Workbench, results: CheckResults, seconds: float) -> None:
-    """Write picture, page and, last, the result, whose presence marks the run complete; print the table."""
+def _write_outputs(
+    parts: Parts, bench: Workbench, checks: list[Check], panels: Sequence[Panel], seconds: float
+) -> None:
+    """Write picture, page and, last, the result, whose presence marks the run complete; print the table.
+
+    Args:
+        parts: The run.
+        bench: What was verified.
+        checks: Results of the checks.
+        panels: Pictures of what depends on what.
+        seconds: Time that it took.
+    """
     run_dir, start = parts.origin.run_dir, parts.start
     title = (
         f"verify: {bench.task.name}, {start.folder if start else parts.model.name}, {bench.strategy.name}, "
         f"context {bench.length:,}, seed {parts.seed}"
     )
-    checks = table(results.checks, title)
-    drawn = draw_reach(run_dir / "verify.png", title, _panels(results.reach))
+    shown, failed = table(checks, title), failures(checks)
+    drawn = draw_reach(run_dir / "verify.png", title, panels)
     notes = [
         "All but `positions` and `checkpoint` were computed in double precision.",
         "Deviations are relative to the size of the states; where influence is missing, the fraction that is missing.",
@@ -163,7 +188,7 @@ def _write_outputs(parts: Parts, bench: Workbench, results: CheckResults, second
     ]
     write_page(
         run_dir / "report.md",
-        checks,
+        shown,
         notes=notes,
         pictures=[drawn],
         config=(run_dir / "config.yaml").read_text(encoding="utf-8"),
@@ -181,13 +206,13 @@ def _write_outputs(parts: Parts, bench: Workbench, results: CheckResults, second
         versions=versions(),
         notes=notes,
         run=str(start.folder) if start else None,
-        passed=not results.failed,
-        failed=results.failed,
-        checks={check.name: asdict(check) for check in results.checks},
+        passed=not failed,
+        failed=failed,
+        checks={check.name: asdict(check) for check in checks},
     )
     write(run_dir, verification)
     screen = console()
-    show(screen, checks)
+    show(screen, shown)
     screen.print(f"{seconds:.0f} s; report with picture: {os.path.relpath(run_dir / 'report.md')}", soft_wrap=True)
 
 

@@ -58,7 +58,14 @@ class QA(BaseTask):
 
     name = "qa"
     explains = True
-    record_fields = (("context", "questions"), ("context", "question"), ("context", "qas"), ("paragraphs",))
+    record_fields = (
+        ("context", "questions"),
+        ("context", "question"),
+        ("context", "qas"),
+        ("contexts", "questions"),
+        ("contexts", "question"),
+        ("paragraphs",),
+    )
     head = "token_classification"
     predicts = POSITIONS
     kinds = frozenset({"encoder"})
@@ -262,9 +269,21 @@ class QA(BaseTask):
         starts, place = document.fields["text_starts"], {"start": answer.start, "end": answer.end}
         if len(starts) > 1:
             text = None if answer.start is None else int(np.searchsorted(starts, answer.start, side="right")) - 1
-            offset = 0 if text is None else starts[text]
-            place = {"context": text, **{n: None if at is None else at - offset for n, at in place.items()}}
+            place = {"context": text, **place}
+        if answer.start is not None:
+            place |= self._in_text(document, answer)
         return {**line, **place, "score": answer.score}
+
+    def _in_text(self, document: Document, answer: Answer) -> dict[str, Any]:
+        """Return the place of an answer in its text, or in the title of it."""
+        assert answer.start is not None
+        assert answer.end is not None
+        starts = document.fields["text_starts"]
+        text = int(np.searchsorted(starts, answer.start, side="right")) - 1
+        body = document.fields.get("text_bodies", starts)[text]
+        titled = answer.start < body
+        offset = starts[text] if titled else body
+        return {"start": answer.start - offset, "end": answer.end - offset, **({"in_title": True} if titled else {})}
 
     def explained(self, document: Document, answered: Answered) -> Asked:
         """Return the extracted answer, if there is one."""
@@ -282,7 +301,10 @@ class QA(BaseTask):
             return line
         del document
         place = line["start"], line["end"]
-        found = original(f"contexts[{line.get('context', 0)}]", *place)
+        text = f"contexts[{line.get('context', 0)}]"
+        found = original(text, *place)
+        if found == place:
+            found = original(f"{text}.{'title' if line.get('in_title') else 'text'}", *place)
         if found == place and "context" not in line:
             found = original(self._context_field, *place)
         return {**line, "start": found[0], "end": found[1]}

@@ -11,8 +11,8 @@ from ctxlab.core.types import NO_LABEL, SENTENCE, Document, Encoded, Merged, Pre
 from ctxlab.tasks.generative.base import GeneratedText, GenerativeTask
 from ctxlab.tasks.generative.prompts import Prompt
 from ctxlab.tasks.records.evidence import evidence_of
-from ctxlab.tasks.records.fields import text_of
 from ctxlab.tasks.records.summary_records import summaries_of
+from ctxlab.tasks.records.texts import SEVERAL, texts_of
 from ctxlab.tasks.text.encoding import encode_text, query_of
 from ctxlab.text.clusters import snap
 from ctxlab.text.language import checked
@@ -23,7 +23,7 @@ OUTPUTS = ("write", "extract")
 
 
 class Summarization(GenerativeTask):
-    """Maps a document, and optionally a query, to a summary.
+    """Maps a document (or several, in the field ``contexts``), and optionally a query, to a summary.
 
     With ``output=write`` the model generates a summary after every window, and is trained to generate the whole summary
     after each. With ``output=extract`` the summary is the text that a selecting reading keeps of the document
@@ -32,10 +32,16 @@ class Summarization(GenerativeTask):
     """
 
     name = "summarization"
-    record_fields = (("document", "summaries"), ("document", "summary"), ("article", "highlights"))
+    record_fields = (
+        ("document", "summaries"),
+        ("document", "summary"),
+        ("article", "highlights"),
+        ("contexts", "summaries"),
+        ("contexts", "summary"),
+    )
     metric = "summaries"
     primary_metric = "rouge1"
-    shape = Shape("document", spans=("probes",))
+    shape = Shape("document", texts="text_starts", spans=("probes",))
 
     def __init__(
         self,
@@ -82,17 +88,20 @@ class Summarization(GenerativeTask):
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Check a document and its queries and summaries."""
         name = str(record.get("id", origin))
-        if self._document_field not in record and ("query" in record or "summaries" in record):
+        has_text = self._document_field in record or record.get(SEVERAL) is not None
+        if not has_text and ("query" in record or "summaries" in record):
             raise UserError(
                 f"{origin} has a query but no field '{self._document_field}': give the text that the query is about, "
                 "or name its field with task.document_field=<field>."
             )
-        text = text_of(record, self._document_field, option="task.document_field", origin=origin, task=self.name)
-        return Document(name, {"document": text, "asked": summaries_of(record, name, text, origin, gold=gold)}, origin)
+        field, option = self._document_field, "task.document_field"
+        texts = texts_of(record, field, option=option, origin=origin, task=self.name)
+        asked = summaries_of(record, name, texts.text, origin, gold=gold)
+        return Document(name, {"document": texts.text, **texts.fields, "asked": asked}, origin)
 
     def expand(self, document: Document) -> list[Document]:
         """Return one document per query; ``group`` is the record's id."""
-        shared = {"document": document.fields["document"], "group": document.id}
+        shared = {name: value for name, value in document.fields.items() if name != "asked"} | {"group": document.id}
         return [
             Document(
                 asked["id"],

@@ -1,5 +1,6 @@
 """The result of a check: what it shows, whether it holds, and the largest deviation."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ctxlab.core.types import Table
@@ -39,6 +40,11 @@ def within(name: str, proves: str, deviation: float, detail: str, tolerance: flo
         tolerance: Largest deviation that passes.
     """
     return Check(name, proves, deviation <= tolerance, detail, deviation=deviation)
+
+
+def failures(checks: Sequence[Check]) -> list[str]:
+    """Return the names of the checks that failed."""
+    return [check.name for check in checks if check.passed is False]
 
 
 def table(checks: list[Check], title: str) -> Table:

@@ -44,11 +44,6 @@ class CheckResults:
     checks: list[Check]
     reach: Reach
 
-    @property
-    def failed(self) -> list[str]:
-        """Return the names of the checks that failed."""
-        return [check.name for check in self.checks if check.passed is False]
-
 
 def run_checks(
     subject: Subject,

@@ -104,6 +104,11 @@ def check_task(task: Task, strategy: Strategy, facts: ModelFacts) -> None:
     check_kind(task, facts.kind)
     if task.generates:
         _check_generation(strategy)
+    elif strategy.reading.fuses and facts.kind in strategy.reading.supports:
+        raise UserError(
+            f"strategy/reading={option(strategy.reading)} lets a decoder read several windows together, and "
+            f"task={task.name} generates no text: use strategy=hierarchical, or task=qa or task=summarization."
+        )
     if task.contiguous and not strategy.reading.contiguous:
         raise UserError(
             f"task={task.name} predicts the next token, which strategy/reading={option(strategy.reading)} may leave "
@@ -130,7 +135,8 @@ def check_alone(task: Task, strategy: Strategy) -> None:
 
 def _check_generation(strategy: Strategy) -> None:
     """Refuse what cannot work where text is generated after a window: links between windows, and structure marks."""
-    for family, linked in (("memory", strategy.memory.sequential), ("reading", strategy.reading.joins)):
+    reading = strategy.reading
+    for family, linked in (("memory", strategy.memory.sequential), ("reading", reading.joins and not reading.fuses)):
         if linked:
             raise UserError(
                 f"strategy/{family}={option(getattr(strategy, family))} carries state from window to window, but text "

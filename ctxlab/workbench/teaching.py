@@ -65,6 +65,12 @@ def _check(teacher: Workbench, bench: Workbench, named: str) -> None:
             f"objective.run={named} was trained for task={teacher.task.name}, and this run is for task={task.name} in "
             "another form: give a run of the same task and options."
         )
+    if teacher.strategy.reading.fuses != bench.strategy.reading.fuses:
+        raise UserError(
+            f"objective.run={named} was trained with strategy/reading={option(teacher.strategy.reading)} and this run "
+            f"has strategy/reading={option(bench.strategy.reading)}: a teacher that generates reads the windows of the "
+            "run it teaches, so that either both decoders read several together or neither does."
+        )
     if sorted(teacher.task.labels) != sorted(task.labels):
         differing = sorted(set(teacher.task.labels) ^ set(task.labels))
         raise UserError(

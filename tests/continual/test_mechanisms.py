@@ -41,7 +41,9 @@ class Runner:
 
     def run(self, items) -> Iterator[Passed]:
         for item in items:
-            yield Passed(self.model(item.inputs)[None], item.labels[None], [(0, 0)], tokens=1, width=1, cut=True)
+            yield Passed(
+                self.model(item.inputs)[None], item.labels[None], [(0, 0)], tokens=1, width=1, cut=True, padded_tokens=4
+            )
 
     def through(self, model, strategy):
         return Runner(model)
@@ -161,7 +163,7 @@ def test_ewc_adds_the_parabola_to_the_loss_of_every_label(made):
 def test_a_teacher_of_the_same_weights_has_nothing_to_say(made):
     model, documents = made
     outputs = model(documents[3].inputs)[None]
-    passed = Passed(outputs, documents[3].labels[None], [(0, 0)], tokens=4, width=4, cut=True)
+    passed = Passed(outputs, documents[3].labels[None], [(0, 0)], tokens=4, width=4, cut=True, padded_tokens=4)
     apart = distilled(passed, outputs.detach(), 2.0)
     (gradient,) = torch.autograd.grad(apart, model.weight)
     assert float(apart.detach()) == pytest.approx(0, abs=1e-7)
@@ -180,7 +182,7 @@ def test_distillation_is_the_divergence_of_softened_distributions(pooled):
     for place in kept:
         p, q = (torch.softmax(logits[place] / 3.0, -1) for logits in (said, outputs))
         apart += float((p * (p / q).log()).sum())
-    passed = Passed(outputs, labels, [(0, 0)], tokens=1, width=3, cut=True)
+    passed = Passed(outputs, labels, [(0, 0)], tokens=1, width=3, cut=True, padded_tokens=4)
     assert float(distilled(passed, said, 3.0)) == pytest.approx(9 * apart / len(kept), rel=1e-5)
 
 
@@ -192,18 +194,18 @@ def test_words_outside_in_which_the_teacher_sees_an_entity_are_left_to_it():
 
     class Fixed:
         def run(self, items):
-            yield Passed(outputs, labels, [(0, 0)], tokens=4, width=4, cut=True)
+            yield Passed(outputs, labels, [(0, 0)], tokens=4, width=4, cut=True, padded_tokens=4)
 
         def through(self, model, strategy):
             return SimpleNamespace(
-                run=lambda items: iter([Passed(said, labels, [(0, 0)], tokens=4, width=4, cut=True)])
+                run=lambda items: iter([Passed(said, labels, [(0, 0)], tokens=4, width=4, cut=True, padded_tokens=4)])
             )
 
     objective = LWF(0.5, 2.0).objective(Standard(), Past(teacher=lambda: Teacher(None, None)))
     objective.start(None)
     (term,) = objective.step(Fixed(), [], classes(("a", "O", "b")))
     log = outputs.log_softmax(-1)[0]
-    passed = Passed(outputs, labels, [(0, 0)], tokens=4, width=4, cut=True)
+    passed = Passed(outputs, labels, [(0, 0)], tokens=4, width=4, cut=True, padded_tokens=4)
     expected = -(log[0, 0] + log[2, 1]) + 0.5 * 3 * distilled(passed, said, 2.0)
     assert float(term.loss.total) == pytest.approx(float(expected), rel=1e-6)
     assert int(term.loss.weight) == 3

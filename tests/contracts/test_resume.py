@@ -53,11 +53,11 @@ def test_a_preset_resumes_to_the_same_weights(preset, tmp_path):
         options += ["strategy/positions=yarn", "model.trained_length=32"]
     refusals = []
     for kind, model in MODELS.items():
-        task = "task=lm" if kind == "decoder" else "task=ner"
-        try:
-            return assert_resumes(tmp_path / kind, task, f"model={model}", *options)
-        except UserError as refusal:
-            refusals.append(str(refusal))
+        for task in {"decoder": ["lm"], "encoder_decoder": ["ner", "summarization"]}.get(kind, ["ner"]):
+            try:
+                return assert_resumes(tmp_path / f"{kind}-{task}", f"task={task}", f"model={model}", *options)
+            except UserError as refusal:
+                refusals.append(str(refusal))
     raise AssertionError("\n".join(refusals))
 
 

@@ -214,7 +214,7 @@ def test_every_beam_and_every_token_that_is_generated_counts(kind, target_place,
     decoding = Decoding(max_new_tokens=5, num_beams=beams)
     generator = TextGenerator(MODELS[kind](), decoding, target_place, (3,), 0, 1000, True, True, torch.device("cpu"))
     window = Window(torch.arange(5, 25).numpy(), torch.arange(20).numpy())
-    ours, theirs = both(lambda: generator.generate([window]))
+    ours, theirs = both(lambda: generator.generate([[window]]))
     assert ours == theirs > 0
 
 

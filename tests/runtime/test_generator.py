@@ -107,7 +107,7 @@ def test_an_encoder_decoder_writes_what_the_library_writes_for_each_text_alone(n
         model = sharpened(TinyT5(hidden_size=32, num_layers=2).build("seq2seq_lm", []))
         attention(name.split()[1]).install(model)
     windows = [window(length, seed) for seed, length in enumerate((9, 80, 23, 180, 180, 41, 64))]
-    given = generator(model, IN_DECODER).generate(windows)
+    given = generator(model, IN_DECODER).generate([[one] for one in windows])
     for one, written in zip(windows, given, strict=True):
         with torch.inference_mode():
             text = torch.tensor(one.input_ids)[None]
@@ -125,7 +125,7 @@ def test_an_encoder_decoder_writes_what_the_library_writes_for_each_text_alone(n
 @pytest.mark.parametrize("cached", [True, False])
 def test_greedy_is_the_likeliest_token_each_time(models, target_place, cached):
     windows = [window(length, seed) for seed, length in enumerate((7, 30, 12, 30))]
-    given = generator(models[target_place], target_place, cached=cached).generate(windows)
+    given = generator(models[target_place], target_place, cached=cached).generate([[one] for one in windows])
     for one, written in zip(windows, given, strict=True):
         ids, score = likeliest(models[target_place], target_place, one.input_ids, 6)
         assert written.token_ids.tolist() == ids
@@ -140,7 +140,7 @@ def test_a_sparse_decoder_writes_what_it_would_if_it_read_the_whole_text_for_eve
     part.install(model)
     windows = [window(length, seed) for seed, length in enumerate((9, 80, 23, 80, 41))]
     writer = generator(model, AFTER_WINDOW, cached=part.caches, padded=part.shifts, max_new_tokens=12)
-    for one, written in zip(windows, writer.generate(windows), strict=True):
+    for one, written in zip(windows, writer.generate([[one] for one in windows]), strict=True):
         ids, score = likeliest(model, AFTER_WINDOW, one.input_ids, 12)
         assert written.token_ids.tolist() == ids
         assert written.score == pytest.approx(score, abs=1e-3)
@@ -165,8 +165,10 @@ def test_a_cache_is_used_where_pairs_stay_as_they_are_while_the_text_grows(patte
 )
 def test_what_is_generated_does_not_depend_on_the_batch(models, target_place, decoding):
     windows = [window(length, seed) for seed, length in enumerate((5, 21, 9, 40, 21))]
-    together = generator(models[target_place], target_place, **decoding).generate(windows)
-    alone = generator(models[target_place], target_place, budget=1, **decoding).generate(windows[::-1])[::-1]
+    together = generator(models[target_place], target_place, **decoding).generate([[one] for one in windows])
+    alone = generator(models[target_place], target_place, budget=1, **decoding).generate(
+        [[one] for one in windows[::-1]]
+    )[::-1]
     for one, other in zip(together, alone, strict=True):
         assert one.token_ids.tolist() == other.token_ids.tolist()
         assert one.score == pytest.approx(other.score, abs=1e-4)
@@ -182,7 +184,7 @@ def test_samples_follow_the_probabilities(models):
     for seed in range(300):
         made = generator(
             models[AFTER_WINDOW], AFTER_WINDOW, sample=True, max_new_tokens=1, top_k=3, seed=seed
-        ).generate([one])[0]
+        ).generate([[one]])[0]
         draws.append(made.token_ids[0] if len(made.token_ids) else STOPS[0])
     share = np.array([draws.count(token) for token in top]) / len(draws)
     assert set(draws) <= set(top)

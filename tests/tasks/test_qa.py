@@ -254,6 +254,22 @@ def test_several_texts_are_one_context(tokenizer):
     assert [task.record(document, found)[name] for name in ("context", "start", "end")] == [1, 0, 4]
 
 
+def test_texts_with_titles(tokenizer):
+    record = {
+        "contexts": [{"title": "The rope", "text": "town sold"}, {"text": "rope town"}, "sold"],
+        "question": "x?",
+        "answers": [{"text": "town", "answer_start": 0, "context": 0}],
+    }
+    (document,) = parse(record)
+    assert document.fields["context"] == "The rope\ntown sold\n\nrope town\n\nsold"
+    assert document.fields["answers"] == [{"text": "town", "start": 9, "end": 13}]
+    found, task, document = decode(tokenizer, {"sold": (5, 5)}, record=record)
+    assert [task.record(document, found)[name] for name in ("context", "start", "end")] == [0, 5, 9]
+    found, task, document = decode(tokenizer, {"rope": (5, 5)}, record=record)
+    line = task.record(document, found)
+    assert [line[name] for name in ("context", "start", "end", "in_title")] == [0, 4, 8, True]
+
+
 def test_both_forms_of_records():
     nested = parse({"context": CONTEXT, "questions": [question("x?", "rope", id=7), {"question": "y?", "answers": []}]})
     assert [(d.id, d.fields["group"]) for d in nested] == [("r#7", "r"), ("r#2", "r")]
@@ -300,6 +316,10 @@ def one(**changes):
         ({"context": " ", "question": "x?", "answers": []}, ["'context'", "empty"]),
         ({"contexts": ["a", ""], "question": "x?", "answers": []}, ["'contexts[1]'", "empty"]),
         ({"contexts": [], "question": "x?", "answers": []}, ["'contexts'", "empty list"]),
+        ({"contexts": "a b", "question": "x?", "answers": []}, ["'contexts'", "give a list"]),
+        ({"contexts": [{"title": "a"}], "question": "x?", "answers": []}, ["'contexts[0]'", "no field 'text'"]),
+        ({"contexts": [{"text": 3}], "question": "x?", "answers": []}, ["'contexts[0].text'", "type int"]),
+        ({"contexts": ["a", {"text": "b", "title": 4}], "question": "x?"}, ["'contexts[1].title'", "type int"]),
         ({"context": "a", "asked": "x"}, ["no field 'questions'"]),
         ({"tokens": ["a"], "tags": ["O"]}, ["task=ner"]),
     ],

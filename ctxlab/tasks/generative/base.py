@@ -254,6 +254,7 @@ class GenerativeTask(BaseTask, ABC):
 
     def _encode(self, document: Document, tokenizer: Any) -> Encoded:
         text = encode_text(tokenizer, self.source(document), document.fields.get("language", ""))
+        text = text.begun(document.fields.get("text_starts", ()))
         before, after = self._around(document, tokenizer)
         rendered = self.anchors(document, text.starts)
         pieces = []

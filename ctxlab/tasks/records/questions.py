@@ -9,16 +9,14 @@ import numpy as np
 from ctxlab.core.errors import UserError
 from ctxlab.core.shape import LabelledSpan, Shape
 from ctxlab.core.types import Document, Encoded
-from ctxlab.tasks.records.fields import check_characters, kind, missing, nearest, text_of
+from ctxlab.tasks.records.fields import kind, missing, nearest
+from ctxlab.tasks.records.texts import checked_text, texts_of
 from ctxlab.tasks.text.encoding import Pieces
 from ctxlab.text.answers import OVERLAPS
 from ctxlab.text.units import find_words
 
 YES_NO = frozenset({"yes", "no", "true", "false"})
 """Answers to yes-no questions, which mostly do not occur in the context."""
-
-BETWEEN = "\n\n"
-"""Separator of several texts in one context."""
 
 SHAPE = Shape("context", texts="text_starts", spans=("answers",), fixed=True)
 """Where a document of a question has its text: in its context, in which nothing of an answer may change."""
@@ -84,13 +82,14 @@ class QuestionReader:
     def read(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Check a context and all questions about it; answers at a wrong position are moved where it is unambiguous."""
         name = str(record.get("id", origin))
-        context, starts = context_of(record, self._context_field, origin)
+        texts = texts_of(record, self._context_field, option="task.context_field", origin=origin, task="qa")
         before = self._mended.notes()
         questions = questions_of(
-            record, name, context=context, starts=starts, origin=origin, gold=gold, mended=self._mended
+            record, name, context=texts.text, starts=texts.bodies, origin=origin, gold=gold, mended=self._mended
         )
         self._update_notes(before)
-        return Document(name, {"context": context, "text_starts": starts, "questions": questions}, origin)
+        where = {"text_starts": texts.starts, **texts.fields}
+        return Document(name, {"context": texts.text, **where, "questions": questions}, origin)
 
     def _update_notes(self, before: Sequence[str]) -> None:
         """Replace the notes about corrections by those with the current counts."""
@@ -112,7 +111,8 @@ def checked_f1(name: str) -> str:
 
 def one_a_question(document: Document, f1: str = "words") -> list[Document]:
     """Return one document per question; ``group`` is the record's id, and ``f1`` is how answers are compared."""
-    shared: dict[str, Any] = {name: document.fields[name] for name in ("context", "text_starts")}
+    kept = ("context", "text_starts", "text_bodies")
+    shared: dict[str, Any] = {name: document.fields[name] for name in kept if name in document.fields}
     if f1 != "words":
         shared["f1"] = f1
     return [
@@ -171,23 +171,6 @@ PER_TOKEN = ("input_ids", "word_ids", "labels", "marks", "starts", "ends", "term
 """Fields of ``Encoded`` with one value per token, which are sliced together."""
 
 
-def context_of(record: Mapping[str, Any], field: str, origin: str) -> tuple[str, list[int]]:
-    """Return the context (``field``, or ``contexts`` joined by blank lines) and the first character of each text.
-
-    Raises:
-        UserError: There is none, or it is not a text.
-    """
-    if record.get("contexts") is None:
-        return text_of(record, field, option="task.context_field", origin=origin, task="qa"), [0]
-    texts = _list(record["contexts"], "contexts", origin)
-    if not texts:
-        raise UserError(f"The field 'contexts' of {origin} is an empty list: give at least one text.")
-    for index, text in enumerate(texts):
-        _check_text(text, f"contexts[{index}]", origin)
-    starts = np.cumsum([0, *(len(text) + len(BETWEEN) for text in texts[:-1])]).tolist()
-    return BETWEEN.join(texts), starts
-
-
 def questions_of(
     record: Mapping[str, Any],
     name: str,
@@ -203,8 +186,8 @@ def questions_of(
     Args:
         record: A raw record.
         name: Its id; questions of a list are called ``<name>#<their id>``.
-        context: The context, from ``context_of``.
-        starts: First character of each text in it.
+        context: The context, from ``texts_of``.
+        starts: First character of each text in it, after its title.
         origin: Place of the record, for messages.
         gold: Whether answers are needed.
         mended: Counters of corrections, which are updated.
@@ -238,7 +221,7 @@ def questions_of(
                 f"'{place[:-1]}' of {origin} has no field 'question', only {', '.join(question) or 'nothing'}: "
                 "give the question."
             )
-        _check_text(question["question"], f"{place}question", origin)
+        checked_text(question["question"], f"{place}question", origin)
         answers = (
             _answers(question, place, context=context, starts=starts, origin=origin, mended=mended) if gold else []
         )
@@ -315,7 +298,7 @@ def _anchored(
     if not isinstance(answer, Mapping) or "text" not in answer:
         raise UserError(f'The field \'{place}\' of {origin} is {answer!r}: give {{"text": …, "answer_start": …}}.')
     text = answer["text"]
-    _check_text(text, f"{place}.text", origin)
+    checked_text(text, f"{place}.text", origin)
     start = _given_start(answer, place, starts, origin)
     if start is None or context[start : start + len(text)] != text:
         if text.strip().casefold() in YES_NO and (start is None or not _words(text, context)):
@@ -368,11 +351,3 @@ def _list(value: Any, place: str, origin: str) -> list[Any]:
     if not isinstance(value, list | tuple | np.ndarray):
         raise UserError(f"The field '{place}' of {origin} is {kind(value)}: give a list.")
     return list(value)
-
-
-def _check_text(value: Any, place: str, origin: str) -> None:
-    if not isinstance(value, str):
-        raise UserError(f"The field '{place}' of {origin} is {kind(value)}: give a text.")
-    if not value.strip():
-        raise UserError(f"The field '{place}' of {origin} is an empty text: give it words, or remove it.")
-    check_characters(value, origin)

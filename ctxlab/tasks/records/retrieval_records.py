@@ -9,7 +9,8 @@ from typing import Any
 from ctxlab.core.errors import UserError
 from ctxlab.tasks.records.candidates import list_of
 from ctxlab.tasks.records.fields import check_characters, kind, missing, text_of
-from ctxlab.tasks.records.questions import Mended, context_of, questions_of
+from ctxlab.tasks.records.questions import Mended, questions_of
+from ctxlab.tasks.records.texts import texts_of
 
 TASK = "retrieval"
 
@@ -103,8 +104,10 @@ class RecordReader:
 
     def _of_questions(self, record: Mapping[str, Any], name: str, origin: str, *, gold: bool) -> Asking:
         """Return a record of ``task=qa`` as queries whose document is its context; unanswerable ones are left out."""
-        context, starts = context_of(record, "context", origin)
-        found = questions_of(record, name, context=context, starts=starts, origin=origin, gold=gold, mended=self.mended)
+        texts = texts_of(record, "context", option="task.context_field", origin=origin, task="qa")
+        found = questions_of(
+            record, name, context=texts.text, starts=texts.bodies, origin=origin, gold=gold, mended=self.mended
+        )
         asked = [
             Asked(
                 one["id"],
@@ -115,7 +118,7 @@ class RecordReader:
             for one in found
             if one["answers"] or not gold
         ]
-        return Asking(asked, [Text(name, context, origin)])
+        return Asking(asked, [Text(name, texts.text, origin)])
 
 
 def text_record(one: Any, origin: str) -> Text:

@@ -7,7 +7,8 @@ import numpy as np
 
 from ctxlab.core.errors import UserError
 from ctxlab.tasks.records.evidence import checked_evidence
-from ctxlab.tasks.records.fields import check_characters, kind, missing
+from ctxlab.tasks.records.fields import kind, missing
+from ctxlab.tasks.records.texts import checked_text
 
 
 def summaries_of(record: Mapping[str, Any], name: str, text: str, origin: str, *, gold: bool) -> list[dict[str, Any]]:
@@ -53,23 +54,14 @@ def summaries_of(record: Mapping[str, Any], name: str, text: str, origin: str, *
 def _summary(one: Mapping[str, Any], place: str, text: str, origin: str, *, gold: bool) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     if one.get("query") not in (None, ""):
-        fields["query"] = _text(one["query"], f"{place}query", origin)
+        fields["query"] = checked_text(one["query"], f"{place}query", origin)
     if gold:
         if one.get("summary") is None:
             raise _missing(one, place, origin)
-        fields["summary"] = _text(one["summary"], f"{place}summary", origin)
+        fields["summary"] = checked_text(one["summary"], f"{place}summary", origin)
     if one.get("probes") is not None:
         fields["probes"] = checked_evidence(one["probes"], f"{place}probes", text, origin)
     return fields
-
-
-def _text(value: Any, field: str, origin: str) -> str:
-    if not isinstance(value, str):
-        raise UserError(f"The field '{field}' of {origin} is {kind(value)}: give a text.")
-    if not value.strip():
-        raise UserError(f"The field '{field}' of {origin} is an empty text: give it words, or remove it.")
-    check_characters(value, origin)
-    return value
 
 
 def _missing(one: Mapping[str, Any], place: str, origin: str) -> UserError:

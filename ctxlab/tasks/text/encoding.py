@@ -7,13 +7,13 @@ import json
 import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from ctxlab.core.types import Encoded, IntArray
+from ctxlab.core.types import TEXT, Encoded, IntArray
 from ctxlab.tasks.text.structure import marks_of
 from ctxlab.tasks.text.subwords import unknown as stand_in
 from ctxlab.text.known import unknown_id
@@ -60,7 +60,7 @@ class Pieces:
     word_ids: IntArray
     """(L,) index of the word that a token ends in (``ctxlab.text.units.word_spans``)."""
     marks: IntArray
-    """(L,) sums of ``SENTENCE``, ``PARAGRAPH`` and ``HEADING``."""
+    """(L,) sums of ``SENTENCE``, ``PARAGRAPH``, ``HEADING`` and ``TEXT``."""
     terms: IntArray
     """(L,) see ``core.types.Encoded.terms``."""
 
@@ -76,6 +76,15 @@ class Pieces:
             terms=self.terms,
             **beside,
         )
+
+    def begun(self, starts: Sequence[int]) -> "Pieces":
+        """Return the tokens with ``TEXT`` marked where several texts begin, at characters ``starts``."""
+        if len(starts) < 2:
+            return self
+        marks = self.marks.copy()
+        tokens = np.searchsorted(self.ends, np.asarray(starts, np.int64), side="right")
+        marks[np.unique(tokens[tokens < len(marks)])] |= TEXT
+        return replace(self, marks=marks)
 
     def labelled(self, label: int) -> IntArray:
         """Return (L,) labels that are all the same."""

@@ -71,7 +71,8 @@ def _plan(bench: Workbench, configured: Strategy, documents: Sequence[Encoded]) 
     lengths = [min(strategy.curriculum.length(share, bench.length), longest) for share in SHARES]
     attention = "full" if _is_full(strategy.attention, longest) else _settings(configured.attention)
     # Where every document is one window, a reading that adds no layers has nothing to divide and nothing to merge.
-    is_whole = all(len(row) == 1 for row in windows) and not strategy.reading.joins
+    adds_layers = strategy.reading.joins and not strategy.reading.fuses
+    is_whole = all(len(row) == 1 for row in windows) and not adds_layers
     reading = "whole" if is_whole else _settings(configured.reading)
     settings = f"{reading} {attention} {_settings(configured.memory)}"
     digest = hashlib.sha256(repr(read).encode()).hexdigest()

@@ -10,7 +10,7 @@ from ctxlab.core.passes import Item
 from ctxlab.core.strategy import Strategy
 from ctxlab.data.sampler import split_forward
 from ctxlab.planning.shape import Load, Shape, largest
-from ctxlab.runtime.forward import IN_DECODER, Passes
+from ctxlab.runtime.forward import IN_DECODER, Passes, is_fused
 from ctxlab.training.loop import Trainer
 from ctxlab.training.stream import Epoch
 from ctxlab.training.window_selection import SkippedWindows
@@ -94,7 +94,9 @@ def _passes(trainer: Trainer, items: Sequence[Item]) -> Iterator[Shape]:
     """Yield the shape of each forward pass over ``items``, see ``runtime.forward.Passes.run``."""
     strategy, passes, target_place = trainer.job.strategy, trainer.accumulation.passes, trainer.job.target_place
     sizes = [[_sizes(item, place, target_place) for place in range(len(item.windows))] for item in items]
-    if strategy.memory.sequential:
+    if is_fused(items[0].windows):
+        yield fused_pass(strategy, passes, items)
+    elif strategy.memory.sequential:
         for step in range(max(map(len, sizes))):
             yield _pass(strategy, passes, [row[step] for row in sizes if step < len(row)])
     elif strategy.positions.by_batch:
@@ -122,6 +124,17 @@ def _pass(strategy: Strategy, passes: Passes, sizes: Sequence[tuple[int, int]]) 
     return Shape(len(sizes) * width, len(sizes) * pairs, len(sizes) * target, pairs)
 
 
+def fused_pass(strategy: Strategy, passes: Passes, items: Sequence[Item]) -> Shape:
+    """Return the shape of a pass whose decoder reads all windows of an item together."""
+    windows = [window for item in items for window in item.windows]
+    width = passes.width(max(map(len, windows)))
+    target = max(1, *(len(item.targets[0]) for item in items))
+    kept = max(sum(int(np.asarray(window.kept).sum()) for window in item.windows) for item in items)
+    own = strategy.attention.pairs(width)
+    pairs = len(windows) * own + len(items) * target * (target + kept)
+    return Shape(len(windows) * width, pairs, len(items) * target, own)
+
+
 def groups(trainer: Trainer, epoch: Epoch) -> Iterator[list[Item]]:
     """Yield the items of each forward pass of an epoch."""
     for step in epoch.steps:
@@ -147,7 +160,12 @@ def shortened(item: Item, num_windows: int, width: int) -> Item:
     return replace(
         item,
         windows=[
-            replace(window, input_ids=window.input_ids[:width], token_index=window.token_index[:width])
+            replace(
+                window,
+                input_ids=window.input_ids[:width],
+                token_index=window.token_index[:width],
+                kept=None if window.kept is None else window.kept[:width],
+            )
             for window in item.windows[:num_windows]
         ],
         labels=[labels[:width] for labels in item.labels[:num_windows]],

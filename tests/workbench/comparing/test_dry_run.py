@@ -35,3 +35,12 @@ def whole(tmp_path_factory):
 def test_what_is_the_same_computation(options, same, whole, tmp_path):
     found = run(tmp_path, *options, "model.trained_length=3000")
     assert found.equals(whole) == whole.equals(found) == same
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("window", "same"), [(3000, True), (300, False)])
+def test_a_decoder_that_reads_one_window_is_the_same_as_without(window, same, tmp_path):
+    writes = ("task=summarization", "model=tiny_t5", "context=3000", "task.decoding.max_new_tokens=2")
+    plain = run(tmp_path / "a", *writes, "strategy=chunk")
+    found = run(tmp_path / "b", *writes, "strategy=fusion_in_decoder", f"strategy.reading.window={window}")
+    assert found.equals(plain) == same
