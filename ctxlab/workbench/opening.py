@@ -35,6 +35,7 @@ from ctxlab.workbench.parts import Parts
 from ctxlab.workbench.protecting import give_names
 from ctxlab.workbench.shown_pass import ShownPass
 from ctxlab.workbench.teaching import teach
+from ctxlab.workbench.translating import check_translators
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +96,7 @@ def open_bench(
     refuse(task)
     if trains:
         check_fits(parts.augment, task)
+        check_translators(parts)
     give_names(parts, open_bench)
     metric(task.metric)  # a missing metric is an error now, not after hours of training
     if folder is None and not learns:
