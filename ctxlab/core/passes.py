@@ -47,6 +47,13 @@ class Passed:
     """Tokens of the longest row, target included."""
     cut: bool
     """Whether no later pass backpropagates through this one."""
+    padded: int | None = None
+    """Number of tokens with padding, where rows were read in several widths; None where all have ``width``."""
+
+    @property
+    def padded_tokens(self) -> int:
+        """Return the number of tokens that the model read, padding included."""
+        return len(self.rows) * self.width if self.padded is None else self.padded
 
 
 class PassRunner(Protocol):

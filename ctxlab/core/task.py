@@ -189,6 +189,9 @@ class Task(Component, ABC):
     """Number of solved training documents (few-shot examples) before every window."""
     views: int = 1
     """How often every window is in a training pass, in adjacent rows: 2 for a loss that compares draws of dropout."""
+    sides: int = 1
+    """Number of kinds of windows that follow one another in a training item, each of which is read in a pass of its own
+    width: 2 where short queries and long windows alternate."""
     compares: bool = False
     """Whether the loss compares the windows of a pass, so that a pass of one window or pair teaches nothing."""
     untrained: bool = False

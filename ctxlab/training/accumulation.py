@@ -185,7 +185,7 @@ class Accumulation:
             sums.loss += term.loss.total.item()
             sums.weight += term.loss.weight.item()
             sums.tokens += term.passed.tokens
-            sums.padded_tokens += len(term.passed.rows) * term.passed.width
+            sums.padded_tokens += term.passed.padded_tokens
         if carried is not None:  # the last passes of the objective were not cut
             self.accelerator.backward(carried)
 

@@ -44,7 +44,7 @@ class Pacing:
         for group in split_forward(range(len(items)), sizes, limit):
             for passed in self.passes.run([items[i] for i in group]):
                 state.tokens += passed.tokens
-                state.padded_tokens += len(passed.rows) * passed.width
+                state.padded_tokens += passed.padded_tokens
                 for row, (place, _) in enumerate(passed.rows):
                     loss = self.job.task.loss(passed.outputs[row : row + 1], passed.labels[row : row + 1])
                     document = items[group[place]].document
