@@ -6,7 +6,7 @@ from typing import Any
 from hydra.core.override_parser.types import ChoiceSweep, Override, QuotedString
 
 from ctxlab.command import axes, checklist, positional, selected, suggestions
-from ctxlab.config import catalogue
+from ctxlab.config import catalogue, holding
 from ctxlab.config.nearest import described, nearest, suggestion
 from ctxlab.config.redact import MASK, is_secret
 from ctxlab.core.errors import UserError
@@ -114,6 +114,7 @@ def _check_key(stage: str, override: Override, known: Mapping[str, catalogue.Key
     parents = (key[:place] for place, letter in enumerate(key) if letter == ".")
     if key in known or _has_keys(key, known) or any(name in known and not _has_keys(name, known) for name in parents):
         _check_plus(override)
+        holding.check_value(key, f"{key}={_written(override).value}", override._value, known)
         return
     found = suggestions.key(stage, _written(override), list(known))
     end = f"; {found.sentence()}" if found else _siblings(key, list(known))

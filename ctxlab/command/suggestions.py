@@ -80,7 +80,7 @@ def option(stage: str, group: str, text: str) -> Suggestion | None:
         return Suggestion([f"-m {group}=glob(*)"], "one job for each")
     foreign = _foreign(synonyms.OPTIONS.get(group, {}), name)
     if foreign in options:
-        return Suggestion([f"{group}={foreign}"])
+        return Suggestion([f"{group}={foreign}"], synonyms.NOTES.get(group, {}).get(name, ""))
     joined = [one for one in options if one.replace("_", "") == name.replace("_", "")]
     if joined:
         return Suggestion([f"{group}={joined[0]}"])

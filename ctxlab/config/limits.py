@@ -126,6 +126,7 @@ CHOICES = {
     "split": ("train", "validation", "test"),
     "checkpoint": ("best", "latest"),
     "method": ("uniform", "greedy"),
+    "format": ("lines", "jsonld", "graphml"),
     "start_checkpoint": ("best", "latest"),
     "label.strategy": ("entropy", "margin", "random"),
     "sweep.sampler": ("grid", "random", "tpe", "gp", "cmaes", "nsgaii"),

@@ -27,6 +27,7 @@ FILES = (
     "knowledge.file",
     "audit.domain.reference",
     "privacy.run",
+    "task.mentions",
     "reference",
 )
 """Keys of files and folders that are read."""

@@ -184,8 +184,11 @@ OPTIONS = {
         "cls": "classification",
         "conversation": "dialogue",
         "emotion": "classification",
+        "emotion_recognition": "classification",
         "entailment": "nli",
         "intent": "classification",
+        "intent_classification": "classification",
+        "intent_detection": "classification",
         "language_model": "lm",
         "language_modeling": "lm",
         "masked_lm": "mlm",
@@ -198,6 +201,7 @@ OPTIONS = {
         "recommender": "recommendation",
         "relation_extraction": "relation",
         "ir": "retrieval",
+        "routing": "classification",
         "search": "retrieval",
         "sentiment": "classification",
         "sentiment_analysis": "classification",
@@ -216,6 +220,24 @@ OPTIONS = {
     "tracking": {"false": "none", "no": "none", "off": "none", "disabled": "none", "tb": "tensorboard"},
 }
 """Group → foreign option → option here."""
+
+_EMOTION, _INTENT, _ROUTING, _SENTIMENT = (
+    f"data.profile={name} is its built-in corpus" for name in ("emotion", "intent", "routing", "sentiment")
+)
+
+NOTES = {
+    "task": {
+        "emotion": _EMOTION,
+        "emotion_recognition": _EMOTION,
+        "intent": _INTENT,
+        "intent_classification": _INTENT,
+        "intent_detection": _INTENT,
+        "routing": _ROUTING,
+        "sentiment": _SENTIMENT,
+        "sentiment_analysis": _SENTIMENT,
+    }
+}
+"""Group → foreign option → a clause on what else belongs to it here."""
 
 PATHS = {"model": "model.path", "data": "data.path"}
 """Groups → the key for a folder, or for a name on a hub."""

@@ -18,8 +18,9 @@ FAILURE = "failure.json"
 FINISHED = ".hydra/finished"
 """Empty file that marks a finished stage."""
 
-BARE = ("config.yaml", "failure.json", "metrics.jsonl", "study.lock", "wandb")
-"""Files of a run that has not started to work, besides logs and Hydra's folder; metrics only if empty."""
+BARE = ("config.yaml", "failure.json", "metrics.jsonl", "study.lock", "tensorboard", "wandb")
+"""Files of a run that has not started to work, besides logs and Hydra's folder; metrics only if empty, so that trackers
+have none either."""
 
 
 class State(StrEnum):

@@ -243,6 +243,14 @@ class Attention(Component, ABC):
         del head, num_heads
         return self.pattern(inputs, row)
 
+    @property
+    def idle(self) -> str:
+        """Return a clause that says why the part changes nothing in the windows it was fitted to; empty where it does.
+
+        It is asked for after ``install``. Such a part is refused in training, and noted elsewhere.
+        """
+        return ""
+
     def sharpening(self, num_keys: torch.Tensor) -> torch.Tensor:
         """Return the factor of all scores of queries that see ``num_keys`` keys, of the same shape; 1 by default."""
         return torch.ones_like(num_keys, dtype=torch.float32)

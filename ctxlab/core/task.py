@@ -124,6 +124,10 @@ class Enclose(Protocol):
         ...
 
 
+FindMentions = Callable[[Sequence[Sequence[str]]], list[list[LabelledSpan]]]
+"""Returns the entities in each of several documents, given as their words."""
+
+
 class Task(Component, ABC):
     """A task; each has its own file under ``ctxlab/tasks``."""
 
@@ -189,6 +193,13 @@ class Task(Component, ABC):
     """Number of solved training documents (few-shot examples) before every window."""
     views: int = 1
     """How often every window is in a training pass, in adjacent rows: 2 for a loss that compares draws of dropout."""
+    sides: int = 1
+    """Number of kinds of windows that follow one another in a training item, each of which is read in a pass of its own
+    width: 2 where short queries and long windows alternate."""
+    mentions_run: str | None = None
+    """Directory of a run of ``task=ner`` that finds the entities which documents lack; None where none does."""
+    relates: bool = False
+    """Whether an answer is relations between entities, so that answers can be written as a graph."""
     compares: bool = False
     """Whether the loss compares the windows of a pass, so that a pass of one window or pair teaches nothing."""
     untrained: bool = False
@@ -231,6 +242,10 @@ class Task(Component, ABC):
 
         With ``gold=False`` (prediction) the record needs no labels, and plain text is accepted.
         """
+
+    def take_mentions(self, find: FindMentions) -> None:
+        """Take what finds the entities in documents; called where ``mentions_run`` is set."""
+        raise NotImplementedError(f"task={self.name} declares mentions_run and does not take mentions.")
 
     @abstractmethod
     def collect(self, documents: Sequence[Document]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from ctxlab.core.architecture import first_position
 from ctxlab.core.fusion import GROUPS, KEPT
@@ -112,6 +113,7 @@ class Passes(PassRunner):
         target_place: str | None = None,
         context_length: int | None = None,
         part: Part | None = None,
+        sides: int = 1,
     ) -> None:
         """Store what a pass needs.
 
@@ -125,9 +127,12 @@ class Passes(PassRunner):
                 them to the longest of their pass.
             part: This process's part of every window, where several hold a window together; ``forward`` cuts it, and
                 outputs, labels and figures are those of the part.
+            sides: Number of kinds of windows that follow one another in an item, each of which is read in a pass of its
+                own width, where windows are not linked (``Task.sides``).
         """
         self._strategy, self._forward, self._pad_id, self._device = strategy, forward, pad_id, device
         self._part = part
+        self.sides = sides if part is None else 1
         self._target_place = target_place
         self._context_length = None if strategy.positions.by_batch else context_length
 
@@ -167,9 +172,8 @@ class Passes(PassRunner):
         memory = self._strategy.memory
         if not memory.sequential:
             rows = [(i, w) for i, item in enumerate(items) for w in range(len(item.windows))]
-            inputs, labels = self._inputs(items, rows)
-            outputs, _ = memory.step(self._forward, inputs, memory.start(len(rows)))
-            yield self._passed(items, rows, outputs, labels, cut=True)
+            sides = [[row for row in rows if row[1] % self.sides == side] for side in range(self.sides)]
+            yield joined([self._alone(items, side) for side in sides if side])
             return
         longest_first = sorted(range(len(items)), key=lambda i: len(items[i].windows), reverse=True)
         state, num_steps = memory.start(len(items)), len(items[longest_first[0]].windows)
@@ -181,6 +185,13 @@ class Passes(PassRunner):
             state = memory.detach(state) if cut else state
             yield self._passed(items, rows, outputs, labels, cut=cut)
 
+    def _alone(self, items: Sequence[Item], rows: Sequence[tuple[int, int]]) -> Passed:
+        """Run windows that are not linked in one pass."""
+        inputs, labels = self._inputs(items, rows)
+        memory = self._strategy.memory
+        outputs, _ = memory.step(self._forward, inputs, memory.start(len(rows)))
+        return self._passed(items, rows, outputs, labels, cut=True)
+
     def through(self, model: Any, strategy: Strategy) -> "Passes":
         """Return passes of the same items through another model."""
         return Passes(
@@ -191,6 +202,7 @@ class Passes(PassRunner):
             target_place=self._target_place,
             context_length=self._context_length,
             part=self._part,
+            sides=self.sides,
         )
 
     def _inputs(
@@ -246,6 +258,26 @@ class Passes(PassRunner):
 def kept_tokens(windows: Sequence[Window], width: int) -> torch.Tensor:
     """Return (B, W) 1 for the tokens that a decoder reads of windows padded to ``width``, 0 for the others."""
     return right_pad([np.asarray(window.kept, np.int64) for window in windows], 0, width)
+
+
+def joined(passes: Sequence[Passed]) -> Passed:
+    """Return one pass with the rows of several, in their order; outputs and labels are padded to the longest width."""
+    if len(passes) == 1:
+        return passes[0]
+    width = max(one.outputs.shape[1] for one in passes)
+    rows = [row for one in passes for row in one.rows]
+    order = sorted(range(len(rows)), key=rows.__getitem__)
+    outputs = torch.cat([F.pad(one.outputs, (0, 0, 0, width - one.outputs.shape[1])) for one in passes])
+    labels = torch.cat([F.pad(one.labels, (0, width - one.labels.shape[1]), value=NO_LABEL) for one in passes])
+    return Passed(
+        outputs[order],
+        labels[order],
+        rows=[rows[i] for i in order],
+        tokens=sum(one.tokens for one in passes),
+        width=width,
+        cut=passes[-1].cut,
+        padded_tokens=sum(one.padded_tokens for one in passes),
+    )
 
 
 def append_target(window: Window, target: IntArray) -> tuple[Window, IntArray]:

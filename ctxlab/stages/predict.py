@@ -6,7 +6,7 @@ Without ``run`` the model predicts without training, for tasks whose head comes 
 import json
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ctxlab.config.keys.working import PredictOptions
@@ -23,10 +23,18 @@ from ctxlab.runtime.ranks import current
 from ctxlab.text import known
 from ctxlab.tracking.console import ProgressDisplay, console, say
 from ctxlab.workbench.bench import Workbench
+from ctxlab.workbench.graphs import graphml, jsonld
+from ctxlab.workbench.graphs.triples import Graph, graph_of
 from ctxlab.workbench.opening import open_bench
 from ctxlab.workbench.parts import Parts
 
 _DOCUMENTS_AT_ONCE = 64
+
+LINES = "lines"
+"""Value of ``format`` for a line per document."""
+
+GRAPHS: Mapping[str, Callable[[Graph], str]] = {"jsonld": jsonld.written, "graphml": graphml.written}
+"""Its other values → what writes a graph."""
 
 
 def run(parts: Parts) -> None:
@@ -38,17 +46,34 @@ def run(parts: Parts) -> None:
 def _run(parts: Parts) -> None:
     options: PredictOptions = parts.options
     output = _checked_output(options) if current().leads else None
-    opened = open_bench(parts, lambda task: _documents(options, task, parts.privacy))
+    opened = open_bench(
+        parts,
+        lambda task: _documents(options, task, parts.privacy),
+        refuse=lambda task: _check_format(options.format, task),
+    )
     documents, task = opened.documents.test, opened.bench.task
     lines = _lines(opened.bench, documents)
     if output is None:
         deque(lines, maxlen=0)
         return
-    _write(output, lines)
+    _write(output, lines if options.format == LINES else _graph(lines, options.format))
     screen = console()
     for note in task.notes:
         say(screen, f"note: {note}")
     say(screen, f"{len(documents):,} documents → {output}")
+
+
+def _check_format(name: str, task: Task) -> None:
+    if name != LINES and not task.relates:
+        raise UserError(
+            f"format={name} writes relations between entities, and task={task.name} predicts none: use format={LINES}, "
+            "or a run of task=relation."
+        )
+
+
+def _graph(lines: Iterator[str], name: str) -> Iterator[str]:
+    """Yield the relations of all documents as one graph."""
+    yield GRAPHS[name](graph_of(map(json.loads, lines)))
 
 
 def _write(output: Path, lines: Iterator[str]) -> None:

@@ -17,7 +17,7 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.task import Loss
 from ctxlab.core.types import NO_LABEL, Document, Encoded, FloatArray, IntArray, Merged, Prediction
 from ctxlab.tasks.forms.base import BaseTask
-from ctxlab.tasks.forms.embedding import group_of, info_nce, pooled
+from ctxlab.tasks.forms.embedding import group_of, info_nce, pooled, same_group
 from ctxlab.tasks.records.fields import not_blank, text_of
 from ctxlab.tasks.text.encoding import encode_text
 from ctxlab.tasks.text.subwords import frame
@@ -112,7 +112,7 @@ class Contrastive(BaseTask):
         known = labels != NO_LABEL
         means = F.normalize(pooled(outputs, known), dim=-1)
         group = labels.amax(dim=1)[0::2] >> PLACE_BITS
-        each, has_negative = info_nce(means[0::2] @ means[1::2].T / self._temperature, group)
+        each, has_negative = info_nce(means[0::2] @ means[1::2].T / self._temperature, same_group(group))
         return Loss(each[has_negative].sum() + 0 * each.sum(), has_negative.sum())
 
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:

@@ -1,11 +1,9 @@
-"""Relation extraction between the entities of a document, whose mentions are given.
+"""Relation extraction between the entities of a document, whose mentions are given or found by another run.
 
 Shape legend: L tokens of a document, W tokens of a window, B windows of a batch, D hidden size, S width of an entity's
 state, E entities, R relations.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -19,32 +17,26 @@ from ctxlab.core.architecture import hidden_size, installed, note_installed
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import TASK_MODULE
 from ctxlab.core.shape import LabelledSpan, Shape
-from ctxlab.core.task import Loss
+from ctxlab.core.task import FindMentions, Loss
 from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Prediction
 from ctxlab.tasks.forms.base import BaseTask
 from ctxlab.tasks.forms.mention_labels import (
-    KEPT_FIELDS,
-    KEY_BITS,
-    PLACE_BITS,
-    Annotation,
+    Annotations,
     Tokens,
     by_document,
     enclosed,
     mention_labels,
     word_marks,
 )
-from ctxlab.tasks.forms.pair_classifier import Entities, PairClassifier, adaptive_threshold
-from ctxlab.tasks.records.fields import check_word_places, check_words, missing
-from ctxlab.tasks.records.mentions import Answer, Fact, entities_of, fact_hashes, listed, relations_of
+from ctxlab.tasks.forms.pair_classifier import Entities, PairClassifier, adaptive_threshold, related
+from ctxlab.tasks.records.mentions import Answer, Fact, fact_hashes
+from ctxlab.tasks.records.relation_records import RelationReader, check_known, merged, relation_line
 from ctxlab.tasks.text.subwords import frame, needs_leading_space, split_words
 from ctxlab.text.language import checked
-from ctxlab.text.units import joined, words
+from ctxlab.text.units import words
 
 UNKNOWN = ("refuse", "miss")
 """Values of ``task.unknown_labels``: how gold relations without an output of the model are handled."""
-
-HEADS_AT_ONCE = 64
-"""Number of entities of a long document that are scored as heads at once."""
 
 
 class Relation(BaseTask):
@@ -77,11 +69,13 @@ class Relation(BaseTask):
     primary_metric = "f1"
     shape = Shape("tokens", sentences="sentence_starts", starts=("global_words",), entities="entities", typed=True)
     encloses_mentions = True
+    relates = True
 
     def __init__(
         self,
         labels: Sequence[str] | None = None,
         tokens_field: str = "tokens",
+        text_field: str = "text",
         entities_field: str = "entities",
         relations_field: str = "relations",
         width: int = 256,
@@ -89,6 +83,7 @@ class Relation(BaseTask):
         markers: bool = False,
         unknown_labels: str = "refuse",
         threshold_shift: float = 0.0,
+        mentions: str | None = None,
         language: str | None = None,
     ) -> None:
         """Check and store the options.
@@ -96,6 +91,7 @@ class Relation(BaseTask):
         Args:
             labels: All relations; None learns them from the training documents.
             tokens_field: Field of a record with its words.
+            text_field: Field with plain text, for prediction.
             entities_field: Field with its entities.
             relations_field: Field with its relations.
             width: Width of an entity's state.
@@ -103,6 +99,7 @@ class Relation(BaseTask):
             markers: Whether an asterisk is inserted before and after every mention.
             unknown_labels: Gold relations with a label that is not in training: ``refuse`` or ``miss``.
             threshold_shift: Score above its pair's threshold that a relation needs.
+            mentions: Directory of a run of ``task=ner`` that finds entities; None where records have them.
             language: Two-letter code for language-specific rules; None guesses from the script.
         """
         if unknown_labels not in UNKNOWN:
@@ -111,17 +108,20 @@ class Relation(BaseTask):
             raise UserError(f"task.block={block} does not divide task.width={width}: give a divisor, such as {width}.")
         super().__init__([] if labels is None else _checked_labels(labels))
         self.language = checked(language)
-        self._tokens_field, self._entities_field, self._relations_field = tokens_field, entities_field, relations_field
+        self._reader = RelationReader(tokens_field, entities_field, relations_field, text_field)
+        self._relations_field, self.mentions_run = relations_field, mentions
+        self._find: FindMentions | None = None
+        self._found: dict[int, list[dict[str, Any]]] = {}
         self._width, self._block, self.markers = width, block, markers
         self._unknown_labels, self._threshold_shift = unknown_labels, threshold_shift
         self._types: list[str] | None = None
         self._facts: IntArray | None = None
-        self._annotations: dict[int, Annotation] = {}
+        self._annotations = Annotations()
         self._module: PairClassifier | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without weights, for processes that tokenize."""
-        return {**self.__dict__, "_module": None, "_annotations": {}}
+        return {**self.__dict__, "_module": None, "_annotations": Annotations(), "_find": None, "_found": {}}
 
     @property
     def encode_options(self) -> tuple[Any, ...]:
@@ -130,40 +130,37 @@ class Relation(BaseTask):
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Check words, entities and relations of a record; with ``gold=False`` no relations are needed."""
-        record = {name: value for name, value in record.items() if value is not None}
-        for kind in ("tokens", "entities", *(["relations"] if gold else [])):
-            name, option = getattr(self, f"_{kind}_field"), f"task.{kind}_field"
-            if name not in record:
-                raise missing(record, name, origin=origin, task=self.name, option=option)
-        tokens = listed(record[self._tokens_field], self._tokens_field, origin)
-        check_words(tokens, origin)
-        fields: dict[str, Any] = {name: record[name] for name in KEPT_FIELDS if name in record}
-        for name in fields:
-            fields[name] = check_word_places(fields[name], name, len(tokens), origin)
-        fields["tokens"] = tokens
-        fields["entities"] = entities_of(record, self._entities_field, len(tokens), origin)
+        finds = self.mentions_run is not None
+        fields = self._reader.read(record, origin, gold=gold, finds=finds)
         if gold:
-            fields["relations"] = relations_of(record, self._relations_field, len(fields["entities"]), origin)
-            fields["key"] = self._remember(fields, origin)
+            fields["key"] = self._annotations.remember(fields, origin)
         return Document(str(record.get("id", origin)), fields, origin)
 
-    def _remember(self, fields: Mapping[str, Any], origin: str) -> int:
-        """Store what the loss needs under a key that labels contain; equal content has the same key."""
-        owners: dict[int, tuple[int, ...]] = {}
-        for index, entity in enumerate(fields["entities"]):
-            for start, _ in entity["mentions"]:
-                owners[start] = tuple(dict.fromkeys((*owners.get(start, ()), index)))
-        if max(owners, default=0) >= 1 << PLACE_BITS:
+    def take_mentions(self, find: FindMentions) -> None:
+        """Find entities by ``find`` where documents have none, and where they are scored beside given ones."""
+        self._find = find
+
+    def collect(self, documents: Sequence[Document]) -> None:
+        """Find the entities of all documents that lack them or have gold relations."""
+        if self._find is None:
+            return
+        wanted = [one for one in documents if "entities" not in one.fields or "relations" in one.fields]
+        if (self.markers or self.enclose is not None) and any("relations" in one.fields for one in wanted):
             raise UserError(
-                f"{origin} has a mention at word {max(owners):,}, and at most {1 << PLACE_BITS:,} words are supported: "
-                "split the document in two."
+                "task.mentions cannot be scored beside given entities by a run that writes markers around these: "
+                "predict with it, or train with task.markers=false and without knowledge=markers."
             )
-        known = Annotation(owners, tuple(e["type"] for e in fields["entities"]), tuple(fields["relations"]))
-        digest = hashlib.sha256(json.dumps([fields["entities"], fields["relations"]]).encode()).digest()
-        key = int.from_bytes(digest[:8], "big") >> (64 - KEY_BITS)
-        while self._annotations.setdefault(key, known) != known:
-            key = (key + 1) % (1 << KEY_BITS)
-        return key
+        spans = self._find([one.fields["tokens"] for one in wanted])
+        for one, found in zip(wanted, spans, strict=True):
+            self._found[id(one)] = merged(one.fields["tokens"], found)
+
+    def expand(self, document: Document) -> list[Document]:
+        """Return the document, with the entities that were found in it: its own, or beside given ones."""
+        found = self._found.pop(id(document), None)
+        if found is None:
+            return [document]
+        name = "found" if "entities" in document.fields else "entities"
+        return [replace(document, fields={**document.fields, name: found})]
 
     def labelled_spans(self, document: Document) -> list[LabelledSpan]:
         """Return the mentions of all entities in order, which may overlap, with the types of their entities."""
@@ -178,7 +175,7 @@ class Relation(BaseTask):
         """Return a changed document with the key under which the loss finds its entities."""
         if "key" not in document.fields:
             return document
-        key = self._remember(document.fields, document.origin)
+        key = self._annotations.remember(document.fields, document.origin)
         return replace(document, fields={**document.fields, "key": key})
 
     def learn_labels(self, documents: Sequence[Document]) -> None:
@@ -201,18 +198,9 @@ class Relation(BaseTask):
 
     def check_labels(self, documents: Sequence[Document]) -> None:
         """Raise UserError for gold relations without an output of the model, or note that they count as missed."""
-        known, missed = set(self.labels), 0
-        for document in documents:
-            for index, (_, _, label) in enumerate(document.fields["relations"]):
-                if label in known:
-                    continue
-                if self._unknown_labels == "refuse":
-                    raise UserError(
-                        f"The label '{label}' in the field '{self._relations_field}[{index}]' of {document.origin} is "
-                        f"not among those that the model was trained with ({_some(self.labels)}): count such relations "
-                        "as missed with task.unknown_labels=miss, or list all with task.labels=[…] and train."
-                    )
-                missed += 1
+        missed = check_known(
+            documents, self.labels, field=self._relations_field, refuses=self._unknown_labels == "refuse"
+        )
         if missed:
             self.notes.append(
                 f"{missed} of the relations of {len(documents)} documents have a label that is not in training, "
@@ -343,36 +331,36 @@ class Relation(BaseTask):
 
         An entity is seen where one of its mentions is.
         """
-        entities, gold = document.fields["entities"], document.fields.get("relations", ())
+        gold = document.fields.get("relations", ())
+        relations, scores, seen = self._between(document.fields["entities"], encoded, merged)
+        found = document.fields.get("found")
+        beside = None if found is None else tuple(self._between(found, encoded, merged)[0])
+        known = tuple(self._is_known(document, fact) for fact in gold)
+        answer = Answer(tuple(relations), tuple(scores), known, beside)
+        return Prediction(document.id, answer, [head in seen and tail in seen for head, tail, _ in gold])
+
+    def _between(
+        self, entities: Sequence[Mapping[str, Any]], encoded: Encoded, merged: Merged
+    ) -> tuple[list[Fact], list[float], set[int]]:
+        """Return the relations between entities with their scores, and the entities that were seen."""
         first = np.flatnonzero(np.diff(encoded.word_ids, prepend=-1))
         owners: dict[int, list[int]] = {}
         for index, entity in enumerate(entities):
             for start, _ in entity["mentions"]:
                 if merged.seen[first[start]]:
                     owners.setdefault(start, []).append(index)
-        relations: list[Fact] = []
-        scores: list[float] = []
-        if owners:
-            device = self.classifier.bias.device
-            states = torch.from_numpy(merged.outputs[first[list(owners)]]).to(device)
-            pooled, numbers = self._entities(states, list(owners), owners, [entity["type"] for entity in entities])
-            relations, scores = self._above(pooled, numbers)
-        known = tuple(self._is_known(document, fact) for fact in gold)
-        seen_entities = {entity for own in owners.values() for entity in own}
-        seen = [head in seen_entities and tail in seen_entities for head, tail, _ in gold]
-        return Prediction(document.id, Answer(tuple(relations), tuple(scores), known), seen)
+        if not owners:
+            return [], [], set()
+        device = self.classifier.bias.device
+        states = torch.from_numpy(merged.outputs[first[list(owners)]]).to(device)
+        pooled, numbers = self._entities(states, list(owners), owners, [entity["type"] for entity in entities])
+        return (*self._above(pooled, numbers), {entity for own in owners.values() for entity in own})
 
     def _above(self, entities: Entities, numbers: Sequence[int]) -> tuple[list[Fact], list[float]]:
         """Return the relations that score above the threshold of their pair, and their scores minus the threshold."""
-        relations, scores = [], []
-        for start in range(0, len(numbers), HEADS_AT_ONCE):
-            found = self.classifier(entities, slice(start, start + HEADS_AT_ONCE))  # (heads, E, R + 1)
-            margin = (found[..., 1:] - found[..., :1]).cpu()  # (heads, E, R)
-            for head, tail, label in (margin > self._threshold_shift).nonzero().tolist():
-                if start + head != tail:
-                    relations.append((numbers[start + head], numbers[tail], self.labels[label]))
-                    scores.append(float(margin[head, tail, label]))
-        return relations, scores
+        found = related(self.classifier, entities, shift=self._threshold_shift)
+        relations = [(numbers[head], numbers[tail], self.labels[label]) for head, tail, label, _ in found]
+        return relations, [score for *_, score in found]
 
     def _is_known(self, document: Document, fact: Fact) -> bool:
         """Whether the model's training documents have the fact between entities of the same names."""
@@ -382,22 +370,8 @@ class Relation(BaseTask):
         return bool((known[np.minimum(places, len(known) - 1)] == hashes).any()) if len(known) else False
 
     def record(self, document: Document, prediction: Prediction) -> dict[str, Any]:
-        """Return the relations by the indices of their entities, with the name of each entity's first mention."""
-        answer: Answer = prediction.answer
-        tokens = document.fields["tokens"]
-        called = [joined(tokens[slice(*entity["mentions"][0])])[0] for entity in document.fields["entities"]]
-        relations = [
-            {
-                "head": head,
-                "tail": tail,
-                "label": label,
-                "head_name": called[head],
-                "tail_name": called[tail],
-                "score": round(score, 4),
-            }
-            for (head, tail, label), score in zip(answer.relations, answer.scores, strict=True)
-        ]
-        return {"id": document.id, "relations": relations}
+        """Return the entities with the name of their first mention, and the relations by their indices."""
+        return relation_line(document, prediction.answer)
 
 
 def _checked_labels(labels: Sequence[str]) -> list[str]:
@@ -405,8 +379,3 @@ def _checked_labels(labels: Sequence[str]) -> list[str]:
     if not given or len(set(given)) != len(given) or not all(isinstance(name, str) and name for name in given):
         raise UserError(f"task.labels={given} is empty, repeats a relation or has one without a name: list each once.")
     return given
-
-
-def _some(labels: Sequence[str]) -> str:
-    """Return the first few labels, for messages."""
-    return ", ".join(labels[:8]) + (f" and {len(labels) - 8} more" if len(labels) > 8 else "")

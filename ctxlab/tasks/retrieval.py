@@ -5,22 +5,31 @@ H width of the states.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 
 from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
 from ctxlab.core.task import Loss
-from ctxlab.core.types import ADDED, NO_LABEL, Document, Encoded, FloatArray, IntArray, Merged, Prediction, Window
+from ctxlab.core.types import NO_LABEL, Document, Encoded, Merged, Prediction, Window
 from ctxlab.tasks.forms.base import BaseTask
-from ctxlab.tasks.forms.embedding import group_of, info_nce, max_sim, pooled
-from ctxlab.tasks.forms.vectors import COMBINE, Held, held, ranked
-from ctxlab.tasks.records.evidence import evidence_at
-from ctxlab.tasks.records.questions import PER_TOKEN, drawn_stretch
+from ctxlab.tasks.forms.embedding import info_nce, max_sim, pooled
+from ctxlab.tasks.forms.query_pairs import (
+    Answering,
+    Positive,
+    evidence_in,
+    number_of,
+    pair_windows,
+    part_of,
+    stretched,
+    with_positives,
+)
+from ctxlab.tasks.forms.vectors import COMBINE, held, ranked
+from ctxlab.tasks.records.questions import PER_TOKEN
+from ctxlab.tasks.records.rankings import ALL, Found, Known, ranking
 from ctxlab.tasks.records.retrieval_records import Asked, RecordReader, Text, read_corpus
 from ctxlab.tasks.text.encoding import Pieces, encode_text
 from ctxlab.tasks.text.subwords import frame
@@ -28,27 +37,6 @@ from ctxlab.text.language import checked
 
 QUERY, DOCUMENT = "query", "document"
 """Values of the field ``role`` of a document."""
-
-ALL = "*"
-"""Stands for the documents of the split and the corpus, where a query does not name those to rank."""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The answer to one query."""
-
-    order: tuple[str, ...]
-    """Ids of the documents, the best first."""
-    scores: tuple[float, ...]
-    """Cosine of each, in that order; -1 where nothing of it was read."""
-    num_tokens: int
-    """Tokens of the first relevant document, 0 where it is not known."""
-    share_read: float
-    """Fraction of the tokens of all ranked documents that was read."""
-    could_know: bool
-    """Whether the known evidence, or else something of a relevant document, was read."""
-    position: float | None = None
-    """Position of the evidence in its document, 0 to 1; None where it is not known."""
 
 
 class Retrieval(BaseTask):
@@ -62,8 +50,8 @@ class Retrieval(BaseTask):
     queries; passages are runs of ``passage_tokens`` tokens, whatever the windows are.
 
     It is trained by InfoNCE (van den Oord et al. 2018, arXiv:1807.03748): each window of a relevant document is in a
-    pass beside its query, and is told from the windows of the other queries' documents. The first relevant document of
-    a query is the one that it is trained on.
+    pass beside its query, and is told from the windows of the other queries' documents. Each of several relevant
+    documents is right in turn, and the others are then no negatives. Queries are read in passes of their own width.
     """
 
     name = "retrieval"
@@ -73,6 +61,7 @@ class Retrieval(BaseTask):
     untrained = True
     gathers = True
     compares = True
+    sides = 2
     kinds = frozenset({"encoder"})
     metric = "retrieval"
     primary_metric = "recall_at_5"
@@ -124,6 +113,7 @@ class Retrieval(BaseTask):
         self._corpus: list[Text] | None = None
         self._texts: dict[str, Text] = {}
         self._owners: dict[str, str] = {}
+        self._answering = Answering()
 
     @property
     def encode_options(self) -> tuple[Any, ...]:
@@ -196,8 +186,9 @@ class Retrieval(BaseTask):
     def _query(self, asked: Asked, candidates: Sequence[str], origin: str) -> Document:
         fields: dict[str, Any] = {"role": QUERY, "text": asked.query, "candidates": tuple(candidates)}
         if asked.relevant:
-            first = asked.relevant[0]
-            fields |= {"relevant": asked.relevant, "positive": self._texts[first].text}
+            relevant = tuple(dict.fromkeys(asked.relevant))
+            fields |= {"relevant": relevant, "positives": tuple(self._texts[name].text for name in relevant)}
+            fields["key"] = self._answering.remember(f"{asked.id} {asked.query}", relevant)
             fields["probes"] = [piece for piece in asked.probes if piece["document"] in self._texts]
         return Document(asked.id, fields, origin)
 
@@ -210,22 +201,25 @@ class Retrieval(BaseTask):
         )
 
     def encode(self, documents: Sequence[Document], tokenizer: Any) -> list[Encoded]:
-        """Return queries and documents as token ids; a query has its first relevant document as ``target``."""
+        """Return queries and documents as token ids; a query has its relevant documents as ``target``."""
         before, after = frame(tokenizer)
-        text, positive = "", None
-        encoded = []
+        encoded, texts = [], _Tokenised(tokenizer)
         for document in documents:
-            pieces = encode_text(tokenizer, document.fields["text"], document.fields.get("language", ""))
+            language = document.fields.get("language", "")
+            pieces = encode_text(tokenizer, document.fields["text"], language)
             whole = pieces.encoded(pieces.labelled(NO_LABEL), before=before, after=after)
             if document.fields["role"] == DOCUMENT:
                 encoded.append(whole)
                 continue
             one = self._shortened(whole)
-            if "positive" in document.fields:
-                if positive is None or document.fields["positive"] != text:  # queries about one text are adjacent
-                    text = document.fields["positive"]
-                    positive = encode_text(tokenizer, text, document.fields.get("language", ""))
-                one = _with_positive(one, positive, document)
+            if document.fields.get("positives"):
+                positives = [
+                    Positive(number_of(name), text, evidence_in(text, document.fields["probes"], name))
+                    for name, text in zip(
+                        document.fields["relevant"], texts.of(document.fields["positives"], language), strict=True
+                    )
+                ]
+                one = with_positives(one, positives, document.fields["key"])
             encoded.append(one)
         return encoded
 
@@ -238,45 +232,14 @@ class Retrieval(BaseTask):
         return replace(encoded, query=tuple(encoded.input_ids.tolist()))
 
     def resample(self, encoded: Encoded, seed: int) -> Encoded:
-        """Return a query followed by a stretch of its document; a document alone, of which nothing is learned, empty.
-
-        Of known evidence the stretch has all, as far as it fits.
-        """
+        """Return a query and a stretch of each of its documents; a document alone, which teaches nothing, empty."""
         if not len(encoded.target):
-            return replace(encoded, **{name: getattr(encoded, name)[:0] for name in PER_TOKEN})
-        known = (int(encoded.evidence[0]), int(encoded.evidence[-1])) if len(encoded.evidence) else None
-        drawn = drawn_stretch(len(encoded.target), known, length=self._stretch_tokens, no_answer_share=0.0, seed=seed)
-        stretch = encoded.target if drawn is None else encoded.target[drawn]
-        ids, group = np.concatenate([encoded.input_ids, stretch]), int(encoded.absent[0])
-        sides = np.repeat([0, 1], [len(encoded), len(stretch)])
-        nothing = np.zeros(0, np.int64)
-        return Encoded(
-            ids,
-            np.arange(len(ids)),
-            labels=2 * group + sides,
-            before=encoded.before,
-            after=encoded.after,
-            query=encoded.query,
-            marks=np.concatenate([encoded.marks, np.zeros(len(stretch), np.int64)]) if len(encoded.marks) else nothing,
-        )
+            return part_of(encoded, slice(0, 0))
+        return stretched(encoded, self._stretch_tokens, seed)
 
     def training_windows(self, encoded: Encoded, read: Callable[[Encoded], list[Window]]) -> list[Window]:
-        """Return the windows of a stretch, each after one with its query alone."""
-        size = len(encoded.query)
-        query, text = _part(encoded, slice(0, size)), _part(encoded, slice(size, len(encoded)))
-        if not len(text):
-            return []
-        asked = Window(
-            np.concatenate([encoded.before, query.input_ids, encoded.after]).astype(np.int64),
-            np.concatenate(
-                [np.full(len(encoded.before), ADDED), np.arange(size), np.full(len(encoded.after), ADDED)]
-            ).astype(np.int64),
-        )
-        found = []
-        for window in read(text):
-            index = np.where(window.token_index == ADDED, ADDED, window.token_index + size)
-            found += [asked, Window(window.input_ids, index, begins=False)]
-        return found
+        """Return the windows of the stretches, each after one with its query alone."""
+        return pair_windows(encoded, read)
 
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> Loss:
         """Return the loss summed over pairs; outputs (B, W, H), labels (B, W), a query before each window.
@@ -284,14 +247,14 @@ class Retrieval(BaseTask):
         A pair without a negative has weight 0.
         """
         known = labels != NO_LABEL
-        group = labels.amax(dim=1)[1::2] // 2
+        query, group = labels.amax(dim=1).reshape(-1, 2).T // 2
         asked, text = known[0::2], known[1::2]
         if self._combine == "max_sim":
             scores = max_sim(outputs[0::2], asked, outputs[1::2], text)
         else:
             means = F.normalize(pooled(outputs, known), dim=-1)
             scores = means[0::2] @ means[1::2].T
-        each, has_negative = info_nce(scores / self._temperature, group)
+        each, has_negative = info_nce(scores / self._temperature, self._answering.partners(query, group))
         return Loss(each[has_negative].sum() + 0 * each.sum(), has_negative.sum())
 
     def decode(self, document: Document, encoded: Encoded, merged: Merged) -> Prediction:
@@ -305,11 +268,11 @@ class Retrieval(BaseTask):
         """Rank the documents for each query; predictions of documents stay as they are."""
         texts = {d.fields["document"]: p.answer for d, p in zip(documents, predictions, strict=True) if _is_text(d)}
         queries = [(d, p.answer) for d, p in zip(documents, predictions, strict=True) if not _is_text(d)]
-        names = list(texts)
+        known = {name: Known(one.seen, one.places) for name, one in texts.items()}
         scores = ranked([one for _, one in queries], list(texts.values()))
         share = sum(one.num_seen for one in texts.values()) / max(sum(one.num_tokens for one in texts.values()), 1)
         answers = {
-            document.id: _found(document, names, row, texts=texts, share=share)
+            document.id: ranking(document, row, known=known, share=share)
             for (document, _), row in zip(queries, scores, strict=True)
         }
         return [
@@ -331,61 +294,25 @@ class Retrieval(BaseTask):
         }
 
 
+class _Tokenised:
+    """The tokens of the documents of the query before, which those of the next query often share."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self._known: dict[tuple[str, str], Pieces] = {}
+
+    def of(self, texts: Sequence[str], language: str) -> list[Pieces]:
+        """Return the tokens of each text."""
+        self._known = {
+            (text, language): self._known.get((text, language)) or encode_text(self._tokenizer, text, language)
+            for text in texts
+        }
+        return [self._known[text, language] for text in texts]
+
+
 def _is_text(document: Document) -> bool:
     return bool(document.fields["role"] == DOCUMENT)
 
 
 def _brought(documents: Sequence[Document]) -> list[tuple[Text, str]]:
     return [(text, document.origin) for document in documents for text in document.fields["asking"].texts]
-
-
-def _found(document: Document, names: Sequence[str], row: FloatArray, texts: Mapping[str, Held], share: float) -> Found:
-    wanted = document.fields["candidates"]
-    kept = range(len(names)) if wanted == (ALL,) else [i for i, name in enumerate(names) if name in set(wanted)]
-    order = sorted(kept, key=lambda i: (-row[i], names[i]))
-    relevant = document.fields.get("relevant", ())
-    probes = document.fields.get("probes", ())
-    position, could_know = None, any(texts[name].num_seen for name in relevant)
-    if probes:
-        owner = texts[probes[0]["document"]]
-        position, could_know = _place(owner, probes[0])
-    return Found(
-        tuple(names[i] for i in order),
-        tuple(float(row[i]) for i in order),
-        num_tokens=texts[relevant[0]].num_tokens if relevant else 0,
-        share_read=share,
-        could_know=could_know,
-        position=position,
-    )
-
-
-def _place(owner: Held, piece: Mapping[str, Any]) -> tuple[float, bool]:
-    """Return the position of a piece of evidence in its document, and whether all of it was read."""
-    starts, ends = owner.places
-    nothing = np.zeros(len(starts), np.int64)
-    return evidence_at(
-        Encoded(nothing, nothing, labels=nothing, starts=starts, ends=ends), owner.seen, piece["start"], piece["end"]
-    )
-
-
-def _with_positive(encoded: Encoded, positive: Pieces, document: Document) -> Encoded:
-    """Return a query with its document as target, the tokens of its evidence, and what stands for the document."""
-    relevant = document.fields["relevant"][0]
-    piece = next((one for one in document.fields["probes"] if one["document"] == relevant), None)
-    evidence: IntArray = np.zeros(0, np.int64)
-    if piece is not None:
-        first = int(np.searchsorted(positive.ends, piece["start"], side="right"))
-        last = int(np.searchsorted(positive.starts, piece["end"], side="left")) - 1
-        evidence = np.asarray([min(first, len(positive.ends) - 1), max(last, first)], np.int64)
-        evidence = np.minimum(evidence, len(positive.ends) - 1)
-    return replace(
-        encoded,
-        target=positive.input_ids,
-        anchors=np.full(len(positive.input_ids), ADDED),
-        evidence=evidence,
-        absent=np.asarray([group_of(relevant) >> 2], np.int64),
-    )
-
-
-def _part(encoded: Encoded, part: slice) -> Encoded:
-    return replace(encoded, **{name: getattr(encoded, name)[part] for name in PER_TOKEN})

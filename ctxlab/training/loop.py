@@ -60,6 +60,7 @@ class Trainer:
             target_place=job.target_place,
             context_length=job.context_length,
             part=self.part,
+            sides=job.task.sides,
         )
         self.stop = Stop(self.ranks)
         self.accumulation = Accumulation(job, accelerator, passes=passes, ranks=self.ranks, stop=self.stop)

@@ -15,7 +15,15 @@ from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
 from ctxlab.runtime.dropout import use_words
 from ctxlab.runtime.precision import make_head_exact
-from ctxlab.workbench.fit import check_fit, check_knowledge, check_task, fit_lengths, training_notes, window_notes
+from ctxlab.workbench.fit import (
+    check_fit,
+    check_knowledge,
+    check_task,
+    fit_lengths,
+    idle_notes,
+    training_notes,
+    window_notes,
+)
 
 
 def seed_everything(seed: int) -> None:
@@ -59,7 +67,7 @@ def assemble(
     strategy.reading.fit_merge(causal=facts.kind == "decoder", next_token=task.contiguous)
     task.notes.extend(getattr(model.config, WEIGHTS_NOTES, ()))  # for example, that they are quantised
     _install(strategy, model, facts, length)
-    task.notes.extend([*window_notes(strategy, facts, length), *training_notes(strategy)])
+    task.notes.extend([*window_notes(strategy, facts, length), *training_notes(strategy), *idle_notes(strategy)])
     if knowledge is not None:
         _install_knowledge(knowledge, strategy, model, facts)
     task.install(model)

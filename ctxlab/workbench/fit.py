@@ -72,6 +72,21 @@ def _grown(facts: ModelFacts) -> str:
     return " (model.growth adds layers and hidden units, and moves no limit of positions)" if facts.grown else ""
 
 
+def idle_notes(strategy: Strategy) -> list[str]:
+    """Return the note for a report if the attention part, as installed, changes nothing in windows of this length."""
+    return [f"{strategy.attention.idle}."] if strategy.attention.idle else []
+
+
+def check_active(strategy: Strategy) -> None:
+    """Refuse to train with an attention part that changes nothing in any window.
+
+    Raises:
+        UserError: It does not; names attention that reads the same without it.
+    """
+    if strategy.attention.idle:
+        raise UserError(f"{strategy.attention.idle}: give a longer context, or use strategy/attention=full.")
+
+
 def training_notes(strategy: Strategy) -> list[str]:
     """Return the note for a report if evaluation and prediction do not read as training does."""
     if not strategy.attention.trains_only:

@@ -31,10 +31,12 @@ from ctxlab.workbench.assemble import assemble, seed_everything
 from ctxlab.workbench.augmenting import check_fits
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.fit import check_kind
+from ctxlab.workbench.mentioning import check_not_bundle, give_mentions
 from ctxlab.workbench.parts import Parts
 from ctxlab.workbench.protecting import give_names
 from ctxlab.workbench.shown_pass import ShownPass
 from ctxlab.workbench.teaching import teach
+from ctxlab.workbench.translating import check_translators
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +90,7 @@ def open_bench(
 
     if exported := bundle_of(parts):
         give_names(replace(parts, runtime=None), open_bench)  # names are found by a run
+        check_not_bundle(parts)
         return open_bundle(parts, exported, load, scored=scored, refuse=refuse)
     folder = find_checkpoint(parts, trains=trains)
     source = _checkpointed(parts, folder, trains=trains) if folder else _beginning(parts)
@@ -95,7 +98,9 @@ def open_bench(
     refuse(task)
     if trains:
         check_fits(parts.augment, task)
+        check_translators(parts)
     give_names(parts, open_bench)
+    give_mentions(parts, task, open_bench, trains=trains)
     metric(task.metric)  # a missing metric is an error now, not after hours of training
     if folder is None and not learns:
         _check_untrained(task, source)

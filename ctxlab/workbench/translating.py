@@ -16,6 +16,7 @@ from ctxlab.data.splits import Splits
 from ctxlab.data.streamed import StreamedDocuments
 from ctxlab.runtime.ranks import current
 from ctxlab.tracking.console import ProgressDisplay
+from ctxlab.training import checkpoint
 from ctxlab.workbench.other_run import parts_of
 from ctxlab.workbench.parts import Parts
 
@@ -25,7 +26,29 @@ FILE = "translations.jsonl"
 TEXTS_AT_ONCE = 32
 """Texts that are translated before their lines are written."""
 
+ENDS = ("there", "back")
+"""Keys of ``augment`` with the translating runs, in order."""
+
 OpenBench = Callable[..., Any]
+
+
+def check_translators(parts: Parts) -> None:
+    """Refuse a run whose augmentation needs translating runs that are not there, before any document is read.
+
+    A resumed run has its translations, or opens those runs again.
+
+    Raises:
+        UserError: There is no such run, or it does not translate; there are several processes.
+    """
+    runs = parts.augment.translators
+    if runs is None or not parts.augment.share:
+        return
+    if current().size > 1:
+        raise UserError(
+            f"augment={option(parts.augment)} translates in one process: use trainer.processes=1, or augment=none."
+        )
+    for run, end in zip(runs, ENDS, strict=True) if parts.start is None else ():
+        _parts(parts, run, f"augment.{end}")
 
 
 def translated(
@@ -42,8 +65,7 @@ def translated(
         open_bench: Opens the translating runs, ``workbench.opening.open_bench``.
 
     Raises:
-        UserError: There is no such run, or it does not translate; the documents are not in memory, or in several
-            processes.
+        UserError: The documents are not in memory, or a run cannot be opened.
     """
     augmentation, runs = parts.augment, parts.augment.translators
     if runs is None or not augmentation.share:
@@ -52,8 +74,6 @@ def translated(
     if isinstance(documents, StreamedDocuments):
         raise UserError(f"{name} translates all documents before training, and a file of this size is read in parts: "
                         "use a smaller file, or augment=none.")  # fmt: skip
-    if current().size > 1:
-        raise UserError(f"{name} translates in one process: use trainer.processes=1, or augment=none.")
     assert task.shape is not None
     texts = list(dict.fromkeys(document.fields[task.shape.text] for document in documents))
     file = parts.origin.run_dir / FILE
@@ -62,8 +82,7 @@ def translated(
     missing = [text for text in texts if keys[text] not in known]
     if missing:
         there, back = (
-            _translator(parts, run, f"augment.{end}", open_bench)
-            for run, end in zip(runs, ("there", "back"), strict=True)
+            _translator(parts, run, f"augment.{end}", open_bench) for run, end in zip(runs, ENDS, strict=True)
         )
         for text, new in _pairs(missing, there, back):
             known[keys[text]] = new
@@ -75,10 +94,21 @@ def translated(
 
 def _translator(parts: Parts, run: str, key: str, open_bench: OpenBench) -> Any:
     """Open a translating run; returns what answers documents."""
+    return open_bench(_parts(parts, run, key), lambda _: Splits(train=[], validation=[], test=[])).bench.answerer()
+
+
+def _parts(parts: Parts, run: str, key: str) -> Parts:
+    """Return the parts of a translating run.
+
+    Raises:
+        UserError: There is no such run, it was trained for another task, or no checkpoint of it is valid.
+    """
     other = parts_of(key, run, parts)
     if other.task.name != "translation":
         raise UserError(f"{key}={run} is a run of task={other.task.name}: give one of task=translation.")
-    return open_bench(other, lambda _: Splits(train=[], validation=[], test=[])).bench.answerer()
+    assert other.start is not None
+    checkpoint.find(other.start.folder, other.start.checkpoint)
+    return other
 
 
 def _pairs(texts: Sequence[str], there: Any, back: Any) -> Iterator[tuple[str, str]]:

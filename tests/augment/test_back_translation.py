@@ -10,6 +10,7 @@ from ctxlab.cli import main
 from ctxlab.core.augmentation import changed
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import Document
+from ctxlab.stages import train
 from ctxlab.tasks.classification import Classification
 from ctxlab.workbench.augmenting import check_fits
 from ctxlab.workbench.translating import FILE, _append, _read
@@ -60,6 +61,26 @@ def test_a_line_that_was_cut_short_is_made_again(tmp_path):
     _append(file, "b", "z")
     assert _read(file) == {"a": "x\u2028y", "b": "z"}
     assert _read(tmp_path / "none") == {}
+
+
+@pytest.mark.parametrize(
+    ("stage", "task", "said"),
+    [(None, None, "augment.there={} is not the directory of a run"), ("eval", "ner", "={} is no training run"),
+     ("train", "ner", "={} is a run of task=ner: give one of task=translation")],
+)  # fmt: skip
+def test_a_translating_run_that_is_not_there_is_refused_before_documents_are_read(
+    stage, task, said, tmp_path, capsys, monkeypatch
+):
+    other, run = tmp_path / "other", tmp_path / "run"
+    other.mkdir()
+    if stage:
+        assert main(["train", f"task={task}", "model=tiny_bert", "--cfg", "job"]) == 0
+        (other / "config.yaml").write_text(capsys.readouterr().out.replace("stage: train", f"stage: {stage}"))
+    monkeypatch.setattr(train, "load_documents", lambda *_, **__: pytest.fail("documents were read"))
+    assert main(["train", "task=classification", "model=tiny_bert", "augment=back_translation",
+                 f"augment.there={other}", f"augment.back={other}", f"hydra.run.dir={run}"]) == 2  # fmt: skip
+    assert said.format(other) in capsys.readouterr().err
+    assert not run.exists()
 
 
 @pytest.mark.slow

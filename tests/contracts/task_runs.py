@@ -20,7 +20,7 @@ TINY = (
 )  # fmt: skip
 CONTEXT = 96
 SHORT = {"window": 24, "stride": 16, "reach": 48, "threshold": 48, "keep": 24, "block": 16, "chunk": 16, "base": 24,
-         "group": 16}  # fmt: skip
+         "group": 16, "reference": 48}  # fmt: skip
 """Sizes of attention parts that are made for thousands of tokens."""
 
 PLACES = {"reading": {"window": 40}, "attention": SHORT, "memory": {"num_tokens": 2, "window": 12}}

@@ -83,6 +83,8 @@ DRAWS = {
     "chrf": lambda random: {"ngrams": random.integers(1, 9, 18).tolist()},
     "constraints": lambda random: {"met": int(random.integers(0, 4)), "asked": 3},
     "embeddings": embeddings,
+    "end_to_end": counts("correct", "predicted", "gold"),
+    "featured_ranks": ranks,
     "entities": counts("correct", "predicted", "gold"),
     "lengths": counts("written", "gold"),
     "masked_tokens": tokens,

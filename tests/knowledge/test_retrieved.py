@@ -133,8 +133,10 @@ def test_a_run_is_evaluated_with_its_corpus(tmp_path, corpus, capsys):
     assert main(["eval", f"run={tmp_path}/with", "tracking=none", f"hydra.run.dir={tmp_path}/again"]) == 0
     assert result(tmp_path / "again")["metrics"]["validation"] == found["metrics"]["validation"]
     capsys.readouterr()
-    assert train(tmp_path / "small", *options, known[0], "knowledge.passages=5", "context=16") == 2
+    late = [known[0], "knowledge.passages=5", "context=16", "tracking=tensorboard"]
+    assert train(tmp_path / "small", *options, *late) == 2
     assert "leaves no room for the document beside" in capsys.readouterr().err
+    assert not (tmp_path / "small").exists()  # although the tracker has begun to write
 
 
 @pytest.mark.slow

@@ -1,17 +1,26 @@
 """Retrieval against formulas in numpy: the loss, what is kept of a text, late interaction; and what records may be."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from transformers import BertConfig, BertModel
 
 from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
+from ctxlab.core.strategy import Strategy
 from ctxlab.core.types import NO_LABEL
 from ctxlab.data.parsing import documents_of, split_documents
 from ctxlab.data.readers.read import recognised
 from ctxlab.models.loading.tiny import make_tokenizer
+from ctxlab.runtime.collate import right_pad
+from ctxlab.runtime.forward import Passes, make_items
+from ctxlab.strategies.attention.full import Full
+from ctxlab.strategies.curriculum.constant import Constant
+from ctxlab.strategies.memory.none import NoMemory
+from ctxlab.strategies.positions.keep import Keep
 from ctxlab.strategies.reading.chunk import Chunk
 from ctxlab.tasks.forms.vectors import held, ranked
 from ctxlab.tasks.retrieval import DOCUMENT, Retrieval
@@ -71,6 +80,72 @@ def test_the_loss_is_info_nce(groups, combine):
     assert float(found.weight) == len(expected)
 
 
+def test_each_relevant_document_is_right_in_turn_and_the_others_are_no_negatives():
+    """By hand: queries 0 and 1 are one query with the documents a and b, query 2 has c, and b too."""
+    task, tokenizer = Retrieval(combine="mean", temperature=0.3, stretch_tokens=None), make_tokenizer()
+    texts = [*TEXTS, {"id": "c", "text": "a third one"}, {"id": "d", "text": "a fourth one"}]
+    other = asked(query="which is third?", documents=texts, relevant=["c", "b"])
+    found = task.encode(split(task, asked(documents=texts, relevant=["a", "b", "a"]), other), tokenizer)
+    items = []
+    for place in (0, 5):
+        drawn = task.resample(found[place], 1)
+        windows = task.training_windows(drawn, lambda part: Chunk().windows(part, 64))
+        items += make_items(0, drawn, windows)
+    assert [len(item.windows) for item in items] == [2, 2, 2, 2]
+    read = [tokenizer.decode(item.windows[1].input_ids[item.labels[1] != NO_LABEL]) for item in items]
+    assert read == [text["text"] for text in (TEXTS[0], TEXTS[1], texts[2], TEXTS[1])]
+    torch.manual_seed(1)
+    width = max(len(row) for item in items for row in item.labels)
+    outputs = torch.randn(8, width, 6)
+    rows = [right_pad([row], NO_LABEL, width)[0] for item in items for row in item.labels]
+    loss = task.loss(outputs, torch.stack(rows))
+    means = [np.mean(o[row != NO_LABEL].numpy().astype(float), axis=0) for o, row in zip(outputs, rows, strict=True)]
+    scores = [[float(q @ t / np.sqrt((q @ q) * (t @ t))) / 0.3 for t in means[1::2]] for q in means[0::2]]
+    wrong = {0: [2], 1: [2], 2: [0], 3: [0]}  # columns: a, b, c, b
+    expected = [
+        -np.log(np.exp(scores[i][i]) / sum(np.exp(scores[i][j]) for j in (i, *others))) for i, others in wrong.items()
+    ]
+    assert float(loss.total) == pytest.approx(sum(expected), rel=1e-5)
+    assert float(loss.weight) == 4
+
+
+def test_queries_are_read_in_passes_of_their_own_width_with_the_same_outputs(tiny_encoder):
+    task, tokenizer = Retrieval(stretch_tokens=60), make_tokenizer()
+    texts = [{"id": str(i), "text": " ".join(f"w{i}{j}" for j in range(20 + 9 * i))} for i in range(4)]
+    documents = split(
+        task, asked(documents=texts, relevant=["1"]), asked(query="and where?", documents=texts, relevant=["3"])
+    )
+    drawn = [task.resample(one, 1) for one in task.encode(documents, tokenizer) if len(one.target)]
+    items = [one for d in drawn for one in make_items(0, d, task.training_windows(d, lambda p: Chunk().windows(p, 70)))]
+    strategy = Strategy("chunk", Chunk(), Keep(), Full(), NoMemory(), Constant())
+    calls = []
+
+    def forward(inputs):
+        calls.append(tuple(inputs["input_ids"].shape))
+        return SimpleNamespace(logits=tiny_encoder(**inputs).last_hidden_state)
+
+    found = {}
+    for sides in (1, task.sides):
+        passes = Passes(strategy, forward, tokenizer.pad_token_id, torch.device("cpu"), sides=sides)
+        (found[sides],) = passes.run(items)
+    one, two = found[1], found[2]
+    assert (one.rows, one.tokens) == (two.rows, two.tokens)
+    assert torch.equal(one.labels, two.labels)
+    known = one.labels != NO_LABEL
+    assert torch.allclose(one.outputs[known], two.outputs[known], atol=1e-5)
+    sizes = [[len(item.windows[side]) for item in items] for side in (0, 1)]
+    assert calls[1:] == [(len(side), max(side)) for side in sizes]
+    assert two.padded_tokens == sum(len(side) * max(side) for side in sizes) < one.padded_tokens
+
+
+@pytest.fixture(scope="module")
+def tiny_encoder():
+    torch.manual_seed(0)
+    config = BertConfig(vocab_size=len(make_tokenizer()), hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+                        intermediate_size=32)  # fmt: skip
+    return BertModel(config, add_pooling_layer=False).eval()
+
+
 def test_what_is_kept_of_a_text_and_compared():
     random = np.random.default_rng(1)
     states, seen = random.normal(size=(11, 4)).astype(np.float32), np.ones(11, bool)
@@ -116,10 +191,12 @@ def test_a_query_and_a_stretch_of_its_document_are_rows_side_by_side():
             assert tokenizer.decode(asking.input_ids[own != NO_LABEL]) == tokenizer.decode(query.query)
             assert set(own[own != NO_LABEL] % 2) == {0}
             assert set(window.labels(drawn)[window.labels(drawn) != NO_LABEL] % 2) == {1}
-            assert len({*(own[own != NO_LABEL] // 2), *(window.labels(drawn)[window.labels(drawn) >= 0] // 2)}) == 1
+            assert set(own[own != NO_LABEL] // 2) == {query.absent[0]}
+            assert set(window.labels(drawn)[window.labels(drawn) >= 0] // 2) == {query.absent[1]}
         stretch = drawn.input_ids[size:]
         assert len(stretch) == 30
-        wanted = query.target[query.evidence[0] : query.evidence[1] + 1]
+        wanted = query.target[slice(query.absent[3], query.absent[4] + 1)]
+        assert tokenizer.decode(wanted) == "the pump is here"
         assert any((stretch[i : i + len(wanted)] == wanted).all() for i in range(30 - len(wanted) + 1))
         places.add(tuple(stretch[:3]))
     assert len(places) > 3  # drawn anew

@@ -14,6 +14,7 @@ class PredictOptions:
 
     input: str = MISSING
     output: str = MISSING
+    format: str = MISSING
     overwrite: bool = MISSING
 
 

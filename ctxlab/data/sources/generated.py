@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from ctxlab import corpora
+from ctxlab.config.nearest import suggestion
 from ctxlab.core import plugins
 from ctxlab.core.data import Record, Source
 from ctxlab.core.errors import UserError
@@ -48,6 +49,7 @@ class Generated(Source):
         max_documents: int | None = None,
         probe: Mapping[str, Any] | None = None,
         language: str = "en",
+        profile: str | None = None,
         stages: Sequence[Any] | None = None,
     ) -> None:
         """Check and store the options.
@@ -63,10 +65,13 @@ class Generated(Source):
             max_documents: Maximum documents per split, at least 1; None makes all.
             probe: Options of the probe, for ``task=probe``.
             language: Language of the grammar, ``en`` or ``zh``.
+            profile: Name of another corpus than that of the task, a module of ``ctxlab/corpora/profiles``.
             stages: Corpora in sequence, see ``Source.stages``.
         """
         if language not in LANGUAGES:
             raise UserError(f"data.language={language} has no grammar: use {' or '.join(LANGUAGES)}.")
+        if profile is not None:
+            _check_profile(profile, language)
         check_max_documents(max_documents)
         self.notes: list[str] = []
         self.stages = stages
@@ -95,12 +100,13 @@ class Generated(Source):
             ambiguous_share=ambiguous_share,
             evidence_distance=tuple(evidence_distance),
         )
-        self._max_documents, self._probe, self._language = max_documents, probe, language
+        self._max_documents, self._probe = max_documents, probe
+        self._language, self._profile = language, profile
 
     def load(self, task_name: str, split: str, seed: int) -> list[Record]:
         """Generate the documents of the split; raises UserError if the task has no grammar."""
         given = self._counts[split]
-        grammar = importlib.import_module(_grammars()[_checked(task_name)])
+        grammar = self._grammar(task_name)
         count = given if given is not None else getattr(grammar, "COUNTS", COUNTS)[split]
         count = min(count, self._max_documents or count)
         write = self._writer(grammar, split, seed)
@@ -108,6 +114,17 @@ class Generated(Source):
             Record({"id": f"generated-{split}-{seed}-{i}", **write(i)}, f"generated {split} document {i + 1}")
             for i in range(count)
         ]
+
+    def _grammar(self, task_name: str) -> ModuleType:
+        if self._profile is None:
+            return importlib.import_module(_grammars()[_checked(task_name)])
+        found = importlib.import_module(f"ctxlab.corpora.profiles.{self._profile}")
+        if task_name != found.TASK:
+            raise UserError(
+                f"data.profile={self._profile} has documents for task={found.TASK}, not for task={task_name}: use "
+                f"task={found.TASK}, or leave the profile out."
+            )
+        return found
 
     def _writer(self, grammar: ModuleType, split: str, seed: int) -> Callable[[int], dict[str, Any]]:
         """Return the function from index to document."""
@@ -117,6 +134,18 @@ class Generated(Source):
             writer: Callable[[int], dict[str, Any]] = grammar.writer(self._probe, split, seed)
             return writer
         return partial(grammar.write, self._brief(split, seed))
+
+
+def profiles() -> list[str]:
+    """Return the names of all profiles."""
+    return sorted(path.stem for folder in corpora.__path__ for path in (Path(folder) / "profiles").glob("[!_]*.py"))
+
+
+def _check_profile(name: str, language: str) -> None:
+    if name not in profiles():
+        raise UserError(f"data.profile={name}: there is no profile '{name}'{suggestion(name, profiles(), 'profiles')}")
+    if language != "en":
+        raise UserError(f"data.profile={name} has no documents in data.language={language}: leave one of them out.")
 
 
 def _chinese(task_name: str) -> Callable[..., dict[str, Any]]:

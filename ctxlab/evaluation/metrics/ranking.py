@@ -26,10 +26,11 @@ from itertools import groupby
 
 import numpy as np
 
-from ctxlab.core.types import Document, Prediction, ScoredRecord, Scores, Table
+from ctxlab.core.types import Document, DoubleArray, Prediction, ScoredRecord, Scores, Table
 from ctxlab.evaluation.bins import DISTANCES, LENGTHS, by_part, by_size
 from ctxlab.evaluation.breakdown import Breakdown, mean, picked
 from ctxlab.evaluation.ranks import Rankings, rank
+from ctxlab.evaluation.recommended import Listed, described
 from ctxlab.evaluation.scores import metrics
 from ctxlab.evaluation.statistics import interval_note
 from ctxlab.evaluation.sufficient import recommended_ranks
@@ -42,12 +43,46 @@ LENGTH_BINS = LENGTHS[:-1]
 BEYOND = 1e6
 """Log odds beyond those of any model: unread candidates get -BEYOND if chosen and BEYOND otherwise, maximally wrong."""
 
+RANKS = "recommended_ranks"
+"""Name of the statistic."""
+
 _INTERVAL = interval_note("records")
 
 
 def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> Scores:
-    """Compute the figures of MIND; see ``scored``."""
-    return scored(documents, predictions, "recommended_ranks", recommended_ranks.STATISTIC)
+    """Compute the figures of MIND (see ``scored``), and what the lists are like (``evaluation.recommended``)."""
+    found = scored(documents, predictions, RANKS, recommended_ranks.STATISTIC)
+    return described(found, [_listed(ranking) for ranking in _rankings(documents, predictions)], RANKS)
+
+
+def _rankings(documents: Sequence[Document], predictions: Sequence[Prediction]) -> list[list[tuple[Document, Verdict]]]:
+    """Return the candidates of each ranking with their answers."""
+    pairs = zip(documents, (prediction.answer for prediction in predictions), strict=True)
+    return [list(group) for _, group in groupby(pairs, lambda pair: pair[0].fields["group"])]
+
+
+def _listed(pairs: Sequence[tuple[Document, Verdict]]) -> Listed:
+    """Return a ranking of recommendations, with the log odds of given features where all candidates have some."""
+    gold = _gold(pairs)
+    features = [verdict.beside for _, verdict in pairs]
+    known = [one for one in features if one is not None]
+    return Listed(
+        [document.fields["candidate"] for document, _ in pairs],
+        _scores(pairs, gold),
+        gold,
+        np.asarray(known, np.float64) if len(known) == len(pairs) else None,
+    )
+
+
+def _gold(pairs: Sequence[tuple[Document, Verdict]]) -> DoubleArray:
+    return np.asarray([document.fields["gold"] == (CHOSEN,) for document, _ in pairs], np.float64)
+
+
+def _scores(pairs: Sequence[tuple[Document, Verdict]], gold: DoubleArray) -> DoubleArray:
+    """Return (K,) log odds; an unread chosen candidate has the lowest, any other unread one the highest."""
+    worst = np.where(gold > 0, -BEYOND, BEYOND)
+    given = [odds(verdict) for _, verdict in pairs]
+    return np.asarray([w if g is None else g for g, w in zip(given, worst, strict=True)], np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,9 +112,7 @@ def scored(documents: Sequence[Document], predictions: Sequence[Prediction], nam
         name: Name of the statistic.
         statistic: The statistic, which has the figures.
     """
-    pairs = list(zip(documents, (prediction.answer for prediction in predictions), strict=True))
-    rankings = [list(group) for _, group in groupby(pairs, lambda pair: pair[0].fields["group"])]
-    cases = [_case(ranking, name, statistic) for ranking in rankings]
+    cases = [_case(ranking, name, statistic) for ranking in _rankings(documents, predictions)]
     records = [case.record for case in cases]
     rows = [_overall_row(cases, index, figure) for index, figure in enumerate(statistic.names)]
     columns = ("figure", "value", "low", "high", "by chance")
@@ -92,11 +125,8 @@ def scored(documents: Sequence[Document], predictions: Sequence[Prediction], nam
 
 
 def _case(pairs: Sequence[tuple[Document, Verdict]], name: str, statistic: Rankings) -> _Case:
-    gold = np.asarray([document.fields["gold"] == (CHOSEN,) for document, _ in pairs], np.float64)
-    given = [odds(verdict) for _, verdict in pairs]
-    worst = np.where(gold > 0, -BEYOND, BEYOND)
-    scores = np.asarray([w if g is None else g for g, w in zip(given, worst, strict=True)], np.float64)
-    is_read, ranked = any(g is not None for g in given), rank(scores, gold)
+    gold = _gold(pairs)
+    is_read, ranked = any(verdict.is_read for _, verdict in pairs), rank(_scores(pairs, gold), gold)
     values = {"ranks": ranked.ranks.tolist() if is_read else [], "candidates": len(gold), "auc": ranked.auc}
     document, verdict = next((pair for pair, label in zip(pairs, gold, strict=True) if label), pairs[0])
     evidence, probes = verdict.evidence, document.fields.get("probes", ())

@@ -18,7 +18,9 @@ from ctxlab.evaluation.bins import DISTANCES, LENGTHS, TENTHS, Size, Tenth, size
 from ctxlab.evaluation.breakdown import Breakdown, estimate
 from ctxlab.evaluation.scores import metrics
 from ctxlab.evaluation.statistics import Counts, f1, interval_note, ratio
+from ctxlab.evaluation.sufficient.end_to_end import STATISTIC as FOUND
 from ctxlab.evaluation.sufficient.relations import STATISTIC, ign_f1
+from ctxlab.tasks.records.matched import end_to_end, matched
 from ctxlab.tasks.records.mentions import Answer, Fact
 
 LENGTH_BINS = (128, *LENGTHS[:-2])
@@ -26,6 +28,9 @@ LENGTH_BINS = (128, *LENGTHS[:-2])
 
 DISTANCE_BINS = (8, *DISTANCES)
 """Last word count of each bin of distances between the nearest mentions; the last bin is open."""
+
+END_TO_END = "end_to_end"
+"""Name of the statistic of relations between entities that were found."""
 
 _NOTE = interval_note(figure="F1")
 
@@ -44,6 +49,8 @@ class _Case:
     """Gold relations that occur in the training documents."""
     seen: frozenset[Fact]
     """Gold relations of which both entities were seen."""
+    found: tuple[int, int, int] | None = None
+    """Right, predicted and gold relations between entities that were found; None where none were looked for."""
 
     def counts(self, keep: Callable[["_Case", Fact], bool]) -> tuple[int, int, int]:
         """Count right, predicted and gold relations among those to ``keep``."""
@@ -69,7 +76,7 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
     rows = STATISTIC.table([record.statistics["relations"] for record in records])
     gold, stated = int(rows[:, 2].sum()), int(rows[:, 4].sum())
     seen = sum(len(case.seen) for case in cases)
-    tables = [_overall(rows), _per_relation(cases), *_breakdowns(cases)]
+    tables = [_overall(rows, records), _per_relation(cases), *_breakdowns(cases)]
     notes = [f"The training documents have {stated} of the {gold} gold relations between entities of the same names; "
              "Ign F1 ignores predictions of these in the precision."] if gold else [
              "There is no gold relation in these documents, so every score is 0."]  # fmt: skip
@@ -79,7 +86,8 @@ def score(documents: Sequence[Document], predictions: Sequence[Prediction]) -> S
 def _record(case: _Case) -> ScoredRecord:
     stated = len(case.predicted & case.in_training), len(case.in_training)
     values = dict(zip(STATISTIC.columns, (*case.counts(_all), *stated), strict=True))
-    return ScoredRecord(case.document.id, case.document.id, {"relations": values})
+    found = {} if case.found is None else {END_TO_END: dict(zip(FOUND.columns, case.found, strict=True))}
+    return ScoredRecord(case.document.id, case.document.id, {"relations": values, **found})
 
 
 def _case(document: Document, prediction: Prediction) -> _Case:
@@ -94,7 +102,14 @@ def _case(document: Document, prediction: Prediction) -> _Case:
         predicted=frozenset(answer.relations),
         in_training=frozenset(fact for fact, known in zip(gold, answer.in_training, strict=True) if known),
         seen=frozenset(fact for fact, seen in zip(gold, prediction.seen, strict=True) if seen),
+        found=None if answer.found is None else _found(document, answer.found),
     )
+
+
+def _found(document: Document, predicted: Sequence[Fact]) -> tuple[int, int, int]:
+    """Return the counts of relations between entities that a run of ``task=ner`` found."""
+    owners = matched(document.fields["found"], document.fields["entities"])
+    return end_to_end(predicted, owners, document.fields["relations"])
 
 
 def _all(case: _Case, fact: Fact) -> bool:
@@ -108,8 +123,8 @@ def _figures(counts: Counts) -> tuple[float, float, float]:
     return float(ratio(np.array([right, predicted]))), float(ratio(np.array([right, gold]))), float(f1(counts))
 
 
-def _overall(rows: Counts) -> Table:
-    """Return the table of all relations, and of those not seen in training."""
+def _overall(rows: Counts, records: Sequence[ScoredRecord]) -> Table:
+    """Return the table of all relations, those not seen in training, and those between found entities."""
     sums = rows.sum(axis=0)
     _, recall, _ = _figures(sums[:3])
     ignoring = float(ratio(np.array([sums[0] - sums[3], sums[1] - sums[3]])))
@@ -118,6 +133,10 @@ def _overall(rows: Counts) -> Table:
         ("not in training (Ign)", int(sums[2] - sums[4]), ignoring, recall, *estimate(rows, ign_f1).cells),
     ]
     note = f"Ign: precision without facts seen in training, recall of all; {_NOTE}"
+    if all(END_TO_END in record.statistics for record in records):
+        both = FOUND.table([record.statistics[END_TO_END] for record in records])
+        found.append(("end to end", int(both[:, 2].sum()), *_row(both)))
+        note = f"End to end: between the entities of task.mentions, right where both ends have a gold mention. {note}"
     return Table("overall", "Relations", columns=("relations", "gold", *COLUMNS), rows=found, note=note)
 
 

@@ -19,7 +19,8 @@ from ctxlab.evaluation.ranks import rank
 from ctxlab.evaluation.scores import metrics
 from ctxlab.evaluation.statistics import interval_note
 from ctxlab.evaluation.sufficient import blend_ranks, bm25_ranks, retrieved_ranks
-from ctxlab.tasks.retrieval import ALL, DOCUMENT, Found
+from ctxlab.tasks.records.rankings import ALL, Found
+from ctxlab.tasks.retrieval import DOCUMENT
 from ctxlab.text.index import Bm25Index
 
 NAME, LEXICAL, BLEND = "retrieved_ranks", "bm25_ranks", "blend_ranks"

@@ -1,6 +1,5 @@
 """Full attention whose scores are scaled with the logarithm of the number of keys."""
 
-import logging
 import math
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -17,8 +16,6 @@ from ctxlab.strategies.attention.kernels.base import BaseAttention
 from ctxlab.strategies.attention.kernels.interface import called_causally, install, refuse_unknown
 from ctxlab.strategies.attention.kernels.relative import RelativeBias
 from ctxlab.strategies.attention.kernels.sparse import at_least
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,13 +87,16 @@ class Scaled(BaseAttention):
             self.reference = _trained_length(model)
         declared = {"name": "scaled", "reference": self.reference, "shorter": self.shorter}
         install(model, self.name, attention=self._attend, mask=self._mask, declared=declared)
-        if self.longest is not None and self.longest <= self.reference and not self.shorter:
-            logger.warning(
-                "strategy/attention=scaled changes nothing in windows of %s tokens: it scales the scores of queries "
-                "that see more than strategy.attention.reference=%s keys.",
-                f"{self.longest:,}",
-                f"{self.reference:,}",
-            )
+
+    @property
+    def idle(self) -> str:
+        """Say that no window has more tokens than the reference, so that no score is scaled."""
+        if self.longest is None or self.reference is None or self.longest > self.reference or self.shorter:
+            return ""
+        return (
+            f"strategy/attention=scaled changes nothing in windows of {self.longest:,} tokens: it scales the scores of "
+            f"queries that see more than strategy.attention.reference={self.reference} keys"
+        )
 
     def exporting(self, longest: int) -> AbstractContextManager[None]:
         """Change nothing: no step depends on the content of tensors."""

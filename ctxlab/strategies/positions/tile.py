@@ -4,8 +4,8 @@ from typing import Any
 
 import torch
 
-from ctxlab.core.architecture import installed, learned_tables
-from ctxlab.strategies.positions.tables.learned import Learned
+from ctxlab.core.architecture import learned_tables
+from ctxlab.strategies.positions.tables.learned import Learned, extended_from
 
 
 class Tile(Learned):
@@ -23,7 +23,7 @@ class Tile(Learned):
     @torch.no_grad()
     def grow(self, model: Any, trained: int, length: int) -> None:
         """Copy what rows up to ``trained`` have learned so far to the rows from ``trained`` to ``length``."""
-        known = max(trained, installed(model.config, "positions").get("trained_length", length))
+        known = max(trained, extended_from(model.config) or length)
         if known >= length:
             return
         for table in learned_tables(model):

@@ -52,6 +52,8 @@ class Verdict:
     """Tokens of the document that were read."""
     evidence: tuple[tuple[float, bool], ...]
     """For each known piece of evidence its position in the document (0 to 1) and whether all of it was read."""
+    beside: float | None = None
+    """Log odds of being chosen that given features add to those of the model; None where there are none."""
 
     @property
     def is_read(self) -> bool:

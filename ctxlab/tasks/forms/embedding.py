@@ -19,20 +19,24 @@ def pooled(outputs: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
     return (outputs.float() * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
 
 
-def info_nce(scores: torch.Tensor, group: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def info_nce(scores: torch.Tensor, partners: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return (N,) the cross entropy of picking each one's partner, and (N,) whether it has a negative.
 
     Source: van den Oord et al. 2018 (arXiv:1807.03748), with the partners of the others in the pass as negatives.
 
     Args:
         scores: (N, N) of each one with the partner of each, over the temperature.
-        group: (N,) document of each; partners of the same document are no negatives.
+        partners: (N, N) bool, which of them would also be right for each one, so that they are no negatives.
     """
-    own = torch.eye(len(group), dtype=torch.bool, device=group.device)
-    same = (group[:, None] == group[None, :]) & ~own
-    target = torch.arange(len(group), device=group.device)
-    each = F.cross_entropy(scores.masked_fill(same, -torch.inf), target, reduction="none")
-    return each, (~same & ~own).any(dim=1)
+    own = torch.eye(len(scores), dtype=torch.bool, device=scores.device)
+    target = torch.arange(len(scores), device=scores.device)
+    each = F.cross_entropy(scores.masked_fill(partners & ~own, -torch.inf), target, reduction="none")
+    return each, (~partners & ~own).any(dim=1)
+
+
+def same_group(group: torch.Tensor) -> torch.Tensor:
+    """Return (N, N) bool: which of ``group`` (N,) are of the same document."""
+    return group[:, None] == group[None, :]
 
 
 def max_sim(query: torch.Tensor, asked: torch.Tensor, text: torch.Tensor, known: torch.Tensor) -> torch.Tensor:

@@ -1,11 +1,14 @@
 """How the label of a mention's first token refers to its document, and what is inserted around mentions."""
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ctxlab.core.errors import UserError
 from ctxlab.core.types import GIVEN, NO_LABEL, SENTENCE, IntArray
 from ctxlab.tasks.records.mentions import Fact
 
@@ -29,6 +32,42 @@ class Annotation:
     """First word of a mention to the entities that it belongs to."""
     types: tuple[str, ...]
     relations: tuple[Fact, ...]
+
+
+class Annotations:
+    """What the loss needs of every document, under the keys that labels contain."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, Annotation] = {}
+
+    def __getitem__(self, key: int) -> Annotation:
+        return self._known[key]
+
+    def remember(self, fields: Mapping[str, Any], origin: str) -> int:
+        """Store what the loss needs of a document; equal content has the same key.
+
+        Args:
+            fields: Fields of the document, with its ``entities`` and ``relations``.
+            origin: Its place, for messages.
+
+        Raises:
+            UserError: It has more words than a label can name.
+        """
+        owners: dict[int, tuple[int, ...]] = {}
+        for index, entity in enumerate(fields["entities"]):
+            for start, _ in entity["mentions"]:
+                owners[start] = tuple(dict.fromkeys((*owners.get(start, ()), index)))
+        if max(owners, default=0) >= 1 << PLACE_BITS:
+            raise UserError(
+                f"{origin} has a mention at word {max(owners):,}, and at most {1 << PLACE_BITS:,} words are supported: "
+                "split the document in two."
+            )
+        known = Annotation(owners, tuple(e["type"] for e in fields["entities"]), tuple(fields["relations"]))
+        digest = hashlib.sha256(json.dumps([fields["entities"], fields["relations"]]).encode()).digest()
+        key = int.from_bytes(digest[:8], "big") >> (64 - KEY_BITS)
+        while self._known.setdefault(key, known) != known:
+            key = (key + 1) % (1 << KEY_BITS)
+        return key
 
 
 def mention_labels(word_ids: IntArray, fields: Mapping[str, Any]) -> IntArray:

@@ -15,6 +15,9 @@ NUM_DISTANCES = 32
 MENTIONS_AT_ONCE = 1024
 """Number of mentions of a long document whose distances to all others are in memory at once."""
 
+HEADS_AT_ONCE = 64
+"""Number of entities of a long document that are scored as heads at once."""
+
 BIAS_SCALE = 10.0
 """Biases are stored divided by this factor, so that they learn fast at the learning rate of a pretrained encoder."""
 
@@ -131,3 +134,21 @@ def adaptive_threshold(scores: torch.Tensor, gold: torch.Tensor) -> torch.Tensor
     above = torch.cat([threshold, rest.masked_fill(~gold, -torch.inf)], dim=1).logsumexp(dim=1, keepdim=True)
     below = torch.cat([threshold, rest.masked_fill(gold, -torch.inf)], dim=1).logsumexp(dim=1, keepdim=True)
     return F.relu(above - rest).masked_fill(~gold, 0).sum() + (below - threshold).sum()
+
+
+def related(classifier: PairClassifier, entities: Entities, shift: float) -> list[tuple[int, int, int, float]]:
+    """Return head, tail, relation and score minus threshold of each relation that is above the threshold of its pair.
+
+    Args:
+        classifier: Scores the pairs.
+        entities: The E entities of a document.
+        shift: What a score must be above the threshold.
+    """
+    found = []
+    for start in range(0, len(entities), HEADS_AT_ONCE):
+        scores = classifier(entities, slice(start, start + HEADS_AT_ONCE))  # (heads, E, R + 1)
+        margin = (scores[..., 1:] - scores[..., :1]).cpu()  # (heads, E, R)
+        for head, tail, label in (margin > shift).nonzero().tolist():
+            if start + head != tail:
+                found.append((start + head, tail, label, float(margin[head, tail, label])))
+    return found

@@ -62,8 +62,12 @@ class Ranking(DocumentClassifier, ABC):
 
     def learn_labels(self, documents: Sequence[Document]) -> None:
         """Compute from the number of chosen candidates the fraction of the others that an epoch samples."""
-        num_chosen = sum(document.fields["gold"] == (CHOSEN,) for document in documents)
-        num_others = len(documents) - num_chosen
+        self.sample([document.fields["gold"] == (CHOSEN,) for document in documents])
+
+    def sample(self, chosen: Sequence[bool]) -> None:
+        """Compute that fraction from whether each candidate was chosen."""
+        num_chosen = sum(chosen)
+        num_others = len(chosen) - num_chosen
         if self._negatives is not None and num_others:
             self._kept_share = min(self._negatives * num_chosen / num_others, 1.0)
 
@@ -120,6 +124,9 @@ class Ranking(DocumentClassifier, ABC):
         fields = document.fields
         place = {"turn": fields["turn"]} if "turn" in fields else {}
         score = odds(verdict)
+        more = {}
+        if score is not None and verdict.beside is not None:
+            more = {"score_with_features": round(score + verdict.beside, 6)}
         return {
             "id": fields["record"],
             **place,
@@ -128,6 +135,7 @@ class Ranking(DocumentClassifier, ABC):
             "score": None if score is None else round(score, 6),
             "probability": round(float(verdict.probabilities[1]), 6) if verdict.is_read else None,
             "share_read": round(verdict.num_seen / max(verdict.num_tokens, 1), 4),
+            **more,
         }
 
 

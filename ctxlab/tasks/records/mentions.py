@@ -26,6 +26,8 @@ class Answer:
     """Score of each minus the threshold of its pair."""
     in_training: tuple[bool, ...]
     """For each gold relation whether the training documents have it between entities of the same names."""
+    found: tuple[Fact, ...] | None = None
+    """Relations between the entities that a run of ``task=ner`` found, by their index; None where none was asked."""
 
 
 def entities_of(record: Mapping[str, Any], field: str, num_words: int, origin: str) -> list[dict[str, Any]]:

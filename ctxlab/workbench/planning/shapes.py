@@ -106,7 +106,8 @@ def _passes(trainer: Trainer, items: Sequence[Item]) -> Iterator[Shape]:
         for group in groups.values():
             yield _pass(strategy, passes, group)
     else:
-        yield _pass(strategy, passes, [size for row in sizes for size in row])
+        sides = [[size for row in sizes for size in row[side :: passes.sides]] for side in range(passes.sides)]
+        yield sum((_pass(strategy, passes, side) for side in sides if side), Shape(0, 0))
 
 
 def _sizes(item: Item, place: int, target_place: str | None) -> tuple[int, int]:

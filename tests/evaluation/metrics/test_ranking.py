@@ -33,6 +33,7 @@ def scored(rankings, metric=ranking, **options):
     for index, (labels, scores) in enumerate(rankings):
         for label, score in zip(labels, scores, strict=True):
             fields = {"record": records[index], "group": f"{records[index]}@{index}", "gold": (CLASSES[label],)}
+            fields["candidate"] = f"candidate {len(documents)}"
             fields |= {"probes": probes[index]} if probes else {}
             documents.append(Document(f"{index}", fields, "here"))
             evidence = tuple((probe["at"], probe["seen"]) for probe in probes[index]) if probes else ()
@@ -155,4 +156,4 @@ def test_breakdowns_show_where_quality_is_lost():
         rows = table(found, name)
         assert {row[first]: row["auc"] for row in rows} == labels
         assert all({"rankings", "low", "high"} <= set(row) for row in rows)
-    assert {t.name for t in scored(rankings).tables} == {"overall", "by_length"}
+    assert {t.name for t in scored(rankings).tables} == {"overall", "by_length", "lists"}

@@ -8,7 +8,8 @@ from sklearn.metrics import ndcg_score
 
 from ctxlab.core.types import Document, Prediction
 from ctxlab.evaluation.metrics.retrieval import score, standard
-from ctxlab.tasks.retrieval import ALL, DOCUMENT, QUERY, Found
+from ctxlab.tasks.records.rankings import ALL, Found
+from ctxlab.tasks.retrieval import DOCUMENT, QUERY
 
 WORDS = [f"word{i}" for i in range(40)]
 

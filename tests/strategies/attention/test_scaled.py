@@ -12,6 +12,7 @@ from torch.testing import assert_close
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import bidirectional_mask_function, causal_mask_function, eager_mask
 
+from ctxlab.cli import main
 from ctxlab.core.errors import UserError
 from ctxlab.models.tiny_llama import TinyLlama
 from ctxlab.models.tiny_t5 import TinyT5
@@ -179,16 +180,45 @@ def test_text_is_generated_with_a_cache_as_without_and_left_padded_as_alone(kind
     assert_close(torch.stack(cached.logits)[:, 1], torch.stack(alone.logits)[:, 0], atol=1e-4, rtol=0)
 
 
-def test_within_the_reference_it_is_full_attention(tiny, caplog):
+def test_within_the_reference_it_is_full_attention_and_says_so(tiny):
     model, plain = tiny("bert"), tiny("bert")
     part = Scaled()
     part.fit(64)
     part.install(model)
     Full().install(plain)
     assert part.reference == 512
-    assert "changes nothing in windows of 64 tokens" in caplog.text
+    assert "changes nothing in windows of 64 tokens" in part.idle
     ids = torch.arange(3, 43)[None]
     assert torch.equal(model(ids).logits, plain(ids).logits)
+    part.fit(513)
+    assert not part.idle
+    flatter = Scaled(512, shorter=True)
+    flatter.fit(64)
+    assert not flatter.idle
+
+
+SMALL = ["task=ner", "model=tiny_bert", "strategy=log_scaled", "data.documents=2", "data.validation_documents=1",
+         "data.test_documents=0", "data.words_per_document=40", "data.evidence_distance=[6]", "trainer.max_steps=1",
+         "trainer.precision=fp32", "tracking=none", "model.hidden_size=32", "model.num_layers=1"]  # fmt: skip
+
+
+def test_training_where_nothing_is_scaled_is_refused(tmp_path, capsys):
+    run = tmp_path / "run"
+    assert main(["train", *SMALL, "context=256", f"hydra.run.dir={run}"]) == 2
+    *_, refusal = capsys.readouterr().err.strip().splitlines()
+    assert refusal.startswith("strategy/attention=scaled changes nothing in windows of 256 tokens")
+    assert refusal.endswith("reference=1024 keys: give a longer context, or use strategy/attention=full.")
+    assert not run.exists()
+
+
+@pytest.mark.slow
+def test_evaluation_where_nothing_is_scaled_notes_it(tmp_path):
+    small = ["context=40", "strategy.attention.reference=20"]
+    assert main(["train", *SMALL, *small, f"hydra.run.dir={tmp_path / 'run'}"]) == 0
+    assert main(["eval", f"run={tmp_path / 'run'}", "context=16", f"hydra.run.dir={tmp_path / 'eval'}"]) == 0
+    for folder, said in (("run", False), ("eval", True)):
+        report = (tmp_path / folder / "report.md").read_text()
+        assert ("changes nothing in windows of 16 tokens" in report) == said
 
 
 def test_the_trained_length_is_that_before_the_extension_and_of_the_checkpoint(tiny):

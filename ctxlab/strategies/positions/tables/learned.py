@@ -50,7 +50,7 @@ class Learned(Positions, ABC):
         if note.get("name") != self.name:
             return None
         tables = [table.module.weight.detach()[table.offset :] for table in learned_tables(model)]
-        declared = [self.declared(model.config, rows, note["trained_length"]) for rows in tables]
+        declared = [self.declared(model.config, rows, extended_from(model.config) or len(rows)) for rows in tables]
         return max(float((a - b).abs().max() / b.abs().max()) for a, b in zip(tables, declared, strict=True))
 
     def declared(self, config: Any, rows: torch.Tensor, trained: int) -> torch.Tensor:
@@ -88,13 +88,24 @@ def lengthen(model: Any, length: int, fill: Fill, method: str) -> None:
     trained = min(table.length for table in tables)
     if trained >= length:
         return
+    first = installed(model.config, "positions").get("trained_length", trained)  # a checkpoint may be extended again
     old, new = tables[0].module.num_embeddings, tables[0].offset + length
     for table in tables:
         _replace(table, fill(table.module.weight.detach()[table.offset :], length))
     _lengthen_buffers(model, old, new)
     model.config.max_position_embeddings += new - old
-    note = {"name": method, "trained_length": trained, "length": length}
+    note = {"name": method, "trained_length": first, "extended_from": trained, "length": length}
     note_installed(model.config, "positions", note)
+
+
+def extended_from(config: Any) -> int | None:
+    """Return the rows that the last extension of a learned table began with; None where there was none.
+
+    They are more than the model was first trained for where a checkpoint has been extended again.
+    """
+    note = installed(config, "positions")
+    found = note.get("extended_from", note.get("trained_length"))
+    return None if found is None else int(found)
 
 
 def _replace(table: LearnedTable, rows: torch.Tensor) -> None:

@@ -132,6 +132,21 @@ def test_extending_twice_counts_from_the_longer_table(tiny):
     assert model.config.max_position_embeddings == 32
 
 
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: type(part).__name__)
+def test_extending_twice_keeps_the_note_of_the_trained_length(tiny, part):
+    model = tiny("bert", positions=8)
+    part.extend(model, 12)  # not a multiple: rows 12 to 19 are not those of a single extension
+    with torch.no_grad():
+        learned_tables(model)[0].module.weight[10] += 1.0  # as training at 12 tokens would
+    part.extend(model, 20)
+    note = {"name": part.name, "trained_length": 8, "extended_from": 12, "length": 20}
+    assert model.config.ctxlab["positions"] == note
+    assert part.deviation(model, 20) == pytest.approx(0.0, abs=1e-6)
+    before = rows(model)
+    Tile().grow(model, 8, 20)
+    assert torch.equal(rows(model)[:12], before[:12])  # what the checkpoint has learned stays
+
+
 def test_declarations():
     assert not Keep().extends
     assert all(part.extends and part.kinds == {"learned"} for part in PARTS)
