@@ -78,7 +78,7 @@ def test_every_generated_token_rotates_all_keys_again(opened):
     )  # fmt: skip
     lengths = (20, TRAINED - 3, LENGTH - 8, 90)
     windows = [opened.strategy.reading.windows(document(length, length), LENGTH)[0] for length in lengths]
-    for window, written in zip(windows, bench._generator().generate(windows), strict=True):
+    for window, written in zip(windows, bench._generator().generate([[one] for one in windows]), strict=True):
         ids = window.input_ids.tolist()
         with torch.inference_mode():
             for _ in range(8):
