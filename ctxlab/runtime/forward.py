@@ -251,6 +251,8 @@ class Passes(PassRunner):
             tokens = sum(min(max(size - own.start, 0), width) for size in sizes)
         padded = len(rows) * width
         if is_fused(items[0].windows):
+            width = self.width(max(len(items[i].windows[w]) for i, w in rows))
+            padded = len(rows) * width + labels.numel()
             rows = [row for row in rows if row[1] == 0]
         return Passed(outputs, labels, rows=rows, tokens=tokens, width=width, cut=cut, padded_tokens=padded)
 

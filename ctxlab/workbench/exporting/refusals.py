@@ -29,7 +29,7 @@ def check_parts(parts: Parts) -> None:
             "left: train with strategy/memory=none."
         )
     if strategy.reading.joins or strategy.reading.wants_scorer:
-        second = "its windows read one another" if strategy.reading.joins else "it reads with a second model"
+        second = "its windows are read together" if strategy.reading.joins else "it reads with a second model"
         raise UserError(
             f"strategy/reading={option(strategy.reading)} cannot be exported, as {second}: strategy/reading=chunk, "
             "truncate and select can."

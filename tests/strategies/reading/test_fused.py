@@ -241,6 +241,22 @@ def test_a_target_belongs_to_a_group_and_goes_to_the_group_with_the_evidence():
     assert apart == [[5, 1]] * 6  # no window alone has all of it
 
 
+def test_tokens_are_counted_with_and_without_padding():
+    items = [
+        item for i, n in enumerate((31, 5)) for item in make_items(i, document(n), Fused(12).windows(document(n), 99))
+    ]
+    passed = next(Passes(strategy(Fused(12)), model_call(t5_fused()), 0, CPU, IN_DECODER).run(items))
+    assert passed.tokens == 31 + 4 * 3 + 4 + 5 + 3 + 4
+    assert passed.padded_tokens == 5 * 12 + 2 * 4
+    assert passed.rows == [(0, 0), (1, 0)]
+
+
+def t5_fused():
+    model = t5()
+    fused(model)
+    return model
+
+
 def test_gradients_reach_every_window():
     model, one = t5(), document(31)
     items = make_items(0, one, fused(model).windows(one, 100))
