@@ -4,7 +4,7 @@ Shape legend: W tokens of a window, P probes, V levels (every measured layer, th
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -81,7 +81,7 @@ def measure(
 
 
 def _applied(subject: Subject, item: Item, probe: Probe) -> Item:
-    return Item(item.document, [probe.applied(w, subject) for w in item.windows], item.labels, item.marks)
+    return replace(item, windows=[probe.applied(w, subject) for w in item.windows])
 
 
 def _pairs(ones: Sequence[Sequence[States]], others: Sequence[Sequence[States]]) -> list[tuple[States, States]]:

@@ -9,9 +9,11 @@ from types import ModuleType
 from typing import Any
 
 from ctxlab import corpora
+from ctxlab.config.nearest import suggestion
 from ctxlab.core import plugins
 from ctxlab.core.data import Record, Source
 from ctxlab.core.errors import UserError
+from ctxlab.corpora import named
 from ctxlab.corpora.grammar import chinese
 from ctxlab.corpora.grammar.brief import Brief
 from ctxlab.data.identity import check_max_documents
@@ -48,6 +50,7 @@ class Generated(Source):
         max_documents: int | None = None,
         probe: Mapping[str, Any] | None = None,
         language: str = "en",
+        corpus: str | None = None,
         stages: Sequence[Any] | None = None,
     ) -> None:
         """Check and store the options.
@@ -63,6 +66,7 @@ class Generated(Source):
             max_documents: Maximum documents per split, at least 1; None makes all.
             probe: Options of the probe, for ``task=probe``.
             language: Language of the grammar, ``en`` or ``zh``.
+            corpus: Another grammar for the task, a file under ``ctxlab/corpora/named``; None for the task's own.
             stages: Corpora in sequence, see ``Source.stages``.
         """
         if language not in LANGUAGES:
@@ -96,11 +100,19 @@ class Generated(Source):
             evidence_distance=tuple(evidence_distance),
         )
         self._max_documents, self._probe, self._language = max_documents, probe, language
+        self._corpus = _named(corpus)
+        if corpus is not None and language != "en":
+            raise UserError(f"data.corpus={corpus} has no words in data.language={language}: leave one of them out.")
 
     def load(self, task_name: str, split: str, seed: int) -> list[Record]:
         """Generate the documents of the split; raises UserError if the task has no grammar."""
         given = self._counts[split]
-        grammar = importlib.import_module(_grammars()[_checked(task_name)])
+        grammar = importlib.import_module(_grammars()[_checked(task_name)] if self._corpus is None else self._corpus)
+        if self._corpus is not None and task_name != grammar.TASK:
+            raise UserError(
+                f"data.corpus={self._corpus.rsplit('.', 1)[-1]} is for task={grammar.TASK}, not for task={task_name}: "
+                "leave data.corpus out, or change the task."
+            )
         count = given if given is not None else getattr(grammar, "COUNTS", COUNTS)[split]
         count = min(count, self._max_documents or count)
         write = self._writer(grammar, split, seed)
@@ -139,6 +151,20 @@ def _grammars() -> dict[str, str]:
     """Return task → module with its grammar; ctxlab's grammars take precedence over those of plug-ins."""
     own = (path.stem for folder in corpora.__path__ for path in Path(folder).glob("[!_]*.py"))
     return {**plugins.grammars(), **{name: f"ctxlab.corpora.{name}" for name in own}}
+
+
+def corpora_by_name() -> list[str]:
+    """Return the values of ``data.corpus``."""
+    return sorted(path.stem for path in Path(named.__path__[0]).glob("[!_]*.py"))
+
+
+def _named(corpus: str | None) -> str | None:
+    """Return the module of a corpus; raises UserError where there is none of this name."""
+    if corpus is None:
+        return None
+    if corpus not in corpora_by_name():
+        raise UserError(f"data.corpus={corpus} is not a corpus{suggestion(corpus, corpora_by_name(), 'corpora')}")
+    return f"{named.__name__}.{corpus}"
 
 
 def _checked(task_name: str) -> str:
