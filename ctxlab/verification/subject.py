@@ -85,7 +85,8 @@ class Subject:
     def document(self, num_tokens: int, draw: int = 0) -> Encoded:
         """Return a document of random tokens; each ``draw`` is another document.
 
-        They have sentence marks, and the numbers that the model takes. Some tokens begin or continue an entry of the first type of a gazetteer, which other parts ignore.
+        They have sentence marks, and the numbers that the model takes. Some tokens begin or continue an entry of the
+        first type of a gazetteer, which other parts ignore.
         """
         random = np.random.default_rng((self.seed, num_tokens, draw))
         place = np.arange(num_tokens)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from ctxlab.core.added_modules import attach, attached
-from ctxlab.core.architecture import NOTE, installed, note_installed, reading_stack
+from ctxlab.core.architecture import NOTE, installed, note_installed, token_tables
 from ctxlab.core.errors import UserError
 from ctxlab.core.numbers import BOX, BOXES, LARGEST, NUMBERS, Numbers
 
@@ -38,8 +38,10 @@ class TokenNumbers(torch.nn.Module):
 
     def forward(self, given: torch.Tensor) -> torch.Tensor:
         """Return (B, W, D): what the numbers (B, W, F) add."""
+        added: torch.Tensor
         if self.numbers.kind != BOXES:
-            return given.to(self.weight.dtype) @ self.weight
+            added = given.to(self.weight.dtype) @ self.weight
+            return added
         buckets = self.numbers.buckets
         places = (given[..., :-1] * (buckets / (LARGEST + 1))).long().clamp(0, buckets - 1)  # (B, W, 4)
         added = F.embedding(given[..., -1].long().clamp(0, len(self.pages) - 1), self.pages)
@@ -51,7 +53,8 @@ class TokenNumbers(torch.nn.Module):
         """Add the hooks to ``model``."""
         # Before the hooks of other parts, which do not know the input.
         model.register_forward_pre_hook(self.take, with_kwargs=True, prepend=True)
-        reading_stack(model).get_input_embeddings().register_forward_hook(self.add)
+        for table in token_tables(model):  # the first that is called reads the windows, in an encoder-decoder too
+            table.register_forward_hook(self.add)
         model.register_forward_hook(self.check)
 
     def take(
@@ -71,7 +74,8 @@ class TokenNumbers(torch.nn.Module):
         if self._given is None:
             return None
         given, self._given = self._given, None
-        return embedded + self(given).to(embedded.dtype)
+        added: torch.Tensor = self(given)
+        return embedded + added.to(embedded.dtype)
 
     def check(self, model: Any, _given: Any, _output: Any) -> None:
         """Refuse a model that did not use its embeddings in a forward pass with numbers.
@@ -93,8 +97,7 @@ def install_numbers(model: Any, numbers: Numbers) -> None:
         if installed(model.config, NUMBERS):
             getattr(model.config, NOTE).pop(NUMBERS)
         return
-    table = reading_stack(model).get_input_embeddings()
-    module = TokenNumbers(numbers, table.weight.shape[1])
+    module = TokenNumbers(numbers, model.get_input_embeddings().weight.shape[1])
     attach(model, NUMBERS, module)
     module.watch(model)
     note_installed(
