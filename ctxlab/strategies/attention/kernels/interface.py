@@ -40,7 +40,7 @@ def install(
         attention: Follows the library's ``AttentionInterface``.
         mask: Follows the library's ``AttentionMaskInterface``; without it a causal model would attend to later tokens.
         declared: What is recorded in the config, under ``ctxlab.attention``.
-        takes_tensors: Whether ``attention`` also takes a mask of padding (B, 1, 1, L) that a model makes itself, as LayoutLM.
+        takes_tensors: Whether ``attention`` also takes a mask of padding (B, 1, 1, L) that a model makes itself.
 
     Raises:
         UserError: The model's layers do not call the interface.
