@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from ctxlab.core.data import Record
 from ctxlab.data.readers.word_places import Places
+from ctxlab.text.units import words
 
 WORDS, TAGS = ("word", "token"), ("tag", "ner", "ner_tag", "ner_tags", "bio")
 SENTENCES = ("sentence #", "sentence", "sentence_id", "sent_id", "sentence_idx")
@@ -45,7 +46,7 @@ def as_documents(names: Sequence[str], rows: Sequence[Record]) -> list[Record] |
         fields = found[-1].fields
         if not fields["tokens"] or any(changed.values()):
             fields["sentence_starts"].append(len(fields["tokens"]))
-        own = row.fields[word].split() if places.has_cells else [row.fields[word]]
+        own = words(row.fields[word]) if places.has_cells else [row.fields[word]]
         fields["tokens"] += own
         fields["tags"] += [] if tag is None else _tags(row.fields[tag], len(own))
         if places.has_any:

@@ -11,7 +11,7 @@ from ctxlab.core.types import FloatArray
 from ctxlab.tasks.records.fields import kind, missing
 
 
-def numbers_field(record: Mapping[str, Any], field: str, origin: str, task: str) -> list[Any]:
+def numbers_field(record: Mapping[str, Any], field: str, origin: str, task: str) -> Sequence[Any]:
     """Return the list in ``field`` of a record.
 
     Raises:
@@ -22,7 +22,8 @@ def numbers_field(record: Mapping[str, Any], field: str, origin: str, task: str)
     value = record[field]
     if not isinstance(value, list | tuple | np.ndarray) or not len(value):
         raise UserError(f"The field '{field}' of {origin} is {kind(value)}: give a list with the numbers of each word.")
-    return list(value)
+    found: Sequence[Any] = value
+    return found
 
 
 def word_numbers(rows: Sequence[Any], count: int, wanted: Numbers, field: str, origin: str) -> FloatArray:
@@ -45,11 +46,24 @@ def word_numbers(rows: Sequence[Any], count: int, wanted: Numbers, field: str, o
         raise UserError(
             f"{origin} has {count:,} words and {len(rows):,} lists of numbers in '{field}': give one for each word."
         )
+    if (whole := _whole(rows, wanted)) is not None:
+        return whole
     found = np.zeros((count, wanted.count), np.float32)
     for place, row in enumerate(rows):
         if row is not None:
             found[place] = _checked(row, wanted, f"'{field}[{place}]' of {origin}")
     return found
+
+
+def _whole(rows: Sequence[Any], wanted: Numbers) -> FloatArray | None:
+    """Return (words, F) floats that are as they should be; None for others, which are looked at one by one."""
+    try:
+        found = np.asarray(rows, np.float64)
+    except (TypeError, ValueError):
+        return None
+    found = found[:, None] if found.ndim == 1 else found
+    fits = wanted.kind != BOXES and found.shape == (len(rows), wanted.count) and bool(np.isfinite(found).all())
+    return found.astype(np.float32) if fits else None
 
 
 def _checked(row: Any, wanted: Numbers, where: str) -> FloatArray:
