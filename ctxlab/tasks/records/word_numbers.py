@@ -14,6 +14,12 @@ from ctxlab.tasks.records.fields import kind, missing
 def numbers_field(record: Mapping[str, Any], field: str, origin: str, task: str) -> Sequence[Any]:
     """Return the list in ``field`` of a record.
 
+    Args:
+        record: A raw record.
+        field: Its name in the record.
+        origin: Place of the record, for messages.
+        task: Name of the task that reads it.
+
     Raises:
         UserError: It is missing, or is no list.
     """
