@@ -23,6 +23,7 @@ ALLOWED = {
     "audit/lists/toxic.py": "a file of words that blanks separate",
     "tasks/text/encoding.py": "a space at which a long text is split for the tokenizer",
     "data/readers/brat.py": "numbers of an annotation",
+    "data/readers/hocr.py": "classes of an element",
     "data/readers/conll.py": "columns of a line",
     "data/readers/layouts/conllu.py": "a comment of the format",
     "corpora/grammar/names.py": "lists of names in the code",

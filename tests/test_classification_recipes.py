@@ -11,11 +11,11 @@ import pytest
 from ctxlab.cli import main
 from ctxlab.command.compose import compose
 from ctxlab.config.limits import validate
-from ctxlab.data.sources.generated import Generated, profiles
+from ctxlab.data.sources.generated import Generated
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "recipes.md").read_text(encoding="utf-8")
 COMMANDS = {
-    re.search(r"data\.profile=(\w+)", line).group(1): line.split()[2:]
+    re.search(r"data\.corpus=(\w+)", line).group(1): line.split()[2:]
     for line in re.findall(r"^ctxlab train .*$", PAGE, re.MULTILINE)
 }
 (CODE,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
@@ -23,28 +23,28 @@ TINY = {"model": "tiny_bert", "data.documents": "6", "data.validation_documents"
         "trainer.max_tokens": "300", "tracking": "none"}  # fmt: skip
 
 
-def test_every_profile_has_a_recipe_whose_keys_exist():
-    assert sorted(COMMANDS) == profiles()
+def test_every_recipe_has_keys_that_exist():
+    assert sorted(COMMANDS) == ["emotion", "intent", "routing", "sentiment"]
     for words in COMMANDS.values():
         validate(compose("train", words))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("profile", COMMANDS)
-def test_a_recipe_trains_and_reports_every_class(profile, tmp_path):
-    kept = [word for word in COMMANDS[profile] if word.split("=")[0] not in TINY]
+@pytest.mark.parametrize("corpus", COMMANDS)
+def test_a_recipe_trains_and_reports_every_class(corpus, tmp_path):
+    kept = [word for word in COMMANDS[corpus] if word.split("=")[0] not in TINY]
     small = [f"{key}={value}" for key, value in TINY.items()]
     assert main(["train", *kept, *small, f"hydra.run.dir={tmp_path / 'run'}"]) == 0
     found = json.loads((tmp_path / "run" / "result.json").read_text())
     assert found["task"] == "classification"
     report = (tmp_path / "run" / "report.md").read_text()
-    source = Generated(6, profile=profile, words_per_document=120)
+    source = Generated(6, corpus=corpus, words_per_document=120)
     for record in source.load("classification", "train", 1):
         assert record.fields["label"] in report
 
 
 def test_the_code_makes_a_text_of_every_turn_as_the_built_in_corpus_has_them(tmp_path):
-    source = Generated(6, profile="emotion", words_per_document=126)
+    source = Generated(6, corpus="emotion", words_per_document=126)
     records = [record.fields for record in source.load("classification", "train", 1)]
     turns = []
     for record in records:

@@ -18,6 +18,9 @@ STAGES = ("train", "compare", "sweep", "plan")
 OPEN = ("model.name", "model.dropout", "model.attention_dropout")
 """Keys of the model that the new run may set."""
 
+NUMBERS = "model.numbers"
+"""Key of the numbers that tokens carry, which a run on text alone does not have: the new run may."""
+
 GROWTH = "model.growth"
 """Key of what is added to the weights: the run's own is in them, and the new run may add more."""
 
@@ -52,10 +55,14 @@ def _is_growth(key: str) -> bool:
     return key == GROWTH or key.startswith(f"{GROWTH}.")
 
 
+def _is_open(key: str) -> bool:
+    return key in OPEN or key == NUMBERS or key.startswith(f"{NUMBERS}.") or _is_growth(key)
+
+
 def _repeats(origin: Start, override: Override) -> bool:
     """Return whether an override only repeats the run's model; raises UserError if it is another one."""
     key = override.key_or_group
-    if not (key == "model" or key.startswith("model.")) or key in OPEN or _is_growth(key):
+    if not (key == "model" or key.startswith("model.")) or _is_open(key):
         return False
     before = value_in(origin, override)
     if override.is_delete() or override.is_sweep_override() or before != override.value():

@@ -222,7 +222,7 @@ OPTIONS = {
 """Group → foreign option → option here."""
 
 _EMOTION, _INTENT, _ROUTING, _SENTIMENT = (
-    f"data.profile={name} is its built-in corpus" for name in ("emotion", "intent", "routing", "sentiment")
+    f"data.corpus={name} is its built-in corpus" for name in ("emotion", "intent", "routing", "sentiment")
 )
 
 NOTES = {

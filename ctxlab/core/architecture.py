@@ -22,7 +22,16 @@ RELATIVE = ("relative_attention_num_buckets", "position_buckets", "max_relative_
 DECODER_LAYERS = ("num_decoder_layers", "decoder_layers")
 """Fields of a config with the number of decoder layers of an encoder-decoder."""
 
-INCOMPATIBLE = (ValueError, ImportError, KeyError, NotImplementedError, TypeError, AttributeError, RuntimeError)
+INCOMPATIBLE = (
+    ValueError,
+    ImportError,
+    KeyError,
+    NotImplementedError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    IndexError,
+)
 """Errors of a model that cannot run with an attention of ours."""
 
 SAMPLE_TOKENS = 8

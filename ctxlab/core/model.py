@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ctxlab.core.contract import Component
+from ctxlab.core.numbers import Numbers
 
 ADDED_MODULES = "ctxlab_parts"
 """Attribute of a model with the trainable modules of a strategy, task or tuning rule; prefix of their names in a
@@ -73,6 +74,8 @@ class ModelSource(Component, ABC):
     """Dropout rate on attention probabilities."""
     growth: Mapping[str, Any] | None = None
     """Options of ``model.growth``: what is added to the weights that are loaded; None for nothing."""
+    numbers: Mapping[str, Any] | None = None
+    """Options of ``model.numbers``: numbers that tokens carry besides their text; None for none."""
 
     @abstractmethod
     def kind(self) -> str:
@@ -86,6 +89,15 @@ class ModelSource(Component, ABC):
         """Return the label names of the ``head`` in the weights; empty if the weights have no such head."""
         del head
         return []
+
+    def taken_numbers(self, config: Any) -> Numbers:
+        """Return the numbers of tokens that the model takes, once it is built with ``config``.
+
+        Raises:
+            UserError: An option of ``numbers`` is not valid.
+        """
+        del config
+        return Numbers.of(self.numbers)
 
     @abstractmethod
     def build(self, head: str, labels: Sequence[str], configure: Callable[[Any], None] | None = None) -> Any:

@@ -1,6 +1,7 @@
 """The inputs and outputs of one forward pass.
 
-Shape legend: B windows of a pass, W tokens of the longest one, C outputs per token, T target tokens.
+Shape legend: B windows of a pass, W tokens of the longest one, C outputs per token, T target tokens, F
+numbers of a token.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,7 @@ from typing import Any, Protocol
 import torch
 
 from ctxlab.core.strategy import Strategy
-from ctxlab.core.types import IntArray, Window
+from ctxlab.core.types import FloatArray, IntArray, Window
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +27,8 @@ class Item:
     targets: Sequence[IntArray] = ()
     """(T,) target tokens of each window, or of all windows that a decoder reads together, with the first of them; empty
     for tasks without targets."""
+    numbers: Sequence[FloatArray] = ()
+    """(W, F) numbers of each window's tokens; F is 0 where tokens have none, as where this is empty."""
 
     def __len__(self) -> int:
         """Return the number of tokens of all windows."""

@@ -12,6 +12,7 @@ from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
 from ctxlab.core.explanation import Answered, Asked
 from ctxlab.core.labelling import LabelForm
+from ctxlab.core.numbers import Numbers
 from ctxlab.core.shape import LabelledSpan, Shape
 from ctxlab.core.types import (
     NO_LABEL,
@@ -187,6 +188,12 @@ class Task(Component, ABC):
     """Whether it predicts from mentions of entities that are given, around which ``enclose`` writes."""
     enclose: "Enclose | None" = None
     """Writes around the mentions of a document; None writes nothing."""
+    takes_numbers: bool = False
+    """Whether words of a record may have numbers, which its tokens carry to the model."""
+    numbers_field: str | None = None
+    """Field of a record with the numbers of each word; None reads none."""
+    numbers: Numbers = Numbers()
+    """The numbers that the model takes; set before documents are parsed."""
     learns_labels: bool
     """Whether evaluating an untrained model requires a call of ``learn_labels`` first."""
     num_examples: int

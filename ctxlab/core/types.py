@@ -1,6 +1,7 @@
 """Data types passed from sources to reports: documents, windows, predictions, tables.
 
-Shape legend: L tokens of a document, W tokens of a window, B windows of a batch, C outputs per token.
+Shape legend: L tokens of a document, W tokens of a window, B windows of a batch, C outputs per token, F numbers of a
+token.
 """
 
 from collections.abc import Mapping, Sequence
@@ -92,6 +93,8 @@ class Encoded:
     """How many of them are encoded as several tokens each."""
     room: int = 0
     """Tokens that every window leaves free for generation (decoders, whose context contains both)."""
+    numbers: FloatArray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    """(L, F) numbers of each token, such as the box of its word on the page; empty where tokens have none."""
 
     def __len__(self) -> int:
         return len(self.input_ids)
@@ -123,6 +126,12 @@ class Window:
         if not len(encoded.marks):
             return np.zeros(len(self), np.int64)
         return np.where(self.token_index == ADDED, 0, encoded.marks[self.token_index])
+
+    def numbers(self, encoded: Encoded) -> FloatArray:
+        """Return (W, F) numbers of the window's tokens, 0 for added tokens; F is 0 where tokens have none."""
+        if not encoded.numbers.size:
+            return np.zeros((len(self), 0), np.float32)
+        return np.where((self.token_index == ADDED)[:, None], np.float32(0), encoded.numbers[self.token_index])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -94,6 +94,8 @@ def _foreign_code(task: Task) -> list[str]:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f":  # numbers of words, of which there may be millions
+        return [str(value.dtype), value.shape, hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()]
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from ctxlab.core.architecture import NOTE, installed
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import UNMERGED, ModelSource
+from ctxlab.core.numbers import Numbers
 from ctxlab.models.loading.dropout import check_dropout, set_attention_dropout, set_dropout
 from ctxlab.models.loading.growing.growth import Growth, grow
 from ctxlab.models.loading.named_rows import add_note
@@ -27,6 +28,7 @@ class Pretrained(ModelSource):
         adapter: str | None = None,
         name: str | None = None,
         growth: Mapping[str, Any] | None = None,
+        numbers: Mapping[str, Any] | None = None,
     ) -> None:
         """Store the options.
 
@@ -38,10 +40,13 @@ class Pretrained(ModelSource):
             adapter: Folder of an adapter that peft saved, which is merged into the weights; None for none.
             name: Name in results; None for the last part of ``path``.
             growth: Layers and hidden units that are added, see ``growing.growth.Growth``; None for none.
+            numbers: Numbers of tokens that it takes, see ``core.numbers.Numbers``; None for none.
         """
         self.path, self.name = str(path), name or _name(str(path))
         self.dropout, self.attention_dropout, self.adapter = dropout, attention_dropout, adapter
         self.growth, self._growth = growth, Growth.of(growth)
+        self.numbers = numbers
+        Numbers.of(numbers)
 
     def kind(self) -> str:
         """Return the kind named in its config."""

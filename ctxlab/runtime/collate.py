@@ -1,6 +1,6 @@
 """Collating windows into tensors.
 
-Shape legend: B windows, W tokens of the longest one.
+Shape legend: B windows, W tokens of the longest one, F numbers of a token.
 """
 
 from collections.abc import Sequence
@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from ctxlab.core.types import NO_LABEL, IntArray, Window
+from ctxlab.core.numbers import NUMBERS
+from ctxlab.core.types import NO_LABEL, FloatArray, IntArray, Window
 
 WIDTH_BITS = 6
 """Significant bits of a width in training: at most 1/32 of a pass is padding for it."""
@@ -34,8 +35,11 @@ def collate(
     pad_id: int,
     marks: Sequence[IntArray] | None = None,
     least: int = 0,
+    numbers: Sequence[FloatArray] = (),
 ) -> dict[str, torch.Tensor]:
     """Return ``input_ids``, ``attention_mask`` and, if given, ``labels`` and ``marks``: int64 (B, W), right-padded.
+
+    Where tokens have numbers there are ``numbers``, too: float32 (B, W, F), 0 for padding.
 
     Args:
         windows: At least one window.
@@ -43,6 +47,7 @@ def collate(
         pad_id: Token id of the padding; its attention mask is 0, its label ``NO_LABEL`` and its mark 0.
         marks: One mark per token of each window (``Window.marks``).
         least: W is at least this.
+        numbers: Numbers of each window's tokens (``Window.numbers``); those of a text that follows a window are 0.
 
     Raises:
         ValueError: A row of labels differs from its window in length.
@@ -57,7 +62,17 @@ def collate(
                 if len(value) != len(window):
                     raise ValueError(f"Row {row} has {len(value)} {name} for {len(window)} tokens.")
             batch[name] = right_pad(values, absent, least)
+    if any(rows.shape[1] for rows in numbers):
+        batch[NUMBERS] = _pad_numbers(numbers, batch["input_ids"].shape[1])
     return batch
+
+
+def _pad_numbers(rows: Sequence[FloatArray], width: int) -> torch.Tensor:
+    """Return (B, W, F): numbers of each window's tokens, followed by 0 up to ``width`` tokens."""
+    padded = np.zeros((len(rows), width, rows[0].shape[1]), np.float32)
+    for row, values in zip(padded, rows, strict=True):
+        row[: len(values)] = values
+    return torch.from_numpy(padded)
 
 
 def right_pad(rows: Sequence[IntArray], value: int, least: int = 0) -> torch.Tensor:

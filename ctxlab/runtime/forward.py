@@ -11,8 +11,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ctxlab.core.added_modules import attached
 from ctxlab.core.architecture import first_position
 from ctxlab.core.fusion import GROUPS, KEPT
+from ctxlab.core.numbers import NUMBERS
 from ctxlab.core.parts import Part
 from ctxlab.core.passes import Item, Passed, PassRunner
 from ctxlab.core.strategy import Attention, Forward, Strategy
@@ -31,6 +33,7 @@ def make_items(document: int, encoded: Encoded, windows: Sequence[Window]) -> li
             run,
             labels=[w.labels(encoded) for w in run],
             marks=[w.marks(encoded) for w in run],
+            numbers=[w.numbers(encoded) for w in run],
             targets=[next(targets), *[NO_TARGET] * (len(run) - 1)] if is_fused(run) else [next(targets) for _ in run],
         )
         for run in runs
@@ -215,7 +218,14 @@ class Passes(PassRunner):
         targets = [items[i].targets[w] for i, w in rows] if self._target_place else []
         if self._target_place == AFTER_WINDOW:
             windows, labels = map(list, zip(*map(append_target, windows, targets), strict=True))
-        batch = collate(windows, labels, self._pad_id, marks, least=self.width(max(map(len, windows))))
+        batch = collate(
+            windows,
+            labels,
+            pad_id=self._pad_id,
+            marks=marks,
+            numbers=[items[i].numbers[w] for i, w in rows if items[i].numbers],
+            least=self.width(max(map(len, windows))),
+        )
         if reading.joins:
             batch[GROUPS] = torch.tensor([i for i, _ in rows])
         if is_fused(windows):
@@ -301,7 +311,11 @@ def model_call(model: Any, attention: Attention | None = None, part: Part | None
         part: This process's part of every window, which the call cuts from the inputs; None for whole windows.
     """
 
+    takes_numbers = attached(unwrapped(model), NUMBERS) is not None
+
     def call(inputs: Mapping[str, Any]) -> Any:
+        if NUMBERS in inputs and not takes_numbers:  # a teacher that reads text alone
+            inputs = {name: value for name, value in inputs.items() if name != NUMBERS}
         if TARGETS not in inputs:
             return model(**inputs)
         others = {name: value for name, value in inputs.items() if name != TARGETS}

@@ -49,6 +49,7 @@ class NER(TokenLabeller):
         outside_weight: float = 1.0,
         language: str | None = None,
         label_map: Mapping[str, str] | None = None,
+        numbers_field: str | None = None,
     ) -> None:
         """Check and store the options.
 
@@ -60,12 +61,18 @@ class NER(TokenLabeller):
             outside_weight: Weight of words outside entities in the loss, 0 or more; at 0 only entities count.
             language: Two-letter code for language-specific rules; None guesses from the script.
             label_map: Entity types in the records that stand for others; None for none.
+            numbers_field: Field with the numbers of each word, such as its box on the page; None reads none.
         """
         if outside_weight < 0:
             raise UserError(f"task.outside_weight={outside_weight} is negative: give 0 or more.")
         tags = None if labels is None else tag_set(_checked_types(labels))
         super().__init__(
-            tags, tokens_field=tokens_field, tags_field=tags_field, text_field=text_field, language=language
+            tags,
+            tokens_field=tokens_field,
+            tags_field=tags_field,
+            text_field=text_field,
+            language=language,
+            numbers_field=numbers_field,
         )
         self._outside_weight = outside_weight
         self._repaired_tags = self._repaired_documents = 0

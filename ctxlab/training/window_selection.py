@@ -86,5 +86,6 @@ def _only(item: Item, places: list[int]) -> Item:
         windows=[item.windows[place] for place in places],
         labels=[item.labels[place] for place in places],
         marks=[item.marks[place] for place in places],
+        numbers=[item.numbers[place] for place in places if item.numbers],
         targets=[item.targets[place] for place in places],
     )

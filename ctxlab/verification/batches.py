@@ -1,6 +1,7 @@
 """Checks that a document's outputs do not depend on the rest of its batch."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -54,7 +55,4 @@ def _documents(subject: Subject) -> list[list[Item]]:
 
 def _changed(subject: Subject, items: Sequence[Item]) -> list[Item]:
     probe = Probe("all", np.arange(sum(map(len, items))))
-    return [
-        Item(item.document, [probe.applied(window, subject) for window in item.windows], item.labels, item.marks)
-        for item in items
-    ]
+    return [replace(item, windows=[probe.applied(window, subject) for window in item.windows]) for item in items]

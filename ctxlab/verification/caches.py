@@ -1,13 +1,14 @@
 """Checks the KV cache of a memory: as many keys as declared, at positions that continue without a gap."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
 from ctxlab.core.contract import option
+from ctxlab.core.numbers import NUMBERS
 from ctxlab.core.passes import Item
 from ctxlab.core.types import Window
 from ctxlab.verification.check import TOLERANCE, Check
@@ -61,7 +62,13 @@ def check_caches(subject: Subject) -> Check:
 
 def _first_windows(item: Item, count: int) -> Item:
     """Return the first ``count`` windows of a sequence of linked ones."""
-    return Item(item.document, item.windows[:count], item.labels[:count], item.marks[:count])
+    return replace(
+        item,
+        windows=item.windows[:count],
+        labels=item.labels[:count],
+        marks=item.marks[:count],
+        numbers=item.numbers[:count],
+    )
 
 
 def _steps(subject: Subject, item: Item) -> list[Step]:
@@ -112,5 +119,6 @@ def _from_joint(subject: Subject, width: int) -> float | None:
     ]
     outputs = torch.cat([step.outputs for step in _steps(subject, subject.items(encoded, windows)[0])])
     ids = torch.from_numpy(encoded.input_ids)[None].to(subject.device)
-    joint = subject.model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0]
+    given = {NUMBERS: torch.from_numpy(encoded.numbers)[None].to(subject.device)} if encoded.numbers.size else {}
+    joint = subject.model(input_ids=ids, attention_mask=torch.ones_like(ids), **given).logits[0]
     return largest(outputs - joint) / rms(joint)

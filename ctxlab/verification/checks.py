@@ -20,6 +20,7 @@ from ctxlab.verification.dense import check_dense, check_reading
 from ctxlab.verification.heads import check_heads
 from ctxlab.verification.layers import check_layers
 from ctxlab.verification.learning import check_learning
+from ctxlab.verification.numbers import check_numbers
 from ctxlab.verification.positions import check_positions
 from ctxlab.verification.reach import (
     Reach,
@@ -95,6 +96,7 @@ def run_checks(
             *check_batches(subject),
             check_carried(subject, reach),
             check_caches(subject),
+            *check_numbers(subject),
             check_learning(subject),
             check_saved(subject, Path(folder), items=items, before=before, checkpoints=checkpoints),
         ]

@@ -4,7 +4,7 @@ Shape legend: W tokens of a window, P probes, V levels (every measured layer, th
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -61,7 +61,7 @@ def measure(
     probes = choose(subject, windows, num_tokens=len(encoded), num_blocks=num_blocks, num_single=num_single)
     at_once = min(max(TOKENS_AT_ONCE // sum(map(len, windows)), 1), len(probes))
     before, again = (states(subject, [base] * at_once, layers=True) for _ in range(2))
-    floor = max(8 * max(_changes(a, b).amax().item() for a, b in _pairs(before, again)), LEAST)
+    floor = max(8 * max(changes(a, b).amax().item() for a, b in _pairs(before, again)), LEAST)
     columns: list[list[torch.Tensor]] = [[] for _ in windows]
     for start in range(0, len(probes), at_once):
         group = probes[start : start + at_once]
@@ -69,7 +69,7 @@ def measure(
         after = states(subject, [*changed, *[base] * (at_once - len(group))], layers=True)
         for one, other in list(zip(before, after, strict=True))[: len(group)]:
             for w, (a, b) in enumerate(zip(one, other, strict=True)):
-                columns[w].append(_changes(a, b))
+                columns[w].append(changes(a, b))
         done((start + len(group)) / len(probes))
     measured = [torch.stack(column, dim=-1).cpu() for column in columns]
     num_layers = len(measured[0]) - 1
@@ -81,14 +81,14 @@ def measure(
 
 
 def _applied(subject: Subject, item: Item, probe: Probe) -> Item:
-    return Item(item.document, [probe.applied(w, subject) for w in item.windows], item.labels, item.marks)
+    return replace(item, windows=[probe.applied(w, subject) for w in item.windows])
 
 
 def _pairs(ones: Sequence[Sequence[States]], others: Sequence[Sequence[States]]) -> list[tuple[States, States]]:
     return [pair for a, b in zip(ones, others, strict=True) for pair in zip(a, b, strict=True)]
 
 
-def _changes(before: States, after: States) -> torch.Tensor:
+def changes(before: States, after: States) -> torch.Tensor:
     """Return (V, W): the largest change of each state, relative to the RMS of its level."""
     pairs = zip(before.levels(), after.levels(), strict=True)
     # NaN counts as an infinite influence.

@@ -14,10 +14,12 @@ import torch
 
 from ctxlab.core.architecture import first_position
 from ctxlab.core.model import ModelFacts
+from ctxlab.core.numbers import BOXES, LARGEST
 from ctxlab.core.parts import Part
 from ctxlab.core.passes import Item
 from ctxlab.core.strategy import Forward, Strategy
-from ctxlab.core.types import FIRST_KNOWN, NO_LABEL, SENTENCE, Encoded, IntArray, Window
+from ctxlab.core.types import FIRST_KNOWN, NO_LABEL, SENTENCE, Encoded, FloatArray, IntArray, Window
+from ctxlab.models.loading.token_numbers import taken_by
 from ctxlab.runtime.context_parallel import split_call
 from ctxlab.runtime.forward import Passes, make_items
 from ctxlab.verification.precision import KeepDouble
@@ -81,9 +83,10 @@ class Subject:
         return Passes(self.strategy, forward, pad_id, self.device, part=self.part)
 
     def document(self, num_tokens: int, draw: int = 0) -> Encoded:
-        """Return a document of random tokens with sentence marks; each ``draw`` is another document.
+        """Return a document of random tokens; each ``draw`` is another document.
 
-        Some tokens begin or continue an entry of the first type of a gazetteer, which other parts ignore.
+        They have sentence marks, and the numbers that the model takes. Some tokens begin or continue an entry of the
+        first type of a gazetteer, which other parts ignore.
         """
         random = np.random.default_rng((self.seed, num_tokens, draw))
         place = np.arange(num_tokens)
@@ -95,7 +98,17 @@ class Subject:
             after=self.example.after,
             query=self.example.query,
             marks=np.where(place % SENTENCE_TOKENS == 0, SENTENCE, 0) | ((place % 3) << FIRST_KNOWN),
+            numbers=self.numbers(num_tokens, random),
         )
+
+    def numbers(self, count: int, random: np.random.Generator) -> FloatArray:
+        """Return (count, F) numbers that the model takes, all different from 0."""
+        taken = taken_by(self.model)
+        if taken.kind == BOXES:
+            low, high = np.sort(random.uniform(1, LARGEST, (2, count, 2)), axis=0)
+            pages = random.integers(0, taken.pages, (count, 1))
+            return np.concatenate([low, high, pages], axis=1).astype(np.float32)
+        return random.uniform(0.5, 1.5, (count, taken.count)).astype(np.float32)
 
     def items(self, encoded: Encoded, windows: Sequence[Window] | None = None) -> list[Item]:
         """Return a document in the windows of the strategy's reading, or in the given ones."""

@@ -13,6 +13,7 @@ from ctxlab.core.model import WEIGHTS_NOTES, ModelFacts, ModelSource
 from ctxlab.core.optim import Tuning
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
+from ctxlab.models.loading.token_numbers import install_numbers
 from ctxlab.runtime.dropout import use_words
 from ctxlab.runtime.precision import make_head_exact
 from ctxlab.workbench.fit import (
@@ -67,6 +68,7 @@ def assemble(
     strategy.reading.fit_merge(causal=facts.kind == "decoder", next_token=task.contiguous)
     task.notes.extend(getattr(model.config, WEIGHTS_NOTES, ()))  # for example, that they are quantised
     _install(strategy, model, facts, length)
+    install_numbers(model, source.taken_numbers(model.config))
     task.notes.extend([*window_notes(strategy, facts, length), *training_notes(strategy), *idle_notes(strategy)])
     if knowledge is not None:
         _install_knowledge(knowledge, strategy, model, facts)

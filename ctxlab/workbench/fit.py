@@ -6,6 +6,7 @@ from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
 from ctxlab.core.knowledge import Knowledge
 from ctxlab.core.model import ModelFacts
+from ctxlab.core.numbers import Numbers
 from ctxlab.core.strategy import Positions, Strategy
 from ctxlab.core.task import Task
 
@@ -245,3 +246,26 @@ def check_knowledge(knowledge: Knowledge, strategy: Strategy, facts: ModelFacts)
     if strategy.memory.num_added:
         memory = f"strategy/memory={option(strategy.memory)}"
         raise UserError(f"{name} does not work with {memory}, which embeds tokens itself: use strategy/memory=none.")
+
+
+def check_numbers(numbers: Numbers, task: Task) -> None:
+    """Refuse numbers of words that the model takes and the task does not read, or the other way round.
+
+    Raises:
+        UserError: Names the key that is missing, or tasks whose words may have numbers.
+    """
+    if numbers.is_on and not task.takes_numbers:
+        raise UserError(
+            f"model.numbers.kind={numbers.kind} needs numbers for each word, which task={task.name} does not read: use "
+            "task=ner or task=classification, or model.numbers.kind=none."
+        )
+    if numbers.is_on and task.numbers_field is None:
+        raise UserError(
+            f"model.numbers.kind={numbers.kind} has no numbers to take: name the field of a record that has them for "
+            "each word, such as task.numbers_field=boxes."
+        )
+    if task.numbers_field is not None and not numbers.is_on:
+        raise UserError(
+            f"task.numbers_field={task.numbers_field} gives numbers that the model does not take: add "
+            "model.numbers.kind=boxes or floats, or leave it out."
+        )

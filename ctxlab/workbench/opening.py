@@ -14,6 +14,7 @@ from ctxlab.core.architecture import installed
 from ctxlab.core.errors import UserError
 from ctxlab.core.knowledge import FAMILY, Knowledge
 from ctxlab.core.model import NEW_HEAD, ModelSource
+from ctxlab.core.numbers import Numbers
 from ctxlab.core.optim import Tuning
 from ctxlab.core.task import Task
 from ctxlab.core.types import Document
@@ -30,7 +31,7 @@ from ctxlab.training.state import TrainState
 from ctxlab.workbench.assemble import assemble, seed_everything
 from ctxlab.workbench.augmenting import check_fits
 from ctxlab.workbench.bench import Workbench
-from ctxlab.workbench.fit import check_kind
+from ctxlab.workbench.fit import check_kind, check_numbers
 from ctxlab.workbench.mentioning import check_not_bundle, give_mentions
 from ctxlab.workbench.parts import Parts
 from ctxlab.workbench.protecting import give_names
@@ -95,6 +96,8 @@ def open_bench(
     folder = find_checkpoint(parts, trains=trains)
     source = _checkpointed(parts, folder, trains=trains) if folder else _beginning(parts)
     task = task_for(parts.task, source)
+    task.numbers = Numbers.of(parts.model.numbers)
+    check_numbers(task.numbers, task)
     refuse(task)
     if trains:
         check_fits(parts.augment, task)
@@ -157,6 +160,7 @@ def _beginning(parts: Parts) -> ModelSource:
         dropout=model.dropout,
         attention_dropout=model.attention_dropout,
         growth=model.growth,
+        numbers=model.numbers,
     )
 
 

@@ -32,6 +32,7 @@ READERS = {
     ".iob": "conll",
     ".iob2": "conll",
     ".ann": "brat",
+    ".hocr": "hocr",
     ".txt": "conll",
 }
 """Extension → module under ``ctxlab/data/readers``; ``.gz``, ``.bz2`` and ``.xz`` may follow the extension."""
@@ -49,10 +50,15 @@ MARKS_TEXTS = TAGS_WORDS | {"relation"}
 """Tasks that read the annotations beside a plain text."""
 
 
+PAGES = (".hocr", ".json")
+"""Extensions of files of one page each (hOCR, FUNSD), of which a folder is read as a whole."""
+
+
 def read_file(path: str | Path, task_name: str = "", notes: list[str] | None = None) -> list[Record]:
     """Read the records of one file, in the fields that the task reads, each with an id; ``~`` is the home folder.
 
-    A folder means all plain texts in it, or, for tasks of entities, its brat files.
+    A folder means all plain texts in it, or, for tasks of entities, its brat files; for task=ner without any, its pages
+    as hOCR or JSON.
 
     Args:
         path: File or folder.
@@ -107,7 +113,10 @@ def recognised(records: Iterable[Record], task_name: str, stem: str, notes: list
 def _folder(path: Path, task_name: str) -> list[Path]:
     if not task_name:
         return []
-    return sorted(path.glob(f"*{brat.ANNOTATIONS}" if task_name in MARKS_TEXTS else f"*{PLAIN}"))
+    if task_name not in MARKS_TEXTS:
+        return sorted(path.glob(f"*{PLAIN}"))
+    kinds = (brat.ANNOTATIONS, *(PAGES if task_name in TAGS_WORDS else ()))
+    return next((found for kind in kinds if (found := sorted(path.glob(f"*{kind}")))), [])
 
 
 def _read(path: Path, task_name: str) -> list[Record]:

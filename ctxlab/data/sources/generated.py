@@ -13,6 +13,7 @@ from ctxlab.config.nearest import suggestion
 from ctxlab.core import plugins
 from ctxlab.core.data import Record, Source
 from ctxlab.core.errors import UserError
+from ctxlab.corpora import named
 from ctxlab.corpora.grammar import chinese
 from ctxlab.corpora.grammar.brief import Brief
 from ctxlab.data.identity import check_max_documents
@@ -49,7 +50,7 @@ class Generated(Source):
         max_documents: int | None = None,
         probe: Mapping[str, Any] | None = None,
         language: str = "en",
-        profile: str | None = None,
+        corpus: str | None = None,
         stages: Sequence[Any] | None = None,
     ) -> None:
         """Check and store the options.
@@ -65,13 +66,13 @@ class Generated(Source):
             max_documents: Maximum documents per split, at least 1; None makes all.
             probe: Options of the probe, for ``task=probe``.
             language: Language of the grammar, ``en`` or ``zh``.
-            profile: Name of another corpus than that of the task, a module of ``ctxlab/corpora/profiles``.
+            corpus: Another grammar for the task, a file under ``ctxlab/corpora/named``; None for the task's own.
             stages: Corpora in sequence, see ``Source.stages``.
         """
         if language not in LANGUAGES:
             raise UserError(f"data.language={language} has no grammar: use {' or '.join(LANGUAGES)}.")
-        if profile is not None:
-            _check_profile(profile, language)
+        if corpus is not None:
+            _check_named(corpus, language)
         check_max_documents(max_documents)
         self.notes: list[str] = []
         self.stages = stages
@@ -101,7 +102,7 @@ class Generated(Source):
             evidence_distance=tuple(evidence_distance),
         )
         self._max_documents, self._probe = max_documents, probe
-        self._language, self._profile = language, profile
+        self._language, self._corpus = language, corpus
 
     def load(self, task_name: str, split: str, seed: int) -> list[Record]:
         """Generate the documents of the split; raises UserError if the task has no grammar."""
@@ -116,13 +117,13 @@ class Generated(Source):
         ]
 
     def _grammar(self, task_name: str) -> ModuleType:
-        if self._profile is None:
+        if self._corpus is None:
             return importlib.import_module(_grammars()[_checked(task_name)])
-        found = importlib.import_module(f"ctxlab.corpora.profiles.{self._profile}")
+        found = importlib.import_module(f"{named.__name__}.{self._corpus}")
         if task_name != found.TASK:
             raise UserError(
-                f"data.profile={self._profile} has documents for task={found.TASK}, not for task={task_name}: use "
-                f"task={found.TASK}, or leave the profile out."
+                f"data.corpus={self._corpus} has documents for task={found.TASK}, not for task={task_name}: use "
+                f"task={found.TASK}, or leave data.corpus out."
             )
         return found
 
@@ -136,16 +137,17 @@ class Generated(Source):
         return partial(grammar.write, self._brief(split, seed))
 
 
-def profiles() -> list[str]:
-    """Return the names of all profiles."""
-    return sorted(path.stem for folder in corpora.__path__ for path in (Path(folder) / "profiles").glob("[!_]*.py"))
+def corpora_by_name() -> list[str]:
+    """Return the values of ``data.corpus``."""
+    return sorted(path.stem for path in Path(named.__path__[0]).glob("[!_]*.py"))
 
 
-def _check_profile(name: str, language: str) -> None:
-    if name not in profiles():
-        raise UserError(f"data.profile={name}: there is no profile '{name}'{suggestion(name, profiles(), 'profiles')}")
+def _check_named(corpus: str, language: str) -> None:
+    known = corpora_by_name()
+    if corpus not in known:
+        raise UserError(f"data.corpus={corpus}: there is no corpus '{corpus}'{suggestion(corpus, known, 'corpora')}")
     if language != "en":
-        raise UserError(f"data.profile={name} has no documents in data.language={language}: leave one of them out.")
+        raise UserError(f"data.corpus={corpus} has no documents in data.language={language}: leave one of them out.")
 
 
 def _chinese(task_name: str) -> Callable[..., dict[str, Any]]:

@@ -10,8 +10,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from safetensors.torch import load_model as load_safetensors
 
+from ctxlab.core.architecture import installed
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import ADDED_MODULES, TUNING, TUNING_MODULE, ModelSource
+from ctxlab.core.numbers import NUMBERS, Numbers
 from ctxlab.core.optim import Tuning
 from ctxlab.models.loading.dropout import check_dropout, set_attention_dropout, set_dropout
 from ctxlab.models.loading.heads import UNNAMED
@@ -95,6 +97,10 @@ class Checkpointed(ModelSource):
     def tokenizer(self) -> Any:
         """Return the tokenizer that was saved with the model."""
         return load_tokenizer(self.path, str(self.path))
+
+    def taken_numbers(self, config: Any) -> Numbers:
+        """Return the numbers that the saved model was trained with."""
+        return Numbers.of(installed(config, NUMBERS))
 
     def build(self, head: str, labels: Sequence[str], configure: Configure | None = None) -> Any:
         """Return the saved model; raises UserError if its labels differ from ``labels`` or their order."""

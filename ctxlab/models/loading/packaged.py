@@ -11,6 +11,7 @@ from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
 from ctxlab.core.folders import sha256
 from ctxlab.core.model import ModelSource
+from ctxlab.core.numbers import Numbers
 from ctxlab.models.loading.growing.growth import Growth
 from ctxlab.models.loading.weights import Configure, folder
 from ctxlab.models.pretrained import Pretrained
@@ -81,10 +82,13 @@ class Packaged(ModelSource, ABC):
     """Name in results; that of the option where it is empty, and of the other model where there is a ``path``."""
     growth: Mapping[str, Any] | None = None
     """Layers and hidden units that are added, see ``growing.growth.Growth``; None for none."""
+    numbers: Mapping[str, Any] | None = None
+    """Numbers of tokens that it takes, see ``core.numbers.Numbers``; None for none."""
 
     def __post_init__(self) -> None:
-        """Choose the name; raises UserError for a growth that is not valid."""
+        """Choose the name; raises UserError for a growth or numbers that are not valid."""
         Growth.of(self.growth)
+        Numbers.of(self.numbers)
         self.name = Pretrained(self.path).name if self.path is not None else self.name or option(self)
 
     @abstractmethod
@@ -112,4 +116,5 @@ class Packaged(ModelSource, ABC):
             adapter=self.adapter,
             name=self.name,
             growth=self.growth,
+            numbers=self.numbers,
         )

@@ -45,6 +45,7 @@ class Started(ModelSource):
         dropout: float | None,
         attention_dropout: float,
         growth: Mapping[str, Any] | None = None,
+        numbers: Mapping[str, Any] | None = None,
     ) -> None:
         """Store the options.
 
@@ -55,8 +56,9 @@ class Started(ModelSource):
             dropout: Rate on hidden states, 0 to 1; None keeps the one that the run was trained with.
             attention_dropout: Rate on attention probabilities, 0 to 1.
             growth: Layers and hidden units that are added, see ``growing.growth.Growth``; None for none.
+            numbers: Numbers of tokens that it takes, see ``core.numbers.Numbers``; None for none.
         """
-        self.growth = growth
+        self.growth, self.numbers = growth, numbers
         self.path, self.called, self.name = checkpoint, str(run), name
         self.dropout, self.attention_dropout = dropout, attention_dropout
 

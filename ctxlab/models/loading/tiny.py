@@ -14,6 +14,7 @@ from transformers import BertTokenizer, PreTrainedTokenizerFast
 from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import ModelSource
+from ctxlab.core.numbers import Numbers
 from ctxlab.core.quiet import quiet
 from ctxlab.models.loading.dropout import check_dropout, set_attention_dropout, set_dropout
 from ctxlab.models.loading.growing.growth import Growth, grow
@@ -47,6 +48,8 @@ class Tiny(ModelSource, ABC):
     """Name in results; that of the option where it is empty."""
     growth: Mapping[str, Any] | None = None
     """Layers and hidden units that are added, see ``growing.growth.Growth``; None for none."""
+    numbers: Mapping[str, Any] | None = None
+    """Numbers of tokens that it takes, see ``core.numbers.Numbers``; None for none."""
     vocabulary: str = "bytes"
     """``letters`` (pieces of English words) or ``bytes`` (one token per byte, any script)."""
 
@@ -56,6 +59,7 @@ class Tiny(ModelSource, ABC):
             raise UserError(f"model.vocabulary={self.vocabulary} is not one of {', '.join(VOCABULARIES)}.")
         self.name = self.name or option(self)
         Growth.of(self.growth)
+        Numbers.of(self.numbers)
 
     @abstractmethod
     def config(self, **tokens: Any) -> Any:

@@ -55,7 +55,7 @@ def _layers(reads: Reads, number: int) -> list[torch.Tensor]:
     """Return the weights (W, W) of each layer in one window."""
     i = reads.item_of(number)
     reader, item, w = reads.reader, reads.items[i], number - reads.first[i]
-    alone = Item(0, [item.windows[w]], [item.labels[w]], [item.marks[w]])
+    alone = Item(0, [item.windows[w]], [item.labels[w]], [item.marks[w]], numbers=item.numbers[w : w + 1])
     held: list[list[torch.Tensor]] = []
 
     def forward(inputs: Mapping[str, Any]) -> Any:

@@ -102,7 +102,14 @@ class Lsh(BaseAttention):
 
     def install(self, model: Any) -> None:
         """Make every self-attention of ``model`` use the pattern."""
-        install(model, self.name, attention=self._attend, mask=self._mask, declared={"name": "lsh", **self.parameters})
+        install(
+            model,
+            self.name,
+            attention=self._attend,
+            mask=self._mask,
+            declared={"name": "lsh", **self.parameters},
+            takes_tensors=True,
+        )
 
     def buckets(self, query: torch.Tensor, key: torch.Tensor, real: torch.Tensor | None = None) -> Buckets:
         """Hash queries (B, H, L, D) and keys (B, K, L, D); ``real`` (B, L) is True for tokens, False for padding."""

@@ -206,6 +206,7 @@ class DocumentClassifier(BaseTask, ABC):
         for document in documents:
             text = encode_text(tokenizer, self.text(document), document.fields.get("language", ""))
             framing = self.framing(document, tokenizer)
+            numbers = {"numbers": document.fields["numbers"][text.word_ids]} if "numbers" in document.fields else {}
             encoded.append(
                 text.encoded(
                     text.labelled(self._code(document)),
@@ -213,6 +214,7 @@ class DocumentClassifier(BaseTask, ABC):
                     after=framing.after,
                     query=framing.query,
                     query_terms=framing.query_terms,
+                    **numbers,
                 )
             )
         return encoded

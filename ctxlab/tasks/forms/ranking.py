@@ -111,7 +111,7 @@ class Ranking(DocumentClassifier, ABC):
         is_chosen = encoded.labels[:1].tolist() == [CLASSES.index(CHOSEN)]
         if is_chosen or self._kept_share == 1 or np.random.default_rng(seed).random() < self._kept_share:
             return encoded
-        arrays = ("input_ids", "word_ids", "labels", "marks", "starts", "ends", "terms")
+        arrays = ("input_ids", "word_ids", "labels", "marks", "starts", "ends", "terms", "numbers")
         return replace(encoded, **{name: getattr(encoded, name)[:0] for name in arrays})
 
     def explained_labels(self, prediction: Prediction) -> Sequence[str]:

@@ -20,6 +20,7 @@ from ctxlab.tasks.forms.base import BaseTask
 from ctxlab.tasks.forms.combine import softmax
 from ctxlab.tasks.records.evidence import evidence_field
 from ctxlab.tasks.records.fields import check_word_places, check_words, kind, missing
+from ctxlab.tasks.records.word_numbers import numbers_field, word_numbers
 from ctxlab.tasks.text.subwords import Subwords, frame, needs_leading_space, split_words
 from ctxlab.tasks.text.words import words_of
 from ctxlab.text.language import checked
@@ -56,6 +57,7 @@ class TokenLabeller(BaseTask, ABC):
     by_token = True
     shape: Shape | None = WORDS
     labels_words = True
+    takes_numbers = True
     label_word = "tag"
     """What messages call a label."""
 
@@ -66,6 +68,7 @@ class TokenLabeller(BaseTask, ABC):
         tags_field: str = "tags",
         text_field: str = "text",
         language: str | None = None,
+        numbers_field: str | None = None,
     ) -> None:
         """Store the options of ``conf/task/<name>.yaml``.
 
@@ -75,10 +78,14 @@ class TokenLabeller(BaseTask, ABC):
             tags_field: Field with one label per word.
             text_field: Field with plain text, which is split into words for prediction.
             language: Language of the documents, such as ``de``; None guesses it from their script.
+            numbers_field: Field with the numbers of each word, such as its box on the page; None reads none.
         """
         super().__init__(list(labels or []))
         self.language = checked(language)
         self._tokens_field, self._tags_field, self._text_field = tokens_field, tags_field, text_field
+        self.numbers_field = numbers_field
+        if numbers_field is not None:
+            self.shape = None  # what changes words does not know what becomes of their numbers
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Check words and labels of a record.
@@ -88,6 +95,9 @@ class TokenLabeller(BaseTask, ABC):
         fields: dict[str, Any] = {name: record[name] for name in WORD_PLACES if record.get(name) is not None}
         fields |= self.words(record, origin, gold=gold)
         check_words(fields["tokens"], origin)
+        if self.numbers_field is not None:
+            rows = numbers_field(record, self.numbers_field, origin, self.name)
+            fields["numbers"] = word_numbers(rows, len(fields["tokens"]), self.numbers, self.numbers_field, origin)
         for name in WORD_PLACES:
             if name in fields:
                 fields[name] = check_word_places(fields[name], name, len(fields["tokens"]), origin)
@@ -183,8 +193,17 @@ class TokenLabeller(BaseTask, ABC):
             if self.mark is not None:
                 known = self.mark(document.fields["tokens"])[subwords.word_ids]
                 marks = marks | known if len(marks) else known
+            numbers = {"numbers": document.fields["numbers"][subwords.word_ids]} if "numbers" in document.fields else {}
             encoded.append(
-                Encoded(subwords.input_ids, subwords.word_ids, labels=labels, before=before, after=after, marks=marks)
+                Encoded(
+                    subwords.input_ids,
+                    subwords.word_ids,
+                    labels=labels,
+                    before=before,
+                    after=after,
+                    marks=marks,
+                    **numbers,
+                )
             )
         if replaced:
             self.notes.append(

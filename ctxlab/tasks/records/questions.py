@@ -167,7 +167,7 @@ def drawn_stretch(
     return slice(start, start + length)
 
 
-PER_TOKEN = ("input_ids", "word_ids", "labels", "marks", "starts", "ends", "terms")
+PER_TOKEN = ("input_ids", "word_ids", "labels", "marks", "starts", "ends", "terms", "numbers")
 """Fields of ``Encoded`` with one value per token, which are sliced together."""
 
 

@@ -7,7 +7,8 @@ from ctxlab.config.build import locate
 from ctxlab.core.added_modules import attached
 from ctxlab.core.contract import option
 from ctxlab.core.errors import UserError
-from ctxlab.core.model import TASK_MODULE
+from ctxlab.core.model import TASK_MODULE, ModelSource
+from ctxlab.core.numbers import Numbers
 from ctxlab.core.strategy import Attention, Strategy
 from ctxlab.core.task import Task
 from ctxlab.workbench.bench import Workbench
@@ -17,7 +18,7 @@ TASKS = "ner, classification, nli and qa with encoders can"
 
 
 def check_parts(parts: Parts) -> None:
-    """Refuse a strategy, or knowledge, whose model cannot be exported.
+    """Refuse a strategy, knowledge or numbers of words, with which a model cannot be exported.
 
     Raises:
         UserError: Names the part and what can be exported.
@@ -43,6 +44,21 @@ def check_parts(parts: Parts) -> None:
         raise UserError(
             f"knowledge={option(knowledge)} cannot be exported, as the model takes marks of its words: knowledge=none "
             "and constraints can."
+        )
+    check_numbers(parts.model)
+
+
+def check_numbers(model: ModelSource) -> None:
+    """Refuse a model that takes numbers of its words.
+
+    Raises:
+        UserError: Names the key.
+    """
+    numbers = Numbers.of(model.numbers)
+    if numbers.is_on:
+        raise UserError(
+            f"model.numbers.kind={numbers.kind} cannot be exported, as a bundle takes text alone: train with "
+            "model.numbers.kind=none."
         )
 
 

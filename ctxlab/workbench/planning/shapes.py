@@ -171,6 +171,7 @@ def shortened(item: Item, num_windows: int, width: int) -> Item:
         ],
         labels=[labels[:width] for labels in item.labels[:num_windows]],
         marks=[marks[:width] for marks in item.marks[:num_windows]],
+        numbers=[numbers[:width] for numbers in item.numbers[:num_windows]],
         targets=item.targets[:num_windows],
     )
 

@@ -22,7 +22,13 @@ MaskFunction = Callable[..., Any]
 
 
 def install(
-    model: Any, name: str, attention: AttentionFunction, mask: MaskFunction, declared: dict[str, Any] | None = None
+    model: Any,
+    name: str,
+    attention: AttentionFunction,
+    mask: MaskFunction,
+    declared: dict[str, Any] | None = None,
+    *,
+    takes_tensors: bool = False,
 ) -> None:
     """Make every self-attention of ``model`` call ``attention`` with the result of ``mask``, and check that it does.
 
@@ -34,6 +40,7 @@ def install(
         attention: Follows the library's ``AttentionInterface``.
         mask: Follows the library's ``AttentionMaskInterface``; without it a causal model would attend to later tokens.
         declared: What is recorded in the config, under ``ctxlab.attention``.
+        takes_tensors: Whether ``attention`` also takes a mask of padding (B, 1, 1, L) that a model makes itself.
 
     Raises:
         UserError: The model's layers do not call the interface.
@@ -49,7 +56,7 @@ def install(
     try:
         with quiet():
             stack.set_attn_implementation(name)
-        calls, masks = _count_calls(model, name, attention, mask)
+        calls, masks = _count_calls(model, name, attention, mask, takes_tensors=takes_tensors)
     except INCOMPATIBLE as error:
         _restore(stack, before, config)
         raise _incompatible(model, name, str(error).split("\n")[0]) from error
@@ -93,7 +100,9 @@ def _restore(stack: Any, name: str | None, config: Any) -> None:
     _give_config(stack, config)
 
 
-def _count_calls(model: Any, name: str, attention: AttentionFunction, mask: MaskFunction) -> tuple[int, int]:
+def _count_calls(
+    model: Any, name: str, attention: AttentionFunction, mask: MaskFunction, *, takes_tensors: bool
+) -> tuple[int, int]:
     """Count the calls of the attention function and of the mask function in one forward pass.
 
     Args:
@@ -101,11 +110,14 @@ def _count_calls(model: Any, name: str, attention: AttentionFunction, mask: Mask
         name: Name of the pattern.
         attention: Its attention function.
         mask: Its mask function.
+        takes_tensors: Whether a mask of padding that the model made itself counts as one of the mask function.
     """
     calls = {"attention": 0, "mask": 0}
 
     def counted_attention(*args: Any, **kwargs: Any) -> tuple[torch.Tensor, None]:
         calls["attention"] += 1
+        given = args[4] if len(args) > 4 else kwargs.get("attention_mask")
+        calls["mask"] += takes_tensors and isinstance(given, torch.Tensor) and given.shape[2] == 1
         return attention(*args, **kwargs)
 
     def counted_mask(*args: Any, **kwargs: Any) -> Any:

@@ -24,6 +24,9 @@ from ctxlab.core.parts import Part
 from ctxlab.core.strategy import Pattern
 from ctxlab.strategies.attention.kernels.blocks import BlockMask, Layout
 
+LEAST_SCORE = -10_000.0
+"""What older models add to the score of a key to leave it out; its weight is then 0 in any precision."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DenseMask:
@@ -129,19 +132,36 @@ def from_tensor(query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | Non
     Args:
         query: (B, H, queries, D)
         key: (B, K, keys, D)
-        mask: (B or 1, 1, queries, keys) bool, or None.
+        mask: (B or 1, 1, queries, keys) bool, or None; (B, 1, 1, keys), also of numbers that are added to the scores
+            (LayoutLM, MarkupLM), where it only leaves out padding.
         causal: Whether the model is causal, where it passes no mask.
+
+    Raises:
+        NotImplementedError: A mask of padding has numbers that do more than leave out keys.
     """
     sizes = (query.shape[0], query.shape[2], key.shape[2], key.shape[2] - query.shape[2])
     if mask is None:
         plain: Callable[..., Any] = causal_mask_function if causal else bidirectional_mask_function
         return library_mask(*sizes, mask_function=plain, device=query.device)
+    if mask.shape[2] == 1 < query.shape[2]:
+        padding = _kept(mask[:, 0, 0]).expand(query.shape[0], -1)
+        return library_mask(*sizes, attention_mask=padding, device=query.device)
     offset = sizes[-1]
 
     def look_up(window: Any, head: Any, query_index: Any, key_index: Any) -> torch.Tensor:
         return mask[window if mask.shape[0] > 1 else 0, 0, query_index - offset, key_index]
 
     return library_mask(*sizes, mask_function=look_up, device=query.device)
+
+
+def _kept(mask: torch.Tensor) -> torch.Tensor:
+    """Return which keys a mask leaves: bool, or numbers that are 0 for these and at most -10,000 for the others."""
+    if mask.dtype == torch.bool:
+        return mask
+    kept = mask == 0
+    if not bool((kept | (mask <= LEAST_SCORE)).all()):
+        raise NotImplementedError("the model adds numbers to the scores of keys")
+    return kept
 
 
 def build(

@@ -68,7 +68,12 @@ class Sparse(BaseAttention, ABC):
     def install(self, model: Any) -> None:
         """Make every self-attention of ``model`` use the pattern; in an encoder-decoder, of the encoder only."""
         install(
-            model, self.name, attention=self._attend, mask=self._mask, declared={"name": self.kind, **self.parameters}
+            model,
+            self.name,
+            attention=self._attend,
+            mask=self._mask,
+            declared={"name": self.kind, **self.parameters},
+            takes_tensors=True,
         )
 
     @contextmanager

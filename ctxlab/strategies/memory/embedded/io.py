@@ -115,14 +115,15 @@ def _around(values: torch.Tensor, read: int, written: int, order: torch.Tensor, 
     """Return values (B, W) of the window, extended by ``fill`` for the memory tokens and put in ``order``.
 
     Args:
-        values: (B, W) one value per token of the window.
+        values: (B, W) one value per token of the window, or (B, W, F) several.
         read: Memory tokens before the window.
         written: Memory tokens after it.
         order: (B, read + W + written), see ``_order``.
         fill: Value of memory tokens.
     """
-    before, after = (values.new_full((len(values), num), fill) for num in (read, written))
-    return torch.cat([before, values, after], dim=1).gather(1, order)
+    before, after = (values.new_full((len(values), num, *values.shape[2:]), fill) for num in (read, written))
+    whole = torch.cat([before, values, after], dim=1)
+    return whole.gather(1, order) if whole.ndim == 2 else _rows(whole, order)
 
 
 def _rows(values: torch.Tensor, order: torch.Tensor) -> torch.Tensor:

@@ -11,9 +11,12 @@ from torch.testing import assert_close
 from torch.utils.checkpoint import checkpoint
 
 from ctxlab.core.errors import UserError
+from ctxlab.strategies.attention.dynamic_heads import DynamicHeads
 from ctxlab.strategies.attention.full import Full
 from ctxlab.strategies.attention.kernels.interface import install
+from ctxlab.strategies.attention.kernels.masks import from_tensor
 from ctxlab.strategies.attention.local import Local
+from ctxlab.strategies.attention.scaled import Scaled
 
 LENGTH = 150
 ENCODERS = ["bert", "roberta", "distilbert", "electra", "albert", "modernbert", "t5"]
@@ -253,3 +256,54 @@ def test_install_is_open_to_other_patterns(tiny):
     changed[:, 0] = (changed[:, 0] + 1) % 60
     with torch.no_grad():
         assert torch.equal(model(input_ids=ids).logits[:, 1:], model(input_ids=changed).logits[:, 1:])
+
+
+PAGES = {
+    "layoutlm": (tf.LayoutLMConfig, tf.LayoutLMForTokenClassification, {}),
+    "markuplm": (tf.MarkupLMConfig, tf.MarkupLMForTokenClassification, {"max_depth": 10}),
+}
+"""Models that make a mask (B, 1, 1, L) themselves, of numbers that are added to the scores."""
+
+
+def page_model(kind):
+    config, cls, more = PAGES[kind]
+    torch.manual_seed(0)
+    sizes = {"vocab_size": 60, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
+    return cls(config(**sizes, intermediate_size=48, max_position_embeddings=LENGTH + 8, **more)).eval()
+
+
+def dense_local(module, query, key, value, attention_mask, scaling=None, **_):
+    """Local attention of 6 tokens on each side with one global token, by a dense mask."""
+    seen = pattern(query.shape[2], 6, 1, causal=False)
+    scores = query @ key.transpose(-1, -2) * (query.shape[-1] ** -0.5 if scaling is None else scaling)
+    scores = (scores + attention_mask).masked_fill(~seen, float("-inf"))
+    return (scores.softmax(-1) @ value).transpose(1, 2), None
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", PAGES)
+def test_a_model_that_makes_its_own_mask_of_padding(kind):
+    model = page_model(kind)
+    reference = copy.deepcopy(model)
+    tf.AttentionInterface.register("dense_local", dense_local)
+    reference.set_attn_implementation("dense_local")
+    Local(window=6, num_global=1).install(model)
+    ids, mask = batch()
+    expected, found = (one(input_ids=ids, attention_mask=mask).logits for one in (reference, model))
+    assert_close(found[mask.bool()], expected[mask.bool()], atol=1e-5, rtol=1e-5)
+    alone = model(input_ids=ids[1:, :110], attention_mask=mask[1:, :110]).logits
+    assert_close(found[1:, :110], alone, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("part", [Scaled(reference=16), DynamicHeads()], ids=["scaled", "dynamic_heads"])
+@pytest.mark.parametrize("kind", PAGES)
+def test_a_part_that_needs_the_library_s_mask_refuses_such_a_model(kind, part):
+    model = page_model(kind)
+    with pytest.raises(UserError, match="would not take effect on model type"):
+        part.install(model)
+
+
+def test_a_mask_that_does_more_than_leave_out_keys_is_refused():
+    query = torch.randn(1, 2, 4, 8)
+    with pytest.raises(NotImplementedError, match="adds numbers to the scores"):
+        from_tensor(query, query, torch.tensor([[[[0.0, -1.5, 0.0, -20_000.0]]]]), causal=False)
