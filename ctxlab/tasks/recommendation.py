@@ -82,10 +82,11 @@ class Recommendation(Ranking):
         return Document(str(record.get("id", origin)), fields, origin)
 
     def collect(self, documents: Sequence[Document]) -> None:
-        """Find the terms that say most of what each user read, among all that is answered; not where it is scored."""
-        asked = [one for one in documents if "labels" not in one.fields] if self._profile_terms else []
-        found = profiles([one.fields["texts"] for one in asked], self._profile_terms)
-        self._profiles |= {id(one): terms for one, terms in zip(asked, found, strict=True)}
+        """Find the terms that say most of what each user read, among all records of the split."""
+        if not self._profile_terms:
+            return
+        found = profiles([one.fields["texts"] for one in documents], self._profile_terms)
+        self._profiles |= {id(one): terms for one, terms in zip(documents, found, strict=True)}
 
     def expand(self, document: Document) -> list[Document]:
         """Return one document per candidate, with its features."""

@@ -53,13 +53,12 @@ def test_coverage_and_its_expected_value_over_all_orders(monkeypatch):
     assert coverage_by_chance(both) == pytest.approx(np.mean(every))
 
 
-def test_a_prediction_has_the_profile_once_and_a_scored_record_none():
+def test_the_first_line_of_a_record_has_the_profile():
     task = Recommendation(profile_terms=1)
     asked = documents(task, {k: v for k, v in record().items() if k != "labels"}, gold=False)
     verdict = Verdict(("other", "chosen"), ("other",), np.array([0.5, 0.5], np.float32), False, 3, 3, ())
     lines = [task.record(one, Prediction(one.id, verdict, [True])) for one in asked]
     assert [line.get("profile") for line in lines] == [["the"], None, None]
-    assert all("profile" not in one.fields for one in documents(task, record()))
     task = Recommendation(profile_terms=0)
     assert all("profile" not in one.fields for one in documents(task, record(), gold=False))
 
