@@ -64,14 +64,14 @@ def _text(numbered: tuple[int, Any], block: int, origin: str) -> str:
 
 
 def _box(word: Mapping[str, Any], where: str, origin: str) -> list[float]:
-    box = word.get("box")
+    box: Any = word.get("box")
     numbers = isinstance(box, list) and all(isinstance(one, int | float) and one >= 0 for one in box)
     if not numbers or len(box) != 4 or box[0] > box[2] or box[1] > box[3]:
         raise UserError(
             f"The field '{where}' of {origin} is {str(box)[:60]}: give left, top, right and bottom in pixels, in this "
             "order."
         )
-    return box
+    return [float(side) for side in box]
 
 
 def _tag(label: Any, *, is_first: bool) -> str:

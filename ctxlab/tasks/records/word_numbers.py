@@ -1,7 +1,7 @@
 """Numbers of the words of a record: a list for each word, as the model takes them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -28,8 +28,7 @@ def numbers_field(record: Mapping[str, Any], field: str, origin: str, task: str)
     value = record[field]
     if not isinstance(value, list | tuple | np.ndarray) or not len(value):
         raise UserError(f"The field '{field}' of {origin} is {kind(value)}: give a list with the numbers of each word.")
-    found: Sequence[Any] = value
-    return found
+    return cast(Sequence[Any], value)
 
 
 def word_numbers(rows: Sequence[Any], count: int, wanted: Numbers, field: str, origin: str) -> FloatArray:
