@@ -100,7 +100,7 @@ def _check_removal(stage: str, override: Override) -> None:
 def _check_choice(stage: str, override: Override) -> None:
     """Refuse a plus before a group that already has an option, and several options for one group."""
     key, line = override.key_or_group, str(override.input_line)
-    if key not in suggestions.stage_groups(stage) or key == checklist.GROUPS.get(stage):
+    if key not in suggestions.stage_groups(stage) or key in (checklist.GROUPS.get(stage), *checklist.LISTS):
         return
     if override.is_add() and not override.is_force_add() and not _is_dictionary(override):
         raise UserError(f"{line}: {key} has an option already, write {line[1:]} without the plus.")

@@ -25,6 +25,8 @@ class Item:
     """(W,) marks of each window's tokens."""
     targets: Sequence[IntArray] = ()
     """(T,) target tokens of each window; empty for tasks without targets."""
+    member: int = 0
+    """Member of the task that the document is for."""
 
     def __len__(self) -> int:
         """Return the number of tokens of all windows."""
@@ -47,6 +49,8 @@ class Passed:
     """Tokens of the longest row, target included."""
     cut: bool
     """Whether no later pass backpropagates through this one."""
+    member: int = 0
+    """Member of the task that all rows are for."""
 
 
 class PassRunner(Protocol):

@@ -89,6 +89,8 @@ class Encoded:
     """How many of them are encoded as several tokens each."""
     room: int = 0
     """Tokens that every window leaves free for generation (decoders, whose context contains both)."""
+    member: int = 0
+    """Number of the member that the document is for, where a task has several; else 0."""
 
     def __len__(self) -> int:
         return len(self.input_ids)

@@ -27,7 +27,7 @@ ARRAYS = (
     "terms",
 )
 TUPLES = ("before", "after", "query", "query_terms")
-NUMBERS = ("room", "num_characters", "num_unknown", "num_split")
+NUMBERS = ("room", "num_characters", "num_unknown", "num_split", "member")
 """Fields of ``Encoded``, by type."""
 
 WIDE = frozenset({"labels", "marks"})

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ctxlab.core.architecture import first_position
+from ctxlab.core.model import MEMBER
 from ctxlab.core.parts import Part
 from ctxlab.core.passes import Item, Passed, PassRunner
 from ctxlab.core.strategy import Attention, Forward, Strategy
@@ -34,6 +35,7 @@ def make_items(document: int, encoded: Encoded, windows: Sequence[Window]) -> li
             labels=[w.labels(encoded) for w in run],
             marks=[w.marks(encoded) for w in run],
             targets=[next(targets) for _ in run],
+            member=encoded.member,
         )
         for run in runs
     ]
@@ -121,6 +123,7 @@ class Passes(PassRunner):
         """Yield one pass over all windows of ``items``; with a memory, one pass over the n-th windows for each n.
 
         If positions depend on the longest window of a batch, only items with windows of equal lengths share passes.
+        Items for different members of a task never do.
         """
         for chosen in self._together(items):
             for passed in self._run([items[i] for i in chosen]):
@@ -128,12 +131,11 @@ class Passes(PassRunner):
 
     def _together(self, items: Sequence[Item]) -> list[list[int]]:
         """Group the indices of the items that may share a pass."""
-        if not self._strategy.positions.by_batch:
-            return [list(range(len(items)))]
-        groups: dict[tuple[tuple[int, int], ...], list[int]] = {}
+        groups: dict[tuple[int, tuple[tuple[int, int], ...]], list[int]] = {}
         for i, item in enumerate(items):
             widths = [(len(window), self._tokens(item, w)) for w, window in enumerate(item.windows)]
-            groups.setdefault(tuple(widths), []).append(i)
+            alike = tuple(widths) if self._strategy.positions.by_batch else ()
+            groups.setdefault((item.member, alike), []).append(i)
         return list(groups.values())
 
     def _run(self, items: Sequence[Item]) -> Iterator[Passed]:
@@ -180,6 +182,8 @@ class Passes(PassRunner):
         if self._target_place == IN_DECODER:
             # If no window of the pass has a target, the decoder still needs a start token.
             batch["labels"] = batch[TARGETS] = right_pad(targets, NO_LABEL, least=1)
+        if member := items[0].member:
+            batch[MEMBER] = torch.tensor(member)
         if reading.joins:
             batch["groups"] = torch.tensor([i for i, _ in rows])
         batch = {name: tensor.to(self._device) for name, tensor in batch.items()}
@@ -207,7 +211,7 @@ class Passes(PassRunner):
             own = self._part.places(width)
             labels, width = labels[:, own], own.stop - own.start
             tokens = sum(min(max(size - own.start, 0), width) for size in sizes)
-        return Passed(outputs, labels, rows=rows, tokens=tokens, width=width, cut=cut)
+        return Passed(outputs, labels, rows=rows, tokens=tokens, width=width, cut=cut, member=items[0].member)
 
 
 def append_target(window: Window, target: IntArray) -> tuple[Window, IntArray]:
