@@ -29,9 +29,9 @@ def listed_keys(chosen: Mapping[str, Sequence[str]]) -> dict[str, catalogue.Key]
     found: dict[str, catalogue.Key] = {}
     for group, package in LISTS.items():
         above, _, own = group.rpartition("/")
-        files = [catalogue.option_file(above, option) for option in chosen.get(above, ())]
-        defaults = [one for file in files for one in catalogue.read(file).get("defaults", []) if own in one]
-        for option in chosen.get(group, [name for one in defaults for name in one[own]]) if defaults else ():
+        defaults = [catalogue.lists(catalogue.option_file(above, option)) for option in chosen.get(above, ())]
+        usual = [name for one in defaults for name in one.get(own, ())]
+        for option in chosen.get(group, usual) if usual else ():
             found |= {f"{package}.{name}": key for name, key in catalogue.option_keys(group, option)}
     return found
 

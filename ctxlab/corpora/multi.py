@@ -51,13 +51,19 @@ def write(brief: Brief, index: int) -> dict[str, Any]:
     """
     fitting = brief.fitting_distances(needed=bool(brief.ambiguous_share))
     draw, number = brief.draw(index), index + brief.seed
-    labels = {"topic": list(TOPICS)[number % len(TOPICS)], "sentiment": list(OPINIONS)[number // len(TOPICS) % 2]}
+    labels = {"topic": list(TOPICS)[number % len(TOPICS)], "sentiment": list(OPINIONS)[number % len(OPINIONS)]}
     hidden = draw.one(list(labels)) if draw.share() < brief.ambiguous_share else ""
     for _ in range(TRIES):
         page, probes = Page(draw, brief.words_per_document), []
         if hidden:
             probes = put_about(
-                page, draw, list(names(brief.split)), STATEMENTS[hidden], SUBJECTS, label=labels[hidden], apart=fitting
+                page,
+                draw,
+                pool=list(names(brief.split)),
+                statements=STATEMENTS[hidden],
+                subjects=SUBJECTS,
+                label=labels[hidden],
+                apart=fitting,
             )
         plain = [name for name in labels if name != hidden]
         if all(

@@ -91,10 +91,12 @@ def plan_members(
     chances = np.asarray([shares[number] for number in passes], np.float64)
     random = np.random.default_rng((seed % 2**63, epoch, len(passes)))
     drawn = random.choice(list(passes), size=sum(map(len, passes.values())), p=chances / chances.sum())
-    following = {
-        number: chain(found, (one for turn in count(1) for one in steps_of(number, turn)))
-        for number, found in passes.items()
-    }
+
+    def further(number: int) -> Iterator[list[int]]:
+        for turn in count(1):
+            yield from steps_of(number, turn)
+
+    following = {number: chain(found, further(number)) for number, found in passes.items()}
     return [next(following[number]) for number in drawn.tolist()]
 
 

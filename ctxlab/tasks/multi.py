@@ -81,7 +81,6 @@ class Multi(BaseTask):
         self._member_field = member_field
         self.language = checked(language)
         self.kinds = _common_kinds(self.members)
-        self._take_members(self.members)
 
     def _take_members(self, members: Mapping[str, Task]) -> None:
         """Adopt members in their final form; their notes are those of the task."""
@@ -173,11 +172,15 @@ class Multi(BaseTask):
             found[name] = source.load(corpus, split, seed)
         if all(records is None for records in found.values()):
             return None
-        return merged_records(found, {n: one.gold_fields for n, one in self.members.items()}, self._member_field)
+        return merged_records(found, self._gold_fields, self._member_field)
+
+    @property
+    def _gold_fields(self) -> dict[str, Sequence[str]]:
+        return {name: member.gold_fields for name, member in self.members.items()}
 
     def admit(self, records: Sequence[Record], *, gold: bool) -> list[Record]:
         """Return the records with the parts that their members admit; those without any are left out."""
-        whole = [one if PARTS in one.fields else self._divided(one) for one in records]
+        whole = [one if PARTS in one.fields else self._divided(one, gold=gold) for one in records]
         kept: list[dict[str, Any]] = [{} for _ in whole]
         for name, member in self.members.items():
             places = [i for i, one in enumerate(whole) if name in one.fields[PARTS]]
@@ -191,14 +194,18 @@ class Multi(BaseTask):
             replace(one, fields={**one.fields, PARTS: parts}) for one, parts in zip(whole, kept, strict=True) if parts
         ]
 
-    def _divided(self, record: Record) -> Record:
-        """Return a record for prediction with a part for each member that it names, or for all."""
+    def _divided(self, record: Record, *, gold: bool) -> Record:
+        """Return a record that no source has divided with the parts of its members; of all where it names none."""
+        if gold:
+            return merged_records(dict.fromkeys(self.members, [record]), self._gold_fields, self._member_field)[0]
         names = member_names(record, self._member_field, list(self.members))
         parts = dict.fromkeys(names or self.members, record.fields)
         return replace(record, fields={**kept_fields(record), PARTS: parts})
 
     def parse(self, record: Mapping[str, Any], origin: str, *, gold: bool) -> Document:
         """Check the part of each member; raises UserError as the member does."""
+        if PARTS not in record:
+            record = self._divided(Record(dict(record), origin), gold=gold).fields
         fields = {}
         for name, part in record[PARTS].items():
             probes = part.get(PROBES)
@@ -287,7 +294,11 @@ class Multi(BaseTask):
         own = self._own(document)
         found = own.decode(_inner(document), encoded, merged)
         answer = MemberAnswer(
-            document.fields[MEMBER], own.metric, own.primary_metric, own.lower_is_better, found.answer
+            document.fields[MEMBER],
+            metric=own.metric,
+            primary=own.primary_metric,
+            lower_is_better=own.lower_is_better,
+            answer=found.answer,
         )
         return replace(found, id=document.id, answer=answer)
 

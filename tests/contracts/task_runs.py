@@ -70,10 +70,23 @@ def command(task: str, model: str, strategy: str) -> list[str]:
 
 def form(task: str, kind: str) -> Any:
     """The task's form for models of this kind, with the values of its YAML file."""
-    content = catalogue.read(catalogue.option_file("task", task))
+    return _built(task).for_kind(kind)
+
+
+def _built(task: str, **changes: Any) -> Any:
+    """The task with the values of its YAML file, and of those of its members."""
+    path = catalogue.option_file("task", task)
+    content = catalogue.read(path) | changes
     target = content.pop("_target_")
     plain = {key: value for key, value in content.items() if key not in ("name", "defaults") and "${" not in str(value)}
-    return locate(target)(**plain).for_kind(kind)
+    members = {"members": {name: _member(name) for name in names} for names in catalogue.lists(path).values()}
+    return locate(target)(**plain, **members)
+
+
+def _member(name: str) -> Any:
+    path = catalogue.option_file("task/members", name)
+    ((_, task),) = catalogue.defaults(path, "task/members")
+    return _built(task, **catalogue.read(path).get("members", {}).get(name, {}))
 
 
 def supports(task: str, kind: str) -> bool:

@@ -1,5 +1,5 @@
 """A perfect model scores 1 under every reading that covers the document, its coverage where something is cut off, and 0
-where it read or answers nothing. The other tasks have the same tests in ``tests/tasks`` (classification, qa, relation,
+where it read or answers nothing. The other tasks have the same tests in ``tests/tasks`` (classification, multi, qa, relation,
 regression, probes, translation, summarization) or with their metrics (rankings read in part, generated turns).
 """
 
@@ -21,7 +21,7 @@ from ctxlab.tasks.generation import Generation
 from tests.contracts.task_runs import form, records, supports
 from tests.tasks.conftest import byte_level
 
-APART_TESTED = {"classification", "contrastive", "generation", "probe", "qa", "regression", "relation", "retrieval",
+APART_TESTED = {"classification", "contrastive", "generation", "multi", "probe", "qa", "regression", "relation", "retrieval",
                 "summarization", "translation"}  # fmt: skip
 """Tasks whose answers are no labels or tokens of the document: they have such tests of their own. All others are here,
 each in its form for the first kind of model that it works with."""

@@ -43,7 +43,7 @@ def about(
         page.put(fixed_sentence(draw.one(statements[label]), draw.one(pool)))
         text, spans, _ = page.write()
         return text, label, [{"start": spans[0][0], "end": spans[0][1], "distance": 0}]
-    places = put_about(page, draw, pool, statements, subjects, label=label, apart=fitting)
+    places = put_about(page, draw, pool=pool, statements=statements, subjects=subjects, label=label, apart=fitting)
     text, spans, _ = page.write()
     return text, label, [{"start": spans[at][0], "end": spans[at][1], "distance": apart} for at, apart in places]
 

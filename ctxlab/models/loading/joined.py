@@ -46,7 +46,14 @@ class Heads(torch.nn.Module):
         return [part for head in self.children() for part in head.children()]
 
     def answer(self, model: Any, member: int | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Run ``model`` with the head of a member; None is the default one."""
+        """Run ``model`` with the head of a member.
+
+        Args:
+            model: The model that the heads were joined to.
+            member: Number of the member; None is the default one.
+            args: Positional inputs.
+            kwargs: Other inputs.
+        """
         name = self.default if member is None else self.names[member]
         if name == self.own:
             return type(model).forward(model, *args, **kwargs)
