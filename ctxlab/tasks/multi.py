@@ -197,7 +197,7 @@ class Multi(BaseTask):
     def _divided(self, record: Record, *, gold: bool) -> Record:
         """Return a record that no source has divided with the parts of its members; of all where it names none."""
         if gold:
-            return merged_records(dict.fromkeys(self.members, [record]), self._gold_fields, self._member_field)[0]
+            return merged_records({name: [record] for name in self.members}, self._gold_fields, self._member_field)[0]
         names = member_names(record, self._member_field, list(self.members))
         parts = dict.fromkeys(names or self.members, record.fields)
         return replace(record, fields={**kept_fields(record), PARTS: parts})

@@ -36,6 +36,7 @@ GOLD = {
     "target",
     "summary",
     "constraints",
+    "expression",
     "probes",
     "relevant",
 }
@@ -79,8 +80,9 @@ def _built(task: str, **changes: Any) -> Any:
     content = catalogue.read(path) | changes
     target = content.pop("_target_")
     plain = {key: value for key, value in content.items() if key not in ("name", "defaults") and "${" not in str(value)}
-    members = {"members": {name: _member(name) for name in names} for names in catalogue.lists(path).values()}
-    return locate(target)(**plain, **members)
+    named = catalogue.lists(path)
+    listed = {group: {name: _member(name) for name in named[group]} for group in named}
+    return locate(target)(**plain, **listed)
 
 
 def _member(name: str) -> Any:

@@ -152,7 +152,7 @@ def test_wrong_members_are_refused(given, message):
 
 
 def test_a_member_that_writes_text_is_refused():
-    with pytest.raises(UserError, match="task.members.t .task=translation. does not answer with labels or a number"):
+    with pytest.raises(UserError, match=r"task.members.t .task=translation. does not answer with labels or a number"):
         Multi({"ner": NER(), "t": Translation()}).for_kind("decoder")
 
 
