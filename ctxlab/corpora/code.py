@@ -5,7 +5,6 @@ followed by reading the file. Names are invented, and so are the values. In an *
 two definitions, at a controlled distance from each other; else it needs one, anywhere.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,17 +31,19 @@ ROOM = 36
 """Words that two definitions take at most."""
 
 
+CONSTANT, FUNCTION = 10, 17
+"""Words and punctuation marks of a definition of either kind, its comment included."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A definition, and how a description and an expression refer to it."""
+    """A line of a file and, for a definition, how a description and an expression refer to it."""
 
     text: str
-    described: str
-    written: str
-
-    @property
-    def size(self) -> int:
-        return _size(self.text)
+    size: int
+    """Words and punctuation marks."""
+    described: str = ""
+    written: str = ""
 
 
 def write(brief: Brief, index: int) -> dict[str, Any]:
@@ -61,17 +62,16 @@ def write(brief: Brief, index: int) -> dict[str, Any]:
     maker = _Maker(draw, brief.split)
     first, sign = maker.definition(), OPERATORS[(index + brief.seed) % len(OPERATORS)]
     if draw.share() >= brief.ambiguous_share:
-        needed, between, number = [first], [], str(2 + draw.below(98))
-        second = _Line("", number, number)
+        needed, between, number = [first], list[_Line](), str(2 + draw.below(98))
+        second = _Line("", 0, number, number)
     else:
         second = maker.definition()
         needed, between = [first, second], maker.filling(max(draw.one(fitting) - first.size, 0))
-    gap = sum(map(_size, between))
+    gap = sum(one.size for one in between)
     room = brief.words_per_document - sum(one.size for one in needed) - gap
     ahead = draw.below(room + 1)
-    lines = [*maker.filling(ahead), first.text, *between, *(one.text for one in needed[1:])]
-    lines += maker.filling(room - ahead)
-    text, distance = "\n".join(lines), first.size + gap if len(needed) > 1 else 0
+    lines = [*maker.filling(ahead), first, *between, *needed[1:], *maker.filling(room - ahead)]
+    text, distance = "\n".join(one.text for one in lines), first.size + gap if len(needed) > 1 else 0
     terms = (first, second) if len(needed) == 1 or draw.below(2) else (second, first)
     places = [text.index(one.text) for one in needed]
     return {
@@ -97,37 +97,32 @@ class _Maker:
         draw, name = self._draw, self._names.pop()
         while True:
             is_function = draw.share() < FUNCTIONS
-            kind = draw.one(LISTS["person" if is_function else "thing"]).split()[-1]
+            kind = draw.one(LISTS["person" if is_function else "thing"]).rpartition(" ")[2]
             what = f"the {'fee' if is_function else draw.one(MEASURES)} of the {kind}"
             if what not in self._used:
                 break
         self._used.add(what)
         if not is_function:
-            return _Line(f"let {name} = {2 + draw.below(98)} # {what}", what, name)
+            return _Line(f"let {name} = {2 + draw.below(98)} # {what}", CONSTANT, what, name)
         body, number = f"x * {2 + draw.below(8)} + {1 + draw.below(9)}", 2 + draw.below(8)
-        return _Line(f"def {name}(x) = {body} # {what}", f"{what} for {number}", f"{name}({number})")
+        return _Line(f"def {name}(x) = {body} # {what}", FUNCTION, f"{what} for {number}", f"{name}({number})")
 
-    def filling(self, room: int) -> list[str]:
+    def filling(self, room: int) -> list[_Line]:
         """Make lines of exactly ``room`` words: comments, and definitions as long as there are names and things."""
-        lines: list[str] = []
+        lines: list[_Line] = []
         while room > 0:
             line = self._line(room)
             lines.append(line)
-            room -= _size(line)
+            room -= line.size
         assert room == 0, "lines are of known sizes"
         return lines
 
-    def _line(self, room: int) -> str:
+    def _line(self, room: int) -> _Line:
         if room >= ROOM and len(self._used) < 60 and len(self._names) > 2 and self._draw.share() < OTHERS:
-            return self.definition().text
+            return self.definition()
         if room < 3:
-            return "#"
+            return _Line("#", 1)
         words = sentence(fill(self._draw.one(FILLERS), self._draw))
         if room <= ROOM_FOR_SENTENCE or len(words) + 1 > room:
             words = exactly(room - 1, self._draw)
-        return f"# {joined(words)[0]}"
-
-
-def _size(text: str) -> int:
-    """Return the words and punctuation marks of a line; words with a hyphen are one, and so is ``'s``."""
-    return len(re.findall(r"\w+|[^\w\s]", text.replace("'s", " s").replace("-", "")))
+        return _Line(f"# {joined(words)[0]}", 1 + len(words))
