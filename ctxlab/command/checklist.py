@@ -4,7 +4,7 @@
 is there, those of plug-ins too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ctxlab.config import catalogue
@@ -15,6 +15,25 @@ if TYPE_CHECKING:
 
 GROUPS = {"audit": "audit"}
 """Stage → its group of checks."""
+
+LISTS = {"task/members": "task"}
+"""Groups of which any option lists several, and the package below which the keys of these are."""
+
+
+def listed_keys(chosen: Mapping[str, Sequence[str]]) -> dict[str, catalogue.Key]:
+    """Return the keys of the listed options by their full dotted names, where an option of the group above has them.
+
+    Args:
+        chosen: Group → the options that the command chooses.
+    """
+    found: dict[str, catalogue.Key] = {}
+    for group, package in LISTS.items():
+        above, _, own = group.rpartition("/")
+        defaults = [catalogue.lists(catalogue.option_file(above, option)) for option in chosen.get(above, ())]
+        usual = [name for one in defaults for name in one.get(own, ())]
+        for option in chosen.get(group, usual) if usual else ():
+            found |= {f"{package}.{name}": key for name, key in catalogue.option_keys(group, option)}
+    return found
 
 
 def keys(stage: str, chosen: Sequence[str] = ()) -> dict[str, catalogue.Key]:

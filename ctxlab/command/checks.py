@@ -1,5 +1,6 @@
 """Checks of overrides before composition: unknown groups, options and keys, sweeps without -m."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -100,7 +101,10 @@ def _check_removal(stage: str, override: Override) -> None:
 def _check_choice(stage: str, override: Override) -> None:
     """Refuse a plus before a group that already has an option, and several options for one group."""
     key, line = override.key_or_group, str(override.input_line)
-    if key not in suggestions.stage_groups(stage) or key == checklist.GROUPS.get(stage):
+    twice = [name for name, count in Counter(named_options(override)).items() if count > 1]
+    if key in checklist.LISTS and twice:
+        raise UserError(f"{line} names {twice[0]} twice: name each member once.")
+    if key not in suggestions.stage_groups(stage) or key in (checklist.GROUPS.get(stage), *checklist.LISTS):
         return
     if override.is_add() and not override.is_force_add() and not _is_dictionary(override):
         raise UserError(f"{line}: {key} has an option already, write {line[1:]} without the plus.")

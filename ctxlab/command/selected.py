@@ -44,4 +44,5 @@ def keys(stage: str, lines: Iterable[str]) -> dict[str, catalogue.Key]:
     for group, names in several.items():
         for name in names[1:]:
             found |= catalogue.tree(stage, first | {group: name})
+    found |= checklist.listed_keys(several)
     return found | checklist.keys(stage, several.get(checklist.GROUPS.get(stage, ""), ()))

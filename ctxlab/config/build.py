@@ -53,12 +53,12 @@ def build(config: DictConfig | Mapping[str, Any], protocol: type[Built], /, **kw
             of another type than annotated, and with the text of a ``ValueError`` that the class raises.
     """
     place = config._get_full_key("") if isinstance(config, DictConfig) else ""
-    values = _plain(config, place)
+    values = {key: value for key, value in _plain(config, place).items() if key not in kwargs}
     target = values.pop("_target_", None)
     _check_special(values, place)
     cls = locate(target, place)
     _check_protocol(cls, protocol, place)
-    annotations.check(cls, {key: value for key, value in values.items() if key not in kwargs}, place)
+    annotations.check(cls, values, place)
     values = _accepted(cls, values | kwargs, place, given=kwargs)
     # Only the target goes through instantiate: values are neither interpreted again nor turned into configuration.
     factory = instantiate({"_target_": target}, _partial_=True, _recursive_=False)

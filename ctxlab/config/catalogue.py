@@ -190,6 +190,12 @@ def defaults(path: Path, group: str = "") -> Iterator[tuple[str, str]]:
                 yield within, option
 
 
+def lists(path: Path) -> dict[str, list[str]]:
+    """Return the groups of a file's defaults list of which several options are chosen, and these."""
+    entries = [entry for entry in read(path).get("defaults", []) if isinstance(entry, dict)]
+    return {name: list(chosen) for entry in entries for name, chosen in entry.items() if isinstance(chosen, list)}
+
+
 def tree(stage: str, chosen: Mapping[str, str] | None = None) -> dict[str, Key]:
     """Return every key of a stage by its full dotted name, with the options ``chosen`` or else the defaults."""
     return dict(_tree(option_file("", stage), "", chosen or {}))

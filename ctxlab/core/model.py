@@ -15,6 +15,9 @@ checkpoint."""
 TASK_MODULE = "task"
 """Name of the task's module among the added ones."""
 
+MEMBER = "member"
+"""Name of the input of a model with the heads of several tasks that says which of them answers."""
+
 TUNING_MODULE = "tuning"
 """Name of a tuning rule's module among the added ones; it is saved in ``TUNING``, not with the model's weights."""
 

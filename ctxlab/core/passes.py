@@ -29,6 +29,8 @@ class Item:
     for tasks without targets."""
     numbers: Sequence[FloatArray] = ()
     """(W, F) numbers of each window's tokens; F is 0 where tokens have none, as where this is empty."""
+    member: int = 0
+    """Member of the task that the document is for."""
 
     def __len__(self) -> int:
         """Return the number of tokens of all windows."""
@@ -53,6 +55,8 @@ class Passed:
     """Whether no later pass backpropagates through this one."""
     padded_tokens: int
     """Number of tokens with padding."""
+    member: int = 0
+    """Member of the task that all rows are for."""
 
 
 class PassRunner(Protocol):

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol
 import torch
 
 from ctxlab.core.contract import Component
-from ctxlab.core.data import Record
+from ctxlab.core.data import Record, Source
 from ctxlab.core.errors import UserError
 from ctxlab.core.explanation import Answered, Asked
 from ctxlab.core.labelling import LabelForm
@@ -77,6 +77,16 @@ class Continuations:
     """Token ids of each continuation."""
     ends: tuple[int, ...] = ()
     """End tokens, one of which must follow a continuation; empty where no continuation is a prefix of another."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadOf:
+    """A head of a model, and the task that it answers for."""
+
+    name: str
+    head: str
+    """Kind of model head, a key of ``models.heads.HEADS``."""
+    labels: Sequence[str]
 
 
 Choose = Callable[[FloatArray, BoolArray], Chosen]
@@ -218,6 +228,8 @@ class Task(Component, ABC):
     where the loss compares none."""
     explains: bool = False
     """Whether ``explained`` says what there is to explain about an answer."""
+    shares: Sequence[float] = ()
+    """How often batches of each member are drawn, where the task has members; empty for others."""
     shape: Shape | None = None
     """Where documents have their text and refer to places in it; None where the text of a document cannot be changed
     without changing what is asked of it."""
@@ -230,6 +242,34 @@ class Task(Component, ABC):
     @abstractmethod
     def for_kind(self, kind: str) -> "Task":
         """Return the form of the task for models of this ``kind``, possibly another object; called before all else."""
+
+    def part(self, member: int) -> "Task":
+        """Return the task that documents for this ``member`` are of; the task itself where it has no members."""
+        del member
+        return self
+
+    @property
+    def built(self) -> "HeadOf":
+        """Return the head that the model is built with."""
+        return HeadOf(self.name, self.head, self.labels)
+
+    @property
+    def joined(self) -> Sequence["HeadOf"]:
+        """Return the heads of all members, in their order, where there are several; none for others."""
+        return ()
+
+    @property
+    def gold_fields(self) -> Sequence[str]:
+        """Return the fields of a record of which one is needed as gold; empty where any record will do."""
+        return ()
+
+    def take_note(self, note: Mapping[str, Any]) -> None:
+        """Adopt what ``install`` noted in the config of a checkpoint; called before documents are read."""
+        del note
+
+    def load(self, source: Source, split: str, seed: int) -> list[Record] | None:
+        """Return the records of a split of ``source``; None if there is no such split."""
+        return source.load(self.name, split, seed)
 
     @abstractmethod
     def take_examples(self, documents: Sequence[Document], seed: int) -> None:

@@ -95,6 +95,8 @@ class Encoded:
     """Tokens that every window leaves free for generation (decoders, whose context contains both)."""
     numbers: FloatArray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     """(L, F) numbers of each token, such as the box of its word on the page; empty where tokens have none."""
+    member: int = 0
+    """Number of the member that the document is for, where a task has several; else 0."""
 
     def __len__(self) -> int:
         return len(self.input_ids)

@@ -23,7 +23,7 @@ from ctxlab.core.types import Document, Encoded
 from ctxlab.data import token_file
 from ctxlab.text.known import known_characters, known_words, unknown_id
 
-FORMAT = 10
+FORMAT = 11
 """Increased whenever the stored fields or the encoding of tasks change."""
 
 DOCUMENTS, NOTES = "documents.arrow", "notes.json"

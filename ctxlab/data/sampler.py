@@ -1,7 +1,7 @@
 """Division of items into training steps and forward passes: pure functions of lengths, seed and epoch."""
 
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, count, pairwise
 
 import numpy as np
 
@@ -16,6 +16,10 @@ JITTER = 0.02
 
 PADDING_PER_FORWARD = 0.04
 """A new forward pass is started once its padding exceeds this fraction of ``tokens_per_forward``."""
+
+
+EPOCHS = 2**32
+"""More than the epochs of any run: a member's further passes within an epoch are numbered beyond them."""
 
 
 def plan_epoch(
@@ -48,6 +52,52 @@ def plan_epoch(
         items = pool.tolist()
         steps += [items[begin:stop] for begin, stop in pairwise(_cuts(sizes[pool], tokens_per_step))]
     return [steps[i] for i in random.permutation(len(steps))]
+
+
+def plan_members(
+    lengths: Sequence[int],
+    members: Sequence[int],
+    shares: Sequence[float],
+    tokens_per_step: int,
+    seed: int,
+    epoch: int,
+    *,
+    sort_all: bool = False,
+) -> list[list[int]]:
+    """Return the steps of one epoch over the items of several members, each with items of one of them.
+
+    There are as many steps as in a pass over the items of every member. The member of each is drawn by its share, and
+    takes the next step of its own passes, of which it makes as many as are needed; its next epoch begins a new one.
+
+    Args:
+        lengths: Tokens of each item.
+        members: Member of each item.
+        shares: How often each member is drawn; those without an item are left out.
+        tokens_per_step: As in ``plan_epoch``.
+        seed: Seed of the run; with ``epoch`` it determines the plan.
+        epoch: Index of the epoch.
+        sort_all: As in ``plan_epoch``.
+    """
+    own = {number: np.flatnonzero(np.asarray(members) == number) for number in dict.fromkeys(sorted(members))}
+
+    def steps_of(number: int, turn: int) -> Iterator[list[int]]:
+        sizes = [lengths[i] for i in own[number].tolist()]
+        for step in plan_epoch(sizes, tokens_per_step, seed, epoch + turn * EPOCHS, sort_all=sort_all):
+            yield own[number][step].tolist()
+
+    passes = {number: list(steps_of(number, 0)) for number in own}
+    if len(passes) == 1:
+        return next(iter(passes.values()))
+    chances = np.asarray([shares[number] for number in passes], np.float64)
+    random = np.random.default_rng((seed % 2**63, epoch, len(passes)))
+    drawn = random.choice(list(passes), size=sum(map(len, passes.values())), p=chances / chances.sum())
+
+    def further(number: int) -> Iterator[list[int]]:
+        for turn in count(1):
+            yield from steps_of(number, turn)
+
+    following = {number: chain(found, further(number)) for number, found in passes.items()}
+    return [next(following[number]) for number in drawn.tolist()]
 
 
 def _cuts(sizes: IntArray, budget: int) -> list[int]:

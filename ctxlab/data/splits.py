@@ -155,7 +155,7 @@ def load_split(source: Source, task: Task, split: str, seed: int) -> list[Docume
 
 def _records(source: Source, task: Task, split: str, seed: int) -> list[Document] | None:
     """Load the records of one split before the task splits them."""
-    records = source.load(task.name, split, seed)
+    records = task.load(source, split, seed)
     return None if records is None else documents_of(task, records, gold=True)
 
 

@@ -27,7 +27,7 @@ ARRAYS = (
     "terms",
 )
 TUPLES = ("before", "after", "query", "query_terms")
-NUMBERS = ("room", "num_characters", "num_unknown", "num_split")
+NUMBERS = ("room", "num_characters", "num_unknown", "num_split", "member")
 VECTORS, WIDTH = "numbers", "numbers_width"
 """Fields of ``Encoded``, by type; of the one with a row of floats per token, the column with their count."""
 

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from ctxlab.core.added_modules import attached
 from ctxlab.core.architecture import first_position
 from ctxlab.core.fusion import GROUPS, KEPT
+from ctxlab.core.model import MEMBER
 from ctxlab.core.numbers import NUMBERS
 from ctxlab.core.parts import Part
 from ctxlab.core.passes import Item, Passed, PassRunner
@@ -35,6 +36,7 @@ def make_items(document: int, encoded: Encoded, windows: Sequence[Window]) -> li
             marks=[w.marks(encoded) for w in run],
             numbers=[w.numbers(encoded) for w in run],
             targets=[next(targets), *[NO_TARGET] * (len(run) - 1)] if is_fused(run) else [next(targets) for _ in run],
+            member=encoded.member,
         )
         for run in runs
     ]
@@ -156,6 +158,7 @@ class Passes(PassRunner):
         """Yield one pass over all windows of ``items``; with a memory, one pass over the n-th windows for each n.
 
         If positions depend on the longest window of a batch, only items with windows of equal lengths share passes.
+        Items for different members of a task never do.
         """
         for chosen in self._together(items):
             for passed in self._run([items[i] for i in chosen]):
@@ -163,12 +166,11 @@ class Passes(PassRunner):
 
     def _together(self, items: Sequence[Item]) -> list[list[int]]:
         """Group the indices of the items that may share a pass."""
-        if not self._strategy.positions.by_batch:
-            return [list(range(len(items)))]
-        groups: dict[tuple[tuple[int, int], ...], list[int]] = {}
+        groups: dict[tuple[int, tuple[tuple[int, int], ...]], list[int]] = {}
         for i, item in enumerate(items):
             widths = [(len(window), self._tokens(item, w)) for w, window in enumerate(item.windows)]
-            groups.setdefault(tuple(widths), []).append(i)
+            alike = tuple(widths) if self._strategy.positions.by_batch else ()
+            groups.setdefault((item.member, alike), []).append(i)
         return list(groups.values())
 
     def _run(self, items: Sequence[Item]) -> Iterator[Passed]:
@@ -234,6 +236,8 @@ class Passes(PassRunner):
         if self._target_place == IN_DECODER:
             # If no window of the pass has a target, the decoder still needs a start token.
             batch["labels"] = batch[TARGETS] = right_pad(targets, NO_LABEL, least=1)
+        if member := items[0].member:
+            batch[MEMBER] = torch.tensor(member)
         batch = {name: tensor.to(self._device) for name, tensor in batch.items()}
         return batch, batch.pop("labels")
 
@@ -264,7 +268,16 @@ class Passes(PassRunner):
             width = self.width(max(len(items[i].windows[w]) for i, w in rows))
             padded = len(rows) * width + labels.numel()
             rows = [row for row in rows if row[1] == 0]
-        return Passed(outputs, labels, rows=rows, tokens=tokens, width=width, cut=cut, padded_tokens=padded)
+        return Passed(
+            outputs,
+            labels,
+            rows=rows,
+            tokens=tokens,
+            width=width,
+            cut=cut,
+            padded_tokens=padded,
+            member=items[0].member,
+        )
 
 
 def kept_tokens(windows: Sequence[Window], width: int) -> torch.Tensor:
@@ -289,6 +302,7 @@ def joined(passes: Sequence[Passed]) -> Passed:
         width=width,
         cut=passes[-1].cut,
         padded_tokens=sum(one.padded_tokens for one in passes),
+        member=passes[0].member,
     )
 
 

@@ -9,7 +9,9 @@ from typing import Any
 
 import torch
 
-from ctxlab.core.model import ADDED_MODULES
+from ctxlab.core.added_modules import attached
+from ctxlab.core.model import ADDED_MODULES, TASK_MODULE
+from ctxlab.models.loading.joined import Heads
 
 VOCABULARIES = frozenset({"causal_lm", "masked_lm", "seq2seq_lm"})
 """Heads with an output for every token of a vocabulary, which are too large to compute in fp32 by default."""
@@ -66,6 +68,8 @@ def make_head_exact(model: Any, head: str) -> None:
     """
     if head in VOCABULARIES:
         return
-    for name, module in model.named_children():
-        if module is not model.base_model and name != ADDED_MODULES:
-            _Exact().install(module)
+    joined = attached(model, TASK_MODULE)
+    others = joined.parts() if isinstance(joined, Heads) else []
+    own = [part for name, part in model.named_children() if part is not model.base_model and name != ADDED_MODULES]
+    for module in (*own, *others):
+        _Exact().install(module)

@@ -36,6 +36,8 @@ class Reader:
     device: torch.device
     reduce_outputs: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
     """The part that is kept of outputs (B, W, C) with labels (B, W): the task's ``reduce_outputs``."""
+    members: Sequence[Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = ()
+    """The same of each member of a task with several; empty for others."""
     generator: TextGenerator | None = None
     """Set if the task generates text: documents then become the texts generated after their windows."""
     scores_target: bool = False
@@ -139,7 +141,8 @@ class Reader:
 
         def run(group: Sequence[int], done: Done) -> None:
             for passed in self._passed(passes, [items[i] for i in group]):
-                kept = self.reduce_outputs(passed.outputs, passed.labels).float().cpu().numpy()
+                reduce = self.members[passed.member] if self.members else self.reduce_outputs
+                kept = reduce(passed.outputs, passed.labels).float().cpu().numpy()
                 for (i, w), row in zip(passed.rows, kept, strict=True):
                     item = group[i]
                     outputs[item] = outputs[item] or _room(items[item], row.shape[-1])

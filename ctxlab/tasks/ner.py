@@ -80,6 +80,11 @@ class NER(TokenLabeller):
         self._span_notes = SpanNotes()
         self._label_map = LabelMap(label_map)
 
+    @property
+    def gold_fields(self) -> Sequence[str]:
+        """Return the fields with tags or with character spans."""
+        return (self._tags_field, "spans")
+
     def admit(self, records: Sequence[Record], *, gold: bool) -> list[Record]:
         """Return all records or, where tags are needed, those that are annotated (``spans`` is not null)."""
         kept = [r for r in records if not gold or "spans" not in r.fields or r.fields["spans"] is not None]

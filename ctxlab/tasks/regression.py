@@ -122,6 +122,11 @@ class Regression(BaseTask):
         found = Document(str(record.get("id", origin)), {"text": text, **number}, origin)
         return replace(found, fields={**found.fields, **evidence_field(record, len(text), origin)})
 
+    @property
+    def gold_fields(self) -> Sequence[str]:
+        """Return the field with the number."""
+        return (self._number_field,)
+
     def admit(self, records: Sequence[Record], *, gold: bool) -> list[Record]:
         """Return the records that have a number, or all of them where none is needed.
 

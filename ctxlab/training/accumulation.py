@@ -176,7 +176,7 @@ class Accumulation:
         self._running = items
         carried: torch.Tensor | None = None
         viewed = [item for item in items for _ in range(self.job.task.views)]
-        for term in self.job.objective.step(self.passes, viewed, self.job.task):
+        for term in self.job.objective.step(self.passes, viewed, self.job.task.part(items[0].member)):
             loss = factor * self._penalized(term.loss)
             carried = loss if carried is None else carried + loss
             if term.passed.cut:

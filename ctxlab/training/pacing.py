@@ -46,7 +46,8 @@ class Pacing:
                 state.tokens += passed.tokens
                 state.padded_tokens += passed.padded_tokens
                 for row, (place, _) in enumerate(passed.rows):
-                    loss = self.job.task.loss(passed.outputs[row : row + 1], passed.labels[row : row + 1])
+                    task = self.job.task.part(passed.member)
+                    loss = task.loss(passed.outputs[row : row + 1], passed.labels[row : row + 1])
                     document = items[group[place]].document
                     sums[document] += loss.total.item()
                     weights[document] += loss.weight.item()

@@ -10,7 +10,7 @@ import numpy as np
 from ctxlab.core.errors import UserError
 from ctxlab.core.passes import Item
 from ctxlab.core.types import DoubleArray, Encoded, IntArray, Window
-from ctxlab.data.sampler import plan_epoch
+from ctxlab.data.sampler import plan_epoch, plan_members
 from ctxlab.runtime.forward import make_items
 from ctxlab.training.window_selection import Choose, SkippedWindows, choose_windows
 
@@ -53,6 +53,7 @@ class Stream:
         sort_all: bool = False,
         difficulty: Difficulty | None = None,
         renew: Renew | None = None,
+        shares: Sequence[float] = (),
     ) -> None:
         """Store the documents and the functions that divide them into steps.
 
@@ -66,10 +67,11 @@ class Stream:
             sort_all: Whether the whole epoch is sorted by length, not only pools of it.
             difficulty: Decides which items are admitted first; None if all of them always are.
             renew: Changes documents before they are resampled; None for a training without augmentation.
+            shares: How often steps of each member of the task are drawn; empty for a task without members.
         """
         self._encoded, self._read, self._resample, self._choose = encoded, read, resample, choose
         self._tokens_per_step, self._seed, self._sort_all = tokens_per_step, seed, sort_all
-        self._renew = renew
+        self._renew, self._shares = renew, shares
         self._items: tuple[int, tuple[list[Item], SkippedWindows]] | None = None
         """Items at a length, where no document is resampled."""
         self._difficulty = difficulty
@@ -102,11 +104,24 @@ class Stream:
                 )
             lengths = [len(item) for item in items]
             admitted = self._admitted(items, share, losses)
-            chosen = [lengths[i] for i in admitted]
-            steps = plan_epoch(chosen, self._tokens_per_step, self._seed, index, sort_all=self._sort_all)
-            steps = [admitted[step].tolist() for step in steps]
+            steps = [admitted[step].tolist() for step in self._planned([items[i] for i in admitted], index)]
             self._epoch = key, Epoch(items, lengths, steps, skipped=skipped, share=len(admitted) / len(items))
         return self._epoch[1]
+
+    def _planned(self, items: Sequence[Item], index: int) -> list[list[int]]:
+        """Return the steps of an epoch over ``items``, each a list of their indices."""
+        lengths = [len(item) for item in items]
+        if not self._shares:
+            return plan_epoch(lengths, self._tokens_per_step, self._seed, index, sort_all=self._sort_all)
+        return plan_members(
+            lengths,
+            [item.member for item in items],
+            self._shares,
+            tokens_per_step=self._tokens_per_step,
+            seed=self._seed,
+            epoch=index,
+            sort_all=self._sort_all,
+        )
 
     def _admitted(self, items: Sequence[Item], share: float, losses: Sequence[float]) -> IntArray:
         """Return the indices of the easiest ``share`` of the items, and of those that are as easy, in their order."""

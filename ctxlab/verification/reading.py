@@ -1,6 +1,6 @@
 """Checks that windows cover the document and its gold, and that outputs are mapped back to their tokens."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +14,8 @@ from ctxlab.runtime.ranks import current
 from ctxlab.runtime.reader import Reader
 from ctxlab.verification.check import Check
 from ctxlab.verification.subject import Subject
+
+Reduce = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 NUM_RESTS = 16
 """Lengths modulo the step between windows that are tried, evenly spread."""
@@ -124,11 +126,17 @@ def check_gold(
     """
     labels: list[torch.Tensor] = []
 
-    def reduce_outputs(outputs: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
-        labels.append(own)
-        return reader.reduce_outputs(outputs, own)
+    def counting(reduce: Reduce) -> Reduce:
+        def reduce_outputs(outputs: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+            labels.append(own)
+            return reduce(outputs, own)
 
-    found = list(predict(replace(reader, reduce_outputs=reduce_outputs), task, documents, encoded))
+        return reduce_outputs
+
+    counted = replace(
+        reader, reduce_outputs=counting(reader.reduce_outputs), members=[counting(one) for one in reader.members]
+    )
+    found = list(predict(counted, task, documents, encoded))
     predictions = [prediction for prediction, _ in found]
     seen = sum(sum(prediction.seen) for prediction in predictions)
     units = sum(len(prediction.seen) for prediction in predictions)

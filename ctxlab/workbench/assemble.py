@@ -13,6 +13,7 @@ from ctxlab.core.model import WEIGHTS_NOTES, ModelFacts, ModelSource
 from ctxlab.core.optim import Tuning
 from ctxlab.core.strategy import Strategy
 from ctxlab.core.task import Task
+from ctxlab.models.loading.joined import join
 from ctxlab.models.loading.token_numbers import install_numbers
 from ctxlab.runtime.dropout import use_words
 from ctxlab.runtime.precision import make_head_exact
@@ -62,7 +63,8 @@ def assemble(
         fit_lengths(strategy, position_limit(config), length)
         strategy.positions.configure(config, strategy.num_positions(length))
 
-    model = source.build(task.head, task.labels, configure)
+    model = source.build(task.built.head, task.built.labels, configure)
+    join(model, task.built, task.joined, answers=task.head)
     facts = describe(model, trained[-1])
     check_task(task, strategy, facts)
     strategy.reading.fit_merge(causal=facts.kind == "decoder", next_token=task.contiguous)
@@ -73,7 +75,7 @@ def assemble(
     if knowledge is not None:
         _install_knowledge(knowledge, strategy, model, facts)
     task.install(model)
-    make_head_exact(model, task.head)
+    make_head_exact(model, task.built.head)
     use_words(model)
     tuning.install(model)
     return model, facts

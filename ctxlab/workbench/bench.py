@@ -57,6 +57,7 @@ class Workbench:
             pad_id=self.tokenizer.pad_token_id,
             device=self.accelerator.device,
             reduce_outputs=self.task.reduce_outputs,
+            members=[self.task.part(number).reduce_outputs for number in range(len(self.task.shares))],
             generator=self._generator() if self.task.generates and not chooses else None,
             scores_target=self.task.scores_target,
             runs_model=self.task.runs_model,

@@ -109,6 +109,7 @@ def open_bench(
         _check_untrained(task, source)
     if isinstance(source, Checkpointed) and not learns:
         task.labels = source.labels()
+        task.take_note(installed(source.config(), "task"))
     documents = load(task)
     if isinstance(source, Checkpointed) and documents.streamed is not None:
         task.labels = source.labels()  # on resuming a large file is not read for them again
@@ -275,7 +276,10 @@ def _make_bench(parts: Parts, task: Task, source: ModelSource, knowledge: Knowle
         )
     tokenizer = source.tokenizer()
     check_vocabulary(model, tokenizer, source.name)
-    if task.head in POOLED and model.config.pad_token_id != tokenizer.pad_token_id:
+    if (
+        any(one.head in POOLED for one in (task.built, *task.joined))
+        and model.config.pad_token_id != tokenizer.pad_token_id
+    ):
         model.config.pad_token_id = tokenizer.pad_token_id  # heads of decoders locate the last token by it
     task.prepare(tokenizer)
     return Workbench(

@@ -11,8 +11,7 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.knowledge import Knowledge
 from ctxlab.core.model import ModelSource
 from ctxlab.core.optim import Tuning
-from ctxlab.core.task import Task
-from ctxlab.workbench.parts import Parts, Start, make_strategy
+from ctxlab.workbench.parts import Parts, Start, make_strategy, make_task
 
 CONFIG = "config.yaml"
 """File of a run directory with its composed configuration."""
@@ -37,7 +36,7 @@ def parts_of(key: str, named: str, parts: Parts) -> Parts:
     try:
         return replace(
             parts,
-            task=build(cfg.task, Task),
+            task=make_task(cfg.task),
             model=build(cfg.model, ModelSource),
             strategy=make_strategy(cfg.strategy),
             tuning=build(cfg.tuning, Tuning),

@@ -30,6 +30,9 @@ from ctxlab.data.splits import HoldOut
 from ctxlab.privacy.none import NoPrivacy
 from ctxlab.training import checkpoint
 
+MEMBERS = "members"
+"""Key of a task with the tasks that it consists of."""
+
 
 @dataclass(frozen=True, slots=True)
 class Start:
@@ -110,7 +113,7 @@ def make_parts(cfg: DictConfig, run_dir: Path) -> Parts:
     assert isinstance(trainer, TrainerConfig)
     return Parts(
         origin=_origin(cfg, run_dir),
-        task=build(cfg.task, Task),
+        task=make_task(cfg.task),
         model=build(cfg.model, ModelSource),
         strategy=make_strategy(cfg.strategy),
         data=build(cfg.data, Source),
@@ -136,6 +139,13 @@ def make_parts(cfg: DictConfig, run_dir: Path) -> Parts:
         runtime=build(cfg.runtime, Runtime) if "runtime" in cfg else None,
         privacy=build(cfg.privacy, Privacy) if "privacy" in cfg else NoPrivacy(),
     )
+
+
+def make_task(node: DictConfig) -> Task:
+    """Build a task, and first its members where it has some."""
+    if MEMBERS not in node:
+        return build(node, Task)
+    return build(node, Task, members={str(name): build(node[MEMBERS][name], Task) for name in node[MEMBERS]})
 
 
 def make_strategy(node: DictConfig) -> Strategy:

@@ -93,6 +93,7 @@ def _in_memory(
         sort_all=curriculum.sorts,
         difficulty=curriculum.difficulty if curriculum.selects else None,
         renew=None if augmented is None else augmented.encoded,
+        shares=bench.task.shares,
     )
     return TrainingData(stream, [document.id for document in documents], augmented)
 

@@ -36,6 +36,7 @@ GOLD = {
     "target",
     "summary",
     "constraints",
+    "expression",
     "probes",
     "relevant",
 }
@@ -70,10 +71,24 @@ def command(task: str, model: str, strategy: str) -> list[str]:
 
 def form(task: str, kind: str) -> Any:
     """The task's form for models of this kind, with the values of its YAML file."""
-    content = catalogue.read(catalogue.option_file("task", task))
+    return _built(task).for_kind(kind)
+
+
+def _built(task: str, **changes: Any) -> Any:
+    """The task with the values of its YAML file, and of those of its members."""
+    path = catalogue.option_file("task", task)
+    content = catalogue.read(path) | changes
     target = content.pop("_target_")
     plain = {key: value for key, value in content.items() if key not in ("name", "defaults") and "${" not in str(value)}
-    return locate(target)(**plain).for_kind(kind)
+    named = catalogue.lists(path)
+    listed = {group: {name: _member(name) for name in named[group]} for group in named}
+    return locate(target)(**plain, **listed)
+
+
+def _member(name: str) -> Any:
+    path = catalogue.option_file("task/members", name)
+    ((_, task),) = catalogue.defaults(path, "task/members")
+    return _built(task, **catalogue.read(path).get("members", {}).get(name, {}))
 
 
 def supports(task: str, kind: str) -> bool:

@@ -11,10 +11,20 @@ from ctxlab.config import annotations, catalogue
 from ctxlab.config.build import locate
 
 FILES = [(group, option) for group in catalogue.groups() for option in catalogue.options(group)]
-WITHOUT_TARGET = {"context", "trainer", "experiment", "strategy", "probe", "sweep", "task/decoding", "device"}
+WITHOUT_TARGET = {
+    "context",
+    "trainer",
+    "experiment",
+    "strategy",
+    "probe",
+    "sweep",
+    "task/decoding",
+    "task/members",
+    "device",
+}
 """Groups of plain values, or that only compose parts; names of ``probe`` are those of classes, see its own tests."""
 
-WITHIN = {"task/decoding": ["task=translation"]}
+WITHIN = {"task/decoding": ["task=translation"], "task/members": ["task=multi"]}
 """What has to be chosen for a group to be there."""
 
 STAGES = {
@@ -34,7 +44,7 @@ STAGES = {
 """Group → the stage that has it; all others are groups of ``train`` too."""
 
 
-APART = {"experiment", "task/decoding"}
+APART = {"experiment", "task/decoding", "task/members"}
 """Groups whose options choose those of other groups, or are there with some of these alone."""
 
 
@@ -51,7 +61,8 @@ def test_a_file_explains_itself_and_fits_its_class(pair):
     assert [key.name for key in catalogue.keys(path) if not key.comment and key.value] == []
     content = catalogue.read(path)
     if "_target_" in content:
-        assert_fits_its_class(group, content, {name.split("/")[-1] for name, _ in catalogue.defaults(path, group)})
+        parts = {name.split("/")[-1] for name, _ in catalogue.defaults(path, group)}
+        assert_fits_its_class(group, content, parts | catalogue.lists(path).keys())
     else:
         assert group in WITHOUT_TARGET
 

@@ -21,7 +21,7 @@ from tests.contracts.task_runs import form, supports
 GRAMMARS = [(task, "en") for task in catalogue.options("task") if task != "probe"]
 GRAMMARS += [(task, "zh") for task in sorted(chinese.WRITERS)]
 
-READ = ("tokens", "context", "premise", "source", "document", "history", "turns", "prompt", "text")
+READ = ("file", "tokens", "context", "premise", "source", "document", "history", "turns", "prompt", "text")
 """Fields with what is read, the first that a record has: the length is that of this text."""
 
 LEAST = {"recommendation": 41, "dialogue": 41, "generation": 60}

@@ -1,6 +1,7 @@
 """A perfect model scores 1 under every reading that covers the document, its coverage where something is cut off, and 0
-where it read or answers nothing. The other tasks have the same tests in ``tests/tasks`` (classification, qa, relation,
-regression, probes, translation, summarization) or with their metrics (rankings read in part, generated turns).
+where it read or answers nothing. The other tasks have the same tests in ``tests/tasks`` (classification, code, multi,
+qa, relation, regression, probes, translation, summarization) or with their metrics (rankings read in part, generated
+turns).
 """
 
 from dataclasses import replace
@@ -21,8 +22,8 @@ from ctxlab.tasks.generation import Generation
 from tests.contracts.task_runs import form, records, supports
 from tests.tasks.conftest import byte_level
 
-APART_TESTED = {"classification", "contrastive", "generation", "probe", "qa", "regression", "relation", "retrieval",
-                "summarization", "translation"}  # fmt: skip
+APART_TESTED = {"classification", "code", "contrastive", "generation", "multi", "probe", "qa", "regression",
+                "relation", "retrieval", "summarization", "translation"}  # fmt: skip
 """Tasks whose answers are no labels or tokens of the document: they have such tests of their own. All others are here,
 each in its form for the first kind of model that it works with."""
 

@@ -48,9 +48,10 @@ def test_the_distributions_add_up_to_the_loss(task):
         assert task.name in (
             "relation",
             "contrastive",
+            "multi",
             "regression",
             "retrieval",
-        )  # scores and a threshold; windows of a pass; a number
+        )  # scores and a threshold; windows of a pass; what members predict; a number
         return
     task.labels = NAMES if task.predicts in (LABELS, LABEL_SETS) else task.labels
     outputs, labels = (case(task)[0].requires_grad_(), case(task)[1])

@@ -43,16 +43,43 @@ def about(
         page.put(fixed_sentence(draw.one(statements[label]), draw.one(pool)))
         text, spans, _ = page.write()
         return text, label, [{"start": spans[0][0], "end": spans[0][1], "distance": 0}]
+    places = put_about(page, draw, pool=pool, statements=statements, subjects=subjects, label=label, apart=fitting)
+    text, spans, _ = page.write()
+    return text, label, [{"start": spans[at][0], "end": spans[at][1], "distance": apart} for at, apart in places]
+
+
+def put_about(
+    page: Page,
+    draw: Draw,
+    pool: Sequence[str],
+    statements: Mapping[str, Sequence[str]],
+    subjects: Sequence[str],
+    *,
+    label: str,
+    apart: Sequence[int],
+) -> list[tuple[int, int]]:
+    """Put the sentences of an ambiguous document on an empty page.
+
+    Args:
+        page: Where they are put.
+        draw: Draws them.
+        pool: Names of persons.
+        statements: Label → sentences that state it of ``<x>``.
+        subjects: Sentences that say that the document is about ``<x>``.
+        label: The label of the document.
+        apart: Words between statement and subject, of which one is drawn.
+
+    Returns:
+        For the statement and the subject, which of the page's sentences it is, and the distance between both.
+    """
     name, *others = _different(draw, pool, 1 + OTHERS)
     stated, subject = fixed_sentence(draw.one(statements[label]), name), fixed_sentence(draw.one(subjects), name)
     stated_first = draw.share() < 0.5
-    distance = page.put_pair(*((stated, subject) if stated_first else (subject, stated)), draw.one(fitting))
+    distance = page.put_pair(*((stated, subject) if stated_first else (subject, stated)), draw.one(apart))
     assert distance is not None, "an empty page has room for a pair"
     for other in others:
         page.put(fixed_sentence(draw.one(statements[draw.one([one for one in statements if one != label])]), other))
-    text, spans, _ = page.write()
-    order = spans[:2] if stated_first else spans[1::-1]
-    return text, label, [{"start": start, "end": end, "distance": distance} for start, end in order]
+    return [(place, distance) for place in ((0, 1) if stated_first else (1, 0))]
 
 
 def _different(draw: Draw, pool: Sequence[str], count: int) -> list[str]:

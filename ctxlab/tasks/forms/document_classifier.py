@@ -154,6 +154,11 @@ class DocumentClassifier(BaseTask, ABC):
         """Return the checked labels of a record."""
         return self._reader.read(record, origin)
 
+    @property
+    def gold_fields(self) -> Sequence[str]:
+        """Return the field with the label."""
+        return (self._reader.field,)
+
     def admit(self, records: Sequence[Record], *, gold: bool) -> list[Record]:
         """Return the records that have a label, or all of them where no labels are needed."""
         return self._reader.admit(records) if gold else list(records)
