@@ -19,7 +19,7 @@ COMMANDS = {
     for line in re.findall(r"^ctxlab train .*$", PAGE, re.MULTILINE)
 }
 (CODE,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-TINY = {"model": "tiny_bert", "data.documents": "6", "data.validation_documents": "6", "data.test_documents": "0",
+TINY = {"model": "tiny_bert", "data.documents": "48", "data.validation_documents": "6", "data.test_documents": "0",
         "trainer.max_tokens": "300", "tracking": "none"}  # fmt: skip
 
 
@@ -38,7 +38,13 @@ def test_a_recipe_trains_and_reports_every_class(corpus, tmp_path):
     found = json.loads((tmp_path / "run" / "result.json").read_text())
     assert found["task"] == "classification"
     report = (tmp_path / "run" / "report.md").read_text()
+<<<<<<< ours
     source = Generated(6, corpus=corpus, words_per_document=120)
+||||||| base
+    source = Generated(6, profile=profile, words_per_document=120)
+=======
+    source = Generated(48, profile=profile, words_per_document=120)
+>>>>>>> theirs
     for record in source.load("classification", "train", 1):
         assert record.fields["label"] in report
 
