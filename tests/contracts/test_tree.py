@@ -205,7 +205,6 @@ TOGETHER = {
     "tasks/records/probes": "tasks/test_probe",
     "tasks/records/mentions": "tasks/test_relation",
     "tasks/records/questions": "tasks/test_qa",
-    "tasks/summarization": "tasks/test_translation",
     "tasks/text": "tasks/text/test_encoding",
     "tasks/text/pairs": "tasks/test_nli",
     "tasks/generative": "tasks/generative/test_qa",
