@@ -99,4 +99,4 @@ def _forward(model: Any, *args: Any, **kwargs: Any) -> Any:
     member = kwargs.pop(MEMBER, None)
     heads = attached(model, TASK_MODULE)
     assert isinstance(heads, Heads)
-    return heads.answer(model, None if member is None else int(member), args, kwargs)
+    return heads.answer(model, None if member is None else int(torch.as_tensor(member).flatten()[0]), args, kwargs)

@@ -93,7 +93,9 @@ class EmbeddingIO:
         own = self.embed(inputs["input_ids"])  # (B, W, D)
         embedded = [front.to(own.dtype), own, back.to(own.dtype)]
         padded = {
-            name: _around(value, num_front, num_back, order) for name, value in inputs.items() if name != "input_ids"
+            name: _around(value, num_front, num_back, order) if value.ndim > 1 else value  # else one for each row
+            for name, value in inputs.items()
+            if name != "input_ids"
         }
         padded["attention_mask"] = _around(mask, num_front, num_back, order, fill=1)
         padded["inputs_embeds"] = _rows(torch.cat(embedded, dim=1), order)  # (B, F + W + A, D)
