@@ -106,7 +106,10 @@ class Classification(DocumentClassifier):
         rows = numbers_field(record, self.numbers_field, origin, self.name)
         text = self._text(record, origin) if self._text_field in record else " ".join([CONSTANT] * len(rows))
         count = len(word_spans(text))
-        return {"text": text, "numbers": word_numbers(rows, count, self.numbers, self.numbers_field, origin)}
+        return {
+            "text": text,
+            "numbers": word_numbers(rows, count, wanted=self.numbers, field=self.numbers_field, origin=origin),
+        }
 
     def text(self, document: Document) -> str:
         """Return the document's text."""

@@ -90,7 +90,7 @@ def _line(page: _Page, draw: Draw, room: int) -> None:
     words = [draw.one(LISTS["adj"]), draw.one(LISTS["thing"])][: min(1 + draw.below(2), room - 1)]
     for place, word in enumerate(words):
         page.add(word, 20 + 150 * place + draw.below(20), top, at)
-    page.add(str(100 + draw.below(900)), 380 + 160 * column + draw.below(60), top, at, f"B-{COLUMNS[column]}")
+    page.add(str(100 + draw.below(900)), 380 + 160 * column + draw.below(60), top, page=at, tag=f"B-{COLUMNS[column]}")
 
 
 def _entry(page: _Page, draw: Draw, name: str, room: int) -> None:
@@ -107,4 +107,4 @@ def _entry(page: _Page, draw: Draw, name: str, room: int) -> None:
         page.add(draw.one(LISTS["thing"]), 400 + draw.below(120), 100 + draw.below(800), at)
     corner = draw.below(len(CORNERS))
     left, top = 20 + 640 * (corner % 2) + draw.below(220), 20 + 520 * (corner // 2) + draw.below(400)
-    page.add(name, left, top, at, f"B-{CORNERS[corner]}")
+    page.add(name, left, top, page=at, tag=f"B-{CORNERS[corner]}")

@@ -97,7 +97,9 @@ class TokenLabeller(BaseTask, ABC):
         check_words(fields["tokens"], origin)
         if self.numbers_field is not None:
             rows = numbers_field(record, self.numbers_field, origin, self.name)
-            fields["numbers"] = word_numbers(rows, len(fields["tokens"]), self.numbers, self.numbers_field, origin)
+            fields["numbers"] = word_numbers(
+                rows, len(fields["tokens"]), wanted=self.numbers, field=self.numbers_field, origin=origin
+            )
         for name in WORD_PLACES:
             if name in fields:
                 fields[name] = check_word_places(fields[name], name, len(fields["tokens"]), origin)
