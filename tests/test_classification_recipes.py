@@ -38,13 +38,7 @@ def test_a_recipe_trains_and_reports_every_class(corpus, tmp_path):
     found = json.loads((tmp_path / "run" / "result.json").read_text())
     assert found["task"] == "classification"
     report = (tmp_path / "run" / "report.md").read_text()
-<<<<<<< ours
-    source = Generated(6, corpus=corpus, words_per_document=120)
-||||||| base
-    source = Generated(6, profile=profile, words_per_document=120)
-=======
-    source = Generated(48, profile=profile, words_per_document=120)
->>>>>>> theirs
+    source = Generated(48, corpus=corpus, words_per_document=120)
     for record in source.load("classification", "train", 1):
         assert record.fields["label"] in report
 

@@ -237,17 +237,7 @@ class Passes(PassRunner):
             # If no window of the pass has a target, the decoder still needs a start token.
             batch["labels"] = batch[TARGETS] = right_pad(targets, NO_LABEL, least=1)
         if member := items[0].member:
-<<<<<<< ours
-            batch[MEMBER] = torch.tensor(member)
-||||||| base
-            batch[MEMBER] = torch.tensor(member)
-        if reading.joins:
-            batch["groups"] = torch.tensor([i for i, _ in rows])
-=======
             batch[MEMBER] = torch.full((len(rows),), member)  # a number for each row, as memories expect
-        if reading.joins:
-            batch["groups"] = torch.tensor([i for i, _ in rows])
->>>>>>> theirs
         batch = {name: tensor.to(self._device) for name, tensor in batch.items()}
         return batch, batch.pop("labels")
 

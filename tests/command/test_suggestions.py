@@ -33,7 +33,7 @@ LED = [
     (["strategy/attention=longformer"], "write strategy=longformer (an option of strategy)."),
     (["strategy/positions=none"], "write strategy/positions=keep."),
     (["task=NER"], "write task=ner (names are written in lower case, with underscores)."),
-    (["task=sentiment"], "write task=classification (data.profile=sentiment is its built-in corpus)."),
+    (["task=sentiment"], "write task=classification (data.corpus=sentiment is its built-in corpus)."),
     (["task=token-classification"], "write task=ner."),
     (["optimizer=adam"], "write optimizer=adamw."),
     (["tracking=off"], "write tracking=none."),
