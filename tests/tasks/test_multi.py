@@ -178,3 +178,15 @@ def test_a_member_without_training_documents_is_named():
 def test_a_checkpoint_of_other_members_is_refused():
     with pytest.raises(UserError, match="has the members a, b, not ner, topic"):
         Multi(members()).take_note({"members": ["a", "b"], "labels": [["x"], ["y"]]})
+
+
+def test_a_memory_that_one_head_cannot_have_is_refused_as_in_a_single_run(tmp_path, capsys):
+    """The head of classification reads the position where memory tokens are; that of ner reads every position."""
+    memory = ("strategy=rmt", "strategy.reading.window=32", "strategy.memory.num_tokens=2")
+    for name, words in (("single", ("task=classification",)), ("both", BOTH)):
+        run = tmp_path / name
+        assert main(["train", "model=tiny_bert", *TINY, *words, *memory, f"hydra.run.dir={run}"]) == 2
+        assert "its head reads the position at which the memory is" in capsys.readouterr().err
+        assert not run.exists()
+    words = ("task=multi", "task/members=[ner]")
+    assert main(["train", "model=tiny_bert", *TINY, *words, *memory, f"hydra.run.dir={tmp_path / 'ner'}"]) == 0

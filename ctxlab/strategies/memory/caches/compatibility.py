@@ -4,8 +4,10 @@ from typing import Any
 
 import torch
 
+from ctxlab.core.added_modules import attached
 from ctxlab.core.architecture import padding_id, vocabulary_size
 from ctxlab.core.errors import UserError
+from ctxlab.core.model import MEMBER, TASK_MODULE
 
 SAMPLE_TOKENS = 8
 
@@ -19,6 +21,12 @@ def sample_inputs(model: Any) -> dict[str, torch.Tensor]:
     real = [token for token in range(SAMPLE_TOKENS + 1) if token != padding]
     ids = torch.tensor([real[:SAMPLE_TOKENS]], device=model.device) % vocabulary_size(model)
     return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+
+
+def samples_of_heads(model: Any) -> list[dict[str, torch.Tensor]]:
+    """Return sample inputs that ask each of the model's heads; most have one."""
+    heads = getattr(attached(model, TASK_MODULE), "names", ())
+    return [{**sample_inputs(model), MEMBER: torch.tensor([n])} for n in range(len(heads))] or [sample_inputs(model)]
 
 
 def incompatible(model: Any, name: str, why: object) -> UserError:

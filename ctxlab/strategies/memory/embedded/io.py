@@ -13,7 +13,7 @@ import torch
 
 from ctxlab.core.quiet import evaluating, quiet
 from ctxlab.core.strategy import Forward
-from ctxlab.strategies.memory.caches.compatibility import INCOMPATIBLE, SAMPLE_TOKENS, incompatible, sample_inputs
+from ctxlab.strategies.memory.caches.compatibility import INCOMPATIBLE, SAMPLE_TOKENS, incompatible, samples_of_heads
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,9 +56,13 @@ class EmbeddingIO:
             The width of both.
 
         Raises:
-            UserError: It does not.
+            UserError: It does not, with one of its heads.
         """
-        inputs = sample_inputs(self.model)
+        *_, width = [self._check(inputs) for inputs in samples_of_heads(self.model)]
+        return width
+
+    def _check(self, inputs: dict[str, torch.Tensor]) -> int:
+        """Check one head; returns the width."""
         try:
             with quiet(), evaluating(self.model):
                 expected = self.model(**inputs).logits
