@@ -14,8 +14,8 @@ from ctxlab.tasks.classification import Classification
 SENTENCES = {"emotion": emotion.FEELINGS, "intent": intent.INTENTS, "routing": routing.MATTERS,
              "sentiment": sentiment.OPINIONS}  # fmt: skip
 
-PLACES = {"digits", "layout"}
-"""Corpora of words or pixels that have numbers, which have tests of their own."""
+PLACES = {"digits", "layout", "tones"}
+"""Corpora of words, pixels or samples that have numbers, which have tests of their own."""
 
 
 def load(corpus, split="train", documents=24, **options):
