@@ -29,7 +29,7 @@ LEAST = 64
 """Fewest samples of a sound: of the lowest tone it then has more than a period."""
 
 HISS = 0.2
-"""Standard deviation of the noise that is also where the tone is; that of the tone, and of the noise elsewhere, is 1."""
+"""Standard deviation of the noise that is also where the tone is; all of a sound has one of 1."""
 
 
 def write(brief: Brief, index: int) -> dict[str, Any]:

@@ -19,10 +19,8 @@ def heard(record, first, last):
     values = record["samples"][first:last, 0]
     width = len(record["samples"]) // 4
     windows = np.lib.stride_tricks.sliding_window_view(values, width)
-    power = {
-        name: np.abs(windows @ np.exp(-2j * np.pi * np.arange(width) / period)).max()
-        for name, period in PERIODS.items()
-    }
+    waves = {name: np.exp(-2j * np.pi * np.arange(width) / period) for name, period in PERIODS.items()}
+    power = {name: np.abs(windows @ wave).max() for name, wave in waves.items()}
     return max(power, key=power.__getitem__)
 
 
