@@ -26,6 +26,7 @@ yaml.Dumper = getattr(yaml, "CDumper", yaml.Dumper)
 
 from ctxlab.config import catalogue  # noqa: E402
 from ctxlab.runtime import cost  # noqa: E402
+from tests import pictures  # noqa: E402
 from tests.selection import select  # noqa: E402
 
 with redirect_stderr(sys.__stderr__):  # it would close what pytest puts there when logging is configured anew
@@ -99,6 +100,13 @@ def the_catalogue_is_read_once():
     with pytest.MonkeyPatch.context() as patch:
         for name in ("groups", "implied"):
             patch.setattr(catalogue, name, read_once(getattr(catalogue, name)))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_pictures():
+    """Runs in this process draw nothing, except in ``pictures.drawn()``."""
+    with pictures.none():
         yield
 
 

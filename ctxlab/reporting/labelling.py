@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ctxlab.core.files import write_text
 from ctxlab.core.types import Table
+from ctxlab.reporting import png
 from ctxlab.reporting.plots import BLUE
 from ctxlab.reporting.tables import markdown
 
@@ -23,9 +24,7 @@ def draw_curve(path: Path, curve: Table) -> Path:
         xlabel="share accepted, the most confident first", ylabel="error among them", xlim=(0, 1.02), ylim=(0, None)
     )
     axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
-    return path
+    return png.save(figure, path)
 
 
 def write_page(

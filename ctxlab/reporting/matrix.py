@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ctxlab.core.types import Table
+from ctxlab.reporting import png
 
 
 def draw_matrix(path: Path, table: Table) -> Path:
@@ -30,6 +31,4 @@ def draw_matrix(path: Path, table: Table) -> Path:
     axes.set_xticks(range(len(columns)), columns, rotation=30, fontsize=8)
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.set_title(table.title, fontsize=9, wrap=True)
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
-    return path
+    return png.save(figure, path)

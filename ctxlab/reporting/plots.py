@@ -7,6 +7,7 @@ from typing import Any
 
 from ctxlab.core.result import rows
 from ctxlab.core.types import BARS, CONFUSION, DEPTHS, HEADS, Table
+from ctxlab.reporting import png
 from ctxlab.reporting.charts.series import Reference
 from ctxlab.reporting.references import CHANCE, OVERALL, of_rows
 
@@ -49,19 +50,19 @@ def draw(run_dir: Path, tables: Mapping[str, Sequence[Table]], learned: Sequence
         axes.plot([row["tokens"] for row in losses], [row["loss"] for row in losses], style, color=BLUE)
         _open(axes)
         axes.set(xlabel="tokens seen", ylabel="training loss", ylim=(0, None))
-        pictures.append(_save(figure, run_dir / "loss.png"))
+        pictures.append(png.save(figure, run_dir / "loss.png"))
     for split, split_tables in tables.items():
         drawn = [table for table in split_tables if table.drawn == BARS and _known(table)]
         if drawn:
-            pictures.append(_save(_panels(drawn, split_tables), run_dir / f"{split}.png"))
+            pictures.append(png.save(_panels(drawn, split_tables), run_dir / f"{split}.png"))
         for table in split_tables:
             if table.drawn == DEPTHS and table.rows:
-                pictures.append(_save(_heat_map(table), run_dir / f"{split}-depth.png"))
+                pictures.append(png.save(_heat_map(table), run_dir / f"{split}-depth.png"))
             if table.drawn == CONFUSION and table.rows:
-                pictures.append(_save(_confusion(table), run_dir / f"{split}-confusion.png"))
+                pictures.append(png.save(_confusion(table), run_dir / f"{split}-confusion.png"))
     for table in learned:
         if table.drawn == HEADS and table.rows:
-            pictures.append(_save(_layers_and_heads(table), run_dir / "spans.png"))
+            pictures.append(png.save(_layers_and_heads(table), run_dir / "spans.png"))
     return pictures
 
 
@@ -186,11 +187,3 @@ def _whisker(score: float, low: float | None, high: float | None) -> tuple[float
     if low is None or high is None:
         return float("nan"), float("nan")
     return max(score - low, 0), max(high - score, 0)
-
-
-def _save(figure: Any, path: Path) -> Path:
-    from matplotlib import pyplot
-
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
-    return path

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ctxlab.core.files import write_text
 from ctxlab.core.types import FloatArray, Table
+from ctxlab.reporting import png
 from ctxlab.reporting.tables import markdown
 
 Panel = tuple[str, FloatArray, FloatArray]
@@ -33,9 +34,7 @@ def draw_reach(path: Path, title: str, panels: Sequence[Panel]) -> Path:
     for axes in rows[-1]:
         axes.set_xlabel("token that was changed (in blocks)")
     figure.suptitle(title, fontsize=11)
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
-    return path
+    return png.save(figure, path)
 
 
 def write_page(path: Path, checks: Table, notes: Sequence[str], pictures: Sequence[Path], config: str) -> None:

@@ -13,8 +13,6 @@ from ctxlab.config import catalogue
 from ctxlab.core.errors import UserError
 from ctxlab.core.result import read
 from ctxlab.evaluation import scores
-from ctxlab.reporting import plots
-from ctxlab.workbench import finish
 from ctxlab.workbench.fit import check_kind
 from tests.contracts.task_runs import (
     MODELS,
@@ -28,6 +26,7 @@ from tests.contracts.task_runs import (
     without_gold,
     write,
 )  # fmt: skip
+from tests.pictures import composed
 
 TASKS, STRATEGIES = catalogue.options("task"), catalogue.options("strategy")
 KINDS = [(task, kind) for task in TASKS for kind in MODELS]
@@ -51,12 +50,12 @@ def works(sentence):
 
 @pytest.mark.covering("task", "kind")
 @pytest.mark.parametrize(("task", "kind", "strategy", "evaluates"), CASES)
-def test_a_task_trains_scores_predicts_and_reloads(task, kind, strategy, evaluates, tmp_path, capsys, monkeypatch):
+def test_a_task_trains_scores_predicts_and_reloads(task, kind, strategy, evaluates, tmp_path, capsys):
     """What was reloaded answers the same one window at a time, and is scored the same."""
     run = tmp_path / "run"
     capsys.readouterr()
-    monkeypatch.setattr(finish, "draw", lambda folder, tables, _: plots.draw(folder, {"test": tables["test"]}))
-    status = main([*command(task, MODELS[kind], strategy), f"hydra.run.dir={run}"])
+    with composed():
+        status = main([*command(task, MODELS[kind], strategy), f"hydra.run.dir={run}"])
     if status:
         assert_refused(status, capsys.readouterr().err)
         assert strategy != "chunk"
@@ -72,7 +71,6 @@ def test_a_task_trains_scores_predicts_and_reloads(task, kind, strategy, evaluat
     if strategy == "chunk":
         assert found["coverage"]["test"] == {"tokens": 1.0, "labels": 1.0, "characters": 1.0}
     assert (run / "test.png").is_file()
-    monkeypatch.setattr(finish, "draw", lambda *_: [])  # once is enough
     answers = lines(run / "predictions" / "test.jsonl")
     if evaluates:
         again = evaluated(run, tmp_path / "single", SINGLE)

@@ -12,7 +12,7 @@ from threading import Event, Thread
 import pytest
 
 from tests.faults.serve_fuzzing import CANARY, fuzz
-from tests.stages.conftest import no_pictures, trained  # noqa: F401
+from tests.stages.conftest import trained  # noqa: F401
 from tests.stages.test_serve import LINE, ask, server
 
 pytestmark = pytest.mark.faults

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stages.conftest import no_pictures, trained  # noqa: F401
+from tests.stages.conftest import trained  # noqa: F401
 from tests.stages.forked import Forked
 from tests.stages.test_serve import LINE, server
 

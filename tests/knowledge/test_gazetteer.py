@@ -13,7 +13,7 @@ from ctxlab.core.types import FIRST_KNOWN
 from ctxlab.knowledge.gazetteer import Gazetteer
 from ctxlab.tasks.classification import Classification
 from ctxlab.training import checkpoint
-from tests.stages.conftest import no_pictures, result, train  # noqa: F401
+from tests.stages.conftest import result, train
 from tests.training.runs import make_job, stopped_and_resumed
 
 ENTRIES = "New York\tLOC\nNew York Times\tORG\nYork\tLOC\nAda\tPER\nAda\tLOC\n"

@@ -9,7 +9,7 @@ from ctxlab.knowledge.constraints import Constraints
 from ctxlab.knowledge.gazetteer import Gazetteer
 from ctxlab.knowledge.gazetteer_constraints import GazetteerConstraints
 from ctxlab.tasks.ner import NER
-from tests.stages.conftest import no_pictures, result, train  # noqa: F401
+from tests.stages.conftest import result, train
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from ctxlab.knowledge.markers import Markers
 from ctxlab.models.tiny_bert import TinyBert
 from ctxlab.tasks.ner import NER
 from ctxlab.tasks.relation import Relation
-from tests.stages.conftest import no_pictures, train  # noqa: F401
+from tests.stages.conftest import train
 
 WORDS = ["In", "New", "York", "Ann", "left"]
 ENTITIES = [

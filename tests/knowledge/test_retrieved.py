@@ -17,7 +17,7 @@ from ctxlab.strategies.reading.chunk import Chunk
 from ctxlab.tasks.classification import Classification
 from ctxlab.tasks.lm import LM
 from ctxlab.tasks.ner import NER
-from tests.stages.conftest import no_pictures, result, train  # noqa: F401
+from tests.stages.conftest import result, train
 from tests.training.runs import make_job, stopped_and_resumed
 
 CORPUS = ["the cat sat", "a dog barked at the cat all night", "nothing here", "cat cat cat", "rain fell on the town"]

@@ -1,3 +1,3 @@
 """Some tests of the server need a trained run."""
 
-from tests.stages.conftest import no_pictures, trained  # noqa: F401
+from tests.stages.conftest import trained  # noqa: F401

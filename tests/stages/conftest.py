@@ -1,16 +1,13 @@
 """Real runs of the real command, on a tiny model and small generated documents."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from ctxlab.cli import main
-from ctxlab.reporting import plots, verification
-from ctxlab.stages import verify
-from ctxlab.workbench import finish
+from tests.pictures import drawn
 
 SMALL = (
     "task=ner", "model=tiny_bert", "tracking=none", "context=256", "data.documents=6", "data.validation_documents=2",
@@ -18,26 +15,6 @@ SMALL = (
     "trainer.tokens_per_step=1024", "trainer.log_every_steps=2", "trainer.precision=fp32",
 )  # fmt: skip
 """Options of a run that takes a second."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def no_pictures():
-    """Turn off figures, which take a third of a small run, except with ``drawn``. Scoped to a module, so that importing
-    this fixture does not turn off the figures of later modules.
-    """
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(finish, "draw", lambda *_: [])
-        patch.setattr(verify, "draw_reach", lambda path, *_: path)
-        yield
-
-
-@contextmanager
-def drawn() -> Iterator[None]:
-    """Runs with this fixture draw their figures."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(finish, "draw", plots.draw)
-        patch.setattr(verify, "draw_reach", verification.draw_reach)
-        yield
 
 
 def train(folder: Path, *options: str) -> int:

@@ -9,7 +9,8 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from ctxlab.cli import main
-from tests.stages.conftest import drawn, result, train
+from tests.pictures import drawn
+from tests.stages.conftest import result, train
 
 SHORT = ("context=64", "data.words_per_document=70", "data.evidence_distance=[20]", "trainer.max_steps=2",
          "trainer.tokens_per_step=512")  # fmt: skip

@@ -12,7 +12,8 @@ from ctxlab.core.files import write_json
 from ctxlab.core.folders import MANIFEST, checksums
 from ctxlab.evaluation.metrics import entities
 from ctxlab.training import checkpoint
-from tests.stages.conftest import drawn, result
+from tests.pictures import drawn
+from tests.stages.conftest import result
 
 
 def write(path: Path, *records: dict) -> Path:

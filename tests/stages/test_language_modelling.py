@@ -11,7 +11,8 @@ from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokeniz
 from ctxlab.cli import main
 from ctxlab.core.types import NO_LABEL, Document
 from ctxlab.tasks import mlm
-from tests.stages.conftest import drawn, result, train
+from tests.pictures import drawn
+from tests.stages.conftest import result, train
 
 LM = ("task=lm", "model=tiny_llama", "strategy=chunk")
 MLM = ("task=mlm", "model=tiny_bert", "strategy=longformer")

@@ -7,7 +7,8 @@ import pytest
 from ctxlab.cli import main
 from ctxlab.command.completion import query
 from ctxlab.command.compose import compose
-from tests.stages.conftest import drawn, result, train
+from tests.pictures import drawn
+from tests.stages.conftest import result, train
 
 TINY = (
     "task=probe", "model.hidden_size=32", "model.num_layers=1", "context=128", "strategy=chunk",

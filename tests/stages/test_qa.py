@@ -5,7 +5,8 @@ import json
 import pytest
 
 from ctxlab.cli import main
-from tests.stages.conftest import drawn, result, train
+from tests.pictures import drawn
+from tests.stages.conftest import result, train
 
 QA = ("task=qa", "strategy=chunk", "context=64", "data.documents=3", "data.words_per_document=100",
       "data.evidence_distance=[16,60]")  # fmt: skip

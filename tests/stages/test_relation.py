@@ -6,7 +6,8 @@ import pytest
 from safetensors.torch import load_file
 
 from ctxlab.cli import main
-from tests.stages.conftest import drawn, result, train
+from tests.pictures import drawn
+from tests.stages.conftest import result, train
 
 RELATION = ("task=relation", "strategy=chunk", "context=64", "data.documents=4", "data.words_per_document=100",
             "data.evidence_distance=[16]", "data.ambiguous_share=0.5", "task.width=16", "task.block=8")  # fmt: skip

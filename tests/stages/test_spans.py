@@ -9,7 +9,8 @@ from safetensors.torch import load_file
 from ctxlab.cli import main
 from ctxlab.tracking.metrics_file import read_metrics
 from ctxlab.training import checkpoint
-from tests.stages.conftest import drawn, result, train
+from tests.pictures import drawn
+from tests.stages.conftest import result, train
 
 OPTIONS = ("strategy=adaptive_span", "strategy.attention.ramp=8", "strategy.attention.penalty=0.1")
 SHARES, LONGEST = "ctxlab_parts.attention.shares", "ctxlab_parts.attention.longest"

@@ -6,7 +6,8 @@ import pytest
 
 from ctxlab.cli import main
 from ctxlab.config import catalogue
-from tests.stages.conftest import SMALL, drawn
+from tests.pictures import drawn
+from tests.stages.conftest import SMALL
 
 VERIFY = ("task=ner", "tracking=none", "data.words_per_document=60", "data.validation_documents=2", "data.documents=1",
           "data.test_documents=1", "data.evidence_distance=[20]", "blocks=4", "tokens=6", "documents=1")  # fmt: skip

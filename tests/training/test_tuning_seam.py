@@ -21,7 +21,7 @@ from ctxlab.models.loading.checkpointed import Checkpointed, save_weights
 from ctxlab.models.tiny_bert import TinyBert
 from ctxlab.optim.tuning.full import Full
 from ctxlab.training import checkpoint
-from tests.stages.conftest import no_pictures, refused, result, train  # noqa: F401
+from tests.stages.conftest import refused, result, train  # noqa: F401
 from tests.training.runs import make_job
 
 PLUGIN = '''

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ctxlab.reporting import png
 from ctxlab.reporting.explanations.drawing import LEVELS, Piece, finest, pieces
 
 COLUMNS, MOST_LINES = 92, 44
@@ -39,9 +40,7 @@ def draw(path: Path, line: Mapping[str, Any], target: Mapping[str, Any]) -> Path
         _draw_row(axes, number, row, size)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")  # drawn as boxes
-        figure.savefig(path, dpi=120)
-    pyplot.close(figure)
-    return path
+        return png.save(figure, path)
 
 
 def _draw_row(axes: Any, number: int, row: Sequence[tuple[int, str, Piece]], size: float) -> None:

@@ -6,6 +6,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from ctxlab.reporting import png
 from ctxlab.sweeping.parameters import written
 from ctxlab.sweeping.study_file import StudyRecord, TrialRecord
 
@@ -46,7 +47,7 @@ def _history(folder: Path, record: StudyRecord, finished: Sequence[TrialRecord])
     axes[0].step(numbers, best, where="post", color=BLUE, label="best so far")
     axes[0].set(xlabel="trial", ylabel=f"{name}, {record.selection_split}")
     axes[0].legend(fontsize=8)
-    return _save(figure, folder / "history.png")
+    return png.save(figure, folder / "history.png")
 
 
 def _slices(folder: Path, record: StudyRecord, finished: Sequence[TrialRecord]) -> Path:
@@ -63,7 +64,7 @@ def _slices(folder: Path, record: StudyRecord, finished: Sequence[TrialRecord]) 
             one.set_xscale("log")
         one.set(xlabel=key, ylabel=name)
         one.tick_params(axis="x", labelrotation=30, labelsize=8)
-    return _save(figure, folder / "slices.png")
+    return png.save(figure, folder / "slices.png")
 
 
 def _importance(folder: Path, record: StudyRecord) -> Path:
@@ -72,7 +73,7 @@ def _importance(folder: Path, record: StudyRecord) -> Path:
     axes[0].barh(names, [record.importance[name] for name in names], color=BLUE)
     axes[0].set(xlabel="fraction of the spread that the key accounts for by itself", xlim=(0, 1))
     axes[0].tick_params(labelsize=8)
-    return _save(figure, folder / "importance.png")
+    return png.save(figure, folder / "importance.png")
 
 
 def _figure(num: int) -> tuple[Any, Any]:
@@ -80,11 +81,3 @@ def _figure(num: int) -> tuple[Any, Any]:
 
     figure, axes = pyplot.subplots(1, num, figsize=(WIDTH * num, HEIGHT), layout="constrained", squeeze=False)
     return figure, axes[0]
-
-
-def _save(figure: Any, path: Path) -> Path:
-    from matplotlib import pyplot
-
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
-    return path
