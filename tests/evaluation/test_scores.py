@@ -77,12 +77,29 @@ def numbers(random):
     return {"gold": gold, "predicted": gold + round(float(random.normal()), 1)}
 
 
+def of_members(random):
+    """Answers of two members, one of which has an error that is better when lower."""
+    name = ("graded", "tagged")[int(random.integers(0, 2))]
+    own = {"graded": {"regression": numbers(random)}, "tagged": {"entities": counts(*FOUND)(random)}}[name]
+    lower = name == "graded"
+    return {"member": name, "primary": "mse" if lower else "f1", "lower": lower, "of": own}
+
+
+def expressions(random):
+    right = int(random.random() < 0.5)
+    return {"accuracy": right, "exact_match": right * int(random.random() < 0.5), "parses": 1}
+
+
+FOUND = ("correct", "predicted", "gold")
+
 DRAWS = {
     "answers": answer,
     "bleu": ngrams,
     "chrf": lambda random: {"ngrams": random.integers(1, 9, 18).tolist()},
     "constraints": lambda random: {"met": int(random.integers(0, 4)), "asked": 3},
     "embeddings": embeddings,
+    "expressions": expressions,
+    "multi": of_members,
     "end_to_end": counts("correct", "predicted", "gold"),
     "featured_ranks": ranks,
     "entities": counts("correct", "predicted", "gold"),

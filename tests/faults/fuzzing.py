@@ -46,6 +46,8 @@ ROWS: dict[str, list[tuple[str, Any]]] = {
         ("DyGIE++", {"doc_key": "d", "sentences": [WORDS[:5], WORDS[5:]], "ner": [[[0, 1, "PER"]], [[5, 5, "PER"]]]}),
         ("CLUENER", {"text": "王芳在广州", "label": {"name": {"王芳": [[0, 1]]}, "city": {"广州": [[3, 4]]}}}),
         ("MSRA", {"chars": ["王", "芳"], "labels": ["B-PER", "I-PER"]}),
+        ("FUNSD", {"form": [{"label": "name", "words": [{"text": "Ora", "box": [1, 2, 3, 4]}]},
+                            {"label": "other", "words": [{"text": "ran", "box": [5, 2, 8, 4]}]}]}),
     ],
     "relation": [
         ("words", {"tokens": WORDS, "entities": [{"type": "PER", "mentions": [[0, 2]]}, {"mentions": [[3, 4]]}],
@@ -139,6 +141,12 @@ COLUMNS = {
     "g.csv": "Sentence #,Word,Tag\nSentence: 1,Ora,B-PER\n,ran,O\nSentence: 2,Tarn,B-LOC\n",
     "h.csv": 'id,tokens,tags\na,"[""Ora"", ""ran""]","[\'B-PER\', \'O\']"\n',
 }
+HOCR = (
+    "<html><body><div class='ocr_page' title='bbox 0 0 200 100'><span class='ocr_line'>"
+    "<span class='ocrx_word' title='bbox 1 2 30 40'>Ora</span> "
+    "<span class='ocrx_word' title='bbox 50 2 80 40'>ran</span>"
+    "</span></div></body></html>"
+)
 TABLES = {"a.csv": 'text,label\n"a boat, red",ham\nno,spam\n', "b.tsv": "text\tlabel\na boat\tham\nno\tspam\n"}
 BRAT = (
     "T1\tPER 0 8\tOra Lund\nT2\tLOC 17 21\tTarn\nT3\tPER 0 3\tOra\n"
@@ -158,6 +166,8 @@ class Seed:
     """Its records, where it consists of JSON."""
     beside: tuple[str, bytes] | None = None
     """Another file in its folder."""
+    gold: bool = True
+    """Whether it says what the answers are."""
 
 
 @cache
@@ -172,6 +182,7 @@ def seeds() -> list[Seed]:
             if (table := _parquet(rows_of_file)) is not None:
                 found.append(Seed(task, form, f"s{number}.parquet", table))
     found += [Seed("ner", "columns", name, text.encode()) for name, text in COLUMNS.items()]
+    found.append(Seed("ner", "hOCR", "i.hocr", HOCR.encode(), gold=False))
     found += [Seed("classification", "table", name, text.encode()) for name, text in TABLES.items()]
     found += [Seed(task, "plain", "p.txt", STORY.encode()) for task in ("lm", "mlm")]
     for task in ("ner", "relation"):

@@ -80,9 +80,10 @@ def read(folder, seed, content, tokenizers):
             continue
         task = form(seed.task, kind)
         try:
-            documents = split_documents(task, documents_of(task, records, gold=True))
-            task.learn_labels(documents)
-            task.check_labels(documents)
+            documents = split_documents(task, documents_of(task, records, gold=seed.gold))
+            if seed.gold:
+                task.learn_labels(documents)
+                task.check_labels(documents)
             task.prepare(tokenizers[kind])
             assert len(task.encode(documents, tokenizers[kind])) == len(documents)
             found += documents

@@ -12,11 +12,11 @@ MADE = ["task=ner", "model=tiny_bert", "strategy=truncate", "context=64", "track
 
 MAY_CHANGE = {
     "eval": (
-        "task.language", "task.tokens_field", "task.tags_field", "task.text_field",  # how files are read
-        "task.label_map",
+        "task.language", "task.tokens_field", "task.tags_field", "task.text_field",
+        "task.numbers_field", "task.label_map",  # how files are read
         "data.documents", "data.validation_documents", "data.test_documents", "data.words_per_document",
-        "data.ambiguous_share", "data.evidence_distance", "data.max_documents", "data.language", "data.probe",
-        "probe.form", "probe.lengths", "probe.depths", "probe.haystack", "probe.keys", "data_seed",  # what is scored
+        "data.ambiguous_share", "data.evidence_distance", "data.max_documents", "data.corpus", "data.language",
+        "data.probe", "probe.form", "probe.lengths", "probe.depths", "probe.haystack", "probe.keys", "data_seed",
         "context.length", "strategy.reading.tokens", "strategy.reading.keep", "strategy.reading.head_tokens",
         "strategy.reading.overlap_tokens", "strategy.reading.merge", "strategy.reading.side",
         "strategy.reading.head_share", "strategy.attention.window",

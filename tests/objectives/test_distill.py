@@ -172,8 +172,9 @@ def test_what_cannot_teach_is_refused_in_a_sentence(teacher, options, says, tmp_
 
 
 def test_another_tokenizer_is_refused_in_a_sentence():
+    plain = SimpleNamespace(reading=SimpleNamespace(fuses=False))
     one, other = (
-        SimpleNamespace(task=NER(["X"]), tokenizer=SimpleNamespace(get_vocab=lambda words=words: words))
+        SimpleNamespace(task=NER(["X"]), tokenizer=SimpleNamespace(get_vocab=lambda words=words: words), strategy=plain)
         for words in ({"a": 0}, {"a": 1})
     )
     _check(one, one, "run")
