@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# A forward hook on what get_input_embeddings() of a T5 returns is never called, while the model reads that very table.
+# A forward hook on what get_input_embeddings() of a T5 or a BART returns is never called, while its weights are read.
 #
 # Version: transformers==5.23.0, torch==2.13.0 (Python 3.11)
 # Guess: the module that get_input_embeddings() returns is the one that looks tokens up, so that a hook on it sees every
-# forward pass, as it does in a BERT, a GPT-2 and a BART.
-# Behaviour: encoder and decoder of a T5 have an embedding module each, which share its weights; the one that the model
+# forward pass, as it does in a BERT and a GPT-2: twice in an encoder-decoder, whose two stacks read the same table.
+# Behaviour: encoder and decoder of a T5 or a BART have an embedding module each, which share its weights; the one that the model
 # returns lies beside them and is not called. model.get_encoder().get_input_embeddings() is.
 # Matters: what is added to embeddings by a hook (layout, soft prompts, adversarial steps) does nothing, without an error.
 #

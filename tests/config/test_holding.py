@@ -21,6 +21,7 @@ def test_the_stages_have_such_keys():
     assert {("train", "model.growth"), ("compare", "budget"), ("serve", "serve.tls")} <= set(HOLDING)
 
 
+@pytest.mark.covering
 @pytest.mark.parametrize(("stage", "key"), HOLDING)
 @pytest.mark.parametrize("value", [2, "x", None, [1]])
 def test_a_plain_value_is_refused(stage, key, value):

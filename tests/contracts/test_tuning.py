@@ -25,7 +25,7 @@ ALL_PARTS = ("strategy=longformer", "strategy/attention=adaptive_span", "strateg
 NO_SPANS = ("strategy=longformer", "strategy.attention.window=8", "model.trained_length=48")
 
 
-@pytest.mark.by_default("adalora", "adapter", "lora", "top_k")
+@pytest.mark.by_default("adalora", "lora")
 @pytest.mark.parametrize("rule", RULES)
 def test_a_rule_resumes_to_the_same_weights(rule, tmp_path):
     few = ["tuning.k=1"] if rule == "top_k" else []

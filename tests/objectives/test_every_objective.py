@@ -61,7 +61,7 @@ def of_groups(name):
     return ["objective.field=id"] if "field" in catalogue.read(catalogue.option_file("objective", name)) else []
 
 
-@pytest.mark.by_default(3)
+@pytest.mark.by_default("fgm")
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_a_resumed_run_is_the_same(name, teachers, tmp_path):
     options = (

@@ -12,6 +12,7 @@ CPU = torch.device("cpu")
 QUICK = tuple(name for name in check.CHECKS if name != "resume")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [QUICK, pytest.param(("resume",), marks=pytest.mark.slow)])
 def test_every_check_ends_with_rows_that_hold(names):
     found = check.run(CPU, small=True, names=names)

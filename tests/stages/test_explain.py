@@ -62,6 +62,7 @@ def explain(tmp_path):
     return run
 
 
+@pytest.mark.by_default("integrated", "shapley")
 @pytest.mark.parametrize("name", ["gradient", "integrated", "occlusion", "shapley", "rollout"])
 def test_every_mechanism_explains_labels_of_files(classifier, tmp_path, explain, name):
     source = write(tmp_path / "in.jsonl", *TEXTS)

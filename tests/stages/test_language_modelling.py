@@ -43,6 +43,7 @@ def plain(run, loader=AutoModelForCausalLM):
     return loader.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
 
 
+@pytest.mark.covering
 @pytest.mark.parametrize("name", ["llama", "gpt2"])
 @pytest.mark.parametrize("context", [64, 256])
 def test_figures_are_those_of_the_plain_model(name, context, runs, tmp_path):

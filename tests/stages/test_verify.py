@@ -48,7 +48,7 @@ def verify(folder, capsys, *words, models=MODELS):
     raise AssertionError("".join(refusals))
 
 
-@pytest.mark.by_default("hierarchical", "longformer", "rmt", "sled", "truncate", "yarn")
+@pytest.mark.by_default("longformer", "rmt", "sled")
 @pytest.mark.parametrize("preset", catalogue.options("strategy"))
 def test_every_preset_is_active_on_a_model_that_it_fits(preset, tmp_path, capsys):
     parts = dict(catalogue.defaults(catalogue.option_file("strategy", preset), "strategy"))

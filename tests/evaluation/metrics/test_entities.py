@@ -180,6 +180,7 @@ def test_an_answer_of_another_length_is_refused():
         score([gold(["O", "O"])], [said(["O"])])
 
 
+@pytest.mark.slow
 def test_scores_leave_no_trace_and_no_warning(tmp_path):
     code = (
         "import sys, ctxlab.evaluation.metrics.entities as m\n"

@@ -68,6 +68,7 @@ def dense(attention: Attention, own: BertModel, given: dict[str, torch.Tensor]) 
         return plain(input_ids=given["input_ids"], attention_mask=hidden).last_hidden_state
 
 
+@pytest.mark.covering
 @pytest.mark.parametrize("name", sorted(set(exportable()) - {"dynamic_heads", "adaptive_span", "shifted"}))
 @pytest.mark.parametrize("length", [1, 2, 33, 97, LONGEST])
 def test_it_equals_dense_attention_under_the_declared_mask(name, length):
