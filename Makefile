@@ -27,7 +27,7 @@ $(STAMP): pyproject.toml constraints.txt
 run: $(STAMP) ## the main job: how much context do these documents need, and which strategy? about 4 minutes
 	$(BIN)/ctxlab compare +experiment=ner_context context=64,256 strategy=truncate,chunk seeds=1 budget.tokens=240000 $(RUN_OPTIONS)
 
-test: $(STAMP) ## the default tests, 6 minutes on two quiet cores
+test: $(STAMP) ## the default tests, 10 to 20 minutes on two cores
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 
 test-slow: $(STAMP) ## the tests that train for minutes
