@@ -32,7 +32,7 @@ def of_documents(splits: Splits, encoded: Mapping[str, Sequence[Encoded]], lengt
 
 
 def _seen_in_training(encoded: Mapping[str, Sequence[Encoded]]) -> list[str]:
-    """Find documents that are both scored and trained on: the same tokens, and the same question if there is one."""
+    """Find documents that are both scored and trained on: the same tokens, their numbers, and question if there is one."""
     trained = set(map(_content, _asked(encoded.get("train", ()))))
     notes = []
     for name in SCORED:
@@ -52,8 +52,8 @@ def _asked(encoded: Sequence[Encoded]) -> Sequence[Encoded]:
     return queries or encoded
 
 
-def _content(document: Encoded) -> tuple[bytes, tuple[int, ...]]:
-    return document.input_ids.tobytes(), document.query
+def _content(document: Encoded) -> tuple[bytes, tuple[int, ...], bytes]:
+    return document.input_ids.tobytes(), document.query, document.numbers.tobytes()
 
 
 def _single(splits: Splits) -> list[str]:

@@ -1,5 +1,7 @@
 """Sanity notes: each appears on a case worked out by hand, and not on a neighbouring one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -29,6 +31,14 @@ def notes(length=16, made=None, **given):
 
 
 LONG = encoded(*range(20))
+
+
+def test_documents_that_differ_in_their_numbers_alone_are_others():
+    """Pixels of all images are the same token."""
+    images = [replace(encoded(3, 3), numbers=np.array([[shade], [0.5]], np.float32)) for shade in (0.1, 0.2)]
+    assert notes(length=2, train=images[:1], validation=images[1:]) == []
+    (note,) = notes(length=2, train=images[:1], validation=images)
+    assert note.startswith("1 of 2 validation documents are training documents too")
 
 
 def test_documents_that_are_scored_and_trained_on_are_counted():
