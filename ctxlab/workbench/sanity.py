@@ -32,7 +32,7 @@ def of_documents(splits: Splits, encoded: Mapping[str, Sequence[Encoded]], lengt
 
 
 def _seen_in_training(encoded: Mapping[str, Sequence[Encoded]]) -> list[str]:
-    """Find documents that are both scored and trained on: the same tokens, their numbers, and question if there is one."""
+    """Find documents that are both scored and trained on: the same tokens, numbers, and question if there is one."""
     trained = set(map(_content, _asked(encoded.get("train", ()))))
     notes = []
     for name in SCORED:
