@@ -23,16 +23,9 @@ DECODER_LAYERS = ("num_decoder_layers", "decoder_layers")
 """Fields of a config with the number of decoder layers of an encoder-decoder."""
 
 INCOMPATIBLE = (
-    ValueError,
-    ImportError,
-    KeyError,
-    NotImplementedError,
-    TypeError,
-    AttributeError,
-    RuntimeError,
-    IndexError,
-)
-"""Errors of a model that cannot run with an attention of ours."""
+    ValueError, ImportError, KeyError, NotImplementedError, TypeError, AttributeError, RuntimeError, IndexError
+)  # fmt: skip
+"""Errors of a model that cannot run with an attention or a memory of ours."""
 
 SAMPLE_TOKENS = 8
 

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import torch
 
@@ -11,16 +11,15 @@ from ctxlab.core.contract import Component
 from ctxlab.core.data import Record, Source
 from ctxlab.core.errors import UserError
 from ctxlab.core.explanation import Answered, Asked
+from ctxlab.core.generation import Continuations, Decoding
 from ctxlab.core.labelling import LabelForm
 from ctxlab.core.numbers import Numbers
 from ctxlab.core.shape import LabelledSpan, Shape
+from ctxlab.core.task_hooks import Beside, Choose, Enclose, FindMentions, Mark, Original
 from ctxlab.core.types import (
     NO_LABEL,
-    BoolArray,
-    Chosen,
     Document,
     Encoded,
-    FloatArray,
     IntArray,
     Merged,
     Opinion,
@@ -57,29 +56,6 @@ class Predicted:
 
 
 @dataclass(frozen=True, slots=True)
-class Decoding:
-    """Settings of text generation; the values are in ``conf/task/decoding``."""
-
-    max_new_tokens: int = 64
-    num_beams: int = 1
-    sample: bool = False
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
-    seed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Continuations:
-    """The closed set of texts from which a model chooses the one that follows a prompt."""
-
-    token_ids: Sequence[tuple[int, ...]] = ()
-    """Token ids of each continuation."""
-    ends: tuple[int, ...] = ()
-    """End tokens, one of which must follow a continuation; empty where no continuation is a prefix of another."""
-
-
-@dataclass(frozen=True, slots=True)
 class HeadOf:
     """A head of a model, and the task that it answers for."""
 
@@ -87,56 +63,6 @@ class HeadOf:
     head: str
     """Kind of model head, a key of ``models.heads.HEADS``."""
     labels: Sequence[str]
-
-
-Choose = Callable[[FloatArray, BoolArray], Chosen]
-
-
-Original = Callable[[str, int, int], tuple[int, int]]
-"""Returns the original characters for a field of a record, and start and end in it."""
-
-
-class Mark(Protocol):
-    """Marks the words of documents."""
-
-    @property
-    def key(self) -> str:
-        """Return what the marks depend on besides the words; part of the key of cached tokens."""
-        ...
-
-    def __call__(self, words: Sequence[str]) -> IntArray:
-        """Return (L,) marks of the words of a document."""
-        ...
-
-
-class Beside(Protocol):
-    """Puts text before every window of a document."""
-
-    @property
-    def key(self) -> str:
-        """Return what the text depends on besides document and tokenizer; part of the key of cached tokens."""
-        ...
-
-    def __call__(self, encoded: Encoded, tokenizer: Any) -> Encoded:
-        """Return a document with the tokens of the text among those before every window."""
-        ...
-
-
-class Enclose(Protocol):
-    """Writes text around the mentions of entities."""
-
-    @property
-    def key(self) -> str:
-        """Return what the text depends on besides the types; part of the key of cached tokens."""
-        ...
-
-    def __call__(self, kind: str) -> tuple[str, str]:
-        """Return what is written before and after a mention of an entity of type ``kind``."""
-        ...
-
-
-FindMentions = Callable[[Sequence[Sequence[str]]], list[list[LabelledSpan]]]
-"""Returns the entities in each of several documents, given as their words."""
 
 
 class Task(Component, ABC):

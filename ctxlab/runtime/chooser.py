@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ctxlab.core.architecture import output_layer
-from ctxlab.core.task import Continuations
+from ctxlab.core.generation import Continuations
 from ctxlab.runtime.forward import unwrapped
 from ctxlab.runtime.precision import exact
 

@@ -16,7 +16,7 @@ from transformers.generation.logits_process import TemperatureLogitsWarper, TopK
 from transformers.modeling_outputs import BaseModelOutput
 
 from ctxlab.core.fusion import join
-from ctxlab.core.task import Decoding
+from ctxlab.core.generation import Decoding
 from ctxlab.core.types import GeneratedTokens, IntArray, Window
 from ctxlab.data.sampler import split_forward
 from ctxlab.runtime.collate import collate

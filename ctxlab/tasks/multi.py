@@ -10,7 +10,8 @@ import torch
 from ctxlab.core.architecture import note_installed
 from ctxlab.core.data import Record, Source
 from ctxlab.core.errors import UserError
-from ctxlab.core.task import HeadOf, Loss, Original, Task
+from ctxlab.core.task import HeadOf, Loss, Task
+from ctxlab.core.task_hooks import Original
 from ctxlab.core.types import Document, Encoded, IntArray, Merged, Prediction, Window
 from ctxlab.tasks.forms.base import BaseTask
 from ctxlab.tasks.records.member_records import PARTS, PROBES, kept_fields, member_names, merged_records

@@ -14,7 +14,7 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.explanation import Answered, Asked
 from ctxlab.core.labelling import LabelForm
 from ctxlab.core.shape import LabelledSpan
-from ctxlab.core.task import Original
+from ctxlab.core.task_hooks import Original
 from ctxlab.core.types import Document, Encoded, IntArray, Merged, Prediction
 from ctxlab.tasks.forms.explained import UNREAD, entity_target
 from ctxlab.tasks.forms.token_labeller import WORDS, TokenLabeller

@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from ctxlab.core.errors import UserError
 from ctxlab.core.explanation import Answered, Asked
 from ctxlab.core.shape import LabelledSpan
-from ctxlab.core.task import POSITIONS, Loss, Original, Predicted
+from ctxlab.core.task import POSITIONS, Loss, Predicted
+from ctxlab.core.task_hooks import Original
 from ctxlab.core.types import NO_LABEL, Document, Encoded, FloatArray, IntArray, Merged, Prediction
 from ctxlab.tasks.forms.base import BaseTask
 from ctxlab.tasks.forms.explained import UNREAD, span_target

@@ -17,7 +17,8 @@ from ctxlab.core.architecture import hidden_size, installed, note_installed
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import TASK_MODULE
 from ctxlab.core.shape import LabelledSpan, Shape
-from ctxlab.core.task import FindMentions, Loss
+from ctxlab.core.task import Loss
+from ctxlab.core.task_hooks import FindMentions
 from ctxlab.core.types import NO_LABEL, Document, Encoded, IntArray, Merged, Prediction
 from ctxlab.tasks.forms.base import BaseTask
 from ctxlab.tasks.forms.mention_labels import (

@@ -106,6 +106,8 @@ TOGETHER = {
     "core/audit": "audit/test_groups",
     "core/augmentation": "augment/test_every_augmentation",
     "core/shape": "augment/test_every_augmentation",
+    "core/generation": "runtime/test_generator",
+    "core/task_hooks": "knowledge/test_gazetteer",
     "core/added_modules": "training/test_tuning_seam",
     "core/passes": "runtime/test_forward",
     "core/types": "runtime/test_reader",

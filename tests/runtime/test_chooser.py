@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ctxlab.core.task import Continuations
+from ctxlab.core.generation import Continuations
 from ctxlab.core.types import NO_LABEL, Window
 from ctxlab.models.tiny_gpt2 import TinyGpt2
 from ctxlab.models.tiny_llama import TinyLlama

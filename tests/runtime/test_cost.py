@@ -18,8 +18,8 @@ from ctxlab.config import catalogue
 from ctxlab.config.build import build
 from ctxlab.core.architecture import recompute_activations
 from ctxlab.core.errors import UserError
+from ctxlab.core.generation import Decoding
 from ctxlab.core.strategy import Attention, Memory
-from ctxlab.core.task import Decoding
 from ctxlab.core.types import Window
 from ctxlab.models.tiny_bert import TinyBert
 from ctxlab.models.tiny_gpt2 import TinyGpt2

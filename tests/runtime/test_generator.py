@@ -7,8 +7,8 @@ import transformers as tf
 
 from ctxlab.command.compose import compose
 from ctxlab.config.build import build
+from ctxlab.core.generation import Decoding
 from ctxlab.core.strategy import Attention
-from ctxlab.core.task import Decoding
 from ctxlab.core.types import ADDED, LAST, Encoded, Window
 from ctxlab.models.tiny_llama import TinyLlama
 from ctxlab.models.tiny_t5 import TinyT5

@@ -9,7 +9,7 @@ import transformers as tf
 
 from ctxlab.command.compose import compose
 from ctxlab.config.keys.run import TrainerConfig
-from ctxlab.core.task import Decoding
+from ctxlab.core.generation import Decoding
 from ctxlab.core.types import Encoded
 from ctxlab.models.tiny_llama import TinyLlama
 from ctxlab.optim.tuning.full import Full

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from ctxlab.core.architecture import INCOMPATIBLE, SAMPLE_TOKENS
 from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import Forward, ModelKind
 from ctxlab.core.types import BoolArray
 from ctxlab.strategies.memory.caches.base import BaseMemory
 from ctxlab.strategies.memory.caches.cache import Cached, Layer, cache_sample, check_cache, forward_cached, keep_ends
-from ctxlab.strategies.memory.caches.compatibility import INCOMPATIBLE, SAMPLE_TOKENS, incompatible
+from ctxlab.strategies.memory.caches.compatibility import incompatible
 
 Rotate = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """Rotates keys (B, H, K, D) by (B or 1, K) positions; returns the same shape."""

@@ -7,7 +7,9 @@ from typing import Any
 import torch
 
 from ctxlab.core.data import Record
-from ctxlab.core.task import Choose, Continuations, Decoding, Mark, Task
+from ctxlab.core.generation import Continuations, Decoding
+from ctxlab.core.task import Task
+from ctxlab.core.task_hooks import Choose, Mark
 from ctxlab.core.types import BoolArray, Chosen, Document, Encoded, FloatArray
 
 

@@ -5,7 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 from ctxlab.core.errors import UserError
-from ctxlab.core.task import Decoding
+from ctxlab.core.generation import Decoding
 
 
 def checked_decoding(values: Mapping[str, Any]) -> Decoding:

@@ -8,7 +8,7 @@ import torch
 
 from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
-from ctxlab.core.task import Continuations, Decoding
+from ctxlab.core.generation import Continuations, Decoding
 from ctxlab.core.types import Document, Encoded, Merged, Prediction
 from ctxlab.tasks.forms.document_classifier import DocumentClassifier
 from ctxlab.tasks.generative.base import GenerativeTask

@@ -10,9 +10,9 @@ from torch.testing import assert_close
 from transformers.modeling_outputs import BaseModelOutput
 
 from ctxlab.core.errors import UserError
+from ctxlab.core.generation import Decoding
 from ctxlab.core.model import ModelFacts
 from ctxlab.core.strategy import Strategy
-from ctxlab.core.task import Decoding
 from ctxlab.core.types import ADDED, NO_LABEL, TEXT, Encoded
 from ctxlab.runtime.forward import IN_DECODER, Passes, make_items, model_call, units
 from ctxlab.runtime.generator import TextGenerator

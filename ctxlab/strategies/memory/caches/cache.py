@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
-from ctxlab.core.architecture import num_layers, rotary_types
+from ctxlab.core.architecture import INCOMPATIBLE, SAMPLE_TOKENS, num_layers, rotary_types
 from ctxlab.core.errors import UserError
 from ctxlab.core.quiet import evaluating, quiet
 from ctxlab.core.strategy import Forward
-from ctxlab.strategies.memory.caches.compatibility import INCOMPATIBLE, SAMPLE_TOKENS, incompatible, sample_inputs
+from ctxlab.strategies.memory.caches.compatibility import incompatible, sample_inputs
 
 Layer = tuple[torch.Tensor, torch.Tensor]
 """Keys and values (B, H, K, D)."""

@@ -5,14 +5,9 @@ from typing import Any
 import torch
 
 from ctxlab.core.added_modules import attached
-from ctxlab.core.architecture import padding_id, vocabulary_size
+from ctxlab.core.architecture import SAMPLE_TOKENS, padding_id, vocabulary_size
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import MEMBER, TASK_MODULE
-
-SAMPLE_TOKENS = 8
-
-INCOMPATIBLE = (ValueError, KeyError, NotImplementedError, TypeError, AttributeError, RuntimeError, IndexError)
-"""Errors of a model that does not accept what a memory passes to it."""
 
 
 def sample_inputs(model: Any) -> dict[str, torch.Tensor]:

@@ -11,9 +11,10 @@ from typing import Any
 
 import torch
 
+from ctxlab.core.architecture import INCOMPATIBLE, SAMPLE_TOKENS
 from ctxlab.core.quiet import evaluating, quiet
 from ctxlab.core.strategy import Forward
-from ctxlab.strategies.memory.caches.compatibility import INCOMPATIBLE, SAMPLE_TOKENS, incompatible, samples_of_heads
+from ctxlab.strategies.memory.caches.compatibility import incompatible, samples_of_heads
 
 
 @dataclass(frozen=True, slots=True, eq=False)
