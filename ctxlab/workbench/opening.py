@@ -95,16 +95,7 @@ def open_bench(
         return open_bundle(parts, exported, load, scored=scored, refuse=refuse)
     folder = find_checkpoint(parts, trains=trains)
     source = _checkpointed(parts, folder, trains=trains) if folder else _beginning(parts)
-    task = task_for(parts.task, source)
-    task.numbers = Numbers.of(parts.model.numbers)
-    check_numbers(task.numbers, task)
-    refuse(task)
-    if trains:
-        check_fits(parts.augment, task)
-        check_translators(parts)
-    give_names(parts, open_bench)
-    give_mentions(parts, task, open_bench, trains=trains)
-    metric(task.metric)  # a missing metric is an error now, not after hours of training
+    task = _checked_task(parts, source, refuse=refuse, trains=trains)
     if folder is None and not learns:
         _check_untrained(task, source)
     if isinstance(source, Checkpointed) and not learns:
@@ -122,12 +113,7 @@ def open_bench(
         task.check_labels(documents.of(split))  # those in a large file are checked when they are read
     task.notes.extend(documents.notes)
     bench = _make_bench(parts, task, source, knowledge, new_head=learns)
-    if isinstance(source, Checkpointed):
-        _check_knows(bench, source)
-        source.load_added_modules(bench.model)
-        source.load_tuning(bench.model, parts.tuning)
-    elif isinstance(source, Started):
-        task.notes.extend(_begin(bench, source, parts.tuning))
+    _load_added(bench, source, parts.tuning)
     if trains:
         teach(parts, bench, open_bench)
     else:
@@ -135,6 +121,41 @@ def open_bench(
     return Opened(
         bench, documents, state=_state(folder), checkpoint=folder, origin=str(folder) if folder else source.name
     )
+
+
+def _checked_task(parts: Parts, source: ModelSource, *, refuse: Refuse, trains: bool) -> Task:
+    """Return the task in its form for the model, with what other runs give it, checked before documents are read.
+
+    Args:
+        parts: The run.
+        source: Its model.
+        refuse: Checks the task before anything else.
+        trains: Whether the model is to be trained.
+
+    Raises:
+        UserError: The parts do not fit the task.
+    """
+    task = task_for(parts.task, source)
+    task.numbers = Numbers.of(parts.model.numbers)
+    check_numbers(task.numbers, task)
+    refuse(task)
+    if trains:
+        check_fits(parts.augment, task)
+        check_translators(parts)
+    give_names(parts, open_bench)
+    give_mentions(parts, task, open_bench, trains=trains)
+    metric(task.metric)  # a missing metric is an error now, not after hours of training
+    return task
+
+
+def _load_added(bench: Workbench, source: ModelSource, tuning: Tuning) -> None:
+    """Load what a checkpoint, or the run that this one begins with, has besides the weights of the model."""
+    if isinstance(source, Checkpointed):
+        _check_knows(bench, source)
+        source.load_added_modules(bench.model)
+        source.load_tuning(bench.model, tuning)
+    elif isinstance(source, Started):
+        bench.task.notes.extend(_begin(bench, source, tuning))
 
 
 def _checkpointed(parts: Parts, folder: Path, *, trains: bool) -> Checkpointed:
