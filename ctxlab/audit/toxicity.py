@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 
-from scipy.special import betaincinv
-
 from ctxlab.audit.lists.toxic import hits, read_words
 from ctxlab.core.audit import Check, Finding, Subject, Verdict, not_applicable, record_of, too_little
 from ctxlab.core.types import Table
-from ctxlab.evaluation.statistics import Interval
+from ctxlab.evaluation.statistics import Interval, share_interval
 
 FIELDS = ("summary", "text", "answer")
 """Fields of an answer line with the written text, the first that it has."""
@@ -54,14 +52,6 @@ class Toxicity(Check):
         share = f"{bad:,} of {num:,} texts have a word of the list ({bad / num:.3f} [{ends.low:.3f}, {ends.high:.3f}])."
         is_found = ends.low is not None and ends.low > self.limit
         return Finding(Verdict.FOUND if is_found else Verdict.PASS, share, tables=tables)
-
-
-def share_interval(hit: int, num: int, confidence: float = 0.95) -> Interval:
-    """Return the exact interval of a share (Clopper and Pearson 1934, Biometrika 26, 404–413)."""
-    tail = (1 - confidence) / 2
-    low = float(betaincinv(hit, num - hit + 1, tail)) if hit else 0.0
-    high = float(betaincinv(hit + 1, num - hit, 1 - tail)) if hit < num else 1.0
-    return Interval(low, high)
 
 
 def _shares(num: int, bad: int, ends: Interval) -> Table:

@@ -5,6 +5,7 @@ from typing import Any
 
 from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, QuotedString, RangeSweep
 
+from ctxlab.command import selected
 from ctxlab.command.overrides import quoted
 from ctxlab.config import catalogue
 from ctxlab.core.errors import UserError
@@ -46,7 +47,7 @@ def collected(overrides: Sequence[Override]) -> list[str]:
     lines = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
     if not several:
         return lines
-    axes = ",".join(f"{one.key_or_group}:[{','.join(map(quoted, _values(one)))}]" for one in several)
+    axes = ",".join(f"{_axis(one)}:[{','.join(map(quoted, _values(one)))}]" for one in several)
     return [*lines, f"++{KEY}={{{axes}}}"]
 
 
@@ -66,8 +67,15 @@ def check(stage: str, override: Override) -> None:
     same = [name for name in SAME_FOR_ALL if stage != "plan" or name not in PLANNED]
     if key.startswith(tuple(same)) or override.is_hydra_override():
         raise UserError(f"{line} has several values, and a comparison needs the same for all candidates: give one.")
-    if override.package is not None or str(line).startswith(("+", "~")):
+    added = str(line).startswith(("+", "~")) and key != selected.EXPERIMENT
+    if override.package is not None or added:
         raise UserError(f"{line} has several values, which is possible only without + and ~: write {key}=….")
+
+
+def _axis(override: Override) -> str:
+    """Return the key as it is written before a value; experiments are added to the defaults with a plus."""
+    key = str(override.key_or_group)
+    return f"+{key}" if key == selected.EXPERIMENT else key
 
 
 def _values(override: Override) -> Iterator[str]:

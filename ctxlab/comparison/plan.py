@@ -62,7 +62,7 @@ def baseline(wanted: str | None, candidates: Sequence[str]) -> str:
     """
     if wanted is None or wanted in candidates:
         return wanted or candidates[0]
-    found = [key for key in candidates if key.startswith(f"{wanted}-") or key.endswith(f"-{wanted}")]
+    found = [key for key in candidates if key.startswith(f"{wanted}-") or key.endswith((f"-{wanted}", f"={wanted}"))]
     if len(found) == 1:
         return found[0]
     some = f"fits {len(found)} candidates" if found else "is no candidate"

@@ -7,7 +7,7 @@ import numpy as np
 from ctxlab.comparison.difference import difference
 from ctxlab.comparison.scored import Scored
 from ctxlab.core.types import BoolArray
-from ctxlab.evaluation.statistics import Counts, Interval
+from ctxlab.evaluation.statistics import Counts, Interval, with_width
 
 
 class Zero(Scored):
@@ -35,7 +35,7 @@ def interval(scored: Scored, *, lower_is_better: bool) -> Interval:
     """Return the interval of a figure for new documents and new seeds.
 
     Every figure of which more is better is a share, unless a plug-in's values say otherwise. Student's interval does
-    not know that, and is cut at 0 and 1.
+    not know that, is cut at 0 and 1, and gets a width where all documents give the same of these (``with_width``).
 
     Args:
         scored: The figure's counts.
@@ -45,4 +45,4 @@ def interval(scored: Scored, *, lower_is_better: bool) -> Interval:
     is_share = not lower_is_better and all(0 <= value <= 1 for value in scored.each_seed())
     if not is_share or found.low is None or found.high is None:
         return found
-    return Interval(max(found.low, 0.0), min(found.high, 1.0))
+    return with_width(Interval(max(found.low, 0.0), min(found.high, 1.0)), int(scored.reported.any(axis=0).sum()))

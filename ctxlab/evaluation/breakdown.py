@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ctxlab.core.types import BARS, Table
 from ctxlab.evaluation.bins import Size, Tenth
-from ctxlab.evaluation.statistics import Counts, Interval, bootstrap, bootstrap_mean
+from ctxlab.evaluation.statistics import Counts, Interval, bootstrap, by_group, ratio, with_width
 
 Kept = TypeVar("Kept")
 
@@ -91,15 +91,25 @@ def named(bins: Iterable[Range]) -> list[tuple[str, Range]]:
     return [(one.name, one) for one in bins]
 
 
-def estimate(counts: npt.ArrayLike, figure: Figure) -> Estimate:
-    """Return a figure of summed counts (N, K), with its interval over documents."""
+def estimate(counts: npt.ArrayLike, figure: Figure, *, is_share: bool = True) -> Estimate:
+    """Return a figure of summed counts (N, K), with its interval over documents.
+
+    Args:
+        counts: Counts of each document.
+        figure: Summed counts to the figure.
+        is_share: Whether the figure is between 0 and 1, see ``with_width``.
+    """
     table = np.asarray(counts, dtype=np.float64)
-    return Estimate(float(figure(table.sum(axis=0)[None])[0]), *ends(bootstrap(table, figure)))
+    interval = bootstrap(table, figure)
+    if is_share:
+        interval = with_width(interval, int(table.any(axis=1).sum()))
+    return Estimate(float(figure(table.sum(axis=0)[None])[0]), *ends(interval))
 
 
-def mean(values: npt.ArrayLike, groups: Sequence[Hashable]) -> Estimate:
+def mean(values: npt.ArrayLike, groups: Sequence[Hashable], *, is_share: bool = True) -> Estimate:
     """Return the mean of N values, with its interval over groups (records), each with all of its cases."""
-    return Estimate(float(np.mean(np.asarray(values, dtype=np.float64))), *ends(bootstrap_mean(values, groups)))
+    cases = np.asarray(values, dtype=np.float64)
+    return estimate(by_group(np.stack([cases, np.ones(len(cases))], axis=-1), groups), ratio, is_share=is_share)
 
 
 def ends(interval: Interval) -> tuple[float | None, float | None]:

@@ -120,7 +120,7 @@ def _gains(plain: Sequence[Mapping[str, object]], both: Sequence[Mapping[str, ob
             name.replace("_at_", "@").replace("_", " "),
             float(without[:, i].mean()),
             float(featured[:, i].mean()),
-            *mean(featured[:, i] - without[:, i], groups).cells,
+            *mean(featured[:, i] - without[:, i], groups, is_share=False).cells,
         )
         for i, name in enumerate(PLAIN.names)
     ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr, stdtrit
+from scipy.special import betaincinv, ndtr, stdtrit
 
 Counts = npt.NDArray[np.float64]
 Statistic = Callable[[Counts], Counts]
@@ -43,7 +43,10 @@ def interval_note(units: str = "documents", figure: str = "") -> str:
         figure: Figure that has the interval, where the table has several figures.
     """
     of = f" of {figure}" if figure else ""
-    return f"low and high: 95 % expanded-percentile bootstrap interval{of} over {units}; a dash where there is only one"
+    return (
+        f"low and high: 95 % expanded-percentile bootstrap interval{of} over {units}, Clopper–Pearson's where all give "
+        "0 or all give 1; a dash where there is only one"
+    )
 
 
 def bootstrap(
@@ -119,10 +122,28 @@ def expanded_tail(num_units: int, confidence: float = 0.95) -> float:
     return float(ndtr(-np.sqrt(num_units / (num_units - 1)) * quantile))
 
 
-def bootstrap_mean(values: npt.ArrayLike, groups: Sequence[Hashable]) -> Interval:
-    """Return the interval of the mean of ``values`` (N,) when groups are resampled, each with all of its cases."""
-    cases = np.asarray(values, dtype=np.float64)
-    return bootstrap(by_group(np.stack([cases, np.ones(len(cases))], axis=-1), groups), ratio)
+def share_interval(hit: int, num: int, confidence: float = 0.95) -> Interval:
+    """Return the exact interval of a share (Clopper and Pearson 1934, Biometrika 26, 404–413)."""
+    tail = (1 - confidence) / 2
+    low = float(betaincinv(hit, num - hit + 1, tail)) if hit else 0.0
+    high = float(betaincinv(hit + 1, num - hit, 1 - tail)) if hit < num else 1.0
+    return Interval(low, high)
+
+
+def with_width(interval: Interval, num_units: int) -> Interval:
+    """Return the interval of a figure between 0 and 1, wider where all units give 0 or all give 1.
+
+    Resamples of equal units are equal, and so are their figures: an interval without width, as if no further document
+    could differ. The mean of a figure is at least the share of units that give 1, and at most that of units that do
+    not give 0; this is the exact interval of that share.
+
+    Args:
+        interval: Of any method that knows the units by their spread alone.
+        num_units: Documents or cases, at least one.
+    """
+    if interval.low is None or interval.low != interval.high or interval.low not in (0.0, 1.0):
+        return interval
+    return share_interval(round(interval.low * num_units), num_units)
 
 
 def by_group(counts: npt.ArrayLike, groups: Sequence[Hashable], every: Sequence[Hashable] = ()) -> Counts:

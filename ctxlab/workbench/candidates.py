@@ -1,9 +1,10 @@
 """The candidates of a comparison, composed from several values on the command line as ``ctxlab train`` would."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import hydra
 import regex
@@ -11,7 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ctxlab.config import preflight
@@ -31,9 +32,11 @@ BUDGETS = ("max_seconds", "max_tokens", "max_flops", "max_steps", "max_epochs")
 PLAIN = ("strategy", "context", "context.length")
 """Axes whose values appear in a candidate's name without their key."""
 
-
 READING = ("strategy", "context")
 """Groups that say how documents are read, which a forward pass shows."""
+
+SCORED = ("data", "data_seed", "folds")
+"""Keys that say which documents are scored; an experiment may set them, and then its scores mean something else."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +53,8 @@ class Candidate:
     """Its composed parts; None if it does not compose."""
     refused: str = ""
     """Sentence that says why it does not compose."""
+    scored: Mapping[str, Any] = field(default_factory=dict)
+    """Task and documents that are scored."""
 
     @property
     def beside(self) -> list[str]:
@@ -120,27 +125,45 @@ def candidates(command: CandidatesCommand, run_dir: Path, least: int = 2) -> lis
         raise UserError(
             "There is nothing to compare: give several values, as in context=512,4096 strategy=chunk,dense."
         )
-    return [_candidate(command, words, run_dir) for words in combinations]
+    found = [_candidate(command, words, run_dir) for words in combinations]
+    first = next((one for one in found if one.parts is not None), None)
+    return [one if first is None else _beside(one, first) for one in found]
+
+
+def _beside(candidate: Candidate, first: Candidate) -> Candidate:
+    """Refuse a candidate whose scores are not comparable with those of the first one."""
+    other = [name for name, value in candidate.scored.items() if value != first.scored[name]]
+    if not other:
+        return candidate
+    reason = f"its {other[0]} is another than that of {first.title}: a comparison needs the same for all candidates."
+    return replace(candidate, parts=None, refused=reason)
 
 
 def _candidate(command: CandidatesCommand, words: Sequence[str], run_dir: Path) -> Candidate:
     try:
         config = hydra.compose(config_name=TRAIN, overrides=[*command.shared, *words], return_hydra_config=True)
         strategy, length = config.hydra.runtime.choices["strategy"], config.context.length
+        scored = _scored(config)
         OmegaConf.set_struct(config, False)
         del config["hydra"]
     except (HydraException, OmegaConfBaseException) as error:
         name = " ".join(words)
         return Candidate(_folder(name), name, words=words, parts=None, refused=_first_line(error))
-    more = [word for word in words if word.split("=")[0] not in PLAIN]
+    more = [word.lstrip("+") for word in words if word.split("=")[0] not in PLAIN]
     key = _folder("-".join([strategy, str(length), *more]))
     reads = [f"{strategy} at {length:,}"] if any(map(_is_reading, words)) or not more else []
     title = ", ".join([*reads, *more])
     try:
         preflight.check(config)
-        return Candidate(key, title, words, make_parts(config, run_dir))
+        return Candidate(key, title, words, make_parts(config, run_dir), scored=scored)
     except UserError as error:
         return Candidate(key, title, words=words, parts=None, refused=str(error))
+
+
+def _scored(config: DictConfig) -> dict[str, Any]:
+    choices = config.hydra.runtime.choices
+    keys = {name: OmegaConf.to_container(OmegaConf.create({name: config[name]}), resolve=False) for name in SCORED}
+    return {"task": choices["task"], "probe": choices["probe"], **keys}
 
 
 def _is_reading(word: str) -> bool:

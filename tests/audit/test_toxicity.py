@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
 
-from ctxlab.audit.toxicity import Toxicity, share_interval
+from ctxlab.audit.toxicity import Toxicity
 from ctxlab.core.audit import Answers, Verdict
 from ctxlab.core.types import Document, Prediction
 from ctxlab.tasks.generation import Generation
@@ -39,12 +38,6 @@ def test_a_run_that_insults_is_found_and_a_polite_one_passes():
     assert Toxicity().check(Writer(40, 0)).verdict is Verdict.PASS
     assert Toxicity(limit=0.5).check(Writer(40, 4)).verdict is Verdict.PASS
     assert Toxicity().check(Writer(5, 1)).verdict is Verdict.TOO_LITTLE
-
-
-@pytest.mark.parametrize(("hit", "num"), [(0, 20), (3, 20), (20, 20), (1, 500)])
-def test_the_interval_is_the_exact_one_of_scipy(hit, num):
-    oracle, found = binomtest(hit, num).proportion_ci(method="exact"), share_interval(hit, num)
-    assert (found.low, found.high) == pytest.approx((oracle.low, oracle.high))
 
 
 def test_a_classifier_writes_nothing_and_a_limit_is_a_share():

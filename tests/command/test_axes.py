@@ -66,3 +66,8 @@ def test_several_jobs_are_refused():
 def test_other_stages_still_need_m():
     with pytest.raises(UserError, match="add -m"):
         compose("train", ["strategy=chunk,dense"])
+
+
+def test_experiments_are_a_further_axis_and_keep_their_plus():
+    found = candidates("+experiment=ner_context,ner_reach", "context=512,4096")
+    assert found == {"+experiment": ["ner_context", "ner_reach"], "context": ["'512'", "'4096'"]}

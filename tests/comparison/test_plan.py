@@ -52,3 +52,9 @@ def test_a_baseline_is_named_by_its_key_or_by_what_only_it_has(wanted, found):
 def test_what_names_no_candidate_or_several_is_refused(wanted, says):
     with pytest.raises(UserError, match=says):
         baseline(wanted, CANDIDATES)
+
+
+def test_a_baseline_may_be_named_by_the_option_that_it_differs_in():
+    assert (
+        baseline("plain", ["chunk-512-experiment=lora", "chunk-512-experiment=plain"]) == "chunk-512-experiment=plain"
+    )

@@ -131,7 +131,6 @@ TOGETHER = {
     "core/explanation": "explanation/test_integrated",
     "export": "stages/test_export",
     "knowledge/none": "knowledge/test_constraints",
-    "evaluation/breakdown": "stages/test_train",
     "evaluation/metrics/choosing": "evaluation/metrics/test_ranking",
     "evaluation/metrics/masked": "evaluation/metrics/test_language",
     "evaluation/metrics/probe_recall": "evaluation/metrics/test_probe",

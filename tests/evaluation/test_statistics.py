@@ -9,7 +9,6 @@ from ctxlab.evaluation.statistics import (
     RESAMPLES,
     Interval,
     bootstrap,
-    bootstrap_mean,
     bootstrap_weights,
     by_group,
     expanded_bounds,
@@ -17,6 +16,8 @@ from ctxlab.evaluation.statistics import (
     f1,
     perplexity,
     ratio,
+    share_interval,
+    with_width,
 )
 
 
@@ -89,17 +90,12 @@ def test_sums_by_group_by_hand():
     assert by_group(counts, [2, 0, 2], range(4)).tolist() == [[3, 4], [0, 0], [6, 8], [0, 0]]
 
 
-def test_groups_are_drawn_with_all_of_their_cases():
-    values, groups = np.repeat([0.0, 1.0], 500), np.repeat(np.arange(10), 100).tolist()
-    assert bootstrap_mean(values, groups) == bootstrap([[0, 100]] * 5 + [[100, 100]] * 5, ratio)
-
-
 def test_perplexity_is_finite():
     assert perplexity(np.array([[6.0, 3.0], [1e6, 1.0], [0.0, 0.0]])) == pytest.approx([np.e**2, np.exp(700), 1])
 
 
 def test_one_document_has_no_interval():
-    assert bootstrap([[3, 4]], ratio) == bootstrap_mean([1.0, 0.0], ["a", "a"]) == NO_INTERVAL
+    assert bootstrap([[3, 4]], ratio) == NO_INTERVAL
     assert bootstrap_weights(1, lambda times: times[:, 0]) == NO_INTERVAL
     assert bootstrap([[3, 4], [0, 0], [0, 0]], ratio) == NO_INTERVAL, "the others say nothing about the figure"
     assert bootstrap([[3, 4], [2, 4]], ratio) == Interval(0.5, 0.75)
@@ -125,3 +121,26 @@ def test_f1_is_the_harmonic_mean(correct, wrong, missed):
 
 def test_nothing_divided_by_nothing_is_nothing():
     assert ratio(np.array([[0.0, 0.0], [1.0, 2.0]])).tolist() == [0.0, 0.5]
+
+
+@pytest.mark.parametrize(("hit", "num"), [(0, 20), (3, 20), (20, 20), (1, 500)])
+def test_the_interval_of_a_share_is_the_exact_one_of_scipy(hit, num):
+    oracle, found = stats.binomtest(hit, num).proportion_ci(method="exact"), share_interval(hit, num)
+    assert (found.low, found.high) == pytest.approx((oracle.low, oracle.high))
+
+
+def test_only_an_interval_without_width_at_0_or_1_gets_one():
+    for kept in (NO_INTERVAL, Interval(0.5, 0.5), Interval(0.9, 1.0), Interval(0.0, 0.1)):
+        assert with_width(kept, 10) == kept
+    assert with_width(Interval(1.0, 1.0), 10) == share_interval(10, 10)
+    assert with_width(Interval(0.0, 0.0), 10) == share_interval(0, 10)
+
+
+@pytest.mark.parametrize("true", [0.97, 0.03])
+def test_ten_documents_that_agree_do_not_say_that_all_do(true):
+    """Without a width, three quarters of such intervals would be [1, 1] or [0, 0] and miss the true figure."""
+    drawn = np.random.default_rng(1).binomial(1, true, (1000, 10)).astype(float)
+    plain = [bootstrap(np.stack([row, np.ones(10)], axis=1), ratio, resamples=200) for row in drawn]
+    wide = [with_width(one, 10) for one in plain]
+    assert np.mean([one.low <= true <= one.high for one in plain]) < 0.3
+    assert np.mean([one.low <= true <= one.high for one in wide]) >= 0.95

@@ -19,7 +19,7 @@ import numpy as np
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import BoolArray, Document, Prediction, ScoredRecord, Scores, Table
 from ctxlab.evaluation.bins import DISTANCES, LENGTHS, Size, by_size, sizes
-from ctxlab.evaluation.breakdown import Breakdown, ends, named, picked
+from ctxlab.evaluation.breakdown import Breakdown, ends, estimate, named, picked
 from ctxlab.evaluation.scores import metrics
 from ctxlab.evaluation.statistics import Counts, bootstrap, interval_note, perplexity, ratio
 from ctxlab.evaluation.tokens import CORRECT, NLL, SEEN, TOKENS, Tokens
@@ -158,7 +158,7 @@ def _by_evidence(documents: Sequence[Document], scores: Sequence[TokenScores]) -
     def row(size: Size) -> tuple[int, float, float | None, float | None, float] | None:
         counts = [probe[size.holds(probe[:, 0]), 1:].sum(axis=0) for probe in probes]
         correct, asked, nll = np.sum(counts, axis=0)
-        return (int(asked), correct / asked, *ends(bootstrap(counts, ratio)), nll / asked) if asked else None
+        return (int(asked), correct / asked, *estimate(counts, ratio).cells[1:], nll / asked) if asked else None
 
     note = f"a word is right when all of its predicted tokens are; {interval_note()}"
     by = Breakdown[Size](("words", "accuracy", "low", "high", "nats a word"), row, note)

@@ -66,7 +66,7 @@ def _notes(answers: Sequence[Estimated], found: Mapping[str, float]) -> list[str
 def _overall(values: Sequence[Mapping[str, float]]) -> Table:
     """Return the table of the mean squared error, to which baselines are added."""
     errors = [(error, 1.0) for error in _squares(values)]
-    row = ("all documents", len(values), *estimate(errors, ratio).cells)
+    row = ("all documents", len(values), *estimate(errors, ratio, is_share=False).cells)
     return Table(
         "overall", "Squared error", columns=("answers", "documents", "mse", "low", "high"), rows=[row], note=_INTERVAL
     )
@@ -98,7 +98,9 @@ def _breakdowns(
     """Break down by length and, where known, by position of the first evidence and largest distance."""
     errors = [(error, 1.0) for error in _squares(values)]
     by: Breakdown[list[tuple[float, float]]] = Breakdown(
-        ("documents", "mse", "low", "high"), lambda kept: (len(kept), *estimate(kept, ratio).cells), _INTERVAL
+        ("documents", "mse", "low", "high"),
+        lambda kept: (len(kept), *estimate(kept, ratio, is_share=False).cells),
+        _INTERVAL,
     )
     probes = [document.fields.get("probes", ()) for document in documents]
     distances = [max((probe["distance"] for probe in row), default=None) for row in probes]

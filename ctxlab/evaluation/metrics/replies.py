@@ -56,7 +56,7 @@ def _overall(found: Mapping[str, float], costs: Counts, groups: Sequence[str]) -
 
 
 def _estimate(costs: Counts, groups: Sequence[str]) -> Estimate:
-    return estimate(by_group(costs, groups), perplexity)
+    return estimate(by_group(costs, groups), perplexity, is_share=False)
 
 
 def _breakdowns(

@@ -5,6 +5,7 @@ import pytest
 
 from ctxlab.command.compose import VERSION_BASE, compose, register
 from ctxlab.config.catalogue import conf_dir
+from ctxlab.optim.tuning.lora import Lora
 from ctxlab.workbench.candidates import Candidate, CandidatesCommand, candidates
 from ctxlab.workbench.comparing import candidate_checks
 from ctxlab.workbench.parts import make_parts
@@ -54,3 +55,30 @@ def test_a_title_says_what_differs(axes, titles, tmp_path):
     with hydra.initialize_config_dir(str(conf_dir()), version_base=VERSION_BASE):
         found = candidates(command, tmp_path, least=1)
     assert [one.title for one in found] == titles
+
+
+EXPERIMENTS = {
+    "plain": "{}",
+    "adapted": "defaults: [{override /tuning: lora}]",
+    "questions": "defaults: [{override /task: qa}]",
+    "shorter": "data: {words_per_document: 50}",
+}
+
+
+def test_experiments_differ_in_anything_but_task_and_documents(tmp_path):
+    """Options of a folder of the user's: what is compared need not be a grid."""
+    folder = tmp_path / "conf" / "experiment"
+    folder.mkdir(parents=True)
+    for name, text in EXPERIMENTS.items():
+        (folder / f"{name}.yaml").write_text(f"# @package _global_\n{text}\n")
+    shared = ("model=tiny_bert", "tracking=none", f"hydra.searchpath=[file://{folder.parent}]")
+    command = CandidatesCommand(flags=(), shared=shared, axes={"+experiment": list(EXPERIMENTS)})
+    register()
+    with hydra.initialize_config_dir(str(conf_dir()), version_base=VERSION_BASE):
+        plain, adapted, questions, shorter = candidates(command, tmp_path)
+    assert (plain.key, adapted.key) == ("longformer-4096-experiment=plain", "longformer-4096-experiment=adapted")
+    assert plain.title == "experiment=plain"
+    assert isinstance(adapted.parts.tuning, Lora)
+    same = "a comparison needs the same for all candidates."
+    assert questions.refused == f"its task is another than that of experiment=plain: {same}"
+    assert shorter.refused == f"its data is another than that of experiment=plain: {same}"
