@@ -72,7 +72,8 @@ class Workbench:
         if not flops or not seconds:
             return None
         precision = self.accelerator.mixed_precision.replace("no", "fp32")
-        return flops / seconds / matrix_rate(self.accelerator.device, precision)
+        reached = flops / seconds
+        return reached / matrix_rate(self.accelerator.device, precision, reached)
 
     @property
     def target_place(self) -> str | None:

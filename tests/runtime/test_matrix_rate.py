@@ -34,6 +34,18 @@ def test_it_is_measured_once_for_each_precision(tmp_path, monkeypatch):
     assert len(measured) == 3
 
 
+def test_a_rate_below_what_a_run_reaches_is_measured_again(tmp_path, monkeypatch):
+    """It was measured while other programs ran: the share of a run would be 490 % of the machine's products."""
+    monkeypatch.setenv("CTXLAB_CACHE", str(tmp_path))
+    busy, quiet, busier = 9e9, 64e9, 5e9
+    measured = iter([busy, quiet, busier])
+    monkeypatch.setattr(rates, "_measure", lambda *_: next(measured))
+    assert rates.matrix_rate(CPU, "fp32", reached=1e9) == busy
+    assert rates.matrix_rate(CPU, "fp32", reached=46e9) == quiet
+    assert rates.matrix_rate(CPU, "fp32", reached=46e9) == quiet
+    assert rates.matrix_rate(CPU, "fp32", reached=70e9) == quiet, "the larger one is kept"
+
+
 @pytest.mark.parametrize(("flops_per_second", "size"), [(1e8, 256), (2e9, 512), (1e13, 2048)])
 def test_slow_products_are_small_ones(flops_per_second, size, monkeypatch):
     """A product of bf16 in software takes two minutes at 2,048 rows."""
