@@ -163,7 +163,8 @@ def _check_option(stage: str, group: str, name: Any, line: str) -> None:
     if name is None:
         raise UserError(f"{line} is not an option; choices: {', '.join(catalogue.options(group))}.")
     if not catalogue.has_option(group, str(name)):
-        found = suggestions.option(stage, group, str(name))
+        listed = group in checklist.LISTS  # what would do is another option of this very group
+        found = None if listed else suggestions.option(stage, group, str(name))
         end = f"; {found.sentence()}" if found else suggestion(str(name), catalogue.options(group))
         raise UserError(f"{line}: there is no {group} '{name}'{end}")
     if not isinstance(name, str):

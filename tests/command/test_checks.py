@@ -17,6 +17,7 @@ def test_members_are_chosen_together_with_their_weights():
     [
         (["task/members=[ner,ner]"], "names ner twice: name each member once"),
         (["task/members=[ner,nr]"], "there is no task/members 'nr'; did you mean 'ner'"),
+        (["task/members=[ner,qa]"], "there is no task/members 'qa'; choices: classification, ner"),
         (["task.weights.ner=2"], "There is no key task.weights.ner; keys of task.weights: sentiment, topic"),
         (["task/members=[ner]", "task.members.ner.lables=[A]"], "task.members.ner.labels"),
     ],
