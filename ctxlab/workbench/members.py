@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from safetensors import safe_open
 
+from ctxlab.config import recorded
 from ctxlab.config.build import build
 from ctxlab.core.errors import UserError
 from ctxlab.core.model import TUNING, ModelSource
@@ -83,13 +82,9 @@ def _name(start: Start) -> str:
 def _record(folder: Path) -> DictConfig:
     path = folder / ".hydra" / "config.yaml"
     try:
-        loaded = OmegaConf.load(path)
-        OmegaConf.to_container(loaded, resolve=True)
-    except (OSError, yaml.YAMLError, UnicodeDecodeError, OmegaConfBaseException) as error:
-        raise UserError(f"{path} cannot be read, so that {folder} is left out of runs= or trained again.") from error
-    if not isinstance(loaded, DictConfig):
-        raise UserError(f"{path} is damaged: leave {folder} out of runs=.")
-    return loaded
+        return recorded.load(path)
+    except ValueError as error:
+        raise UserError(f"{error}: leave {folder} out of runs=, or train it again.") from error
 
 
 def parts_of(parts: Parts, member: Member) -> Parts:

@@ -3,9 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from ctxlab.config import recorded
 from ctxlab.config.build import build
 from ctxlab.core.errors import UserError
 from ctxlab.core.knowledge import Knowledge
@@ -29,7 +30,7 @@ def parts_of(key: str, named: str, parts: Parts) -> Parts:
         parts: This run.
 
     Raises:
-        UserError: It is not the directory of a training run.
+        UserError: It is not the directory of a training run, or a part of its configuration cannot be built.
     """
     folder = Path(named).expanduser()
     cfg = _config(key, named, folder)
@@ -44,6 +45,8 @@ def parts_of(key: str, named: str, parts: Parts) -> Parts:
             length=cfg.context.length,
             start=Start(folder, "best"),
         )
+    except UserError as error:
+        raise UserError(f"{key}={named} cannot be used, since in {folder / CONFIG}: {error}") from error
     except (OmegaConfBaseException, AttributeError) as error:
         raise UserError(f"{key}={named} cannot be read: {folder / CONFIG} is damaged.") from error
 
@@ -55,9 +58,9 @@ def _config(key: str, named: str, folder: Path) -> DictConfig:
             "outputs/train/<name>/<time>."
         )
     try:
-        cfg = OmegaConf.load(folder / CONFIG)
-    except (OmegaConfBaseException, OSError, ValueError) as error:
-        raise UserError(f"{key}={named} cannot be read: {folder / CONFIG} is damaged.") from error
-    if not isinstance(cfg, DictConfig) or cfg.get("stage") not in TRAINED:
+        cfg = recorded.load(folder / CONFIG)
+    except ValueError as error:
+        raise UserError(f"{key}={named} cannot be read: {error}.") from error
+    if cfg.get("stage") not in TRAINED:
         raise UserError(f"{key}={named} is no training run: give the directory of one.")
     return cfg

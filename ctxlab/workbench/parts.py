@@ -143,7 +143,7 @@ def make_parts(cfg: DictConfig, run_dir: Path) -> Parts:
 
 def make_task(node: DictConfig) -> Task:
     """Build a task, and first its members where it has some."""
-    if MEMBERS not in node:
+    if not isinstance(node, DictConfig) or MEMBERS not in node:
         return build(node, Task)
     return build(node, Task, members={str(name): build(node[MEMBERS][name], Task) for name in node[MEMBERS]})
 

@@ -155,7 +155,6 @@ TOGETHER = {
     "privacy/replacing/styles": "privacy/replacing/test_records",
     "core/privacy": "privacy/replacing/test_records",
     "workbench/protecting": "stages/test_privacy",
-    "workbench/other_run": "stages/test_privacy",
     "planning/shape": "planning/test_growth",
     "reporting/labelling": "stages/test_label",
     "reporting/verification": "stages/test_verify",

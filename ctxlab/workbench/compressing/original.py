@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
+from ctxlab.config import recorded
 from ctxlab.config.build import build
 from ctxlab.core import run_state
 from ctxlab.core.architecture import installed
@@ -86,14 +85,13 @@ def _tuning_of(folder: Path) -> Tuning:
         UserError: Its configuration is damaged.
     """
     try:
-        config = OmegaConf.load(folder / CONFIG)
-        if not isinstance(config, DictConfig):
-            raise TypeError
-        return build(config.tuning, Tuning)
-    except (OmegaConfBaseException, OSError, ValueError, TypeError, AttributeError) as error:
-        if isinstance(error, UserError):
-            raise
-        raise UserError(f"run={folder} cannot be read: {folder / CONFIG} is missing or damaged.") from error
+        config = recorded.load(folder / CONFIG)
+    except ValueError as error:
+        raise UserError(f"run={folder} cannot be read: {error}.") from error
+    try:
+        return build(config.get("tuning"), Tuning)
+    except UserError as error:
+        raise UserError(f"run={folder} cannot be used, since in {folder / CONFIG}: {error}") from error
 
 
 def load(parts: Parts, task: Task) -> Splits:
