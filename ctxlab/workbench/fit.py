@@ -133,11 +133,17 @@ def check_task(task: Task, strategy: Strategy, facts: ModelFacts) -> None:
 
 
 def check_alone(task: Task, strategy: Strategy) -> None:
-    """Refuse to train a task that compares a window with one of another text where the strategy links windows.
+    """Refuse to train a task that compares windows of a pass where the strategy treats them otherwise.
 
     Raises:
-        UserError: Memory or reading links them.
+        UserError: The curriculum goes by the loss of each document, or memory or reading links windows that have to
+            stand alone.
     """
+    if task.compares and strategy.curriculum.by_loss:
+        raise UserError(
+            f"strategy/curriculum={option(strategy.curriculum)} goes by the loss of each document, and task={task.name} "
+            "has a loss of several together only: use strategy/curriculum=competence."
+        )
     if not task.compares or task.views > 1:
         return
     for family, linked in (("memory", strategy.memory.sequential), ("reading", strategy.reading.joins)):

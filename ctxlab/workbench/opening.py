@@ -31,7 +31,7 @@ from ctxlab.training.state import TrainState
 from ctxlab.workbench.assemble import assemble, seed_everything
 from ctxlab.workbench.augmenting import check_fits
 from ctxlab.workbench.bench import Workbench
-from ctxlab.workbench.fit import check_kind, check_numbers
+from ctxlab.workbench.fit import check_alone, check_kind, check_numbers
 from ctxlab.workbench.mentioning import check_not_bundle, give_mentions
 from ctxlab.workbench.parts import Parts
 from ctxlab.workbench.protecting import give_names
@@ -140,6 +140,7 @@ def _checked_task(parts: Parts, source: ModelSource, *, refuse: Refuse, trains: 
     check_numbers(task.numbers, task)
     refuse(task)
     if trains:
+        check_alone(task, parts.strategy)
         check_fits(parts.augment, task)
         check_translators(parts)
     give_names(parts, open_bench)

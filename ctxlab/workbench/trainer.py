@@ -15,7 +15,7 @@ from ctxlab.training.job import Job, Watcher
 from ctxlab.training.loop import Trainer
 from ctxlab.workbench.bench import Workbench
 from ctxlab.workbench.context_parallel import check_outputs, check_split
-from ctxlab.workbench.fit import check_active, check_alone, check_recomputing
+from ctxlab.workbench.fit import check_active, check_recomputing
 from ctxlab.workbench.grouping import group
 from ctxlab.workbench.opening import open_bench
 from ctxlab.workbench.parts import Parts
@@ -56,11 +56,10 @@ def make_trainer(
         memory: Meter started with the run.
 
     Raises:
-        UserError: Activation checkpointing was requested and is not supported, the task cannot learn under the
-            strategy, which may also change nothing, or windows or weights cannot be divided among processes.
+        UserError: Activation checkpointing was requested and is not supported, the strategy changes nothing,
+            or windows or weights cannot be divided among processes.
     """
     ranks = current()
-    check_alone(bench.task, bench.strategy)
     check_active(bench.strategy)
     check_split(bench, ranks)
     check_sharding(parts, bench, ranks)

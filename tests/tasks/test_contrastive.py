@@ -119,6 +119,7 @@ def test_every_window_is_in_a_pass_twice_with_other_draws(tmp_path, monkeypatch)
     [
         (("model.dropout=0",), "task=contrastive compares two draws of dropout, and this model has none"),
         (("trainer.tokens_per_forward=1",), "Every forward pass has one window"),
+        (("strategy/curriculum=self_paced",), "goes by the loss of each document, and task=contrastive has a loss of"),
         (("task.temperature=0",), r"task\.temperature=0(\.0)? divides cosines"),
     ],
 )
