@@ -103,6 +103,7 @@ assert pytest.main(["-q", "-p", "no:cacheprovider", {TEST!r}]) == 0
     assert "1 passed" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_plugin_brings_the_same_and_evaluates_from_its_own_configuration(tmp_path):
     declared = tomllib.loads(FILES["pyproject.toml"])["project"]
     points = declared["entry-points"]["ctxlab.plugins"]

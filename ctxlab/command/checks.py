@@ -80,12 +80,19 @@ def _check_group(stage: str, override: Override, groups: list[str]) -> None:
         found = suggestions.key(stage, _written(override), [])
         end = f"; {found.sentence()}" if found else suggestion(key, groups, "groups")
         raise UserError(f"{override.input_line}: there is no group {key}{end}")
-    elif key.replace(".", "/") in groups and not override.is_delete() and not _is_dictionary(override):
+    elif key.replace(".", "/") in groups and _names_option(override):
         group = key.replace(".", "/")
         raise UserError(
             f"{override.input_line} would replace the whole group: "
             f"write {group}={override.get_value_string()} to choose an option."
         )
+
+
+def _names_option(override: Override) -> bool:
+    """Return whether the value is written as that of a group would be; numbers and null are meant for a key."""
+    return all(isinstance(name, str) for name in named_options(override)) and not (
+        override.is_delete() or _is_dictionary(override)
+    )
 
 
 def _check_removal(stage: str, override: Override) -> None:

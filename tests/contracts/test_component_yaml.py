@@ -20,6 +20,8 @@ WITHOUT_TARGET = {
     "sweep",
     "task/decoding",
     "task/members",
+    "model/growth",
+    "model/numbers",
     "device",
 }
 """Groups of plain values, or that only compose parts; names of ``probe`` are those of classes, see its own tests."""

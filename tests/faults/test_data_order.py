@@ -76,8 +76,8 @@ def wholes(tmp_path_factory):
     return whole
 
 
-@pytest.mark.by_default("4-2")
-@pytest.mark.parametrize("points", [2, pytest.param(30, marks=pytest.mark.faults)])
+@pytest.mark.faults
+@pytest.mark.parametrize("points", [2, 30])
 @pytest.mark.parametrize("accumulation", ACCUMULATION)
 def test_every_window_is_read_once_and_in_order(points, accumulation, wholes, tmp_path, promise):
     options, whole = (*OPTIONS, ACCUMULATION[accumulation]), wholes(accumulation)

@@ -61,6 +61,7 @@ def assert_same(folder: Path, name: str, alone: dict, first: dict, second: dict)
     return difference
 
 
+@pytest.mark.faults
 def test_two_processes_have_the_gradients_of_one_and_half_of_the_weights(tmp_path, promise):
     cases = {name: [*words, *USUAL] for name, words in FEW.items()}
     worst, shares = 0.0, []

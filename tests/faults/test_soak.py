@@ -40,6 +40,7 @@ def check(facts: dict, settled: int) -> float:
     return growth
 
 
+@pytest.mark.faults
 def test_a_short_soak_leaves_nothing_over(tmp_path):
     check(
         soak(tmp_path, 150, "trainer.save_every_steps=50", "trainer.eval_every_steps=75"), settled=100

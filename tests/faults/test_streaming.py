@@ -75,8 +75,9 @@ def check_epochs(whole: Seen, num_blocks: int) -> None:
     assert epochs[0] != epochs[1] != epochs[2]
 
 
-@pytest.mark.parametrize("points", [2, pytest.param(30, marks=pytest.mark.faults)])
-@pytest.mark.parametrize("where", [pytest.param("memory", marks=pytest.mark.faults), "file"])
+@pytest.mark.faults
+@pytest.mark.parametrize("points", [2, 30])
+@pytest.mark.parametrize("where", ["memory", "file"])
 def test_a_resumed_run_reads_what_comes_next(points, where, corpus, tmp_path, monkeypatch, promise):
     if where == "file":
         monkeypatch.setattr(files, "STREAMED_BYTES", 1)
