@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ctxlab.command.compose import compose
-from ctxlab.command.overrides import quoted
 from ctxlab.config.build import build
+from ctxlab.config.quoting import quoted
 from ctxlab.core.data import Record
 from ctxlab.core.errors import UserError
 from ctxlab.core.explanation import Explanation

@@ -6,8 +6,8 @@ from typing import Any
 from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, QuotedString, RangeSweep
 
 from ctxlab.command import selected
-from ctxlab.command.overrides import quoted
 from ctxlab.config import catalogue
+from ctxlab.config.quoting import quoted
 from ctxlab.core.errors import UserError
 
 STAGES = ("compare", "plan")

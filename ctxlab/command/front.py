@@ -7,8 +7,10 @@ from hydra.core.override_parser.types import Override
 from ctxlab.command import axes, beginning, checklist, checks, fixed_keys, numeric, positional, shots
 from ctxlab.command.flags import Arguments
 from ctxlab.command.implied import implied
-from ctxlab.command.overrides import dotted, find, parse, quoted
+from ctxlab.command.overrides import dotted, find, parse
 from ctxlab.command.replay import GIVEN, SEVERAL, Start, start, superseded
+from ctxlab.config import own_options
+from ctxlab.config.quoting import quoted
 from ctxlab.core.errors import UserError
 
 
@@ -39,6 +41,8 @@ def rewrite(stage: str, arguments: Arguments) -> list[str]:
     overrides = [*parse(implied(overrides, origin.overrides if origin else ())), *overrides]
     if origin:
         overrides = _merged(origin, overrides)
+        if origin.own_options and not has_own_sources(arguments, _lines(overrides)):
+            overrides = [*overrides, *parse([own_options.search_path(origin.own_options)])]
     if not has_own_sources(arguments, _lines(overrides)):
         checks.check_names(stage, overrides)
     lines = axes.collected(overrides) if stage in axes.STAGES else _lines(overrides)
@@ -51,7 +55,7 @@ def rewrite(stage: str, arguments: Arguments) -> list[str]:
 def has_own_sources(arguments: Arguments, overrides: Sequence[str]) -> bool:
     """Return whether options may come from outside ``conf/``."""
     flagged = bool(arguments.names & {"--config-dir", "--config-path"})
-    return flagged or any(word.lstrip("+").startswith("hydra.searchpath") for word in overrides)
+    return flagged or any(word.lstrip("+").startswith(own_options.SEARCH_PATH) for word in overrides)
 
 
 def _check_unchanged(origin: Start, asked: list[Override]) -> None:

@@ -77,11 +77,6 @@ def dotted(key: str) -> str:
     return key.replace("/", ".")
 
 
-def quoted(text: str) -> str:
-    """Quote a text so that Hydra parses it as exactly this string."""
-    return QuotedString(text.replace("${", "\\${"), Quote.single).with_quotes()
-
-
 def find(overrides: Sequence[Override], key: str) -> Override | None:
     """Return the last override of ``key``."""
     return next((override for override in reversed(overrides) if override.key_or_group == key), None)

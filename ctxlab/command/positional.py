@@ -26,7 +26,7 @@ def rewrite(stage: str, words: Sequence[str]) -> list[str]:
     """
     if stage not in KEYS:
         return list(words)
-    from ctxlab.command.overrides import quoted  # with Hydra, which help does without
+    from ctxlab.config.quoting import quoted  # with Hydra, which help does without
 
     given = [word for word in words if not word.startswith("~") and ("=" not in word or Path(word).exists())]
     others = [word for word in words if word not in given]

@@ -11,8 +11,9 @@ from typing import Any
 
 from hydra.core.override_parser.types import Override
 
-from ctxlab.command.overrides import dotted, parse, plain_text, quoted
-from ctxlab.config import catalogue
+from ctxlab.command.overrides import dotted, parse, plain_text
+from ctxlab.config import catalogue, own_options
+from ctxlab.config.quoting import quoted
 from ctxlab.config.redact import MASK
 from ctxlab.core import bundle
 from ctxlab.core.errors import UserError
@@ -100,6 +101,8 @@ class Start:
     """Composed configuration of the run, secrets masked and interpolations unresolved."""
     named: Sequence[Path] = ()
     """Absolute paths of all runs or checkpoints that ``runs`` names."""
+    own_options: Sequence[str] = ()
+    """Folders of the user's own options that the run was composed with."""
 
     def absolute(self, override: Override) -> Override:
         """Return ``override`` with its paths relative to the working directory made absolute."""
@@ -213,7 +216,15 @@ def recorded(key: str, named: str, folder: Path, stage: str) -> Start:
         overrides=[_absolute(override, cwd) for override in overrides if _replayable(override, key)],
         choices=_mapping(runtime.get("choices")),
         config=_read(folder / ".hydra" / "config.yaml", named, dict),
+        own_options=_own_options(runtime),
     )
+
+
+def _own_options(runtime: dict[str, Any]) -> list[str]:
+    """Return the folders of a run's own options that are still there; a missing option is refused by its name."""
+    recorded = runtime.get("config_sources")
+    sources = [one for one in recorded if isinstance(one, dict)] if isinstance(recorded, list) else []
+    return [one for one in own_options.folders(sources) if Path(one).is_absolute() and Path(one).is_dir()]
 
 
 def _refuse_parts(key: str, named: str, folder: Path) -> None:

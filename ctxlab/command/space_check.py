@@ -14,7 +14,7 @@ from ctxlab.command import checks, numeric
 from ctxlab.command.explain import explain
 from ctxlab.command.implied import implied
 from ctxlab.command.overrides import dotted, parse
-from ctxlab.config import catalogue, preflight
+from ctxlab.config import catalogue, own_options, preflight
 from ctxlab.core.errors import UserError
 from ctxlab.sweeping import command
 from ctxlab.sweeping.parameters import Parameter
@@ -48,7 +48,7 @@ def check(config: DictConfig) -> None:
 
 
 def _has_own_sources(found: Any) -> bool:
-    return any(one.provider == "command-line" for one in found.runtime.config_sources)
+    return bool(own_options.folders(found.runtime.config_sources))
 
 
 def _check_once(space: Space, source: Source, shared: Sequence[Override]) -> None:

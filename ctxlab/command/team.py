@@ -17,7 +17,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from ctxlab.command.explain import explain
-from ctxlab.command.overrides import parse, quoted
+from ctxlab.command.overrides import parse
+from ctxlab.config import own_options
+from ctxlab.config.quoting import quoted
 from ctxlab.config.redact import redact
 from ctxlab.core import invocation, run_state, world
 from ctxlab.core.errors import Interrupted, ProcessLost, Reported, UserError
@@ -30,9 +32,9 @@ RESUMED = "train"
 
 OF_THE_START = (
     "hydra.run.dir", "hydra.mode", "hydra/mode", "hydra/launcher", "hydra.launcher", "hydra/sweeper", "hydra.sweeper",
-    "hydra.sweep",
+    "hydra.sweep", own_options.SEARCH_PATH,
 )  # fmt: skip
-"""Keys of Hydra that say how a job is started, not what it does."""
+"""Keys of Hydra that say how a job is started, not what it does, or that are passed on by themselves."""
 
 RANKS = "ctxlab.runtime.ranks"
 ELASTIC = "ctxlab.runtime.elastic"
@@ -207,10 +209,9 @@ def start(config: DictConfig, run_dir: Path) -> None:
 
 def _words(hydra: HydraConf, run_dir: Path) -> list[str]:
     """Return flags and overrides by which another process composes the configuration of this job."""
-    folders = [source.path for source in hydra.runtime.config_sources if source.provider == "command-line"]
     kept = [one for one in parse(hydra.overrides.hydra) if not _is_of_the_start(one.key_or_group)]
     return [
-        *(word for folder in folders for word in ("--config-dir", folder)),
+        *own_options.words(own_options.folders(hydra.runtime.config_sources)),
         *hydra.overrides.task,
         *(str(one.input_line) for one in kept),
         f"hydra.run.dir={quoted(str(run_dir))}",

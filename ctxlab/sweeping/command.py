@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Quote, QuotedString
 
+from ctxlab.config.quoting import quoted
 from ctxlab.sweeping.space import Point, Space
 
 SPACE = "space.yaml"
@@ -36,14 +36,9 @@ def trial_words(
         folder: Its run directory.
     """
     own = [f"{key}={value}" for key, value in fixed.items() if key not in space.names]
-    return ["train", *flags, *shared, *own, *space.words(point), f"hydra.run.dir={quoted(folder)}"]
+    return ["train", *flags, *shared, *own, *space.words(point), f"hydra.run.dir={quoted(str(folder))}"]
 
 
 def resumed_words(flags: Sequence[str], folder: Path) -> list[str]:
     """Return the arguments after ``ctxlab`` of the command that continues a trial."""
-    return ["train", *flags, f"resume={quoted(folder)}"]
-
-
-def quoted(folder: Path) -> str:
-    """Return a path as Hydra reads it unchanged."""
-    return QuotedString(str(folder), Quote.single).with_quotes()
+    return ["train", *flags, f"resume={quoted(str(folder))}"]

@@ -15,7 +15,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ctxlab.config import preflight
+from ctxlab.config import own_options, preflight
 from ctxlab.config.keys.comparing import CompareOptions, PlanOptions
 from ctxlab.core.errors import UserError
 from ctxlab.workbench.parts import Parts, make_parts
@@ -97,8 +97,7 @@ class CandidatesCommand:
         choices = {key: found.runtime.choices[key] for key in ("tracking",)}
         given = {override.key_or_group for override in overrides}
         shared += [f"{key}={choice}" for key, choice in choices.items() if key not in given]
-        folders = [source.path for source in found.runtime.config_sources if source.provider == "command-line"]
-        flags = [word for folder in folders for word in ("--config-dir", str(folder))]
+        flags = own_options.words(own_options.folders(found.runtime.config_sources))
         return cls(flags, shared, {str(key): list(values) for key, values in options.candidates.items()})
 
 

@@ -141,8 +141,8 @@ def check_alone(task: Task, strategy: Strategy) -> None:
     """
     if task.compares and strategy.curriculum.by_loss:
         raise UserError(
-            f"strategy/curriculum={option(strategy.curriculum)} goes by the loss of each document, and task={task.name} "
-            "has a loss of several together only: use strategy/curriculum=competence."
+            f"strategy/curriculum={option(strategy.curriculum)} goes by the loss of each document, and "
+            f"task={task.name} has a loss of several together only: use strategy/curriculum=competence."
         )
     if not task.compares or task.views > 1:
         return

@@ -320,3 +320,19 @@ def test_nothing_is_settled_before_the_first_checkpoint(ctxlab, run):
     outcome = ctxlab("train", f"resume={run.run_dir}", "seed=4", "strategy=truncate")
     assert outcome.status == 0, outcome.err
     assert outcome.config.seed == 4
+
+
+def test_options_of_the_users_own_are_found_again(ctxlab, tmp_path):
+    folder = tmp_path / "it's mine"
+    (folder / "experiment").mkdir(parents=True)
+    (folder / "experiment" / "lucky.yaml").write_text("# @package _global_\nseed: 7\n")
+    first = ctxlab("train", "--config-dir", str(folder), "+experiment=lucky", "task=ner")
+    assert first.config.seed == 7
+    shutil.copytree(first.run_dir, tmp_path / "run")
+    for words in (("train", f"resume={tmp_path}/run"), ("eval", f"run={tmp_path}/run")):
+        again = ctxlab(*words)
+        assert (again.status, again.config.seed) == (0, 7), again.err
+    shutil.rmtree(folder)
+    gone = ctxlab("train", f"resume={tmp_path}/run")
+    assert gone.status == 2
+    assert "there is no experiment 'lucky'" in gone.err

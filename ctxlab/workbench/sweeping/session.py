@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from hydra.core.hydra_config import HydraConfig
 
+from ctxlab.config import own_options
 from ctxlab.config.keys.comparing import SweepOptions, SweepSettings
 from ctxlab.config.keys.run import TrainerConfig
 from ctxlab.config.redact import MASK, redact
@@ -81,7 +82,6 @@ def prepare(parts: Parts) -> Session:
     if settings.prune:
         _check_pruning(space, objectives, parts.trainer)
     found = HydraConfig.get()
-    folders = [source.path for source in found.runtime.config_sources if source.provider == "command-line"]
     shared = command.shared(found.overrides.task)
     place = Place.of(folder, settings.storage, settings.study or parts.task.name)
     study = SharedStudy(place, space, Proposer(settings.sampler, space, parts.seed), prunes=settings.prune)
@@ -96,7 +96,7 @@ def prepare(parts: Parts) -> Session:
         objectives=objectives,
         num_trials=_num_trials(settings, space),
         study=study,
-        flags=[word for one in folders for word in ("--config-dir", str(one))],
+        flags=own_options.words(own_options.folders(found.runtime.config_sources)),
         shared=shared,
         fixed=fixed,
         command=_command(parts.origin, place),
