@@ -32,6 +32,9 @@ BUDGETS = ("max_seconds", "max_tokens", "max_flops", "max_steps", "max_epochs")
 PLAIN = ("strategy", "context", "context.length")
 """Axes whose values appear in a candidate's name without their key."""
 
+NAMED = "experiment="
+"""Axis whose values are names that their user has chosen, which titles show alone."""
+
 READING = ("strategy", "context")
 """Groups that say how documents are read, which a forward pass shows."""
 
@@ -151,7 +154,7 @@ def _candidate(command: CandidatesCommand, words: Sequence[str], run_dir: Path) 
     more = [word.lstrip("+") for word in words if word.split("=")[0] not in PLAIN]
     key = _folder("-".join([strategy, str(length), *more]))
     reads = [f"{strategy} at {length:,}"] if any(map(_is_reading, words)) or not more else []
-    title = ", ".join([*reads, *more])
+    title = ", ".join([*reads, *(word.removeprefix(NAMED) for word in more)])
     try:
         preflight.check(config)
         return Candidate(key, title, words, make_parts(config, run_dir), scored=scored)

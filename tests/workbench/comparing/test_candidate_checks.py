@@ -77,8 +77,8 @@ def test_experiments_differ_in_anything_but_task_and_documents(tmp_path):
     with hydra.initialize_config_dir(str(conf_dir()), version_base=VERSION_BASE):
         plain, adapted, questions, shorter = candidates(command, tmp_path)
     assert (plain.key, adapted.key) == ("longformer-4096-experiment=plain", "longformer-4096-experiment=adapted")
-    assert plain.title == "experiment=plain"
+    assert plain.title == "plain"
     assert isinstance(adapted.parts.tuning, Lora)
     same = "a comparison needs the same for all candidates."
-    assert questions.refused == f"its task is another than that of experiment=plain: {same}"
-    assert shorter.refused == f"its data is another than that of experiment=plain: {same}"
+    assert questions.refused == f"its task is another than that of plain: {same}"
+    assert shorter.refused == f"its data is another than that of plain: {same}"
