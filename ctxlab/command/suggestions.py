@@ -5,7 +5,7 @@ Names are searched in this order: the same name in other case or with dashes, th
 stage. Similar spellings are left to ``config.nearest``.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,12 +63,18 @@ def key(stage: str, written: Written, known: Collection[str]) -> Suggestion | No
         return Suggestion([f"{one}={written.value}" for one in found]) if len(found) <= MANY else None
     for group in _group_ends(name, groups):
         elsewhere = None if written.value in catalogue.options(group) else option(stage, group, written.value)
+        held = _held([group.replace("/", ".")], values)
+        if not elsewhere and not written.value.isidentifier() and 0 < len(held) <= MANY:
+            return Suggestion([f"{one}={written.value}" for one in held])  # a number is meant for a key
         return elsewhere or Suggestion([f"{group}={written.value}"])
-    holders = _ends(name, [one for one in known if one not in values])
-    held = [one for one in values if any(one.startswith(f"{holder}.") for holder in holders)]
+    held = _held(_ends(name, [one for one in known if one not in values]), values)
     if 0 < len(held) <= MANY:
         return Suggestion([f"{one}={written.value}" for one in held])
     return _synonym(name, written.value) or _of_another_option(name, written.value, groups) or _of_a_stage(stage, name)
+
+
+def _held(holders: Iterable[str], keys: Iterable[str]) -> list[str]:
+    return [one for one in keys if any(one.startswith(f"{holder}.") for holder in holders)]
 
 
 def option(stage: str, group: str, text: str) -> Suggestion | None:

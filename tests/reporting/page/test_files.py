@@ -39,7 +39,7 @@ def test_the_markdown_has_tables_commands_and_what_was_skipped(tmp_path):
     (write_run(tmp_path / "torn") / "result.json").write_text("{")
     write_verification(tmp_path / "v")
     text = markdown(made(tmp_path))
-    assert "| dense at 1,024 | 1.000 | [1.000, 1.000] | 1 | 25.0% | 50.0% | 1,024.0 | 2,560.0 | 1,024 |" in text
+    assert "| dense at 1,024 | 1.000 | [0.398, 1.000] | 1 | 25.0% | 50.0% | 1,024.0 | 2,560.0 | 1,024 |" in text
     assert "| chunk at 512 | 0.900 | 0.300 |" in text
     assert "chance 0.25" in text
     assert "ctxlab train strategy=dense" in text
