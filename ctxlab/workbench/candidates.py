@@ -129,10 +129,10 @@ def candidates(command: CandidatesCommand, run_dir: Path, least: int = 2) -> lis
         )
     found = [_candidate(command, words, run_dir) for words in combinations]
     first = next((one for one in found if one.parts is not None), None)
-    return [one if first is None else _beside(one, first) for one in found]
+    return [one if first is None else _comparable(one, first) for one in found]
 
 
-def _beside(candidate: Candidate, first: Candidate) -> Candidate:
+def _comparable(candidate: Candidate, first: Candidate) -> Candidate:
     """Refuse a candidate whose scores are not comparable with those of the first one."""
     other = [name for name, value in candidate.scored.items() if value != first.scored[name]]
     if not other:

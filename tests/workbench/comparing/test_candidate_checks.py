@@ -66,7 +66,7 @@ EXPERIMENTS = {
 
 
 def test_experiments_differ_in_anything_but_task_and_documents(tmp_path):
-    """Options of a folder of the user's: what is compared need not be a grid."""
+    """Options of a folder of the user's: candidates need not be a grid."""
     folder = tmp_path / "conf" / "experiment"
     folder.mkdir(parents=True)
     for name, text in EXPERIMENTS.items():
