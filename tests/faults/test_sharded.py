@@ -10,7 +10,7 @@ import pytest
 from safetensors.torch import load_file
 
 from ctxlab.config import catalogue
-from tests.contracts.task_runs import CONTEXT, MODELS, TINY, strategy_options, supports, task_options
+from tests.contracts.task_runs import CONTEXT, MODELS, TINY, form, strategy_options, supports, task_options
 from tests.faults.test_ranks import drive, files, given, rows, weights
 
 USUAL = [
@@ -80,6 +80,8 @@ def test_two_processes_have_the_gradients_of_one_and_half_of_the_weights(tmp_pat
 
 MATRIX_SIZES = [*TINY, "data.documents=4", "model.num_layers=2", "data.validation_documents=0",
                 "trainer.tokens_per_forward=192"]  # fmt: skip
+WIDE_PASSES = ["trainer.tokens_per_step=1024", "trainer.tokens_per_forward=512"]
+"""Passes with something to compare."""
 
 REFUSED = {
     "optimizer-adafactor": "optimizer=adafactor does not say that it needs no whole tensors",
@@ -107,7 +109,8 @@ def matrix() -> dict[str, list[str]]:
             cases[f"{group}-{name}"] = [*bert, "strategy=chunk", "model.dropout=0.1", f"{group}={name}"]
     for task in catalogue.options("task"):
         kind = next(kind for kind in MODELS if supports(task, kind))
-        cases[f"task-{task}"] = [f"task={task}", f"model={MODELS[kind]}", "strategy=chunk", *task_options(task)]
+        words = [f"task={task}", f"model={MODELS[kind]}", "strategy=chunk", *task_options(task)]
+        cases[f"task-{task}"] = [*words, *(WIDE_PASSES if form(task, kind).compares else [])]
     for name in catalogue.options("strategy"):
         for kind, base in (("", bert), ("-causal", llama)):
             cases[f"strategy-{name}{kind}"] = [*base, f"strategy={name}", *strategy_options(name)]
@@ -123,7 +126,7 @@ def matrix() -> dict[str, list[str]]:
         "unclipped": [*bert, "strategy=chunk", "trainer.clip_norm=null"],
         "growing": ["task=lm", "model=tiny_llama", "strategy=progressive", "strategy/positions=yarn"],
     }
-    return {name: [f"context={CONTEXT}", *words, *MATRIX_SIZES] for name, words in cases.items()}
+    return {name: [f"context={CONTEXT}", *MATRIX_SIZES, *words] for name, words in cases.items()}
 
 
 @pytest.mark.faults

@@ -202,6 +202,20 @@ def test_a_query_and_a_stretch_of_its_document_are_rows_side_by_side():
     assert len(places) > 3  # drawn anew
 
 
+@pytest.mark.parametrize(
+    ("stretch", "window", "sizes"),
+    [(30, 30, [28]), (30, 22, [20, 10]), (43, 22, [20, 20]), (2, 22, [2]), (46, 22, [20, 20, 6])],
+)
+def test_a_remainder_that_says_nothing_is_no_pair(stretch, window, sizes):
+    """Windows have two more tokens; 28 of 30 leave two, which would be told from other documents' whole windows."""
+    text = {"id": "a", "text": " ".join(f"w{i}" for i in range(200))}
+    task, tokenizer = Retrieval(stretch_tokens=stretch), make_tokenizer()
+    query, *_ = task.encode(split(task, asked(documents=[text, TEXTS[1]])), tokenizer)
+    windows = task.training_windows(task.resample(query, 1), lambda part: Chunk().windows(part, window))
+    assert [len(one.input_ids) - 2 for one in windows[1::2]] == sizes
+    assert len(windows[0::2]) == len(sizes)
+
+
 def test_documents_that_records_share_are_read_once():
     found = split(Retrieval(), asked(), asked(query="what is red?", relevant=["b"]))
     assert [document.id for document in found] == ["0", "document a", "document b", "1"]

@@ -18,6 +18,9 @@ from ctxlab.tasks.text.encoding import Pieces
 NOWHERE = -1
 """Place of evidence that is not known."""
 
+TELLING = 0.25
+"""Least share of a window: of 128 tokens a window for 126 leaves two, that no query could be told by."""
+
 
 @dataclass(frozen=True, slots=True)
 class Positive:
@@ -135,6 +138,8 @@ def _documents(encoded: Encoded) -> Iterator[tuple[int, IntArray, tuple[int, int
 def pair_windows(encoded: Encoded, read: Callable[[Encoded], list[Window]]) -> list[Window]:
     """Return the windows of every stretch, each after one with its query alone.
 
+    Windows with less than ``TELLING`` of the tokens of the longest one of their stretch are left out.
+
     Args:
         encoded: What ``stretched`` returned.
         read: Divides a stretch into windows.
@@ -144,11 +149,17 @@ def pair_windows(encoded: Encoded, read: Callable[[Encoded], list[Window]]) -> l
     start = size
     for length in encoded.absent.tolist():
         text = part_of(encoded, slice(start, start + length))
-        for window in read(text):
+        for window in _telling(read(text)):
             index = np.where(window.token_index == ADDED, ADDED, window.token_index + start)
             found += [asked, Window(window.input_ids, index, begins=False)]
         start += length
     return found
+
+
+def _telling(windows: Sequence[Window]) -> list[Window]:
+    """Return the windows that say enough to be told from others; never none of several."""
+    sizes = [int((window.token_index != ADDED).sum()) for window in windows]
+    return [window for window, size in zip(windows, sizes, strict=True) if size >= TELLING * max(sizes)]
 
 
 def _asking(encoded: Encoded, size: int) -> Window:
