@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from ctxlab.command import selected, suggestions
 from ctxlab.config.nearest import nearest, suggestion
@@ -48,6 +49,10 @@ class Arguments:
     names: set[str] = field(default_factory=set)
     """Long names of the flags."""
     overrides: list[str] = field(default_factory=list)
+
+    def values(self, name: str) -> list[str]:
+        """Return the values of a flag, by its long name."""
+        return [value for flag, value in pairwise(self.flags) if flag == name]
 
 
 def split(words: Sequence[str], stage: str = "train") -> Arguments:

@@ -1,6 +1,7 @@
 """Rewriting the user's overrides into those that Hydra composes."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from hydra.core.override_parser.types import Override
 
@@ -30,6 +31,7 @@ def rewrite(stage: str, arguments: Arguments) -> list[str]:
     written = parse(positional.rewrite(stage, arguments.overrides))
     multirun = is_multirun(arguments)
     checks.check_form(stage, written, multirun=multirun)
+    own_options.check([*arguments.values("--config-dir"), *_searched(written)])
     origin = start(stage, written)
     if origin and stage in axes.STAGES:
         _check_unchanged(origin, written)
@@ -42,6 +44,7 @@ def rewrite(stage: str, arguments: Arguments) -> list[str]:
     if origin:
         overrides = _merged(origin, overrides)
         if origin.own_options and not has_own_sources(arguments, _lines(overrides)):
+            own_options.check_recorded(origin.own_options, origin.folder)
             overrides = [*overrides, *parse([own_options.search_path(origin.own_options)])]
     if not has_own_sources(arguments, _lines(overrides)):
         checks.check_names(stage, overrides)
@@ -92,6 +95,12 @@ def _given(asked: list[Override]) -> str:
     """Return the override that names what the user gave, which then holds for each of several runs."""
     names = dict.fromkeys(dotted(one.key_or_group).split(".")[0] for one in asked if not one.is_hydra_override())
     return f"{GIVEN}=[{','.join(name for name in names if name not in (SEVERAL, GIVEN))}]"
+
+
+def _searched(overrides: Sequence[Override]) -> list[Any]:
+    """Return what the overrides name as places of options."""
+    own = [one.value() for one in overrides if dotted(one.key_or_group) == own_options.SEARCH_PATH]
+    return [place for value in own for place in (value if isinstance(value, list) else [value]) if place is not None]
 
 
 def _lines(overrides: list[Override]) -> list[str]:

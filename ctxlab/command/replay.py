@@ -221,10 +221,10 @@ def recorded(key: str, named: str, folder: Path, stage: str) -> Start:
 
 
 def _own_options(runtime: dict[str, Any]) -> list[str]:
-    """Return the folders of a run's own options that are still there; a missing option is refused by its name."""
+    """Return the folders of a run's own options."""
     recorded = runtime.get("config_sources")
     sources = [one for one in recorded if isinstance(one, dict)] if isinstance(recorded, list) else []
-    return [one for one in own_options.folders(sources) if Path(one).is_absolute() and Path(one).is_dir()]
+    return [one for one in own_options.folders(sources) if Path(one).is_absolute()]
 
 
 def _refuse_parts(key: str, named: str, folder: Path) -> None:

@@ -332,7 +332,21 @@ def test_options_of_the_users_own_are_found_again(ctxlab, tmp_path):
     for words in (("train", f"resume={tmp_path}/run"), ("eval", f"run={tmp_path}/run")):
         again = ctxlab(*words)
         assert (again.status, again.config.seed) == (0, 7), again.err
-    shutil.rmtree(folder)
+    moved = folder.rename(tmp_path / "moved")
     gone = ctxlab("train", f"resume={tmp_path}/run")
     assert gone.status == 2
-    assert "there is no experiment 'lucky'" in gone.err
+    assert gone.err.strip() == (
+        f"{tmp_path}/run was started with the options of {folder}, which is no longer there: say where they are now "
+        "with --config-dir <folder>."
+    )
+    found = ctxlab("train", "--config-dir", str(moved), f"resume={tmp_path}/run")
+    assert (found.status, found.config.seed) == (0, 7), found.err
+
+
+@pytest.mark.parametrize(
+    "words", [["--config-dir", "/gone"], ["hydra.searchpath=[file:///gone]"], ["hydra.searchpath=[pkg://conf,/gone]"]]
+)
+def test_a_folder_of_options_that_does_not_exist_is_named(ctxlab, words):
+    outcome = ctxlab("train", *words, "task=ner")
+    assert outcome.status == 2
+    assert outcome.err.startswith("There is no folder /gone of options of your own: ")
