@@ -75,6 +75,8 @@ class CandidatesCommand:
     """Overrides that all cells share."""
     axes: Mapping[str, Sequence[str]]
     """Key → its values, each as it would be written for a single run."""
+    searched: Sequence[str] = ()
+    """Override that names the folders of the user's own options: a composition here knows only those of a flag."""
 
     @classmethod
     def of(cls, options: CompareOptions | PlanOptions, *, budgets: bool = False) -> "CandidatesCommand":
@@ -100,8 +102,10 @@ class CandidatesCommand:
         choices = {key: found.runtime.choices[key] for key in ("tracking",)}
         given = {override.key_or_group for override in overrides}
         shared += [f"{key}={choice}" for key, choice in choices.items() if key not in given]
-        flags = own_options.words(own_options.folders(found.runtime.config_sources))
-        return cls(flags, shared, {str(key): list(values) for key, values in options.candidates.items()})
+        folders = own_options.folders(found.runtime.config_sources)
+        axes = {str(key): list(values) for key, values in options.candidates.items()}
+        searched = [own_options.search_path(folders)] if folders else []
+        return cls(own_options.words(folders), shared, axes, searched)
 
 
 def _parsed(word: str) -> Override:
@@ -143,7 +147,8 @@ def _comparable(candidate: Candidate, first: Candidate) -> Candidate:
 
 def _candidate(command: CandidatesCommand, words: Sequence[str], run_dir: Path) -> Candidate:
     try:
-        config = hydra.compose(config_name=TRAIN, overrides=[*command.shared, *words], return_hydra_config=True)
+        given = [*command.searched, *command.shared, *words]
+        config = hydra.compose(config_name=TRAIN, overrides=given, return_hydra_config=True)
         strategy, length = config.hydra.runtime.choices["strategy"], config.context.length
         scored = _scored(config)
         OmegaConf.set_struct(config, False)

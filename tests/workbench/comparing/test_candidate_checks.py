@@ -1,7 +1,10 @@
 """Candidates are checked before anything runs: what only training tells apart is not one computation."""
 
+import json
+
 import hydra
 import pytest
+from hydra.core.hydra_config import HydraConfig
 
 from ctxlab.command.compose import VERSION_BASE, compose, register
 from ctxlab.config.catalogue import conf_dir
@@ -65,17 +68,19 @@ EXPERIMENTS = {
 }
 
 
-def test_experiments_differ_in_anything_but_task_and_documents(tmp_path):
+def test_experiments_differ_in_anything_but_task_and_documents(tmp_path, monkeypatch):
     """Options of a folder of the user's: candidates need not be a grid."""
     folder = tmp_path / "conf" / "experiment"
     folder.mkdir(parents=True)
     for name, text in EXPERIMENTS.items():
         (folder / f"{name}.yaml").write_text(f"# @package _global_\n{text}\n")
-    shared = ("model=tiny_bert", "tracking=none", f"hydra.searchpath=[file://{folder.parent}]")
-    command = CandidatesCommand(flags=(), shared=shared, axes={"+experiment": list(EXPERIMENTS)})
+    words = ["model=tiny_bert", "tracking=none", f"hydra.searchpath=[file://{folder.parent}]"]
+    axes = f"++candidates={{+experiment:{json.dumps(list(EXPERIMENTS))}}}"
     register()
     with hydra.initialize_config_dir(str(conf_dir()), version_base=VERSION_BASE):
-        plain, adapted, questions, shorter = candidates(command, tmp_path)
+        given = hydra.compose(config_name="compare", overrides=[*words, axes], return_hydra_config=True)
+        monkeypatch.setattr(HydraConfig.instance(), "cfg", given)  # as within a command
+        plain, adapted, questions, shorter = candidates(CandidatesCommand.of(given), tmp_path)
     assert (plain.key, adapted.key) == ("longformer-4096-experiment=plain", "longformer-4096-experiment=adapted")
     assert plain.title == "plain"
     assert isinstance(adapted.parts.tuning, Lora)
