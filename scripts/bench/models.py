@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from transformers import BertConfig, BertForTokenClassification, LongformerConfig, LongformerForTokenClassification
 
+from ctxlab.runtime.dropout import use_words
 from ctxlab.strategies.attention.full import Full
 from ctxlab.strategies.attention.local import Local
 from ctxlab.strategies.positions.tile import Tile
@@ -18,11 +19,12 @@ SIZES: dict[str, Any] = {
 
 
 def bert(length: int, attention: Local | Full) -> torch.nn.Module:
-    """Return a BERT of MiniLM's sizes with random weights, and with a strategy's parts installed."""
+    """Return a BERT of MiniLM's sizes with random weights, made ready as for ``ctxlab train``."""
     torch.manual_seed(0)
     model = BertForTokenClassification(BertConfig(**SIZES))
     Tile().extend(model, length)
     attention.install(model)
+    use_words(model)
     return model
 
 

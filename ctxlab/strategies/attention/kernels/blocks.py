@@ -17,6 +17,7 @@ import torch.nn.functional as F
 
 from ctxlab.core.prefix import Prefix
 from ctxlab.strategies.attention.kernels.bias import Bias, Places, biased_sdpa
+from ctxlab.strategies.attention.kernels.products import has_matrix_units, products_sdpa, takes_products
 
 TOKENS_PER_CALL = 2048
 """Queries of one kernel call, so that spans fit the CPU cache and the allocator reuses their memory: in one piece,
@@ -320,7 +321,7 @@ def _sdpa(
 
 def is_slow_in_bf16(device: torch.device) -> bool:
     """Return whether this is a CPU without AMX bf16, whose kernel takes twice as long as in fp32 (measured)."""
-    return device.type == "cpu" and not torch.cpu.get_capabilities().get("amx_bf16")
+    return device.type == "cpu" and not has_matrix_units(device)
 
 
 def sdpa(
@@ -349,6 +350,9 @@ def sdpa(
     """
     if prefix is not None:
         (key, value), mask = prefix.before(key, value), prefix.shown(mask)
+    if mask is not None and takes_products(query, key, dropout):
+        added = as_additive(mask, query.dtype) if mask.dtype == torch.bool else mask
+        return products_sdpa(query, key, value, added, scaling)
     groups = query.shape[1] // key.shape[1]
     # With a mask, only the CPU kernel supports shared key heads on its fast path.
     if groups > 1 and query.device.type != "cpu":

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from transformers.masking_utils import (  # type: ignore[attr-defined]
     TransformGetItemToIndex,
     and_masks,
@@ -23,6 +24,7 @@ from transformers.masking_utils import (  # type: ignore[attr-defined]
 from ctxlab.core.parts import Part
 from ctxlab.core.strategy import Pattern
 from ctxlab.strategies.attention.kernels.blocks import BlockMask, Layout
+from ctxlab.strategies.attention.kernels.products import spare_keys
 
 LEAST_SCORE = -10_000.0
 """What older models add to the score of a key to leave it out; its weight is then 0 in any precision."""
@@ -308,6 +310,8 @@ def _trim(
 ) -> BlockMask:
     """Remove the right side of the spans if it is masked everywhere: a causal model computes two windows, not three.
 
+    Masked keys are added on the right where their number suits matrix units then.
+
     Args:
         layout: Which keys the kernel has for each block.
         local: (B or 1, N, Q, S) bool.
@@ -317,5 +321,7 @@ def _trim(
     """
     if layout.right and not bool(local[..., -layout.right :].any()):
         local, layout = local[..., : -layout.right], replace(layout, right=0)
+    if spare := spare_keys(layout.keys, local.device):
+        local, layout = F.pad(local, (0, spare)), replace(layout, right=layout.right + spare)
     local = local.expand(batch_size, -1, -1, -1).flatten(0, 1)[:, None]
     return BlockMask(layout, local, rows, extra)

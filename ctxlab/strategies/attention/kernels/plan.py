@@ -50,7 +50,7 @@ class Plan:
     """(1 or B, 1 or N, E) token indices of the layout's extra keys; negative where a block has fewer."""
 
     def pairs(self, length: int) -> int:
-        """Return the computed pairs of one head in a window of ``length`` tokens."""
+        """Return the computed pairs of one head in a window of ``length`` tokens, without spare keys."""
         if length <= self.layout.keys:
             return length * length
         places = length if self.order is None else len(self.order)
