@@ -29,7 +29,7 @@ AT_LEAST: dict[str, float] = {"local": 7, "dilated": 7, "time_mask": 7, "lsh": 2
 """Target of each part: how many times faster than dense SDPA at ``LENGTH``; 4 for parts not listed."""
 AT_MOST: dict[str, float] = {"lsh": 14}
 """Target of each part: how many times slower with eight times the tokens; 10 for parts not listed."""
-DENSE = {"full", "adaptive_span", "dynamic_heads"}
+DENSE = {"full", "adaptive_span", "dynamic_heads", "scaled"}
 """Parts without a sparse pattern, which have no such targets."""
 MEDIUM = 4096
 """Tokens at which the parts of ``DENSE`` are measured."""
