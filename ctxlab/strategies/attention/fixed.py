@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import torch
 
 from ctxlab.core.errors import UserError
-from ctxlab.strategies.attention.kernels.blocks import Layout
 from ctxlab.strategies.attention.kernels.exported import Exportable, ceiling, spans
 from ctxlab.strategies.attention.kernels.factorised import Factorised, Heads
 from ctxlab.strategies.attention.kernels.plan import Plan
+from ctxlab.strategies.attention.kernels.spans import Layout
 from ctxlab.strategies.attention.kernels.sparse import at_least
 
 SUMMARY_BLOCK = 128

@@ -10,12 +10,13 @@ import torch.nn.functional as F
 from ctxlab.core.strategy import ModelKind
 from ctxlab.strategies.attention.kernels import masks
 from ctxlab.strategies.attention.kernels.base import BaseAttention
-from ctxlab.strategies.attention.kernels.blocks import Layout, sdpa
+from ctxlab.strategies.attention.kernels.blocks import sdpa
 from ctxlab.strategies.attention.kernels.chunks import cut
 from ctxlab.strategies.attention.kernels.hashing import hash_tokens, num_buckets
 from ctxlab.strategies.attention.kernels.interface import called_causally, install, refuse_unknown
 from ctxlab.strategies.attention.kernels.masks import DenseMask, LibraryMask
 from ctxlab.strategies.attention.kernels.rounds import attend_in_rounds
+from ctxlab.strategies.attention.kernels.spans import Layout
 from ctxlab.strategies.attention.kernels.sparse import at_least
 
 

@@ -14,11 +14,11 @@ from ctxlab.core.architecture import num_heads
 from ctxlab.core.errors import UserError
 from ctxlab.core.prefix import attend
 from ctxlab.core.strategy import Pattern
-from ctxlab.strategies.attention.kernels.blocks import Layout
 from ctxlab.strategies.attention.kernels.exported import ExportedPlans
 from ctxlab.strategies.attention.kernels.order import after_empty
 from ctxlab.strategies.attention.kernels.plan import Plan, PreparedPlans
 from ctxlab.strategies.attention.kernels.relative import RelativeBias
+from ctxlab.strategies.attention.kernels.spans import Layout
 from ctxlab.strategies.attention.kernels.sparse import Sparse, at_least
 
 GROUPS = 4

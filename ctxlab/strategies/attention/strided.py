@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import torch
 
-from ctxlab.strategies.attention.kernels.blocks import Layout
 from ctxlab.strategies.attention.kernels.exported import Exportable, columns, spans
 from ctxlab.strategies.attention.kernels.factorised import Factorised, Heads
 from ctxlab.strategies.attention.kernels.masks import LibraryMask
 from ctxlab.strategies.attention.kernels.order import by_remainder
 from ctxlab.strategies.attention.kernels.plan import Plan, PreparedPlan, PreparedPlans, sliding
+from ctxlab.strategies.attention.kernels.spans import Layout
 from ctxlab.strategies.attention.kernels.sparse import at_least
 from ctxlab.strategies.attention.kernels.union import attend_to_union, prepare_union
 

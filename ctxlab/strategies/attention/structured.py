@@ -14,10 +14,11 @@ from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import Pattern
 from ctxlab.strategies.attention.kernels import masks
 from ctxlab.strategies.attention.kernels.bias import Places, biased_sdpa
-from ctxlab.strategies.attention.kernels.blocks import BlockMask, Layout, as_additive, sdpa
+from ctxlab.strategies.attention.kernels.blocks import BlockMask, as_additive, sdpa
 from ctxlab.strategies.attention.kernels.latest import Latest, named_bits
 from ctxlab.strategies.attention.kernels.masks import LibraryMask
 from ctxlab.strategies.attention.kernels.plan import Plan, PreparedPlan, PreparedPlans, sliding
+from ctxlab.strategies.attention.kernels.spans import Layout
 from ctxlab.strategies.attention.kernels.sparse import Sparse, at_least
 from ctxlab.strategies.attention.kernels.structure import MARKS, SALIENT, choose
 

@@ -12,9 +12,10 @@ from torch.testing import assert_close
 from transformers.masking_utils import bidirectional_mask_function, causal_mask_function
 
 from ctxlab.core.errors import UserError
-from ctxlab.strategies.attention.kernels import blocks, masks
-from ctxlab.strategies.attention.kernels.blocks import BlockMask, Layout
+from ctxlab.strategies.attention.kernels import masks, spans
+from ctxlab.strategies.attention.kernels.blocks import BlockMask
 from ctxlab.strategies.attention.kernels.masks import DenseMask
+from ctxlab.strategies.attention.kernels.spans import Layout
 from ctxlab.strategies.attention.local import Local
 from tests.selection import EXAMPLES
 
@@ -81,7 +82,7 @@ def run(case, dtype):
     part = Local(case.window, case.num_global)
     part.layout = Layout(case.block, case.window, case.window, case.num_global)
     function = causal_mask_function if case.causal else bidirectional_mask_function
-    with mock.patch.object(blocks, "TOKENS_PER_CALL", case.tokens_per_call):
+    with mock.patch.object(spans, "TOKENS_PER_CALL", case.tokens_per_call):
         mask = part._mask(
             batch_size=case.batch,
             q_length=case.length,

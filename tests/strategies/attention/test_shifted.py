@@ -2,13 +2,12 @@
 
 import pytest
 import torch
-import torch.nn.functional as F
 import transformers as tf
 from torch.testing import assert_close
 
 from ctxlab.core.errors import UserError
 from ctxlab.strategies.attention.full import Full
-from ctxlab.strategies.attention.kernels import blocks
+from ctxlab.strategies.attention.kernels import blockwise
 from ctxlab.strategies.attention.shifted import Shifted
 from tests.strategies.attention.test_encoder_decoders import read, seq2seq
 from tests.strategies.attention.test_sparse_patterns import keys_of
@@ -112,13 +111,13 @@ def test_no_gradient_comes_from_a_later_token_or_from_another_row(kind, length):
 def test_the_kernel_computes_the_pairs_of_groups_and_no_others(monkeypatch):
     """Counted in the calls of the library's kernel: L · g for each head, the last group and the shift rounded up."""
     counted = []
-    honest = F.scaled_dot_product_attention
+    honest = blockwise._KERNEL
 
     def count(query, key, *rest, **options):
         counted.append(query.shape[0] * query.shape[1] * query.shape[2] * key.shape[2])
         return honest(query, key, *rest, **options)
 
-    monkeypatch.setattr(blocks.F, "scaled_dot_product_attention", count)
+    monkeypatch.setattr(blockwise, "_KERNEL", count)
     model = tf.BertModel(config("bert", 2048)).eval()
     Shifted(group=64).install(model)
     for length in (512, 1000, 2048):

@@ -15,7 +15,7 @@ from transformers.masking_utils import bidirectional_mask_function, causal_mask_
 from ctxlab.core.errors import UserError
 from ctxlab.core.types import GIVEN, HEADING, PARAGRAPH, SENTENCE
 from ctxlab.strategies.attention import structured
-from ctxlab.strategies.attention.kernels import blocks, latest, plan
+from ctxlab.strategies.attention.kernels import blocks, latest, plan, spans
 from ctxlab.strategies.attention.kernels.structure import choose, salient
 from ctxlab.strategies.attention.structured import Structured
 from tests.selection import EXAMPLES
@@ -123,7 +123,7 @@ def test_equals_dense_attention_under_the_pattern_of_each_window(examples):
             assert_close(a.double(), b, atol=1e-5, rtol=0)
 
     small = [mock.patch.object(structured, "FIRST_BLOCK", 4), mock.patch.object(plan, "SMALLEST_BLOCK", 4),
-             mock.patch.object(blocks, "TOKENS_PER_CALL", 24), mock.patch.object(latest, "KNOWN_AFTER", 2)]  # fmt: skip
+             mock.patch.object(spans, "TOKENS_PER_CALL", 24), mock.patch.object(latest, "KNOWN_AFTER", 2)]  # fmt: skip
     with small[0], small[1], small[2], small[3]:
         check()
     assert blocked > examples // 2

@@ -10,57 +10,15 @@ G global tokens, E extra keys of a block, S = G + E + left + Q + right keys that
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 
 from ctxlab.core.prefix import Prefix
 from ctxlab.strategies.attention.kernels.bias import Bias, Places, biased_sdpa
+from ctxlab.strategies.attention.kernels.blockwise import Call, blockwise_sdpa
 from ctxlab.strategies.attention.kernels.products import has_matrix_units, products_sdpa, takes_products
-
-TOKENS_PER_CALL = 2048
-"""Queries of one kernel call, so that spans fit the CPU cache and the allocator reuses their memory: in one piece,
-16,384 tokens took 1.4 times as long per token as 2,048 (fp32, measured on a CPU)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """The sizes of a block of queries and of the keys that it attends to."""
-
-    block: int
-    """Queries of a block (Q)."""
-    left: int
-    """Keys before the block that belong to its span."""
-    right: int
-    """Keys after the block that belong to its span."""
-    num_global: int
-    """First tokens of a window whose keys every block has (G)."""
-    num_extra: int = 0
-    """Keys chosen individually for each block, or for all of them (E)."""
-
-    @property
-    def keys(self) -> int:
-        """Return the number of keys of a block (S)."""
-        return self.lead + self.left + self.block + self.right
-
-    @property
-    def lead(self) -> int:
-        """Return the number of keys before the span: global and extra ones."""
-        return self.num_global + self.num_extra
-
-    def num_blocks(self, length: int) -> int:
-        """Return the number of blocks of a window of ``length`` tokens; the last one may be short."""
-        return (length + self.block - 1) // self.block  # exact, and with symbolic lengths too
-
-    def pieces(self, batch: int, length: int) -> list[tuple[slice, int, int]]:
-        """Return windows, first block and number of blocks of each kernel call, in the order of (B, N)."""
-        num_blocks, most = self.num_blocks(length), max(1, TOKENS_PER_CALL // self.block)
-        if num_blocks > most:
-            firsts = range(0, num_blocks, most)
-            return [(slice(b, b + 1), i, min(most, num_blocks - i)) for b in range(batch) for i in firsts]
-        rows = most // num_blocks
-        return [(slice(b, min(b + rows, batch)), 0, num_blocks) for b in range(0, batch, rows)]
+from ctxlab.strategies.attention.kernels.spans import Layout, Spans, of_piece
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +48,7 @@ class BlockMask:
             query = start + torch.arange(layout.block, device=device)  # (1, n, Q)
             span = start + torch.arange(-layout.left, layout.block + layout.right, device=device)  # (1, n, S − lead)
             lead = [torch.arange(layout.num_global, device=device)[None, None]] if layout.num_global else []
-            lead += [] if self.extra is None else [_of_piece(self.extra, rows, first, count)]
+            lead += [] if self.extra is None else [of_piece(self.extra, (rows, first, count))]
             places.append(bias.of_blocks(query, lead, span, rows=rows, length=length))
         return places
 
@@ -98,104 +56,6 @@ class BlockMask:
 def as_additive(seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """Return 0 where ``seen`` is True, −inf where it is False."""
     return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, -math.inf)
-
-
-class Spans(torch.autograd.Function):
-    """Gathers the keys (or values) of each block: (B, L, K, D) to pieces (n, S, K, D) whose n add up to B·N.
-
-    The backward pass adds one shifted slice per block width instead of scattering by index, which makes the backward
-    pass of ``unfold`` slow.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, tokens: torch.Tensor, layout: Layout, extra: torch.Tensor | None = None
-    ) -> tuple[torch.Tensor, ...]:
-        """Copy global keys, extra keys and the span of each block."""
-        ctx.layout, ctx.shape, ctx.extra = layout, tokens.shape, extra
-        batch, length, heads, width = tokens.shape
-        num_global, num_blocks = layout.num_global, layout.num_blocks(length)
-        tail = num_blocks * layout.block - length
-        padded = F.pad(tokens, (0, 0, 0, 0, layout.left, tail + layout.right))  # (B, left + N·Q + right, K, D)
-        pieces = []
-        for rows, first, count in layout.pieces(batch, length):
-            spans = tokens.new_empty(rows.stop - rows.start, count, layout.keys, heads, width)  # (b, count, S, K, D)
-            spans[:, :, :num_global] = tokens[rows, None, :num_global]
-            if extra is not None:
-                spans[:, :, num_global : layout.lead] = _pick(tokens[rows], _of_piece(extra, rows, first, count))
-            spans[:, :, layout.lead :] = strided(
-                padded[rows], layout, first=first, count=count, start=0, size=layout.keys - layout.lead
-            )
-            pieces.append(spans.flatten(0, 1))
-        return tuple(pieces)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        """Sum the gradients of the blocks for each token."""
-        layout: Layout = ctx.layout
-        batch, length, heads, width = ctx.shape
-        num_global, lead = layout.num_global, layout.lead
-        padding = layout.left + layout.right
-        padded = gradients[0].new_zeros(batch, layout.num_blocks(length) * layout.block + padding, heads, width)
-        total = padded[:, layout.left : layout.left + length]  # (B, L, K, D), a view
-        shared = gradients[0].new_zeros(batch, num_global, heads, width)
-        for (rows, first, count), piece in zip(layout.pieces(batch, length), gradients, strict=True):
-            spans = piece.unflatten(0, (-1, count))  # (b, count, S, K, D)
-            shared[rows] += spans[:, :, :num_global].sum(1)
-            if ctx.extra is not None:
-                _add_picked(total[rows], _of_piece(ctx.extra, rows, first, count), spans[:, :, num_global:lead])
-            for start in range(0, layout.keys - lead, layout.block):
-                size = min(layout.block, layout.keys - lead - start)
-                target = strided(padded[rows], layout, first=first, count=count, start=start, size=size)
-                target.add_(spans[:, :, lead + start : lead + start + size])
-        total[:, :num_global] += shared
-        return total, None, None
-
-
-def _of_piece(extra: torch.Tensor, rows: slice, first: int, count: int) -> torch.Tensor:
-    """Return (1 or b, 1 or count, E): the extra indices of a piece; absent ones (−1) read the first token."""
-    rows = rows if extra.shape[0] > 1 else slice(None)
-    blocks = slice(first, first + count) if extra.shape[1] > 1 else slice(None)
-    return extra[rows, blocks].clamp(min=0)
-
-
-def _pick(tokens: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-    """Return (b, n, E, K, D): tokens (b, L, K, D) at ``index`` (1 or b, n, E)."""
-    if len(index) == 1:
-        picked = tokens.index_select(1, index.flatten())
-    else:
-        picked = torch.stack([row.index_select(0, own.flatten()) for row, own in zip(tokens, index, strict=True)])
-    by_block: torch.Tensor = picked.unflatten(1, index.shape[1:])
-    return by_block
-
-
-def _add_picked(total: torch.Tensor, index: torch.Tensor, gradient: torch.Tensor) -> None:
-    """Add ``gradient`` (b, n, E, K, D) to ``total`` (b, L, K, D) in place: the backward pass of ``_pick``.
-
-    Absent keys are masked, so that they add zero to the first token.
-    """
-    if index.shape[1] == 1:  # the same keys for all blocks: sum over blocks first, in a fixed order
-        gradient = gradient.sum(1, keepdim=True)
-    for row, own in enumerate(index.expand(len(total), -1, -1)):
-        total[row].index_add_(0, own.flatten(), gradient[row].flatten(0, 1))
-
-
-def strided(padded: torch.Tensor, layout: Layout, first: int, count: int, start: int, size: int) -> torch.Tensor:
-    """Return a view (B, count, size, K, D): of each block, ``size`` tokens from ``start`` of its span.
-
-    Args:
-        padded: (B, left + N·Q + right, K, D) tokens.
-        layout: Sizes of the blocks.
-        first: First block.
-        count: Number of blocks.
-        start: Offset in the span.
-        size: Tokens of the view.
-    """
-    batch, _, heads, width = padded.shape
-    by_batch, by_token, by_head, by_width = padded.stride()
-    strides = (by_batch, layout.block * by_token, by_token, by_head, by_width)
-    offset = padded.storage_offset() + (first * layout.block + start) * by_token
-    return padded.as_strided((batch, count, size, heads, width), strides, offset)
 
 
 def blocked_sdpa(
@@ -229,6 +89,12 @@ def blocked_sdpa(
             bias = bias and bias.in_fp32()
             wide = (query.float(), key.float(), value.float())
             return blocked_sdpa(*wide, mask, dropout=dropout, scaling=scaling, bias=bias, prefix=prefix).to(query.dtype)
+    if _is_blockwise(query, key, value, plain=not dropout and bias is None and prefix is None):
+        scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
+        rows = None if mask.rows is None else as_additive(mask.rows, query.dtype)
+        by_products = query.dtype == torch.bfloat16
+        call = Call(mask.layout, mask.extra, mask.additive(query.dtype), rows, scaling=scaling, by_products=by_products)
+        return blockwise_sdpa(query, key, value, call)
     batch, heads, length, _ = query.shape
     layout = mask.layout
     num_blocks = layout.num_blocks(length)
@@ -261,6 +127,14 @@ def blocked_sdpa(
         rows = dense_sdpa(first, key, value, mask.rows, dropout=dropout, scaling=scaling, bias=bias, prefix=prefix)
         outputs[:, : layout.num_global] = rows.transpose(1, 2)
     return outputs
+
+
+def _is_blockwise(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *, plain: bool) -> bool:
+    """Return whether ``blockwise_sdpa`` computes a call; ``plain`` is one without dropout, bias or trained keys."""
+    alike = query.dtype == key.dtype == value.dtype and query.shape[-1] == value.shape[-1]
+    if not plain or not alike or query.device.type != "cpu":
+        return False
+    return query.dtype == torch.bfloat16 or not torch.is_autocast_enabled("cpu")  # which would narrow it
 
 
 def dense_sdpa(

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from ctxlab.strategies.attention.kernels.blocks import Layout
 from ctxlab.strategies.attention.kernels.masks import LibraryMask
+from ctxlab.strategies.attention.kernels.spans import Layout
 
 HIDDEN = -1e9
 """Added to the scores of pairs that do not attend: their weight is exactly 0, and a row without any key is no NaN."""

@@ -23,8 +23,9 @@ from transformers.masking_utils import (  # type: ignore[attr-defined]
 
 from ctxlab.core.parts import Part
 from ctxlab.core.strategy import Pattern
-from ctxlab.strategies.attention.kernels.blocks import BlockMask, Layout
+from ctxlab.strategies.attention.kernels.blocks import BlockMask
 from ctxlab.strategies.attention.kernels.products import spare_keys
+from ctxlab.strategies.attention.kernels.spans import Layout
 
 LEAST_SCORE = -10_000.0
 """What older models add to the score of a key to leave it out; its weight is then 0 in any precision."""

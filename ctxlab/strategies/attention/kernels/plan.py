@@ -15,9 +15,10 @@ from ctxlab.core.prefix import Prefix
 from ctxlab.core.strategy import Pattern
 from ctxlab.strategies.attention.kernels import masks
 from ctxlab.strategies.attention.kernels.bias import Bias
-from ctxlab.strategies.attention.kernels.blocks import BlockMask, Layout, blocked_sdpa, dense_sdpa
+from ctxlab.strategies.attention.kernels.blocks import BlockMask, blocked_sdpa, dense_sdpa
 from ctxlab.strategies.attention.kernels.masks import DenseMask, LibraryMask
 from ctxlab.strategies.attention.kernels.order import Order
+from ctxlab.strategies.attention.kernels.spans import Layout
 from ctxlab.strategies.attention.kernels.split import split_sdpa
 
 SMALLEST_BLOCK, LARGEST_BLOCK = 32, 256

@@ -79,24 +79,33 @@ class _Products(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *outer: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        query, key, value, mask = ctx.saved_tensors
-        (upstream,) = outer
-        blocks, heads, queries, _ = query.shape
-        key_heads, keys = key.shape[1:3]
-        rows = min(blocks, max(1, SCORES_PER_PRODUCT // (heads * queries * keys)))
-        # Tokens before heads in memory, as the gradients of spans are added up by token.
-        found = [torch.empty_like(part.transpose(1, 2)).transpose(1, 2) for part in (query, key, value)]
-        kept = [query.new_empty(rows * key_heads, heads // key_heads * queries, keys) for _ in range(3)]
-        with torch.autocast(query.device.type, enabled=False):
-            for first in range(0, blocks, rows):
-                some = slice(first, first + rows)
-                parts = [part[some] for part in (upstream, query, key, value, mask)]
-                gradients = _gradients(
-                    *parts, scaling=ctx.scaling, room=[one[: len(parts[2]) * key_heads] for one in kept]
-                )
-                for total, part in zip(found, gradients, strict=True):
-                    total[some] = part
-        return (*found, None, None)
+        return (*product_gradients(outer[0], *ctx.saved_tensors, scaling=ctx.scaling), None, None)
+
+
+def product_gradients(
+    upstream: torch.Tensor,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    mask: torch.Tensor,
+    *,
+    scaling: float,
+) -> list[torch.Tensor]:
+    """Return the gradients of query, key and value: arguments as of ``products_sdpa``, and the output's gradient."""
+    blocks, heads, queries, _ = query.shape
+    key_heads, keys = key.shape[1:3]
+    rows = min(blocks, max(1, SCORES_PER_PRODUCT // (heads * queries * keys)))
+    # Tokens before heads in memory, as the gradients of spans are added up by token.
+    found = [torch.empty_like(part.transpose(1, 2)).transpose(1, 2) for part in (query, key, value)]
+    kept = [query.new_empty(rows * key_heads, heads // key_heads * queries, keys) for _ in range(3)]
+    with torch.autocast(query.device.type, enabled=False):
+        for first in range(0, blocks, rows):
+            some = slice(first, first + rows)
+            parts = [part[some] for part in (upstream, query, key, value, mask)]
+            room = [one[: len(parts[1]) * key_heads] for one in kept]
+            for total, part in zip(found, _gradients(*parts, scaling=scaling, room=room), strict=True):
+                total[some] = part
+    return found
 
 
 def _gradients(

@@ -23,7 +23,8 @@ import torch
 import torch.nn.functional as F
 
 from ctxlab.core.parts import Part
-from ctxlab.strategies.attention.kernels.blocks import BlockMask, is_slow_in_bf16, sdpa, strided
+from ctxlab.strategies.attention.kernels.blocks import BlockMask, is_slow_in_bf16, sdpa
+from ctxlab.strategies.attention.kernels.spans import strided
 
 
 def split_sdpa(

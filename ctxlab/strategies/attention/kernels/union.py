@@ -11,10 +11,11 @@ import torch
 import torch.nn.functional as F
 
 from ctxlab.strategies.attention.kernels.bias import Bias, add
-from ctxlab.strategies.attention.kernels.blocks import BlockMask, Spans, as_additive
+from ctxlab.strategies.attention.kernels.blocks import BlockMask, as_additive
 from ctxlab.strategies.attention.kernels.masks import LibraryMask
 from ctxlab.strategies.attention.kernels.order import Order
 from ctxlab.strategies.attention.kernels.plan import Plan, PreparedPlan
+from ctxlab.strategies.attention.kernels.spans import Spans
 
 
 def prepare_union(plans: Sequence[Plan], library: LibraryMask) -> tuple[PreparedPlan, ...]:

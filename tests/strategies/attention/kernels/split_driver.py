@@ -19,7 +19,7 @@ from transformers.masking_utils import bidirectional_mask_function, causal_mask_
 
 from ctxlab.runtime import context_parallel
 from ctxlab.runtime.context_parallel import ProcessPart
-from ctxlab.strategies.attention.kernels import blocks, masks, split
+from ctxlab.strategies.attention.kernels import masks, spans, split
 from ctxlab.strategies.attention.local import Local
 from tests.strategies.attention.test_local import dense
 
@@ -150,7 +150,7 @@ def deviations(case, part):
     single = alone(case, *given)
     counting = Counting(part.index, part.count)
     with ExitStack() as stack:
-        stack.enter_context(mock.patch.object(blocks, "TOKENS_PER_CALL", case["tokens_per_call"]))
+        stack.enter_context(mock.patch.object(spans, "TOKENS_PER_CALL", case["tokens_per_call"]))
         stack.enter_context(mock.patch.object(context_parallel, "dist", counting))
         if case.get("fault"):
             stack.enter_context(mock.patch.object(*FAULTS[case["fault"]]))

@@ -26,7 +26,7 @@ from ctxlab.config.build import build, locate
 from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import Attention
 from ctxlab.strategies import attention
-from ctxlab.strategies.attention.kernels import blocks
+from ctxlab.strategies.attention.kernels import blocks, spans
 from ctxlab.strategies.attention.kernels.blocks import BlockMask
 from ctxlab.strategies.attention.kernels.masks import DenseMask
 from ctxlab.strategies.attention.kernels.relative import RelativeBias, compact_relative_bias
@@ -157,7 +157,7 @@ def run(part, case, dtype=torch.float32):
     inputs = [torch.randn(case.batch, case.length, heads, 5).transpose(1, 2).to(dtype)
               for heads in (case.heads, case.key_heads, case.key_heads)]  # fmt: skip
     upstream = torch.randn(case.batch, case.heads, case.length, 5).to(dtype)
-    with mock.patch.object(blocks, "TOKENS_PER_CALL", case.tokens_per_call):
+    with mock.patch.object(spans, "TOKENS_PER_CALL", case.tokens_per_call):
         mask = mask_of(part, case)
         ours = [tensor.clone().requires_grad_() for tensor in inputs]
         output = part._attend(SimpleNamespace(is_causal=case.causal), *ours, mask, scaling=case.scaling)[0]
@@ -208,7 +208,7 @@ def run_biased(part, case, kind, dtype=torch.float32, dropout=0.0):
     if kind == "relative":
         tables = [own.relative_attention_bias.weight, other.relative_attention_bias.weight]
         assert isinstance(own.compute_bias(length, length), RelativeBias)
-    with mock.patch.object(blocks, "TOKENS_PER_CALL", case.tokens_per_call):
+    with mock.patch.object(spans, "TOKENS_PER_CALL", case.tokens_per_call):
         ours = [*(tensor.clone().requires_grad_() for tensor in inputs), tables[0].requires_grad_()]
         bias = own.compute_bias(length, length) if kind == "relative" else ours[-1]
         module, options = SimpleNamespace(is_causal=case.causal), {"scaling": case.scaling, "dropout": dropout}
