@@ -138,6 +138,18 @@ def _attention(result: torch.Tensor, args: Any, kwargs: Any) -> float:
     return operations
 
 
+def _kernel(result: Any, args: Any, kwargs: Any) -> float:
+    """Count the CPU's fused attention where it is called directly; its first result is the output."""
+    return _attention(result[0], args, kwargs)
+
+
+def _kernel_backward(result: Any, args: Any, kwargs: Any) -> float:
+    """Count the four products of its gradients; the scores that it computes again are not counted, as elsewhere."""
+    del result, kwargs
+    _, query, key, _, output = args[:5]
+    return 2 * 2.0 * (query.numel() + output.numel()) * float(key.shape[-2])
+
+
 RULES: Mapping[str, Callable[[torch.Tensor, Any, Any], float]] = {
     "linear": _linear,
     "matmul": _product,
@@ -149,6 +161,8 @@ RULES: Mapping[str, Callable[[torch.Tensor, Any, Any], float]] = {
     "baddbmm": _added_product,
     "einsum": _einsum,
     "scaled_dot_product_attention": _attention,
+    "_scaled_dot_product_flash_attention_for_cpu": _kernel,
+    "_scaled_dot_product_flash_attention_for_cpu_backward": _kernel_backward,
 }
 """Name of a function → operations of one call."""
 
