@@ -147,7 +147,8 @@ def _kernel_backward(result: Any, args: Any, kwargs: Any) -> float:
     """Count the four products of its gradients; the scores that it computes again are not counted, as elsewhere."""
     del result, kwargs
     _, query, key, _, output = args[:5]
-    return 2 * 2.0 * (query.numel() + output.numel()) * float(key.shape[-2])
+    operations: float = 2 * 2.0 * (query.numel() + output.numel()) * key.shape[-2]
+    return operations
 
 
 RULES: Mapping[str, Callable[[torch.Tensor, Any, Any], float]] = {

@@ -22,7 +22,6 @@ BY_POSITION = {
     "apply": "torch.autograd.Function.apply takes no keywords",
     "save_for_backward": "of torch.autograd takes no keywords",
     "expand": "sizes of a tensor have no names",
-    "new_empty": "sizes of a tensor have no names",
     "zip": "takes no keywords",
     "attend": "an attention function, which Transformers calls by position: its parameters have no agreed names",
 }

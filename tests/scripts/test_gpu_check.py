@@ -25,7 +25,7 @@ def test_every_check_ends_with_rows_that_hold(names):
 
 @pytest.mark.parametrize("of_output", [True, False])
 def test_a_wrong_kernel_is_seen(of_output, monkeypatch):
-    sdpa = blocks.sdpa
+    blockwise = blocks.blockwise_sdpa
 
     class Wrong(torch.autograd.Function):
         @staticmethod
@@ -37,7 +37,7 @@ def test_a_wrong_kernel_is_seen(of_output, monkeypatch):
             return gradient * (1.0 if of_output else 1.001)
 
     monkeypatch.setattr(parts.catalogue, "options", lambda _: ["local"])
-    monkeypatch.setattr(blocks, "sdpa", lambda *given, **options: Wrong.apply(sdpa(*given, **options)))
+    monkeypatch.setattr(blocks, "blockwise_sdpa", lambda *given: Wrong.apply(blockwise(*given)))
     assert parts.check(CPU, True)[0]["met"] is False
 
 

@@ -226,7 +226,7 @@ def sdpa(
         (key, value), mask = prefix.before(key, value), prefix.shown(mask)
     if mask is not None and takes_products(query, key, dropout):
         added = as_additive(mask, query.dtype) if mask.dtype == torch.bool else mask
-        return products_sdpa(query, key, value, added, scaling)
+        return products_sdpa(query, key, value=value, mask=added, scaling=scaling)
     groups = query.shape[1] // key.shape[1]
     # With a mask, only the CPU kernel supports shared key heads on its fast path.
     if groups > 1 and query.device.type != "cpu":

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch.autograd.function import once_differentiable
 
-from ctxlab.strategies.attention.kernels.products import MOST_SCORES_OF_A_BLOCK, product_gradients
+from ctxlab.strategies.attention.kernels.products import product_gradients
 from ctxlab.strategies.attention.kernels.spans import Gathered, Layout, Piece, SpanSums
 
 _KERNEL = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
@@ -186,27 +186,9 @@ def _gradients(
         scaling: Factor of the scores.
     """
     if past is None:
-        return _by_products(upstream, query, key, value, hidden, scaling)
+        return product_gradients(upstream, query, key, value=value, mask=hidden, scaling=scaling)
     groups = query.shape[1] // key.shape[1]
     key, value = (part.repeat_interleave(groups, 1) if groups > 1 else part for part in (key, value))
     parts = upstream, query, key, value, *past
     by_query, *others = _KERNEL_BACKWARD(*parts, 0.0, False, attn_mask=hidden, scale=scaling)
     return [by_query, *(one.unflatten(1, (-1, groups)).sum(2) if groups > 1 else one for one in others)]
-
-
-def _by_products(
-    upstream: torch.Tensor,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    hidden: torch.Tensor,
-    scaling: float,
-) -> list[torch.Tensor]:
-    """Return the same, with no more queries at a time than their scores may take memory."""
-    most = max(1, MOST_SCORES_OF_A_BLOCK // (query.shape[1] * key.shape[2]))
-    cuts = [part.split(most, 2) for part in (upstream, query, hidden)]
-    found = [product_gradients(up, own, key, value, mask, scaling=scaling) for up, own, mask in zip(*cuts, strict=True)]
-    if len(found) == 1:
-        return found[0]
-    by_query, by_key, by_value = zip(*found, strict=True)
-    return [torch.cat(by_query, 2), torch.stack(by_key).sum(0), torch.stack(by_value).sum(0)]

@@ -17,7 +17,7 @@ SCORES_PER_PRODUCT = 2**21
 """Scores of one product: 4 MiB, so that the passes over them read the CPU's cache."""
 
 MOST_SCORES_OF_A_BLOCK = 4 * SCORES_PER_PRODUCT
-"""Above it the library's backward pass, which keeps no scores, is used."""
+"""Above it fewer queries are computed at a time, or by the library's backward pass, which keeps no scores."""
 
 MULTIPLE_OF_KEYS = 32
 LEAST_KEYS = 256
@@ -91,9 +91,24 @@ def product_gradients(
     *,
     scaling: float,
 ) -> list[torch.Tensor]:
-    """Return the gradients of query, key and value: arguments as of ``products_sdpa``, and the output's gradient."""
+    """Return the gradients of query, key and value.
+
+    Args:
+        upstream: (n, H, Q, D) gradient of the output.
+        query: (n, H, Q, D); H is a multiple of K.
+        key: (n, K, S, D)
+        value: (n, K, S, D)
+        mask: (n, 1 or H, Q, S), added to the scores.
+        scaling: Factor of the scores.
+    """
     blocks, heads, queries, _ = query.shape
     key_heads, keys = key.shape[1:3]
+    most = max(1, MOST_SCORES_OF_A_BLOCK // (heads * keys))
+    if queries > most:
+        cuts = zip(*(part.split(most, 2) for part in (upstream, query, mask)), strict=True)
+        pieces = [product_gradients(up, own, key, value=value, mask=seen, scaling=scaling) for up, own, seen in cuts]
+        of_query, of_key, of_value = zip(*pieces, strict=True)
+        return [torch.cat(of_query, 2), torch.stack(of_key).sum(0), torch.stack(of_value).sum(0)]
     rows = min(blocks, max(1, SCORES_PER_PRODUCT // (heads * queries * keys)))
     # Tokens before heads in memory, as the gradients of spans are added up by token.
     found = [torch.empty_like(part.transpose(1, 2)).transpose(1, 2) for part in (query, key, value)]

@@ -111,7 +111,14 @@ class SpanSums:
     """
 
     def __init__(self, like: torch.Tensor, shape: torch.Size, layout: Layout, extra: torch.Tensor | None) -> None:
-        """Begin with zeros of ``shape``, (B, L, K, D), with the dtype and device of ``like``."""
+        """Begin with zeros.
+
+        Args:
+            like: A tensor of the same dtype and device.
+            shape: (B, L, K, D)
+            layout: Sizes of the blocks.
+            extra: (1 or B, 1 or N, E) token indices of the extra keys; None for none.
+        """
         self.layout, self.extra = layout, extra
         batch, length, heads, width = shape
         padding = layout.left + layout.right

@@ -34,10 +34,11 @@ def gradients(attend, inputs, upstream):
 @pytest.mark.parametrize("mask_heads", [1, HEADS])
 @pytest.mark.parametrize("key_heads", [HEADS, 2, 1])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("scores", [1, 3000, 2**21])
+@pytest.mark.parametrize("scores", [(1, 400), (1, 2**23), (3000, 2**23), (2**21, 2**23)])
 def test_gradients_are_those_of_the_textbook(scores, dtype, key_heads, mask_heads, scaling, monkeypatch):
-    """In products of one block, of a few with a remainder, and of all at once."""
-    monkeypatch.setattr(products, "SCORES_PER_PRODUCT", scores)
+    """In products of three queries, of one block, of a few with a remainder, and of all at once."""
+    monkeypatch.setattr(products, "SCORES_PER_PRODUCT", scores[0])
+    monkeypatch.setattr(products, "MOST_SCORES_OF_A_BLOCK", scores[1])
     torch.manual_seed(0)
     shapes = [(QUERIES, HEADS), (KEYS, key_heads), (KEYS, key_heads)]
     # Tokens before heads in memory, as models have them.
