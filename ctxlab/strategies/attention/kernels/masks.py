@@ -27,6 +27,10 @@ from ctxlab.strategies.attention.kernels.blocks import BlockMask
 from ctxlab.strategies.attention.kernels.products import spare_keys
 from ctxlab.strategies.attention.kernels.spans import Layout
 
+PAIRS_AT_A_TIME = 2**20
+"""Pairs of blocks whose indices are in memory at a time: 8 MiB for each comparison. All pairs of a window of a million
+tokens would take 3 GB."""
+
 LEAST_SCORE = -10_000.0
 """What older models add to the score of a key to leave it out; its weight is then 0 in any precision."""
 
@@ -270,16 +274,41 @@ def _local(
         fill: Whether a query without any key attends to itself.
         places: The queries; None for those of the whole window.
     """
-    length, device = library.num_keys, library.device
-    places = places or slice(0, length)
+    places = places or slice(0, library.num_keys)
     num_blocks = layout.num_blocks(places.stop - places.start)
-    blocks = places.start + torch.arange(num_blocks, device=device)[:, None] * layout.block  # (N, 1) first queries
-    query = (blocks + torch.arange(layout.block, device=device))[:, :, None]  # (N, Q, 1)
-    span = blocks + torch.arange(-layout.left, layout.block + layout.right, device=device)  # (N, left + Q + right)
-    first = torch.arange(layout.num_global, device=device).expand(len(blocks), -1)  # (N, G)
-    picked = first[:, :0] if extra is None else extra.expand(len(blocks), -1)  # (N, E)
+    starts = places.start + torch.arange(num_blocks, device=library.device)[:, None] * layout.block  # (N, 1)
+    at_a_time = max(1, PAIRS_AT_A_TIME // (layout.block * layout.keys))
+    extras = [None] * num_blocks if extra is None else extra.expand(num_blocks, -1).split(at_a_time)
+    parts = zip(starts.split(at_a_time), extras, strict=False)
+    return torch.cat([_of_blocks(library, allowed, layout, own, blocks=some, fill=fill) for some, own in parts], dim=1)
+
+
+def _of_blocks(
+    library: LibraryMask,
+    allowed: Pattern,
+    layout: Layout,
+    extra: torch.Tensor | None,
+    *,
+    blocks: torch.Tensor,
+    fill: bool,
+) -> torch.Tensor:
+    """Return (B or 1, n, Q, S) bool: the mask of some blocks.
+
+    Args:
+        library: What the model itself allows.
+        allowed: The declared pattern.
+        layout: Which keys the kernel has for each block.
+        extra: (n, E) extra keys, or None.
+        blocks: (n, 1) first query of each.
+        fill: Whether a query without any key attends to itself.
+    """
+    length, device = library.num_keys, library.device
+    query = (blocks + torch.arange(layout.block, device=device))[:, :, None]  # (n, Q, 1)
+    span = blocks + torch.arange(-layout.left, layout.block + layout.right, device=device)  # (n, left + Q + right)
+    first = torch.arange(layout.num_global, device=device).expand(len(blocks), -1)  # (n, G)
+    picked = first[:, :0] if extra is None else extra.expand(len(blocks), -1)  # (n, E)
     twice = (picked >= span[:, :1]) & (picked <= span[:, -1:]) | (picked < layout.num_global) | (picked >= length)
-    key = torch.cat([first, picked, span], dim=1)[:, None, :]  # (N, 1, S)
+    key = torch.cat([first, picked, span], dim=1)[:, None, :]  # (n, 1, S)
     shared = torch.zeros_like(first, dtype=torch.bool)
     hidden = torch.cat([shared, twice, (span < layout.num_global) | (span >= length)], dim=1)[:, None, :]
     # Positions outside the document are masked, but the functions are evaluated there: clamp the indices.

@@ -26,7 +26,7 @@ from ctxlab.config.build import build, locate
 from ctxlab.core.errors import UserError
 from ctxlab.core.strategy import Attention
 from ctxlab.strategies import attention
-from ctxlab.strategies.attention.kernels import blocks, spans
+from ctxlab.strategies.attention.kernels import blocks, masks, spans
 from ctxlab.strategies.attention.kernels.blocks import BlockMask
 from ctxlab.strategies.attention.kernels.masks import DenseMask
 from ctxlab.strategies.attention.kernels.relative import RelativeBias, compact_relative_bias
@@ -62,12 +62,13 @@ def small(name, **changes):
 
 @pytest.fixture(autouse=True, scope="module")
 def small_blocks():
-    """Blocks as small as the windows of these tests: real ones would compute all pairs."""
+    """Blocks as small as the windows of these tests: real ones would compute all pairs, and have masks of one piece."""
     with pytest.MonkeyPatch.context() as patch:
         for path in Path(attention.__path__[0]).glob("[!_]*.py"):
             module = importlib.import_module(f"{attention.__name__}.{path.stem}")
             for constant in [name for name in vars(module) if name.endswith("_BLOCK")]:
                 patch.setattr(module, constant, SMALL_BLOCK)
+        patch.setattr(masks, "PAIRS_AT_A_TIME", 5 * SMALL_BLOCK * 30)  # a few blocks at a time
         yield
 
 
