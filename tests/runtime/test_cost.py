@@ -1,8 +1,6 @@
 """Cost of a run: operations against torch's own counter and closed formulae, peak memory against allocated pages.
 
-``FlopCounterMode`` counts operations below autograd, independently of the functions that our counter hooks. It sees
-attention only where that runs in the MATH kernel, and is told the closed formulae of fused attention that is called
-directly.
+Torch's counter counts below autograd, independently of the functions that ours hooks.
 """
 
 import gc
@@ -13,8 +11,6 @@ from contextlib import contextmanager
 import pytest
 import torch
 import transformers as tf
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
 from ctxlab.config import catalogue
 from ctxlab.config.build import build
@@ -34,6 +30,7 @@ from ctxlab.runtime import cost
 from ctxlab.runtime.cost import RULES, FlopCounter, MemoryMeter
 from ctxlab.runtime.forward import AFTER_WINDOW, IN_DECODER
 from ctxlab.runtime.generator import TextGenerator
+from tests.operations import FUSED, FUSED_BACKWARD, torchs_counter
 
 ATTENTION = catalogue.conf_dir() / "strategy" / "attention"
 SIZE = {"hidden_size": 32, "num_layers": 2}
@@ -50,26 +47,11 @@ def given(kind, read=70, written=11, rows=2):
     return {"input_ids": ids, **({"decoder_input_ids": ids[:, :written]} if kind == "t5" else {})}
 
 
-FUSED = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-FUSED_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
-
-
-def pairs(query, key):
-    """B · H · queries · keys of shapes (B, H, tokens, D)."""
-    return query[0] * query[1] * query[2] * key[2]
-
-
-FORMULAE = {
-    FUSED: lambda query, key, value, *_, **__: 2 * pairs(query, key) * (query[3] + value[3]),
-    FUSED_BACKWARD: lambda _, query, key, value, *__, **___: 4 * pairs(query, key) * (query[3] + value[3]),
-}
-
-
 @contextmanager
 def counted() -> Iterator[list[float]]:
     """What torch counts while it runs; the list has it afterwards."""
     found: list[float] = []
-    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False, custom_mapping=FORMULAE) as counter:
+    with torchs_counter() as counter:
         yield found
     found.append(counter.get_total_flops())
 

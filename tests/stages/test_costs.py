@@ -3,12 +3,11 @@
 import json
 
 import pytest
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
 from ctxlab.cli import main
 from ctxlab.training.accumulation import Accumulation
 from ctxlab.workbench import finish
+from tests.operations import torchs_counter
 from tests.stages.conftest import SMALL, result, train
 
 TINY = (*SMALL[2:8], "context=256", "data.test_documents=1", "data.validation_documents=1")
@@ -31,7 +30,7 @@ def evaluated(tmp_path, monkeypatch):
     evaluate = finish.evaluate
 
     def watched(*args, **options):
-        with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        with torchs_counter() as counter:
             evaluation = evaluate(*args, **options)
         counted.append(counter.get_total_flops())
         return evaluation
@@ -69,7 +68,7 @@ def test_every_training_step_is_counted(words, tmp_path, monkeypatch):
     accumulate = Accumulation.step
 
     def watched(*args, **options):
-        with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        with torchs_counter() as counter:
             given = accumulate(*args)
         counted.append(counter.get_total_flops())
         return given
