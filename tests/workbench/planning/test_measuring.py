@@ -90,8 +90,8 @@ def test_operations_are_within_one_per_cent_of_torchs_counter_and_memory_is_that
     for (shape, _), counted in zip(groups, flops, strict=True):
         assert shape.terms @ found.flops == pytest.approx(counted, rel=0.01)
         assert 0 < shape.row_pairs <= shape.pairs
-    # The keys that a kernel call gathers do not grow with the window, which the short windows do not show: too much, never
-    # too little, and little beside a model that is not tiny.
+    # The keys that a kernel call gathers do not grow with the window, which the short windows do not show: too much,
+    # never too little, and little beside a model that is not tiny.
     above = 1.15 if "strategy=bigbird" in options else 1.025
     assert 0.975 * max(peaks) <= found.tensor_bytes() <= above * max(peaks)
     trained = [p for p in trainer.job.model.parameters() if p.requires_grad]
