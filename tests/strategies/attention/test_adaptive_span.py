@@ -221,13 +221,13 @@ def test_dropout_keeps_the_mean_and_has_gradients():
 
 def keys_given(spans, causal, monkeypatch):
     """Pairs that the kernel is given for one head of 64 tokens."""
-    pairs, kernel = [], soft_span._KERNEL
+    pairs, kernel = [], soft_span.KERNEL
 
     def count(query, key, *args, **kwargs):
         pairs.append(query.shape[2] * key.shape[2])
         return kernel(query, key, *args, **kwargs)
 
-    monkeypatch.setattr(soft_span, "_KERNEL", count)
+    monkeypatch.setattr(soft_span, "KERNEL", count)
     tensors = torch.randn(3, 1, 2, 64, 4).unbind()
     soft_span_attention(*tensors, torch.tensor(spans), Tiles(from_tensor(*tensors[:2], None, causal)), ramp=4)
     return sum(pairs)

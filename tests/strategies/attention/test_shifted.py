@@ -111,13 +111,13 @@ def test_no_gradient_comes_from_a_later_token_or_from_another_row(kind, length):
 def test_the_kernel_computes_the_pairs_of_groups_and_no_others(monkeypatch):
     """Counted in the calls of the library's kernel: L · g for each head, the last group and the shift rounded up."""
     counted = []
-    honest = blockwise._KERNEL
+    honest = blockwise.KERNEL
 
     def count(query, key, *rest, **options):
         counted.append(query.shape[0] * query.shape[1] * query.shape[2] * key.shape[2])
         return honest(query, key, *rest, **options)
 
-    monkeypatch.setattr(blockwise, "_KERNEL", count)
+    monkeypatch.setattr(blockwise, "KERNEL", count)
     model = tf.BertModel(config("bert", 2048)).eval()
     Shifted(group=64).install(model)
     for length in (512, 1000, 2048):

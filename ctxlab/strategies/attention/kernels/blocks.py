@@ -90,11 +90,7 @@ def blocked_sdpa(
             wide = (query.float(), key.float(), value.float())
             return blocked_sdpa(*wide, mask, dropout=dropout, scaling=scaling, bias=bias, prefix=prefix).to(query.dtype)
     if _is_blockwise(query, key, value, plain=not dropout and bias is None and prefix is None):
-        scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
-        rows = None if mask.rows is None else as_additive(mask.rows, query.dtype)
-        by_products = query.dtype == torch.bfloat16
-        call = Call(mask.layout, mask.extra, mask.additive(query.dtype), rows, scaling=scaling, by_products=by_products)
-        return blockwise_sdpa(query, key, value, call)
+        return blockwise_sdpa(query, key, value, _call(query, mask, scaling))
     batch, heads, length, _ = query.shape
     layout = mask.layout
     num_blocks = layout.num_blocks(length)
@@ -127,6 +123,14 @@ def blocked_sdpa(
         rows = dense_sdpa(first, key, value, mask.rows, dropout=dropout, scaling=scaling, bias=bias, prefix=prefix)
         outputs[:, : layout.num_global] = rows.transpose(1, 2)
     return outputs
+
+
+def _call(query: torch.Tensor, mask: BlockMask, scaling: float | None) -> Call:
+    """Return what ``blockwise_sdpa`` needs beside the tensors."""
+    scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
+    rows = None if mask.rows is None else as_additive(mask.rows, query.dtype)
+    by_products = query.dtype == torch.bfloat16  # elsewhere than on matrix units it is fp32 by now
+    return Call(mask.layout, mask.extra, mask.additive(query.dtype), rows, scaling=scaling, by_products=by_products)
 
 
 def _is_blockwise(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *, plain: bool) -> bool:

@@ -16,9 +16,9 @@ from torch.autograd.function import once_differentiable
 from ctxlab.strategies.attention.kernels.products import product_gradients
 from ctxlab.strategies.attention.kernels.spans import Gathered, Layout, Piece, SpanSums
 
-_KERNEL = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+KERNEL = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 """What ``scaled_dot_product_attention`` runs on a CPU; called directly, as it also returns the log-sum-exp."""
-_KERNEL_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
+KERNEL_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
 
 
 class Call(NamedTuple):
@@ -160,7 +160,7 @@ def _attend(
     """Return output (n, H, Q, D) and log-sum-exp (n, H, Q)."""
     groups = query.shape[1] // key.shape[1]
     key, value = (part.repeat_interleave(groups, 1) if groups > 1 else part for part in (key, value))
-    output, log = _KERNEL(query, key, value, dropout_p=0.0, is_causal=False, attn_mask=hidden, scale=scaling)
+    output, log = KERNEL(query, key, value, dropout_p=0.0, is_causal=False, attn_mask=hidden, scale=scaling)
     return output, log
 
 
@@ -190,5 +190,5 @@ def _gradients(
     groups = query.shape[1] // key.shape[1]
     key, value = (part.repeat_interleave(groups, 1) if groups > 1 else part for part in (key, value))
     parts = upstream, query, key, value, *past
-    by_query, *others = _KERNEL_BACKWARD(*parts, 0.0, False, attn_mask=hidden, scale=scaling)
+    by_query, *others = KERNEL_BACKWARD(*parts, 0.0, False, attn_mask=hidden, scale=scaling)
     return [by_query, *(one.unflatten(1, (-1, groups)).sum(2) if groups > 1 else one for one in others)]

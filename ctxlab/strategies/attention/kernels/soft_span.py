@@ -16,16 +16,13 @@ from typing import Any
 import torch
 
 from ctxlab.strategies.attention.kernels.blocks import sdpa
+from ctxlab.strategies.attention.kernels.blockwise import KERNEL, KERNEL_BACKWARD
 from ctxlab.strategies.attention.kernels.masks import LibraryMask
 from ctxlab.strategies.attention.kernels.ramps import Ramps
 
 TILE_BLOCK = 64
 """Queries of a tile. Measured on a CPU with spans of 512 tokens at 4,096: this took 0.44 to 0.48 of the time of dense
 SDPA, 128 took 0.47 to 0.54."""
-
-_KERNEL = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-"""What ``scaled_dot_product_attention`` runs on a CPU; called directly, as it also returns the log-sum-exp."""
-_KERNEL_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,7 +170,7 @@ class SoftSpanCall:
         for tile, mask in self.masked(spans):
             q, kv = (slice(None), slice(None), tile.queries), (slice(None), slice(None), tile.keys)
             parts = upstream[q], query[q], key[kv], value[kv], output[q], total[q]
-            found = _KERNEL_BACKWARD(*parts, 0.0, False, attn_mask=mask, scale=self.scaling)
+            found = KERNEL_BACKWARD(*parts, 0.0, False, attn_mask=mask, scale=self.scaling)
             of_query[q] = found[0]
             of_key[kv] += found[1]
             of_value[kv] += found[2]
@@ -208,7 +205,7 @@ class SoftSpan(torch.autograd.Function):
         outputs, totals = [], []
         for tile, mask in call.masked(spans):
             q, k, v = query[:, :, tile.queries], key[:, :, tile.keys], value[:, :, tile.keys]
-            output, total = _KERNEL(q, k, v, dropout_p=0.0, is_causal=False, attn_mask=mask, scale=call.scaling)
+            output, total = KERNEL(q, k, v, dropout_p=0.0, is_causal=False, attn_mask=mask, scale=call.scaling)
             outputs.append(output)
             totals.append(total)
         output, total = torch.cat(outputs, 2), torch.cat(totals, 2)
